@@ -1,0 +1,1 @@
+"""Classify images through their segmentation."""
