@@ -1,1 +1,6 @@
-"""segclf.objectives."""
+"""The contract that methods fulfil, and what two or more of them share."""
+
+from segclf.objectives.image_labels import image_label_loss, pooled_scores
+from segclf.objectives.objective import Batch, Objective, Progress
+
+__all__ = ["Batch", "Objective", "Progress", "image_label_loss", "pooled_scores"]

@@ -1,1 +1,26 @@
-"""segclf.training."""
+"""The one loop, its plan, and prediction."""
+
+from segclf.training.devices import choose_device, choose_threads, seeded, threads
+from segclf.training.loop import Batches, train
+from segclf.training.optimizers import OPTIMIZERS, make_optimizer
+from segclf.training.plan import TrainingPlan
+from segclf.training.precision import choose_precision
+from segclf.training.predict import PredictionPlan, predict_batches
+from segclf.training.schedules import SCHEDULES, get_schedule
+
+__all__ = [
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "Batches",
+    "PredictionPlan",
+    "TrainingPlan",
+    "choose_device",
+    "choose_precision",
+    "choose_threads",
+    "get_schedule",
+    "make_optimizer",
+    "predict_batches",
+    "seeded",
+    "threads",
+    "train",
+]

@@ -1,0 +1,82 @@
+"""From mask to label by area: logistic regression on how much of the image each class covers."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["AreaLogisticSummarizer"]
+
+
+class AreaLogisticSummarizer(ClassifierMixin, BaseEstimator):
+    """Learn how large an area means which label.
+
+    The features are the logarithms of each class's expected area, the mean of its probabilities,
+    so that one pixel more matters where there are few.
+
+    Parameters
+    ----------
+    C : float, default=100.0
+        Inverse strength of the regularization.
+    smallest : float, default=1e-4
+        The share of the image below which areas are all the same.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_example.area_logistic import AreaLogisticSummarizer
+    >>> P = np.zeros((4, 1, 10, 10))
+    >>> P[2:, 0, :2] = 0.9
+    >>> AreaLogisticSummarizer().fit(P, ["no", "no", "yes", "yes"]).predict(P)
+    array(['no', 'no', 'yes', 'yes'], dtype='<U3')
+    """
+
+    def __init__(self, C: float = 100.0, smallest: float = 1e-4) -> None:
+        self.C = C
+        self.smallest = smallest
+
+    def fit(self, P: Any, y: ArrayLike) -> Self:
+        """Learn from masks and labels.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities of the k foreground classes.
+        y : array-like of shape (n,)
+            Labels.
+
+        Returns
+        -------
+        AreaLogisticSummarizer
+            Itself.
+        """
+        self.regression_ = LogisticRegression(C=self.C).fit(self._features(P), y)
+        self.classes_ = self.regression_.classes_
+        return self
+
+    def predict_proba(self, P: Any) -> NDArray[np.float64]:
+        """Give the probability of each class, (n, n_classes)."""
+        check_is_fitted(self)
+        return self.regression_.predict_proba(self._features(P))
+
+    def predict(self, P: Any) -> NDArray[Any]:
+        """Give the most probable class, (n,)."""
+        return self.classes_[self.predict_proba(P).argmax(axis=1)]
+
+    def _features(self, P: Any) -> NDArray[np.float64]:
+        areas = np.stack([np.mean(p, axis=(-2, -1), dtype=np.float64) for p in P])
+        return np.log(np.maximum(areas, self.smallest))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags

@@ -1,0 +1,217 @@
+"""The rule-based summarizer: an image is positive if enough of its mask is.
+
+Nothing is learned: a pixel counts if its probability reaches `threshold`, an image is positive if
+at least `min_area` pixels count. The score behind the label is the mean probability of the pixels
+that decided it, so that all operating points can be compared (AUROC).
+
+Hooper et al., "Segmentation for classification" (S4C), appendix A2.1, Algorithms 1 and 2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from segclf_plugins.summarizers.area_rule import MIN_AREA, POOLINGS, decide
+
+__all__ = ["ThresholdSummarizer"]
+
+# Keeps a score on its label's side of one half, also after normalization and as float32.
+_MARGIN = 1e-6
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ThresholdSummarizer(ClassifierMixin, BaseEstimator):
+    """Label an image by the area of its predicted mask (S4C, Algorithms 1 and 2).
+
+    Parameters
+    ----------
+    threshold : float, default=0.5
+        The probability from which on a pixel counts, in (0, 1): the paper's t.
+    min_area : float or int, default=100 / 224**2
+        The number of such pixels from which on an image is positive, the paper's tau: a float in
+        (0, 1) is a fraction of the image, an int is pixels. The paper uses 100 pixels at
+        224 x 224.
+    pooling : {"mean", "rank", "top_mean", "max"}, default="mean"
+        How pixels make the score behind the label:
+
+        - ``"mean"``: Algorithm 2, the mean of the pixels that reach `threshold` for a positive
+          image, of all others for a negative one.
+        - ``"rank"``: the `min_area`-th highest pixel, which reaches `threshold` exactly when
+          Algorithm 1 says positive.
+        - ``"top_mean"``: the mean of the `min_area` highest pixels. Here the label follows the
+          score, a softer rule than Algorithm 1: fewer pixels do if they are surer.
+        - ``"max"``: the highest pixel, cut at `threshold` for an image that is negative.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels; with one more than the masks have channels, the first means "nothing there".
+        Channel numbers if `multilabel_`.
+    multilabel_ : bool
+        Whether it was fitted with an indicator matrix.
+    n_channels_ : int
+        The number of channels of the masks.
+
+    Notes
+    -----
+    The scores of positive images reach `threshold` and those of negative ones do not, whatever
+    rounding does. The paper leaves one case open, a negative image without a pixel below
+    `threshold` (all of 8 x 8 at .9, against 100 pixels): its score is the largest number below
+    `threshold`. An image with fewer than `min_area` pixels is always negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_plugins.summarizers import ThresholdSummarizer
+    >>> P = np.zeros((2, 1, 224, 224), dtype=np.float32)
+    >>> P[0, 0, :9, :11] = 0.9  # 99 pixels
+    >>> P[1, 0, :10, :10] = 0.9
+    >>> summarizer = ThresholdSummarizer().fit(P, [0, 1])
+    >>> summarizer.predict(P)
+    array([0, 1])
+    >>> summarizer.predict_proba(P)[:, 1].round(6)
+    array([0. , 0.9])
+    """
+
+    threshold: float = 0.5
+    min_area: float | int = MIN_AREA
+    pooling: str = "mean"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "threshold": [Interval(Real, 0, 1, closed="neither")],
+        "min_area": [
+            Interval(Real, 0, 1, closed="neither"),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "pooling": [StrOptions(set(POOLINGS))],
+    }
+
+    def fit(self, P: Any, y: ArrayLike) -> Self:
+        """Note the labels and the channels; nothing else is learned from the masks.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities in [0, 1] of the k foreground classes.
+        y : array-like of shape (n,) or (n, k)
+            Labels with every class present (-1 where nobody said), or a 0/1 indicator. With k + 1
+            classes the first is "nothing there" and channel j belongs to class j + 1; with k
+            classes channel j belongs to class j.
+
+        Returns
+        -------
+        ThresholdSummarizer
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the classes do not fit the channels, or `P` does not hold probabilities.
+        """
+        self._validate_params()
+        check_consistent_length(P, y)
+        labels, _ = self._summarize(P)
+        n_channels = labels.shape[1]
+        self.multilabel_ = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        self.classes_ = np.arange(np.shape(y)[1]) if self.multilabel_ else _known_classes(y)
+        self.n_channels_ = n_channels
+        if len(self.classes_) - n_channels not in ((0,) if self.multilabel_ else (0, 1)):
+            expected = n_channels if self.multilabel_ else f"{n_channels} or {n_channels + 1}"
+            raise ValueError(
+                f"The masks have {n_channels} channel(s), so y should have {expected} classes; "
+                f"it has {len(self.classes_)}: {self.classes_}."
+            )
+        return self
+
+    def predict_proba(self, P: Any) -> NDArray[np.float64]:
+        """Give the scores, moved so that `threshold` becomes one half.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities in [0, 1] of the k foreground classes.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            With two classes and one channel, column 1 is the score (exactly Algorithm 2's, up to
+            1e-6, for a `threshold` of one half). Rows sum to 1, except for an indicator: there
+            each column stands for itself.
+        """
+        check_is_fitted(self, "classes_")
+        labels, scores = self._summarize(P)
+        if labels.shape[1] != self.n_channels_:
+            given = labels.shape[1]
+            raise ValueError(f"Fitted on masks of {self.n_channels_} channel(s), got {given}.")
+        proba = _centered(scores, self.threshold)
+        proba = np.where(labels, np.maximum(proba, 0.5 + _MARGIN), np.minimum(proba, 0.5 - _MARGIN))
+        if self.multilabel_:
+            return proba
+        if len(self.classes_) > self.n_channels_:
+            proba = np.column_stack([1 - proba.max(axis=1), proba])
+        total = proba.sum(axis=1, keepdims=True)
+        nothing = np.full_like(proba, 1 / len(self.classes_))
+        return np.divide(proba, total, out=nothing, where=total > 0)
+
+    def predict(self, P: Any) -> NDArray[Any]:
+        """Give each image's label.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities in [0, 1] of the k foreground classes.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, k)
+            The class whose mask Algorithm 1 calls positive, the surest one if there are several
+            and the first class if there is none; or an indicator, if fitted with one.
+        """
+        proba = self.predict_proba(P)
+        if self.multilabel_:
+            return (proba >= 0.5).astype(np.int64)
+        return self.classes_[proba.argmax(axis=1)]
+
+    def _summarize(self, P: Any) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Label and score every channel of every image, (n, k) each."""
+        stacks = [np.asarray(p)[None] for p in P] if isinstance(P, Sequence) else [np.asarray(P)]
+        for sample, stack in enumerate(stacks):
+            if stack.ndim != 4 or stack.shape[1] != stacks[0].shape[1]:
+                raise ValueError(
+                    "P should be an array (n, k, h, w) or a list of arrays (k, h, w) with one k; "
+                    f"got shape {stack.shape[-3:]} at sample {sample}, {stacks[0].shape} first."
+                )
+        rule = (self.threshold, self.min_area, self.pooling)
+        decided = [decide(stack, *rule, first=first) for first, stack in enumerate(stacks)]
+        labels, scores = zip(*decided, strict=True)
+        return np.concatenate(labels), np.concatenate(scores)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False  # nothing is learned from the masks: any few of them will do
+        tags.classifier_tags.multi_label = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _centered(scores: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
+    """Stretch [0, threshold] to [0, .5] and [threshold, 1] to [.5, 1]."""
+    below = scores / (2 * threshold)
+    above = 0.5 + (scores - threshold) / (2 * (1 - threshold))
+    return np.clip(np.where(scores < threshold, below, above), 0.0, 1.0)
+
+
+def _known_classes(y: ArrayLike) -> NDArray[Any]:
+    """Sort the labels that somebody gave."""
+    labels = column_or_1d(y, warn=True)
+    check_classification_targets(labels)
+    return np.unique(labels[labels != -1] if labels.dtype.kind in "iuf" else labels)

@@ -1,0 +1,17 @@
+# Each public name is one line of this file and of no other: `__init__.py` reads it.
+# fmt: off
+from segclf import data as data
+from segclf import datasets as datasets
+from segclf import displays as displays
+from segclf import losses as losses
+from segclf import metrics as metrics
+from segclf import networks as networks
+from segclf.hookspecs import hookimpl as hookimpl
+from segclf.methods.image_classifier import ImageClassifier as ImageClassifier
+from segclf.methods.segmentation_classifier import SegmentationClassifier as SegmentationClassifier
+from segclf.methods.supervised_segmenter import SupervisedSegmenter as SupervisedSegmenter
+from segclf.registry import list_plugins as list_plugins
+from segclf.registry import load_plugin as load_plugin
+
+__all__: list[str]
+__version__: str

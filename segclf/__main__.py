@@ -1,0 +1,144 @@
+"""``python -m segclf demo | plugins | info``."""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import sys
+from dataclasses import asdict
+
+from segclf.registry import PluginInfo, list_plugins
+
+__all__ = ["main"]
+
+PACKAGES = {
+    "segclf": "segclf",
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "scikit-learn": "scikit-learn",
+    "segmentation-models-pytorch": "segmentation-models-pytorch",
+    "timm": "timm",
+    "numpy": "numpy",
+    "opencv": "opencv-python-headless",
+}
+COLUMNS = ("kind", "name", "distribution", "version", "state")
+# What a CPU calls its own bfloat16 arithmetic: x86, then ARM.
+BF16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16", "svebf16")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one of the commands.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        As on the command line, which is the default.
+
+    Returns
+    -------
+    int
+        The process's exit status.
+    """
+    given = _parser().parse_args(arguments)
+    if given.command == "demo":
+        from segclf.demo import run  # brings torch, which the other commands start without
+
+        run(given.output)
+    elif given.command == "plugins":
+        print(_plugins_json() if given.json else _plugins_table(given.verbose))
+    else:
+        print("\n".join(f"{name:<28} {value}" for name, value in _info().items()))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m segclf", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser("demo", help="segmentation against classification, in a minute")
+    demo.add_argument(
+        "--output",
+        type=pathlib.Path,
+        default=pathlib.Path("segclf-demo.png"),
+        help="where to write the picture (%(default)s)",
+    )
+    plugins = commands.add_parser("plugins", help="list the installed plugins")
+    plugins.add_argument("--json", action="store_true", help="everything, for programs")
+    plugins.add_argument("--verbose", action="store_true", help="whole tracebacks")
+    commands.add_parser("info", help="versions, device, precision, threads")
+    return parser
+
+
+def _plugins_json() -> str:
+    return json.dumps([asdict(plugin) for plugin in list_plugins()], indent=2)
+
+
+def _plugins_table(verbose: bool) -> str:
+    """One row a plugin, what is wrong with it below."""
+    plugins = list_plugins()
+    rows = [COLUMNS, *(_row(plugin) for plugin in plugins)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    for number, plugin in reversed(list(enumerate(plugins, start=2))):
+        trouble = plugin.error.strip().splitlines()
+        lines[number:number] = [f"    {line}" for line in (trouble if verbose else trouble[-1:])]
+    return "\n".join(lines)
+
+
+def _row(plugin: PluginInfo) -> tuple[str, ...]:
+    return tuple(str(getattr(plugin, column) or "?") for column in COLUMNS)
+
+
+def _info() -> dict[str, str]:
+    """What to put into a bug report."""
+    import torch
+
+    found = {name: _version(distribution) for name, distribution in PACKAGES.items()}
+    flags = _cpu_flags()
+    bf16 = ", ".join(flag for flag in BF16_FLAGS if flag in flags)
+    return {
+        "python": sys.version.split()[0],
+        **found,
+        "system": platform.platform(),
+        "device": _device(),
+        "CPU capability": torch.backends.cpu.get_cpu_capability(),
+        "CPU bf16": f"native ({bf16})" if bf16 else "no sign of native support",
+        "cores": f"{_usable_cores()} usable of {os.cpu_count()}",
+        "threads": f"{torch.get_num_threads()} of torch",
+        "plugins": ", ".join(sorted({plugin.distribution for plugin in list_plugins()})),
+    }
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"cuda ({torch.cuda.get_device_name()})"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _cpu_flags() -> set[str]:
+    """List what the processor says that it can do; nothing where the system does not tell."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return {
+        flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split()
+    }
+
+
+def _usable_cores() -> int | None:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Labels of images: checked, encoded, weighted; -1 is "nobody said"."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils import Tags, column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import assert_all_finite, check_array, check_consistent_length
+
+
+class Labels(NamedTuple):
+    """Labels as positions in `classes`, or as a multi-label indicator; -1 where nobody said.
+
+    Parameters
+    ----------
+    encoded : array of shape (n,) or (n, k)
+        Positions, or 0 and 1 for each class.
+    classes : array of shape (k,)
+        The classes; 0 to k - 1 for an indicator.
+    """
+
+    encoded: NDArray[np.int64]
+    classes: NDArray[Any]
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an image may be of several classes."""
+        return self.encoded.ndim == 2
+
+    def weights(self, class_weight: Any) -> NDArray[np.float32] | None:
+        """Return the weight of each class, or None when all are alike."""
+        if class_weight is None:
+            return None
+        if self.multilabel:
+            raise ValueError("class_weight is for exclusive classes; y is a multi-label indicator.")
+        known = self.classes[self.encoded[self.encoded >= 0]]
+        weights = compute_class_weight(class_weight, classes=self.classes, y=known)
+        return np.asarray(weights, dtype=np.float32)
+
+
+class Classifier(ClassifierMixin):
+    """From images to labels: ``fit(X, y, *, masks=None, sample_weight=None)``."""
+
+    classes_: NDArray[Any]
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags: multi-label indicators are welcome."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _decide(self, probabilities: NDArray[Any]) -> NDArray[Any]:
+        """Turn probabilities (n, k) into labels (n,), or into an indicator (n, k)."""
+        if self._multilabel:
+            return (probabilities >= 0.5).astype(np.int64)
+        return self.classes_[np.argmax(probabilities, axis=1)]
+
+    _multilabel: bool = False
+
+
+def check_labels(y: Any, n_samples: int) -> Labels:
+    """Check and encode labels (n,), or a 0/1 indicator (n, k).
+
+    Raises
+    ------
+    ValueError
+        When `y` is missing, of another length, not a classification target, or of fewer than two
+        classes.
+    """
+    if y is None:
+        raise ValueError(
+            "This estimator requires y to be passed, but the target y is None. "
+            "An image that nobody labeled is -1 in y."
+        )
+    y = check_array(y, ensure_2d=False, dtype=None, input_name="y", ensure_min_samples=0)
+    check_consistent_length(np.empty(n_samples), y)
+    if y.ndim == 2 and y.shape[1] > 1:
+        return _check_indicator(y)
+    y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f":
+        assert_all_finite(y, input_name="y")
+    known = y != -1 if y.dtype.kind in "if" else np.ones(len(y), dtype=bool)
+    check_classification_targets(y[known] if known.any() else y)
+    classes = unique_labels(y[known]) if known.any() else y[:0]
+    if len(classes) < 2:
+        raise ValueError(
+            "Classifier can't train when only one class is present; two classes or more are "
+            f"expected, and y holds {len(classes)} class ({classes.tolist()}; -1 is no class)."
+        )
+    encoded = np.full(len(y), -1, dtype=np.int64)
+    encoded[known] = np.searchsorted(classes, y[known])
+    return Labels(encoded, classes)
+
+
+def _check_indicator(y: NDArray[Any]) -> Labels:
+    if not np.isin(y, (-1, 0, 1)).all():
+        raise ValueError(
+            "Unknown label type: a y of two dimensions must be a multi-label indicator (n, k) of "
+            f"0, 1 and -1 (nobody said); got values {np.unique(y)[:5]} and shape {y.shape}."
+        )
+    return Labels(np.asarray(y, dtype=np.int64), np.arange(y.shape[1]))

@@ -1,0 +1,256 @@
+"""An estimator that trains one network: its parameters, and how they become a plan."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackContext, CallbackSupportMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+
+from segclf.base.front_door import check_images
+from segclf.base.split import split_validation
+from segclf.data import Images, Loader, Samples, as_augmentation
+from segclf.networks import build
+from segclf.objectives import Objective
+from segclf.training import (
+    OPTIMIZERS,
+    SCHEDULES,
+    PredictionPlan,
+    TrainingPlan,
+    choose_device,
+    choose_precision,
+    choose_threads,
+    predict_batches,
+    seeded,
+    threads,
+    train,
+)
+
+STATISTICS_IMAGES = 1000
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
+    """Parameters of every estimator that trains a network.
+
+    Parameters
+    ----------
+    max_epochs : int
+        Number of passes over the training data, at most.
+    batch_size : int
+        Number of images in a batch.
+    learning_rate : float
+        Learning rate of the optimizer.
+    weight_decay : float
+        Weight decay of the optimizer.
+    optimizer : {"adam", "adamw", "sgd"} or callable
+        Optimizer, or ``optimizer(groups, lr=..., weight_decay=...)`` that returns one.
+    schedule : str or callable
+        Factor of the learning rate as a function of the fraction of training done: "constant",
+        "cosine", "one_cycle", "polynomial", "ramp_up", "step", "warm_up", "warm_up_cosine".
+    augmentation : None, {"flips", "light", "strong"}, Augmentation or callable
+        Random changes of the training images and their masks.
+    image_size : int, (int, int) or None
+        Height and width that images are brought to for the network. None leaves images of one
+        size as they are, and brings images of several sizes to their median size.
+    image_shape : tuple or None
+        (h, w) or (h, w, c) of each row, when X is plain rows (n, f); None means (1, f).
+    validation_fraction : float
+        Share of the labeled images held out to watch the loss; stratified by label, and by
+        groups when ``groups`` is passed to fit.
+    n_iter_no_change : int or None
+        Stop when the validation loss has not fallen for so many epochs, and restore the best
+        weights; needs ``validation_fraction``.
+    device : str
+        "auto" (CUDA, else MPS, else CPU) or the name of a torch device.
+    precision : {"auto", "bf16", "fp32"}
+        "auto" tries a few training steps on this machine and takes bf16 where it is faster.
+    n_threads : int or None
+        CPU threads to compute with. None means ``SEGCLF_NUM_THREADS`` where set, 1 in a worker
+        process, else ``OMP_NUM_THREADS``, else the CPUs that this process may use.
+    random_state : int, RandomState or None
+        Decides every random choice: same seed, same bits, on one machine and thread count.
+    verbose : int
+        With 1 or more, print a line for each epoch.
+    """
+
+    max_epochs: int = 50
+    batch_size: int = 16
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.0
+    optimizer: Any = "adam"
+    schedule: Any = "constant"
+    augmentation: Any = None
+    image_size: int | tuple[int, int] | None = None
+    image_shape: tuple[int, ...] | None = None
+    validation_fraction: float = 0.0
+    n_iter_no_change: int | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    n_threads: int | None = None
+    random_state: Any = None
+    verbose: int = 0
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "schedule": [StrOptions(set(SCHEDULES)), callable],
+        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+        "image_shape": [tuple, list, None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
+        "precision": [StrOptions({"auto", "bf16", "fp32"})],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @abstractmethod
+    def _make_objective(self, samples: Samples) -> Objective:
+        """Build what this method trains; its ``network`` is what the estimator keeps."""
+
+    def _open(self, X: Any) -> Images:
+        """Check parameters and images at the start of ``fit``."""
+        self._validate_params()
+        if self.n_iter_no_change is not None and self.validation_fraction == 0:
+            raise ValueError(
+                f"n_iter_no_change={self.n_iter_no_change} watches the validation loss, but "
+                "validation_fraction=0.0 holds nothing out; set it to .2, for example."
+            )
+        images = check_images(self, X, image_shape=self.image_shape, reset=True)
+        self.image_size_ = choose_size(self.image_size, images)
+        return images
+
+    def _learn(
+        self, samples: Samples, *, strata: NDArray[Any] | None = None, groups: Any = None
+    ) -> None:
+        """Train on the samples and keep the network and the history."""
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        device = choose_device(self.device)
+        with threads(choose_threads(self.n_threads)), seeded(seed, device):
+            training, validation = split_validation(
+                samples, self.validation_fraction, strata=strata, groups=groups, seed=seed
+            )
+            objective = self._make_objective(samples)
+            set_statistics(objective, training)
+            batches = Loader(
+                training,
+                batch_size=self.batch_size,
+                seed=seed,
+                augmentation=as_augmentation(self.augmentation),
+            )
+            held_out = validation and Loader(
+                validation, batch_size=self.batch_size, seed=seed, shuffle=False
+            )
+            self.precision_ = choose_precision(
+                self.precision, objective, next(batches.epoch(0)), device
+            )
+            self.network_ = objective.network
+            context = self._init_callback_context(max_subtasks=self.max_epochs)
+            context.call_on_fit_task_begin(estimator=self)
+            history = train(objective, batches, self._plan(device, context), held_out)
+            context.call_on_fit_task_end(estimator=self)
+        self.network_ = objective.network.eval()
+        self.history_ = {name: np.array([row[name] for row in history]) for name in history[0]}
+        self.n_iter_ = len(history)
+
+    def _plan(self, device: torch.device, context: CallbackContext) -> TrainingPlan:
+        def after_epoch(row: dict[str, float]) -> bool:
+            if self.verbose:
+                print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
+            task = context.subcontext(task_name="epoch").call_on_fit_task_begin(estimator=self)
+            stop = task.call_on_fit_task_end(
+                estimator=self, metadata=row, reconstruction_attributes=dict
+            )
+            return bool(stop)
+
+        return TrainingPlan(
+            max_epochs=self.max_epochs,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            optimizer=self.optimizer,
+            schedule=self.schedule,
+            device=device,
+            precision=self.precision_,
+            n_iter_no_change=self.n_iter_no_change,
+            after_epoch=after_epoch,
+        )
+
+    def _outputs(
+        self, X: Any, activation: Callable[[Tensor], Tensor], tile_size: int | None = None
+    ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
+        """Return the images of `X`, and what the network says of them, batch by batch."""
+        images = check_images(self, X, image_shape=self.image_shape, reset=False)
+        plan = PredictionPlan(
+            batch_size=self.batch_size,
+            image_size=self.image_size_,
+            tile_size=tile_size,
+            device=choose_device(self.device),
+            precision=self.precision_,
+            n_threads=choose_threads(self.n_threads),
+        )
+        return images, predict_batches(self.network_, images, plan, activation)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state with the network as its recipe and numpy arrays."""
+        state = dict(super().__getstate__())
+        if "network_" in state:
+            state["network_"] = freeze(state["network_"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build the network of the state from its recipe and arrays."""
+        if "network_" in state:
+            state = {**state, "network_": thaw(state["network_"])}
+        super().__setstate__(state)
+
+
+def choose_size(image_size: Any, images: Images) -> tuple[int, int] | None:
+    """Return the size that images are brought to; None leaves them as they are."""
+    if image_size is not None:
+        height, width = np.broadcast_to(image_size, 2).tolist()
+        return height, width
+    if images.size is not None:
+        return None
+    height, width = np.median(images.sizes(), axis=0).round().astype(int).tolist()
+    return height, width
+
+
+def set_statistics(objective: Objective, samples: Samples) -> None:
+    """Teach every network mean and deviation of the channels, from 1,000 images at most."""
+    n_samples = len(samples)
+    chosen = np.unique(np.linspace(0, n_samples - 1, min(n_samples, STATISTICS_IMAGES)).astype(int))
+    moments = [
+        torch.stack([values.mean((2, 3)), values.square().mean((2, 3))]).sum(1)
+        for part in np.array_split(chosen, -(-len(chosen) // 16))
+        for values in [samples.subset(part).pixels().double()]
+    ]
+    mean, square = torch.stack(moments).sum(0) / len(chosen)
+    std = (square - mean.square()).clamp(min=0).sqrt()
+    for module in objective.modules():
+        if hasattr(module, "set_statistics"):
+            module.set_statistics(mean.float(), std.float())
+
+
+def freeze(network: nn.Module) -> dict[str, Any]:
+    """Return a network as plain data: its recipe, and its tensors as arrays."""
+    arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+    return {"recipe": network.recipe, "arrays": arrays}
+
+
+def thaw(frozen: dict[str, Any]) -> nn.Module:
+    """Return the network of plain data that `freeze` made."""
+    network = build(frozen["recipe"])
+    network.load_state_dict({n: torch.as_tensor(a) for n, a in frozen["arrays"].items()})
+    return network.eval()

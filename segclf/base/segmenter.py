@@ -1,0 +1,184 @@
+"""Segmenters: ``fit(X, y)`` with masks, ``predict(X)`` gives masks at the images' own size."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.callback import with_callbacks
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+from torch import Tensor
+
+from segclf.base.front_door import check_weights
+from segclf.base.network_estimator import NetworkEstimator
+from segclf.data import Images, Samples, as_masks, check_mask_sizes
+from segclf.metrics import mean_iou
+
+Maps = NDArray[Any] | list[NDArray[Any]]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Segmenter(NetworkEstimator):
+    """What all segmenters share.
+
+    Parameters
+    ----------
+    tile_size : int or None
+        Larger images are predicted in overlapping tiles of this height and width, blended.
+
+    Attributes
+    ----------
+    n_classes_ : int
+        Number of mask ids with the background, or of channels of multi-label masks.
+    multilabel_ : bool
+        Whether a pixel may be of several classes.
+    network_ : nn.Module
+        The trained network.
+    history_ : dict of array
+        Mean of each loss term, epoch by epoch.
+    n_iter_ : int
+        Number of epochs trained.
+    image_size_ : (int, int) or None
+        Height and width that images are brought to; None where they stay as they are.
+    precision_ : {"bf16", "fp32"}
+        The precision computed in.
+    n_channels_ : int
+        Number of image channels.
+    """
+
+    tile_size: int | None = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NetworkEstimator._parameter_constraints,
+        "tile_size": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        labels: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Train on images, of which some have masks and some image labels.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        y : array (n, h, w) or (n, k, h, w), list or None
+            Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks of 0,
+            1 and -1. A list may hold paths, and None for an image without a mask.
+        labels : array of shape (n,) or (n, k), optional
+            The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
+            indicator. An image labeled 0 has an empty mask, for free; one labeled otherwise that
+            has no mask trains an image-level term.
+        sample_weight : array of shape (n,), optional
+            Weight of each image.
+        groups : array of shape (n,), optional
+            Group of each image; the validation split keeps groups together.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        images = self._open(X)
+        samples = self._check_targets(images, y, labels)
+        samples.weights = check_weights(sample_weight, len(images))
+        self._learn(samples, strata=samples.labels, groups=groups)
+        return self
+
+    def predict(self, X: Any) -> Maps:
+        """Return masks at the images' own size.
+
+        Returns
+        -------
+        array (n, h, w) of ids or (n, k, h, w) of 0 and 1, uint8, or a list of them
+            A list where the images are of several sizes.
+        """
+        return self._collect(X, self._decide)
+
+    def predict_proba(self, X: Any) -> Maps:
+        """Return the probability of each class at each pixel.
+
+        Returns
+        -------
+        array (n, n_classes, h, w), float32, or a list of them
+            A list where the images are of several sizes. Exclusive classes sum to 1.
+        """
+        return self._collect(X, np.asarray)
+
+    def predict_proba_batches(self, X: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+        """Yield (indices, probabilities (b, n_classes, h, w)), never more than a batch in memory."""
+        check_is_fitted(self)
+        _, outputs = self._outputs(X, self._activate, self.tile_size)
+        for indices, output in outputs:
+            yield indices, output.numpy()
+
+    def score(self, X: Any, y: Any) -> float:
+        """Return the mean IoU of the foreground classes; pixels of -1 do not count."""
+        return float(mean_iou(y, self.predict(X), n_classes=self.n_classes_))
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags: targets are masks, not single labels."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = False
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _check_targets(self, images: Images, y: Any, labels: Any) -> Samples:
+        if y is None and labels is None:
+            raise ValueError(
+                "This estimator requires y to be passed, but the target y is None: give masks as "
+                "y, or image labels as labels=."
+            )
+        masks = None if y is None else as_masks(y, len(images))
+        if masks is not None:
+            check_mask_sizes(images, masks)
+        if labels is not None:
+            labels = check_array(labels, ensure_2d=False, dtype=np.int64, input_name="labels")
+            check_consistent_length(np.empty(len(images)), labels)
+        said = [] if labels is None else [labels.shape[1] if labels.ndim == 2 else labels.max() + 1]
+        drawn = [masks.n_classes] if masks is not None and masks.known.any() else []
+        self.multilabel_ = bool(masks.multilabel if drawn else labels is not None and labels.ndim == 2)
+        if drawn and said and self.multilabel_ != (labels.ndim == 2):
+            raise ValueError(
+                f"labels of shape {labels.shape} do not go with "
+                f"{'multi-label' if self.multilabel_ else 'exclusive'} masks; expected "
+                f"{'an indicator (n, k)' if self.multilabel_ else 'mask ids (n,)'}."
+            )
+        self.n_classes_ = int(max(said + drawn + [1 if self.multilabel_ else 2]))
+        return Samples(
+            images=images,
+            size=self.image_size_,
+            n_mask_channels=self.n_classes_ if self.multilabel_ else None,
+            masks=masks,
+            labels=labels,
+            dense=True,
+        )
+
+    def _activate(self, scores: Tensor) -> Tensor:
+        return torch.sigmoid(scores) if self.multilabel_ else torch.softmax(scores, dim=1)
+
+    def _decide(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
+        if self.multilabel_:
+            return (probabilities >= 0.5).astype(np.uint8)
+        return probabilities.argmax(axis=1).astype(np.uint8)
+
+    def _collect(self, X: Any, function: Any) -> Maps:
+        check_is_fitted(self)
+        images, outputs = self._outputs(X, self._activate, self.tile_size)
+        collected: list[Any] = [None] * len(images)
+        for indices, output in outputs:
+            for index, value in zip(indices, function(output.numpy()), strict=True):
+                collected[index] = value
+        return np.stack(collected) if images.size is not None else collected

@@ -1,0 +1,283 @@
+"""Random changes of a batch that move images and masks together.
+
+All movements of an image are joined in one affine map, so it is interpolated once; all changes of
+color are one linear map of its channels. Flips and quarter turns alone are exact.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from segclf.data.affine import oriented_matrix, resample, sampling_grid, sampling_matrix
+from segclf.data.augmentation_limits import check_batch, check_settings
+from segclf.data.color import Recoloring, add_noise, moments, recolor
+from segclf.data.draws import Draws, random_placement, random_recoloring
+from segclf.data.orientation import Orientation, orientation, reorient
+
+Augment = Callable[[Tensor, Tensor | None, torch.Generator], tuple[Tensor, Tensor | None]]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "flips": {"horizontal_flip": 0.5, "vertical_flip": 0.5},
+    "light": {
+        "horizontal_flip": 0.5,
+        "rotation": 10.0,
+        "scale": (0.9, 1.1),
+        "translation": 0.05,
+        "brightness": 0.1,
+        "contrast": 0.1,
+    },
+    "strong": {
+        "horizontal_flip": 0.5,
+        "vertical_flip": 0.5,
+        "rotation": 30.0,
+        "scale": (0.8, 1.25),
+        "translation": 0.1,
+        "shear": 10.0,
+        "crop": (0.6, 1.0),
+        "brightness": 0.3,
+        "contrast": 0.3,
+        "saturation": 0.3,
+        "hue": 15.0,
+        "noise": 0.1,
+    },
+}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Augmentation(BaseEstimator):
+    """Random flips, movements and changes of color, drawn anew for every image.
+
+    Called as ``augmentation(image, mask, generator)``. By default, nothing changes. Content that
+    leaves the image is lost, and a label that depends on it is then wrong: keep `translation`,
+    `scale` and `crop` moderate where targets are small.
+
+    Parameters
+    ----------
+    horizontal_flip, vertical_flip : float
+        Probability to mirror left and right, top and bottom.
+    quarter_turns : float
+        Probability to turn by a random multiple of 90 degrees, 0 included; so 1.0 makes all four
+        equally likely. Images that are not square turn by 0 or 180 degrees only.
+    rotation : float
+        Largest angle in degrees, up to 180, in both directions.
+    scale : (float, float)
+        Smallest and largest magnification, between 0.1 and 10; log-uniform.
+    translation : float
+        Largest movement as a fraction of width and height.
+    shear : float
+        Largest angle of the horizontal shear in degrees, up to 60, in both directions.
+    crop : (float, float)
+        Smallest and largest area, as a fraction of the image (at least 0.01), of a window that is
+        enlarged to the image's size; its sides' ratio changes by 3/4 to 4/3.
+    brightness : float
+        Largest value to add or subtract, in standard deviations of the image.
+    contrast : float
+        Contrast is multiplied by a factor within ``1 - contrast`` and ``1 + contrast``, around
+        the mean of the image.
+    saturation : float
+        The same for the distance from gray; with three channels only, others ignore it.
+    hue : float
+        Largest rotation of the colors around gray, in degrees; with three channels only.
+    noise : float
+        Largest standard deviation of Gaussian noise, in standard deviations of the image.
+    affine_probability : float
+        Part of the images to which `rotation`, `scale`, `translation`, `shear` and `crop` apply.
+    color_probability : float
+        Part of the images to which the parameters from `brightness` to `noise` apply.
+
+    Notes
+    -----
+    Mean and standard deviation are those of all pixels and channels of one image before it moves,
+    so that settings fit any units: ``a * image + b`` (``a > 0``) changes as ``image`` does.
+    Values are not clipped.
+
+    Beyond its edges an image continues mirrored, and its mask with it; nothing is invented.
+    Images are interpolated bilinearly, masks take the nearest pixel, so that ids stay ids and
+    ignored pixels (-1) stay ignored. Rotation and shear do not distort images that are not square.
+
+    Examples
+    --------
+    >>> import torch
+    >>> augmentation = Augmentation(horizontal_flip=1.0)
+    >>> image, mask = torch.rand(2, 3, 8, 8), torch.randint(0, 2, (2, 8, 8))
+    >>> moved, moved_mask = augmentation(image, mask, torch.Generator().manual_seed(0))
+    >>> bool((moved == image.flip(-1)).all()), bool((moved_mask == mask.flip(-1)).all())
+    (True, True)
+    """
+
+    horizontal_flip: float = 0.0
+    vertical_flip: float = 0.0
+    quarter_turns: float = 0.0
+    rotation: float = 0.0
+    scale: tuple[float, float] = (1.0, 1.0)
+    translation: float = 0.0
+    shear: float = 0.0
+    crop: tuple[float, float] = (1.0, 1.0)
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    noise: float = 0.0
+    affine_probability: float = 1.0
+    color_probability: float = 1.0
+
+    def __call__(
+        self, image: Tensor, mask: Tensor | None, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """Change a batch; the tensors given stay as they are.
+
+        Parameters
+        ----------
+        image : Tensor of shape (n, c, h, w), float32
+            In any units, on any device.
+        mask : Tensor of shape (n, h, w) or (n, k, h, w), int64, or None
+            Ids or a stack of 0/1 masks; -1 where nobody said.
+        generator : torch.Generator
+            Gives every random number; a CPU generator gives the same ones for all devices. What
+            happens to the images does not depend on `mask`.
+
+        Returns
+        -------
+        image, mask
+            Of the same shapes, dtypes and memory formats.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is outside its limits, or a tensor has another shape or dtype.
+        """
+        check_settings(self)
+        check_batch(image, mask)
+        draws = Draws(len(image), generator)
+        # Autocast would round the places of pixels to half precision.
+        with torch.autocast(image.device.type, enabled=False):
+            moved, mask = self._move(image, mask, draws)
+            moved = self._recolor(moved, image, draws, generator)
+        return _in_format_of(image, moved), mask
+
+    def _move(
+        self, image: Tensor, mask: Tensor | None, draws: Draws
+    ) -> tuple[Tensor, Tensor | None]:
+        height, width = image.shape[-2:]
+        layout = self._orientation(draws, square=height == width)
+        if not self._is_affine():
+            return reorient(image, layout), None if mask is None else reorient(mask, layout)
+        matrix = oriented_matrix(self._matrix(draws, (height, width)), layout)
+        grid = sampling_grid(matrix.to(image.device), (height, width))
+        return resample(image, grid), None if mask is None else resample(mask, grid)
+
+    def _orientation(self, draws: Draws, *, square: bool) -> Orientation:
+        step = 1 if square else 2
+        turns = step * draws.between("turn", 0, 4 // step).long()
+        return orientation(
+            draws.happens("horizontal_flip", self.horizontal_flip),
+            draws.happens("vertical_flip", self.vertical_flip),
+            turns * draws.happens("quarter_turns", self.quarter_turns),
+        )
+
+    def _is_affine(self) -> bool:
+        moves = any((self.rotation, self.translation, self.shear))
+        zooms = any(limit != 1 for limit in (*self.scale, *self.crop))
+        return self.affine_probability > 0 and (moves or zooms)
+
+    def _matrix(self, draws: Draws, size: tuple[int, int]) -> Tensor:
+        placement = random_placement(
+            draws,
+            rotation=self.rotation,
+            scale=self.scale,
+            translation=self.translation,
+            shear=self.shear,
+            crop=self.crop,
+        )
+        matrix = sampling_matrix(placement, size)
+        moves = draws.happens("affine", self.affine_probability)
+        return torch.where(moves[:, None, None], matrix, torch.eye(2, 3, device=matrix.device))
+
+    def _recolor(
+        self, moved: Tensor, image: Tensor, draws: Draws, generator: torch.Generator
+    ) -> Tensor:
+        chroma = image.shape[1] == 3 and (self.saturation > 0 or self.hue > 0)
+        changes = chroma or self.brightness > 0 or self.contrast > 0
+        if self.color_probability == 0 or not (changes or self.noise > 0):
+            return moved
+        mean, deviation = moments(image)
+        recoloring = self._recoloring(draws, image.device)
+        if changes:
+            moved = recolor(moved, recoloring, mean, deviation, chroma=chroma)
+        if self.noise > 0:
+            moved = add_noise(moved, deviation * recoloring.noise.reshape(mean.shape), generator)
+        return moved
+
+    def _recoloring(self, draws: Draws, device: torch.device) -> Recoloring:
+        recoloring = random_recoloring(
+            draws,
+            brightness=self.brightness,
+            contrast=self.contrast,
+            saturation=self.saturation,
+            hue=self.hue,
+            noise=self.noise,
+            probability=self.color_probability,
+        )
+        return Recoloring(*torch.stack(recoloring).to(device))
+
+
+def as_augmentation(spec: str | Augment | None) -> Augment | None:
+    """Look up an augmentation by name, or check and return the one given.
+
+    Parameters
+    ----------
+    spec : None, str, Augmentation or callable
+        None changes nothing. The names are
+
+        - ``"flips"``: left and right, top and bottom, each for half of the images; exact.
+        - ``"light"``: mirrored left and right, turned up to 10 degrees, scaled by 10%, moved by
+          5%, with slight changes of brightness and contrast; for images with an upright.
+        - ``"strong"``: both flips, turned up to 30 degrees, scaled by a quarter, moved, sheared,
+          cropped to 60% of the area or more; brightness, contrast, color and noise.
+
+        A callable of your own takes and returns what :class:`Augmentation` does.
+
+    Returns
+    -------
+    callable or None
+        A new :class:`Augmentation` for a name, else `spec` itself.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or a parameter of an :class:`Augmentation` is outside its limits.
+    TypeError
+        If `spec` is something else.
+
+    Examples
+    --------
+    >>> as_augmentation("flips")
+    Augmentation(horizontal_flip=0.5, vertical_flip=0.5)
+    """
+    if isinstance(spec, str):
+        if spec not in PRESETS:
+            raise ValueError(f"No augmentation named {spec!r}; there are: {_names()}.")
+        return Augmentation(**PRESETS[spec])
+    if isinstance(spec, Augmentation):
+        check_settings(spec)
+    if spec is None or (callable(spec) and not isinstance(spec, type)):
+        return spec
+    raise TypeError(
+        f"augmentation is {spec!r}; expected None, a name ({_names()}), an Augmentation(...) or "
+        "a callable (image, mask, generator) -> (image, mask)."
+    )
+
+
+def _names() -> str:
+    return ", ".join(sorted(PRESETS))
+
+
+def _in_format_of(image: Tensor, result: Tensor) -> Tensor:
+    channels_last = image.is_contiguous(memory_format=torch.channels_last)
+    if channels_last and not image.is_contiguous():
+        return result.contiguous(memory_format=torch.channels_last)
+    return result.contiguous()

@@ -1,0 +1,93 @@
+"""What an augmentation accepts: the limits of its settings, and the shapes of a batch."""
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+_PROBABILITY = (0.0, 1.0)
+
+_LIMITS: Mapping[str, tuple[float, float]] = {
+    "horizontal_flip": _PROBABILITY,
+    "vertical_flip": _PROBABILITY,
+    "quarter_turns": _PROBABILITY,
+    "rotation": (0, 180),
+    "translation": (0, 1),
+    "shear": (0, 60),
+    "brightness": (0, math.inf),
+    "contrast": (0, 1),
+    "saturation": (0, 1),
+    "hue": (0, 180),
+    "noise": (0, math.inf),
+    "affine_probability": _PROBABILITY,
+    "color_probability": _PROBABILITY,
+}
+_PAIR_LIMITS: Mapping[str, tuple[float, float]] = {"scale": (0.1, 10), "crop": (0.01, 1)}
+
+
+def check_settings(augmentation: object) -> None:
+    """Raise an error unless every setting lies within its limits.
+
+    Parameters
+    ----------
+    augmentation : Augmentation
+        With the settings as attributes.
+
+    Raises
+    ------
+    ValueError
+        That names the setting, what it is and what was expected.
+    """
+    for name, (low, high) in _LIMITS.items():
+        value = getattr(augmentation, name)
+        if not (_is_number(value) and low <= value <= high):
+            raise ValueError(f"{name} is {value!r}; expected a number from {low:g} to {high:g}.")
+    for name, (low, high) in _PAIR_LIMITS.items():
+        pair = getattr(augmentation, name)
+        if not (_is_pair(pair) and low <= pair[0] <= pair[1] <= high):
+            raise ValueError(
+                f"{name} is {pair!r}; expected a pair (low, high) with "
+                f"{low:g} <= low <= high <= {high:g}."
+            )
+
+
+def check_batch(image: Tensor, mask: Tensor | None) -> None:
+    """Raise an error unless image and mask have the shapes and dtypes of a batch.
+
+    Parameters
+    ----------
+    image : Tensor
+        Expected: (n, c, h, w), float32.
+    mask : Tensor or None
+        Expected: (n, h, w) or (n, k, h, w) with the image's n, h and w, int64.
+
+    Raises
+    ------
+    ValueError
+        That says what was given and what was expected.
+    """
+    if image.ndim != 4 or image.dtype != torch.float32:
+        raise ValueError(f"image is {_described(image)}; expected (n, c, h, w) of torch.float32.")
+    if mask is None:
+        return
+    n, _, height, width = image.shape
+    fits = mask.ndim in (3, 4) and (len(mask), *mask.shape[-2:]) == (n, height, width)
+    if not fits or mask.dtype != torch.int64:
+        raise ValueError(
+            f"mask is {_described(mask)}; expected ({n}, {height}, {width}) or "
+            f"({n}, k, {height}, {width}) of torch.int64, as the image is {_described(image)}."
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_number, value))
+
+
+def _described(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} of {tensor.dtype}"

@@ -1,0 +1,91 @@
+"""The random choices of an augmentation: one number per image and choice, all drawn at once."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from segclf.data.affine import Placement, crop_window
+from segclf.data.color import Recoloring
+
+_CHOICES = (
+    *("horizontal_flip", "vertical_flip", "quarter_turns", "turn"),
+    *("affine", "rotation", "scale", "translation_x", "translation_y", "shear"),
+    *("crop_area", "crop_ratio", "crop_x", "crop_y"),
+    *("color", "brightness", "contrast", "saturation", "hue", "noise"),
+)
+
+
+class Draws:
+    """All choices for the images of a batch, needed or not.
+
+    So no setting changes the draws of another, and what is drawn for one image depends neither on
+    the others nor, with a CPU generator, on their number.
+
+    Parameters
+    ----------
+    n_images : int
+        Number of images.
+    generator : torch.Generator
+        Where the numbers come from; they live on its device.
+    """
+
+    def __init__(self, n_images: int, generator: torch.Generator) -> None:
+        shape = (n_images, len(_CHOICES))
+        uniform = torch.rand(shape, generator=generator, device=generator.device)
+        self._uniform = dict(zip(_CHOICES, uniform.unbind(1), strict=True))
+
+    def happens(self, name: str, probability: float) -> Tensor:
+        """Decide for each image, (n,) bool."""
+        return self._uniform[name] < probability
+
+    def between(self, name: str, low: float, high: float) -> Tensor:
+        """Return one number for each image, (n,), uniform between `low` and `high`."""
+        return low + (high - low) * self._uniform[name]
+
+
+def random_placement(
+    draws: Draws,
+    *,
+    rotation: float,
+    scale: tuple[float, float],
+    translation: float,
+    shear: float,
+    crop: tuple[float, float],
+) -> Placement:
+    """Draw how the content of each image moves; settings as `Augmentation` documents them."""
+    window, center = crop_window(
+        draws.between("crop_area", *crop),
+        draws.between("crop_ratio", 0, 1),
+        torch.stack([draws.between(name, 0, 1) for name in ("crop_x", "crop_y")], dim=1),
+    )
+    shift = [draws.between(f"translation_{axis}", -translation, translation) for axis in "xy"]
+    return Placement(
+        angle=draws.between("rotation", -rotation, rotation),
+        shear=draws.between("shear", -shear, shear),
+        scale=draws.between("scale", math.log(scale[0]), math.log(scale[1])).exp(),
+        shift=torch.stack(shift, dim=1),
+        window=window,
+        center=center,
+    )
+
+
+def random_recoloring(
+    draws: Draws,
+    *,
+    brightness: float,
+    contrast: float,
+    saturation: float,
+    hue: float,
+    noise: float,
+    probability: float,
+) -> Recoloring:
+    """Draw how the colors of each image change; settings as `Augmentation` documents them."""
+    changes = draws.happens("color", probability).float()
+    return Recoloring(
+        brightness=changes * draws.between("brightness", -brightness, brightness),
+        contrast=1 + changes * draws.between("contrast", -contrast, contrast),
+        saturation=1 + changes * draws.between("saturation", -saturation, saturation),
+        hue=changes * draws.between("hue", -hue, hue),
+        noise=changes * draws.between("noise", 0, noise),
+    )

@@ -1,0 +1,193 @@
+"""What a PNG, JPEG or TIFF file says of itself before anything is decoded."""
+
+from __future__ import annotations
+
+import struct
+from typing import IO, Any, Literal, NamedTuple
+
+import numpy as np
+from PIL import JpegImagePlugin, TiffImagePlugin
+
+__all__ = ["MAX_PIXELS", "Header", "read_header"]
+
+#: Larger files are refused before decoding: a quarter of a GiB as 8 bit RGB, where Pillow begins
+#: to warn of decompression bombs.
+MAX_PIXELS = 2**30 // 4 // 3
+
+_EXIF_ORIENTATION = 0x0112
+
+
+class Header(NamedTuple):
+    """The shape, type and decoder of an image file.
+
+    Attributes
+    ----------
+    format : {"PNG", "JPEG", "TIFF"}
+        By the first bytes, not by the name.
+    height, width : int
+        As shown, that is after the orientation of a JPEG or TIFF is applied.
+    n_channels : {1, 3}
+        Without alpha.
+    bits : int
+        Bits per stored sample.
+    dtype : numpy.dtype
+        Of the decoded array.
+    orientation : int
+        EXIF orientation, 1 to 8.
+    opencv : bool
+        True where only OpenCV keeps every bit: 16 bit colour and the rarer types of TIFF.
+    """
+
+    format: Literal["PNG", "JPEG", "TIFF"]
+    height: int
+    width: int
+    n_channels: int
+    bits: int = 8
+    dtype: np.dtype[Any] = np.dtype(np.uint8)
+    orientation: int = 1
+    opencv: bool = False
+
+
+def read_header(file: IO[bytes]) -> Header:
+    """Read the header of an open PNG, JPEG or TIFF file; no pixel is decoded.
+
+    Parameters
+    ----------
+    file : binary file
+        At any position; it is read from its start.
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    ValueError
+        For another format, an unsupported kind of one, more than one page, or more than
+        `MAX_PIXELS` pixels. Damaged files may raise anything; `segclf.data.readers` sorts it out.
+    """
+    file.seek(0)
+    start = file.read(8)
+    file.seek(0)
+    if start == b"\x89PNG\r\n\x1a\n":
+        header = _png(file)
+    elif start[:3] == b"\xff\xd8\xff":
+        header = _jpeg(file)
+    elif start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        header = _tiff(file)
+    else:
+        raise ValueError(f"it is no PNG, JPEG or TIFF file; its first bytes are {start!r}")
+    _check_size(header.height, header.width)
+    return header
+
+
+def _check_size(height: int, width: int) -> None:
+    if height < 1 or width < 1:
+        raise ValueError(f"its header says {height} x {width} pixels, a zero-size image")
+    if height * width > MAX_PIXELS:
+        raise ValueError(
+            f"its header says {height} x {width} = {height * width:,} pixels; at most "
+            f"{MAX_PIXELS:,} are decoded. Cut it into tiles"
+        )
+
+
+def _png(file: IO[bytes]) -> Header:
+    start = file.read(33)
+    if len(start) < 33 or start[12:16] != b"IHDR":
+        raise ValueError("its PNG header is truncated or damaged")
+    width, height, bits, kind = struct.unpack(">IIBB", start[16:26])
+    gray = kind in (0, 4)
+    dtype = np.dtype(np.uint16 if bits == 16 else bool if bits == 1 and gray else np.uint8)
+    return Header(
+        "PNG", height, width, 1 if gray else 3, bits, dtype, opencv=bits == 16 and kind != 0
+    )
+
+
+def _jpeg(file: IO[bytes]) -> Header:
+    image = JpegImagePlugin.JpegImageFile(file)
+    orientation = _orientation(_exif_orientation(image))
+    height, width = _oriented(image.height, image.width, orientation)
+    return Header("JPEG", height, width, 1 if image.mode == "L" else 3, orientation=orientation)
+
+
+def _exif_orientation(image: JpegImagePlugin.JpegImageFile) -> object:
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION)
+    except Exception:  # damaged metadata must not cost the picture, as in any viewer
+        return None
+
+
+def _tiff(file: IO[bytes]) -> Header:
+    tags = _tiff_tags(file)
+    bits, samples = _first(tags, TiffImagePlugin.BITSPERSAMPLE, 1), int(tags.get(277, 1))
+    kind = "uif"[_tiff_sample_format(tags) - 1]
+    photometric, planar = int(tags.get(262, 1)), int(tags.get(284, 1))
+    if photometric not in (0, 1, 2, 3, 5, 6):
+        raise ValueError(f"its colours (TIFF photometric {photometric}) are not supported")
+    pillow = (kind == "u" and bits in (1, 2, 4, 8)) or (
+        samples == 1 and (kind, bits) in (("u", 16), ("f", 32))
+    )
+    orientation = _orientation(tags.get(274))
+    if not pillow:
+        _check_opencv_tiff(kind, bits, samples, photometric, planar, orientation)
+    gray = photometric in (0, 1)
+    dtype = np.dtype(bool if bits == 1 and gray else f"{kind}{max(bits, 8) // 8}")
+    size = _oriented(int(tags[257]), int(tags[256]), orientation)
+    return Header("TIFF", *size, 1 if gray else 3, bits, dtype, orientation, not pillow)
+
+
+def _tiff_tags(file: IO[bytes]) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """Read the first directory of tags, and refuse a file with a second one."""
+    start = file.read(8)
+    if start[2] == 43 or start[3] == 43:
+        start += file.read(8)
+    tags = TiffImagePlugin.ImageFileDirectory_v2(start)
+    first = tags.next
+    file.seek(first)
+    tags.load(file)
+    # Pillow leaves `next` alone where the file ends within the tags
+    if tags.next == first or 256 not in tags or 257 not in tags:
+        raise ValueError("its TIFF tags are truncated or damaged")
+    if tags.next:
+        raise ValueError("it is a TIFF of several pages; save each page as a file of its own")
+    return tags
+
+
+def _tiff_sample_format(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
+    sample_format = _first(tags, TiffImagePlugin.SAMPLEFORMAT, 1)
+    if sample_format not in (1, 2, 3):
+        raise ValueError(f"its samples (TIFF sample format {sample_format}) are not real numbers")
+    return sample_format
+
+
+def _check_opencv_tiff(
+    kind: str, bits: int, samples: int, photometric: int, planar: int, orientation: int
+) -> None:
+    """Refuse what OpenCV would decode wrongly or not at all."""
+    known = bits in (8, 16, 32, 64) and (kind, bits) != ("f", 16) and (kind, bits) != ("f", 8)
+    colour = photometric == 2 and samples in (3, 4) and planar == 1
+    if not (known and (colour or (photometric in (0, 1) and samples == 1))) or orientation != 1:
+        name = {"u": "unsigned", "i": "signed", "f": "float"}[kind]
+        raise ValueError(
+            f"this kind of TIFF is not supported: {samples} sample(s) of {bits} bit "
+            f"({name}), photometric {photometric}, "
+            f"planar configuration {planar}, orientation {orientation}; save it as a plain RGB "
+            "or gray TIFF, or give arrays"
+        )
+
+
+def _first(tags: TiffImagePlugin.ImageFileDirectory_v2, tag: int, default: int) -> int:
+    """Return the one value that all samples share."""
+    values = tags.get(tag, default)
+    values = values if isinstance(values, tuple) else (values,)
+    if len(set(values)) != 1:
+        raise ValueError(f"its samples differ in type (TIFF tag {tag}: {values})")
+    return int(values[0])
+
+
+def _orientation(value: object) -> int:
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _oriented(height: int, width: int, orientation: int) -> tuple[int, int]:
+    return (width, height) if orientation >= 5 else (height, width)

@@ -1,0 +1,167 @@
+"""The front door for images: whatever X is, as a sequence of (h, w, c) arrays.
+
+Nothing is copied whole, files are decoded as they are taken, and what cannot be an image is
+refused here with its number, so that the rooms inside may trust what they get.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segclf.data.intake import source_of
+from segclf.data.sources import Source
+
+__all__ = ["Images", "as_images", "to_float"]
+
+
+class Images:
+    """A sequence of images of one number of channels, from `as_images`.
+
+    Attributes
+    ----------
+    n_channels : int
+    size : tuple of int, or None
+        (h, w) if all images are known to have it. Files count as unknown until `sizes` was called.
+    """
+
+    def __init__(self, source: Source, rows: NDArray[np.intp]) -> None:
+        self._source = source
+        self._rows = rows
+        self.n_channels = source.n_channels
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> NDArray[Any]:
+        return self._source.take(self._rows[index, None])[0]
+
+    def take(self, indices: ArrayLike) -> NDArray[Any] | list[NDArray[Any]]:
+        """Return some images as new arrays, in their own type, colours as RGB.
+
+        Parameters
+        ----------
+        indices : array-like of int, shape (m,)
+
+        Returns
+        -------
+        array of shape (m, h, w, c), or list of m arrays (h, w, c)
+            One array where X was one array, memmap or tensor; a list where it was a list or files.
+
+        Raises
+        ------
+        ValueError
+            Where a file cannot be read, or a file or memmap holds NaN or infinity: with the
+            number of the sample in X, and its path.
+        """
+        return self._source.take(self._rows[np.asarray(indices, dtype=np.intp)])
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(h, w) if all images are known to have it, else None."""
+        sizes = self._source.known_sizes(self._rows)
+        if len(sizes) == 0 or sizes[0, 0] < 0 or (sizes != sizes[0]).any():
+            return None
+        return int(sizes[0, 0]), int(sizes[0, 1])
+
+    def sizes(self) -> NDArray[np.intp]:
+        """Return the size of each image; of files from their headers, read once.
+
+        Returns
+        -------
+        array of shape (n, 2)
+            Heights and widths.
+        """
+        return self._source.sizes(self._rows)
+
+    def subset(self, indices: ArrayLike) -> Images:
+        """Return some of the images, without reading or copying any.
+
+        Parameters
+        ----------
+        indices : array-like of int, shape (m,)
+
+        Returns
+        -------
+        Images
+            Its errors still give the sample's number in the original X.
+        """
+        return Images(self._source, self._rows[np.asarray(indices, dtype=np.intp)])
+
+
+def as_images(
+    X: object,
+    *,
+    image_shape: tuple[int, ...] | None = None,
+    n_channels: int | None = None,
+) -> Images:
+    """Take anything that holds images.
+
+    Parameters
+    ----------
+    X : array, tensor, memmap, sequence or Series
+        Arrays (n, h, w) or (n, h, w, c) of any real dtype; torch tensors (n, h, w) or
+        (n, c, h, w) on any device; a list, tuple or 1-d object array of (h, w) or (h, w, c) arrays
+        or of (h, w) or (c, h, w) tensors, of different sizes; paths to PNG, JPEG or TIFF files
+        (a list, array or Series); rows (n, f).
+    image_shape : tuple of int, optional
+        (h, w) or (h, w, c) of what a row holds; (1, f) if None. Only for rows.
+    n_channels : int, optional
+        The number of channels to insist on. For files None takes the first file's. Gray files
+        among colour ones are repeated to 3 channels; all other differences are errors.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    ValueError
+        For anything else, and for empty input, zero-size images, NaN and infinity, mixed kinds,
+        different numbers of channels, missing files, unknown suffixes: with the sample's number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = as_images(np.zeros((5, 8, 9), dtype=np.uint16))
+    >>> len(images), images.size, images.n_channels, images[0].shape
+    (5, (8, 9), 1, (8, 9, 1))
+    >>> as_images(np.zeros((5, 12)), image_shape=(2, 2, 3)).take([0, 1]).shape
+    (2, 2, 2, 3)
+    """
+    if isinstance(X, Images):
+        images = X
+    else:
+        source = source_of(X, image_shape, n_channels)
+        images = Images(source, np.arange(source.n_samples))
+    if n_channels is not None and images.n_channels != n_channels:
+        raise ValueError(f"X has {images.n_channels} channel(s) per image; expected {n_channels}.")
+    return images
+
+
+def to_float(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Return float32, with 0 to 1 as the range of bool, uint8 and uint16; other types as they are.
+
+    So a picture as uint8 and the same as float in [0, 1] agree.
+
+    Parameters
+    ----------
+    array : array of any shape
+
+    Returns
+    -------
+    array of float32, of the same shape
+        The same array if it is float32 already.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_float(np.array([0, 51, 255], dtype=np.uint8)).tolist()
+    [0.0, 0.20000000298023224, 1.0]
+    """
+    if array.dtype == np.uint8 or array.dtype == np.uint16:
+        top = np.float32(np.iinfo(array.dtype).max)
+        return np.divide(array, top, dtype=np.float32)
+    return array.astype(np.float32, copy=False)

@@ -1,0 +1,107 @@
+"""Batches, epoch by epoch, in an order that is a pure function of (seed, epoch)."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from segclf.data.augmentation import Augment
+from segclf.data.samples import Batch, Samples
+
+PRELOADED_BYTES = 2**29
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Loader:
+    """Batches of samples.
+
+    Samples that fit into 512 MB as tensors are read once; others are read anew in each epoch, one
+    batch ahead, in the background. The batches of an epoch are of nearly equal size, so that none
+    holds a single image where that can be helped.
+
+    Parameters
+    ----------
+    samples : Samples
+        What to draw from.
+    batch_size : int
+        Number of images in a batch, at most.
+    seed : int
+        Decides the order and the augmentation.
+    augmentation : callable, optional
+        Called as ``augmentation(image, mask, generator)``.
+    shuffle : bool
+        Whether each epoch has an order of its own; else samples come as they are.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        batch_size: int,
+        seed: int,
+        augmentation: Augment | None = None,
+        shuffle: bool = True,
+    ) -> None:
+        self._samples = samples
+        self._seed = seed
+        self._augmentation = augmentation
+        self._shuffle = shuffle
+        self._n_batches = -(-len(samples) // batch_size)
+        self._everything: Batch | None = None
+        if samples.nbytes() <= PRELOADED_BYTES:
+            self._everything = samples.batch(np.arange(len(samples)))
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self._n_batches
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of that epoch."""
+        generator = torch.Generator().manual_seed(_mix(self._seed, epoch))
+        for batch in self._read(np.array_split(self._order(epoch), self._n_batches)):
+            if self._augmentation is not None:
+                mask = batch.get("mask")
+                batch["image"], mask = self._augmentation(batch["image"], mask, generator)
+                if mask is not None:
+                    batch["mask"] = mask
+            yield batch
+
+    def _order(self, epoch: int) -> NDArray[np.intp]:
+        n_samples = len(self._samples)
+        if not self._shuffle:
+            return np.arange(n_samples)
+        return np.random.default_rng([self._seed, epoch]).permutation(n_samples)
+
+    def _read(self, groups: list[NDArray[np.intp]]) -> Iterator[Batch]:
+        if self._everything is None:
+            yield from one_ahead(self._samples.batch, groups)
+            return
+        for group in groups:
+            indices = torch.from_numpy(group)
+            yield {name: _rows(values, indices) for name, values in self._everything.items()}
+
+
+def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Yield ``function(item)`` for each item, computing the next while the caller is busy."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pending = None
+        for item in items:
+            following = pool.submit(function, item)
+            if pending is not None:
+                yield pending.result()
+            pending = following
+        if pending is not None:
+            yield pending.result()
+
+
+def _rows(values: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+    """Select rows; `index_select` would lose the order of channels in memory."""
+    return values[indices]
+
+
+def _mix(seed: int, epoch: int) -> int:
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)

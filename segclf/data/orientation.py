@@ -1,0 +1,65 @@
+"""The eight exact ways to lay an image: flips and quarter turns, without interpolation."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Orientation(NamedTuple):
+    """One of the eight ways to lay a square: transposed first, then flipped; each (n,) boolean."""
+
+    transpose: Tensor
+    flip_x: Tensor
+    flip_y: Tensor
+
+
+def orientation(flip_x: Tensor, flip_y: Tensor, turns: Tensor) -> Orientation:
+    """Join flips, and quarter turns after them, in one orientation.
+
+    Parameters
+    ----------
+    flip_x, flip_y : Tensor of shape (n,), bool
+        Mirror left and right, top and bottom.
+    turns : Tensor of shape (n,), int64
+        Counterclockwise quarter turns, 0 to 3.
+
+    Returns
+    -------
+    Orientation
+        The same movement as at most one transposition followed by flips.
+    """
+    transpose = turns % 2 == 1
+    # Flipping before a transposition is flipping the other axis after it.
+    first_x = torch.where(transpose, flip_y, flip_x)
+    first_y = torch.where(transpose, flip_x, flip_y)
+    turned_x, turned_y = turns >= 2, (turns == 1) | (turns == 2)
+    return Orientation(transpose, first_x ^ turned_x, first_y ^ turned_y)
+
+
+def reorient(image: Tensor, orientation: Orientation) -> Tensor:
+    """Flip and transpose each image exactly, without interpolation.
+
+    Parameters
+    ----------
+    image : Tensor of shape (n, ..., h, w)
+        Square wherever one is transposed.
+    orientation : Orientation
+        What to do with each image.
+
+    Returns
+    -------
+    Tensor of shape (n, ..., h, w)
+        `image` itself where there is nothing to do.
+    """
+    steps: tuple[tuple[Tensor, Callable[[Tensor], Tensor]], ...] = (
+        (orientation.transpose, lambda x: x.transpose(-2, -1)),
+        (orientation.flip_x, lambda x: x.flip(-1)),
+        (orientation.flip_y, lambda x: x.flip(-2)),
+    )
+    for chosen, step in steps:
+        if chosen.any():
+            chosen = chosen.reshape(-1, *[1] * (image.ndim - 1)).to(image.device)
+            image = torch.where(chosen, step(image), image)
+    return image

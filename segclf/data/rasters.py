@@ -1,0 +1,157 @@
+"""PNG, JPEG and TIFF by Pillow, and by OpenCV where only that keeps every bit.
+
+Pillow decodes all of 8 bit: it refuses truncated files where OpenCV fills up with gray. The plugin
+classes are used directly, so no other of its many formats is ever tried on a file.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+
+from segclf.data.headers import Header, read_header
+from segclf.data.opencv_rasters import decode_by_opencv
+
+__all__ = ["read_raster", "read_raster_mask", "read_raster_size"]
+
+_PLUGINS: dict[str, Any] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+}
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# PNG and TIFF stretch 2 and 4 bit gray to 0..255 for showing; ids are what was stored.
+_STRETCH = {2: 85, 4: 17}
+
+
+def read_raster(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read a PNG, JPEG or TIFF file exactly.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    array of shape (h, w, 1) or (h, w, 3)
+        Gray or RGB, of the file's own type: bool for 1 bit gray, uint8, uint16, and what a TIFF
+        holds (signed and float). Palettes become RGB, CMYK and YCbCr too; alpha is dropped. The
+        orientation of a JPEG or TIFF is applied, as viewers do.
+    """
+    with open(path, "rb") as file:
+        header = read_header(file)
+        if header.opencv:
+            array = decode_by_opencv(file, header)
+        else:
+            array = _channels_of(_by_pillow(file, header))
+    return _checked(array if array.ndim == 3 else array[..., None], header, header.n_channels)
+
+
+def read_raster_size(path: str | os.PathLike[str]) -> tuple[int, int, int]:
+    """Read (h, w, n_channels) of a PNG, JPEG or TIFF file from its header alone.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    tuple of int
+        Height, width, number of channels, as `read_raster` would return them.
+    """
+    with open(path, "rb") as file:
+        header = read_header(file)
+    return header.height, header.width, header.n_channels
+
+
+def read_raster_mask(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read the stored sample values of a gray or palette PNG or TIFF file.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    array of shape (h, w)
+        Gray values as stored (1 bit: 0 and 1; 2 bit: 0 to 3), or the indices into the palette, as
+        in the masks of Pascal VOC.
+
+    Raises
+    ------
+    ValueError
+        For colour or alpha, and for JPEG, whose compression changes ids.
+    """
+    with open(path, "rb") as file:
+        header = read_header(file)
+        if header.format == "JPEG":
+            raise ValueError("JPEG changes values, so it cannot hold a mask; use PNG or TIFF")
+        if not header.opencv:
+            return _checked(_ids_of(_by_pillow(file, header), header.bits), header, None)
+        if header.n_channels != 1 or header.format == "PNG":
+            raise ValueError("a mask is one channel of ids; this file has colour or alpha")
+        return _checked(decode_by_opencv(file, header), header, None)
+
+
+def _checked(array: NDArray[Any], header: Header, n_channels: int | None) -> NDArray[Any]:
+    expected = (header.height, header.width, *(() if n_channels is None else (n_channels,)))
+    if array.shape != expected or array.dtype != header.dtype:
+        raise ValueError(
+            f"it decodes to {array.shape} {array.dtype}, but its header says "
+            f"{expected} {header.dtype}"
+        )
+    return array
+
+
+def _by_pillow(file: IO[bytes], header: Header) -> Image.Image:
+    """Decode, and turn it upright."""
+    file.seek(0)
+    image: Image.Image = _PLUGINS[header.format](file)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ValueError(f"it holds {frames} frames; save each as a file of its own")
+    image.load()
+    if header.format == "JPEG" and header.orientation > 1:
+        return image.transpose(_TRANSPOSITIONS[header.orientation])
+    return image
+
+
+def _channels_of(image: Image.Image) -> NDArray[Any]:
+    """Return a new array: gray (h, w) or RGB (h, w, 3)."""
+    if image.mode in ("LA", "La"):
+        return np.array(image)[..., 0]
+    if image.mode in ("1", "L", "F") or image.mode.startswith("I"):
+        return _integers_of(image)
+    if image.mode == "LAB":
+        raise ValueError("its colours (LAB) are not supported")
+    image.info.pop("transparency", None)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _ids_of(image: Image.Image, bits: int) -> NDArray[Any]:
+    if image.mode == "L":
+        return np.array(image) // np.uint8(_STRETCH.get(bits, 1))
+    if image.mode in ("1", "P", "F") or image.mode.startswith("I"):
+        return _integers_of(image)
+    raise ValueError(
+        f"a mask is one channel of ids; this file has colour or alpha (mode {image.mode})"
+    )
+
+
+def _integers_of(image: Image.Image) -> NDArray[Any]:
+    array = np.array(image)
+    # Pillow before 11 opens 16 bit gray PNG as 32 bit
+    dtype = np.dtype(np.uint16) if image.mode == "I" else array.dtype.newbyteorder("=")
+    return array.astype(dtype, copy=False)

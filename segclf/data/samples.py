@@ -1,0 +1,146 @@
+"""Samples: images with what is known of each, and batches of them as tensors."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from segclf.data.images import Images, to_float
+from segclf.data.masks import Masks
+from segclf.data.resize import Size, resize_image, resize_mask
+
+Batch = dict[str, torch.Tensor]
+
+
+@dataclass(kw_only=True)
+class Samples:
+    """Images, and what is known of each; -1 is "nobody said" throughout.
+
+    Parameters
+    ----------
+    images : Images
+        The n images.
+    size : (int, int) or None
+        Height and width that every image and mask is brought to; None leaves them as they are.
+    n_mask_channels : int or None
+        Number of mask channels if masks are multi-label, else None.
+    masks : Masks or None
+        The mask of each image. None, for all or for one, means that nobody drew it.
+    labels : array of shape (n,) or (n, k), optional
+        The mask id of each image, 0 for an image without any, or a multi-label indicator. What a
+        label says of pixels (nothing is there) becomes part of the mask.
+    targets : array of shape (n,) or (n, k), optional
+        The class of each image, where there are no masks at all.
+    weights : array of shape (n,), optional
+        Weight of each image.
+    dense : bool
+        Whether batches hold masks.
+    """
+
+    images: Images
+    size: Size | None = None
+    n_mask_channels: int | None = None
+    masks: Masks | None = None
+    labels: NDArray[np.int64] | None = None
+    targets: NDArray[np.int64] | None = None
+    weights: NDArray[np.float32] | None = None
+    dense: bool = False
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.images)
+
+    def subset(self, indices: NDArray[np.intp]) -> "Samples":
+        """Return the samples of those indices."""
+        return replace(
+            self,
+            images=self.images.subset(indices),
+            masks=None if self.masks is None else self.masks.subset(indices),
+            labels=None if self.labels is None else self.labels[indices],
+            targets=None if self.targets is None else self.targets[indices],
+            weights=None if self.weights is None else self.weights[indices],
+        )
+
+    def batch(self, indices: NDArray[np.intp]) -> Batch:
+        """Return the batch of those samples.
+
+        Returns
+        -------
+        dict of Tensor
+            ``index`` (n,); ``image`` (n, c, h, w) float32, channels last in memory; ``mask``
+            (n, h, w) or (n, k, h, w) int64; ``label``, ``target`` (n,) or (n, k) int64; ``weight``
+            (n,) float32. Of these, only what there is.
+        """
+        image = image_tensor(self.images.take(indices), self.size)
+        batch = {"index": torch.as_tensor(np.asarray(indices)), "image": image}
+        if self.dense:
+            size = (image.shape[2], image.shape[3])
+            masks = np.stack([self._mask(int(i), size) for i in indices])
+            batch["mask"] = torch.from_numpy(masks)
+        for name, values in (("label", self._open_labels()), ("target", self.targets)):
+            if values is not None:
+                batch[name] = torch.from_numpy(values[indices])
+        if self.weights is not None:
+            batch["weight"] = torch.from_numpy(self.weights[indices])
+        return batch
+
+    def pixels(self) -> torch.Tensor:
+        """Return all images as one tensor (n, c, h, w)."""
+        return image_tensor(self.images.take(np.arange(len(self))), self.size)
+
+    def known(self) -> NDArray[np.bool_]:
+        """Tell for each sample whether anything is known of it."""
+        known = np.zeros(len(self), dtype=bool)
+        if self.masks is not None:
+            known |= self.masks.known
+        for labels in (self.labels, self.targets):
+            if labels is not None:
+                known |= (labels.reshape(len(self), -1) >= 0).any(1)
+        return known
+
+    def pixel_counts(self, n_classes: int) -> NDArray[np.int64]:
+        """Count the pixels of each mask id over all masks; -1 counts nowhere."""
+        counts = np.zeros(n_classes, dtype=np.int64)
+        for index in range(len(self) if self.masks is not None else 0):
+            mask = self.masks[index]
+            if mask is not None:
+                counts += np.bincount(mask[mask >= 0], minlength=n_classes)
+        return counts
+
+    def nbytes(self) -> int:
+        """Return how much memory one batch of all samples would take."""
+        size = self.size or self.images.size or (0, 0)
+        channels = 4 * self.images.n_channels + 8 * self.dense * (self.n_mask_channels or 1)
+        return len(self) * size[0] * size[1] * channels
+
+    def _mask(self, index: int, size: Size) -> NDArray[np.int64]:
+        given = None if self.masks is None else self.masks[index]
+        if given is not None:
+            return resize_mask(given, size)
+        label = -1 if self.labels is None else self.labels[index]
+        if self.n_mask_channels is None:
+            return np.full(size, 0 if label == 0 else -1, dtype=np.int64)
+        channels = np.broadcast_to(np.where(label == 0, 0, -1), self.n_mask_channels)
+        return np.tile(channels[:, None, None], (1, *size)).astype(np.int64)
+
+    def _open_labels(self) -> NDArray[np.int64] | None:
+        """Labels of images without a mask, -1 for the others, which their pixels teach better."""
+        if self.labels is None or self.masks is None:
+            return self.labels
+        if self.masks.known.all():
+            return None
+        open_labels = self.labels.copy()
+        open_labels[self.masks.known] = -1
+        return open_labels
+
+
+def image_tensor(images: NDArray[Any] | list[NDArray[Any]], size: Size | None) -> torch.Tensor:
+    """Return images (h, w, c) as one float32 tensor (n, c, h, w), channels last in memory."""
+    if isinstance(images, np.ndarray) and size in (None, images.shape[1:3]):
+        stacked = to_float(images)
+    else:
+        scaled = (to_float(image) for image in images)
+        stacked = np.stack([resize_image(i, size or i.shape[:2]) for i in scaled])
+    return torch.from_numpy(np.ascontiguousarray(stacked)).permute(0, 3, 1, 2)

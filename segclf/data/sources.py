@@ -1,0 +1,173 @@
+"""Where images lie: in one array, in one tensor, in a list (and in files: see file_source).
+
+All speak of samples by their number in what the user gave, so that errors name the right one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from segclf.data.arrays import native, require_finite, to_numpy
+
+__all__ = ["ArraySource", "ListSource", "Rows", "Source", "TensorSource"]
+
+#: Numbers of samples.
+Rows = NDArray[np.intp]
+
+
+class Source(ABC):
+    """Images in one kind of place.
+
+    Attributes
+    ----------
+    n_samples : int
+    n_channels : int
+    """
+
+    n_samples: int
+    n_channels: int
+
+    @abstractmethod
+    def take(self, rows: Rows) -> NDArray[Any] | list[NDArray[Any]]:
+        """Return new arrays: one (n, h, w, c) from a uniform place, else a list of (h, w, c).
+
+        Parameters
+        ----------
+        rows : array of shape (n,)
+
+        Returns
+        -------
+        array or list of arrays
+        """
+
+    @abstractmethod
+    def sizes(self, rows: Rows) -> NDArray[np.intp]:
+        """Return the height and width of each image.
+
+        Parameters
+        ----------
+        rows : array of shape (n,)
+
+        Returns
+        -------
+        array of shape (n, 2)
+        """
+
+    @abstractmethod
+    def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
+        """Return the sizes that are known without opening a file, -1 for the others.
+
+        Parameters
+        ----------
+        rows : array of shape (n,)
+
+        Returns
+        -------
+        array of shape (n, 2)
+        """
+
+
+class ArraySource(Source):
+    """One array (n, h, w, c), in memory or mapped from a file; never copied whole.
+
+    Parameters
+    ----------
+    array : array of shape (n, h, w, c)
+    mapped : bool
+        True if it lies in a file, and is then checked for NaN as it is taken; else it is checked
+        here, in chunks.
+    """
+
+    def __init__(self, array: NDArray[Any], *, mapped: bool) -> None:
+        self.n_samples, *self._size, self.n_channels = array.shape
+        self._array = array
+        self._check_taken = mapped and array.dtype.kind == "f"
+
+    def take(self, rows: Rows) -> NDArray[Any]:
+        """Index once; see `Source.take`."""
+        batch = native(self._array[rows])
+        if self._check_taken:
+            require_finite(batch, rows, "Image")
+        return batch
+
+    def sizes(self, rows: Rows) -> NDArray[np.intp]:
+        """Repeat the one size; see `Source.sizes`."""
+        return np.tile(np.array(self._size, dtype=np.intp), (len(rows), 1))
+
+    def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
+        """All are known; see `Source.known_sizes`."""
+        return self.sizes(rows)
+
+
+class TensorSource(Source):
+    """One tensor (n, c, h, w) that numpy cannot view: on another device, or bfloat16.
+
+    Parameters
+    ----------
+    tensor : tensor of shape (n, c, h, w)
+    """
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.n_samples, self.n_channels, *self._size = tensor.shape
+        self._tensor = tensor
+
+    def take(self, rows: Rows) -> NDArray[Any]:
+        """Copy the batch to this side; see `Source.take`."""
+        index = torch.as_tensor(rows, device=self._tensor.device)
+        return to_numpy(self._tensor[index].movedim(1, -1))
+
+    def sizes(self, rows: Rows) -> NDArray[np.intp]:
+        """Repeat the one size; see `Source.sizes`."""
+        return np.tile(np.array(self._size, dtype=np.intp), (len(rows), 1))
+
+    def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
+        """All are known; see `Source.known_sizes`."""
+        return self.sizes(rows)
+
+
+class ListSource(Source):
+    """Arrays (h, w, c) or tensors (c, h, w) of different sizes, kept where they are.
+
+    Parameters
+    ----------
+    items : sequence of array (h, w, c) or tensor (c, h, w)
+    mapped : sequence of bool
+        True for an item that lies in a file: checked for NaN as it is taken.
+    """
+
+    def __init__(
+        self, items: Sequence[NDArray[Any] | torch.Tensor], *, mapped: Sequence[bool]
+    ) -> None:
+        self._items, self._mapped = items, mapped
+        self.n_samples = len(items)
+        self.n_channels = items[0].shape[0 if isinstance(items[0], torch.Tensor) else 2]
+        self._sizes = np.array(
+            [x.shape[1:] if isinstance(x, torch.Tensor) else x.shape[:2] for x in items], np.intp
+        )
+
+    def take(self, rows: Rows) -> list[NDArray[Any]]:
+        """Copy each; see `Source.take`."""
+        return [self._read(row) for row in rows.tolist()]
+
+    def sizes(self, rows: Rows) -> NDArray[np.intp]:
+        """Look them up; see `Source.sizes`."""
+        return self._sizes[rows]
+
+    def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
+        """All are known; see `Source.known_sizes`."""
+        return self._sizes[rows]
+
+    def _read(self, row: int) -> NDArray[Any]:
+        item = self._items[row]
+        if isinstance(item, torch.Tensor):
+            item = item.movedim(0, -1)
+        image = native(np.array(to_numpy(item)))
+        if self._mapped[row]:
+            require_finite(image[None], np.array([row]), "Image")
+        return image

@@ -1,0 +1,87 @@
+"""Paints the objects of one scene, one image after the other, on a canvas that it reuses."""
+
+from math import ceil
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.datasets.colors import COLORS
+from segclf.datasets.scene import Objects, Scene
+from segclf.datasets.stamps import stamp
+
+Array = NDArray[Any]
+_Brush = tuple[np.uint32, list[Array]]
+
+
+class Painter:
+    """Turns rows of uniform random numbers into images and masks of one scene.
+
+    A canvas pixel is one 32-bit word: red, green, blue and a fourth byte that marks the target.
+    The canvas has a margin as wide as the largest radius, so that an object at the edge needs no
+    clipping: its pixels are fixed steps from its centre.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.margin = max(ceil(max(role.radii)) for role in _roles(scene))
+        height, width = (side + 2 * self.margin for side in scene.size)
+        self.canvas = np.zeros((height, width), dtype=np.uint32)
+        self.gray = _word(COLORS["gray"])
+        self.target = self._brushes(scene.target, marked=True)
+        self.spurious = self._brushes(scene.spurious)
+        self.background = self._brushes(scene.background)
+
+    @property
+    def n_draws(self) -> int:
+        """How many random numbers one image takes, whatever it shows."""
+        return 2 + 4 * (2 + self.scene.n_objects)
+
+    def paint(self, uniform: Array, image: Array, mask: Array) -> tuple[bool, bool]:
+        """Fill image (h, w, 3) and mask (h, w) from (n_draws,); return target and spurious."""
+        scene, draws = self.scene, uniform[2:].reshape(-1, 4)
+        positive = bool(uniform[0] < scene.positive_fraction)
+        match = bool(uniform[1] < scene.spurious_correlation)
+        spurious = positive == match
+        self.canvas.fill(self.gray)
+        self._place(scene.spurious, self.spurious, draws[1 : 1 + spurious])
+        n_background = scene.n_objects - positive - spurious
+        self._place(scene.background, self.background, draws[2 : 2 + n_background])
+        self._place(scene.target, self.target, draws[: int(positive)])
+        self._develop(image, mask)
+        return positive, spurious
+
+    def _place(self, role: Objects, brushes: list[_Brush], uniform: Array) -> None:
+        kinds, radii, x, y = role.draw(uniform)
+        centres = (y + self.margin) * self.canvas.shape[1] + x + self.margin
+        pixels = self.canvas.reshape(-1)
+        placed = zip(kinds.tolist(), radii.tolist(), centres.tolist(), strict=True)
+        for kind, radius, centre in placed:
+            color, steps = brushes[kind]
+            pixels[steps[radius] + centre] = color
+
+    def _develop(self, image: Array, mask: Array) -> None:
+        height, width = self.scene.size
+        window = self.canvas[self.margin :, self.margin :][:height, :width]
+        channels = window[..., None].view(np.uint8)
+        cv2.mixChannels([channels], [image, mask], [0, 0, 1, 1, 2, 2, 3, 3])
+
+    def _brushes(self, role: Objects, *, marked: bool = False) -> list[_Brush]:
+        return [
+            (_word(color, marked=marked), [self._steps(stamp(shape, r)) for r in role.radii])
+            for color, shape in role.kinds
+        ]
+
+    def _steps(self, shape: Array) -> Array:
+        rows, columns = np.nonzero(shape)
+        middle = shape.shape[0] // 2
+        return (rows - middle) * self.canvas.shape[1] + columns - middle
+
+
+def _roles(scene: Scene) -> tuple[Objects, ...]:
+    return scene.target, scene.spurious, scene.background
+
+
+def _word(color: tuple[int, int, int], *, marked: bool = False) -> np.uint32:
+    return np.array([*color, marked], dtype=np.uint8).view(np.uint32)[0]

@@ -1,0 +1,67 @@
+"""Losses by name."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from segclf.losses.cross_entropy import cross_entropy
+from segclf.losses.dice import dice
+from segclf.losses.dice_cross_entropy import dice_cross_entropy
+from segclf.losses.focal import focal
+from segclf.losses.focal_tversky import focal_tversky
+from segclf.losses.tversky import tversky
+
+Loss = Callable[..., Tensor]
+
+_LOSSES: dict[str, Loss] = {
+    "cross_entropy": cross_entropy,
+    "dice": dice,
+    "dice_cross_entropy": dice_cross_entropy,
+    "focal": focal,
+    "focal_tversky": focal_tversky,
+    "tversky": tversky,
+}
+
+
+def get_loss(loss: str | Loss) -> Loss:
+    """Find a loss by its name; a callable comes back as it is.
+
+    Parameters
+    ----------
+    loss : str or callable
+        A name, or ``loss(logits, target, *, sample_weight, class_weight) -> scalar tensor``.
+        Options of a named loss are set with :func:`functools.partial`.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ValueError
+        If no loss has that name.
+    TypeError
+        If `loss` is neither a name nor callable.
+
+    Examples
+    --------
+    >>> from segclf.losses import get_loss
+    >>> get_loss("focal_tversky").__name__
+    'focal_tversky'
+    >>> get_loss("dise")
+    Traceback (most recent call last):
+    ...
+    ValueError: No loss named 'dise'; there are: cross_entropy, dice, dice_cross_entropy, focal, \
+focal_tversky, tversky.
+    """
+    if callable(loss):
+        return loss
+    if not isinstance(loss, str):
+        raise TypeError(f"A loss is a name or a callable, got {loss!r}; {_names()}")
+    if loss not in _LOSSES:
+        raise ValueError(f"No loss named {loss!r}; {_names()}")
+    return _LOSSES[loss]
+
+
+def _names() -> str:
+    return f"there are: {', '.join(sorted(_LOSSES))}."

@@ -1,0 +1,179 @@
+"""The baseline: a network straight from the image to its label, no masks."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.callback import with_callbacks
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from segclf.base import Classifier, NetworkEstimator
+from segclf.base.classifier import check_labels
+from segclf.base.front_door import check_weights
+from segclf.data import Samples
+from segclf.losses import get_loss
+from segclf.networks import classification_network
+from segclf.objectives import Batch, Objective, Progress
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ImageClassifier(Classifier, NetworkEstimator):
+    """Classify images with a network trained on labels alone.
+
+    Parameters
+    ----------
+    encoder : str
+        "tiny", or a name of segmentation-models-pytorch or timm, such as "resnet50".
+    encoder_weights : path or None
+        A local file of pretrained weights; None starts from scratch.
+    loss : str or callable
+        "cross_entropy", "focal", or a function of that form.
+    class_weight : dict, "balanced" or None
+        Weight of each class in the loss.
+
+    Attributes
+    ----------
+    classes_ : array of shape (k,)
+        The classes.
+    network_ : nn.Module
+        The trained network.
+    history_ : dict of array
+        Mean of each loss term, epoch by epoch.
+    n_iter_ : int
+        Number of epochs trained.
+
+    See Also
+    --------
+    SegmentationClassifier : Classify images through their segmentation.
+
+    Examples
+    --------
+    >>> from segclf import ImageClassifier
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> classifier = ImageClassifier(encoder="tiny", max_epochs=1, random_state=0)
+    >>> classifier.fit(shapes.images, shapes.target).predict_proba(shapes.images).shape
+    (8, 2)
+    """
+
+    encoder: str = "resnet50"
+    encoder_weights: Any = None
+    loss: Any = "cross_entropy"
+    class_weight: Any = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NetworkEstimator._parameter_constraints,
+        "encoder": [str],
+        "loss": [str, callable],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        masks: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Train on images and labels.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        y : array of shape (n,) or (n, k)
+            Labels, -1 where nobody said; or a multi-label indicator.
+        masks : ignored
+            Accepted so that this baseline takes what `SegmentationClassifier` takes.
+        sample_weight : array of shape (n,), optional
+            Weight of each image.
+        groups : array of shape (n,), optional
+            Group of each image; the validation split keeps groups together.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        images = self._open(X)
+        labels = check_labels(y, len(images))
+        self.classes_, self._multilabel = labels.classes, labels.multilabel
+        self._weights = labels.weights(self.class_weight)
+        samples = Samples(
+            images=images,
+            size=self.image_size_,
+            targets=labels.encoded,
+            weights=check_weights(sample_weight, len(images)),
+        )
+        known = np.flatnonzero(samples.known())
+        groups = None if groups is None else np.asarray(groups)[known]
+        self._learn(samples.subset(known), strata=labels.encoded[known], groups=groups)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class, (n, k); of each label where labels are many."""
+        check_is_fitted(self)
+        activate = torch.sigmoid if self._multilabel else _softmax
+        images, outputs = self._outputs(X, activate)
+        probabilities = np.empty((len(images), len(self.classes_)))
+        for indices, output in outputs:
+            probabilities[indices] = output.numpy()
+        return probabilities
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each image, or the indicator (n, k)."""
+        return self._decide(self.predict_proba(X))
+
+    def _make_objective(self, samples: Samples) -> Objective:
+        network = classification_network(
+            encoder=self.encoder,
+            encoder_weights=self.encoder_weights,
+            in_channels=samples.images.n_channels,
+            n_classes=len(self.classes_),
+        )
+        weights = None if self._weights is None else torch.from_numpy(self._weights)
+        return Classification(network, loss=self.loss, class_weight=weights)
+
+
+def _softmax(scores: Tensor) -> Tensor:
+    return torch.softmax(scores.double(), dim=1)
+
+
+class Classification(Objective):
+    """A classification loss on image labels.
+
+    Parameters
+    ----------
+    network : nn.Module
+        From images to class scores.
+    loss : str or callable
+        Name of the loss, or a function of that form.
+    class_weight : Tensor of shape (k,), optional
+        Weight of each class.
+    """
+
+    class_weight: Tensor | None
+
+    def __init__(self, network: nn.Module, *, loss: Any, class_weight: Tensor | None) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = get_loss(loss)
+        self.register_buffer("class_weight", class_weight)
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the term "classification"."""
+        scores = self.network(batch["image"])
+        loss = self.loss(
+            scores,
+            batch["target"],
+            sample_weight=batch.get("weight"),
+            class_weight=self.class_weight,
+        )
+        return {"classification": loss}

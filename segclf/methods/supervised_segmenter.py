@@ -1,0 +1,157 @@
+"""A segmentation network trained on masks, and on image labels where masks are missing.
+
+The baseline of every comparison. Pixels with a label train a segmentation loss; an image that is
+labeled but has no mask trains its pooled pixel scores, as S4C's data would allow (Hooper et al.,
+"A case for reframing automated medical image classification as segmentation", NeurIPS 2023).
+"""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+
+from segclf.base import Segmenter
+from segclf.data import Samples
+from segclf.losses import get_loss
+from segclf.networks import segmentation_network
+from segclf.objectives import Batch, Objective, Progress, image_label_loss
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SupervisedSegmenter(Segmenter):
+    """Segment images with a network trained on masks.
+
+    Parameters
+    ----------
+    architecture : str
+        "unet", "deeplabv3plus", "fcn", "fpn" or another name of `segclf.networks`.
+    encoder : str
+        "tiny", or a name of segmentation-models-pytorch or timm.
+    encoder_weights : path or None
+        A local file of pretrained weights; None starts from scratch.
+    encoder_depth : int or None
+        Number of encoder stages; None is the architecture's own default.
+    decoder_channels : tuple of int or None
+        Channels of the decoder's stages; None is the architecture's own default.
+    decoder_attention : {"scse"} or None
+        Attention in the decoder.
+    loss : str or callable
+        "cross_entropy", "dice", "dice_cross_entropy", "focal", "focal_tversky", "tversky", or a
+        function of that form.
+    class_weight : "balanced", sequence of float or None
+        Weight of each mask id in the loss; "balanced" weighs inversely to the number of pixels.
+    label_weight : float
+        Weight of the image-level term of labeled images without a mask.
+
+    See Also
+    --------
+    SegmentationClassifier : Classify images through such a segmenter.
+
+    Examples
+    --------
+    >>> from segclf import SupervisedSegmenter
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> segmenter = SupervisedSegmenter(encoder="tiny", max_epochs=1, random_state=0)
+    >>> segmenter.fit(shapes.images, shapes.masks).predict(shapes.images).shape
+    (8, 32, 32)
+    """
+
+    architecture: str = "unet"
+    encoder: str = "resnet18"
+    encoder_weights: Any = None
+    encoder_depth: int | None = None
+    decoder_channels: tuple[int, ...] | None = None
+    decoder_attention: str | None = None
+    loss: Any = "dice_cross_entropy"
+    class_weight: Any = None
+    label_weight: float = 1.0
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Segmenter._parameter_constraints,
+        "architecture": [str],
+        "encoder": [str],
+        "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
+        "decoder_channels": [tuple, list, None],
+        "decoder_attention": [StrOptions({"scse"}), None],
+        "loss": [str, callable],
+        "class_weight": [StrOptions({"balanced"}), "array-like", None],
+        "label_weight": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def _make_objective(self, samples: Samples) -> Objective:
+        network = segmentation_network(
+            architecture=self.architecture,
+            encoder=self.encoder,
+            encoder_weights=self.encoder_weights,
+            in_channels=samples.images.n_channels,
+            n_classes=self.n_classes_,
+            encoder_depth=self.encoder_depth,
+            decoder_channels=self.decoder_channels,
+            decoder_attention=self.decoder_attention,
+        )
+        return SupervisedSegmentation(
+            network,
+            loss=self.loss,
+            class_weight=self._class_weight(samples),
+            label_weight=self.label_weight,
+        )
+
+    def _class_weight(self, samples: Samples) -> Tensor | None:
+        if self.class_weight is None:
+            return None
+        weights = self.class_weight
+        if isinstance(weights, str):
+            counts = samples.pixel_counts(self.n_classes_)
+            weights = counts.sum() / (self.n_classes_ * np.maximum(counts, 1))
+        if len(weights) != self.n_classes_:
+            raise ValueError(
+                f"class_weight has {len(weights)} weights; expected one for each of the "
+                f"{self.n_classes_} mask ids, the background first."
+            )
+        return torch.as_tensor(weights, dtype=torch.float32)
+
+
+class SupervisedSegmentation(Objective):
+    """A segmentation loss on labeled pixels, and an image-level loss where only labels are known.
+
+    Parameters
+    ----------
+    network : nn.Module
+        From images to pixel scores.
+    loss : str or callable
+        Name of the segmentation loss, or a function of that form.
+    class_weight : Tensor of shape (k,), optional
+        Weight of each mask id.
+    label_weight : float
+        Weight of the image-level term.
+    """
+
+    class_weight: Tensor | None
+
+    def __init__(
+        self, network: nn.Module, *, loss: Any, class_weight: Tensor | None, label_weight: float
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = get_loss(loss)
+        self.label_weight = label_weight
+        self.register_buffer("class_weight", class_weight)
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the terms "segmentation" and, where there are such labels, "label"."""
+        logits = self.network(batch["image"])
+        weight = batch.get("weight")
+        terms = {
+            "segmentation": self.loss(
+                logits, batch["mask"], sample_weight=weight, class_weight=self.class_weight
+            )
+        }
+        if "label" in batch:
+            label_loss = image_label_loss(logits, batch["label"], sample_weight=weight)
+            terms["label"] = self.label_weight * label_loss
+        return terms

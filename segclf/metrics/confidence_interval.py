@@ -1,0 +1,136 @@
+"""Confidence intervals of scores by the bootstrap, of whole groups such as patients."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils import check_random_state
+
+
+class ConfidenceInterval(NamedTuple):
+    """A score of the whole sample and the interval around it.
+
+    Attributes
+    ----------
+    estimate, low, high : float
+    """
+
+    estimate: float
+    low: float
+    high: float
+
+
+def confidence_interval(
+    scorer: Callable[[NDArray[Any], NDArray[Any]], float],
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+    random_state: int | np.random.RandomState | None = None,
+) -> ConfidenceInterval:
+    """Bootstrap the percentile interval of a score (Efron and Tibshirani, 1993, Chapter 13).
+
+    Resamples in which the score is undefined (one class only, or the score is NaN) are skipped,
+    and a warning counts them: the interval then holds given that both classes occur.
+
+    Parameters
+    ----------
+    scorer : callable
+        ``scorer(y_true, y_score) -> float``, such as :func:`sklearn.metrics.roc_auc_score`.
+    y_true : array of shape (n,) or (n, ...)
+    y_score : array of shape (n,) or (n, ...)
+        Whatever `scorer` takes.
+    groups : array of shape (n,), optional
+        Whole groups are resampled, since images of one patient are not independent; by default
+        every sample is its own.
+    n_resamples : int, default=1000
+    level : float, default=0.95
+    random_state : int, RandomState or None, default=None
+
+    Returns
+    -------
+    ConfidenceInterval
+        ``(estimate, low, high)``; `low` and `high` are NaN if every resample was skipped.
+
+    Warns
+    -----
+    UserWarning
+        If resamples were skipped; says how many.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or `level` or `n_resamples` is out of range.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import accuracy_score
+    >>> from segclf.metrics import confidence_interval
+    >>> y_true, y_pred = [0, 1] * 50, [0, 1, 0, 1, 1] * 20
+    >>> estimate, low, high = confidence_interval(accuracy_score, y_true, y_pred, random_state=0)
+    >>> estimate, low < estimate < high
+    (0.5, True)
+    """
+    y_true, y_score = np.asarray(y_true), np.asarray(y_score)
+    members = _members(groups, len(y_true))
+    _check(len(y_true), len(y_score), n_resamples, level)
+    estimate = float(scorer(y_true, y_score))
+    random = check_random_state(random_state)
+    scores = []
+    for _ in range(n_resamples):
+        drawn = random.randint(len(members), size=len(members))
+        index = np.concatenate([members[group] for group in drawn])
+        scores.append(_score(scorer, y_true[index], y_score[index]))
+    return ConfidenceInterval(estimate, *_percentiles(np.array(scores), level))
+
+
+def _members(groups: ArrayLike | None, n_samples: int) -> list[NDArray[np.intp]]:
+    """List the samples of every group."""
+    groups = np.arange(n_samples) if groups is None else np.asarray(groups)
+    if groups.shape != (n_samples,):
+        raise ValueError(f"groups must be of shape ({n_samples},), got {groups.shape}.")
+    _, codes = np.unique(groups, return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(codes))[:-1])
+
+
+def _check(n_true: int, n_score: int, n_resamples: int, level: float) -> None:
+    if n_true != n_score or n_true == 0:
+        raise ValueError(f"y_true and y_score must be as long, got {n_true} and {n_score} samples.")
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples must be at least 1, got {n_resamples}.")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}.")
+
+
+def _score(
+    scorer: Callable[[NDArray[Any], NDArray[Any]], float],
+    y_true: NDArray[Any],
+    y_score: NDArray[Any],
+) -> float:
+    """Score a resample; NaN where that is undefined."""
+    if y_true.ndim == 1 and (y_true == y_true[0]).all():
+        return float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        return float(scorer(y_true, y_score))
+
+
+def _percentiles(scores: NDArray[np.float64], level: float) -> tuple[float, float]:
+    skipped = np.isnan(scores)
+    if skipped.any():
+        warnings.warn(
+            f"{skipped.sum()} of {len(scores)} resamples held one class only, or had no score, "
+            "and were skipped.",
+            UserWarning,
+            stacklevel=3,
+        )
+    if skipped.all():
+        return float("nan"), float("nan")
+    low, high = np.quantile(scores[~skipped], [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,131 @@
+"""Overlap of true and predicted masks: intersection over union, and Dice."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.metrics.pixel_counts import PixelCounts, count_pixels
+
+Masks = NDArray[Any] | Sequence[NDArray[Any] | None]
+
+
+def mean_iou(
+    y_true: Masks,
+    y_pred: Masks,
+    *,
+    n_classes: int | None = None,
+    per_image: bool = False,
+    empty: Literal["ignore"] | float = "ignore",
+    include_background: bool = False,
+) -> float:
+    """Average intersection over union (Jaccard index) of the classes.
+
+    Parameters
+    ----------
+    y_true : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
+        Ids, or (multi-label) 0 and 1 per channel. Pixels that are -1, and masks that are None, are
+        not scored. Masks of a list may differ in size.
+    y_pred : array or list like `y_true`
+        No -1 where `y_true` is labeled.
+    n_classes : int, optional
+        Number of classes, background included; by default one more than the greatest id of
+        either, at least 2. Multi-label masks have as many as channels.
+    per_image : bool, default=False
+        False sums pixels over the data set for each class. True scores every image by itself,
+        averages its classes, then the images.
+    empty : "ignore" or float, default="ignore"
+        Score of a class that is neither true nor predicted (with `per_image`: in an image); left
+        out of the mean by default. A class (of an image) without labeled pixels always is.
+    include_background : bool, default=False
+        Whether id 0 is a class. All channels of multi-label masks are.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; NaN if no class is left.
+
+    Raises
+    ------
+    ValueError
+        If numbers, shapes or ids of masks do not fit; the message names the sample.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import mean_iou
+    >>> y_true = np.array([[[1, 1, 0, -1]], [[0, 0, 0, 0]]])
+    >>> y_pred = np.array([[[1, 0, 0, 1]], [[0, 0, 0, 1]]])
+    >>> round(mean_iou(y_true, y_pred), 4)
+    0.3333
+    >>> mean_iou(y_true, y_pred, per_image=True)
+    0.25
+    """
+    counts = count_pixels(y_true, y_pred, n_classes=n_classes)
+    counts = _selected(counts, per_image=per_image, include_background=include_background)
+    union = counts.true + counts.predicted - counts.both
+    return _mean_score(counts.both, union, counts.labeled, empty)
+
+
+def dice_score(
+    y_true: Masks,
+    y_pred: Masks,
+    *,
+    n_classes: int | None = None,
+    per_image: bool = False,
+    empty: Literal["ignore"] | float = "ignore",
+    include_background: bool = False,
+) -> float:
+    """Average Dice coefficient (F1 of pixels) of the classes.
+
+    Parameters
+    ----------
+    y_true : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
+    y_pred : array or list like `y_true`
+    n_classes : int, optional
+    per_image : bool, default=False
+    empty : "ignore" or float, default="ignore"
+    include_background : bool, default=False
+        All as in :func:`mean_iou`.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; NaN if no class is left.
+
+    Raises
+    ------
+    ValueError
+        If numbers, shapes or ids of masks do not fit; the message names the sample.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import dice_score
+    >>> dice_score(np.array([[[1, 1, 0, -1]]]), np.array([[[1, 0, 1, 1]]]))
+    0.5
+    """
+    counts = count_pixels(y_true, y_pred, n_classes=n_classes)
+    counts = _selected(counts, per_image=per_image, include_background=include_background)
+    return _mean_score(2 * counts.both, counts.true + counts.predicted, counts.labeled, empty)
+
+
+def _selected(counts: PixelCounts, *, per_image: bool, include_background: bool) -> PixelCounts:
+    """Keep the classes to score, as one row per image or one for all."""
+    if not (include_background or counts.multilabel):
+        counts = counts.foreground()
+    return counts if per_image else counts.total()
+
+
+def _mean_score(
+    part: NDArray[Any], whole: NDArray[Any], labeled: NDArray[Any], empty: str | float
+) -> float:
+    """Divide (rows, classes), then average the classes of each row, then the rows."""
+    if isinstance(empty, str) and empty != "ignore":
+        raise ValueError(f"empty must be 'ignore' or a number, got {empty!r}.")
+    scores = np.full(part.shape, np.nan if empty == "ignore" else float(empty))
+    np.divide(part, whole, out=scores, where=whole > 0)
+    scores[labeled == 0] = np.nan
+    rows = [row[known].mean() for row in scores if (known := ~np.isnan(row)).any()]
+    return float(np.mean(rows)) if rows else float("nan")

@@ -1,0 +1,152 @@
+"""Pixels of each class, counted one mask at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Count = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PixelCounts:
+    """Numbers of labeled pixels of each image (rows) and class (columns).
+
+    Attributes
+    ----------
+    both : int64 array of shape (n, k)
+        True and predicted.
+    true, predicted : int64 array of shape (n, k)
+    labeled : int64 array of shape (n, k)
+        Of any class; a class without any cannot be scored.
+    multilabel : bool
+        Columns are channels, not ids.
+    """
+
+    both: Count
+    true: Count
+    predicted: Count
+    labeled: Count
+    multilabel: bool
+
+    def foreground(self) -> "PixelCounts":
+        """Drop the column of background."""
+        return self._map(lambda count: count[:, 1:])
+
+    def total(self) -> "PixelCounts":
+        """Sum the images to one row."""
+        return self._map(lambda count: count.sum(axis=0, keepdims=True))
+
+    def _map(self, function: Callable[[Count], Count]) -> "PixelCounts":
+        counts = (self.both, self.true, self.predicted, self.labeled)
+        both, true, predicted, labeled = map(function, counts)
+        return PixelCounts(both, true, predicted, labeled, self.multilabel)
+
+
+def count_pixels(
+    y_true: Sequence[NDArray[Any] | None] | NDArray[Any],
+    y_pred: Sequence[NDArray[Any] | None] | NDArray[Any],
+    *,
+    n_classes: int | None = None,
+) -> PixelCounts:
+    """Count the labeled pixels of every image, holding one pair of masks at a time.
+
+    Parameters
+    ----------
+    y_true, y_pred : array or sequence of n masks (h, w) of ids, or (k, h, w) of 0 and 1
+        -1 in `y_true` is not labeled; None is a mask that nobody drew.
+    n_classes : int, optional
+
+    Returns
+    -------
+    PixelCounts
+        A row of zeros for every mask that is None.
+
+    Raises
+    ------
+    ValueError
+        If numbers, shapes or ids of masks do not fit.
+    """
+    if len(y_true) != len(y_pred):
+        raise ValueError(f"{len(y_true)} true masks need as many predicted, got {len(y_pred)}.")
+    rows: list[Count] = []
+    kinds: set[int] = set()
+    for index in range(len(y_true)):
+        truth = y_true[index]
+        if truth is None:
+            rows.append(np.zeros((4, 0), dtype=np.int64))
+            continue
+        truth, prediction = _checked(np.asarray(truth), y_pred[index], index)
+        kinds.add(truth.ndim)
+        count = _count_ids if truth.ndim == 2 else _count_channels
+        rows.append(count(truth, prediction, index))
+    if len(kinds) > 1:
+        raise ValueError("Masks must all be (h, w) or all be (k, h, w), got some of each.")
+    return _stacked(rows, n_classes, multilabel=kinds == {3})
+
+
+def _checked(
+    truth: NDArray[Any], prediction: NDArray[Any] | None, index: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    if prediction is None:
+        raise ValueError(f"Sample {index} has a true mask but its predicted mask is None.")
+    prediction = np.asarray(prediction)
+    if truth.ndim not in (2, 3) or truth.shape != prediction.shape:
+        raise ValueError(
+            f"Masks of a sample must both be (h, w) or (k, h, w), got {truth.shape} (true) and "
+            f"{prediction.shape} (predicted) for sample {index}."
+        )
+    return _whole_numbers(truth, "true", index), _whole_numbers(prediction, "predicted", index)
+
+
+def _whole_numbers(mask: NDArray[Any], name: str, index: int) -> NDArray[Any]:
+    if mask.dtype.kind in "iu":
+        return mask
+    if mask.dtype.kind not in "bf" or not np.array_equal(mask, np.rint(mask)):
+        raise ValueError(
+            f"Masks must hold whole numbers; the {name} mask of sample {index} does not "
+            f"(dtype {mask.dtype}). Threshold probabilities first."
+        )
+    return mask.astype(np.int64)
+
+
+def _count_ids(truth: NDArray[Any], prediction: NDArray[Any], index: int) -> Count:
+    labeled = truth >= 0
+    if not labeled.all():
+        truth, prediction = truth[labeled], prediction[labeled]
+    if prediction.size and prediction.min() < 0:
+        raise ValueError(
+            f"Ids must not be negative; the predicted mask of sample {index} has some."
+        )
+    agreed = truth[truth == prediction]
+    length = int(max(truth.max(), prediction.max())) + 1 if truth.size else 0
+    counts = [np.bincount(ids.ravel(), minlength=length) for ids in (agreed, truth, prediction)]
+    return np.stack([*counts, np.full(length, truth.size)])
+
+
+def _count_channels(truth: NDArray[Any], prediction: NDArray[Any], index: int) -> Count:
+    labeled = truth >= 0
+    if truth.max(initial=0) > 1 or (~np.isin(prediction, (0, 1)) & labeled).any():
+        raise ValueError(f"Multi-label masks hold 0 and 1; those of sample {index} hold more.")
+    true, predicted = truth == 1, (prediction == 1) & labeled
+    return np.stack(
+        [mask.sum(axis=(1, 2)) for mask in (true & predicted, true, predicted, labeled)]
+    )
+
+
+def _stacked(rows: list[Count], n_classes: int | None, *, multilabel: bool) -> PixelCounts:
+    """Bring the rows to one number of classes; all classes of an image with ids are labeled."""
+    lengths = [row.shape[1] for row in rows]
+    k = n_classes or max([*lengths, 1 if multilabel else 2])
+    for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        if length > k or (multilabel and length not in (0, k)):
+            found = f"{length} channels" if multilabel else f"id {length - 1}"
+            raise ValueError(f"Expected {k} classes, got {found} in sample {index}.")
+        rows[index] = np.pad(row, ((0, 0), (0, k - length)))
+        if length and not multilabel:
+            rows[index][3] = row[3, 0]
+    counts = np.stack(rows, axis=1) if rows else np.zeros((4, 0, k), dtype=np.int64)
+    both, true, predicted, labeled = counts
+    return PixelCounts(both, true, predicted, labeled, multilabel)

@@ -1,0 +1,58 @@
+"""The network that gives every image a score per class."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from segclf.networks.encoders import pooled
+from segclf.networks.image_network import ImageNetwork
+
+
+class ClassificationNetwork(ImageNetwork):
+    """Encoder, mean over its deepest map, one linear layer.
+
+    Made by :func:`segclf.networks.classification_network`.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Image to maps, as a segmenter's; or a timm model without its classifier, image to vector.
+    n_features : int
+        Length of the vector.
+    recipe : dict
+        See :class:`ImageNetwork`.
+    stride, smallest : int
+        See :class:`ImageNetwork`.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        n_features: int,
+        recipe: dict[str, Any],
+        *,
+        stride: int = 1,
+        smallest: int = 1,
+    ) -> None:
+        super().__init__(recipe, stride=stride, smallest=smallest)
+        self.encoder = encoder
+        self.head = nn.Linear(n_features, recipe["n_classes"])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Give logits ``(n, k)`` of images ``(n, c, h, w)``."""
+        logits: Tensor = self.head(self.embed(image))
+        return logits
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Give the encoder's maps of images ``(n, c, h, w)``, finest first.
+
+        A timm model gives only its last, in timm's own layout (tokens for a transformer).
+        """
+        prepared = self.prepare(image)
+        whole = getattr(self.encoder, "forward_features", None)
+        return list(self.encoder(prepared)) if whole is None else [whole(prepared)]
+
+    def embed(self, image: Tensor) -> Tensor:
+        """Give the vector ``(n, d)`` that the head sees, of images ``(n, c, h, w)``."""
+        encoded: Tensor | list[Tensor] = self.encoder(self.prepare(image))
+        return encoded if isinstance(encoded, Tensor) else pooled(self.encoder, encoded)

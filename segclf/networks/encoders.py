@@ -1,0 +1,129 @@
+"""Encoders by name: segmentation-models-pytorch's own, every timm model, and "tiny".
+
+A name that both libraries know means segmentation-models-pytorch's, for segmenters and classifiers
+alike, so that the two are compared on identical encoders. ``tu-`` before a name asks for timm's.
+"""
+
+import difflib
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from segmentation_models_pytorch.encoders.densenet import DenseNetEncoder
+from torch import Tensor, nn
+
+from segclf.networks.tiny import SMP_NAME, register_tiny
+
+_TIMM = "tu-"
+
+
+def encoder_key(name: str) -> str:
+    """Give the name by which segmentation-models-pytorch's own table knows an encoder.
+
+    Parameters
+    ----------
+    name : str
+        ``"tiny"``, a name of that table, or any timm model (its ``tu-`` is added here).
+
+    Returns
+    -------
+    str
+        Names of timm models start with ``tu-``.
+
+    Raises
+    ------
+    ValueError
+        When nobody knows the name; the error suggests close ones.
+
+    Examples
+    --------
+    >>> encoder_key("resnet18"), encoder_key("convnext_atto")
+    ('resnet18', 'tu-convnext_atto')
+    """
+    if name == "tiny":
+        register_tiny()
+        return SMP_NAME
+    if name in smp.encoders.encoders:
+        return name
+    plain = name.removeprefix(_TIMM)
+    if timm.is_model(plain):
+        return _TIMM + plain
+    raise ValueError(_unknown(name))
+
+
+def timm_name(key: str) -> str | None:
+    """Give timm's name of an encoder, or None when it is not timm's."""
+    return key.removeprefix(_TIMM) if key.startswith(_TIMM) else None
+
+
+def any_size(name: str) -> dict[str, Any]:
+    """Give the timm option that lets a model take images of any size, if it knows one.
+
+    Vision transformers resample their position embedding, Swin its windows. Convolutional models
+    know no such option and need none.
+    """
+    try:
+        with torch.device("meta"):
+            timm.create_model(name, pretrained=False, dynamic_img_size=True)
+    except TypeError:
+        return {}
+    return {"dynamic_img_size": True}
+
+
+def make_encoder(key: str, *, in_channels: int, depth: int, output_stride: int = 32) -> Any:
+    """Make an encoder as segmentation-models-pytorch's decoders take it, randomly initialized.
+
+    Parameters
+    ----------
+    key : str
+        From :func:`encoder_key`.
+    in_channels : int
+        Channels of the images.
+    depth : int
+        Number of stages, each at half the resolution of the one before.
+    output_stride : int
+        8 or 16 dilates the deepest stages instead of striding them.
+
+    Returns
+    -------
+    nn.Module
+        Image to a list of maps, finest first; with `out_channels` and `output_stride`.
+    """
+    options = any_size(key.removeprefix(_TIMM)) if key.startswith(_TIMM) else {}
+    return smp.encoders.get_encoder(
+        key,
+        in_channels=in_channels,
+        depth=depth,
+        weights=None,
+        output_stride=output_stride,
+        **options,
+    )
+
+
+def weights_holder(encoder: nn.Module) -> nn.Module:
+    """Give the module whose names a file of weights has: timm's model sits inside a wrapper."""
+    wrapped = isinstance(encoder, (smp.encoders.TimmUniversalEncoder, smp.encoders.TimmViTEncoder))
+    return encoder.get_submodule("model") if wrapped else encoder
+
+
+def pooled(encoder: nn.Module, maps: list[Tensor]) -> Tensor:
+    """Give the mean over the deepest map, ``(n, d)``.
+
+    DenseNet's last map comes before its ReLU, which torchvision's classifier applies first.
+    """
+    deepest = maps[-1]
+    if isinstance(encoder, DenseNetEncoder):
+        deepest = deepest.relu()
+    return deepest.mean((2, 3))
+
+
+def _unknown(name: str) -> str:
+    known = ["tiny", *smp.encoders.encoders, *timm.list_models()]
+    close = difflib.get_close_matches(name.removeprefix(_TIMM), known, n=4)
+    guess = f" Did you mean {', '.join(close)}?" if close else ""
+    return (
+        f"No encoder named {name!r}.{guess} There are: tiny, the {len(smp.encoders.encoders)} of "
+        "segmentation-models-pytorch (resnet18, densenet121, mobilenet_v2, ...), and every timm "
+        "model by its name (see timm.list_models())."
+    )

@@ -1,0 +1,212 @@
+"""Networks by name, and by recipe."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import timm
+from torch import nn
+
+from segclf.networks.architectures import make_parts, resolve_options
+from segclf.networks.classification import ClassificationNetwork
+from segclf.networks.encoders import (
+    any_size,
+    encoder_key,
+    make_encoder,
+    timm_name,
+    weights_holder,
+)
+from segclf.networks.segmentation import SegmentationNetwork
+from segclf.networks.tiny import SMP_NAME, TINY_CHANNELS
+from segclf.networks.weights import load_weights, weights_file
+
+
+def segmentation_network(
+    *,
+    architecture: str = "unet",
+    encoder: str = "resnet18",
+    encoder_weights: str | Path | None = None,
+    in_channels: int = 3,
+    n_classes: int = 2,
+    encoder_depth: int | None = None,
+    decoder_channels: Sequence[int] | int | None = None,
+    decoder_attention: str | None = None,
+) -> SegmentationNetwork:
+    """Make a network that gives every pixel a score per class.
+
+    Parameters
+    ----------
+    architecture : str
+        One of segmentation-models-pytorch's, in lower case (``"unet"``, ``"deeplabv3plus"``,
+        ``"dpt"``, ...), or ``"fcn"``: torchvision's FCN, exactly so for ``resnet50``, as the S4C
+        paper uses it.
+    encoder : str
+        A name of segmentation-models-pytorch, any timm model, or ``"tiny"``.
+    encoder_weights : str, Path or None
+        Local file of pretrained weights; see :func:`segclf.networks.load_weights`.
+    in_channels, n_classes : int
+        Channels of the images and of the logits.
+    encoder_depth : int or None
+        Stages of the encoder that the decoder sees; None is the architecture's own choice. With 3,
+        ``decoder_attention="scse"`` and a U-Net it is the network of DEDL (S4MI, section 3).
+    decoder_channels : int, sequence of int or None
+        One number per stage for unet, unetplusplus and manet; one for deeplabv3, deeplabv3plus, pan
+        and upernet; the others have no such option.
+    decoder_attention : str or None
+        ``"scse"`` for unet and unetplusplus.
+
+    Returns
+    -------
+    SegmentationNetwork
+        Randomly initialized from torch's global generator, but for what the file holds.
+
+    Raises
+    ------
+    ValueError
+        For unknown names and for options that do not go together.
+    FileNotFoundError
+        When `encoder_weights` is no file.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = segmentation_network(encoder="tiny", in_channels=1)
+    >>> network(torch.zeros(2, 1, 37, 53)).shape
+    torch.Size([2, 2, 37, 53])
+    """
+    path = weights_file(encoder_weights)
+    _check_counts(in_channels=in_channels, n_classes=n_classes)
+    key = encoder_key(encoder)
+    options = resolve_options(
+        architecture,
+        key,
+        encoder_depth=encoder_depth,
+        decoder_channels=decoder_channels,
+        decoder_attention=decoder_attention,
+    )
+    counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
+    parts = make_parts(architecture, key, options=options, **counts)
+    _fill(parts.encoder, path)
+    names = {"kind": "segmentation", "architecture": architecture, "encoder": encoder}
+    return SegmentationNetwork(
+        parts.encoder,
+        parts.decoder,
+        parts.head,
+        {**names, **counts, **options},
+        stride=parts.stride,
+        smallest=parts.smallest,
+    )
+
+
+def classification_network(
+    *,
+    encoder: str = "resnet50",
+    encoder_weights: str | Path | None = None,
+    in_channels: int = 3,
+    n_classes: int = 2,
+) -> ClassificationNetwork:
+    """Make a network that gives every image a score per class.
+
+    An encoder of segmentation-models-pytorch's own (resnet50, densenet121, mobilenet_v2, ...) is
+    the same module here as in a segmenter, under a mean over its deepest map and one linear layer;
+    for ResNets and DenseNets that is torchvision's classifier. Any other name is a whole timm
+    model, with transformers taking images of any size where timm knows how.
+
+    Parameters
+    ----------
+    encoder, encoder_weights, in_channels, n_classes
+        See :func:`segmentation_network`.
+
+    Returns
+    -------
+    ClassificationNetwork
+        Randomly initialized from torch's global generator, but for what the file holds.
+
+    Raises
+    ------
+    ValueError
+        For unknown names.
+    FileNotFoundError
+        When `encoder_weights` is no file.
+
+    Examples
+    --------
+    >>> import torch
+    >>> classification_network(encoder="tiny", in_channels=1)(torch.zeros(2, 1, 1, 2)).shape
+    torch.Size([2, 2])
+    """
+    path = weights_file(encoder_weights)
+    _check_counts(in_channels=in_channels, n_classes=n_classes)
+    key = encoder_key(encoder)
+    counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
+    recipe = {"kind": "classification", "encoder": encoder, **counts}
+    name = timm_name(key)
+    network = _pooled_network(key, recipe) if name is None else _timm_network(name, recipe)
+    _fill(network.encoder, path)
+    return network
+
+
+def build(recipe: dict[str, Any]) -> nn.Module:
+    """Make a network again from its recipe; needs no file of weights.
+
+    Parameters
+    ----------
+    recipe : dict
+        The attribute `recipe` of a network, possibly by way of JSON.
+
+    Returns
+    -------
+    SegmentationNetwork or ClassificationNetwork
+        With the same names and shapes in its state dict.
+
+    Raises
+    ------
+    ValueError
+        For a kind of network that is not known here.
+
+    Examples
+    --------
+    >>> network = segmentation_network(encoder="tiny")
+    >>> build(network.recipe).recipe == network.recipe
+    True
+    """
+    makers: dict[Any, Callable[..., nn.Module]] = {
+        "segmentation": segmentation_network,
+        "classification": classification_network,
+    }
+    kind = recipe.get("kind")
+    if kind not in makers:
+        raise ValueError(f"A recipe of kind {kind!r}; known kinds: {', '.join(sorted(makers))}.")
+    return makers[kind](**{key: recipe[key] for key in recipe if key != "kind"})
+
+
+def _pooled_network(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
+    depth = len(TINY_CHANNELS) if key == SMP_NAME else 5
+    encoder = make_encoder(key, in_channels=recipe["in_channels"], depth=depth)
+    # Any size from there up will do: nothing has to fit together again.
+    smallest = int(encoder.output_stride)
+    return ClassificationNetwork(encoder, encoder.out_channels[-1], recipe, smallest=smallest)
+
+
+def _timm_network(name: str, recipe: dict[str, Any]) -> ClassificationNetwork:
+    options = any_size(name)
+    encoder = timm.create_model(
+        name, pretrained=False, num_classes=0, in_chans=recipe["in_channels"], **options
+    )
+    coarsest = max((each["reduction"] for each in encoder.feature_info), default=32)
+    n_features = getattr(encoder, "head_hidden_size", None) or encoder.num_features
+    stride = coarsest if options else 1
+    return ClassificationNetwork(encoder, n_features, recipe, stride=stride, smallest=coarsest)
+
+
+def _fill(encoder: nn.Module, path: Path | None) -> None:
+    if path is not None:
+        shallow = isinstance(encoder, smp.encoders.TimmUniversalEncoder)
+        load_weights(weights_holder(encoder), path, allow_deeper=shallow)
+
+
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}={count}; expected at least 1.")

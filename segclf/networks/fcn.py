@@ -1,0 +1,77 @@
+"""FCN as torchvision has it, on any encoder.
+
+J. Long, E. Shelhamer, T. Darrell: "Fully Convolutional Networks for Semantic Segmentation", CVPR
+2015. The S4C paper trains torchvision's ``fcn_resnet50``; so does ``architecture="fcn"`` with
+``encoder="resnet50"``: the same layers, dilations, initialization and output.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import segmentation_models_pytorch as smp
+from segmentation_models_pytorch.encoders.resnet import ResNetEncoder
+from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck
+
+from segclf.networks.encoders import make_encoder
+
+# What encoders raise that cannot trade their deepest strides for dilation, each in its own way.
+_CANNOT_DILATE = (ValueError, TypeError, NotImplementedError, RuntimeError, AssertionError)
+
+
+class FCNDecoder(nn.Module):
+    """A 3 x 3 convolution of the deepest map to a quarter of its channels, normalized, dropout .1.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the deepest map.
+
+    Examples
+    --------
+    >>> import torch
+    >>> FCNDecoder(64)([torch.zeros(2, 3, 32, 32), torch.zeros(2, 64, 4, 4)]).shape
+    torch.Size([2, 16, 4, 4])
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.out_channels = in_channels // 4
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, self.out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(self.out_channels),
+            nn.ReLU(),
+            nn.Dropout(0.1),
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Give the map that the head reads, from the encoder's maps."""
+        decoded: Tensor = self.layers(maps[-1])
+        return decoded
+
+
+def fcn_encoder(key: str, *, in_channels: int, depth: int) -> Any:
+    """Make an encoder whose deepest map has stride 8 where it can be dilated so, else its own.
+
+    Parameters
+    ----------
+    key : str
+        From :func:`segclf.networks.encoders.encoder_key`.
+    in_channels, depth : int
+        See :func:`segclf.networks.encoders.make_encoder`.
+    """
+    entry = smp.encoders.encoders.get(key)
+    if entry and entry["encoder"] is ResNetEncoder and entry["params"]["block"] is Bottleneck:
+        return _torchvision_resnet(entry["params"], in_channels, depth)
+    try:
+        return make_encoder(key, in_channels=in_channels, depth=depth, output_stride=8)
+    except _CANNOT_DILATE:
+        return make_encoder(key, in_channels=in_channels, depth=depth)
+
+
+def _torchvision_resnet(params: dict[str, Any], in_channels: int, depth: int) -> ResNetEncoder:
+    # smp dilates the first block of a stage too, torchvision leaves it: other pixels are seen.
+    dilated = {"replace_stride_with_dilation": [False, True, True]}
+    encoder = ResNetEncoder(**{**params, **dilated}, depth=depth, output_stride=8)
+    encoder.set_in_channels(in_channels, pretrained=False)
+    return encoder

@@ -1,0 +1,115 @@
+"""What every network for images does before and after its layers: normalize, pad, remember."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# A standard deviation this small beside the mean is float32's rounding noise, not contrast.
+_CONSTANT = 1e-6
+
+
+class ImageNetwork(nn.Module, ABC):
+    """A network that takes images as they are: any size, not normalized.
+
+    Images are normalized per channel by the buffers `mean` and `std`, then padded at the bottom and
+    on the right by repeating the last row and column, only as far as `stride` and `smallest` ask.
+    Repeating works for images smaller than the padding, where reflection does not.
+
+    Parameters
+    ----------
+    recipe : dict
+        What :func:`segclf.networks.build` needs to make this network again; JSON-able.
+    stride : int
+        Height and width are padded to a multiple of this many pixels.
+    smallest : int
+        And to at least this many.
+
+    Attributes
+    ----------
+    mean, std : Tensor of shape (c,)
+        0 and 1 until :meth:`set_statistics`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, recipe: dict[str, Any], *, stride: int = 1, smallest: int = 1) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.stride = stride
+        self.smallest = smallest
+        self.register_buffer("mean", torch.zeros(recipe["in_channels"]))
+        self.register_buffer("std", torch.ones(recipe["in_channels"]))
+
+    @abstractmethod
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Give the encoder's maps, finest first, of images ``(n, c, h, w)``."""
+
+    @abstractmethod
+    def embed(self, image: Tensor) -> Tensor:
+        """Give one vector per image, ``(n, d)``, of images ``(n, c, h, w)``."""
+
+    def set_statistics(self, mean: Any, std: Any) -> Self:
+        """Normalize from now on by these statistics of the channels.
+
+        A channel that is constant, or as good as that (a standard deviation below 1e-6 of its
+        mean), is only centered: dividing by its noise would turn the smallest change into millions.
+
+        Parameters
+        ----------
+        mean, std : array-like of shape (c,)
+            In the units of the images given later.
+
+        Returns
+        -------
+        ImageNetwork
+            This network.
+
+        Raises
+        ------
+        ValueError
+            For another number of channels, for values that are not finite, for a negative `std`.
+        """
+        mean, std = self._statistic("mean", mean), self._statistic("std", std)
+        if (std < 0).any():
+            raise ValueError(f"std={std.tolist()}; a standard deviation is not negative.")
+        floor = (_CONSTANT * mean.abs()).clamp(min=torch.finfo(torch.float32).tiny)
+        self.mean.copy_(mean)
+        self.std.copy_(torch.where(std <= floor, 1.0, std))
+        return self
+
+    def prepare(self, image: Tensor) -> Tensor:
+        """Normalize and pad images ``(n, c, h, w)`` as the layers expect them.
+
+        Raises
+        ------
+        ValueError
+            For images of another number of channels.
+        """
+        n_channels, height, width = image.shape[1:]
+        if n_channels != self.recipe["in_channels"]:
+            raise ValueError(
+                f"Images of {n_channels} channels; this network takes {self.recipe['in_channels']}."
+            )
+        image = (image - self.mean[:, None, None]) / self.std[:, None, None]
+        below, right = self._missing(height), self._missing(width)
+        if below or right:
+            image = F.pad(image, (0, right, 0, below), mode="replicate")
+        return image
+
+    def _missing(self, length: int) -> int:
+        return max(-length % self.stride, self.smallest - length)
+
+    def _statistic(self, name: str, values: Any) -> Tensor:
+        tensor = torch.as_tensor(values, dtype=torch.float32, device=self.mean.device).reshape(-1)
+        if tensor.shape != self.mean.shape:
+            raise ValueError(
+                f"{name} has {tensor.numel()} values; this network takes "
+                f"{self.mean.numel()} channels."
+            )
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name}={tensor.tolist()}; every value must be finite.")
+        return tensor

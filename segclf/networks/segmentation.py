@@ -1,0 +1,69 @@
+"""The network that gives every pixel a score per class."""
+
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from segclf.networks.encoders import pooled
+from segclf.networks.image_network import ImageNetwork
+
+
+class SegmentationNetwork(ImageNetwork):
+    """Encoder, decoder and head, for images of any size.
+
+    Made by :func:`segclf.networks.segmentation_network`.
+
+    Parameters
+    ----------
+    encoder, decoder, head : nn.Module
+        As segmentation-models-pytorch has them: image to maps, maps to one map, that to logits.
+    recipe : dict
+        See :class:`ImageNetwork`.
+    stride, smallest : int
+        See :class:`ImageNetwork`.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        head: nn.Module,
+        recipe: dict[str, Any],
+        *,
+        stride: int,
+        smallest: int = 1,
+    ) -> None:
+        super().__init__(recipe, stride=stride, smallest=smallest)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.head = head
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Give logits ``(n, k, h, w)`` of images ``(n, c, h, w)``, at the images' own size.
+
+        Under autocast the logits have autocast's type; losses convert.
+        """
+        prepared = self.prepare(image)
+        maps = self.encoder(prepared)
+        decoded = self.decoder(*maps) if isinstance(maps, tuple) else self.decoder(maps)
+        logits: Tensor = self.head(decoded)
+        if logits.shape[-2:] != prepared.shape[-2:]:
+            logits = F.interpolate(logits, prepared.shape[-2:], mode="bilinear")
+        # Cropping nothing would still copy the whole gradient on the way back.
+        if prepared.shape[-2:] != image.shape[-2:]:
+            logits = logits[..., : image.shape[-2], : image.shape[-1]]
+        return logits
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included.
+
+        The first is the prepared image itself for most encoders; encoders that start at a quarter
+        of the size have an empty map of no channels where a half would be.
+        """
+        maps = self.encoder(self.prepare(image))
+        return list(maps[0] if isinstance(maps, tuple) else maps)
+
+    def embed(self, image: Tensor) -> Tensor:
+        """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
+        return pooled(self.encoder, self.features(image))

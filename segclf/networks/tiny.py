@@ -1,0 +1,117 @@
+"""A small encoder for small inputs: it trains on a single image of 1 x 2 pixels.
+
+Three stages of 16, 32 and 64 channels, stride 8 at most. Every normalization looks at one image
+only, so a batch of one and a map of one pixel are as good as any other, and the result for an
+image never depends on its company.
+"""
+
+import math
+from typing import Any
+
+import segmentation_models_pytorch as smp
+from torch import Tensor, nn
+
+TINY_CHANNELS = (16, 32, 64)
+SMP_NAME = "segclf-tiny"
+
+
+class TinyEncoder(nn.Module):
+    """Three 3 x 3 convolutions of stride 2, each with group normalization and ReLU.
+
+    It follows the contract of segmentation-models-pytorch's encoders, so every decoder there
+    takes it. There is no dropout.
+
+    Parameters
+    ----------
+    depth : int
+        Number of stages, 1 to 3.
+    output_stride : int
+        Accepted because every encoder is asked for it; the stride is ``2 ** depth`` at most 8,
+        which no decoder finds too coarse.
+
+    Examples
+    --------
+    >>> import torch
+    >>> maps = TinyEncoder()(torch.zeros(1, 3, 8, 16))
+    >>> [tuple(each.shape) for each in maps]
+    [(1, 3, 8, 16), (1, 16, 4, 8), (1, 32, 2, 4), (1, 64, 1, 2)]
+    """
+
+    def __init__(self, depth: int = 3, output_stride: int = 32) -> None:
+        super().__init__()
+        if not 1 <= depth <= len(TINY_CHANNELS):
+            raise ValueError(f"encoder_depth={depth}; the tiny encoder has 1 to 3 stages.")
+        self.out_channels = [3, *TINY_CHANNELS[:depth]]
+        self.output_stride = 2**depth
+        self.stages = nn.ModuleList(
+            _stage(before, after)
+            for before, after in zip(self.out_channels, self.out_channels[1:], strict=False)
+        )
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Give the image itself and one map per stage, finest first."""
+        maps = [image]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps
+
+    def set_in_channels(self, in_channels: int, pretrained: bool = False) -> None:
+        """Take images of `in_channels` channels; the first stage starts anew."""
+        if in_channels != self.out_channels[0]:
+            self.out_channels[0] = in_channels
+            self.stages[0] = _stage(in_channels, TINY_CHANNELS[0])
+
+    def make_dilated(self, output_stride: int) -> None:
+        """Do nothing: the stride of 8 is as fine as any decoder asks for."""
+
+
+def group_normalized(module: nn.Module) -> nn.Module:
+    """Replace every batch normalization below `module` by one that looks at single images.
+
+    Batch normalization cannot train on one image whose map is one pixel. A single channel is left
+    as it is, because normalizing one value over itself would erase it.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Changed in place.
+
+    Returns
+    -------
+    nn.Module
+        The same module, or its replacement when it is a batch normalization itself.
+
+    Examples
+    --------
+    >>> norm = group_normalized(nn.Sequential(nn.BatchNorm2d(16), nn.ReLU()))[0]
+    >>> norm.num_groups, norm.num_channels
+    (2, 16)
+    """
+    if isinstance(module, nn.BatchNorm2d):
+        return _group_norm(module.num_features)
+    for name, child in module.named_children():
+        setattr(module, name, group_normalized(child))
+    return module
+
+
+def register_tiny() -> None:
+    """Add the encoder to segmentation-models-pytorch's own table, its documented way in."""
+    entry: dict[str, Any] = {"encoder": TinyEncoder, "params": {}, "pretrained_settings": {}}
+    smp.encoders.encoders.setdefault(SMP_NAME, entry)
+
+
+def _stage(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1),
+        _group_norm(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _group_norm(n_channels: int) -> nn.Module:
+    if n_channels == 1:
+        return nn.Identity()
+    return nn.GroupNorm(math.gcd(n_channels, max(1, n_channels // 8)), n_channels)
+
+
+register_tiny()

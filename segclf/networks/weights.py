@@ -1,0 +1,216 @@
+"""Pretrained weights from a local file: the one place that opens such files.
+
+safetensors files hold tensors only. Everything else goes through torch with ``weights_only=True``,
+which refuses to run what a pickle may contain.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+# Counters that files from before PyTorch 0.4 lack and that nothing here reads.
+_OPTIONAL = "num_batches_tracked"
+# torchvision's DenseNet files say "denselayer1.norm.1", its modules "denselayer1.norm1".
+_OLD_DENSENET = re.compile(r"(denselayer\d+_(?:norm|relu|conv))_([12]_)")
+_N_SHOWN = 3
+
+
+def weights_file(encoder_weights: str | Path | None) -> Path | None:
+    """Check that `encoder_weights` is a file, before anything is built.
+
+    Parameters
+    ----------
+    encoder_weights : str, Path or None
+        None means random initialization.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file; a name such as ``"imagenet"`` is answered with the way to get
+        one, since nothing here downloads.
+    """
+    if encoder_weights is None:
+        return None
+    path = Path(str(encoder_weights)).expanduser()
+    if path.is_file():
+        return path
+    if path.suffix or len(path.parts) > 1:
+        raise FileNotFoundError(f"encoder_weights={str(encoder_weights)!r}: there is no such file.")
+    raise FileNotFoundError(
+        f"encoder_weights={encoder_weights!r} is no file, and segclf downloads nothing. Where "
+        "there is a network, save the weights, for example torch.save(torchvision.models."
+        "resnet18(weights='DEFAULT').state_dict(), 'resnet18.pth'), then give the path: "
+        "encoder_weights='resnet18.pth' (a state dict of torch, or safetensors)."
+    )
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Read every tensor of a file; those in nested dictionaries get dotted names.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.safetensors``, or anything that ``torch.load`` reads with ``weights_only=True``.
+
+    Returns
+    -------
+    dict of str to Tensor
+        On the CPU.
+
+    Raises
+    ------
+    ValueError
+        When the file is damaged, or holds anything but tensors and plain values.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            return dict(safetensors.torch.load_file(path))
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            f"{path} cannot be read as weights. Expected safetensors, or a state dict saved by "
+            f"torch.save that holds nothing but tensors and plain values: {error}"
+        ) from error
+    return dict(_flat(loaded, ""))
+
+
+def load_weights(encoder: nn.Module, path: str | Path, *, allow_deeper: bool = False) -> None:
+    """Fill an encoder from a file; every one of its tensors, or an error.
+
+    Names may carry any prefix (``module.``, ``encoder.``, ``backbone.``): the one under which most
+    names agree is taken. Tensors outside the encoder (a classifier, a decoder) are ignored. The
+    first convolution is adapted by :func:`adapt_first_convolution`.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Changed in place.
+    path : str or Path
+        See :func:`read_tensors`.
+    allow_deeper : bool
+        Whether `encoder` is the shallow part of the network in the file, so that further tensors of
+        its own stages are no sign of a wrong file.
+
+    Raises
+    ------
+    ValueError
+        When a tensor is missing, has another shape, or the file belongs to a deeper network; with
+        counts and names.
+    """
+    own = encoder.state_dict()
+    found, unused = _match(own, read_tensors(path))
+    first = _first_convolution(encoder)
+    if first in found:
+        found[first] = adapt_first_convolution(found[first], own[first].shape)
+    _check(path, own, found, [] if allow_deeper else unused)
+    with torch.no_grad():
+        for name, tensor in found.items():
+            own[name].copy_(tensor)
+
+
+def adapt_first_convolution(weight: Tensor, shape: torch.Size) -> Tensor:
+    """Make a first convolution's weight fit images of another number of channels.
+
+    One channel: the sum over the old ones, so that a gray image is answered as the color image with
+    three such channels was. More: the old ones over and over, scaled by old / new, which keeps the
+    size of the response.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (o, c, kh, kw)
+        From the file.
+    shape : torch.Size
+        What the network has.
+
+    Returns
+    -------
+    Tensor
+        `weight` itself where nothing but the number of channels could be adapted.
+
+    Examples
+    --------
+    >>> weight = torch.tensor([1.0, 2.0, 4.0]).reshape(1, 3, 1, 1)
+    >>> adapt_first_convolution(weight, torch.Size([1, 1, 1, 1])).flatten().tolist()
+    [7.0]
+    >>> adapt_first_convolution(weight, torch.Size([1, 6, 1, 1])).flatten().tolist()
+    [0.5, 1.0, 2.0, 0.5, 1.0, 2.0]
+    """
+    others_differ = len(shape) != 4 or weight.shape[::2] != shape[::2]
+    if others_differ or weight.shape[-1] != shape[-1] or weight.shape[1] == shape[1]:
+        return weight
+    before, after = weight.shape[1], shape[1]
+    if after == 1:
+        return weight.sum(1, keepdim=True)
+    return weight[:, torch.arange(after) % before] * (before / after)
+
+
+def _match(
+    own: Mapping[str, Tensor], given: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Give the file's tensors by the encoder's names, and names left over in the same stages."""
+    canonical = {_canonical(name): tensor for name, tensor in given.items()}
+    prefix = _prefix([_canonical(name) for name in own], canonical)
+    found = {}
+    for name in own:
+        tensor = canonical.pop(prefix + _canonical(name), None)
+        if tensor is not None:
+            found[name] = tensor
+    stages = tuple(prefix + name.split(".")[0] + "_" for name in found)
+    leftover = [name for name in canonical if name.startswith(stages)] if stages else []
+    return found, [name for name in leftover if not name.endswith(_OPTIONAL)]
+
+
+def _prefix(own: list[str], given: Mapping[str, Tensor]) -> str:
+    anchor = next((name for name in own if any(each.endswith(name) for each in given)), "")
+    ends = [each.removesuffix(anchor) for each in given if each.endswith(anchor)]
+    prefixes = [each for each in ends if not each or each.endswith("_")]
+    return max(prefixes, key=lambda each: sum(each + name in given for name in own), default="")
+
+
+def _check(
+    path: str | Path, own: Mapping[str, Tensor], found: Mapping[str, Tensor], unused: list[str]
+) -> None:
+    missing = [name for name in own if name not in found and not name.endswith(_OPTIONAL)]
+    misshapen = [
+        f"{name} {tuple(tensor.shape)} in the file, {tuple(own[name].shape)} here"
+        for name, tensor in found.items()
+        if tensor.shape != own[name].shape
+    ]
+    problems = [
+        f"{len(names)} {what}: {', '.join(names[:_N_SHOWN])}{', ...' * (len(names) > _N_SHOWN)}"
+        for what, names in (
+            ("missing", missing),
+            ("of another shape", misshapen),
+            ("left over", unused),
+        )
+        if names
+    ]
+    if problems:
+        raise ValueError(
+            f"{path} does not fit this encoder. Of its {len(own)} tensors "
+            f"{len(found) - len(misshapen)} agree; {'; '.join(problems)}."
+        )
+
+
+def _first_convolution(encoder: nn.Module) -> str:
+    names = (name for name, each in encoder.named_modules() if isinstance(each, nn.Conv2d))
+    return f"{next(names, '')}.weight"
+
+
+def _canonical(name: str) -> str:
+    # timm joins nested names by "_" where it hands out features, by "." elsewhere.
+    return _OLD_DENSENET.sub(r"\1\2", name.replace(".", "_"))
+
+
+def _flat(loaded: Any, prefix: str) -> Any:
+    if isinstance(loaded, Tensor):
+        yield prefix, loaded
+    elif isinstance(loaded, Mapping):
+        for name, value in loaded.items():
+            yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))

@@ -1,0 +1,63 @@
+"""Learn a segmenter from image labels: pool its pixel scores into one score a class."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SHARPNESS = 5.0
+
+
+def image_label_loss(
+    logits: Tensor, labels: Tensor, *, sample_weight: Tensor | None = None
+) -> Tensor:
+    """Cross-entropy between image labels and pooled pixel scores.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, k, h, w)
+        Pixel scores of a segmenter. With exclusive classes, channel 0 is the background.
+    labels : Tensor of shape (n,) or (n, k)
+        Mask ids present in each image, 0 for none, -1 for not known; or a multi-label indicator
+        with -1 for not known.
+    sample_weight : Tensor of shape (n,), optional
+        Weight of each image.
+
+    Returns
+    -------
+    Tensor
+        Weighted mean over the images whose label is known; 0 where none is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> logits = torch.zeros(1, 2, 4, 4)
+    >>> image_label_loss(logits, torch.tensor([1])).item()  # ln 2
+    0.6931471824645996
+    """
+    scores = pooled_scores(logits, exclusive=labels.ndim == 1)
+    known = labels >= 0
+    if labels.ndim == 1:
+        losses = functional.cross_entropy(scores, labels, ignore_index=-1, reduction="none")
+    else:
+        target = labels.clamp(min=0).to(scores.dtype)
+        losses = functional.binary_cross_entropy_with_logits(scores, target, reduction="none")
+        losses = (losses * known).sum(1)
+        known = known.any(1)
+    weight = known.to(losses.dtype) if sample_weight is None else known * sample_weight
+    return (losses * weight).sum() / weight.sum().clamp(min=torch.finfo(losses.dtype).tiny)
+
+
+def pooled_scores(logits: Tensor, *, exclusive: bool) -> Tensor:
+    """Pool pixel scores (n, k, h, w) into image scores (n, k) by a smooth maximum.
+
+    Log-sum-exp with sharpness 5 lies between mean and maximum, so that every pixel has a gradient
+    and a small region still counts (Pinheiro and Collobert, CVPR 2015, section 3.2). Exclusive
+    classes pool their margin over the background, whose own score is 0.
+    """
+    pixels = logits.float().flatten(2)
+    if exclusive:
+        pixels = pixels - pixels[:, :1]
+    pooled = torch.logsumexp(SHARPNESS * pixels, dim=2) - math.log(pixels.shape[2])
+    return pooled / SHARPNESS

@@ -1,0 +1,59 @@
+"""The contract between a method and the loop: a module that computes its own named losses."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+Batch = dict[str, Tensor]
+
+
+class Progress(NamedTuple):
+    """Where training stands: epoch and step count from 0, fraction runs over [0, 1)."""
+
+    epoch: int
+    step: int
+    fraction: float
+
+
+class Objective(nn.Module, ABC):
+    """What a method trains, as one module.
+
+    ``forward`` returns named loss terms, weighted already; the loop sums them, and each name
+    becomes a column of the history. All state is parameters and buffers, so that ``state_dict()``
+    is the checkpoint. The hooks below do nothing unless a method needs them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> class Reconstruction(Objective):
+    ...     def __init__(self, network):
+    ...         super().__init__()
+    ...         self.network = network
+    ...
+    ...     def forward(self, batch, progress):
+    ...         image = batch["image"]
+    ...         return {"reconstruction": (self.network(image) - image).square().mean()}
+    >>> terms = Reconstruction(nn.Identity())({"image": torch.ones(1)}, Progress(0, 0, 0.0))
+    >>> terms["reconstruction"].item()
+    0.0
+    """
+
+    @abstractmethod
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the named loss terms of one batch, each a scalar."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return optimizer groups; a group's ``rate`` multiplies the learning rate."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
+
+    def before_epoch(self, batches: Iterable[Batch], progress: Progress) -> None:
+        """Prepare for an epoch; ``batches`` walks over the training data once."""
+
+    def before_update(self, progress: Progress) -> None:
+        """Look at or change the gradients, between ``backward`` and the optimizer's step."""
+
+    def after_update(self, progress: Progress) -> None:
+        """Follow the new parameters, after the optimizer's step."""

@@ -1,0 +1,298 @@
+"""Finds plugins by name; the only caller of pluggy.
+
+Entry points of the group ``segclf`` are asked on the first question, each behind its own wall: one
+that fails to import, breaks a hook's contract or takes another's name is listed with its error and
+changes nothing for the others. The classes themselves are imported on their first use.
+"""
+
+import difflib
+import functools
+import importlib
+import os
+import re
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from segclf import hookspecs
+
+__all__ = ["KINDS", "PluginError", "PluginInfo", "list_plugins", "load_plugin", "make_plugin"]
+
+GROUP = "segclf"
+KINDS = ("pseudo_labeler", "summarizer", "thresholder")
+STRICT = "SEGCLF_STRICT_PLUGINS"
+_TARGET = re.compile(r"\w+(\.\w+)*:\w+")
+
+
+class PluginError(ValueError):
+    """A plugin that does not exist, is ambiguous, or does not work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginInfo:
+    """One line of :func:`list_plugins`.
+
+    Parameters
+    ----------
+    kind : {"pseudo_labeler", "summarizer", "thresholder"} or None
+        None for an entry point that broke before it could say what it offers.
+    name : str
+        The plugin's name; the entry point's name where there is no other.
+    distribution, version : str
+        Where it comes from.
+    target : str
+        ``"package.module:Class"``, or the entry point's module.
+    state : {"ok", "broken", "conflict"}
+        A plugin in conflict answers to its id only.
+    error : str, default=""
+        What is wrong: a message or a traceback.
+    """
+
+    kind: str | None
+    name: str
+    distribution: str
+    version: str
+    target: str
+    state: str = "ok"
+    error: str = ""
+
+    @property
+    def id(self) -> str:
+        """``"distribution:name"``, valid wherever the name is."""
+        return f"{self.distribution}:{self.name}"
+
+
+def list_plugins(kind: str | None = None) -> list[PluginInfo]:
+    """List the installed plugins, those that do not work included.
+
+    Parameters
+    ----------
+    kind : {"pseudo_labeler", "summarizer", "thresholder"}, optional
+        Only these, and the entry points that broke before they could say their kind.
+
+    Returns
+    -------
+    list of PluginInfo
+        Sorted by kind, name and distribution.
+
+    Raises
+    ------
+    PluginError
+        For an unknown kind; for the first plugin that is not in order, when the environment
+        variable ``SEGCLF_STRICT_PLUGINS`` is 1.
+
+    Examples
+    --------
+    >>> from segclf.registry import list_plugins
+    >>> [plugin.id for plugin in list_plugins("summarizer") if plugin.name == "threshold"]
+    ['segclf:threshold']
+    """
+    if kind is not None and kind not in KINDS:
+        raise PluginError(f"No plugin kind {kind!r}; there are: {', '.join(KINDS)}.")
+    for plugin in _discover() if os.environ.get(STRICT, "0") not in ("", "0") else ():
+        if plugin.state != "ok":
+            raise PluginError(f"Plugin {plugin.id} is {plugin.state} ({STRICT}):\n{plugin.error}")
+    return [plugin for plugin in _discover() if kind is None or plugin.kind in (kind, None)]
+
+
+def load_plugin(kind: str, name: str) -> type[Any]:
+    """Import a plugin's class.
+
+    Parameters
+    ----------
+    kind : {"pseudo_labeler", "summarizer", "thresholder"}
+        What it is for.
+    name : str
+        ``"name"``, or ``"distribution:name"``.
+
+    Returns
+    -------
+    type
+        The class, called without arguments for an instance with its defaults.
+
+    Raises
+    ------
+    PluginError
+        If there is no such plugin, or several, or if its class cannot be imported.
+
+    Examples
+    --------
+    >>> from segclf.registry import load_plugin
+    >>> load_plugin("summarizer", "threshold").__name__
+    'ThresholdSummarizer'
+    """
+    plugin = _find(kind, name)
+    module, _, attribute = plugin.target.partition(":")
+    where = f"The {kind} {plugin.id} ({plugin.target}, version {plugin.version})"
+    try:
+        loaded = getattr(importlib.import_module(module), attribute)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        cause = traceback.format_exception_only(error)[-1].strip()
+        raise PluginError(f"{where} cannot be imported: {cause}") from error
+    if not isinstance(loaded, type):
+        raise PluginError(f"{where} must be a class, got {type(loaded).__name__}: {loaded!r:.80}.")
+    return loaded
+
+
+def make_plugin(kind: str, name_or_object: Any) -> Any:
+    """Give an object for whatever a parameter holds.
+
+    Parameters
+    ----------
+    kind : {"pseudo_labeler", "summarizer", "thresholder"}
+        What it is for.
+    name_or_object : str or object
+        A name gives a new instance with its defaults; an object comes back as it is.
+
+    Returns
+    -------
+    object
+        An instance.
+
+    Raises
+    ------
+    PluginError
+        As :func:`load_plugin`, and for a class where its instance is meant.
+
+    Examples
+    --------
+    >>> from segclf.registry import make_plugin
+    >>> make_plugin("summarizer", "threshold")
+    ThresholdSummarizer()
+    """
+    if isinstance(name_or_object, type):
+        given = name_or_object.__name__
+        raise PluginError(f"Expected a {kind}'s name or an instance, got the class {given}.")
+    if isinstance(name_or_object, str):
+        return load_plugin(kind, name_or_object)()
+    return name_or_object
+
+
+def _find(kind: str, name: str) -> PluginInfo:
+    """Look a name or an id up; exactly one plugin answers."""
+    plugins = [plugin for plugin in list_plugins(kind) if plugin.kind == kind]
+    found = [plugin for plugin in plugins if name == plugin.name and plugin.state != "broken"]
+    found = [plugin for plugin in found if plugin.state == "ok"] or found
+    if ":" in name:
+        found = [plugin for plugin in plugins if _canonical(plugin.id) == _canonical(name)]
+    if len(found) > 1:
+        those = ", ".join(f"{plugin.id} ({plugin.target})" for plugin in found)
+        raise PluginError(f"Several {kind}s are named {name!r}: {those}. Name one by its id.")
+    if not found:
+        raise PluginError(_unknown(kind, name, plugins))
+    if found[0].state == "broken":
+        raise PluginError(f"The {kind} {found[0].id} is broken:\n{found[0].error}")
+    return found[0]
+
+
+def _unknown(kind: str, name: str, plugins: list[PluginInfo]) -> str:
+    """Say what there is, what was probably meant, and what is broken."""
+    names = sorted({p.name if p.state == "ok" else p.id for p in plugins if p.state != "broken"})
+    message = f"No {kind} named {name!r}; installed: {', '.join(names) or 'none'}."
+    for close in difflib.get_close_matches(name, names, n=1):
+        message += f" Did you mean {close!r}?"
+    broken = sorted({p.id for p in list_plugins(kind) if p.state == "broken"})
+    if broken:
+        message += f" Broken: {', '.join(broken)} (see `python -m segclf plugins`)."
+    return message
+
+
+@functools.cache
+def _discover() -> tuple[PluginInfo, ...]:
+    """Ask every entry point once, then settle who owns which name."""
+    plugins = [plugin for point in entry_points(group=GROUP) for plugin in _ask(point)]
+    plugins.sort(key=lambda plugin: (plugin.kind or "~", plugin.name, plugin.distribution))
+    return tuple(_settle(plugin, plugins) for plugin in plugins)
+
+
+def _ask(point: EntryPoint) -> list[PluginInfo]:
+    """List what one entry point offers; whatever goes wrong stays here."""
+    distribution, version = _origin(point)
+    whole = PluginInfo(
+        kind=None, name=point.name, distribution=distribution, version=version, target=point.value
+    )
+    hooks, error = _attempt(_hooks, point)
+    if error:
+        return [replace(whole, state="broken", error=error)]
+    return [plugin for kind in KINDS for plugin in _offers(replace(whole, kind=kind), hooks)]
+
+
+def _origin(point: EntryPoint) -> tuple[str, str]:
+    """Name the distribution, or the module where its metadata is damaged."""
+    dist: Any = point.dist
+    name, _ = _attempt(lambda: dist.name)
+    version, _ = _attempt(lambda: dist.version)
+    return name or point.value, version or "?"
+
+
+def _hooks(point: EntryPoint) -> pluggy.HookRelay:
+    """Import an entry point and check its hooks, in a manager of its own."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    module = point.load()
+    manager.register(module)
+    manager.check_pending()
+    if not manager.get_hookcallers(module):
+        raise TypeError(f"{point.value} has no segclf hook; mark functions with segclf.hookimpl")
+    return manager.hook
+
+
+def _offers(whole: PluginInfo, hooks: pluggy.HookRelay) -> list[PluginInfo]:
+    """List what one hook returns."""
+    offered, error = _attempt(_call, whole, hooks)
+    return [replace(whole, state="broken", error=error)] if error else offered
+
+
+def _call(whole: PluginInfo, hooks: pluggy.HookRelay) -> list[PluginInfo]:
+    hook = getattr(hooks, f"segclf_{whole.kind}s")
+    # pluggy drops None, which a forgotten `return` gives, from its list of results
+    offer = next(iter(hook()), None) if hook.get_hookimpls() else {}
+    if not isinstance(offer, dict):
+        raise TypeError(f"{hook.name} must return a dict, got {offer!r:.80}")
+    return [_offered(whole, name, target) for name, target in offer.items()]
+
+
+def _offered(whole: PluginInfo, name: object, target: object) -> PluginInfo:
+    """Say what is wrong with one item, if anything."""
+    error = ""
+    if not isinstance(name, str) or not name or ":" in name:
+        error = f"a plugin's name must be a str without ':', got {name!r}"
+    elif not isinstance(target, str) or not _TARGET.fullmatch(target):
+        error = f"the target of {name!r} must be 'package.module:Class', got {target!r}"
+    state = "broken" if error else "ok"
+    return replace(whole, name=str(name), target=str(target), state=state, error=error)
+
+
+def _attempt(function: Callable[..., Any], *args: Any) -> tuple[Any, str]:
+    """Call what others wrote; whatever it raises becomes text."""
+    try:
+        return function(*args), ""
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return None, traceback.format_exc()
+
+
+def _settle(plugin: PluginInfo, plugins: list[PluginInfo]) -> PluginInfo:
+    """Mark a plugin whose name another one claims too; ours keep their names."""
+    same = [p for p in plugins if (p.kind, p.name) == (plugin.kind, plugin.name)]
+    same = [p for p in same if p.state != "broken"]
+    ours = [p for p in same if _canonical(p.distribution) == GROUP]
+    if plugin.state == "broken" or len(same) == 1 or ours == [plugin]:
+        return plugin
+    those = ", ".join(f"{p.id} ({p.target})" for p in same)
+    whose = "means segclf's own" if len(ours) == 1 else "is ambiguous"
+    error = f"Several {plugin.kind}s share one name: {those}; {plugin.name!r} {whose}"
+    return replace(plugin, state="conflict", error=f"{error}, this one is {plugin.id!r}.")
+
+
+def _canonical(plugin_id: str) -> str:
+    """Spell a distribution as PyPI does, and leave the plugin's name as it is."""
+    distribution, colon, name = plugin_id.partition(":")
+    return re.sub(r"[-_.]+", "-", distribution).lower() + colon + name

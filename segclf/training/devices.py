@@ -1,0 +1,68 @@
+"""Where to compute, in which precision, on how many threads."""
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Iterator
+
+import torch
+
+THREADS_VARIABLE = "SEGCLF_NUM_THREADS"
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the torch device of that name; "auto" is CUDA, else MPS, else the CPU."""
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def choose_threads(n_threads: int | None) -> int:
+    """Return how many threads to compute with.
+
+    The rule, first match wins: the estimator's ``n_threads``; the environment variable
+    ``SEGCLF_NUM_THREADS``; 1 inside a worker process, since its siblings compute too; otherwise
+    ``OMP_NUM_THREADS``, else the CPUs that this process may use. The load of the machine
+    plays no part, so that one seed gives the same bits twice.
+    """
+    if n_threads is not None:
+        return n_threads
+    if THREADS_VARIABLE in os.environ:
+        return int(os.environ[THREADS_VARIABLE])
+    if multiprocessing.current_process().name != "MainProcess":
+        return 1
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return int(os.environ["OMP_NUM_THREADS"])
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def threads(n_threads: int) -> Iterator[None]:
+    """Compute with that many threads, and restore the number on leaving."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw from torch's global generators as if fresh, and restore them on leaving."""
+    devices = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices=devices),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+    ):
+        torch.manual_seed(seed)
+        yield
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[None]:
+    """Return the context in which a network computes in that precision."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)

@@ -1,0 +1,38 @@
+"""What the loop writes down: the mean of each loss term, epoch by epoch."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor
+
+
+class TermMeans:
+    """Mean of named loss terms over batches; on the device, so that no batch waits for it."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._n_samples = 0
+
+    def add(self, terms: Mapping[str, Tensor], n_samples: int) -> None:
+        """Count one batch of that many samples."""
+        for name, value in terms.items():
+            weighted = value.detach() * n_samples
+            self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
+        self._n_samples += n_samples
+
+    def items(self, prefix: str = "") -> Iterator[tuple[str, float]]:
+        """Yield names and means, the total last."""
+        means = {name: float(value) / self._n_samples for name, value in self._sums.items()}
+        for name, mean in means.items():
+            yield prefix + name, mean
+        yield prefix + "loss", math.fsum(means.values())
+
+
+def check_finite(row: Mapping[str, float]) -> None:
+    """Raise FloatingPointError naming the first value of the row that is not finite."""
+    for name, value in row.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"Training diverged: {name!r} became {value} in epoch {int(row['epoch'])}. "
+                "Try a lower learning_rate, or precision='fp32'."
+            )

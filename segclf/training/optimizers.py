@@ -1,0 +1,60 @@
+"""Optimizers by name, fused where torch can."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+Groups = list[dict[str, Any]]
+OptimizerFactory = Callable[..., Optimizer]
+
+
+def _sgd(groups: Groups, *, lr: float, weight_decay: float) -> Optimizer:
+    return torch.optim.SGD(groups, lr=lr, weight_decay=weight_decay, momentum=0.9, fused=True)
+
+
+def _adam(groups: Groups, *, lr: float, weight_decay: float) -> Optimizer:
+    return torch.optim.Adam(groups, lr=lr, weight_decay=weight_decay, fused=True)
+
+
+def _adamw(groups: Groups, *, lr: float, weight_decay: float) -> Optimizer:
+    return torch.optim.AdamW(groups, lr=lr, weight_decay=weight_decay, fused=True)
+
+
+OPTIMIZERS: dict[str, OptimizerFactory] = {"adam": _adam, "adamw": _adamw, "sgd": _sgd}
+
+
+def make_optimizer(
+    optimizer: str | OptimizerFactory, groups: Groups, *, learning_rate: float, weight_decay: float
+) -> Optimizer:
+    """Return an optimizer over the groups; a group's ``rate`` multiplies the learning rate.
+
+    Parameters
+    ----------
+    optimizer : {"adam", "adamw", "sgd"} or callable
+        A callable is called as ``optimizer(groups, lr=..., weight_decay=...)``. SGD has momentum
+        .9.
+    groups : list of dict
+        Parameter groups, as ``Objective.parameter_groups`` returns them.
+    learning_rate, weight_decay : float
+        Defaults of all groups.
+
+    Raises
+    ------
+    ValueError
+        When no optimizer has that name.
+    """
+    if not callable(optimizer) and optimizer not in OPTIMIZERS:
+        raise ValueError(f"No optimizer named {optimizer!r}; there are: {', '.join(OPTIMIZERS)}.")
+    factory = optimizer if callable(optimizer) else OPTIMIZERS[optimizer]
+    made = factory(groups, lr=learning_rate, weight_decay=weight_decay)
+    for group in made.param_groups:
+        group["base_rate"] = group["lr"] * group.pop("rate", 1.0)
+    return made
+
+
+def set_rate(optimizer: Optimizer, factor: float) -> None:
+    """Set every group's learning rate to `factor` times its base rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["base_rate"] * factor

@@ -1,0 +1,46 @@
+"""The plan: everything that the loop must be told besides what to learn and from what."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from segclf.training.optimizers import OptimizerFactory
+from segclf.training.schedules import Schedule
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """How to train.
+
+    Parameters
+    ----------
+    max_epochs : int
+        Number of passes over the data, at most.
+    learning_rate, weight_decay : float
+        Of the optimizer.
+    optimizer : str or callable
+        See `segclf.training.make_optimizer`.
+    schedule : str or callable
+        Factor of the learning rate, see `segclf.training.get_schedule`.
+    device : torch.device
+        Where to compute.
+    precision : {"fp32", "bf16"}
+        In which precision to compute.
+    n_iter_no_change : int or None
+        Stop after so many epochs without a lower validation loss, and restore the best weights.
+    after_epoch : callable or None
+        Called with each row of the history; training stops when it returns True.
+    """
+
+    max_epochs: int
+    learning_rate: float
+    weight_decay: float = 0.0
+    optimizer: str | OptimizerFactory = "adam"
+    schedule: str | Schedule = "constant"
+    device: torch.device = torch.device("cpu")
+    precision: str = "fp32"
+    n_iter_no_change: int | None = None
+    after_epoch: Callable[[Row], bool] | None = None

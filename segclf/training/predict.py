@@ -1,0 +1,170 @@
+"""Prediction: fixed-size padded batches, in tiles where images are large."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segclf.data import Images
+from segclf.data.loader import one_ahead
+from segclf.data.resize import Size
+from segclf.data.samples import image_tensor
+from segclf.training.devices import autocast, threads
+
+PIXELS_A_BATCH = 2**20
+OVERLAP = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionPlan:
+    """How to predict.
+
+    Parameters
+    ----------
+    batch_size : int
+        Number of images in a batch, at most; fewer when images are large. It depends on the
+        size of the images alone, and short batches are filled up, so that the result for an
+        image does not depend on its company.
+    image_size : (int, int) or None
+        Height and width that images are brought to; None leaves them as they are.
+    tile_size : int or None
+        Larger images are predicted in overlapping tiles of this height and width.
+    device : torch.device
+        Where to compute.
+    precision : {"fp32", "bf16"}
+        In which precision to compute.
+    n_threads : int
+        On how many threads to compute.
+    """
+
+    batch_size: int
+    image_size: Size | None = None
+    tile_size: int | None = None
+    device: torch.device = torch.device("cpu")
+    precision: str = "fp32"
+    n_threads: int = 1
+
+
+def predict_batches(
+    network: nn.Module,
+    images: Images,
+    plan: PredictionPlan,
+    activation: Callable[[Tensor], Tensor],
+) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
+    """Yield (indices, output) batch by batch; the images of a batch have one size.
+
+    Parameters
+    ----------
+    network : nn.Module
+        From images (n, c, h, w) to scores (n, k) or (n, k, h, w).
+    images : Images
+        What to predict; only a batch is held at a time, and the next is read meanwhile.
+    plan : PredictionPlan
+        How to predict.
+    activation : callable
+        From scores to what is wanted of them, such as a softmax. Maps are blended and brought
+        to the images' own size after it.
+
+    Yields
+    ------
+    indices : array of shape (b,)
+        Which images these are.
+    output : Tensor of shape (b, k) or (b, k, h, w), float32
+        What the network says of them.
+    """
+    network = network.to(plan.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def read(indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], Size, Tensor]:
+        taken = images.take(indices)
+        return indices, taken[0].shape[:2], image_tensor(taken, plan.image_size)
+
+    def forward(batch: Tensor) -> Tensor:
+        with autocast(plan.device, plan.precision):
+            return activation(network(batch.to(plan.device)).float())
+
+    for indices, size, batch in one_ahead(read, _groups(images, plan)):
+        with threads(plan.n_threads), torch.inference_mode():
+            output = _predict(forward, batch, plan)
+            if output.ndim == 4 and output.shape[2:] != size:
+                output = functional.interpolate(output, size=size, mode="bilinear")
+            output = output.cpu()
+        yield indices, output
+
+
+def _groups(images: Images, plan: PredictionPlan) -> Iterator[NDArray[np.intp]]:
+    """Split the indices into batches of images of one size."""
+    everything = np.arange(len(images))
+    if images.size is not None:
+        same_size = [(images.size, everything)]
+    else:
+        sizes, members = np.unique(images.sizes(), axis=0, return_inverse=True)
+        members = members.reshape(-1)
+        same_size = [(tuple(s), everything[members == i]) for i, s in enumerate(sizes)]
+    for size, indices in same_size:
+        length = _batch_size(plan.image_size or size, plan)
+        for start in range(0, len(indices), length):
+            yield indices[start : start + length]
+
+
+def _batch_size(size: Size, plan: PredictionPlan) -> int:
+    height, width = (min(s, plan.tile_size or s) for s in size)
+    return max(1, min(plan.batch_size, PIXELS_A_BATCH // (height * width)))
+
+
+def _predict(forward: Callable[[Tensor], Tensor], batch: Tensor, plan: PredictionPlan) -> Tensor:
+    size = (batch.shape[2], batch.shape[3])
+    length = _batch_size(size, plan)
+    if plan.tile_size is not None and max(size) > plan.tile_size:
+        return torch.cat(
+            [_predict_tiles(forward, image, plan.tile_size, length) for image in batch.split(1)]
+        )
+    return _predict_padded(forward, batch, length)
+
+
+def _predict_padded(forward: Callable[[Tensor], Tensor], batch: Tensor, length: int) -> Tensor:
+    missing = length - len(batch)
+    if missing:
+        batch = torch.cat([batch, batch[-1:].expand(missing, -1, -1, -1)])
+        batch = batch.contiguous(memory_format=torch.channels_last)
+    return forward(batch)[: length - missing]
+
+
+def _predict_tiles(
+    forward: Callable[[Tensor], Tensor], image: Tensor, tile_size: int, length: int
+) -> Tensor:
+    """Blend the outputs of overlapping tiles, each weighted by its distance from the border."""
+    height, width = (min(s, tile_size) for s in image.shape[2:])
+    corners = [
+        (top, left)
+        for top in _starts(image.shape[2], height)
+        for left in _starts(image.shape[3], width)
+    ]
+    window = _ramp(height)[:, None] * _ramp(width)
+    blended = weight = torch.zeros(())
+    for start in range(0, len(corners), length):
+        part = corners[start : start + length]
+        tiles = torch.cat([image[:, :, t : t + height, s : s + width] for t, s in part])
+        outputs = _predict_padded(forward, tiles, length).cpu()
+        if blended.ndim == 0:
+            blended = torch.zeros(1, outputs.shape[1], *image.shape[2:])
+            weight = torch.zeros(image.shape[2:])
+        for (top, left), output in zip(part, outputs, strict=True):
+            blended[0, :, top : top + height, left : left + width] += output * window
+            weight[top : top + height, left : left + width] += window
+    return blended / weight
+
+
+def _starts(length: int, tile: int) -> list[int]:
+    """Evenly spread tile positions that cover a length and overlap by a quarter at least."""
+    n_tiles = 1 + int(np.ceil((length - tile) / (tile * (1 - OVERLAP))))
+    return [round(s) for s in np.linspace(0, length - tile, n_tiles)]
+
+
+def _ramp(length: int) -> Tensor:
+    """Weights that rise from the border to the middle, never 0."""
+    distance = torch.arange(length) + 0.5
+    return torch.minimum(distance, length - distance) / length

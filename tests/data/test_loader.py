@@ -1,0 +1,71 @@
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from segclf.data import Loader, Samples, as_images, as_masks
+from segclf.data import loader as loader_module
+from segclf.data.loader import one_ahead
+
+
+def samples(n=10, **changes):
+    images = np.random.default_rng(0).integers(0, 255, (n, 6, 8, 3), dtype=np.uint8)
+    masks = np.random.default_rng(1).integers(-1, 3, (n, 6, 8))
+    return Samples(images=as_images(images), masks=as_masks(masks, n), dense=True, **changes)
+
+
+def indices(loader, epoch):
+    return [batch["index"].tolist() for batch in loader.epoch(epoch)]
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    first, again = (Loader(samples(), batch_size=4, seed=3) for _ in range(2))
+    assert indices(first, 1) == indices(again, 1) == indices(first, 1)
+    assert indices(first, 0) != indices(first, 1)
+    assert indices(Loader(samples(), batch_size=4, seed=4), 1) != indices(first, 1)
+
+
+@pytest.mark.parametrize("n", [1, 4, 5, 9, 10])
+def test_an_epoch_holds_each_sample_once_in_even_batches(n):
+    loader = Loader(samples(n), batch_size=4, seed=0)
+    batches = indices(loader, 0)
+    assert len(batches) == len(loader)
+    assert sorted(sum(batches, [])) == list(range(n))
+    assert max(map(len, batches)) <= 4
+    assert max(map(len, batches)) - min(map(len, batches)) <= 1
+
+
+def test_reading_once_or_each_time_is_the_same(monkeypatch):
+    once = list(Loader(samples(), batch_size=4, seed=0).epoch(2))
+    monkeypatch.setattr(loader_module, "PRELOADED_BYTES", 0)
+    anew = list(Loader(samples(), batch_size=4, seed=0).epoch(2))
+    for a, b in zip(once, anew, strict=True):
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[name], b[name]) for name in a)
+        assert a["image"].is_contiguous(memory_format=torch.channels_last)
+        assert b["image"].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_augmentation_draws_from_seed_and_epoch():
+    def jitter(image, mask, generator):
+        return image + torch.rand(len(image), 1, 1, 1, generator=generator), mask
+
+    def pixels(seed, epoch):
+        loader = Loader(samples(), batch_size=4, seed=seed, augmentation=jitter, shuffle=False)
+        return torch.cat([batch["image"] for batch in loader.epoch(epoch)])
+
+    assert torch.equal(pixels(0, 0), pixels(0, 0))
+    assert not torch.equal(pixels(0, 0), pixels(0, 1))
+    assert not torch.equal(pixels(0, 0), pixels(1, 0))
+
+
+def test_one_ahead_keeps_the_order_and_works_in_the_background():
+    seen = list(one_ahead(lambda i: (i, threading.current_thread().name), range(5)))
+    assert [i for i, _ in seen] == list(range(5))
+    assert all(name != threading.main_thread().name for _, name in seen)
+
+
+def test_one_ahead_hands_errors_on():
+    with pytest.raises(ZeroDivisionError):
+        list(one_ahead(lambda i: 1 / i, [1, 0]))

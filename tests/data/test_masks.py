@@ -1,0 +1,202 @@
+import os
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import segclf.data.mask_scan as mask_scan
+from segclf.data.images import as_images
+from segclf.data.masks import as_masks, check_mask_sizes
+
+
+def ids(shape=(4, 5, 6), top=3, seed=0):
+    return np.random.default_rng(seed).integers(0, top + 1, shape)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i8", "u8", "f4", "f8", ">i4"])
+def test_arrays_of_ids(dtype):
+    given = ids()
+    masks = as_masks(given.astype(dtype), 4)
+    assert (len(masks), masks.n_classes, masks.multilabel) == (4, 4, False)
+    assert masks.known.tolist() == [True] * 4
+    for mask, expected in zip(masks, given, strict=True):
+        assert mask.dtype == np.int64
+        np.testing.assert_array_equal(mask, expected)
+
+
+def test_bool_and_empty_masks_have_two_classes():
+    assert as_masks(np.zeros((2, 3, 3), dtype=bool), 2).n_classes == 2
+    assert as_masks(np.ones((2, 3, 3), dtype=bool), 2)[0].dtype == np.int64
+
+
+def test_all_unlabeled_is_unknown():
+    given = ids()
+    given[1] = -1
+    given[2, 0] = -1
+    masks = as_masks(given, 4)
+    assert masks.known.tolist() == [True, False, True, True]
+    assert masks[1] is None
+    np.testing.assert_array_equal(masks[2], given[2])
+    assert masks.sizes().tolist() == [[5, 6], [-1, -1], [5, 6], [5, 6]]
+
+
+def test_multilabel_stacks():
+    given = np.random.default_rng(0).integers(-1, 2, (3, 4, 5, 6))
+    given[2] = -1
+    for values in (given, torch.from_numpy(given), list(given), given.astype(np.float32)):
+        masks = as_masks(values, 3)
+        assert masks.multilabel
+        assert masks.n_classes == 4
+        assert masks.known.tolist() == [True, True, False]
+        np.testing.assert_array_equal(masks[1], given[1])
+        assert masks.subset([2]).multilabel
+
+
+def test_memmap_is_scanned_in_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr("segclf.data.arrays._CHUNK_BYTES", 100)
+    given = np.memmap(tmp_path / "masks", dtype=np.uint8, mode="w+", shape=(9, 5, 6))
+    given[7, 1, 1] = 6
+    masks = as_masks(given, 9)
+    assert masks.n_classes == 7
+    given[3, 0, 0] = 2
+    assert masks[3][0, 0] == 2
+
+
+def test_no_masks_at_all():
+    masks = as_masks(None, 3)
+    assert masks.known.tolist() == [False] * 3
+    assert (masks.n_classes, masks.multilabel, masks[2]) == (2, False, None)
+
+
+def mixed(tmp_path):
+    """A list of every kind, and the ids it holds."""
+    expected = [ids((4, 5), seed=0), None, ids((6, 3), seed=1), ids((4, 5), seed=2)]
+    cv2.imwrite(str(tmp_path / "gray.png"), expected[2].astype(np.uint8))
+    palette = Image.fromarray(expected[3].astype(np.uint8))
+    palette.putpalette(np.random.default_rng(0).bytes(768))
+    palette.save(tmp_path / "palette.png")
+    given = [expected[0], None, tmp_path / "gray.png", str(tmp_path / "palette.png")]
+    return given, expected
+
+
+def test_lists_may_mix_arrays_paths_and_none(tmp_path):
+    given, expected = mixed(tmp_path)
+    array = np.empty(4, dtype=object)
+    array[:] = given
+    for values in (given, tuple(given), array):
+        masks = as_masks(values, 4)
+        assert masks.n_classes == 4
+        for mask, ids_ in zip(masks, expected, strict=True):
+            np.testing.assert_array_equal(mask, ids_)
+        assert masks.sizes().tolist() == [[4, 5], [-1, -1], [6, 3], [4, 5]]
+
+
+def test_pandas_series_with_missing_paths(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    cv2.imwrite(str(tmp_path / "a.png"), np.ones((3, 3), np.uint8))
+    masks = as_masks(pandas.Series([str(tmp_path / "a.png"), None]), 2)
+    assert masks.known.tolist() == [True, False]
+
+
+def test_tensors():
+    given = torch.from_numpy(ids())
+    np.testing.assert_array_equal(as_masks(given, 4)[1], given[1].numpy())
+    np.testing.assert_array_equal(as_masks(list(given), 4)[1], given[1].numpy())
+
+
+def test_masks_pass_through_the_door_again():
+    masks = as_masks(ids(), 4)
+    assert as_masks(masks, 4) is masks
+    with pytest.raises(ValueError, match="4 masks for 5 images"):
+        as_masks(masks, 5)
+
+
+def test_subset_keeps_the_classes(tmp_path):
+    given, expected = mixed(tmp_path)
+    part = as_masks(given, 4).subset([3, 1]).subset([1, 0])
+    assert part.known.tolist() == [False, True]
+    assert part.n_classes == 4
+    np.testing.assert_array_equal(part[1], expected[3])
+
+
+def test_files_are_read_one_at_a_time_and_not_kept(tmp_path, monkeypatch):
+    reads = []
+    read = mask_scan.read_mask
+    monkeypatch.setattr(mask_scan, "read_mask", lambda path: (reads.append(path), read(path))[1])
+    cv2.imwrite(str(tmp_path / "a.png"), np.ones((3, 3), np.uint8))
+    masks = as_masks([tmp_path / "a.png"] * 5, 5)
+    assert len(reads) == 5
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((3, 3), np.uint8))
+    assert masks[0].max() == 0
+    check_mask_sizes(as_images(np.zeros((5, 3, 3))), masks)
+    assert len(reads) == 6
+
+
+def array_with(value, dtype=np.int64, shape=(3, 4, 4)):
+    array = np.zeros(shape, dtype=dtype)
+    array[1, 0, 0] = value
+    return array
+
+
+WRONG = [
+    (array_with(255), "Mask 1 holds only 0 and 255.*divide it by 255"),
+    (list(array_with(255, np.uint8)), "Mask 1 holds only 0 and 255.*divide"),
+    (np.full((3, 4, 4), 255), "Mask 0 holds only 0 and 255"),
+    (array_with(1, shape=(3, 2, 4, 4)) * 255, "Mask 1 holds only 0 and 255"),
+    (array_with(255) + np.eye(4, dtype=int)[::-1], "Mask 1 holds 0, 1, 255.*at most 254.*void"),
+    (array_with(300), "Mask 1 holds 0, 300; expected ids 0"),
+    (array_with(-2), "Mask 1 holds -2, 0; expected ids from 0, and -1 only"),
+    (array_with(0.5, float), "Mask 1 holds 0.5; expected whole numbers"),
+    (array_with(np.nan, float), "Mask 1 holds nan; expected whole numbers"),
+    (array_with(np.inf, float), "Mask 1 holds inf; expected whole numbers"),
+    (array_with(2, shape=(3, 2, 4, 4)), "Mask 1 is multi-label .* holds 0, 2; expected 0, 1"),
+    (array_with(-2, shape=(3, 2, 4, 4)), "Mask 1 is multi-label .* holds -2, 0"),
+    (array_with(0, complex), "Mask 0 has dtype complex128"),
+    (np.zeros((3, 4)), r"shape \(3, 4\)"),
+    (np.zeros((2, 4, 4)), "2 masks for 3 images"),
+    ([None] * 4, "4 masks for 3 images"),
+    (np.zeros((3, 4, 4, 1)), r"looks like \(h, w, 1\)"),
+    (np.zeros((3, 0, 4)), "at least one pixel"),
+    ([None, np.zeros((4, 4)), np.zeros(4)], r"Mask 2: the shape of one mask is \(4,\)"),
+    ([None, np.zeros((4, 4)), np.zeros((2, 4, 4))], "Mask 2 has 2 multi-label.*mask 1 exclusive"),
+    ([np.zeros((3, 4, 4)), np.zeros((2, 4, 4)), None], "Mask 1 has 2 multi-label.*mask 0 3 multi"),
+    ([None, 3, None], "Mask 1 is a int"),
+    ([None, None, "a.webp"], r"Mask 2: No reader for 'a\.webp'"),
+    ([None, "no/such.png", None], r"Mask 1: .*no/such\.png"),
+    ("a.png", "masks is a str"),
+    ({"a": 1}, "masks is a dict"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), WRONG, ids=range(len(WRONG)))
+def test_errors_name_the_sample(given, message):
+    with pytest.raises(ValueError, match=message):
+        as_masks(given, 3)
+
+
+def test_errors_of_files_give_number_and_path(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((3, 3), 255, np.uint8))
+    with pytest.raises(ValueError, match=r"Mask 1 .*a\.png.* holds only 0 and 255"):
+        as_masks([None, tmp_path / "a.png"], 2)
+    cv2.imwrite(str(tmp_path / "b.png"), np.zeros((3, 3, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"Mask 0: .*b\.png.*colour"):
+        as_masks([os.fspath(tmp_path / "b.png")], 1)
+
+
+def test_sizes_must_agree():
+    images = as_images([np.zeros((4, 5, 3)), np.zeros((6, 7, 3)), np.zeros((2, 2, 3))])
+    check_mask_sizes(images, as_masks([None, np.zeros((6, 7)), np.zeros((2, 2))], 3))
+    check_mask_sizes(images, as_masks(None, 3))
+    with pytest.raises(ValueError, match="Mask 2 has 2 x 3 pixels, its image 2 x 2"):
+        check_mask_sizes(images, as_masks([None, np.zeros((6, 7)), np.zeros((2, 3))], 3))
+
+
+def test_sizes_of_files_come_from_headers(tmp_path, monkeypatch):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 5, 3), np.uint8))
+    images = as_images([tmp_path / "a.png"] * 2)
+    monkeypatch.setattr("segclf.data.file_source.read_image", None)
+    check_mask_sizes(images, as_masks([np.zeros((2, 4, 5)), None], 2))
+    with pytest.raises(ValueError, match="Mask 1 has 5 x 4"):
+        check_mask_sizes(images, as_masks([None, np.zeros((5, 4))], 2))

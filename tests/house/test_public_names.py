@@ -1,0 +1,114 @@
+"""Public names: listed, sorted, there, and described down to each parameter."""
+
+import importlib
+import inspect
+import re
+from types import ModuleType
+
+import pytest
+from house.modules import ROOMS, module_names
+from sklearn.base import BaseEstimator
+
+import segclf
+
+# Methods are exported by the top level alone: a line for each here would be a second one.
+EXPORTING_ROOMS = [f"segclf.{room}" for room in ROOMS if room != "methods"]
+
+
+@pytest.mark.parametrize("room", EXPORTING_ROOMS)
+def test_a_room_lists_its_public_names(room):
+    module = importlib.import_module(room)
+    bound = {name for name, value in vars(module).items() if not isinstance(value, ModuleType)}
+    assert {name for name in bound if not name.startswith("_")} == set(module.__all__)
+
+
+@pytest.mark.parametrize("room", ["segclf", *EXPORTING_ROOMS])
+def test_listed_names_exist_and_are_sorted(room):
+    module = importlib.import_module(room)
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+    assert module.__all__ == sorted(module.__all__, key=_by_kind if room != "segclf" else None)
+    assert len(module.__all__) == len(set(module.__all__))
+
+
+@pytest.mark.parametrize("method", [n for n in module_names() if n.startswith("segclf.methods.")])
+def test_estimators_of_methods_are_public(method):
+    defined = [
+        name
+        for name, thing in vars(importlib.import_module(method)).items()
+        if inspect.isclass(thing) and issubclass(thing, BaseEstimator)
+        if thing.__module__ == method and not name.startswith("_")
+    ]
+    assert defined, f"{method} defines no estimator"
+    assert [name for name in defined if name not in segclf.__all__] == []
+
+
+@pytest.mark.parametrize("room", ["segclf", *EXPORTING_ROOMS])
+def test_public_names_are_documented(room):
+    public = _public_objects(room)
+    assert [name for name, thing in public.items() if not _own_docstring(thing)] == []
+
+
+@pytest.mark.parametrize("room", ["segclf", *EXPORTING_ROOMS])
+def test_estimators_describe_every_parameter(room):
+    missing = {
+        name: sorted(set(thing._get_param_names()) - _described_along_bases(thing))
+        for name, thing in _public_objects(room).items()
+        if inspect.isclass(thing) and issubclass(thing, BaseEstimator)
+    }
+    assert {name: parameters for name, parameters in missing.items() if parameters} == {}
+
+
+@pytest.mark.parametrize("room", ["segclf", *EXPORTING_ROOMS])
+def test_described_parameters_exist(room):
+    stale = {
+        name: sorted(_described(thing) - set(inspect.signature(thing).parameters))
+        for name, thing in _public_objects(room).items()
+        if _described(thing)
+    }
+    assert {name: parameters for name, parameters in stale.items() if parameters} == {}
+
+
+@pytest.mark.parametrize("room", ["segclf", *EXPORTING_ROOMS])
+def test_functions_describe_all_parameters_or_none(room):
+    missing = {
+        name: sorted(set(inspect.signature(thing).parameters) - _described(thing))
+        for name, thing in _public_objects(room).items()
+        if inspect.isfunction(thing) and _described(thing)
+    }
+    assert {name: parameters for name, parameters in missing.items() if parameters} == {}
+
+
+def _public_objects(room):
+    module = importlib.import_module(room)
+    public = {name: getattr(module, name) for name in module.__all__}
+    return {
+        name: thing
+        for name, thing in public.items()
+        if inspect.isclass(thing) or inspect.isfunction(thing)
+    }
+
+
+def _own_docstring(thing):
+    """Docstring written for this very object; a dataclass invents its signature for want of one."""
+    written = vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__
+    return written and not written.startswith(f"{thing.__name__}(")
+
+
+def _described_along_bases(cls):
+    ours = [base for base in cls.__mro__ if base.__module__.startswith("segclf")]
+    return set().union(*(_described(base) for base in ours))
+
+
+def _described(thing):
+    """Names in the numpydoc section `Parameters` of the object's own docstring."""
+    docstring = inspect.cleandoc(
+        vars(thing).get("__doc__") or "" if inspect.isclass(thing) else thing.__doc__ or ""
+    )
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^[^\n]+\n-{3,}$|\Z)", docstring, re.M | re.S)
+    entries = re.findall(r"^(\S[^:\n]*)", section[1], re.M) if section else []
+    return {name.strip(" *") for entry in entries for name in entry.split(",")}
+
+
+def _by_kind(name):
+    """The order that ruff keeps in `__all__`: CONSTANTS, Classes, functions."""
+    return (not name.isupper(), not name[0].isupper(), name)

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from segclf.data import as_images
+from segclf.training import PredictionPlan, predict_batches
+
+
+class Counted(nn.Module):
+    """Double the image; remember the shapes seen."""
+
+    def __init__(self):
+        super().__init__()
+        self.shapes = []
+
+    def forward(self, image):
+        self.shapes.append(tuple(image.shape))
+        return 2 * image
+
+
+def collect(network, images, **settings):
+    plan = PredictionPlan(**{"batch_size": 4, **settings})
+    collected = {}
+    for indices, output in predict_batches(network, as_images(images), plan, lambda scores: scores):
+        collected.update(zip(indices.tolist(), output.numpy(), strict=True))
+    return [collected[i] for i in range(len(images))]
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).random((6, 12, 20, 1), dtype=np.float32)
+
+
+def test_short_batches_are_filled_up(images):
+    network = Counted()
+    found = collect(network, images)
+    assert network.shapes == [(4, 1, 12, 20)] * 2
+    np.testing.assert_array_equal(np.stack(found), 2 * images.transpose(0, 3, 1, 2))
+
+
+def test_each_size_has_its_own_batches(images):
+    mixed = [image[: 6 + 6 * (i % 2)] for i, image in enumerate(images)]
+    network = Counted()
+    found = collect(network, mixed)
+    assert sorted(network.shapes) == [(4, 1, 6, 20), (4, 1, 12, 20)]
+    for one, image in zip(found, mixed, strict=True):
+        np.testing.assert_array_equal(one, 2 * image.transpose(2, 0, 1))
+
+
+def test_maps_come_back_at_the_own_size(images):
+    network = Counted()
+    found = collect(network, np.ones_like(images), image_size=(8, 8))
+    assert network.shapes == [(4, 1, 8, 8)] * 2
+    np.testing.assert_allclose(np.stack(found), np.full((6, 1, 12, 20), 2.0), rtol=1e-6)
+
+
+def test_tiles_blend_into_what_the_whole_would_give(images):
+    network = Counted()
+    found = collect(network, images, tile_size=8)
+    assert {shape[2:] for shape in network.shapes} == {(8, 8)}
+    np.testing.assert_allclose(np.stack(found), 2 * images.transpose(0, 3, 1, 2), rtol=1e-5)
+
+
+def test_tiles_cover_every_pixel_and_overlap_by_a_quarter():
+    from segclf.training.predict import _starts
+
+    for length in range(8, 60):
+        starts = np.array(_starts(length, 8))
+        assert starts[0] == 0
+        assert starts[-1] == length - 8
+        assert (np.diff(starts) <= 6).all()
+
+
+def test_large_images_come_in_smaller_batches():
+    network = Counted()
+    collect(network, np.zeros((4, 1024, 512, 1), dtype=np.uint8))
+    assert network.shapes == [(2, 1, 1024, 512)] * 2
+
+
+def test_threads_hold_while_computing_only(images):
+    before = torch.get_num_threads()
+    plan = PredictionPlan(batch_size=4, n_threads=before + 1)
+    for _ in predict_batches(Counted(), as_images(images), plan, lambda scores: scores):
+        assert torch.get_num_threads() == before
