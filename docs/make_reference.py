@@ -3,7 +3,7 @@
 import importlib
 import inspect
 from pathlib import Path
-from types import ModuleType
+from types import GenericAlias
 
 ROOT = Path(__file__).resolve().parents[1]
 INTRODUCTION = """\
@@ -31,9 +31,15 @@ def _table(module):
 
 
 def _row(name, thing):
-    documented = isinstance(thing, ModuleType) or hasattr(thing, "__module__")
-    what = _first_line(thing).replace("|", "\\|") if documented else f"`{thing!r}`"
-    return f"| {_link(name, thing)} | {what} |\n"
+    return f"| {_link(name, thing)} | {_what(name, thing)} |\n"
+
+
+def _what(name, thing):
+    if name.isupper():
+        return ", ".join(f"`{entry}`" for entry in thing)
+    if isinstance(thing, GenericAlias):
+        return f"`{thing}`"
+    return _first_line(thing).replace("|", "\\|")
 
 
 def _link(name, thing):

@@ -15,6 +15,7 @@ from segclf.data.rasters import read_raster, read_raster_mask, read_raster_size
 
 __all__ = ["READERS", "Reader", "find_reader", "read_image", "read_mask", "read_size"]
 
+#: What names a file.
 Path = str | os.PathLike[str]
 _Result = TypeVar("_Result")
 

@@ -57,6 +57,19 @@ def timm_name(key: str) -> str | None:
     return key.removeprefix(_TIMM) if key.startswith(_TIMM) else None
 
 
+def shown_name(key: str) -> str:
+    """Give the name by which a user knows an encoder."""
+    return "tiny" if key == SMP_NAME else timm_name(key) or key
+
+
+def smallest_side(key: str) -> int:
+    """Give the least height and width in pixels that an encoder takes, whatever its depth.
+
+    Mix transformers run all their stages and shrink the keys of the first by 8 after a stride of 4.
+    """
+    return 32 if key.startswith("mit_") else 1
+
+
 def any_size(name: str) -> dict[str, Any]:
     """Give the timm option that lets a model take images of any size, if it knows one.
 
@@ -119,7 +132,8 @@ def pooled(encoder: nn.Module, maps: list[Tensor]) -> Tensor:
 
 
 def _unknown(name: str) -> str:
-    known = ["tiny", *smp.encoders.encoders, *timm.list_models()]
+    known = dict.fromkeys(["tiny", *smp.encoders.encoders, *timm.list_models()])
+    known.pop(SMP_NAME, None)
     close = difflib.get_close_matches(name.removeprefix(_TIMM), known, n=4)
     guess = f" Did you mean {', '.join(close)}?" if close else ""
     return (

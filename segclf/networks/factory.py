@@ -8,15 +8,17 @@ import segmentation_models_pytorch as smp
 import timm
 from torch import nn
 
-from segclf.networks.architectures import make_parts, resolve_options
 from segclf.networks.classification import ClassificationNetwork
 from segclf.networks.encoders import (
     any_size,
     encoder_key,
     make_encoder,
+    smallest_side,
     timm_name,
     weights_holder,
 )
+from segclf.networks.options import resolve_options
+from segclf.networks.parts import make_parts
 from segclf.networks.segmentation import SegmentationNetwork
 from segclf.networks.tiny import SMP_NAME, TINY_CHANNELS
 from segclf.networks.weights import load_weights, weights_file
@@ -185,7 +187,7 @@ def _pooled_network(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
     depth = len(TINY_CHANNELS) if key == SMP_NAME else 5
     encoder = make_encoder(key, in_channels=recipe["in_channels"], depth=depth)
     # Any size from there up will do: nothing has to fit together again.
-    smallest = int(encoder.output_stride)
+    smallest = max(int(encoder.output_stride), smallest_side(key))
     return ClassificationNetwork(encoder, encoder.out_channels[-1], recipe, smallest=smallest)
 
 

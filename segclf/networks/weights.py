@@ -5,7 +5,7 @@ which refuses to run what a pickle may contain.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +103,17 @@ def load_weights(encoder: nn.Module, path: str | Path, *, allow_deeper: bool = F
         When a tensor is missing, has another shape, or the file belongs to a deeper network; with
         counts and names.
     """
-    own = encoder.state_dict()
-    found, unused = _match(own, read_tensors(path))
+    own, given = encoder.state_dict(), read_tensors(path)
+    found, unused = _match(own, given)
     first = _first_convolution(encoder)
     if first in found:
         found[first] = adapt_first_convolution(found[first], own[first].shape)
-    _check(path, own, found, [] if allow_deeper else unused)
+    problems = _problems(own, found, [] if allow_deeper else unused)
+    if problems:
+        raise ValueError(
+            f"{path} does not fit this encoder: of its {len(own)} tensors the file has "
+            f"{len(found)}; {'; '.join(problems)}. The file's {len(given)} names: {_some(given)}."
+        )
     with torch.no_grad():
         for name, tensor in found.items():
             own[name].copy_(tensor)
@@ -173,29 +178,21 @@ def _prefix(own: list[str], given: Mapping[str, Tensor]) -> str:
     return max(prefixes, key=lambda each: sum(each + name in given for name in own), default="")
 
 
-def _check(
-    path: str | Path, own: Mapping[str, Tensor], found: Mapping[str, Tensor], unused: list[str]
-) -> None:
+def _problems(
+    own: Mapping[str, Tensor], found: Mapping[str, Tensor], unused: list[str]
+) -> list[str]:
     missing = [name for name in own if name not in found and not name.endswith(_OPTIONAL)]
     misshapen = [
         f"{name} {tuple(tensor.shape)} in the file, {tuple(own[name].shape)} here"
         for name, tensor in found.items()
         if tensor.shape != own[name].shape
     ]
-    problems = [
-        f"{len(names)} {what}: {', '.join(names[:_N_SHOWN])}{', ...' * (len(names) > _N_SHOWN)}"
-        for what, names in (
-            ("missing", missing),
-            ("of another shape", misshapen),
-            ("left over", unused),
-        )
-        if names
-    ]
-    if problems:
-        raise ValueError(
-            f"{path} does not fit this encoder. Of its {len(own)} tensors "
-            f"{len(found) - len(misshapen)} agree; {'; '.join(problems)}."
-        )
+    named = {"missing": missing, "of another shape": misshapen, "left over": unused}
+    return [f"{len(names)} {what}: {_some(names)}" for what, names in named.items() if names]
+
+
+def _some(names: Collection[str]) -> str:
+    return ", ".join(list(names)[:_N_SHOWN]) + ", ..." * (len(names) > _N_SHOWN)
 
 
 def _first_convolution(encoder: nn.Module) -> str:

@@ -82,6 +82,12 @@ def test_a_crop_is_enlarged(wide):
     torch.testing.assert_close(window[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
 
 
+def test_a_crop_comes_last(square):
+    half = {"window": (1, 0.5), "center": (0, 0.25)}
+    in_turn = moved(moved(square, angle=90.0), **half)
+    torch.testing.assert_close(moved(square, angle=90.0, **half), in_turn, atol=1e-4, rtol=0)
+
+
 def test_orientation_comes_first(square):
     layout = orientation(*(torch.tensor([v]) for v in (True, False, 1)))
     matrix = sampling_matrix(placement(angle=25.0, shift=(0.1, 0.2), scale=1.3), (12, 12))

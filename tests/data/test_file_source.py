@@ -1,6 +1,7 @@
 """Files are lazy: nothing is decoded at the door, and nothing is kept."""
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -133,8 +134,6 @@ def test_damaged_first_file(tmp_path):
 
 
 def test_threads_decode_alike(tmp_path):
-    from concurrent.futures import ThreadPoolExecutor
-
     arrays = np.random.default_rng(0).integers(0, 65536, (8, 16, 17, 3), dtype=np.uint16)
     paths = [str(tmp_path / f"{i}.{'png' if i % 2 else 'tif'}") for i in range(8)]
     for path, array in zip(paths, arrays, strict=True):

@@ -3,6 +3,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from segclf.data.images import as_images, to_float
 
@@ -174,7 +175,7 @@ WRONG = [
     ([np.zeros((4, 4)), np.zeros((4, 4, 3))], r"Image 1 has 3 channel\(s\), image 0 has 1"),
     (
         [np.zeros((4, 4)), torch.zeros(1, 4, 4)],
-        "image 0 is a numpy array, image 1 is a torch tensor",
+        "numpy array, image 1 is a torch tensor",
     ),
     ([np.zeros((4, 4)), "a.png"], "image 0 is a numpy array, image 1 is a path"),
     ([np.zeros((4, 4)), None], "Image 1 is a NoneType"),
@@ -231,8 +232,6 @@ def test_to_float_leaves_other_types():
 
 
 def test_paths_as_str_pathlike_and_string_arrays(tmp_path):
-    from PIL import Image
-
     for number in range(2):
         Image.new("L", (5, 4), number).save(tmp_path / f"{number}.png")
     paths = [tmp_path / "0.png", tmp_path / "1.png"]

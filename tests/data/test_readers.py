@@ -6,7 +6,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from segclf.data.headers import MAX_PIXELS
 from segclf.data.readers import READERS, find_reader, read_image, read_mask, read_size
@@ -145,8 +145,6 @@ def test_giant_headers_are_refused_before_decoding(tmp_path, recwarn, monkeypatc
 
 
 def test_global_flags_are_left_alone(tmp_path):
-    from PIL import ImageFile
-
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
     level = cv2.utils.logging.getLogLevel()
     for name in WRITERS:

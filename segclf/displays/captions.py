@@ -1,0 +1,47 @@
+"""What a tile says in words: the predicted label, how sure, and the truth where that differs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def caption(said: Any, truth: Any, probability: Any, names: Mapping[Any, Any]) -> str:
+    """Return the caption of one image; labels may be missing, single, or indicators (k,).
+
+    Examples
+    --------
+    >>> caption(1, 0, 0.61, {0: "healthy", 1: "nodule"})
+    'nodule (61 %), is healthy'
+    >>> caption([0, 1, 1], None, None, {})
+    '1, 2'
+    """
+    if said is None:
+        return "" if truth is None else _name(truth, names)
+    text = _name(said, names)
+    if probability is not None:
+        text += f" ({100 * probability:.0f} %)"
+    return text if is_right(said, truth) in (None, True) else f"{text}, is {_name(truth, names)}"
+
+
+def is_right(said: Any, truth: Any) -> bool | None:
+    """Return whether the label is the true one; None where either is not known.
+
+    Examples
+    --------
+    >>> is_right(1, 1), is_right(1, 0), is_right(1, -1), is_right([0, 1], [0, -1])
+    (True, False, None, True)
+    """
+    if said is None or truth is None:
+        return None
+    said, truth = np.atleast_1d(said), np.atleast_1d(truth)
+    known = truth != -1
+    return bool((said == truth)[known].all()) if known.any() else None
+
+
+def _name(label: Any, names: Mapping[Any, Any]) -> str:
+    if np.ndim(label) == 0:
+        label = label.item() if hasattr(label, "item") else label
+        return str(names.get(label, label))
+    shown = [str(names.get(int(k), int(k))) for k in np.flatnonzero(np.asarray(label) == 1)]
+    return ", ".join(shown) or "none"

@@ -1,0 +1,114 @@
+"""The same images as several models see them, one row of pictures a model."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from segclf.displays.canvas import INCHES_PER_TILE, new_figure
+from segclf.displays.mask_display import MaskDisplay
+from segclf.displays.predictions import predicted_tiles
+
+
+class ComparisonDisplay:
+    """The same images as several models see them, one `MaskDisplay` below the other.
+
+    Make it by `from_estimators`.
+
+    Parameters
+    ----------
+    displays : dict of MaskDisplay
+        What to draw, by title.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The figure, once drawn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from segclf.displays import ComparisonDisplay
+    >>> X, y = np.zeros((4, 16, 16)), [0, 0, 0, 1]
+    >>> models = {name: DummyClassifier(strategy=name).fit(X, y) for name in ("prior", "uniform")}
+    >>> display = ComparisonDisplay.from_estimators(models, X, y)
+    >>> list(display.displays)
+    ['prior', 'uniform']
+    """
+
+    def __init__(self, displays: Mapping[str, MaskDisplay]) -> None:
+        self.displays = dict(displays)
+
+    @classmethod
+    def from_estimators(
+        cls,
+        estimators: Mapping[str, Any],
+        X: Any,
+        y: Any = None,
+        *,
+        masks: Any = None,
+        class_names: Any = None,
+        n_images: int = 6,
+        figure: Any = None,
+    ) -> Self:
+        """Predict the first images with each estimator, and draw them.
+
+        Parameters
+        ----------
+        estimators : dict of fitted classifiers or segmenters
+            The models, by title.
+        X : array, list, paths or tensor
+            The images.
+        y : array of shape (n,) or (n, k), optional
+            True labels, -1 where nobody said.
+        masks : array or list, optional
+            True masks, None where nobody drew one; shown with the models that segment.
+        class_names : sequence or dict, optional
+            What to call the classes: in the order of ``classes_``, or by class.
+        n_images : int
+            How many images to show, at most; only these are predicted.
+        figure : matplotlib Figure, optional
+            Where to draw; a new one by default.
+
+        Returns
+        -------
+        ComparisonDisplay
+            Drawn.
+        """
+        displays = {
+            title: MaskDisplay(
+                predicted_tiles(
+                    estimator, X, y, masks=masks, class_names=class_names, n_images=n_images
+                )
+            )
+            for title, estimator in estimators.items()
+        }
+        return cls(displays).plot(figure=figure)
+
+    def plot(self, *, figure: Any = None) -> Self:
+        """Draw each display as one row.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure, optional
+            Where to draw; a new one by default.
+
+        Returns
+        -------
+        ComparisonDisplay
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is missing.
+        """
+        n_columns = max(len(display.tiles) for display in self.displays.values())
+        if figure is None:
+            height = 1.45 * INCHES_PER_TILE * len(self.displays)
+            figure = new_figure(INCHES_PER_TILE * n_columns, height)
+        parts = figure.subfigures(len(self.displays), 1, squeeze=False).ravel()
+        for part, (title, display) in zip(parts, self.displays.items(), strict=True):
+            part.suptitle(title, x=0.01, ha="left", fontsize="medium", fontweight="bold")
+            display.plot(ax=part, n_columns=n_columns)
+        self.figure_ = figure
+        return self

@@ -1,0 +1,167 @@
+"""Images with what a model said of them: masks as overlays, labels, and whether they are right."""
+
+from typing import Any, Self
+
+from segclf.displays.canvas import grid_of_axes
+from segclf.displays.predictions import make_tiles, predicted_tiles
+from segclf.displays.tiles import Tile, draw_tile
+
+
+class MaskDisplay:
+    """Images in a grid, with masks, labels, and a mark that says whether the label is right.
+
+    Predicted masks are filled, true ones outlined in dashes. An image framed in green and marked
+    with a tick was labeled rightly, one in orange with a cross wrongly, and then the caption adds
+    what it is; where nobody said, there is no mark.
+
+    Make it by `from_estimator` or `from_predictions`.
+
+    Parameters
+    ----------
+    tiles : list of Tile
+        What to draw, image by image.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The figure, once drawn.
+    axes_ : array of matplotlib Axes, shape (n,)
+        The axes of the images, once drawn.
+
+    See Also
+    --------
+    ComparisonDisplay : The same images as several models see them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.displays import MaskDisplay
+    >>> images = np.zeros((2, 16, 16, 3), dtype=np.uint8)
+    >>> display = MaskDisplay.from_predictions(images, [1, 1], y_true=[1, 0], probabilities=[0.9, 0.6])
+    >>> [axes.get_title() for axes in display.axes_]
+    ['✓ 1 (90 %)', '✗ 1 (60 %), is 0']
+    """
+
+    def __init__(self, tiles: list[Tile]) -> None:
+        self.tiles = tiles
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        masks: Any = None,
+        class_names: Any = None,
+        n_images: int = 12,
+        n_columns: int = 6,
+        ax: Any = None,
+    ) -> Self:
+        """Predict the first images, and draw them.
+
+        Parameters
+        ----------
+        estimator : fitted classifier or segmenter
+            Masks come from ``predict_masks`` where it has that, else from ``predict`` of a
+            segmenter; labels from ``predict`` and ``predict_proba`` of a classifier.
+        X : array, list, paths or tensor
+            The images.
+        y : array of shape (n,) or (n, k), optional
+            True labels, -1 where nobody said.
+        masks : array or list, optional
+            True masks, None where nobody drew one.
+        class_names : sequence or dict, optional
+            What to call the classes: in the order of ``classes_``, or by class.
+        n_images : int
+            How many images to show, at most; only these are predicted.
+        n_columns : int
+            Images in a row.
+        ax : matplotlib Axes or Figure, or array of Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        MaskDisplay
+            Drawn.
+        """
+        tiles = predicted_tiles(
+            estimator, X, y, masks=masks, class_names=class_names, n_images=n_images
+        )
+        return cls(tiles).plot(ax=ax, n_columns=n_columns)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: Any,
+        y_pred: Any = None,
+        *,
+        y_true: Any = None,
+        probabilities: Any = None,
+        masks: Any = None,
+        true_masks: Any = None,
+        class_names: Any = None,
+        n_columns: int = 6,
+        ax: Any = None,
+    ) -> Self:
+        """Draw all images, with what was predicted.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        y_pred, y_true : array of shape (n,) or (n, k), optional
+            Predicted and true labels, or multi-label indicators; -1 where nobody said.
+        probabilities : array of shape (n,), optional
+            Probability of each predicted label.
+        masks, true_masks : array (n, h, w) or (n, k, h, w), or list, optional
+            Predicted and true masks at the images' own size.
+        class_names : sequence or dict, optional
+            What to call the classes: a dict, or a sequence in the order of classes 0, 1, ...
+        n_columns : int
+            Images in a row.
+        ax : matplotlib Axes or Figure, or array of Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        MaskDisplay
+            Drawn.
+        """
+        tiles = make_tiles(
+            X,
+            y_pred,
+            y_true=y_true,
+            probabilities=probabilities,
+            masks=masks,
+            true_masks=true_masks,
+            class_names=class_names,
+        )
+        return cls(tiles).plot(ax=ax, n_columns=n_columns)
+
+    def plot(self, *, ax: Any = None, n_columns: int = 6) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or Figure, or array of Axes, optional
+            Where to draw: an axes is replaced by a grid inside of it, a figure is filled, of an
+            array each image takes one. A new figure by default.
+        n_columns : int
+            Images in a row.
+
+        Returns
+        -------
+        MaskDisplay
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is missing.
+        """
+        axes = grid_of_axes(ax, len(self.tiles), n_columns)
+        for tile, tile_ax in zip(self.tiles, axes, strict=True):
+            draw_tile(tile_ax, tile)
+        self.figure_, self.axes_ = axes[0].figure, axes
+        return self

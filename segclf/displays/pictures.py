@@ -1,0 +1,65 @@
+"""Images and masks of any kind as what a screen shows: numbers in 0..1, and regions."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LONGEST_SIDE = 800
+PERCENTILES = (0.5, 99.5)
+
+
+def as_picture(image: NDArray[Any]) -> NDArray[np.float32]:
+    """Return an image (h, w, c) as gray (h, w) or red, green, blue (h, w, 3) in 0..1.
+
+    8-bit images, booleans and fractions within 0..1 look as they are. Any other range is stretched
+    so that half a percent of the values is black and half a percent white, which a few outliers
+    do not change. Of four channels the first three are shown, of any other number the mean. Large
+    images are thinned out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> as_picture(np.array([[[0], [51], [255]]], dtype=np.uint8)).round(1)
+    array([[0. , 0.2, 1. ]], dtype=float32)
+    """
+    pixels = _thin(image, rows=0).astype(np.float32)
+    if image.shape[2] not in (3, 4):
+        return _stretch(pixels.mean(axis=2), image.dtype)
+    return _stretch(pixels[..., :3], image.dtype)
+
+
+def as_regions(mask: NDArray[Any]) -> dict[int, NDArray[np.bool_]]:
+    """Return the regions that a mask shows: for each class, counted from 1, where it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> {k: region.astype(int).tolist() for k, region in as_regions(np.array([[0, 2, -1]])).items()}
+    {2: [[0, 1, 0]]}
+    """
+    if mask.ndim == 3:
+        channels = enumerate(_thin(mask, rows=1), start=1)
+        return {k: channel == 1 for k, channel in channels if (channel == 1).any()}
+    ids = _thin(mask, rows=0)
+    return {int(k): ids == k for k in np.unique(ids) if k > 0}
+
+
+def _thin(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """Leave out pixels where a side is over 800; `rows` is the axis of the rows."""
+    step = -(-max(array.shape[rows : rows + 2]) // LONGEST_SIDE)
+    return array[(slice(None),) * rows + (slice(None, None, step),) * 2]
+
+
+def _stretch(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.float32]:
+    finite = pixels[np.isfinite(pixels)]
+    if not finite.size:
+        return np.zeros_like(pixels)
+    if dtype == np.uint8:
+        low, high = 0.0, 255.0
+    elif dtype.kind in "bf" and finite.min() >= 0 and finite.max() <= 1:
+        low, high = 0.0, 1.0
+    else:
+        low, high = np.percentile(finite, PERCENTILES)
+    pixels = np.nan_to_num(pixels, nan=low, posinf=high, neginf=low) - np.float32(low)
+    return np.clip(pixels / np.float32(max(high - low, 1e-30)), 0, 1)

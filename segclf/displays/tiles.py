@@ -1,0 +1,74 @@
+"""One tile of a display: an image, the regions drawn onto it, its caption and its frame."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.displays.pictures import as_picture, as_regions
+
+# Okabe and Ito's colors, told apart by the color-blind; the mark says the same without color.
+RIGHT_COLOR, WRONG_COLOR, UNKNOWN_COLOR = "#009E73", "#D55E00", "#999999"
+RIGHT_MARK, WRONG_MARK = "✓", "✗"
+REGION_COLORS = ("#F0E442", "#56B4E9", "#E69F00", "#CC79A7")
+OPACITY = 0.45
+
+
+class Tile(NamedTuple):
+    """What one tile shows.
+
+    Parameters
+    ----------
+    image : array of shape (h, w, c)
+        The image, of any real dtype.
+    mask, true_mask : array of shape (h, w) or (k, h, w), or None
+        The predicted mask, filled, and the true one, as an outline.
+    caption : str
+        What was said of the image.
+    right : bool or None
+        Whether that was right; None where nobody knows.
+    """
+
+    image: NDArray[Any]
+    mask: NDArray[Any] | None
+    true_mask: NDArray[Any] | None
+    caption: str
+    right: bool | None
+
+
+def draw_tile(ax: Any, tile: Tile) -> None:
+    """Draw the tile into a matplotlib axes."""
+    picture = as_picture(tile.image)
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    if tile.mask is not None:
+        for number, region in as_regions(tile.mask).items():
+            _fill(ax, region, REGION_COLORS[(number - 1) % len(REGION_COLORS)])
+    if tile.true_mask is not None:
+        for region in as_regions(tile.true_mask).values():
+            _outline(ax, region, "black", 2.2, "solid")
+            _outline(ax, region, "white", 1.1, "dashed")
+    ax.set(xticks=[], yticks=[], xlim=(-0.5, picture.shape[1] - 0.5))
+    ax.set_ylim(picture.shape[0] - 0.5, -0.5)
+    _frame(ax, tile)
+
+
+def _frame(ax: Any, tile: Tile) -> None:
+    color = {True: RIGHT_COLOR, False: WRONG_COLOR, None: UNKNOWN_COLOR}[tile.right]
+    mark = {True: f"{RIGHT_MARK} ", False: f"{WRONG_MARK} ", None: ""}[tile.right]
+    for spine in ax.spines.values():
+        spine.set(edgecolor=color, linewidth=3 if tile.right is not None else 1)
+    ax.set_title(mark + tile.caption, fontsize="small", color=color, fontweight="bold")
+
+
+def _fill(ax: Any, region: NDArray[np.bool_], color: str) -> None:
+    """Fill the region: a picture that is transparent elsewhere, and its outline."""
+    rgba = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] + [OPACITY]
+    ax.imshow(region[..., None] * np.asarray(rgba), interpolation="nearest")
+    _outline(ax, region, color, 1.5, "solid")
+
+
+def _outline(ax: Any, region: NDArray[np.bool_], color: str, width: float, style: str) -> None:
+    # A border of nothing closes outlines at the image's edge.
+    padded = np.pad(region, 1).astype(np.float32)
+    x, y = (np.arange(-1, side - 1) for side in padded.shape[::-1])
+    ax.contour(x, y, padded, levels=[0.5], colors=[color], linewidths=width, linestyles=style)

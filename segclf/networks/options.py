@@ -1,0 +1,118 @@
+"""The decoder's options: fill in what was left open, refuse what has no place."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from segclf.networks.architectures import ARCHITECTURES, Architecture, find_architecture
+from segclf.networks.tiny import SMP_NAME, TINY_CHANNELS
+
+# A decoder as wide as usual would take most of the time that the tiny encoder saves.
+_TINY_STAGES = (32, 16, 16)
+_TINY_WIDTH = 32
+
+
+def resolve_options(
+    name: str,
+    key: str,
+    *,
+    encoder_depth: int | None,
+    decoder_channels: Sequence[int] | int | None,
+    decoder_attention: str | None,
+) -> dict[str, Any]:
+    """Give the options that a network is made with.
+
+    Parameters
+    ----------
+    name : str
+        Architecture.
+    key : str
+        Encoder, from :func:`segclf.networks.encoders.encoder_key`.
+    encoder_depth, decoder_channels, decoder_attention
+        See :func:`segclf.networks.segmentation_network`.
+
+    Returns
+    -------
+    dict
+        The three options, JSON-able; None where the architecture has no such option.
+
+    Raises
+    ------
+    ValueError
+        For an unknown architecture, or an option that it does not have or not so.
+
+    Examples
+    --------
+    >>> resolve_options(
+    ...     "unet", "resnet50", encoder_depth=3, decoder_channels=None, decoder_attention="scse"
+    ... )
+    {'encoder_depth': 3, 'decoder_channels': [256, 128, 64], 'decoder_attention': 'scse'}
+    """
+    architecture = find_architecture(name)
+    depth = _depth(name, architecture, key, encoder_depth)
+    if decoder_attention is not None and not architecture.attention:
+        raise ValueError(_no_such_option(name, "decoder_attention", decoder_attention))
+    if decoder_attention not in (None, "scse"):
+        raise ValueError(f"decoder_attention={decoder_attention!r}; expected None or 'scse'.")
+    return {
+        "encoder_depth": depth,
+        "decoder_channels": _channels(name, architecture, key, depth, decoder_channels),
+        "decoder_attention": decoder_attention,
+    }
+
+
+def _depth(name: str, architecture: Architecture, key: str, depth: int | None) -> int:
+    fewest, most = architecture.depths
+    if key == SMP_NAME:
+        most = min(most, len(TINY_CHANNELS))
+    if depth is None:
+        return max(fewest, min(architecture.depth, most))
+    if not fewest <= depth <= most:
+        raise ValueError(
+            f"encoder_depth={depth}; architecture={name!r} takes {fewest} to {most} stages"
+            f"{' of the tiny encoder' if key == SMP_NAME else ''}."
+        )
+    return int(depth)
+
+
+def _channels(
+    name: str,
+    architecture: Architecture,
+    key: str,
+    depth: int,
+    channels: Sequence[int] | int | None,
+) -> list[int] | int | None:
+    default = architecture.channels
+    if default is None:
+        if channels is not None:
+            raise ValueError(_no_such_option(name, "decoder_channels", channels))
+        return None
+    if isinstance(default, int):
+        return _one_width(name, key, default, channels)
+    if channels is None:
+        return list(_TINY_STAGES if key == SMP_NAME else default)[:depth]
+    if isinstance(channels, int) or len(channels) != depth:
+        raise ValueError(
+            f"decoder_channels={channels}; architecture={name!r} takes one number per stage of "
+            f"the encoder, that is {depth}."
+        )
+    return [int(each) for each in channels]
+
+
+def _one_width(name: str, key: str, default: int, channels: Sequence[int] | int | None) -> int:
+    if channels is None:
+        return min(_TINY_WIDTH, default) if key == SMP_NAME else default
+    if not isinstance(channels, int):
+        raise ValueError(
+            f"decoder_channels={channels}; architecture={name!r} takes one number, for example "
+            f"{default}."
+        )
+    return channels
+
+
+def _no_such_option(name: str, option: str, value: object) -> str:
+    field = {"decoder_channels": "channels", "decoder_attention": "attention"}[option]
+    having = [each for each, one in ARCHITECTURES.items() if getattr(one, field)]
+    return (
+        f"{option}={value!r}; architecture={name!r} has no such option. These have: "
+        f"{', '.join(having)}."
+    )

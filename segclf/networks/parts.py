@@ -1,0 +1,106 @@
+"""Encoder, decoder and head of a segmentation network, from the two libraries."""
+
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from segclf.networks.architectures import Architecture, find_architecture
+from segclf.networks.encoders import any_size, shown_name, smallest_side, timm_name
+from segclf.networks.fcn import FCNDecoder, fcn_encoder
+from segclf.networks.tiny import SMP_NAME, group_normalized
+
+# What the libraries raise for an encoder that an architecture cannot take.
+_REFUSALS = (ValueError, TypeError, KeyError, NotImplementedError, RuntimeError, AssertionError)
+
+
+class Parts(NamedTuple):
+    """The pieces of a segmentation network, and what they ask of an image's size."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+    head: nn.Module
+    stride: int
+    smallest: int
+
+
+def make_parts(
+    name: str, key: str, *, in_channels: int, n_classes: int, options: dict[str, Any]
+) -> Parts:
+    """Make encoder, decoder and head, randomly initialized.
+
+    Decoders on the tiny encoder look at single images, as it does; see
+    :func:`segclf.networks.tiny.group_normalized`.
+
+    Parameters
+    ----------
+    name : str
+        Architecture.
+    key : str
+        Encoder, from :func:`segclf.networks.encoders.encoder_key`.
+    in_channels, n_classes : int
+        Channels of the images and of the logits.
+    options : dict
+        From :func:`segclf.networks.options.resolve_options`.
+
+    Raises
+    ------
+    ValueError
+        When the architecture cannot take the encoder, with the library's reason.
+
+    Examples
+    --------
+    >>> options = {"encoder_depth": 2}
+    >>> make_parts("fcn", "resnet18", in_channels=3, n_classes=2, options=options).stride
+    4
+    """
+    architecture = find_architecture(name)
+    try:
+        encoder, decoder, head = _made(architecture, key, in_channels, n_classes, options)
+        stride = _stride(architecture, int(encoder.output_stride))
+    except _REFUSALS as error:
+        raise ValueError(
+            f"architecture={name!r} cannot take encoder={shown_name(key)!r} at "
+            f"encoder_depth={options['encoder_depth']}: {error}"
+        ) from error
+    smallest = max(architecture.smallest * encoder.output_stride, smallest_side(key))
+    if key == SMP_NAME:
+        group_normalized(decoder)
+    return Parts(encoder, decoder, head, stride, smallest)
+
+
+def _made(
+    architecture: Architecture, key: str, in_channels: int, n_classes: int, options: dict[str, Any]
+) -> tuple[Any, nn.Module, nn.Module]:
+    if architecture.model is None:
+        encoder = fcn_encoder(key, in_channels=in_channels, depth=options["encoder_depth"])
+        decoder = FCNDecoder(encoder.out_channels[-1])
+        return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
+    model = architecture.model(
+        key,
+        encoder_weights=None,
+        in_channels=in_channels,
+        classes=n_classes,
+        **_model_options(architecture, key, options),
+    )
+    return model.encoder, model.decoder, model.segmentation_head
+
+
+def _model_options(architecture: Architecture, key: str, options: dict[str, Any]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"encoder_depth": options["encoder_depth"]}
+    if architecture.channels is not None:
+        chosen["decoder_channels"] = options["decoder_channels"]
+    if architecture.attention:
+        chosen["decoder_attention_type"] = options["decoder_attention"]
+    if architecture.upsampling is not None:
+        chosen["upsampling"] = architecture.upsampling(options["encoder_depth"])
+    name = timm_name(key)
+    return chosen if name is None else {**chosen, **any_size(name)}
+
+
+def _stride(architecture: Architecture, stride: int) -> int:
+    if architecture.stride > 1 and architecture.stride % stride:
+        raise ValueError(
+            f"its patches of {stride} pixels do not divide {architecture.stride} pixels, between "
+            "which and 4 the decoder doubles."
+        )
+    return max(architecture.stride, stride)

@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from segclf.data.draws import Draws, random_placement, random_recoloring
+
+
+@pytest.fixture
+def draws():
+    return Draws(40_000, torch.Generator().manual_seed(0))
+
+
+def spread(values):
+    return values.quantile(torch.tensor([0.0, 0.5, 1.0]))
+
+
+def close(values, expected):
+    torch.testing.assert_close(values, torch.tensor(expected), rtol=0.02, atol=0.03)
+
+
+@pytest.fixture
+def placement(draws):
+    return random_placement(
+        draws, rotation=2.0, scale=(0.5, 2.0), translation=0.3, shear=1.0, crop=(0.2, 0.6)
+    )
+
+
+@pytest.fixture
+def recoloring(draws):
+    return random_recoloring(
+        draws, brightness=0.4, contrast=0.5, saturation=0.6, hue=0.7, noise=0.8, probability=1.0
+    )
+
+
+def test_movements_fill_their_ranges(placement):
+    close(spread(placement.angle), [-2.0, 0.0, 2.0])
+    close(spread(placement.shear), [-1.0, 0.0, 1.0])
+    close(spread(placement.scale.log2()), [-1.0, 0.0, 1.0])
+    close(spread(placement.shift[:, 0]), [-0.3, 0.0, 0.3])
+    close(spread(placement.shift[:, 1]), [-0.3, 0.0, 0.3])
+    close(spread(placement.window.prod(dim=1)), [0.2, 0.4, 0.6])
+
+
+def test_colors_fill_their_ranges(recoloring):
+    close(spread(recoloring.brightness), [-0.4, 0.0, 0.4])
+    close(spread(recoloring.contrast), [0.5, 1.0, 1.5])
+    close(spread(recoloring.saturation), [0.4, 1.0, 1.6])
+    close(spread(recoloring.hue), [-0.7, 0.0, 0.7])
+    close(spread(recoloring.noise), [0.0, 0.4, 0.8])
+
+
+def test_choices_are_independent(placement, recoloring):
+    angle, shear, scale, shift, window, _ = placement
+    area, ratio = window.prod(dim=1), window[:, 0] / window[:, 1]
+    rows = torch.stack([angle, shear, scale, *shift.T, area, ratio, *recoloring])
+    correlation = torch.corrcoef(rows) - torch.eye(len(rows))
+    assert correlation.abs().max() < 0.025
+
+
+def test_an_image_draws_the_same_in_larger_batches(draws):
+    few = Draws(3, torch.Generator().manual_seed(0))
+    assert torch.equal(few.between("rotation", 0, 1), draws.between("rotation", 0, 1)[:3])
+
+
+def test_probabilities_zero_and_one_are_certain(draws):
+    assert draws.happens("affine", 1.0).all()
+    assert not draws.happens("affine", 0.0).any()
