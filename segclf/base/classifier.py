@@ -1,11 +1,12 @@
 """Labels of images: checked, encoded, weighted; -1 is "nobody said"."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags, column_or_1d
+from sklearn.utils import _safe_indexing, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import assert_all_finite, check_array, check_consistent_length
@@ -46,11 +47,14 @@ class Classifier(ClassifierMixin):
 
     classes_: NDArray[Any]
 
-    def __sklearn_tags__(self) -> Tags:
-        """Return the tags: multi-label indicators are welcome."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy over the images with a label; -1 is never scored."""
+        known = _known(np.asarray(y)) if np.ndim(y) == 1 else np.ones(len(y), dtype=bool)
+        if known.all():
+            return super().score(X, y, sample_weight)
+        chosen = np.flatnonzero(known)
+        weights = None if sample_weight is None else np.asarray(sample_weight)[chosen]
+        return super().score(_safe_indexing(X, chosen), np.asarray(y)[chosen], weights)
 
     def _decide(self, probabilities: NDArray[Any]) -> NDArray[Any]:
         """Turn probabilities (n, k) into labels (n,), or into an indicator (n, k)."""
@@ -82,7 +86,7 @@ def check_labels(y: Any, n_samples: int) -> Labels:
     y = column_or_1d(y, warn=True)
     if y.dtype.kind == "f":
         assert_all_finite(y, input_name="y")
-    known = y != -1 if y.dtype.kind in "if" else np.ones(len(y), dtype=bool)
+    known = _known(y)
     check_classification_targets(y[known] if known.any() else y)
     classes = unique_labels(y[known]) if known.any() else y[:0]
     if len(classes) < 2:
@@ -93,6 +97,20 @@ def check_labels(y: Any, n_samples: int) -> Labels:
     encoded = np.full(len(y), -1, dtype=np.int64)
     encoded[known] = np.searchsorted(classes, y[known])
     return Labels(encoded, classes)
+
+
+def _known(y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell labels from -1; where -1 and 1 are all there is, they are two classes."""
+    known = y != -1 if y.dtype.kind in "if" else np.ones(len(y), dtype=bool)
+    if not known.all() and (y[known] == 1).all():
+        warnings.warn(
+            "y holds -1 and 1 alone and is read as two classes; elsewhere -1 means that nobody "
+            "labeled the image. Use 0 and 1, with -1 for images without a label.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return np.ones(len(y), dtype=bool)
+    return known
 
 
 def _check_indicator(y: NDArray[Any]) -> Labels:

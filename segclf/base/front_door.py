@@ -1,6 +1,7 @@
 """What users hand over, checked: images through our door, rows through scikit-learn's."""
 
 import os
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def check_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float32] | N
     """Return the weights as an array (n,), a number standing for all."""
     if sample_weight is None:
         return None
-    if np.ndim(sample_weight) == 0:
+    if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, sample_weight)
     weights = check_array(
         sample_weight, ensure_2d=False, dtype=np.float32, input_name="sample_weight"
@@ -65,4 +66,6 @@ def check_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float32] | N
             f"sample_weight must not be negative, but is {weights[np.argmax(weights < 0)]} "
             f"for sample {np.argmax(weights < 0)}."
         )
+    if not weights.any():
+        raise ValueError("Every sample_weight is zero; at least one image must weigh something.")
     return np.ascontiguousarray(weights)

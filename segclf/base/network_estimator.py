@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from segclf.base.front_door import check_images
 from segclf.base.split import split_validation
 from segclf.data import Images, Loader, Samples, as_augmentation
-from segclf.networks import build
+from segclf.networks import ImageNetwork, build
 from segclf.objectives import Objective
 from segclf.training import (
     OPTIMIZERS,
@@ -67,8 +67,8 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         Share of the labeled images held out to watch the loss; stratified by label, and by
         groups when ``groups`` is passed to fit.
     n_iter_no_change : int or None
-        Stop when the validation loss has not fallen for so many epochs, and restore the best
-        weights; needs ``validation_fraction``.
+        Stop when the validation loss (without a ``validation_fraction``, the training loss) has
+        not fallen for so many epochs, and restore the best weights.
     device : str
         "auto" (CUDA, else MPS, else CPU) or the name of a torch device.
     precision : {"auto", "bf16", "fp32"}
@@ -123,11 +123,6 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _open(self, X: Any) -> Images:
         """Check parameters and images at the start of ``fit``."""
         self._validate_params()
-        if self.n_iter_no_change is not None and self.validation_fraction == 0:
-            raise ValueError(
-                f"n_iter_no_change={self.n_iter_no_change} watches the validation loss, but "
-                "validation_fraction=0.0 holds nothing out; set it to .2, for example."
-            )
         images = check_images(self, X, image_shape=self.image_shape, reset=True)
         self.image_size_ = choose_size(self.image_size, images)
         return images
@@ -144,26 +139,26 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             )
             objective = self._make_objective(samples)
             set_statistics(objective, training)
-            batches = Loader(
-                training,
-                batch_size=self.batch_size,
-                seed=seed,
-                augmentation=as_augmentation(self.augmentation),
-            )
-            held_out = validation and Loader(
-                validation, batch_size=self.batch_size, seed=seed, shuffle=False
-            )
-            self.precision_ = choose_precision(
-                self.precision, objective, next(batches.epoch(0)), device
-            )
+            batches, held_out = self._loaders(training, validation, seed)
+            first = next(batches.epoch(0))
+            self.precision_ = choose_precision(self.precision, objective, first, device)
             self.network_ = objective.network
             context = self._init_callback_context(max_subtasks=self.max_epochs)
             context.call_on_fit_task_begin(estimator=self)
             history = train(objective, batches, self._plan(device, context), held_out)
             context.call_on_fit_task_end(estimator=self)
-        self.network_ = objective.network.eval()
+        self.network_.eval()
         self.history_ = {name: np.array([row[name] for row in history]) for name in history[0]}
         self.n_iter_ = len(history)
+
+    def _loaders(
+        self, training: Samples, validation: Samples | None, seed: int
+    ) -> tuple[Loader, Loader | None]:
+        augmentation = as_augmentation(self.augmentation)
+        batches = Loader(training, batch_size=self.batch_size, seed=seed, augmentation=augmentation)
+        if validation is None:
+            return batches, None
+        return batches, Loader(validation, batch_size=self.batch_size, seed=seed, shuffle=False)
 
     def _plan(self, device: torch.device, context: CallbackContext) -> TrainingPlan:
         def after_epoch(row: dict[str, float]) -> bool:
@@ -239,11 +234,11 @@ def set_statistics(objective: Objective, samples: Samples) -> None:
     mean, square = torch.stack(moments).sum(0) / len(chosen)
     std = (square - mean.square()).clamp(min=0).sqrt()
     for module in objective.modules():
-        if hasattr(module, "set_statistics"):
+        if isinstance(module, ImageNetwork):
             module.set_statistics(mean.float(), std.float())
 
 
-def freeze(network: nn.Module) -> dict[str, Any]:
+def freeze(network: Any) -> dict[str, Any]:
     """Return a network as plain data: its recipe, and its tensors as arrays."""
     arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
     return {"recipe": network.recipe, "arrays": arrays}

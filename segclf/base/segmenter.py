@@ -16,7 +16,7 @@ from torch import Tensor
 
 from segclf.base.front_door import check_weights
 from segclf.base.network_estimator import NetworkEstimator
-from segclf.data import Images, Samples, as_masks, check_mask_sizes
+from segclf.data import Images, Masks, Samples, as_masks, check_mask_sizes
 from segclf.metrics import mean_iou
 
 Maps = NDArray[Any] | list[NDArray[Any]]
@@ -118,7 +118,7 @@ class Segmenter(NetworkEstimator):
         return self._collect(X, np.asarray)
 
     def predict_proba_batches(self, X: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
-        """Yield (indices, probabilities (b, n_classes, h, w)), never more than a batch in memory."""
+        """Yield (indices, probabilities (b, n_classes, h, w)); a batch at a time is in memory."""
         check_is_fitted(self)
         _, outputs = self._outputs(X, self._activate, self.tile_size)
         for indices, output in outputs:
@@ -141,22 +141,12 @@ class Segmenter(NetworkEstimator):
                 "This estimator requires y to be passed, but the target y is None: give masks as "
                 "y, or image labels as labels=."
             )
-        masks = None if y is None else as_masks(y, len(images))
-        if masks is not None:
-            check_mask_sizes(images, masks)
+        masks = as_masks(y, len(images))
+        check_mask_sizes(images, masks)
         if labels is not None:
             labels = check_array(labels, ensure_2d=False, dtype=np.int64, input_name="labels")
             check_consistent_length(np.empty(len(images)), labels)
-        said = [] if labels is None else [labels.shape[1] if labels.ndim == 2 else labels.max() + 1]
-        drawn = [masks.n_classes] if masks is not None and masks.known.any() else []
-        self.multilabel_ = bool(masks.multilabel if drawn else labels is not None and labels.ndim == 2)
-        if drawn and said and self.multilabel_ != (labels.ndim == 2):
-            raise ValueError(
-                f"labels of shape {labels.shape} do not go with "
-                f"{'multi-label' if self.multilabel_ else 'exclusive'} masks; expected "
-                f"{'an indicator (n, k)' if self.multilabel_ else 'mask ids (n,)'}."
-            )
-        self.n_classes_ = int(max(said + drawn + [1 if self.multilabel_ else 2]))
+        self.multilabel_, self.n_classes_ = _mask_kind(masks, labels)
         return Samples(
             images=images,
             size=self.image_size_,
@@ -182,3 +172,21 @@ class Segmenter(NetworkEstimator):
             for index, value in zip(indices, function(output.numpy()), strict=True):
                 collected[index] = value
         return np.stack(collected) if images.size is not None else collected
+
+
+def _mask_kind(masks: Masks, labels: NDArray[np.int64] | None) -> tuple[bool, int]:
+    """Return whether masks are multi-label, and their number of ids or channels."""
+    drawn = masks.known.any()
+    said = labels is not None and labels.ndim == 2
+    multilabel = bool(masks.multilabel) if drawn else said
+    if labels is not None and multilabel != said:
+        raise ValueError(
+            f"labels of shape {labels.shape} do not go with masks that are "
+            f"{'multi-label, expected an indicator (n, k)' if multilabel else 'exclusive ids'}."
+        )
+    counts = [1 if multilabel else 2]
+    if drawn:
+        counts.append(masks.n_classes)
+    if labels is not None:
+        counts.append(labels.shape[1] if said else int(labels.max()) + 1)
+    return multilabel, max(counts)

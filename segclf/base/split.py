@@ -23,7 +23,7 @@ def split_validation(
     groups: Any,
     seed: int,
 ) -> tuple[Samples, Samples | None]:
-    """Split samples into training and validation; images of which nothing is known stay in training.
+    """Split samples into training and validation; images without label or mask stay in training.
 
     With groups, no group is in both parts. Stratified wherever each stratum has an image for
     either part; otherwise, and with several labels an image, split at random.
@@ -38,7 +38,9 @@ def split_validation(
         strata = strata[known]
     else:
         strata = None
-    held_out = known[_held_out(known, fraction, strata, None if groups is None else groups[known], seed)]
+    held_out = known[
+        _held_out(known, fraction, strata, None if groups is None else groups[known], seed)
+    ]
     rest = np.setdiff1d(np.arange(len(samples)), held_out)
     return samples.subset(rest), samples.subset(held_out)
 

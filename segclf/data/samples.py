@@ -103,9 +103,14 @@ class Samples:
     def pixel_counts(self, n_classes: int) -> NDArray[np.int64]:
         """Count the pixels of each mask id over all masks; -1 counts nowhere."""
         counts = np.zeros(n_classes, dtype=np.int64)
-        for index in range(len(self) if self.masks is not None else 0):
+        if self.masks is None:
+            return counts
+        for index in np.flatnonzero(self.masks.known).tolist():
             mask = self.masks[index]
-            if mask is not None:
+            assert mask is not None
+            if mask.ndim == 3:
+                counts += (mask == 1).sum((1, 2))
+            else:
                 counts += np.bincount(mask[mask >= 0], minlength=n_classes)
         return counts
 

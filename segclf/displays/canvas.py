@@ -22,7 +22,9 @@ def new_figure(width: float, height: float) -> Any:
         raise ImportError(
             "Drawing needs matplotlib, which is not installed: pip install 'segclf[plot]'"
         ) from error
-    return pyplot.figure(figsize=(width, height), layout="constrained")
+    figure = pyplot.figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.07)
+    return figure
 
 
 def grid_of_axes(ax: Any, n_tiles: int, n_columns: int) -> NDArray[Any]:

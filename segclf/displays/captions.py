@@ -7,12 +7,12 @@ import numpy as np
 
 
 def caption(said: Any, truth: Any, probability: Any, names: Mapping[Any, Any]) -> str:
-    """Return the caption of one image; labels may be missing, single, or indicators (k,).
+    r"""Return the caption of one image; labels may be missing, single, or indicators (k,).
 
     Examples
     --------
     >>> caption(1, 0, 0.61, {0: "healthy", 1: "nodule"})
-    'nodule (61 %), is healthy'
+    'nodule (61 %)\ntruth: healthy'
     >>> caption([0, 1, 1], None, None, {})
     '1, 2'
     """
@@ -21,7 +21,8 @@ def caption(said: Any, truth: Any, probability: Any, names: Mapping[Any, Any]) -
     text = _name(said, names)
     if probability is not None:
         text += f" ({100 * probability:.0f} %)"
-    return text if is_right(said, truth) in (None, True) else f"{text}, is {_name(truth, names)}"
+    wrong = is_right(said, truth) is False
+    return f"{text}\ntruth: {_name(truth, names)}" if wrong else text
 
 
 def is_right(said: Any, truth: Any) -> bool | None:

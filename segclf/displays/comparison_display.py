@@ -7,6 +7,8 @@ from segclf.displays.canvas import INCHES_PER_TILE, new_figure
 from segclf.displays.mask_display import MaskDisplay
 from segclf.displays.predictions import predicted_tiles
 
+LEGEND = "filled: predicted mask, dashed: true mask, ✓ / ✗: label right or wrong"
+
 
 class ComparisonDisplay:
     """The same images as several models see them, one `MaskDisplay` below the other.
@@ -104,11 +106,12 @@ class ComparisonDisplay:
         """
         n_columns = max(len(display.tiles) for display in self.displays.values())
         if figure is None:
-            height = 1.45 * INCHES_PER_TILE * len(self.displays)
+            height = 1.5 * INCHES_PER_TILE * len(self.displays)
             figure = new_figure(INCHES_PER_TILE * n_columns, height)
         parts = figure.subfigures(len(self.displays), 1, squeeze=False).ravel()
         for part, (title, display) in zip(parts, self.displays.items(), strict=True):
             part.suptitle(title, x=0.01, ha="left", fontsize="medium", fontweight="bold")
             display.plot(ax=part, n_columns=n_columns)
+        parts[-1].supxlabel(LEGEND, fontsize="small")
         self.figure_ = figure
         return self

@@ -8,7 +8,7 @@ from segclf.displays.tiles import Tile, draw_tile
 
 
 class MaskDisplay:
-    """Images in a grid, with masks, labels, and a mark that says whether the label is right.
+    r"""Images in a grid, with masks, labels, and a mark that says whether the label is right.
 
     Predicted masks are filled, true ones outlined in dashes. An image framed in green and marked
     with a tick was labeled rightly, one in orange with a cross wrongly, and then the caption adds
@@ -37,9 +37,9 @@ class MaskDisplay:
     >>> import numpy as np
     >>> from segclf.displays import MaskDisplay
     >>> images = np.zeros((2, 16, 16, 3), dtype=np.uint8)
-    >>> display = MaskDisplay.from_predictions(images, [1, 1], y_true=[1, 0], probabilities=[0.9, 0.6])
+    >>> display = MaskDisplay.from_predictions(images, [1, 1], y_true=[1, 0])
     >>> [axes.get_title() for axes in display.axes_]
-    ['✓ 1 (90 %)', '✗ 1 (60 %), is 0']
+    ['✓ 1', '✗ 1\ntruth: 0']
     """
 
     def __init__(self, tiles: list[Tile]) -> None:

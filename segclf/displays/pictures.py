@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 LONGEST_SIDE = 800
 PERCENTILES = (0.5, 99.5)
+COLOR_KEPT = 0.25
 
 
 def as_picture(image: NDArray[Any]) -> NDArray[np.float32]:
@@ -27,6 +28,15 @@ def as_picture(image: NDArray[Any]) -> NDArray[np.float32]:
     if image.shape[2] not in (3, 4):
         return _stretch(pixels.mean(axis=2), image.dtype)
     return _stretch(pixels[..., :3], image.dtype)
+
+
+def faded(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the picture with a quarter of its color, so that what is drawn onto it stands out."""
+    if picture.ndim == 2:
+        return picture
+    return np.float32(COLOR_KEPT) * picture + np.float32(1 - COLOR_KEPT) * picture.mean(
+        axis=2, keepdims=True
+    )
 
 
 def as_regions(mask: NDArray[Any]) -> dict[int, NDArray[np.bool_]]:

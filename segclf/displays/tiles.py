@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from segclf.displays.pictures import as_picture, as_regions
+from segclf.displays.pictures import as_picture, as_regions, faded
 
 # Okabe and Ito's colors, told apart by the color-blind; the mark says the same without color.
 RIGHT_COLOR, WRONG_COLOR, UNKNOWN_COLOR = "#009E73", "#D55E00", "#999999"
 RIGHT_MARK, WRONG_MARK = "✓", "✗"
 REGION_COLORS = ("#F0E442", "#56B4E9", "#E69F00", "#CC79A7")
-OPACITY = 0.45
+OPACITY = 0.75
 
 
 class Tile(NamedTuple):
@@ -39,14 +39,14 @@ class Tile(NamedTuple):
 def draw_tile(ax: Any, tile: Tile) -> None:
     """Draw the tile into a matplotlib axes."""
     picture = as_picture(tile.image)
-    ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    ax.imshow(picture if tile.mask is None else faded(picture), cmap="gray", vmin=0, vmax=1)
     if tile.mask is not None:
         for number, region in as_regions(tile.mask).items():
             _fill(ax, region, REGION_COLORS[(number - 1) % len(REGION_COLORS)])
     if tile.true_mask is not None:
         for region in as_regions(tile.true_mask).values():
-            _outline(ax, region, "black", 2.2, "solid")
-            _outline(ax, region, "white", 1.1, "dashed")
+            _outline(ax, region, "black", "solid")
+            _outline(ax, region, "white", "dashed")
     ax.set(xticks=[], yticks=[], xlim=(-0.5, picture.shape[1] - 0.5))
     ax.set_ylim(picture.shape[0] - 0.5, -0.5)
     _frame(ax, tile)
@@ -61,14 +61,13 @@ def _frame(ax: Any, tile: Tile) -> None:
 
 
 def _fill(ax: Any, region: NDArray[np.bool_], color: str) -> None:
-    """Fill the region: a picture that is transparent elsewhere, and its outline."""
-    rgba = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] + [OPACITY]
+    """Fill the region with a color: a picture that is transparent elsewhere."""
+    rgba = [*(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)), OPACITY]
     ax.imshow(region[..., None] * np.asarray(rgba), interpolation="nearest")
-    _outline(ax, region, color, 1.5, "solid")
 
 
-def _outline(ax: Any, region: NDArray[np.bool_], color: str, width: float, style: str) -> None:
+def _outline(ax: Any, region: NDArray[np.bool_], color: str, style: str) -> None:
     # A border of nothing closes outlines at the image's edge.
     padded = np.pad(region, 1).astype(np.float32)
     x, y = (np.arange(-1, side - 1) for side in padded.shape[::-1])
-    ax.contour(x, y, padded, levels=[0.5], colors=[color], linewidths=width, linestyles=style)
+    ax.contour(x, y, padded, levels=[0.5], colors=[color], linewidths=1.1, linestyles=style)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_random_state, get_tags
+from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
@@ -164,10 +164,6 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         return self.segmenter_.predict_proba(check_rows(self, X, reset=False))
 
-    def __sklearn_tags__(self) -> Tags:
-        """Return the tags."""
-        return super().__sklearn_tags__()
-
     def _new_segmenter(self) -> Any:
         segmenter = SupervisedSegmenter() if self.segmenter is None else clone(self.segmenter)
         if self.random_state is not None:
@@ -199,8 +195,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
 
     def _fit_summarizer(self, X: Any, labels: Labels) -> Any:
         """Fit on all labeled images, or on one of each class where masks teach it nothing."""
-        summarizer = make_plugin("summarizer", self.summarizer)
-        summarizer = clone(summarizer)
+        summarizer = clone(make_plugin("summarizer", self.summarizer))
         encoded = labels.encoded
         if labels.multilabel:
             chosen = np.flatnonzero((encoded >= 0).all(1))
@@ -215,15 +210,11 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
     def _maps(self, X: Any, chosen: NDArray[np.intp]) -> Any:
         """Predicted maps of the chosen images; a list where they are of several sizes."""
         maps: list[Any] = [None] * len(chosen)
-        for indices, batch in self.segmenter_.predict_proba_batches(_take(X, chosen)):
+        for indices, batch in self.segmenter_.predict_proba_batches(_safe_indexing(X, chosen)):
             for index, value in zip(indices, self._findings(batch), strict=True):
                 maps[index] = value
         same = len({value.shape for value in maps}) == 1
         return np.stack(maps) if same else maps
-
-
-def _take(X: Any, indices: NDArray[np.intp]) -> Any:
-    return [X[i] for i in indices] if isinstance(X, list | tuple) else X[indices]
 
 
 @contextmanager

@@ -137,7 +137,7 @@ def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name.removeprefix(_TIMM), known, n=4)
     guess = f" Did you mean {', '.join(close)}?" if close else ""
     return (
-        f"No encoder named {name!r}.{guess} There are: tiny, the {len(smp.encoders.encoders)} of "
-        "segmentation-models-pytorch (resnet18, densenet121, mobilenet_v2, ...), and every timm "
-        "model by its name (see timm.list_models())."
+        f"No encoder named {name!r}.{guess} There are: tiny, those of segmentation-models-pytorch "
+        "(resnet18, densenet121, mobilenet_v2, ...; see smp.encoders.get_encoder_names()), and "
+        "every timm model by its name (see timm.list_models())."
     )

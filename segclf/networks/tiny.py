@@ -95,7 +95,7 @@ def group_normalized(module: nn.Module) -> nn.Module:
 
 
 def register_tiny() -> None:
-    """Add the encoder to segmentation-models-pytorch's own table, its documented way in."""
+    """Add the encoder to segmentation-models-pytorch's own table, once."""
     entry: dict[str, Any] = {"encoder": TinyEncoder, "params": {}, "pretrained_settings": {}}
     smp.encoders.encoders.setdefault(SMP_NAME, entry)
 
@@ -112,6 +112,3 @@ def _group_norm(n_channels: int) -> nn.Module:
     if n_channels == 1:
         return nn.Identity()
     return nn.GroupNorm(math.gcd(n_channels, max(1, n_channels // 8)), n_channels)
-
-
-register_tiny()

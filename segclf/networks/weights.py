@@ -112,7 +112,7 @@ def load_weights(encoder: nn.Module, path: str | Path, *, allow_deeper: bool = F
     if problems:
         raise ValueError(
             f"{path} does not fit this encoder: of its {len(own)} tensors the file has "
-            f"{len(found)}; {'; '.join(problems)}. The file's {len(given)} names: {_some(given)}."
+            f"{len(found)}; {'; '.join(problems)}. The file holds {_some(given)}."
         )
     with torch.no_grad():
         for name, tensor in found.items():
@@ -159,19 +159,16 @@ def _match(
     own: Mapping[str, Tensor], given: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Give the file's tensors by the encoder's names, and names left over in the same stages."""
-    canonical = {_canonical(name): tensor for name, tensor in given.items()}
-    prefix = _prefix([_canonical(name) for name in own], canonical)
-    found = {}
-    for name in own:
-        tensor = canonical.pop(prefix + _canonical(name), None)
-        if tensor is not None:
-            found[name] = tensor
-    stages = tuple(prefix + name.split(".")[0] + "_" for name in found)
-    leftover = [name for name in canonical if name.startswith(stages)] if stages else []
-    return found, [name for name in leftover if not name.endswith(_OPTIONAL)]
+    names = {_canonical(name): name for name in given}
+    prefix = _prefix([_canonical(name) for name in own], names)
+    chosen = {name: names.pop(prefix + _canonical(name), None) for name in own}
+    found = {name: given[theirs] for name, theirs in chosen.items() if theirs is not None}
+    # timm's classifier sits beside a norm in a stage of its own, "head".
+    stages = tuple({f"{prefix}{name.split('.')[0]}_" for name in found} - {f"{prefix}head_"})
+    return found, [theirs for name, theirs in names.items() if name.startswith(stages)]
 
 
-def _prefix(own: list[str], given: Mapping[str, Tensor]) -> str:
+def _prefix(own: list[str], given: Collection[str]) -> str:
     anchor = next((name for name in own if any(each.endswith(name) for each in given)), "")
     ends = [each.removesuffix(anchor) for each in given if each.endswith(anchor)]
     prefixes = [each for each in ends if not each or each.endswith("_")]
@@ -192,7 +189,8 @@ def _problems(
 
 
 def _some(names: Collection[str]) -> str:
-    return ", ".join(list(names)[:_N_SHOWN]) + ", ..." * (len(names) > _N_SHOWN)
+    more = len(names) - _N_SHOWN
+    return ", ".join(list(names)[:_N_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _first_convolution(encoder: nn.Module) -> str:

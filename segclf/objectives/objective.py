@@ -22,7 +22,8 @@ class Objective(nn.Module, ABC):
 
     ``forward`` returns named loss terms, weighted already; the loop sums them, and each name
     becomes a column of the history. All state is parameters and buffers, so that ``state_dict()``
-    is the checkpoint. The hooks below do nothing unless a method needs them.
+    is the checkpoint; its ``network`` is what the estimator keeps. The hooks below do nothing
+    unless a method needs them.
 
     Examples
     --------
@@ -40,6 +41,8 @@ class Objective(nn.Module, ABC):
     >>> terms["reconstruction"].item()
     0.0
     """
+
+    network: nn.Module
 
     @abstractmethod
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:

@@ -92,7 +92,7 @@ def _train_epoch(
     means = TermMeans()
     objective.train()
     objective.before_epoch(batches.epoch(epoch), Progress(epoch, step, step / n_steps))
-    for step, batch in enumerate(batches.epoch(epoch), start=step):
+    for batch in batches.epoch(epoch):
         progress = Progress(epoch, step, step / n_steps)
         set_rate(optimizer, schedule(progress.fraction))
         with autocast(plan.device, plan.precision):
@@ -103,7 +103,8 @@ def _train_epoch(
         optimizer.zero_grad()
         objective.after_update(progress)
         means.add(terms, len(batch["index"]))
-    rate = plan.learning_rate * schedule(step / n_steps)
+        step += 1
+    rate = plan.learning_rate * schedule((step - 1) / n_steps)
     return {"epoch": epoch, "learning_rate": rate, **dict(means.items())}
 
 
@@ -133,7 +134,7 @@ def total(terms: dict[str, Tensor]) -> Tensor:
 
 
 class _Best:
-    """The weights of the epoch with the lowest validation loss, kept for early stopping."""
+    """The weights of the epoch with the lowest loss, kept for early stopping."""
 
     def __init__(self, n_iter_no_change: int | None) -> None:
         self._patience = n_iter_no_change
@@ -142,10 +143,11 @@ class _Best:
         self._state: dict[str, Tensor] | None = None
 
     def patience_is_over(self, objective: Objective, row: Row) -> bool:
-        if self._patience is None or "validation_loss" not in row:
+        if self._patience is None:
             return False
-        if row["validation_loss"] < self._loss:
-            self._loss, self._epoch = row["validation_loss"], int(row["epoch"])
+        loss = row.get("validation_loss", row["loss"])
+        if loss < self._loss:
+            self._loss, self._epoch = loss, int(row["epoch"])
             self._state = copy.deepcopy(objective.state_dict())
         return row["epoch"] - self._epoch >= self._patience
 

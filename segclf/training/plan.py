@@ -30,7 +30,8 @@ class TrainingPlan:
     precision : {"fp32", "bf16"}
         In which precision to compute.
     n_iter_no_change : int or None
-        Stop after so many epochs without a lower validation loss, and restore the best weights.
+        Stop after so many epochs without a lower validation loss (training loss, without
+        validation), and restore the best weights.
     after_epoch : callable or None
         Called with each row of the history; training stops when it returns True.
     """

@@ -31,7 +31,7 @@ def test_an_epoch_holds_each_sample_once_in_even_batches(n):
     loader = Loader(samples(n), batch_size=4, seed=0)
     batches = indices(loader, 0)
     assert len(batches) == len(loader)
-    assert sorted(sum(batches, [])) == list(range(n))
+    assert sorted(i for batch in batches for i in batch) == list(range(n))
     assert max(map(len, batches)) <= 4
     assert max(map(len, batches)) - min(map(len, batches)) <= 1
 

@@ -54,3 +54,9 @@ def test_gradients_are_finite_where_all_is_right(gamma):
     logits = torch.tensor([[-1e4], [200.0]], requires_grad=True)
     focal(logits, torch.tensor([[0], [1]]), gamma=gamma).backward()
     assert logits.grad.isfinite().all()
+
+
+def test_ignored_pixels_may_be_anything():
+    logits = torch.tensor([[-1e4], [1e4], [0.0]], requires_grad=True)
+    focal(logits, torch.tensor([[-1], [-1], [1]])).backward()
+    assert logits.grad.isfinite().all()

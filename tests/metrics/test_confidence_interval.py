@@ -24,15 +24,19 @@ def test_interval_holds_the_estimate(scores):
     assert low < estimate < high
 
 
-def test_equals_scipy_for_single_samples():
+def test_accuracy_has_the_quantiles_of_the_binomial_distribution():
     y_true = np.tile([0, 1], 200)
     y_pred = np.where(np.arange(400) < 100, 1 - y_true, y_true)
-    ours = confidence_interval(accuracy_score, y_true, y_pred, random_state=0, n_resamples=600)
-    right = (y_true == y_pred).astype(float)
-    oracle = stats.bootstrap(
-        (right,), np.mean, n_resamples=1000, method="percentile", random_state=0
-    ).confidence_interval
-    assert ours[1:] == pytest.approx(oracle, abs=0.01)
+    interval = confidence_interval(
+        lambda y_true, y_pred: np.mean(y_true == y_pred),
+        y_true,
+        y_pred,
+        n_resamples=4000,
+        level=0.9,
+        random_state=0,
+    )
+    low, high = stats.binom(400, 0.75).ppf([0.05, 0.95]) / 400
+    assert interval == pytest.approx((0.75, low, high), abs=0.003)
 
 
 def test_same_seed_same_interval(scores):

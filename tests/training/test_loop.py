@@ -115,7 +115,7 @@ def test_after_epoch_stops_training():
 
 
 def test_divergence_names_the_term_and_the_epoch():
-    with pytest.raises(FloatingPointError, match="'square' became (inf|nan) in epoch"):
+    with pytest.raises(FloatingPointError, match=r"'square' became (inf|nan) in epoch"):
         train(Regression(), Points(), plan(max_epochs=500, learning_rate=1e9))
 
 

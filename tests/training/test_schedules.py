@@ -7,7 +7,14 @@ from segclf.training.schedules import SCHEDULES, get_schedule, polynomial, ramp_
 
 @pytest.mark.parametrize(
     ("iteration", "weight"),
-    [(0, 0.000674), (1500, 0.001097), (5000, 0.003062), (9999, 0.010598), (15000, 0.02865), (30000, 0.1)],
+    [
+        (0, 0.000674),
+        (1500, 0.001097),
+        (5000, 0.003062),
+        (9999, 0.010598),
+        (15000, 0.02865),
+        (30000, 0.1),
+    ],
 )
 def test_ramp_up_gives_the_weights_of_cross_teaching(iteration, weight):
     """Luo et al.: .1 times the ramp-up of iteration // 150 over 200."""
@@ -46,5 +53,5 @@ def test_a_callable_is_its_own_schedule():
 
 
 def test_an_unknown_name_lists_what_there_is():
-    with pytest.raises(ValueError, match="No schedule named 'cosin'; there are: .*cosine"):
+    with pytest.raises(ValueError, match=r"No schedule named 'cosin'; there are: .*cosine"):
         get_schedule("cosin")

@@ -1,0 +1,165 @@
+"""The demo: segmentation against classification on the same 100 synthetic images."""
+
+import importlib.util
+import pathlib
+import sys
+import time
+from typing import Any, NamedTuple
+
+from sklearn.callback import ProgressBar
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.utils import Bunch
+
+from segclf.datasets import make_shapes
+from segclf.displays import ComparisonDisplay
+from segclf.methods.image_classifier import ImageClassifier
+from segclf.methods.segmentation_classifier import SegmentationClassifier
+from segclf.methods.supervised_segmenter import SupervisedSegmenter
+
+__all__ = ["run"]
+
+N_TRAIN, N_TEST = 100, 200
+SCENE: dict[str, Any] = {
+    "image_size": 96,
+    "n_objects": 20,
+    "target_radius": 5,
+    "spurious_radius": 5,
+    "background_radius": 5,
+}
+CLASS_NAMES = ("no circle", "navy circle")
+N_SHOWN = 7
+LOG_WIDTH = 110
+
+
+class Result(NamedTuple):
+    """One row of the demo's table, and the model that it is about."""
+
+    name: str
+    model: Any
+    auroc: float
+    balanced_accuracy: float
+    seconds: float
+
+
+def run(
+    output: pathlib.Path = pathlib.Path("segclf-demo.png"),
+    *,
+    seed: int = 0,
+    encoder: str = "resnet18",
+    max_epochs: int = 20,
+) -> list[Result]:
+    """Train both ways on the same images, print a table, and draw a picture.
+
+    Parameters
+    ----------
+    output : path
+        Where to write the picture: PNG, or what else the name's ending says.
+    seed : int
+        Decides the images and the training.
+    encoder : str
+        Encoder of both models, trained from scratch.
+    max_epochs : int
+        Passes over the training images, for both models.
+
+    Returns
+    -------
+    list of Result
+        The table.
+
+    Raises
+    ------
+    SystemExit
+        When matplotlib or rich are missing.
+    """
+    _check_extras()
+    _widen_logs()
+    output = pathlib.Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    train, test = _split(make_shapes(N_TRAIN + N_TEST, **SCENE, random_state=seed))
+    print(
+        f"Is there a {CLASS_NAMES[1]}? {N_TRAIN} images of 96 x 96 to learn it from, {N_TEST} to "
+        f"test it on.\nBoth models: {encoder}, from scratch, {max_epochs} epochs.\n",
+        flush=True,
+    )
+    models = _models(seed, encoder, max_epochs)
+    results = [_result(name, model, train, test) for name, model in models.items()]
+    print(f"\n{_table(results)}\n")
+    _draw(results, test, output)
+    print(f"Test images as both models see them: {output.resolve()}")
+    return results
+
+
+def _check_extras() -> None:
+    missing = [name for name in ("matplotlib", "rich") if importlib.util.find_spec(name) is None]
+    if missing:
+        sys.exit(f"The demo needs {' and '.join(missing)}: pip install 'segclf[plot]'")
+
+
+def _widen_logs() -> None:
+    """Leave room for whole progress bars where there is no terminal, and so no width, to ask."""
+    import rich
+
+    if not rich.get_console().is_terminal:
+        rich.reconfigure(width=LOG_WIDTH)
+
+
+def _split(shapes: Bunch) -> tuple[Bunch, Bunch]:
+    parts = (slice(0, N_TRAIN), slice(N_TRAIN, None))
+    train, test = (
+        Bunch(**{name: shapes[name][part] for name in ("images", "target", "masks")})
+        for part in parts
+    )
+    return train, test
+
+
+def _models(seed: int, encoder: str, max_epochs: int) -> dict[str, Any]:
+    """Return both models, alike in all that they share."""
+    settings: dict[str, Any] = {
+        "encoder": encoder,
+        "max_epochs": max_epochs,
+        "learning_rate": 1e-3,
+        "schedule": "one_cycle",
+        "random_state": seed,
+    }
+    segmenter = SupervisedSegmenter(**settings)
+    return {
+        "SegmentationClassifier": SegmentationClassifier(segmenter=segmenter),
+        "ImageClassifier": ImageClassifier(**settings),
+    }
+
+
+def _result(name: str, model: Any, train: Bunch, test: Bunch) -> Result:
+    started = time.perf_counter()
+    model.set_callbacks(ProgressBar()).fit(train.images, train.target, masks=train.masks)
+    seconds = time.perf_counter() - started
+    scores = model.predict_proba(test.images)
+    return Result(
+        name=name,
+        model=model,
+        auroc=roc_auc_score(test.target, scores[:, 1]),
+        balanced_accuracy=balanced_accuracy_score(test.target, scores.argmax(axis=1)),
+        seconds=seconds,
+    )
+
+
+def _table(results: list[Result]) -> str:
+    lines = [f"{'':<24}{'AUROC':>8}{'balanced accuracy':>20}{'seconds':>10}"]
+    for name, _, auroc, accuracy, seconds in results:
+        lines.append(f"{name:<24}{auroc:>8.2f}{accuracy:>20.2f}{seconds:>10.0f}")
+    return "\n".join(lines)
+
+
+def _draw(results: list[Result], test: Bunch, output: pathlib.Path) -> None:
+    titles = {
+        f"{name}: AUROC {auroc:.2f}, balanced accuracy {accuracy:.2f}": model
+        for name, model, auroc, accuracy, _ in results
+    }
+    display = ComparisonDisplay.from_estimators(
+        titles,
+        test.images,
+        test.target,
+        masks=test.masks,
+        class_names=CLASS_NAMES,
+        n_images=N_SHOWN,
+    )
+    display.figure_.savefig(output, dpi=100, format=output.suffix[1:] or "png")

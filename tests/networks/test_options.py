@@ -1,0 +1,54 @@
+import pytest
+
+from segclf.networks.options import resolve_options
+
+
+def resolve(name, key="resnet18", **options):
+    nothing = {"encoder_depth": None, "decoder_channels": None, "decoder_attention": None}
+    return resolve_options(name, key, **{**nothing, **options})
+
+
+def test_defaults():
+    assert resolve("unet") == {
+        "encoder_depth": 5,
+        "decoder_channels": [256, 128, 64, 32, 16],
+        "decoder_attention": None,
+    }
+    assert resolve("pspnet")["encoder_depth"] == 3
+    assert resolve("fpn")["decoder_channels"] is None
+    assert resolve("pan")["decoder_channels"] == 32
+
+
+def test_shallower_decoders_keep_the_deep_widths():
+    assert resolve("unet", encoder_depth=3)["decoder_channels"] == [256, 128, 64]
+
+
+def test_tiny_gets_a_small_decoder():
+    assert resolve("unet", "segclf-tiny")["decoder_channels"] == [32, 16, 16]
+    assert resolve("unet", "segclf-tiny")["encoder_depth"] == 3
+    assert resolve("deeplabv3", "segclf-tiny")["decoder_channels"] == 32
+
+
+def test_what_is_given_is_kept():
+    given = {"encoder_depth": 2, "decoder_channels": [8, 4], "decoder_attention": "scse"}
+    assert resolve("unet", **{**given, "decoder_channels": (8, 4)}) == given
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "options", "text"),
+    [
+        ("fpn", "resnet18", {"decoder_channels": 8}, "no such option. These have: deeplabv3, "),
+        ("manet", "resnet18", {"decoder_attention": "scse"}, "have: unet, unetplusplus"),
+        ("unet", "resnet18", {"decoder_attention": "se"}, "expected None or 'scse'"),
+        ("unet", "resnet18", {"decoder_channels": [8, 4]}, "one number per stage.*is 5"),
+        ("unet", "resnet18", {"decoder_channels": 8}, "one number per stage"),
+        ("upernet", "resnet18", {"decoder_channels": [8, 4]}, "takes one number, .* 256"),
+        ("unet", "resnet18", {"encoder_depth": 6}, "takes 1 to 5 stages"),
+        ("fpn", "resnet18", {"encoder_depth": 2}, "takes 3 to 5 stages"),
+        ("unet", "segclf-tiny", {"encoder_depth": 5}, "1 to 3 stages of the tiny encoder"),
+        ("u-net", "resnet18", {}, "No architecture named 'u-net'. Did you mean unet"),
+    ],
+)
+def test_what_has_no_place_is_refused(name, key, options, text):
+    with pytest.raises(ValueError, match=text):
+        resolve(name, key, **options)
