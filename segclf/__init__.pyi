@@ -10,6 +10,8 @@ from segclf.hookspecs import hookimpl as hookimpl
 from segclf.methods.image_classifier import ImageClassifier as ImageClassifier
 from segclf.methods.segmentation_classifier import SegmentationClassifier as SegmentationClassifier
 from segclf.methods.supervised_segmenter import SupervisedSegmenter as SupervisedSegmenter
+from segclf.persistence import load as load
+from segclf.persistence import save as save
 from segclf.registry import list_plugins as list_plugins
 from segclf.registry import load_plugin as load_plugin
 

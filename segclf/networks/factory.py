@@ -91,14 +91,7 @@ def segmentation_network(
     parts = make_parts(architecture, key, options=options, **counts)
     _fill(parts.encoder, path)
     names = {"kind": "segmentation", "architecture": architecture, "encoder": encoder}
-    return SegmentationNetwork(
-        parts.encoder,
-        parts.decoder,
-        parts.head,
-        {**names, **counts, **options},
-        stride=parts.stride,
-        smallest=parts.smallest,
-    )
+    return SegmentationNetwork(parts, {**names, **counts, **options})
 
 
 def classification_network(

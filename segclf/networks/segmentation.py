@@ -3,10 +3,11 @@
 from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from segclf.networks.encoders import pooled
 from segclf.networks.image_network import ImageNetwork
+from segclf.networks.parts import Parts
 
 
 class SegmentationNetwork(ImageNetwork):
@@ -16,28 +17,17 @@ class SegmentationNetwork(ImageNetwork):
 
     Parameters
     ----------
-    encoder, decoder, head : nn.Module
-        As segmentation-models-pytorch has them: image to maps, maps to one map, that to logits.
+    parts : Parts
+        Encoder (image to maps), decoder (maps to one map) and head (that to logits).
     recipe : dict
-        See :class:`ImageNetwork`.
-    stride, smallest : int
         See :class:`ImageNetwork`.
     """
 
-    def __init__(
-        self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        head: nn.Module,
-        recipe: dict[str, Any],
-        *,
-        stride: int,
-        smallest: int = 1,
-    ) -> None:
-        super().__init__(recipe, stride=stride, smallest=smallest)
-        self.encoder = encoder
-        self.decoder = decoder
-        self.head = head
+    def __init__(self, parts: Parts, recipe: dict[str, Any]) -> None:
+        super().__init__(recipe, stride=parts.stride, smallest=parts.smallest)
+        self.encoder = parts.encoder
+        self.decoder = parts.decoder
+        self.head = parts.head
 
     def forward(self, image: Tensor) -> Tensor:
         """Give logits ``(n, k, h, w)`` of images ``(n, c, h, w)``, at the images' own size.

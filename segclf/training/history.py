@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
+import torch
 from torch import Tensor
 
 
@@ -16,8 +17,9 @@ class TermMeans:
     def add(self, terms: Mapping[str, Tensor], n_samples: int) -> None:
         """Count one batch of that many samples."""
         for name, value in terms.items():
-            weighted = value.detach() * n_samples
-            self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
+            if name not in self._sums:
+                self._sums[name] = torch.zeros((), device=value.device)
+            self._sums[name].add_(value.detach(), alpha=n_samples)
         self._n_samples += n_samples
 
     def items(self, prefix: str = "") -> Iterator[tuple[str, float]]:

@@ -1,0 +1,254 @@
+"""Real images: classify through a segmentation, or straight from the image?
+
+Each data set is a folder with ``labels.csv`` (image, mask, label, split) and ``meta.csv`` (group).
+The question is presence: any finding against none. Both sides get the same images, encoder,
+number of epochs, augmentation and schedule; trivial baselines stand beside them.
+
+    python benchmarks/real_data.py --data FOLDER --preset small --jobs 2
+"""
+
+import argparse
+import copy
+import csv
+import json
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import joblib
+import numpy as np
+from machine import describe_machine
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
+from segclf.metrics import confidence_interval
+
+SETS = ("busi", "coffee_leaf", "lgg_mri", "magnetic_tile", "road_pothole")
+CONTEXT = ("coffee_leaf", "road_pothole")  # mask ids above 1 do not decide the label there
+FRAMINGS = ("segmentation", "classification")
+
+RECIPE: dict[str, Any] = {
+    "batch_size": 16,
+    "optimizer": "adamw",
+    "learning_rate": 1e-3,
+    "weight_decay": 1e-2,
+    "schedule": "one_cycle",
+    "augmentation": "light",
+}
+SEGMENTER: dict[str, Any] = {"architecture": "unet", "loss": "dice_cross_entropy"}
+CLASSIFIER: dict[str, Any] = {"loss": "cross_entropy"}
+SUMMARIZER = "threshold"
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {
+        "sets": ["busi", "lgg_mri", "magnetic_tile"],
+        "fractions": [0.1],
+        "inits": ["scratch", "imagenet"],
+        "seeds": [0, 1, 2],
+        "size": 128,
+        "steps": 240,
+    },
+    "full": {
+        "sets": list(SETS),
+        "fractions": [0.1, 1.0],
+        "inits": ["scratch", "imagenet"],
+        "seeds": [0, 1, 2],
+        "size": 256,
+        "steps": 4000,
+    },
+}
+
+
+def main() -> None:
+    options = parse_arguments()
+    machine = describe_machine()
+    print(f"{machine}\n{json.dumps({k: str(v) for k, v in vars(options).items()})}\n", flush=True)
+    tasks = [
+        (name, fraction, init, seed, framing)
+        for name in options.sets
+        for fraction in options.fractions
+        for init in options.inits
+        for seed in options.seeds
+        for framing in options.framings
+    ]
+    options.output.mkdir(parents=True, exist_ok=True)
+    log = options.output / f"{options.name}.jsonl"
+    done = {tuple(row["task"]) for row in read_rows(log)}
+    started = time.perf_counter()
+    joblib.Parallel(n_jobs=options.jobs)(
+        joblib.delayed(run)(task, options, log) for task in tasks if task not in done
+    )
+    rows = [row for row in read_rows(log) if tuple(row["task"]) in set(tasks)]
+    table = make_table(rows, options)
+    minutes = (time.perf_counter() - started) / 60
+    text = f"{machine}\n\n{table}\n\nTraining and testing took {minutes:.0f} minutes.\n"
+    (options.output / f"{options.name}.md").write_text(text)
+    print(text)
+
+
+def run(task: tuple[str, float, str, int, str], options: argparse.Namespace, log: Path) -> None:
+    """Train and test one model, and append the result to the log."""
+    name, fraction, init, seed, framing = task
+    data = load(options.data / name, options.size)
+    train = draw(data, fraction, seed)
+    test = np.flatnonzero(data["split"] == options.test_on)
+    model = make_model(framing, init, seed, len(train), options)
+    started = time.perf_counter()
+    masks = {"masks": [data["masks"][i] for i in train]} if framing == "segmentation" else {}
+    model.fit(data["images"][train], data["labels"][train], **masks)
+    seconds = time.perf_counter() - started
+    row = {
+        "task": task,
+        "n_train": len(train),
+        "seconds": seconds,
+        "scores": score_images(model, framing, data["images"][test]),
+        "labels": data["labels"][test].tolist(),
+        "groups": data["groups"][test].tolist(),
+        "settings": options.settings,
+    }
+    with log.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    auroc = {k: round(roc_auc_score(row["labels"], s), 3) for k, s in row["scores"].items()}
+    print(*task, len(train), f"{seconds:.0f} s", auroc, flush=True)
+
+
+def make_model(
+    framing: str, init: str, seed: int, n_train: int, options: argparse.Namespace
+) -> Any:
+    """Return one side of the comparison; both train for the same number of steps."""
+    changes = options.settings
+    recipe = {**RECIPE, **changes.get("recipe", {})}
+    steps_per_epoch = -(-n_train // recipe["batch_size"])
+    recipe |= {
+        "encoder": options.encoder,
+        "encoder_weights": options.weights if init == "imagenet" else None,
+        "max_epochs": max(1, round(options.steps / steps_per_epoch)),
+        "random_state": seed,
+    }
+    if framing == "classification":
+        return ImageClassifier(**{**recipe, **CLASSIFIER, **changes.get("classifier", {})})
+    segmenter = SupervisedSegmenter(**{**recipe, **SEGMENTER, **changes.get("segmenter", {})})
+    return SegmentationClassifier(segmenter=segmenter, summarizer=SUMMARIZER)
+
+
+def score_images(model: Any, framing: str, images: np.ndarray) -> dict[str, list[float]]:
+    """Return the score of each image; for segmentation by every pooling of the rule as well."""
+    if framing == "classification":
+        return {"default": model.predict_proba(images)[:, 1].tolist()}
+    scores = defaultdict(list)
+    for _, maps in model.segmenter_.predict_proba_batches(images):
+        findings = maps[:, 1:2]
+        scores["default"] += model.summarizer_.predict_proba(findings)[:, 1].tolist()
+        for pooling in ("mean", "rank", "top_mean", "max"):
+            rule = copy.copy(model.summarizer_).set_params(pooling=pooling)
+            scores[pooling] += rule.predict_proba(findings)[:, 1].tolist()
+        pixels = np.sort(findings.reshape(len(findings), -1), axis=1)[:, ::-1]
+        for k in (10, 40, 100, 300, 1000):
+            scores[f"top{k}"] += pixels[:, :k].mean(1).tolist()
+        scores["average"] += pixels.mean(1).tolist()
+    return dict(scores)
+
+
+def load(folder: Path, size: int) -> dict[str, Any]:
+    """Return images (n, size, size, 3), masks (or None), labels of presence, splits and groups."""
+    rows = list(csv.DictReader((folder / "labels.csv").open()))
+    groups = {row["image"]: row["group"] for row in csv.DictReader((folder / "meta.csv").open())}
+    images = [cv2.imread(str(folder / row["image"])) for row in rows]
+    return {
+        "images": np.stack([cv2.resize(i, (size, size), interpolation=cv2.INTER_AREA) for i in images]),
+        "masks": [read_mask(folder, row["mask"], size) for row in rows],
+        "labels": np.array([int(int(row["label"]) > 0) for row in rows]),
+        "split": np.array([row["split"] for row in rows]),
+        "groups": np.array([groups[row["image"]] for row in rows]),
+    }
+
+
+def read_mask(folder: Path, name: str, size: int) -> np.ndarray | None:
+    """Return a mask of 0, 1 (a finding) and 2 (context)."""
+    if not name:
+        return None
+    mask = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
+    mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST)
+    return mask if folder.name in CONTEXT else (mask > 0).astype(np.uint8)
+
+
+def draw(data: dict[str, Any], fraction: float, seed: int) -> np.ndarray:
+    """Draw a fraction of the training split, the same of each label."""
+    train = np.flatnonzero(data["split"] == "train")
+    order = np.random.default_rng(seed).permutation(train)
+    parts = [order[data["labels"][order] == label] for label in (0, 1)]
+    return np.sort(np.concatenate([p[: max(1, round(fraction * len(p)))] for p in parts]))
+
+
+def make_table(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
+    """Return the results as Markdown: mean over seeds of AUROC (95 % interval) and accuracy."""
+    lines = [
+        "| data set | images | start | framing | AUROC (95 %) | balanced accuracy | s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    grouped = defaultdict(list)
+    for row in rows:
+        name, fraction, init, _, framing = row["task"]
+        grouped[name, fraction, init, framing].append(row)
+    for (name, _, init, framing), same in grouped.items():
+        labels, groups = np.array(same[0]["labels"]), np.array(same[0]["groups"])
+        low, high = pooled_interval(same)
+        auroc = np.mean([roc_auc_score(labels, row["scores"]["default"]) for row in same])
+        accuracy = np.mean(
+            [balanced_accuracy_score(labels, np.array(r["scores"]["default"]) > 0.5) for r in same]
+        )
+        seconds = np.mean([row["seconds"] for row in same])
+        lines.append(
+            f"| {name} | {same[0]['n_train']} | {init} | {framing} | {auroc:.3f} "
+            f"({low:.3f} to {high:.3f}) | {accuracy:.3f} | {seconds:.0f} |"
+        )
+        del groups
+    return "\n".join(lines)
+
+
+def pooled_interval(rows: list[dict[str, Any]]) -> tuple[float, float]:
+    """Return the interval of the seeds' mean AUROC when whole groups are drawn anew."""
+    scores = np.array([row["scores"]["default"] for row in rows]).T
+
+    def mean_auroc(y: np.ndarray, s: np.ndarray) -> float:
+        return float(np.mean([roc_auc_score(y, column) for column in s.T]))
+
+    interval = confidence_interval(
+        mean_auroc, rows[0]["labels"], scores, groups=rows[0]["groups"], random_state=0
+    )
+    return interval[1], interval[2]
+
+
+def read_rows(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
+    parser.add_argument("--weights", type=Path, help="ImageNet weights of the encoder")
+    parser.add_argument("--encoder", default="mobilenet_v2")
+    parser.add_argument("--preset", choices=PRESETS, default="small")
+    parser.add_argument("--sets", nargs="+")
+    parser.add_argument("--fractions", nargs="+", type=float)
+    parser.add_argument("--inits", nargs="+", choices=("scratch", "imagenet"))
+    parser.add_argument("--seeds", nargs="+", type=int)
+    parser.add_argument("--size", type=int)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--framings", nargs="+", choices=FRAMINGS, default=list(FRAMINGS))
+    parser.add_argument("--settings", type=json.loads, default={}, help="changes, as JSON")
+    parser.add_argument("--test-on", choices=("val", "test"), default="test")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--output", type=Path, default=Path("results"))
+    parser.add_argument("--name", default="real_data")
+    options = parser.parse_args()
+    for name, value in PRESETS[options.preset].items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
+
+
+if __name__ == "__main__":
+    main()

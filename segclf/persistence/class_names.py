@@ -1,0 +1,54 @@
+"""Classes by name, and which names a file may hold."""
+
+import importlib
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from segclf.registry import list_plugins
+
+OURS = ("segclf", "sklearn")
+_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def class_name(cls: type) -> str:
+    """Return "package:Class" with the shortest package that offers it, so that files may move."""
+    parts = cls.__module__.split(".")
+    for length in range(1, len(parts)):
+        package = ".".join(parts[:length])
+        if getattr(sys.modules.get(package), cls.__name__, None) is cls:
+            return f"{package}:{cls.__name__}"
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]:
+    """Import a class that a file names, if it is an estimator from a trusted package.
+
+    Raises
+    ------
+    ValueError
+        When the class is not trusted, or does not exist.
+    """
+    if name in given:
+        return given[name]
+    plugins = {plugin.target for plugin in list_plugins() if plugin.state != "broken"}
+    package = name.partition(":")[0].partition(".")[0]
+    packages = {*OURS, *(target.partition(":")[0].partition(".")[0] for target in plugins)}
+    if not _NAME.fullmatch(name) or package not in packages:
+        raise ValueError(
+            f"{path} names the class {name!r}. A file may name estimators of segclf, of its "
+            f"plugins and of scikit-learn ({', '.join(sorted(packages))}); if you trust this one, "
+            f"import it and pass it: load(path, trusted=[{name.rpartition(':')[2]}])."
+        )
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (AttributeError, ImportError) as error:
+        raise ValueError(f"{path} names the class {name!r}, which is not there: {error}") from error
+    if isinstance(found, type) and (issubclass(found, BaseEstimator) or name in plugins):
+        return found
+    raise ValueError(f"{path} names {name!r}, which is not an estimator.")

@@ -1,0 +1,168 @@
+"""The file: one header of JSON, the arrays, and a version; written whole or not at all."""
+
+import json
+import os
+import uuid
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import sklearn
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as pack
+from sklearn.base import BaseEstimator
+
+import segclf
+from segclf.persistence.class_names import class_name, trusted_class
+from segclf.persistence.reader import Reader, named_classes
+from segclf.persistence.writer import Writer
+
+KEY = "segclf"
+FORMAT = 1
+HEADER = {"format", "segclf", "scikit-learn", "estimator", "checksum"}
+
+
+def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
+    """Write an estimator, fitted or not, to one file.
+
+    The file appears whole or not at all, and the same estimator gives the same bytes. Callbacks
+    are left out: they belong to a session.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any of segclf's, or a scikit-learn estimator that holds them, as far as it is made of
+        numbers, strings, paths, arrays, lists, tuples, dicts and further estimators.
+    path : path
+        The file; one that exists is replaced. Its name usually ends in ``.safetensors``.
+
+    Raises
+    ------
+    TypeError
+        For a value that is none of these, naming the parameter. Functions are such values (a
+        ``loss`` or ``schedule`` of your own): a file holds no code.
+
+    See Also
+    --------
+    load : The way back.
+
+    Examples
+    --------
+    >>> import segclf
+    >>> segclf.save(segclf.SupervisedSegmenter(encoder="tiny"), "segmenter.safetensors")
+    >>> segclf.load("segmenter.safetensors")
+    SupervisedSegmenter(encoder='tiny')
+    """
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        raise TypeError(f"save takes an estimator, got {estimator!r:.80}.")
+    writer = Writer()
+    header = {
+        "format": FORMAT,
+        "segclf": segclf.__version__,
+        "scikit-learn": sklearn.__version__,
+        "estimator": writer.write(estimator, type(estimator).__name__),
+        "checksum": _checksum(writer.arrays),
+    }
+    content = pack(writer.arrays, metadata={KEY: json.dumps(header, allow_nan=False)})
+    _replace(Path(path), content)
+
+
+def load(path: str | os.PathLike[str], *, trusted: Iterable[type] = ()) -> Any:
+    """Read an estimator that `save` wrote; it predicts what the saved one did, bit for bit.
+
+    A file cannot bring code along. It names the classes of its estimators, and nothing is built
+    before each of them is known to be an estimator of segclf, of an installed segclf plugin, of
+    scikit-learn, or one of `trusted`.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    trusted : iterable of classes
+        Further classes that the file may name, such as a summarizer of your own.
+
+    Returns
+    -------
+    estimator
+        With the parameters and the learned attributes of the saved one. One saved with
+        ``device="cuda"`` loads anywhere, and predicts elsewhere after
+        ``set_params(device="auto")``.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When the file is damaged or something else, was written in a later format than this
+        version of segclf knows, or names a class that is not trusted.
+
+    See Also
+    --------
+    save : Writes such files.
+    """
+    path = Path(path)
+    header, arrays = _read(path)
+    given = {class_name(each): each for each in trusted}
+    names = sorted(set(named_classes(header["estimator"])))
+    classes = {name: trusted_class(name, given, path) for name in names}
+    try:
+        with torch.random.fork_rng(devices=[]):  # a network is born random, and then filled in
+            return Reader(arrays, classes).estimator(header["estimator"])
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be loaded: {type(error).__name__}: {error} It is damaged, or its "
+            f"versions do not fit (segclf {header['segclf']}, scikit-learn "
+            f"{header['scikit-learn']}; here {segclf.__version__}, {sklearn.__version__})."
+        ) from error
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read header and arrays, or say why this is no estimator of ours."""
+    with path.open("rb"):  # Python's own errors name the file
+        pass
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {}).get(KEY, "null"))
+            _check_header(header, path)
+            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
+        message = f"{path} is not a file that segclf.save wrote, or it is damaged: {error}"
+        raise ValueError(message) from error
+    if header["checksum"] != _checksum(arrays):
+        raise ValueError(f"{path} is damaged: its arrays are not those that segclf.save wrote.")
+    return header, arrays
+
+
+def _check_header(header: Any, path: Path) -> None:
+    if not isinstance(header, dict) or "format" not in header:
+        raise ValueError(f"{path} is a safetensors file, but not one that segclf.save wrote.")
+    if header["format"] != FORMAT:
+        raise ValueError(
+            f"{path} has format {header['format']!r} (segclf {header.get('segclf')}); this is "
+            f"segclf {segclf.__version__}, which reads format {FORMAT}."
+        )
+    if not header.keys() >= HEADER:
+        raise ValueError(f"{path} is damaged: no {sorted(HEADER - header.keys())} in its header.")
+
+
+def _checksum(arrays: Mapping[str, NDArray[Any]]) -> int:
+    checksum = 0
+    for name in sorted(arrays):
+        checksum = zlib.crc32(arrays[name].tobytes(), zlib.crc32(name.encode(), checksum))
+    return checksum
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside the file and move into its place, so that nobody ever reads half a file."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""From estimators to JSON values, with their arrays set aside."""
+
+import math
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.metadata_routing import MetadataRequest
+
+from segclf.persistence.class_names import class_name
+
+# What scikit-learn's callbacks leave on an estimator.
+SESSION = (
+    "_callback_fit_ctx",
+    "_parent_callback_ctx",
+    "_skl_callbacks",
+    "_skl_callbacks_to_teardown",
+)
+REQUESTS = "_metadata_request"
+# The kinds of numbers that safetensors holds and numpy reads back.
+NUMBERS = {"bool", "float16", "float32", "float64", "complex64"} | {
+    f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+}
+SAVED = "numbers, strings, paths, arrays, lists, tuples, dicts and estimators"
+
+
+class Writer:
+    """Turns values into JSON; what JSON does not know becomes a dict with one key in "$".
+
+    Attributes
+    ----------
+    arrays : dict of array
+        The arrays met so far, named for their places.
+    """
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[Any]] = {}
+
+    def write(self, value: Any, place: str) -> Any:
+        """Return the JSON value of something at that place, such as "Classifier.segmenter".
+
+        Raises
+        ------
+        TypeError
+            For a value that has none.
+        """
+        kind = type(value)
+        if value is None or kind in (bool, int, str):
+            return value
+        if kind is float:
+            return value if math.isfinite(value) else {"$float": str(value)}
+        if kind is list:
+            return self._items(value, place)
+        if kind is tuple:
+            return {"$tuple": self._items(value, place)}
+        if kind is dict:
+            return self._dict(value, place)
+        if kind in (np.ndarray, np.memmap):
+            return self._array(np.asarray(value), place)
+        if isinstance(value, np.generic) and (value.dtype.name in NUMBERS or kind is np.str_):
+            return {"$scalar": self._array(np.asarray(value), place)}
+        if isinstance(value, PurePath):
+            return {"$path": str(value)}
+        if kind is np.random.RandomState:
+            return {"$random_state": self._items(value.get_state(), place)}
+        if hasattr(value, "get_params") and not isinstance(value, type):
+            return self._estimator(value, place)
+        raise TypeError(_refusal(value, place))
+
+    def _items(self, values: Any, place: str) -> list[Any]:
+        return [self.write(value, f"{place}[{index}]") for index, value in enumerate(values)]
+
+    def _dict(self, values: dict[Any, Any], place: str) -> dict[str, Any]:
+        if all(type(key) is str and not key.startswith("$") for key in values):
+            return {key: self.write(value, f"{place}.{key}") for key, value in values.items()}
+        return {"$dict": self._items(values.items(), place)}
+
+    def _array(self, array: NDArray[Any], place: str) -> dict[str, Any]:
+        if array.dtype.kind in "OU":
+            values = self._items(array.ravel().tolist(), place)
+            texts = {"shape": list(array.shape), "dtype": array.dtype.str, "values": values}
+            return {"$texts": texts}
+        if array.dtype.name not in NUMBERS:
+            raise TypeError(f"{place} is an array of {array.dtype}, which a file cannot hold.")
+        columns_first = array.flags.f_contiguous and not array.flags.c_contiguous
+        native = array.dtype.newbyteorder("=")
+        self.arrays[place] = np.array(array, dtype=native, order="C", copy=None)
+        # Sums over another order of the same numbers can differ in the last bit.
+        return {"$array": place, "columns_first": True} if columns_first else {"$array": place}
+
+    def _estimator(self, estimator: Any, place: str) -> dict[str, Any]:
+        parameters = estimator.get_params(deep=False)
+        state = dict(estimator.__getstate__() or {})
+        requests = state.pop(REQUESTS, None)
+        learned = {
+            name: value
+            for name, value in state.items()
+            if name not in parameters and name not in SESSION
+        }
+        written = {
+            "$estimator": class_name(type(estimator)),
+            "parameters": self.write(parameters, place),
+            "learned": self.write(learned, place),
+        }
+        return written if requests is None else {**written, "requests": _requests(requests)}
+
+
+def _requests(requests: MetadataRequest) -> dict[str, dict[str, Any]]:
+    """List which metadata each method asks for; ``set_fit_request`` and its kin decide that."""
+    methods = {name: part.requests for name, part in vars(requests).items() if name != "owner"}
+    return {name: dict(asked) for name, asked in methods.items() if asked}
+
+
+def _refusal(value: Any, place: str) -> str:
+    kind = type(value)
+    if callable(value):
+        name = getattr(value, "__qualname__", kind.__qualname__)
+        return (
+            f"{place} is code ({name}), which a file cannot hold: use one of the names that this "
+            "parameter accepts, or set it to one before saving and set your own after loading."
+        )
+    return f"{place} is a {kind.__module__}.{kind.__qualname__}; a file holds {SAVED}."

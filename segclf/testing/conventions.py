@@ -1,0 +1,156 @@
+"""Checks of scikit-learn's grammar: parameters, clone, what fit may change."""
+
+import inspect
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.testing.report import Check
+from segclf.testing.samples import assert_equal, fitted, fresh, make_samples
+
+
+def check_init_only_stores(estimator: Any) -> None:
+    """The constructor stores its arguments, as they are, and does nothing else."""
+    names = sorted(estimator.get_params(deep=False))
+    given = {name: object() for name in names}
+    made = type(estimator)(**given)
+    assert vars(made).keys() == given.keys(), "the constructor sets more than its parameters"
+    for name, value in given.items():
+        assert getattr(made, name) is value, f"the constructor changes {name!r}"
+
+
+def check_parameters_are_named(estimator: Any) -> None:
+    """The constructor has no ``*args`` and no ``**kwargs``, so that all parameters are known."""
+    parameters = inspect.signature(type(estimator)).parameters.values()
+    catch_all = [str(p) for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    assert catch_all == []
+
+
+def check_set_params(estimator: Any) -> None:
+    """``set_params`` takes back what ``get_params`` gives, and refuses what it does not know."""
+    copy = clone(estimator)
+    before = copy.get_params()
+    assert copy.set_params(**before) is copy
+    assert _same(copy.get_params(), before)
+    try:
+        copy.set_params(no_such_parameter=1)
+    except ValueError:
+        return
+    raise AssertionError("set_params takes a parameter that there is not")
+
+
+def check_clone(estimator: Any) -> None:
+    """A clone has equal parameters, and nothing that fit learned."""
+    trained = fitted(estimator)
+    copy = clone(trained)
+    assert copy is not trained
+    assert _same(copy.get_params(), trained.get_params())
+    assert vars(copy).keys() == set(copy.get_params(deep=False)), "a clone keeps what was learned"
+
+
+def check_fit_returns_self(estimator: Any) -> None:
+    """``fit`` returns the estimator, which is fitted then."""
+    samples = make_samples()
+    copy = fresh(estimator)
+    assert copy.fit(samples.images, samples.masks) is copy
+    check_is_fitted(copy)
+
+
+def check_fit_leaves_data(estimator: Any) -> None:
+    """``fit`` and ``predict`` work on read-only data and change none of it."""
+    samples = make_samples()
+    weights = np.linspace(0.5, 1, len(samples.images))
+    data = (*samples, weights)
+    before = [array.copy() for array in data]
+    copy = fresh(estimator).fit(
+        samples.images, samples.masks, labels=samples.labels, sample_weight=weights
+    )
+    copy.predict(samples.images)
+    for array, unchanged in zip(data, before, strict=True):
+        np.testing.assert_array_equal(array, unchanged, err_msg="fit or predict changes its data")
+    for array in data:
+        array.setflags(write=False)
+    fresh(estimator).fit(
+        samples.images, samples.masks, labels=samples.labels, sample_weight=weights
+    ).predict(samples.images)
+
+
+def check_fit_leaves_parameters(estimator: Any) -> None:
+    """``fit`` changes no parameter, of nested estimators neither."""
+    copy = fresh(estimator)
+    before = joblib.hash(copy.get_params())
+    samples = make_samples()
+    copy.fit(samples.images, samples.masks)
+    assert joblib.hash(copy.get_params()) == before, "fit changes a parameter"
+
+
+def check_names_of_learned(estimator: Any) -> None:
+    """What ``fit`` learns ends in an underscore (or begins with one); predicting learns nothing."""
+    samples = make_samples()
+    copy = fitted(estimator)
+    learned = vars(copy).keys() - set(copy.get_params(deep=False))
+    assert [n for n in sorted(learned) if not n.endswith("_") and not n.startswith("_")] == []
+    before = joblib.hash(copy.__getstate__())
+    copy.predict(samples.images)
+    copy.predict_proba(samples.images)
+    assert joblib.hash(copy.__getstate__()) == before, "predicting changes the estimator"
+
+
+def check_unfitted(estimator: Any) -> None:
+    """Predicting before ``fit`` is a ``NotFittedError``."""
+    samples = make_samples()
+    copy = fresh(estimator)
+    calls = {
+        "predict": lambda: copy.predict(samples.images),
+        "predict_proba": lambda: copy.predict_proba(samples.images),
+        "score": lambda: copy.score(samples.images, samples.masks),
+    }
+    for name, call in calls.items():
+        try:
+            call()
+        except NotFittedError:
+            continue
+        raise AssertionError(f"{name} works before fit")
+
+
+def check_travels(estimator: Any) -> None:
+    """A fitted estimator says the same after the way to another process."""
+    samples = make_samples()
+    trained = fitted(estimator)
+    # The pickler between processes: nothing here is ever read from a file.
+    arrived = ForkingPickler.loads(ForkingPickler.dumps(trained))
+    assert_equal(arrived.predict_proba(samples.images), trained.predict_proba(samples.images))
+    assert joblib.hash(arrived.__getstate__()) == joblib.hash(trained.__getstate__())
+
+
+def check_refit(estimator: Any) -> None:
+    """A second ``fit`` on other data forgets the first."""
+    first, second = make_samples(n_classes=3), make_samples(size=(12, 20))
+    twice = fresh(estimator).fit(first.images, first.masks).fit(second.images, second.masks)
+    once = fitted(estimator, second)
+    assert_equal(twice.predict_proba(second.images), once.predict_proba(second.images))
+    assert vars(twice).keys() == vars(once).keys()
+
+
+def _same(parameters: Any, others: Any) -> bool:
+    return bool(joblib.hash(parameters) == joblib.hash(others))
+
+
+CHECKS: tuple[Check, ...] = (
+    check_init_only_stores,
+    check_parameters_are_named,
+    check_set_params,
+    check_clone,
+    check_fit_returns_self,
+    check_fit_leaves_data,
+    check_fit_leaves_parameters,
+    check_names_of_learned,
+    check_unfitted,
+    check_travels,
+    check_refit,
+)
