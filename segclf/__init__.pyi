@@ -6,6 +6,7 @@ from segclf import displays as displays
 from segclf import losses as losses
 from segclf import metrics as metrics
 from segclf import networks as networks
+from segclf import testing as testing
 from segclf.hookspecs import hookimpl as hookimpl
 from segclf.methods.image_classifier import ImageClassifier as ImageClassifier
 from segclf.methods.segmentation_classifier import SegmentationClassifier as SegmentationClassifier

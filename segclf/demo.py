@@ -21,7 +21,7 @@ __all__ = ["run"]
 N_TRAIN, N_TEST = 100, 200
 SCENE: dict[str, Any] = {
     "image_size": 96,
-    "n_objects": 20,
+    "n_objects": 30,
     "target_radius": 5,
     "spurious_radius": 5,
     "background_radius": 5,
@@ -46,7 +46,7 @@ def run(
     *,
     seed: int = 0,
     encoder: str = "resnet18",
-    max_epochs: int = 20,
+    max_epochs: int = 15,
 ) -> list[Result]:
     """Train both ways on the same images, print a table, and draw a picture.
 

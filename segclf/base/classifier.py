@@ -102,7 +102,7 @@ def check_labels(y: Any, n_samples: int) -> Labels:
 def _known(y: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell labels from -1; where -1 and 1 are all there is, they are two classes."""
     known = y != -1 if y.dtype.kind in "if" else np.ones(len(y), dtype=bool)
-    if not known.all() and (y[known] == 1).all():
+    if known.any() and not known.all() and (y[known] == 1).all():
         warnings.warn(
             "y holds -1 and 1 alone and is read as two classes; elsewhere -1 means that nobody "
             "labeled the image. Use 0 and 1, with -1 for images without a label.",

@@ -128,9 +128,15 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         return images
 
     def _learn(
-        self, samples: Samples, *, strata: NDArray[Any] | None = None, groups: Any = None
+        self,
+        samples: Samples,
+        *,
+        strata: NDArray[Any] | None = None,
+        groups: Any = None,
+        X: Any = None,
+        y: Any = None,
     ) -> None:
-        """Train on the samples and keep the network and the history."""
+        """Train on the samples and keep what was learned; callbacks are shown `X` and `y`."""
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
         with threads(choose_threads(self.n_threads)), seeded(seed, device):
@@ -145,11 +151,12 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             self.network_ = objective.network
             context = self._init_callback_context(max_subtasks=self.max_epochs)
             context.call_on_fit_task_begin(estimator=self)
-            history = train(objective, batches, self._plan(device, context), held_out)
+            plan = self._plan(device, context, X, y)
+            history = train(objective, batches, plan, held_out)
             context.call_on_fit_task_end(estimator=self)
         self.network_.eval()
-        self.history_ = {name: np.array([row[name] for row in history]) for name in history[0]}
-        self.n_iter_ = len(history)
+        for name, value in as_learned(history).items():
+            setattr(self, name, value)
 
     def _loaders(
         self, training: Samples, validation: Samples | None, seed: int
@@ -160,13 +167,16 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             return batches, None
         return batches, Loader(validation, batch_size=self.batch_size, seed=seed, shuffle=False)
 
-    def _plan(self, device: torch.device, context: CallbackContext) -> TrainingPlan:
+    def _plan(self, device: torch.device, context: CallbackContext, X: Any, y: Any) -> TrainingPlan:
+        rows: list[dict[str, float]] = []
+
         def after_epoch(row: dict[str, float]) -> bool:
+            rows.append(row)
             if self.verbose:
                 print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
             task = context.subcontext(task_name="epoch").call_on_fit_task_begin(estimator=self)
             stop = task.call_on_fit_task_end(
-                estimator=self, metadata=row, reconstruction_attributes=dict
+                estimator=self, X=X, y=y, reconstruction_attributes=lambda: as_learned(rows)
             )
             return bool(stop)
 
@@ -211,14 +221,21 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         super().__setstate__(state)
 
 
+def as_learned(history: list[dict[str, float]]) -> dict[str, Any]:
+    """Return the attributes that tell of the epochs."""
+    columns = {name: np.array([row[name] for row in history]) for name in history[0]}
+    return {"history_": columns, "n_iter_": len(history)}
+
+
 def choose_size(image_size: Any, images: Images) -> tuple[int, int] | None:
     """Return the size that images are brought to; None leaves them as they are."""
     if image_size is not None:
         height, width = np.broadcast_to(image_size, 2).tolist()
         return height, width
-    if images.size is not None:
+    sizes = images.sizes()
+    if (sizes == sizes[0]).all():
         return None
-    height, width = np.median(images.sizes(), axis=0).round().astype(int).tolist()
+    height, width = np.median(sizes, axis=0).round().astype(int).tolist()
     return height, width
 
 

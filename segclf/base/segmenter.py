@@ -94,7 +94,7 @@ class Segmenter(NetworkEstimator):
         images = self._open(X)
         samples = self._check_targets(images, y, labels)
         samples.weights = check_weights(sample_weight, len(images))
-        self._learn(samples, strata=samples.labels, groups=groups)
+        self._learn(samples, strata=samples.labels, groups=groups, X=X, y=y)
         return self
 
     def predict(self, X: Any) -> Maps:
@@ -147,7 +147,7 @@ class Segmenter(NetworkEstimator):
             labels = check_array(labels, ensure_2d=False, dtype=np.int64, input_name="labels")
             check_consistent_length(np.empty(len(images)), labels)
         self.multilabel_, self.n_classes_ = _mask_kind(masks, labels)
-        return Samples(
+        samples = Samples(
             images=images,
             size=self.image_size_,
             n_mask_channels=self.n_classes_ if self.multilabel_ else None,
@@ -155,6 +155,12 @@ class Segmenter(NetworkEstimator):
             labels=labels,
             dense=True,
         )
+        if not samples.known().any():
+            raise ValueError(
+                f"Nothing is known of any of the {len(images)} images: each mask is None or all "
+                "-1, and no image has a label; expected a mask or a label of one at least."
+            )
+        return samples
 
     def _activate(self, scores: Tensor) -> Tensor:
         return torch.sigmoid(scores) if self.multilabel_ else torch.softmax(scores, dim=1)

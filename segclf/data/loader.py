@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from segclf.data.augmentation import Augment
 from segclf.data.samples import Batch, Samples
@@ -62,7 +61,7 @@ class Loader:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of that epoch."""
         generator = torch.Generator().manual_seed(_mix(self._seed, epoch))
-        for batch in self._read(np.array_split(self._order(epoch), self._n_batches)):
+        for batch in self._read(self._order(epoch).tensor_split(self._n_batches)):
             if self._augmentation is not None:
                 mask = batch.get("mask")
                 batch["image"], mask = self._augmentation(batch["image"], mask, generator)
@@ -70,19 +69,19 @@ class Loader:
                     batch["mask"] = mask
             yield batch
 
-    def _order(self, epoch: int) -> NDArray[np.intp]:
+    def _order(self, epoch: int) -> torch.Tensor:
         n_samples = len(self._samples)
         if not self._shuffle:
-            return np.arange(n_samples)
-        return np.random.default_rng([self._seed, epoch]).permutation(n_samples)
+            return torch.arange(n_samples)
+        generator = np.random.default_rng([self._seed, epoch])
+        return torch.from_numpy(generator.permutation(n_samples))
 
-    def _read(self, groups: list[NDArray[np.intp]]) -> Iterator[Batch]:
+    def _read(self, groups: Iterable[torch.Tensor]) -> Iterator[Batch]:
         if self._everything is None:
-            yield from one_ahead(self._samples.batch, groups)
+            yield from one_ahead(self._samples.batch, (group.numpy() for group in groups))
             return
         for group in groups:
-            indices = torch.from_numpy(group)
-            yield {name: _rows(values, indices) for name, values in self._everything.items()}
+            yield {name: _rows(values, group) for name, values in self._everything.items()}
 
 
 def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -100,10 +99,9 @@ def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
 def _rows(values: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
     """Select rows in the order of memory: a third of the time of ``values[indices]``."""
-    if values.ndim != 4:
-        return values.index_select(0, indices)
-    # Images are channels last in memory, and `index_select` returns what lies in plain order.
-    return values.permute(0, 2, 3, 1).index_select(0, indices).permute(0, 3, 1, 2)
+    if values.ndim == 4 and values.is_contiguous(memory_format=torch.channels_last):
+        return values.permute(0, 2, 3, 1).index_select(0, indices).permute(0, 3, 1, 2)
+    return values.index_select(0, indices)
 
 
 def _mix(seed: int, epoch: int) -> int:

@@ -114,7 +114,8 @@ class ImageClassifier(Classifier, NetworkEstimator):
         )
         known = np.flatnonzero(samples.known())
         groups = None if groups is None else np.asarray(groups)[known]
-        self._learn(samples.subset(known), strata=labels.encoded[known], groups=groups)
+        samples = samples.subset(known)
+        self._learn(samples, strata=labels.encoded[known], groups=groups, X=X, y=y)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

@@ -138,7 +138,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
                 **{name: value for name, value in told.items() if value is not None},
             )
         self.summarizer_ = self._fit_summarizer(X, labels)
-        context.call_on_fit_task_end(estimator=self)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

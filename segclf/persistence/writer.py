@@ -85,6 +85,8 @@ class Writer:
             raise TypeError(f"{place} is an array of {array.dtype}, which a file cannot hold.")
         columns_first = array.flags.f_contiguous and not array.flags.c_contiguous
         native = array.dtype.newbyteorder("=")
+        while place in self.arrays:  # {"a.b": x} and {"a": {"b": x}} have one place
+            place += "'"
         self.arrays[place] = np.array(array, dtype=native, order="C", copy=None)
         # Sums over another order of the same numbers can differ in the last bit.
         return {"$array": place, "columns_first": True} if columns_first else {"$array": place}

@@ -1,6 +1,7 @@
 """Checks of scikit-learn's grammar: parameters, clone, what fit may change."""
 
 import inspect
+from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
@@ -95,17 +96,17 @@ def check_names_of_learned(estimator: Any) -> None:
     copy = fitted(estimator)
     learned = vars(copy).keys() - set(copy.get_params(deep=False))
     assert [n for n in sorted(learned) if not n.endswith("_") and not n.startswith("_")] == []
-    before = joblib.hash(copy.__getstate__())
+    before = joblib.hash(_state(copy))
     copy.predict(samples.images)
     copy.predict_proba(samples.images)
-    assert joblib.hash(copy.__getstate__()) == before, "predicting changes the estimator"
+    assert joblib.hash(_state(copy)) == before, "predicting changes the estimator"
 
 
 def check_unfitted(estimator: Any) -> None:
     """Predicting before ``fit`` is a ``NotFittedError``."""
     samples = make_samples()
     copy = fresh(estimator)
-    calls = {
+    calls: dict[str, Callable[[], Any]] = {
         "predict": lambda: copy.predict(samples.images),
         "predict_proba": lambda: copy.predict_proba(samples.images),
         "score": lambda: copy.score(samples.images, samples.masks),
@@ -125,7 +126,7 @@ def check_travels(estimator: Any) -> None:
     # The pickler between processes: nothing here is ever read from a file.
     arrived = ForkingPickler.loads(ForkingPickler.dumps(trained))
     assert_equal(arrived.predict_proba(samples.images), trained.predict_proba(samples.images))
-    assert joblib.hash(arrived.__getstate__()) == joblib.hash(trained.__getstate__())
+    assert _same(_state(arrived), _state(trained))
 
 
 def check_refit(estimator: Any) -> None:
@@ -135,6 +136,10 @@ def check_refit(estimator: Any) -> None:
     once = fitted(estimator, second)
     assert_equal(twice.predict_proba(second.images), once.predict_proba(second.images))
     assert vars(twice).keys() == vars(once).keys()
+
+
+def _state(estimator: Any) -> Any:
+    return estimator.__getstate__()
 
 
 def _same(parameters: Any, others: Any) -> bool:

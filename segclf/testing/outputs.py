@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from segclf.testing.report import Check
-from segclf.testing.samples import Samples, assert_equal, fitted, fresh, indicator, make_samples
+from segclf.testing.samples import assert_equal, fitted, fresh, indicator, make_samples
 
 SIZES = [(16, 16), (13, 17), (5, 7), (40, 24)]
 
@@ -93,17 +93,15 @@ def check_tensors(estimator: Any) -> None:
     samples = make_samples()
     images = torch.from_numpy(samples.images).permute(0, 3, 1, 2)
     trained = fresh(estimator).fit(images, torch.from_numpy(samples.masks))
-    assert_equal(
-        trained.predict_proba(images), fitted(estimator).predict_proba(samples.images)
-    )
+    assert_equal(trained.predict_proba(images), fitted(estimator).predict_proba(samples.images))
 
 
 def check_depths(estimator: Any) -> None:
     """A picture in 8 bit and the same as float in [0, 1] agree, and gray ones work."""
     samples = make_samples()
-    floats = Samples(np.float32(samples.images) / np.float32(255), samples.masks, samples.labels)
+    floats = samples.images.astype(np.float32) / 255
     np.testing.assert_allclose(
-        fitted(estimator, floats).predict_proba(floats.images),
+        fresh(estimator).fit(floats, samples.masks).predict_proba(floats),
         fitted(estimator).predict_proba(samples.images),
         atol=1e-5,
     )

@@ -70,7 +70,8 @@ class AreaLogisticSummarizer(ClassifierMixin, BaseEstimator):
 
     def predict(self, P: Any) -> NDArray[Any]:
         """Give the most probable class, (n,)."""
-        return self.classes_[self.predict_proba(P).argmax(axis=1)]
+        probabilities = self.predict_proba(P)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def _features(self, P: Any) -> NDArray[np.float64]:
         areas = np.stack([np.mean(p, axis=(-2, -1), dtype=np.float64) for p in P])

@@ -1,0 +1,83 @@
+"""Checks of pseudo-labelers: images in, masks out, for what nobody drew."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
+
+from segclf.testing.report import Check
+from segclf.testing.samples import assert_equal, fresh, make_samples
+
+
+def check_draws_masks(labeler: Any) -> None:
+    """It learns from some masks and all labels, and draws ids (or -1) at each image's size."""
+    samples = make_samples()
+    masks = [mask if i < 3 else None for i, mask in enumerate(samples.masks)]
+    copy = fresh(labeler)
+    assert copy.fit(samples.images, masks, labels=samples.labels) is copy
+    drawn = copy.predict(samples.images)
+    assert np.shape(drawn) == samples.masks.shape
+    assert np.isin(drawn, [-1, 0, 1]).all(), f"draws {np.unique(drawn)}; known were 0 and 1"
+
+
+def check_labels_of_predict(labeler: Any) -> None:
+    """An image labeled 0 has no object; -1 says nothing."""
+    samples = make_samples()
+    trained = _fitted(labeler)
+    negative = np.asarray(trained.predict(samples.images, labels=np.zeros(6, dtype=int)))
+    assert not (negative > 0).any(), "draws objects in images labeled 0"
+    unknown = trained.predict(samples.images, labels=np.full(6, -1))
+    assert_equal(unknown, trained.predict(samples.images))
+
+
+def check_draws_lists(labeler: Any) -> None:
+    """Images of different sizes, in a list, get masks of their sizes."""
+    parts = [make_samples(n_samples=2, size=size) for size in ((16, 16), (13, 18))]
+    images = [image for part in parts for image in part.images]
+    masks = [mask for part in parts for mask in part.masks]
+    labels = np.concatenate([part.labels for part in parts])
+    drawn = fresh(labeler).fit(images, masks, labels=labels).predict(images, labels=labels)
+    assert [np.shape(mask) for mask in drawn] == [mask.shape for mask in masks]
+
+
+def check_labeler_leaves_data(labeler: Any) -> None:
+    """Data may be read-only, and is not changed."""
+    samples = make_samples()
+    data: list[NDArray[Any]] = list(samples)
+    before = [array.copy() for array in data]
+    for array in data:
+        array.setflags(write=False)
+    trained = fresh(labeler).fit(samples.images, samples.masks, labels=samples.labels)
+    trained.predict(samples.images, labels=samples.labels)
+    assert_equal(data, before, "fit or predict changes its data")
+
+
+def check_labeler_is_repeatable(labeler: Any) -> None:
+    """The same seed draws the same masks."""
+    images = make_samples().images
+    assert_equal(_fitted(labeler).predict(images), _fitted(labeler).predict(images))
+
+
+def check_labeler_is_fitted_first(labeler: Any) -> None:
+    """Drawing before ``fit`` is a ``NotFittedError``."""
+    try:
+        fresh(labeler).predict(make_samples().images)
+    except NotFittedError:
+        return
+    raise AssertionError("predict works before fit")
+
+
+def _fitted(labeler: Any) -> Any:
+    samples = make_samples()
+    return fresh(labeler).fit(samples.images, samples.masks, labels=samples.labels)
+
+
+CHECKS: tuple[Check, ...] = (
+    check_draws_masks,
+    check_labels_of_predict,
+    check_draws_lists,
+    check_labeler_leaves_data,
+    check_labeler_is_repeatable,
+    check_labeler_is_fitted_first,
+)

@@ -1,0 +1,123 @@
+"""Checks of summarizers: probabilities of masks in, labels of images out."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+
+from segclf.testing.report import Check
+from segclf.testing.samples import fresh
+
+
+def check_summarizes(summarizer: Any) -> None:
+    """``fit`` returns self; probabilities sum to 1, and the largest is what ``predict`` says."""
+    for y in (np.array([0, 1] * 4), np.array(["healthy", "ill"] * 4)):
+        P = _maps(np.arange(8) % 2)
+        copy = fresh(summarizer)
+        assert copy.fit(P, y) is copy
+        np.testing.assert_array_equal(copy.classes_, np.unique(y))
+        _assert_consistent(copy, P)
+
+
+def check_summarizes_several_classes(summarizer: Any) -> None:
+    """With k channels, k + 1 classes may be told apart."""
+    y = np.arange(9) % 3
+    copy = fresh(summarizer).fit(_maps(y, n_channels=2), y)
+    np.testing.assert_array_equal(copy.classes_, [0, 1, 2])
+    _assert_consistent(copy, _maps(y, n_channels=2))
+
+
+def check_summarizes_many_labels(summarizer: Any) -> None:
+    """With the tag multi_label, an indicator (n, k) is learned and predicted."""
+    if not get_tags(summarizer).classifier_tags.multi_label:
+        return
+    y = np.array([[0, 1], [1, 0], [1, 1], [0, 0]])
+    P = np.random.default_rng(0).uniform(0, 0.3, (4, 2, 12, 12)) + 0.7 * y[..., None, None]
+    copy = fresh(summarizer).fit(P, y)
+    probabilities = copy.predict_proba(P)
+    assert probabilities.shape == y.shape
+    assert np.isfinite(probabilities).all()
+    np.testing.assert_array_equal(copy.predict(P), probabilities >= 0.5)
+
+
+def check_summarizes_lists(summarizer: Any) -> None:
+    """Maps of different sizes come as a list."""
+    y = np.arange(8) % 2
+    P = [np.repeat(p, 1 + i % 3, axis=1) for i, p in enumerate(_maps(y))]
+    _assert_consistent(fresh(summarizer).fit(P, y), P)
+    together = fresh(summarizer).fit(_maps(y), y).predict_proba(_maps(y))
+    listed = fresh(summarizer).fit(list(_maps(y)), y).predict_proba(list(_maps(y)))
+    np.testing.assert_allclose(listed, together, atol=1e-7)
+
+
+def check_summarizes_each_alone(summarizer: Any) -> None:
+    """What is said of an image does not depend on its company."""
+    y = np.arange(8) % 2
+    copy = fresh(summarizer).fit(_maps(y), y)
+    together = copy.predict_proba(_maps(y))
+    alone = np.concatenate([copy.predict_proba(_maps(y)[i : i + 1]) for i in range(8)])
+    np.testing.assert_allclose(alone, together, atol=1e-7)
+
+
+def check_summarizes_constant_maps(summarizer: Any) -> None:
+    """Empty, full and constant maps give no NaN, learned from or not."""
+    y = np.arange(8) % 2
+    trained = fresh(summarizer).fit(_maps(y), y)
+    for value in (0.0, 0.5, 1.0):
+        flat = np.full((8, 1, 12, 12), value, dtype=np.float32)
+        _assert_consistent(trained, flat)
+        _assert_consistent(fresh(summarizer).fit(flat, y), flat)
+
+
+def check_summarizer_leaves_data(summarizer: Any) -> None:
+    """Maps and labels may be read-only, and are not changed."""
+    y = np.arange(8) % 2
+    P = _maps(y)
+    for array in (P, y):
+        array.setflags(write=False)
+    before = P.copy()
+    fresh(summarizer).fit(P, y).predict(P)
+    np.testing.assert_array_equal(P, before)
+
+
+def check_summarizer_is_fitted_first(summarizer: Any) -> None:
+    """Predicting before ``fit`` is a ``NotFittedError``."""
+    for method in ("predict", "predict_proba"):
+        try:
+            getattr(fresh(summarizer), method)(_maps(np.arange(8) % 2))
+        except NotFittedError:
+            continue
+        raise AssertionError(f"{method} works before fit")
+
+
+def _maps(y: NDArray[Any], n_channels: int = 1) -> NDArray[np.float32]:
+    """Probabilities (n, k, 12, 12), high in a corner of channel j where y is j + 1."""
+    maps = np.random.default_rng(0).uniform(0, 0.3, (len(y), n_channels, 12, 12))
+    for i, label in enumerate(y):
+        if label:
+            maps[i, label - 1, : 4 + i % 3, :6] += 0.65
+    return maps.astype(np.float32)
+
+
+def _assert_consistent(trained: Any, P: Any) -> None:
+    probabilities = trained.predict_proba(P)
+    assert probabilities.shape == (len(P), len(trained.classes_))
+    assert np.isfinite(probabilities).all(), "probabilities are NaN or infinite"
+    assert probabilities.min() >= 0
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    expected = trained.classes_[probabilities.argmax(axis=1)]
+    np.testing.assert_array_equal(trained.predict(P), expected)
+
+
+CHECKS: tuple[Check, ...] = (
+    check_summarizes,
+    check_summarizes_several_classes,
+    check_summarizes_many_labels,
+    check_summarizes_lists,
+    check_summarizes_each_alone,
+    check_summarizes_constant_maps,
+    check_summarizer_leaves_data,
+    check_summarizer_is_fitted_first,
+)

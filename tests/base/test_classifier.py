@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from segclf.base.classifier import check_labels
+
+
+def test_labels_become_positions_and_minus_one_stays():
+    labels = check_labels(np.array([5, -1, 2, 5]), 4)
+    assert labels.classes.tolist() == [2, 5]
+    assert labels.encoded.tolist() == [1, -1, 0, 1]
+    assert not labels.multilabel
+
+
+def test_strings_have_no_unknown():
+    labels = check_labels(["b", "a", "-1"], 3)
+    assert labels.classes.tolist() == ["-1", "a", "b"]
+
+
+def test_minus_one_and_one_alone_are_two_classes_with_a_warning():
+    with pytest.warns(UserWarning, match="read as two classes"):
+        labels = check_labels([-1, 1, 1], 3)
+    assert labels.classes.tolist() == [-1, 1]
+    assert labels.encoded.tolist() == [0, 1, 1]
+
+
+def test_indicators_pass_with_minus_one():
+    labels = check_labels([[0, 1], [-1, 0]], 2)
+    assert labels.multilabel
+    assert labels.encoded.tolist() == [[0, 1], [-1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y to be passed"),
+        ([0, 0], "only one class"),
+        ([-1, -1], "0 class"),
+        ([0.5, 1.5], "Unknown label type"),
+        ([[0, 2], [1, 0]], "Unknown label type"),
+        ([0, 1, 0], "inconsistent numbers of samples"),
+        ([0, np.inf], "infinity"),
+    ],
+)
+def test_wrong_labels_say_what_is_wrong(y, message):
+    with pytest.raises(ValueError, match=message):
+        check_labels(y, 2)
+
+
+def test_balanced_weights_count_the_known_only():
+    labels = check_labels([0, 0, 0, 1, -1, -1], 6)
+    np.testing.assert_allclose(labels.weights("balanced"), [4 / 6, 2])
+    np.testing.assert_allclose(labels.weights({1: 3}), [1, 3])
+    assert labels.weights(None) is None

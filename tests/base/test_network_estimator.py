@@ -1,0 +1,131 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from segclf import ImageClassifier, SupervisedSegmenter
+from segclf.base.network_estimator import choose_size, set_statistics
+from segclf.data import Samples, as_images
+from segclf.datasets import make_shapes
+
+
+def classifier(**changes):
+    settings = {"encoder": "tiny", "max_epochs": 2, "learning_rate": 1e-2, "random_state": 0}
+    return ImageClassifier(**{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    return make_shapes(24, image_size=32, n_objects=4, random_state=0)
+
+
+def test_images_of_one_size_stay_as_they_are():
+    assert choose_size(None, as_images(np.zeros((3, 8, 9)))) is None
+    assert choose_size(16, as_images(np.zeros((3, 8, 9)))) == (16, 16)
+    assert choose_size((16, 8), as_images(np.zeros((3, 8, 9)))) == (16, 8)
+
+
+def test_images_of_several_sizes_come_to_their_median():
+    images = as_images([np.zeros((8, 10)), np.zeros((10, 30)), np.zeros((20, 20))])
+    assert choose_size(None, images) == (10, 20)
+
+
+@pytest.mark.parametrize("size", [None, (4, 5)])
+def test_statistics_are_those_of_numpy(size):
+    pixels = np.random.default_rng(0).normal(3, 2, (40, 4, 5, 2)).astype(np.float32)
+
+    objective = classifier()
+    objective.classes_, objective._weights = np.arange(2), None
+    samples = Samples(images=as_images(pixels), size=size)
+    made = objective._make_objective(samples)
+    set_statistics(made, samples)
+    np.testing.assert_allclose(made.network.mean.numpy(), pixels.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(made.network.std.numpy(), pixels.std((0, 1, 2)), rtol=1e-5)
+
+
+def test_uint8_and_floats_up_to_one_agree(shapes):
+    fitted = classifier().fit(shapes.images, shapes.target)
+    floats = shapes.images.astype(np.float32) / 255
+    np.testing.assert_allclose(
+        fitted.predict_proba(floats), fitted.predict_proba(shapes.images), atol=1e-6
+    )
+
+
+def test_history_has_a_value_for_each_epoch(shapes):
+    fitted = classifier(validation_fraction=0.25).fit(shapes.images, shapes.target)
+    assert fitted.n_iter_ == 2
+    assert {name: len(values) for name, values in fitted.history_.items()} == dict.fromkeys(
+        ["epoch", "learning_rate", "classification", "loss",
+         "validation_classification", "validation_loss", "seconds"], 2
+    )  # fmt: skip
+
+
+def test_early_stopping_watches_training_without_validation(shapes):
+    """A learning rate of next to nothing cannot lower the loss for long."""
+    fitted = classifier(max_epochs=60, learning_rate=1e-30, n_iter_no_change=2)
+    assert fitted.fit(shapes.images, shapes.target).n_iter_ < 60
+
+
+def test_global_state_is_restored(shapes):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    before = torch.get_num_threads()
+    torch.manual_seed(5)
+    classifier(n_threads=before + 1).fit(shapes.images, shapes.target)
+    assert torch.equal(torch.rand(1), expected)
+    assert torch.get_num_threads() == before
+
+
+def test_the_state_holds_arrays_only(shapes):
+    fitted = classifier().fit(shapes.images, shapes.target)
+    state = fitted.__getstate__()
+    assert set(state["network_"]) == {"recipe", "arrays"}
+    assert all(isinstance(a, np.ndarray) for a in state["network_"]["arrays"].values())
+    again = pickle.loads(pickle.dumps(fitted))
+    assert np.array_equal(again.predict_proba(shapes.images), fitted.predict_proba(shapes.images))
+
+
+def test_bf16_and_fp32_draw_the_same_masks_within_noise():
+    shapes = make_shapes(64, image_size=32, n_objects=4, target_radius=5, random_state=0)
+    test = make_shapes(64, image_size=32, n_objects=4, target_radius=5, random_state=1)
+    settings = {"encoder": "tiny", "max_epochs": 30, "learning_rate": 3e-3, "random_state": 0}
+    scores = [
+        SupervisedSegmenter(precision=precision, schedule="cosine", **settings)
+        .fit(shapes.images, shapes.masks)
+        .score(test.images, test.masks)
+        for precision in ("fp32", "bf16")
+    ]
+    assert min(scores) > 0.6
+    assert abs(scores[0] - scores[1]) < 0.05
+
+
+def test_rows_are_images_of_their_shape(shapes):
+    rows = shapes.images.reshape(len(shapes.images), -1)
+    as_rows = classifier(image_shape=(32, 32, 3)).fit(rows, shapes.target)
+    as_pictures = classifier().fit(shapes.images, shapes.target)
+    np.testing.assert_array_equal(
+        as_rows.predict_proba(rows), as_pictures.predict_proba(shapes.images)
+    )
+    assert as_rows.n_features_in_ == 32 * 32 * 3
+
+
+def test_memory_is_flat_over_files(tmp_path, monkeypatch, shapes):
+    """However many files there are, no more than a batch and the next are in memory."""
+    import cv2
+
+    from segclf.data import file_source
+
+    paths = [str(tmp_path / f"{i}.png") for i in range(90)]
+    for path in paths:
+        cv2.imwrite(path, shapes.images[0])
+    fitted = classifier(batch_size=4).fit(shapes.images, shapes.target)
+    reads = []
+    read = file_source.read_image
+    monkeypatch.setattr(file_source, "read_image", lambda path: reads.append(path) or read(path))
+    ahead = []
+    _, outputs = fitted._outputs(paths, lambda scores: scores)
+    for n_seen, _ in enumerate(outputs, start=1):
+        ahead.append(len(reads) - 4 * n_seen)
+    assert len(reads) == 90
+    assert max(ahead) <= 4

@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+import torch
+
+from segclf import SupervisedSegmenter
+from segclf.datasets import make_shapes
+from segclf.methods.supervised_segmenter import SupervisedSegmentation
+from segclf.objectives import Progress
+
+
+def segmenter(**changes):
+    settings = {"encoder": "tiny", "max_epochs": 25, "learning_rate": 1e-2, "random_state": 0}
+    return SupervisedSegmenter(**{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    return make_shapes(48, image_size=32, n_objects=4, target_radius=5, random_state=0)
+
+
+def test_it_learns_the_shapes(shapes):
+    test = make_shapes(24, image_size=32, n_objects=4, target_radius=5, random_state=1)
+    assert segmenter().fit(shapes.images, shapes.masks).score(test.images, test.masks) > 0.6
+
+
+def test_unlabeled_images_and_pixels_cost_nothing(shapes):
+    """Masks of -1 train as if those pixels were not there, whatever the images hold."""
+    masks = list(shapes.masks[:24].astype(int)) + [None] * 24
+    fitted = segmenter(max_epochs=1).fit(shapes.images, masks)
+    assert fitted.n_classes_ == 2
+    assert np.isfinite(fitted.history_["loss"]).all()
+
+
+def test_an_image_labeled_negative_has_an_empty_mask(shapes):
+    negatives = np.flatnonzero(shapes.target == 0)[:8]
+    fitted = segmenter(max_epochs=8).fit(shapes.images[negatives], None, labels=np.zeros(8, int))
+    assert (fitted.predict(shapes.images) == 0).all()
+
+
+def test_labels_alone_teach_where_there_is_no_mask(shapes):
+    fitted = segmenter(max_epochs=1).fit(shapes.images, None, labels=shapes.target)
+    assert list(fitted.history_)[2:4] == ["segmentation", "label"]
+    assert (fitted.history_["label"] > 0).all()
+
+
+def test_the_label_term_is_left_out_where_all_masks_are_drawn(shapes):
+    fitted = segmenter(max_epochs=1).fit(shapes.images, shapes.masks, labels=shapes.target)
+    assert "label" not in fitted.history_
+
+
+def test_multi_class_ids(shapes):
+    masks = shapes.masks.astype(int)
+    masks[:, :16][masks[:, :16] == 1] = 2
+    fitted = segmenter(max_epochs=1).fit(shapes.images, masks)
+    assert fitted.n_classes_ == 3
+    proba = fitted.predict_proba(shapes.images[:3])
+    assert proba.shape == (3, 3, 32, 32)
+    np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-5)
+
+
+def test_multilabel_stacks(shapes):
+    masks = np.stack([shapes.masks, 1 - shapes.masks], axis=1).astype(int)
+    masks[0] = -1
+    fitted = segmenter(max_epochs=3).fit(shapes.images, masks)
+    assert fitted.multilabel_
+    assert fitted.predict(shapes.images[:3]).shape == (3, 2, 32, 32)
+    assert set(np.unique(fitted.predict(shapes.images[:3]))) <= {0, 1}
+
+
+def test_masks_come_back_at_the_own_size(shapes):
+    mixed = [image[: 20 + i] for i, image in enumerate(shapes.images[:6])]
+    masks = [mask[: 20 + i] for i, mask in enumerate(shapes.masks[:6])]
+    fitted = segmenter(max_epochs=1).fit(mixed, masks)
+    assert fitted.image_size_ == (22, 32)
+    assert [mask.shape for mask in fitted.predict(mixed)] == [image.shape[:2] for image in mixed]
+
+
+def test_tiles_agree_with_the_whole(shapes):
+    fitted = segmenter().fit(shapes.images, shapes.masks)
+    large = np.concatenate([shapes.images[:8:2], shapes.images[1:8:2]], axis=1)
+    whole = fitted.predict(large)
+    tiled = fitted.set_params(tile_size=32).predict(large)
+    assert (whole == tiled).mean() > 0.97
+
+
+def test_class_weight_balances_pixels(shapes):
+    weights = segmenter(class_weight="balanced")
+    fitted = weights.set_params(max_epochs=1).fit(shapes.images, shapes.masks)
+    share = shapes.masks.mean()
+    samples = fitted._check_targets(fitted._open(shapes.images), shapes.masks, None)
+    np.testing.assert_allclose(
+        fitted._class_weight(samples).numpy(), [0.5 / (1 - share), 0.5 / share], rtol=1e-5
+    )
+
+
+def test_wrong_class_weight_says_what_is_expected(shapes):
+    with pytest.raises(ValueError, match="has 3 weights; expected one for each of the 2 mask ids"):
+        segmenter(class_weight=[1, 2, 3]).fit(shapes.images, shapes.masks)
+
+
+def test_missing_targets_say_so(shapes):
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        segmenter().fit(shapes.images, None)
+
+
+def test_labels_and_masks_must_be_of_one_kind(shapes):
+    with pytest.raises(ValueError, match="do not go with masks that are exclusive ids"):
+        segmenter().fit(shapes.images, shapes.masks, labels=np.zeros((48, 2), int))
+
+
+def test_a_mask_of_another_size_is_named(shapes):
+    masks = list(shapes.masks)
+    masks[3] = masks[3][:-1]
+    with pytest.raises(ValueError, match="3"):
+        segmenter().fit(shapes.images, masks)
+
+
+def test_sample_weights_reach_both_terms():
+    class Fixed(torch.nn.Module):
+        def forward(self, image):
+            return image
+
+    batch = {
+        "image": torch.randn(3, 2, 4, 4),
+        "mask": torch.stack([torch.zeros(4, 4), torch.ones(4, 4), -torch.ones(4, 4)]).long(),
+        "label": torch.tensor([-1, -1, 1]),
+        "weight": torch.tensor([1.0, 0.0, 1.0]),
+    }
+    objective = SupervisedSegmentation(
+        Fixed(), loss="cross_entropy", class_weight=None, label_weight=2.0
+    )
+    terms = objective(batch, Progress(0, 0, 0.0))
+    first = {name: values[:1] for name, values in batch.items() if name in ("image", "mask")}
+    alone = objective(first, Progress(0, 0, 0.0))
+    torch.testing.assert_close(terms["segmentation"], alone["segmentation"])
+    assert terms["label"] > 0

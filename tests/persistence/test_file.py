@@ -1,0 +1,227 @@
+import inspect
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import segclf
+from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter, load, save
+from segclf.base import Segmenter
+from segclf.datasets import make_shapes
+from segclf.persistence import file as file_module
+
+SHAPES = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+SMALL = {"encoder": "tiny", "max_epochs": 1, "random_state": 0, "device": "cpu"}
+ESTIMATORS = [
+    name
+    for name in segclf.__all__
+    if inspect.isclass(getattr(segclf, name)) and issubclass(getattr(segclf, name), BaseEstimator)
+]
+
+
+def small(name):
+    estimator = getattr(segclf, name)()
+    known = estimator.get_params()
+    if "segmenter" in known:
+        return estimator.set_params(segmenter=SupervisedSegmenter(**SMALL))
+    return estimator.set_params(**{key: value for key, value in SMALL.items() if key in known})
+
+
+def fitted(estimator, y=SHAPES.target):
+    if isinstance(estimator, Segmenter):
+        return estimator.fit(SHAPES.images, SHAPES.masks)
+    return estimator.fit(SHAPES.images, y, masks=SHAPES.masks)
+
+
+def round_trip(estimator, tmp_path, **options):
+    save(estimator, tmp_path / "saved.safetensors")
+    return load(tmp_path / "saved.safetensors", **options)
+
+
+def assert_same_predictions(one, other):
+    for method in ("predict", "predict_proba", "predict_masks"):
+        if hasattr(one, method):
+            given, expected = (getattr(each, method)(SHAPES.images) for each in (other, one))
+            assert given.dtype == expected.dtype
+            np.testing.assert_array_equal(given, expected)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_every_estimator_comes_back(name, tmp_path):
+    saved = fitted(small(name))
+    loaded = round_trip(saved, tmp_path)
+    assert type(loaded) is type(saved)
+    assert_same_predictions(saved, loaded)
+    assert repr(loaded) == repr(saved)
+    assert repr(clone(loaded)) == repr(clone(saved))
+    assert vars(loaded).keys() == vars(saved).keys()
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_unfitted_and_fitted_again(name, tmp_path):
+    loaded = round_trip(small(name), tmp_path)
+    assert_same_predictions(fitted(small(name)), fitted(loaded))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array(["no", "yes"])[SHAPES.target],
+        np.array(["no", "yes"], dtype=object)[SHAPES.target],
+        np.append(SHAPES.target[:7], -1),
+        np.stack([SHAPES.target, 1 - SHAPES.target], axis=1),
+    ],
+    ids=["strings", "objects", "unlabeled", "multi-label"],
+)
+@pytest.mark.parametrize("name", ["ImageClassifier", "SegmentationClassifier"])
+def test_every_kind_of_labels(name, y, tmp_path):
+    masks = SHAPES.masks
+    if y.ndim == 2:
+        masks = np.stack([masks, 1 - masks], axis=1)
+    saved = small(name).fit(SHAPES.images, y, masks=masks)
+    loaded = round_trip(saved, tmp_path)
+    assert_same_predictions(saved, loaded)
+    assert loaded.classes_.dtype == saved.classes_.dtype
+
+
+def test_saved_again_it_is_the_same_file(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    save(fitted(small("SegmentationClassifier")), first)
+    save(load(first), second)
+    assert first.read_bytes() == second.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [first, second]
+
+
+def test_inside_scikit_learn(tmp_path):
+    summarizer = make_pipeline(
+        FunctionTransformer(validate=False), StandardScaler(), LogisticRegression()
+    )
+    summarizer.fit(np.arange(6.0).reshape(3, 2), [0, 1, 1])
+    loaded = round_trip(FrozenEstimator(summarizer), tmp_path)
+    X = np.random.default_rng(0).normal(size=(5, 2))
+    np.testing.assert_array_equal(loaded.predict_proba(X), summarizer.predict_proba(X))
+
+
+def test_metadata_requests_come_back(tmp_path):
+    from sklearn import config_context
+
+    with config_context(enable_metadata_routing=True):
+        saved = small("SegmentationClassifier").set_fit_request(masks=True, groups=False)
+        loaded = round_trip(saved, tmp_path)
+        assert str(loaded.get_metadata_routing()) == str(saved.get_metadata_routing())
+        assert "'masks': True" in str(clone(loaded).get_metadata_routing())
+
+
+def test_callbacks_stay_behind(tmp_path):
+    from sklearn.callback import ProgressBar
+
+    loaded = round_trip(small("ImageClassifier").set_callbacks(ProgressBar()), tmp_path)
+    assert not hasattr(loaded, "_skl_callbacks")
+
+
+def test_loading_draws_no_random_number(tmp_path):
+    save(fitted(small("ImageClassifier")), tmp_path / "saved")
+    before = torch.get_rng_state()
+    load(tmp_path / "saved")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "saved"
+    save(small("ImageClassifier"), path)
+    before = path.read_bytes()
+    with pytest.raises(TypeError, match=r"ImageClassifier\.loss"):
+        save(ImageClassifier(loss=lambda scores, target: scores.sum()), path)
+
+    def full(descriptor):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(file_module.os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        save(SupervisedSegmenter(), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_estimators_are_saved(tmp_path):
+    with pytest.raises(TypeError, match="takes an estimator"):
+        save({"a": 1}, tmp_path / "saved")
+    with pytest.raises(TypeError, match="takes an estimator"):
+        save(SegmentationClassifier, tmp_path / "saved")
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        load(tmp_path / "nowhere")
+
+
+def test_something_else(tmp_path):
+    path = tmp_path / "other"
+    path.write_text("no tensors at all")
+    with pytest.raises(ValueError, match=r"other is not a file that segclf\.save wrote"):
+        load(path)
+    save_file({"weight": np.zeros(3)}, path)
+    with pytest.raises(ValueError, match=r"not one that segclf\.save wrote"):
+        load(path)
+
+
+@pytest.mark.parametrize("place", [3, 0.5, -1], ids=["size", "middle", "last"])
+def test_damaged(place, tmp_path):
+    path = tmp_path / "saved"
+    save(fitted(small("ImageClassifier")), path)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content)) if isinstance(place, float) else place] ^= 64
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        load(path)
+
+
+def test_cut_short(tmp_path):
+    path = tmp_path / "saved"
+    save(fitted(small("ImageClassifier")), path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="damaged"):
+        load(path)
+
+
+def rewrite(path, change):
+    """Change a file's header, arrays and checksum as they are."""
+    with safe_open(path, framework="numpy") as opened:
+        header = json.loads(opened.metadata()["segclf"])
+        arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    change(header)
+    save_file(arrays, path, metadata={"segclf": json.dumps(header)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h: h.update(format=2, segclf="9.0"), r"format 2 \(segclf 9.0\); this is segclf"),
+        (lambda h: h.pop("estimator"), r"damaged: no \['estimator'\]"),
+        (lambda h: h["estimator"]["parameters"].update(depth=3), "depth"),
+        (lambda h: h["estimator"]["learned"].pop("network_"), None),
+        (lambda h: h["estimator"]["learned"]["network_"].pop("recipe"), "KeyError: 'recipe'"),
+        (lambda h: h["estimator"].pop("learned"), "KeyError: 'learned'"),
+        (lambda h: h["estimator"].update(parameters={"$code": "1 + 1"}), "No value is written as"),
+        (lambda h: h.update(estimator=[]), "cannot be loaded"),
+    ],
+    ids=["newer", "headless", "parameter", "unfitted", "recipe", "nothing", "form", "list"],
+)
+def test_changed_header(change, message, tmp_path):
+    path = tmp_path / "saved"
+    save(fitted(small("ImageClassifier")), path)
+    rewrite(path, change)
+    if message is None:
+        with pytest.raises(AttributeError, match="network_"):
+            load(path).predict(SHAPES.images)
+    else:
+        with pytest.raises(ValueError, match=message):
+            load(path)
