@@ -143,7 +143,7 @@ class NumberOfClasses(skorch.callbacks.Callback):
     """Tell the module how many classes there are."""
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        n_classes = len(np.unique(y)) if y is not None else 2
+        n_classes = len(np.unique(np.asarray(y))) if y is not None else 2
         if net.module_.layers[2].out_features != n_classes:
             net.set_params(module__n_classes=n_classes)
 

@@ -163,9 +163,8 @@ class TutorialSides:
     def __init__(self, options: argparse.Namespace, seed: int) -> None:
         n_samples = options.n_train + options.n_test
         shapes = make_shapes(n_samples, image_size=options.image_size, random_state=seed)
-        train, self.test = slice(options.n_train), slice(options.n_train, None)
-        self.train_images, self.train_masks = shapes.images[train], shapes.masks[train]
-        self.test_images, self.test_masks = shapes.images[self.test], shapes.masks[self.test]
+        self.train_images, self.test_images = np.split(shapes.images, [options.n_train])
+        self.train_masks, self.test_masks = np.split(shapes.masks, [options.n_train])
         self.n_epochs = options.epochs
         torch.manual_seed(seed)
         self.network = smp.create_model(

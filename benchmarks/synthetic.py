@@ -60,7 +60,7 @@ class Settings:
     n_test: int
     architecture: str
     encoder: str
-    loss: str = "cross_entropy"
+    loss: str
     updates: int
     batch_size: int
     learning_rate: float
@@ -84,8 +84,9 @@ PRESETS = {
         n_test=500,
         architecture="unet",
         encoder="resnet18",
-        updates=100,
-        batch_size=32,
+        loss="dice_cross_entropy",
+        updates=150,
+        batch_size=16,
         learning_rate=1e-3,
         schedule="one_cycle",
     ),
@@ -98,6 +99,7 @@ PRESETS = {
         n_test=10_000,
         architecture="fcn",
         encoder="resnet50",
+        loss="cross_entropy",
         updates=20_000,
         batch_size=32,
         learning_rate=1e-4,

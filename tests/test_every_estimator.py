@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.base import clone
-from sklearn.utils.estimator_checks import check_estimator_cloneable, check_no_attributes_set_in_init
+from sklearn.base import clone, is_classifier
 
 import segclf
 from segclf.base import Segmenter
@@ -20,28 +19,132 @@ ROOT = Path(__file__).resolve().parents[1]
 TINY = {"encoder": "tiny", "max_epochs": 2, "learning_rate": 1e-2}
 N_CHECKS = 63  # of scikit-learn 1.9; fewer mean that a tag of ours silenced one
 N_SEGMENTER_CHECKS = 42
-SCIKIT_LEARN = ("SegmentationClassifier", "ImageClassifier")
+N_MULTILABEL_CHECKS = 3
+SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 
 
-def small(name):
-    """The estimator of that name, with settings that train in a moment."""
-    kind = getattr(segclf, name)
+def small(kind):
+    """An estimator of that class, with settings that train in a moment."""
     parameters = kind().get_params(deep=False)
-    settings = {key: value for key, value in TINY.items() if key in parameters}
+    settings = {name: value for name, value in TINY.items() if name in parameters}
     if "segmenter" in parameters:
         settings["segmenter"] = segclf.SupervisedSegmenter(**TINY)
-    return kind(**settings)
+    return kind(**settings, random_state=0)
 
 
-def names_of(kind):
-    found = {name: getattr(segclf, name) for name in segclf.__all__}
-    return [name for name, thing in found.items() if isinstance(thing, type) and kind(thing)]
+PUBLIC = [getattr(segclf, name) for name in segclf.__all__]
+ESTIMATORS = [t for t in PUBLIC if isinstance(t, type) and hasattr(t, "get_params")]
+SEGMENTERS = [kind for kind in ESTIMATORS if issubclass(kind, Segmenter)]
+CLASSIFIERS = [kind for kind in ESTIMATORS if is_classifier(kind())]
 
 
-ESTIMATORS = names_of(lambda thing: hasattr(thing, "get_params"))
-SEGMENTERS = names_of(lambda thing: issubclass(thing, Segmenter))
-CLASSIFIERS = names_of(lambda t: getattr(t, "_estimator_type", "") == "classifier" or _decides(t))
+def by_name(thing):
+    return thing.__name__
 
 
-def _decides(thing):
-    return hasattr(thing, "get_params") and hasattr(thing, "predict") and thing not in (Segmenter,)
+def test_all_are_found():
+    assert {kind.__name__ for kind in SEGMENTERS} >= {"SupervisedSegmenter"}
+    assert {kind.__name__ for kind in CLASSIFIERS} >= {"SegmentationClassifier", "ImageClassifier"}
+    assert len(segmenter_checks()) >= N_SEGMENTER_CHECKS
+
+
+@pytest.mark.parametrize("kind", SEGMENTERS, ids=by_name)
+@pytest.mark.parametrize("check", segmenter_checks(), ids=by_name)
+def test_segmenter(kind, check):
+    check(small(kind))
+
+
+def test_check_segmenter_names_what_fails():
+    """A segmenter that hands each image's mask to the next fails, and is told by which checks."""
+
+    class Careless(segclf.SupervisedSegmenter):
+        def predict_proba(self, X):
+            return np.roll(super().predict_proba(X), 1, axis=0)
+
+    with pytest.raises(ExceptionGroup, match="check_subset_invariance") as raised:
+        check_segmenter(Careless(**TINY))
+    assert any("check_lists_of_sizes" in error.__notes__[-1] for error in raised.value.exceptions)
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS, ids=by_name)
+def test_clone(kind):
+    estimator = small(kind)
+    copy = clone(estimator)
+    assert copy is not estimator
+    assert repr(copy.get_params()) == repr(estimator.get_params())
+    assert vars(copy).keys() == set(estimator.get_params(deep=False))
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS, ids=by_name)
+def test_classifier_same_seed_same_bits(kind):
+    first, second = (
+        small(kind).fit(SHAPES.images, SHAPES.target, masks=SHAPES.masks) for _ in range(2)
+    )
+    expected = first.predict_proba(SHAPES.images)
+    np.testing.assert_array_equal(second.predict_proba(SHAPES.images), expected)
+    first.fit(SHAPES.images, SHAPES.target, masks=SHAPES.masks)
+    np.testing.assert_array_equal(first.predict_proba(SHAPES.images), expected)
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS, ids=by_name)
+def test_classifier_judges_each_image_alone(kind):
+    trained = small(kind).fit(SHAPES.images, SHAPES.target, masks=SHAPES.masks)
+    together = trained.predict_proba(SHAPES.images)
+    order = np.random.default_rng(0).permutation(len(together))
+    shuffled = trained.predict_proba(SHAPES.images[order])
+    np.testing.assert_allclose(shuffled, together[order], rtol=0, atol=1e-7)
+    for index, expected in enumerate(together):
+        alone = trained.predict_proba(SHAPES.images[index : index + 1])
+        np.testing.assert_allclose(alone[0], expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS, ids=by_name)
+@pytest.mark.parametrize("value", [0, 7, 255])
+def test_classifier_on_constant_images(kind, value):
+    flat = np.full_like(SHAPES.images, value)
+    for images in (SHAPES.images, flat):
+        trained = small(kind).fit(images, SHAPES.target, masks=SHAPES.masks)
+        probabilities = trained.predict_proba(flat)
+        assert np.isfinite(probabilities).all()
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def compliance(tmp_path_factory):
+    """What scikit-learn's own checks say, in a process where scipy knows the array API."""
+    folder = Path(os.environ.get("CI_ARTIFACTS") or tmp_path_factory.mktemp("compliance"))
+    written = folder / "scikit_learn_compliance.json"
+    written.unlink(missing_ok=True)
+    script = ROOT / "benchmarks" / "compliance.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--folder", str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert written.exists(), done.stdout + done.stderr
+    print(done.stdout)
+    return json.loads(written.read_text())["estimators"]
+
+
+@pytest.mark.parametrize("name", ["SegmentationClassifier", "ImageClassifier"])
+def test_check_estimator(compliance, name):
+    results = compliance[name]["check_estimator"]
+    assert [one for one in results if one["state"] not in ("passed", "xfail")] == []
+    exempt = [one["check"] for one in results if one["state"] == "xfail"]
+    assert [c for c in exempt if not c.startswith("check_sample_weight_equivalence")] == []
+    assert len(results) >= N_CHECKS
+    print(f"{name}: {len(results)} checks, {len(exempt)} of them expected to fail")
+
+
+@pytest.mark.parametrize("name", ["SegmentationClassifier", "ImageClassifier"])
+def test_multilabel_checks(compliance, name):
+    results = compliance[name]["multilabel"]
+    assert [one for one in results if one["state"] != "passed"] == []
+    assert len(results) >= N_MULTILABEL_CHECKS
+
+
+def test_skorch_ran_the_same_checks(compliance):
+    theirs = {one["check"] for one in compliance["skorch NeuralNetClassifier"]["check_estimator"]}
+    ours = {one["check"] for one in compliance["ImageClassifier"]["check_estimator"]}
+    assert len(theirs & ours) >= 40

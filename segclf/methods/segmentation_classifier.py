@@ -197,15 +197,10 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
         """Fit on all labeled images, or on one of each class where masks teach it nothing."""
         summarizer = clone(make_plugin("summarizer", self.summarizer))
         encoded = labels.encoded
-        if labels.multilabel:
-            chosen = np.flatnonzero((encoded >= 0).all(1))
-            chosen = chosen if get_tags(summarizer).requires_fit else chosen[:1]
-            return summarizer.fit(self._maps(X, chosen), encoded[chosen])
-        chosen = np.flatnonzero(encoded >= 0)
+        chosen = np.flatnonzero((encoded.reshape(len(encoded), -1) >= 0).all(1))
         if not get_tags(summarizer).requires_fit:
-            chosen = np.unique(encoded, return_index=True)[1]
-            chosen = chosen[encoded[chosen] >= 0]
-        return summarizer.fit(self._maps(X, chosen), self.classes_[encoded[chosen]])
+            chosen = chosen[np.unique(encoded[chosen], axis=0, return_index=True)[1]]
+        return summarizer.fit(self._maps(X, chosen), encoded[chosen])
 
     def _maps(self, X: Any, chosen: NDArray[np.intp]) -> Any:
         """Predicted maps of the chosen images; a list where they are of several sizes."""

@@ -1,0 +1,72 @@
+import importlib.util
+
+import cv2
+import matplotlib
+import pytest
+import rich
+
+from segclf import demo
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The demo with few, small images."""
+    monkeypatch.setattr(demo, "N_TRAIN", 12)
+    monkeypatch.setattr(demo, "N_TEST", 10)
+    scene = {"image_size": 32, "n_objects": 3, "target_radius": 3}
+    monkeypatch.setattr(demo, "SCENE", demo.SCENE | scene)
+    yield
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+
+
+def test_prints_progress_and_a_table_and_draws(small, tmp_path, capsys):
+    picture = tmp_path / "new" / "demo.png"
+    results = demo.run(picture, encoder="tiny", max_epochs=2)
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "\r" not in printed
+    assert "SupervisedSegmenter - fit" in printed
+    assert "100%" in printed
+    rows = {words[0]: words for words in map(str.split, printed.splitlines()) if words}
+    for result in results:
+        assert rows[result.name][1:3] == [f"{result.auroc:.2f}", f"{result.balanced_accuracy:.2f}"]
+    assert str(picture.resolve()) in printed
+    height, width = cv2.imread(str(picture)).shape[:2]
+    assert width > height > 100
+
+
+def test_both_models_share_all_settings():
+    models = demo._models(3, "tiny", 7)
+    ours = models["SegmentationClassifier"].segmenter.get_params()
+    baseline = models["ImageClassifier"].get_params()
+    shared = (set(ours) & set(baseline)) - {"loss"}
+    assert {name: ours[name] for name in shared} == {name: baseline[name] for name in shared}
+    assert (ours["random_state"], ours["encoder"], ours["max_epochs"]) == (3, "tiny", 7)
+
+
+def test_no_test_image_is_trained_on(small):
+    shapes = demo.make_shapes(22, **demo.SCENE, random_state=0)
+    train, test = demo._split(shapes)
+    assert (len(train.images), len(test.images)) == (12, 10)
+    assert (train.masks[-1] == shapes.masks[11]).all()
+    assert (test.images[0] == shapes.images[12]).all()
+
+
+def test_says_what_to_install_before_it_trains(monkeypatch, tmp_path):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: (name != "rich" and found(name)) or None
+    )
+    with pytest.raises(SystemExit, match=r"needs rich: pip install 'segclf\[plot\]'"):
+        demo.run(tmp_path / "demo.png")
+
+
+@pytest.fixture(autouse=True)
+def _restore_console():
+    width = rich.get_console().width
+    yield
+    rich.reconfigure(width=width)

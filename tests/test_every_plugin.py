@@ -1,0 +1,61 @@
+"""Every installed plugin keeps what its kind promises, by our own conformance checks."""
+
+import numpy as np
+import pytest
+
+from segclf.registry import KINDS, list_plugins, make_plugin
+from segclf.testing import check_plugin, plugin_checks
+
+PLUGINS = list_plugins()
+
+
+def test_ours_are_found():
+    assert ("summarizer", "segclf:threshold") in {(p.kind, p.id) for p in PLUGINS}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.id)
+def test_plugin(plugin):
+    check_plugin(plugin.kind, plugin.id)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_checks(kind):
+    assert len(plugin_checks(kind)) >= 8
+
+
+def test_unknown_kind():
+    with pytest.raises(ValueError, match="No kind of plugin named 'thresh'; there are: pseudo"):
+        plugin_checks("thresh")
+
+
+@pytest.mark.parametrize(
+    ("answer", "failing"),
+    [
+        (lambda image: image > image.mean(), None),
+        (lambda image: (image > 9).astype(np.uint8), "check_mask_form"),
+        (lambda image: (image > 9)[:-1], "check_mask_form"),
+        (lambda image: np.where(image.std() > 0, image > 9, np.nan), "check_mask_of_constant"),
+    ],
+)
+def test_thresholders_that_break_their_promise_fail(answer, failing):
+    failed = [c.__name__ for c in plugin_checks("thresholder")[3:] if _fails(c, answer)]
+    assert any(name.startswith(failing) for name in failed) if failing else failed == []
+
+
+def test_summarizers_that_break_their_promise_fail():
+    summarizer = make_plugin("summarizer", "threshold")
+
+    class Contrary(type(summarizer)):
+        def predict(self, P):
+            return super().predict(P)[::-1]
+
+    failed = [c.__name__ for c in plugin_checks("summarizer") if _fails(c, Contrary())]
+    assert "check_summarizes" in failed
+
+
+def _fails(check, subject):
+    try:
+        check(subject)
+    except Exception:
+        return True
+    return False

@@ -1,0 +1,200 @@
+"""The table of docs/scikit_learn.md, row by row: masks through scikit-learn's meta-estimators."""
+
+import cv2
+import numpy as np
+import pytest
+import sklearn
+import torch
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import BaggingClassifier
+from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    TunedThresholdClassifierCV,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from segclf import SegmentationClassifier, SupervisedSegmenter
+
+SIZE = 16
+GRID = {"segmenter__learning_rate": [1e-3, 1e-2]}
+
+
+class Witness(SupervisedSegmenter):
+    """Sees in `fit` whether each mask came with its own image: a mask is where there is red."""
+
+    def fit(self, X, y, *, labels=None, sample_weight=None, groups=None):
+        images = np.asarray(X).reshape(-1, SIZE, SIZE, 3)
+        assert y is not None, "no masks arrived"
+        np.testing.assert_array_equal(y, images[..., 0] > 128)
+        return super().fit(X, y, labels=labels, sample_weight=sample_weight, groups=groups)
+
+
+def make_data(n_samples=16):
+    generator = np.random.default_rng(0)
+    y = np.arange(n_samples) % 2
+    X = generator.integers(0, 100, (n_samples, SIZE, SIZE, 3), dtype=np.uint8)
+    for index in np.flatnonzero(y):
+        top, left = generator.integers(0, SIZE // 2, 2)
+        X[index, top : top + 8, left : left + 8, 0] = 255
+    return X, y, (X[..., 0] > 128).astype(np.uint8)
+
+
+X, Y, MASKS = make_data()
+ROWS = X.reshape(len(X), -1)
+
+
+def classifier(kind=Witness, *, image_shape=None, request=None):
+    segmenter = kind(encoder="tiny", max_epochs=1, image_shape=image_shape)
+    made = SegmentationClassifier(segmenter=segmenter, random_state=0)
+    return made if request is None else made.set_fit_request(masks=request)
+
+
+def search(estimator):
+    return GridSearchCV(estimator, GRID, cv=2, error_score="raise")
+
+
+def halving_search(estimator):
+    return HalvingGridSearchCV(
+        estimator, GRID, cv=2, min_resources=8, random_state=0, error_score="raise"
+    )
+
+
+def tuned(estimator):
+    return TunedThresholdClassifierCV(estimator, cv=2)
+
+
+def calibrated(estimator):
+    return CalibratedClassifierCV(estimator, cv=2)
+
+
+def bagged(estimator):
+    return BaggingClassifier(estimator, n_estimators=2, random_state=0)
+
+
+def piped(estimator):
+    return make_pipeline(FunctionTransformer(), estimator)
+
+
+@pytest.fixture(params=[False, True], ids=["routing-off", "routing-on"])
+def routing(request):
+    with sklearn.config_context(enable_metadata_routing=request.param):
+        yield request.param
+
+
+@pytest.fixture
+def routing_on():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.mark.parametrize("meta", [search, halving_search, calibrated])
+def test_masks_arrive(meta, routing):
+    estimator = meta(classifier(request=True if routing else None))
+    assert estimator.fit(X, Y, masks=MASKS).predict(X).shape == Y.shape
+
+
+def test_masks_arrive_in_cross_validate(routing):
+    estimator = classifier(request=True if routing else None)
+    scores = cross_validate(estimator, X, Y, cv=2, params={"masks": MASKS}, error_score="raise")
+    assert np.isfinite(scores["test_score"]).all()
+
+
+def test_masks_arrive_in_a_pipeline(routing):
+    name = "masks" if routing else "segmentationclassifier__masks"
+    estimator = piped(classifier(request=True if routing else None))
+    assert estimator.fit(X, Y, **{name: MASKS}).predict(X).shape == Y.shape
+
+
+def test_masks_arrive_in_a_search_over_a_pipeline(routing_on):
+    grid = {"segmentationclassifier__segmenter__learning_rate": [1e-3, 1e-2]}
+    estimator = GridSearchCV(piped(classifier(request=True)), grid, cv=2, error_score="raise")
+    assert estimator.fit(X, Y, masks=MASKS).predict(X).shape == Y.shape
+
+
+def test_tuned_threshold_takes_masks_with_routing(routing_on):
+    estimator = tuned(classifier(request=True)).fit(X, Y, masks=MASKS)
+    assert estimator.predict(X).shape == Y.shape
+
+
+def test_bagging_takes_rows_with_routing(routing_on):
+    estimator = bagged(classifier(image_shape=(SIZE, SIZE, 3), request=True))
+    assert estimator.fit(ROWS, Y, masks=MASKS).predict(ROWS).shape == Y.shape
+
+
+@pytest.mark.parametrize("meta", [tuned, bagged])
+def test_need_routing_for_masks(meta):
+    with pytest.raises(ValueError, match="only supported if enable_metadata_routing=True"):
+        meta(classifier()).fit(X, Y, masks=MASKS)
+
+
+def test_bagging_takes_no_images(routing_on):
+    with pytest.raises(ValueError, match="Found array with dim 4, while dim <= 2 is required"):
+        bagged(classifier(request=True)).fit(X, Y, masks=MASKS)
+
+
+@pytest.mark.parametrize("meta", [search, calibrated, tuned])
+def test_routing_wants_a_request(meta, routing_on):
+    with pytest.raises(UnsetMetadataPassedError, match="set_fit_request"):
+        meta(classifier()).fit(X, Y, masks=MASKS)
+
+
+@pytest.mark.parametrize("meta", [search, halving_search, calibrated, tuned, piped])
+def test_labels_alone_need_no_masks(meta, routing):
+    assert meta(classifier(SupervisedSegmenter)).fit(X, Y).predict(X).shape == Y.shape
+
+
+@pytest.mark.parametrize("meta", [search, calibrated])
+@pytest.mark.parametrize("form", ["list", "paths", "tensor", "rows"])
+def test_every_form_of_images(meta, form, tmp_path, routing_on):
+    paths = [str(tmp_path / f"{number}.png") for number in range(len(X))]
+    for path, image in zip(paths, X, strict=True):
+        cv2.imwrite(path, image[..., ::-1])
+    tensor = torch.from_numpy(X).permute(0, 3, 1, 2)
+    given = {"list": list(X), "paths": paths, "tensor": tensor, "rows": ROWS}[form]
+    shape = (SIZE, SIZE, 3) if form == "rows" else None
+    estimator = meta(classifier(SupervisedSegmenter, image_shape=shape, request=True))
+    array = meta(classifier(SupervisedSegmenter, request=True)).fit(X, Y, masks=MASKS)
+    estimator.fit(given, Y, masks=MASKS)
+    np.testing.assert_allclose(estimator.predict_proba(given), array.predict_proba(X), atol=1e-6)
+
+
+def test_groups_and_weights_are_routed(routing_on):
+    estimator = classifier(request=True).set_fit_request(
+        masks=True, groups=True, sample_weight=True
+    )
+    estimator.set_params(segmenter__validation_fraction=0.5)
+    scores = cross_validate(
+        estimator.set_score_request(sample_weight=False),
+        X,
+        Y,
+        cv=2,
+        params={"masks": MASKS, "groups": np.arange(16) // 4, "sample_weight": np.ones(16)},
+        error_score="raise",
+    )
+    assert np.isfinite(scores["test_score"]).all()
+
+
+def test_two_jobs_compute_on_one_thread_each(tmp_path, monkeypatch):
+    """The workers write down their threads; a count that is asked for is not overruled."""
+    monkeypatch.delenv("SEGCLF_NUM_THREADS", raising=False)
+
+    def optimizer(groups, *, lr, weight_decay):
+        n_threads = torch.get_num_threads()
+        (tmp_path / f"{lr}-{n_threads}").touch()
+        return torch.optim.SGD(groups, lr=lr, weight_decay=weight_decay)
+
+    estimator = classifier(SupervisedSegmenter)
+    estimator.set_params(segmenter__optimizer=optimizer)
+    grid = [
+        {"segmenter__learning_rate": [0.1], "segmenter__n_threads": [None]},
+        {"segmenter__learning_rate": [0.2], "segmenter__n_threads": [2]},
+    ]
+    GridSearchCV(estimator, grid, cv=2, n_jobs=2, refit=False, error_score="raise").fit(
+        X, Y, masks=MASKS
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {"0.1-1", "0.2-2"}
