@@ -74,6 +74,7 @@ def estimators():
 
 def checked(estimator):
     """Run all checks: {"check_estimator": [...], "multilabel": [...]}, a dict for each check."""
+    torch.manual_seed(0)  # skorch has no random_state
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = estimator_checks.check_estimator(

@@ -18,22 +18,17 @@ Run: python benchmarks/synthetic.py [--preset small|full] [--jobs 2] [--output r
 """
 
 import argparse
-import datetime
 import json
 import math
-import os
-import platform
 import time
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import joblib
 import numpy as np
-import sklearn
-import torch
+from machine import describe_machine
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-import segclf
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
 from segclf.datasets import SHAPES_EXPERIMENT_LEVELS, make_shapes_experiment
 
@@ -112,7 +107,8 @@ def main() -> None:
     options, settings = parsed_arguments()
     options.output.mkdir(parents=True, exist_ok=True)
     file = options.output / "synthetic.json"
-    report = {"machine": machine(options.jobs), "settings": plain(settings), "points": []}
+    machine = f"{describe_machine()}, {options.jobs} job(s)"
+    report = {"machine": machine, "settings": plain(settings), "points": []}
     if file.exists() and (earlier := json.loads(file.read_text()))["settings"] == plain(settings):
         report["points"] = earlier["points"]
     print_settings(report)
@@ -269,28 +265,9 @@ def draw(settings: Settings, report: dict, output: Path) -> Path:
     return file
 
 
-def machine(n_jobs: int) -> dict:
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return {
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{platform.machine()}, {processor()}, {os.cpu_count()} cores, {device}",
-        "jobs": n_jobs,
-        "software": f"Python {platform.python_version()}, segclf {segclf.__version__}, "
-        f"torch {torch.__version__}, scikit-learn {sklearn.__version__}, numpy {np.__version__}",
-    }
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown processor"
-
-
 def print_settings(report: dict) -> None:
-    for name, value in {**report["machine"], **report["settings"]}.items():
+    print(report["machine"])
+    for name, value in report["settings"].items():
         print(f"{name:14s} {value}")
     if report["points"]:
         print(f"{'resumed':14s} {len(report['points'])} scores are there already")

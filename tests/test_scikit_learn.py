@@ -92,6 +92,13 @@ def routing_on():
         yield
 
 
+def test_the_witness_notices():
+    with pytest.raises(AssertionError, match="Arrays are not equal"):
+        classifier().fit(X, Y, masks=MASKS[::-1])
+    with pytest.raises(AssertionError, match="no masks arrived"):
+        search(classifier()).fit(X, Y)
+
+
 @pytest.mark.parametrize("meta", [search, halving_search, calibrated])
 def test_masks_arrive(meta, routing):
     estimator = meta(classifier(request=True if routing else None))

@@ -263,6 +263,7 @@ def freeze(network: Any) -> dict[str, Any]:
 
 def thaw(frozen: dict[str, Any]) -> nn.Module:
     """Return the network of plain data that `freeze` made."""
-    network = build(frozen["recipe"])
+    with torch.random.fork_rng(devices=[]):  # it is born random, and then filled in
+        network = build(frozen["recipe"])
     network.load_state_dict({n: torch.as_tensor(a) for n, a in frozen["arrays"].items()})
     return network.eval()

@@ -10,7 +10,7 @@ from segclf.displays.pictures import as_picture, as_regions, faded
 # Okabe and Ito's colors, told apart by the color-blind; the mark says the same without color.
 RIGHT_COLOR, WRONG_COLOR, UNKNOWN_COLOR = "#009E73", "#D55E00", "#999999"
 RIGHT_MARK, WRONG_MARK = "✓", "✗"
-REGION_COLORS = ("#F0E442", "#56B4E9", "#E69F00", "#CC79A7")
+REGION_COLORS = ("#FF2E93", "#56B4E9", "#F0E442", "#E69F00")
 OPACITY = 0.75
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import sklearn
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as pack
@@ -109,8 +108,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[type] = ()) -> Any:
     names = sorted(set(named_classes(header["estimator"])))
     classes = {name: trusted_class(name, given, path) for name in names}
     try:
-        with torch.random.fork_rng(devices=[]):  # a network is born random, and then filled in
-            return Reader(arrays, classes).estimator(header["estimator"])
+        return Reader(arrays, classes).estimator(header["estimator"])
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} cannot be loaded: {type(error).__name__}: {error} It is damaged, or its "
