@@ -23,7 +23,7 @@ def new_figure(width: float, height: float) -> Any:
             "Drawing needs matplotlib, which is not installed: pip install 'segclf[plot]'"
         ) from error
     figure = pyplot.figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.1)
+    figure.get_layout_engine().set(h_pad=0.07)
     return figure
 
 

@@ -7,6 +7,7 @@ from segclf.displays.canvas import INCHES_PER_TILE, new_figure
 from segclf.displays.mask_display import MaskDisplay
 from segclf.displays.predictions import predicted_tiles
 
+INCHES_OF_TEXT = 0.9
 LEGEND = "filled: predicted mask, dashed: true mask, ✓ / ✗: label right or wrong"
 
 
@@ -106,7 +107,7 @@ class ComparisonDisplay:
         """
         n_columns = max(len(display.tiles) for display in self.displays.values())
         if figure is None:
-            height = 1.5 * INCHES_PER_TILE * len(self.displays)
+            height = (INCHES_PER_TILE + INCHES_OF_TEXT) * len(self.displays)
             figure = new_figure(INCHES_PER_TILE * n_columns, height)
         parts = figure.subfigures(len(self.displays), 1, squeeze=False).ravel()
         for part, (title, display) in zip(parts, self.displays.items(), strict=True):

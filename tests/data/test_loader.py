@@ -47,6 +47,19 @@ def test_reading_once_or_each_time_is_the_same(monkeypatch):
         assert b["image"].is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_each_batch_holds_the_rows_of_its_index(n_channels):
+    images = np.random.default_rng(0).random((5, 6, 8, n_channels), dtype=np.float32)
+    masks = np.random.default_rng(1).integers(-1, 2, (5, 2, 6, 8))
+    several = Samples(
+        images=as_images(images), masks=as_masks(masks, 5), n_mask_channels=2, dense=True
+    )
+    for batch in Loader(several, batch_size=2, seed=0).epoch(0):
+        rows = batch["index"].numpy()
+        assert np.array_equal(batch["image"].permute(0, 2, 3, 1), images[rows])
+        assert np.array_equal(batch["mask"], masks[rows])
+
+
 def test_augmentation_draws_from_seed_and_epoch():
     def jitter(image, mask, generator):
         return image + torch.rand(len(image), 1, 1, 1, generator=generator), mask
