@@ -157,7 +157,9 @@ def load(folder: Path, size: int) -> dict[str, Any]:
     groups = {row["image"]: row["group"] for row in csv.DictReader((folder / "meta.csv").open())}
     images = [cv2.imread(str(folder / row["image"])) for row in rows]
     return {
-        "images": np.stack([cv2.resize(i, (size, size), interpolation=cv2.INTER_AREA) for i in images]),
+        "images": np.stack(
+            [cv2.resize(i, (size, size), interpolation=cv2.INTER_AREA) for i in images]
+        ),
         "masks": [read_mask(folder, row["mask"], size) for row in rows],
         "labels": np.array([int(int(row["label"]) > 0) for row in rows]),
         "split": np.array([row["split"] for row in rows]),

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.command == "demo":
         from segclf.demo import run  # brings torch, which the other commands start without
 
-        run(given.output)
+        run(given.output, seed=given.seed, max_epochs=given.epochs)
     elif given.command == "plugins":
         print(_plugins_json() if given.json else _plugins_table(given.verbose))
     else:
@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         default=pathlib.Path("segclf-demo.png"),
         help="where to write the picture (%(default)s)",
     )
+    demo.add_argument("--seed", type=int, default=0, help="decides images and training")
+    demo.add_argument("--epochs", type=int, default=15, help="passes over the training images")
     plugins = commands.add_parser("plugins", help="list the installed plugins")
     plugins.add_argument("--json", action="store_true", help="everything, for programs")
     plugins.add_argument("--verbose", action="store_true", help="whole tracebacks")
@@ -94,6 +96,8 @@ def _info() -> dict[str, str]:
     """What to put into a bug report."""
     import torch
 
+    from segclf.training import choose_threads
+
     found = {name: _version(distribution) for name, distribution in PACKAGES.items()}
     flags = _cpu_flags()
     bf16 = ", ".join(flag for flag in BF16_FLAGS if flag in flags)
@@ -105,7 +109,8 @@ def _info() -> dict[str, str]:
         "CPU capability": torch.backends.cpu.get_cpu_capability(),
         "CPU bf16": f"native ({bf16})" if bf16 else "no sign of native support",
         "cores": f"{_usable_cores()} usable of {os.cpu_count()}",
-        "threads": f"{torch.get_num_threads()} of torch",
+        "threads": f"{choose_threads(None)} by our rule, {torch.get_num_threads()} by torch's",
+        "precision": "fp32, or bf16 where a try on the network at hand shows it to be faster",
         "plugins": ", ".join(sorted({plugin.distribution for plugin in list_plugins()})),
     }
 

@@ -30,7 +30,9 @@ def test_it_classifies_through_masks(shapes, test_shapes):
 
 
 def test_positive_masks_and_negative_labels_are_enough(shapes, test_shapes):
-    masks = [mask if label else None for mask, label in zip(shapes.masks, shapes.target, strict=True)]
+    masks = [
+        mask if label else None for mask, label in zip(shapes.masks, shapes.target, strict=True)
+    ]
     fitted = classifier(30).fit(shapes.images, shapes.target, masks=masks)
     scores = fitted.predict_proba(test_shapes.images)[:, 1]
     assert roc_auc_score(test_shapes.target, scores) > 0.95
