@@ -11,9 +11,10 @@ class Mean(Objective):
     def __init__(self):
         super().__init__()
         self.network = nn.BatchNorm2d(1)
+        self.ballast = nn.Parameter(torch.zeros(999_998))
 
     def forward(self, batch, progress):
-        return {"mean": self.network(batch["image"]).square().mean()}
+        return {"mean": self.network(batch["image"]).square().mean() + 0 * self.ballast.sum()}
 
 
 def choose(size, setting="auto"):
