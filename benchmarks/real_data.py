@@ -2,7 +2,9 @@
 
 Each data set is a folder with ``labels.csv`` (image, mask, label, split) and ``meta.csv`` (group).
 The question is presence: any finding against none. Both sides get the same images, encoder,
-number of epochs, augmentation and schedule; trivial baselines stand beside them.
+number of steps, augmentation and schedule; trivial baselines stand beside them. The small preset
+holds three sets, 10 % and 100 % of the training images (from scratch only 10 %), 3 seeds, images of
+96 x 96 and 180 steps of 16, and ends in an hour on 2 cores; the full one needs a GPU.
 
     python benchmarks/real_data.py --data FOLDER --preset small --jobs 2
 """
@@ -44,15 +46,17 @@ SUMMARIZER = "threshold"
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {
         "sets": ["busi", "lgg_mri", "magnetic_tile"],
-        "fractions": [0.1],
+        "fractions": [0.1, 1.0],
+        "scratch_up_to": 0.1,
         "inits": ["scratch", "imagenet"],
         "seeds": [0, 1, 2],
-        "size": 128,
-        "steps": 240,
+        "size": 96,
+        "steps": 180,
     },
     "full": {
         "sets": list(SETS),
         "fractions": [0.1, 1.0],
+        "scratch_up_to": 1.0,
         "inits": ["scratch", "imagenet"],
         "seeds": [0, 1, 2],
         "size": 256,
@@ -67,11 +71,12 @@ def main() -> None:
     print(f"{machine}\n{json.dumps({k: str(v) for k, v in vars(options).items()})}\n", flush=True)
     tasks = [
         (name, fraction, init, seed, framing)
+        for seed in options.seeds
         for name in options.sets
         for fraction in options.fractions
         for init in options.inits
-        for seed in options.seeds
         for framing in options.framings
+        if init == "imagenet" or fraction <= options.scratch_up_to
     ]
     options.output.mkdir(parents=True, exist_ok=True)
     log = options.output / f"{options.name}.jsonl"
@@ -218,7 +223,7 @@ def make_table(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
     for row in rows:
         name, fraction, init, _, framing = row["task"]
         grouped[name, fraction, init, framing].append(row)
-    for (name, _, init, framing), same in grouped.items():
+    for (name, _, init, framing), same in sorted(grouped.items()):
         labels = np.array(same[0]["labels"])
         accuracy = np.mean(
             [balanced_accuracy_score(labels, np.array(r["scores"]["default"]) > 0.5) for r in same]
@@ -263,6 +268,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--preset", choices=PRESETS, default="small")
     parser.add_argument("--sets", nargs="+")
     parser.add_argument("--fractions", nargs="+", type=float)
+    parser.add_argument("--scratch-up-to", type=float, help="largest fraction to run from scratch")
     parser.add_argument("--inits", nargs="+", choices=("scratch", "imagenet"))
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--size", type=int)
