@@ -230,6 +230,10 @@ def as_learned(history: list[dict[str, float]]) -> dict[str, Any]:
 def choose_size(image_size: Any, images: Images) -> tuple[int, int] | None:
     """Return the size that images are brought to; None leaves them as they are."""
     if image_size is not None:
+        if np.size(image_size) not in (1, 2):
+            raise ValueError(
+                f"image_size={image_size!r}; expected an int, (height, width) or None."
+            )
         height, width = np.broadcast_to(image_size, 2).tolist()
         return height, width
     sizes = images.sizes()
