@@ -31,6 +31,15 @@ def test_unlabeled_images_and_pixels_cost_nothing(shapes):
     assert np.isfinite(fitted.history_["loss"]).all()
 
 
+def test_images_of_which_nothing_is_known_are_left_out(shapes):
+    part = segmenter(max_epochs=2).fit(shapes.images[:24], shapes.masks[:24])
+    masks = [*shapes.masks[:24], *[None] * 24]
+    whole = segmenter(max_epochs=2).fit(shapes.images, masks)
+    np.testing.assert_array_equal(
+        part.predict_proba(shapes.images[:4]), whole.predict_proba(shapes.images[:4])
+    )
+
+
 def test_an_image_labeled_negative_has_an_empty_mask(shapes):
     negatives = np.flatnonzero(shapes.target == 0)[:8]
     fitted = segmenter(max_epochs=8).fit(shapes.images[negatives], None, labels=np.zeros(8, int))
