@@ -15,6 +15,7 @@ import csv
 import json
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,12 @@ def main() -> None:
     ]
     options.output.mkdir(parents=True, exist_ok=True)
     log = options.output / f"{options.name}.jsonl"
-    done = {tuple(row["task"]) for row in read_rows(log)}
+    done = {tuple(row["task"]) for row in rows_of_this_run(log, options)}
     started = time.perf_counter()
     joblib.Parallel(n_jobs=options.jobs)(
         joblib.delayed(run)(task, options, log) for task in tasks if task not in done
     )
-    rows = [row for row in read_rows(log) if tuple(row["task"]) in set(tasks)]
+    rows = [row for row in rows_of_this_run(log, options) if tuple(row["task"]) in set(tasks)]
     table = make_table(rows, options)
     minutes = (time.perf_counter() - started) / 60
     text = f"{machine}\n\n{table}\n\nTraining and testing took {minutes:.0f} minutes.\n"
@@ -111,7 +112,7 @@ def run(task: tuple[str, float, str, int, str], options: argparse.Namespace, log
         "scores": score_images(model, framing, data["images"][test]),
         "labels": data["labels"][test].tolist(),
         "groups": data["groups"][test].tolist(),
-        "settings": options.settings,
+        "run": run_of(options),
     }
     with log.open("a") as file:
         file.write(json.dumps(row) + "\n")
@@ -166,12 +167,9 @@ def otsu_rows(options: argparse.Namespace) -> list[str]:
         labels, sign = data["labels"], 1.0
         if roc_auc_score(labels[train], shares[train]) < 0.5:
             sign = -1.0
-        cut = np.median(sign * shares[train])
-        interval = confidence_interval(
-            roc_auc_score, labels[test], sign * shares[test], groups=data["groups"][test]
-        )
-        accuracy = balanced_accuracy_score(labels[test], sign * shares[test] > cut)
-        rows.append(row_of(name, train.sum(), "-", "Otsu's share", interval, accuracy, 0))
+        scores = 0.5 + sign * (shares[test] - np.median(shares[train]))
+        what = [name, train.sum(), "-", "Otsu's share of bright pixels"]
+        rows.append(row_of(what, labels[test], scores[:, None], data["groups"][test], 0))
     return rows
 
 
@@ -214,9 +212,9 @@ def draw(data: dict[str, Any], fraction: float, seed: int) -> np.ndarray:
 
 
 def make_table(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
-    """Return the results as Markdown: mean over seeds of AUROC (95 % interval) and accuracy."""
+    """Return the results as Markdown: means over seeds, 95 % intervals over groups."""
     lines = [
-        "| data set | images | start | framing | AUROC (95 %) | balanced accuracy | s |",
+        "| data set | images | start | framing | AUROC | balanced accuracy | s |",
         "|---|---|---|---|---|---|---|",
     ]
     grouped = defaultdict(list)
@@ -224,40 +222,36 @@ def make_table(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
         name, fraction, init, _, framing = row["task"]
         grouped[name, fraction, init, framing].append(row)
     for (name, _, init, framing), same in sorted(grouped.items()):
-        labels = np.array(same[0]["labels"])
-        accuracy = np.mean(
-            [balanced_accuracy_score(labels, np.array(r["scores"]["default"]) > 0.5) for r in same]
-        )
+        scores = np.array([row["scores"]["default"] for row in same]).T
         seconds = np.mean([row["seconds"] for row in same])
-        what = (name, same[0]["n_train"], init, f"{framing} ({len(same)} seeds)")
-        lines.append(row_of(*what, mean_interval(same), accuracy, seconds))
+        what = [name, same[0]["n_train"], init, f"{framing} ({len(same)} seeds)"]
+        lines.append(row_of(what, same[0]["labels"], scores, same[0]["groups"], seconds))
     return "\n".join(lines + otsu_rows(options))
 
 
-def row_of(
-    name: str, n_train: int, init: str, what: str, auroc: Any, accuracy: float, seconds: float
-) -> str:
-    estimate, low, high = auroc
-    return (
-        f"| {name} | {n_train} | {init} | {what} | {estimate:.3f} ({low:.3f} to {high:.3f}) "
-        f"| {accuracy:.3f} | {seconds:.0f} |"
-    )
+def row_of(what: list[Any], labels: Any, scores: np.ndarray, groups: Any, seconds: float) -> str:
+    """Return a line of the table; scores (n, seeds) are positive above .5."""
+    numbers = [
+        confidence_interval(mean_over_seeds(score), labels, scores, groups=groups, random_state=0)
+        for score in (roc_auc_score, lambda y, s: balanced_accuracy_score(y, s > 0.5))
+    ]
+    cells = [f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high in numbers]
+    return "| " + " | ".join([*map(str, what), *cells, f"{seconds:.0f}"]) + " |"
 
 
-def mean_interval(rows: list[dict[str, Any]]) -> tuple[float, float, float]:
-    """Return the seeds' mean AUROC, and its interval when whole groups are drawn anew."""
-    scores = np.array([row["scores"]["default"] for row in rows]).T
-
-    def mean_auroc(y: np.ndarray, s: np.ndarray) -> float:
-        return float(np.mean([roc_auc_score(y, column) for column in s.T]))
-
-    return confidence_interval(
-        mean_auroc, rows[0]["labels"], scores, groups=rows[0]["groups"], random_state=0
-    )
+def mean_over_seeds(score: Callable[..., float]) -> Callable[..., float]:
+    """Return the mean of a score over the seeds, so that an interval draws groups for all."""
+    return lambda y, s: float(np.mean([score(y, column) for column in s.T]))
 
 
-def read_rows(log: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+def rows_of_this_run(log: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Read what was done before, with these very settings; so an ended run resumes."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [row for row in map(json.loads, lines) if row.get("run") == run_of(options)]
+
+
+def run_of(options: argparse.Namespace) -> list[Any]:
+    return [options.encoder, options.size, options.steps, options.test_on, options.settings]
 
 
 def parse_arguments() -> argparse.Namespace:
