@@ -99,6 +99,9 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     random_state: Any = None
     verbose: int = 0
 
+    # A method to which images without mask and label are worth something says True.
+    _learns_from_unlabeled: ClassVar[bool] = False
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -140,9 +143,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
         with threads(choose_threads(self.n_threads)), seeded(seed, device):
-            training, validation = split_validation(
-                samples, self.validation_fraction, strata=strata, groups=groups, seed=seed
-            )
+            training, validation = self._split(samples, strata, groups, seed)
             objective = self._make_objective(samples)
             set_statistics(objective, training)
             batches, held_out = self._loaders(training, validation, seed)
@@ -157,6 +158,18 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         self.network_.eval()
         for name, value in as_learned(history).items():
             setattr(self, name, value)
+
+    def _split(
+        self, samples: Samples, strata: NDArray[Any] | None, groups: Any, seed: int
+    ) -> tuple[Samples, Samples | None]:
+        return split_validation(
+            samples,
+            self.validation_fraction,
+            strata=strata,
+            groups=groups,
+            seed=seed,
+            keep_unlabeled=self._learns_from_unlabeled,
+        )
 
     def _loaders(
         self, training: Samples, validation: Samples | None, seed: int

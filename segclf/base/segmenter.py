@@ -53,9 +53,6 @@ class Segmenter(NetworkEstimator):
 
     tile_size: int | None = None
 
-    # A method to which images without mask and label are worth something says True.
-    _learns_from_unlabeled: ClassVar[bool] = False
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetworkEstimator._parameter_constraints,
         "tile_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -97,13 +94,6 @@ class Segmenter(NetworkEstimator):
         images = self._open(X)
         samples = self._check_targets(images, y, labels)
         samples.weights = check_weights(sample_weight, len(images))
-        if groups is not None:
-            groups = np.asarray(groups)
-            check_consistent_length(np.empty(len(images)), groups)
-        if not self._learns_from_unlabeled:
-            known = np.flatnonzero(samples.known())
-            samples = samples.subset(known)
-            groups = None if groups is None else groups[known]
         self._learn(samples, strata=samples.labels, groups=groups, X=X, y=y)
         return self
 

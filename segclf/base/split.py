@@ -22,27 +22,25 @@ def split_validation(
     strata: NDArray[Any] | None,
     groups: Any,
     seed: int,
+    keep_unlabeled: bool = True,
 ) -> tuple[Samples, Samples | None]:
-    """Split samples into training and validation; images without label or mask stay in training.
+    """Split samples into training and validation; images without label or mask are never held out.
 
-    With groups, no group is in both parts. Stratified wherever each stratum has an image for
-    either part; otherwise, and with several labels an image, split at random.
+    They stay in training, or with ``keep_unlabeled=False`` in neither part. With groups, no group
+    is in both parts. Stratified wherever each stratum has an image for either part; otherwise, and
+    with several labels an image, split at random.
     """
     if groups is not None:
         groups = np.asarray(groups)
         check_consistent_length(np.empty(len(samples)), groups)
-    if fraction == 0:
-        return samples, None
     known = np.flatnonzero(samples.known())
-    if strata is not None and strata.ndim == 1:
-        strata = strata[known]
-    else:
-        strata = None
-    held_out = known[
-        _held_out(known, fraction, strata, None if groups is None else groups[known], seed)
-    ]
-    rest = np.setdiff1d(np.arange(len(samples)), held_out)
-    return samples.subset(rest), samples.subset(held_out)
+    kept = np.arange(len(samples)) if keep_unlabeled else known
+    if fraction == 0:
+        return (samples if len(kept) == len(samples) else samples.subset(kept)), None
+    strata = strata[known] if strata is not None and strata.ndim == 1 else None
+    groups = None if groups is None else groups[known]
+    held_out = known[_held_out(known, fraction, strata, groups, seed)]
+    return samples.subset(np.setdiff1d(kept, held_out)), samples.subset(held_out)
 
 
 def _held_out(

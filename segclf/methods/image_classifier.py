@@ -112,10 +112,7 @@ class ImageClassifier(Classifier, NetworkEstimator):
             targets=labels.encoded,
             weights=check_weights(sample_weight, len(images)),
         )
-        known = np.flatnonzero(samples.known())
-        groups = None if groups is None else np.asarray(groups)[known]
-        samples = samples.subset(known)
-        self._learn(samples, strata=labels.encoded[known], groups=groups, X=X, y=y)
+        self._learn(samples, strata=labels.encoded, groups=groups, X=X, y=y)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

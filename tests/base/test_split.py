@@ -43,6 +43,16 @@ def test_images_of_which_nothing_is_known_stay_in_training():
     assert (labels[training] == -1).sum() == 10
 
 
+@pytest.mark.parametrize("fraction", [0, 0.5])
+def test_or_are_left_out_of_both_parts(fraction):
+    everything = samples([-1, 0, 1] * 10)
+    parts = split_validation(
+        everything, fraction, strata=None, groups=None, seed=0, keep_unlabeled=False
+    )
+    labels = np.concatenate([part.labels for part in parts if part is not None])
+    assert sorted(labels) == [0] * 10 + [1] * 10
+
+
 @pytest.mark.parametrize("strata", ["labels", None])
 def test_a_group_is_never_in_both_parts(strata):
     groups = np.repeat(np.arange(12), 4)

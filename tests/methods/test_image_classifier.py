@@ -38,6 +38,11 @@ def test_unlabeled_images_are_left_out(shapes):
     )
 
 
+def test_groups_must_fit_the_images(shapes):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        classifier().fit(shapes.images, shapes.target, groups=np.arange(41))
+
+
 def test_multilabel(shapes):
     labels = np.stack([shapes.target, 1 - shapes.target, shapes.spurious], axis=1)
     fitted = classifier().fit(shapes.images, labels)
