@@ -1,11 +1,17 @@
 """Time a batched augmentation against torchvision's transforms, applied image by image.
 
-Both flip, move (rotation, scale, translation, shear) and recolor (brightness, contrast,
-saturation) the same float images together with their masks: bilinear and nearest. torchvision's
-hue, which is far slower, is left out of both. The two take turns, so that a busy machine slows
-both; the ratio is the median of the pairs' ratios.
+Of the same float images, both make
 
-Run ``python benchmarks/augmentation.py``.
+- ``masks``: images with their masks, flipped, moved (rotation, scale, translation, shear) and
+  recolored (brightness, contrast, saturation): bilinear and nearest. torchvision's hue, which is
+  far slower, is left out of both.
+- ``view``: a view as SimSiam (arXiv 2011.10566, Appendix A) takes it, without masks: crop, flip,
+  brightness, contrast, saturation and hue for 80%, grayscale for 20%, blur for 50%.
+
+The two take turns, so that a busy machine slows both; the ratio is the median of the pairs'
+ratios.
+
+Run ``python benchmarks/augmentation.py`` and ``python benchmarks/augmentation.py --work view``.
 """
 
 import argparse
@@ -23,7 +29,49 @@ from torchvision.transforms import InterpolationMode, v2
 
 from segclf.data import Augmentation
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor | None]
+
+
+WORK = {
+    "masks": (
+        Augmentation(
+            horizontal_flip=0.5,
+            rotation=15,
+            scale=(0.9, 1.1),
+            translation=0.05,
+            shear=5,
+            brightness=0.2,
+            contrast=0.2,
+            saturation=0.2,
+        ),
+        lambda size: [
+            v2.RandomHorizontalFlip(0.5),
+            v2.RandomAffine(15, (0.05, 0.05), (0.9, 1.1), 5, InterpolationMode.BILINEAR),
+            v2.ColorJitter(0.2, 0.2, 0.2),
+        ],
+    ),
+    "view": (
+        Augmentation(
+            crop=(0.2, 1.0),
+            horizontal_flip=0.5,
+            brightness=0.4,
+            contrast=0.4,
+            saturation=0.4,
+            hue=36,
+            color_probability=0.8,
+            grayscale=0.2,
+            blur=(0.1, 2.0),
+            blur_probability=0.5,
+        ),
+        lambda size: [
+            v2.RandomResizedCrop(size, (0.2, 1.0), antialias=False),
+            v2.RandomHorizontalFlip(0.5),
+            v2.RandomApply([v2.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8),
+            v2.RandomGrayscale(0.2),
+            v2.RandomApply([v2.GaussianBlur(17, (0.1, 2.0))], 0.5),
+        ],
+    ),
+}
 
 
 def main() -> None:
@@ -33,36 +81,24 @@ def main() -> None:
     image, mask = torch.rand(shape), torch.randint(0, 3, (shape[0], *shape[2:]))
     if settings.channels_last:
         image = image.contiguous(memory_format=torch.channels_last)
-    pairs = interleaved(batched(image, mask), image_by_image(image, mask), settings.pairs)
-    report(settings, pairs)
+    ours, theirs = WORK[settings.work]
+    masks = mask if settings.work == "masks" else None
+    transform = v2.Compose(theirs(settings.image_size))
+    sides = batched(ours, image, masks), image_by_image(transform, image, masks)
+    report(settings, interleaved(*sides, settings.pairs))
 
 
-def batched(image: Tensor, mask: Tensor) -> Callable[[], Batch]:
-    augmentation = Augmentation(
-        horizontal_flip=0.5,
-        rotation=15,
-        scale=(0.9, 1.1),
-        translation=0.05,
-        shear=5,
-        brightness=0.2,
-        contrast=0.2,
-        saturation=0.2,
-    )
+def batched(augmentation: Augmentation, image: Tensor, mask: Tensor | None) -> Callable[[], Batch]:
     generator = torch.Generator().manual_seed(0)
     return lambda: augmentation(image, mask, generator)
 
 
-def image_by_image(image: Tensor, mask: Tensor) -> Callable[[], Batch]:
-    affine = {"degrees": 15, "scale": (0.9, 1.1), "translate": (0.05, 0.05), "shear": 5}
-    transform = v2.Compose(
-        [
-            v2.RandomHorizontalFlip(0.5),
-            v2.RandomAffine(**affine, interpolation=InterpolationMode.BILINEAR),
-            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
-        ]
-    )
-
+def image_by_image(
+    transform: v2.Transform, image: Tensor, mask: Tensor | None
+) -> Callable[[], Batch]:
     def augmented() -> Batch:
+        if mask is None:
+            return torch.stack([transform(i) for i in image]), None
         samples = zip(image, mask, strict=True)
         moved = [transform(tv_tensors.Image(i), tv_tensors.Mask(m)) for i, m in samples]
         return torch.stack([i for i, _ in moved]), torch.stack([m for _, m in moved])
@@ -90,7 +126,7 @@ def report(settings: argparse.Namespace, pairs: list[tuple[float, float]]) -> No
     print(f"{datetime.date.today()}, {platform.machine()} {platform.system()}", end=", ")
     print(f"{torch.backends.cpu.get_cpu_capability()}, {settings.threads} thread(s)", end=", ")
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}")
-    print(f"{size} with masks, {len(pairs)} interleaved pairs; median (fastest)")
+    print(f"{settings.work}: {size}, {len(pairs)} interleaved pairs; median (fastest)")
     for name, times in zip(("segclf", "torchvision"), zip(*pairs, strict=True), strict=True):
         print(f"{name:12s} {1000 * statistics.median(times):7.2f} ms ({1000 * min(times):.2f} ms)")
     print(f"ratio        {statistics.median(ratios):7.2f} x, quartiles {low:.2f} to {high:.2f}")
@@ -98,6 +134,7 @@ def report(settings: argparse.Namespace, pairs: list[tuple[float, float]]) -> No
 
 def parsed_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", choices=sorted(WORK), default="masks")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--pairs", type=int, default=50)

@@ -8,8 +8,12 @@ from segclf import metrics as metrics
 from segclf import networks as networks
 from segclf import testing as testing
 from segclf.hookspecs import hookimpl as hookimpl
+from segclf.methods.byol_pretrainer import BYOLPretrainer as BYOLPretrainer
+from segclf.methods.cass_pretrainer import CASSPretrainer as CASSPretrainer
 from segclf.methods.image_classifier import ImageClassifier as ImageClassifier
+from segclf.methods.moco_pretrainer import MoCoPretrainer as MoCoPretrainer
 from segclf.methods.segmentation_classifier import SegmentationClassifier as SegmentationClassifier
+from segclf.methods.simsiam_pretrainer import SimSiamPretrainer as SimSiamPretrainer
 from segclf.methods.supervised_segmenter import SupervisedSegmenter as SupervisedSegmenter
 from segclf.persistence import load as load
 from segclf.persistence import save as save

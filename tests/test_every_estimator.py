@@ -11,31 +11,30 @@ import pytest
 from sklearn.base import clone, is_classifier
 
 import segclf
-from segclf.base import Segmenter
+from segclf.base import Pretrainer, Segmenter
 from segclf.datasets import make_shapes
-from segclf.testing import check_segmenter, segmenter_checks
+from segclf.testing import check_segmenter, pretrainer_checks, segmenter_checks
+from segclf.testing.small import small_estimator
 
 ROOT = Path(__file__).resolve().parents[1]
-TINY = {"encoder": "tiny", "max_epochs": 2, "learning_rate": 1e-2}
-N_CHECKS = 63  # of scikit-learn 1.9; fewer mean that a tag of ours silenced one
+# Of scikit-learn 1.9; fewer mean that a tag of ours silenced one.
+N_CHECKS = {"classifier": 63, "pretrainer": 47}
 N_SEGMENTER_CHECKS = 42
+N_PRETRAINER_CHECKS = 26
 N_MULTILABEL_CHECKS = 3
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 
 
 def small(kind):
-    """An estimator of that class, with settings that train in a moment."""
-    parameters = kind().get_params(deep=False)
-    settings = {name: value for name, value in TINY.items() if name in parameters}
-    if "segmenter" in parameters:
-        settings["segmenter"] = segclf.SupervisedSegmenter(**TINY)
-    return kind(**settings, random_state=0)
+    return small_estimator(kind).set_params(random_state=0)
 
 
 PUBLIC = [getattr(segclf, name) for name in segclf.__all__]
 ESTIMATORS = [t for t in PUBLIC if isinstance(t, type) and hasattr(t, "get_params")]
 SEGMENTERS = [kind for kind in ESTIMATORS if issubclass(kind, Segmenter)]
 CLASSIFIERS = [kind for kind in ESTIMATORS if is_classifier(kind())]
+PRETRAINERS = [kind for kind in ESTIMATORS if issubclass(kind, Pretrainer)]
+CHECKED = {**dict.fromkeys(CLASSIFIERS, "classifier"), **dict.fromkeys(PRETRAINERS, "pretrainer")}
 
 
 def by_name(thing):
@@ -45,12 +44,21 @@ def by_name(thing):
 def test_all_are_found():
     assert {kind.__name__ for kind in SEGMENTERS} >= {"SupervisedSegmenter"}
     assert {kind.__name__ for kind in CLASSIFIERS} >= {"SegmentationClassifier", "ImageClassifier"}
+    assert len(PRETRAINERS) >= 8
     assert len(segmenter_checks()) >= N_SEGMENTER_CHECKS
+    assert len(pretrainer_checks()) >= N_PRETRAINER_CHECKS
 
 
 @pytest.mark.parametrize("kind", SEGMENTERS, ids=by_name)
 @pytest.mark.parametrize("check", segmenter_checks(), ids=by_name)
 def test_segmenter(kind, check):
+    check(small(kind))
+
+
+@pytest.mark.filterwarnings("ignore::segclf.objectives.CollapseWarning")
+@pytest.mark.parametrize("kind", PRETRAINERS, ids=by_name)
+@pytest.mark.parametrize("check", pretrainer_checks(), ids=by_name)
+def test_pretrainer(kind, check):
     check(small(kind))
 
 
@@ -62,7 +70,7 @@ def test_check_segmenter_names_what_fails():
             return np.roll(super().predict_proba(X), 1, axis=0)
 
     with pytest.raises(ExceptionGroup, match="check_subset_invariance") as raised:
-        check_segmenter(Careless(**TINY))
+        check_segmenter(Careless(encoder="tiny", max_epochs=2, learning_rate=1e-2))
     assert any("check_lists_of_sizes" in error.__notes__[-1] for error in raised.value.exceptions)
 
 
@@ -127,19 +135,19 @@ def compliance(tmp_path_factory):
     return json.loads(written.read_text())["estimators"]
 
 
-@pytest.mark.parametrize("name", ["SegmentationClassifier", "ImageClassifier"])
-def test_check_estimator(compliance, name):
-    results = compliance[name]["check_estimator"]
+@pytest.mark.parametrize("kind", CHECKED, ids=by_name)
+def test_check_estimator(compliance, kind):
+    results = compliance[kind.__name__]["check_estimator"]
     assert [one for one in results if one["state"] not in ("passed", "xfail")] == []
     exempt = [one["check"] for one in results if one["state"] == "xfail"]
     assert [c for c in exempt if not c.startswith("check_sample_weight_equivalence")] == []
-    assert len(results) >= N_CHECKS
-    print(f"{name}: {len(results)} checks, {len(exempt)} of them expected to fail")
+    assert len(results) >= N_CHECKS[CHECKED[kind]]
+    print(f"{kind.__name__}: {len(results)} checks, {len(exempt)} of them expected to fail")
 
 
-@pytest.mark.parametrize("name", ["SegmentationClassifier", "ImageClassifier"])
-def test_multilabel_checks(compliance, name):
-    results = compliance[name]["multilabel"]
+@pytest.mark.parametrize("kind", CLASSIFIERS, ids=by_name)
+def test_multilabel_checks(compliance, kind):
+    results = compliance[kind.__name__]["multilabel"]
     assert [one for one in results if one["state"] != "passed"] == []
     assert len(results) >= N_MULTILABEL_CHECKS
 

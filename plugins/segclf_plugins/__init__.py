@@ -2,7 +2,7 @@
 
 from segclf.hookspecs import hookimpl
 
-__all__ = ["segclf_summarizers"]
+__all__ = ["segclf_summarizers", "segclf_thresholders"]
 
 
 @hookimpl
@@ -15,3 +15,20 @@ def segclf_summarizers() -> dict[str, str]:
         Names and where their classes are.
     """
     return {"threshold": "segclf_plugins.summarizers.threshold:ThresholdSummarizer"}
+
+
+@hookimpl
+def segclf_thresholders() -> dict[str, str]:
+    """Offer our thresholders.
+
+    Returns
+    -------
+    dict of str to str
+        Names and where their classes are.
+    """
+    return {
+        "adaptive_gaussian": "segclf_plugins.thresholders.adaptive:AdaptiveGaussianThresholder",
+        "adaptive_mean": "segclf_plugins.thresholders.adaptive:AdaptiveMeanThresholder",
+        "ght": "segclf_plugins.thresholders.ght:GHTThresholder",
+        "otsu": "segclf_plugins.thresholders.otsu:OtsuThresholder",
+    }

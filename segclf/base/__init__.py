@@ -1,8 +1,17 @@
 """Where arrays meet tensors: the kinds of estimators, on scikit-learn's grammar."""
 
 from segclf.base.classifier import Classifier
+from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_images
 from segclf.base.network_estimator import NetworkEstimator
+from segclf.base.pretrainer import Pretrainer
 from segclf.base.segmenter import Segmenter
 
-__all__ = ["Classifier", "NetworkEstimator", "Segmenter", "check_images"]
+__all__ = [
+    "Classifier",
+    "FineTunedEstimator",
+    "NetworkEstimator",
+    "Pretrainer",
+    "Segmenter",
+    "check_images",
+]

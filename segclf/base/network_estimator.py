@@ -3,8 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -13,12 +14,13 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackContext, CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor, nn
+from torch import Tensor
 
 from segclf.base.front_door import check_images
+from segclf.base.network_state import freeze, set_statistics, thaw
 from segclf.base.split import split_validation
-from segclf.data import Images, Loader, Samples, as_augmentation
-from segclf.networks import ImageNetwork, build
+from segclf.data import Augmentation, Images, Loader, Samples, as_augmentation, as_views
+from segclf.networks import ImageNetwork
 from segclf.objectives import Objective
 from segclf.training import (
     OPTIMIZERS,
@@ -33,8 +35,6 @@ from segclf.training import (
     threads,
     train,
 )
-
-STATISTICS_IMAGES = 1000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -56,8 +56,9 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     schedule : str or callable
         Factor of the learning rate as a function of the fraction of training done: "constant",
         "cosine", "one_cycle", "polynomial", "ramp_up", "step", "warm_up", "warm_up_cosine".
-    augmentation : None, {"flips", "light", "strong"}, Augmentation or callable
-        Random changes of the training images and their masks.
+    augmentation : None, {"flips", "light", "strong"}, Augmentation, callable or list of these
+        Random changes of the training images and their masks. For a method that compares views of
+        an image: one for all views or a list with one for each, None being its paper's.
     image_size : int, (int, int) or None
         Height and width that images are brought to for the network. None leaves images of one
         size as they are, and brings images of several sizes to their median size.
@@ -123,6 +124,18 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _make_objective(self, samples: Samples) -> Objective:
         """Build what this method trains; its ``network`` is what the estimator keeps."""
 
+    def _make_views(self) -> tuple[Augmentation, ...]:
+        """Return the paper's views, where a method compares views of an image."""
+        return ()
+
+    def _start(self, network: ImageNetwork, X: Any, seed: int, context: CallbackContext) -> None:
+        """Let the network start from what was learned before."""
+
+    @property
+    def _n_parts(self) -> int:
+        """Number of fits that are parts of ours."""
+        return 0
+
     def _open(self, X: Any) -> Images:
         """Check parameters and images at the start of ``fit``."""
         self._validate_params()
@@ -142,18 +155,20 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         """Train on the samples and keep what was learned; callbacks are shown `X` and `y`."""
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
+        context = self._init_callback_context(max_subtasks=self.max_epochs + self._n_parts)
         with threads(choose_threads(self.n_threads)), seeded(seed, device):
             training, validation = self._split(samples, strata, groups, seed)
             objective = self._make_objective(samples)
             set_statistics(objective, training)
             batches, held_out = self._loaders(training, validation, seed)
+            context.call_on_fit_task_begin(estimator=self)
+            self._start(cast(ImageNetwork, objective.network), X, seed, context)
             first = next(batches.epoch(0))
             self.precision_ = choose_precision(self.precision, objective, first, device)
             self.network_ = objective.network
-            context = self._init_callback_context(max_subtasks=self.max_epochs)
-            context.call_on_fit_task_begin(estimator=self)
             plan = self._plan(device, context, X, y)
             history = train(objective, batches, plan, held_out)
+            self.network_ = objective.network
             context.call_on_fit_task_end(estimator=self)
         self.network_.eval()
         for name, value in as_learned(history).items():
@@ -174,11 +189,12 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _loaders(
         self, training: Samples, validation: Samples | None, seed: int
     ) -> tuple[Loader, Loader | None]:
-        augmentation = as_augmentation(self.augmentation)
-        batches = Loader(training, batch_size=self.batch_size, seed=seed, augmentation=augmentation)
-        if validation is None:
-            return batches, None
-        return batches, Loader(validation, batch_size=self.batch_size, seed=seed, shuffle=False)
+        paper = self._make_views()
+        views = as_views(self.augmentation, paper) if paper else ()
+        augmentation = None if paper else as_augmentation(self.augmentation)
+        make = partial(Loader, batch_size=self.batch_size, seed=seed, views=views)
+        batches = make(training, augmentation=augmentation)
+        return batches, None if validation is None else make(validation, shuffle=False)
 
     def _plan(self, device: torch.device, context: CallbackContext, X: Any, y: Any) -> TrainingPlan:
         rows: list[dict[str, float]] = []
@@ -206,7 +222,11 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         )
 
     def _outputs(
-        self, X: Any, activation: Callable[[Tensor], Tensor], tile_size: int | None = None
+        self,
+        X: Any,
+        activation: Callable[[Tensor], Tensor] | None = None,
+        tile_size: int | None = None,
+        forward: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         """Return the images of `X`, and what the network says of them, batch by batch."""
         images = check_images(self, X, image_shape=self.image_shape, reset=False)
@@ -218,7 +238,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             precision=self.precision_,
             n_threads=choose_threads(self.n_threads),
         )
-        return images, predict_batches(self.network_, images, plan, activation)
+        return images, predict_batches(self.network_, images, plan, activation, forward)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state with the network as its recipe and numpy arrays."""
@@ -254,33 +274,3 @@ def choose_size(image_size: Any, images: Images) -> tuple[int, int] | None:
         return None
     height, width = np.median(sizes, axis=0).round().astype(int).tolist()
     return height, width
-
-
-def set_statistics(objective: Objective, samples: Samples) -> None:
-    """Teach every network mean and deviation of the channels, from 1,000 images at most."""
-    n_samples = len(samples)
-    chosen = np.unique(np.linspace(0, n_samples - 1, min(n_samples, STATISTICS_IMAGES)).astype(int))
-    moments = [
-        torch.stack([values.mean((2, 3)), values.square().mean((2, 3))]).sum(1)
-        for part in np.array_split(chosen, -(-len(chosen) // 16))
-        for values in [samples.subset(part).pixels().double()]
-    ]
-    mean, square = torch.stack(moments).sum(0) / len(chosen)
-    std = (square - mean.square()).clamp(min=0).sqrt()
-    for module in objective.modules():
-        if isinstance(module, ImageNetwork):
-            module.set_statistics(mean.float(), std.float())
-
-
-def freeze(network: Any) -> dict[str, Any]:
-    """Return a network as plain data: its recipe, and its tensors as arrays."""
-    arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-    return {"recipe": network.recipe, "arrays": arrays}
-
-
-def thaw(frozen: dict[str, Any]) -> nn.Module:
-    """Return the network of plain data that `freeze` made."""
-    with torch.random.fork_rng(devices=[]):  # it is born random, and then filled in
-        network = build(frozen["recipe"])
-    network.load_state_dict({n: torch.as_tensor(a) for n, a in frozen["arrays"].items()})
-    return network.eval()

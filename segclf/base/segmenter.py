@@ -14,16 +14,15 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 from torch import Tensor
 
+from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
-from segclf.base.network_estimator import NetworkEstimator
+from segclf.base.maps import Maps, collect_maps
 from segclf.data import Images, Masks, Samples, as_masks, check_mask_sizes
 from segclf.metrics import mean_iou
 
-Maps = NDArray[Any] | list[NDArray[Any]]
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Segmenter(NetworkEstimator):
+class Segmenter(FineTunedEstimator):
     """What all segmenters share.
 
     Parameters
@@ -54,7 +53,7 @@ class Segmenter(NetworkEstimator):
     tile_size: int | None = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetworkEstimator._parameter_constraints,
+        **FineTunedEstimator._parameter_constraints,
         "tile_size": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -105,7 +104,7 @@ class Segmenter(NetworkEstimator):
         array (n, h, w) of ids or (n, k, h, w) of 0 and 1, uint8, or a list of them
             A list where the images are of several sizes.
         """
-        return self._collect(X, self._decide)
+        return collect_maps(*self._maps(X), self._decide)
 
     def predict_proba(self, X: Any) -> Maps:
         """Return the probability of each class at each pixel.
@@ -115,13 +114,11 @@ class Segmenter(NetworkEstimator):
         array (n, n_classes, h, w), float32, or a list of them
             A list where the images are of several sizes. Exclusive classes sum to 1.
         """
-        return self._collect(X, np.asarray)
+        return collect_maps(*self._maps(X))
 
     def predict_proba_batches(self, X: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
         """Yield (indices, probabilities (b, n_classes, h, w)); a batch at a time is in memory."""
-        check_is_fitted(self)
-        _, outputs = self._outputs(X, self._activate, self.tile_size)
-        for indices, output in outputs:
+        for indices, output in self._maps(X)[1]:
             yield indices, output.numpy()
 
     def score(self, X: Any, y: Any) -> float:
@@ -162,6 +159,10 @@ class Segmenter(NetworkEstimator):
             )
         return samples
 
+    def _maps(self, X: Any) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
+        check_is_fitted(self)
+        return self._outputs(X, self._activate, self.tile_size)
+
     def _activate(self, scores: Tensor) -> Tensor:
         return torch.sigmoid(scores) if self.multilabel_ else torch.softmax(scores, dim=1)
 
@@ -169,15 +170,6 @@ class Segmenter(NetworkEstimator):
         if self.multilabel_:
             return (probabilities >= 0.5).astype(np.uint8)
         return probabilities.argmax(axis=1).astype(np.uint8)
-
-    def _collect(self, X: Any, function: Any) -> Maps:
-        check_is_fitted(self)
-        images, outputs = self._outputs(X, self._activate, self.tile_size)
-        collected: list[Any] = [None] * len(images)
-        for indices, output in outputs:
-            for index, value in zip(indices, function(output.numpy()), strict=True):
-                collected[index] = value
-        return np.stack(collected) if images.size is not None else collected
 
 
 def _mask_kind(masks: Masks, labels: NDArray[np.int64] | None) -> tuple[bool, int]:

@@ -24,16 +24,17 @@ def split_validation(
     seed: int,
     keep_unlabeled: bool = True,
 ) -> tuple[Samples, Samples | None]:
-    """Split samples into training and validation; images without label or mask are never held out.
+    """Split samples into training and validation.
 
-    They stay in training, or with ``keep_unlabeled=False`` in neither part. With groups, no group
-    is in both parts. Stratified wherever each stratum has an image for either part; otherwise, and
-    with several labels an image, split at random.
+    Images of which nothing is known are never held out, unless nothing is known of any. They stay
+    in training, or with ``keep_unlabeled=False`` in neither part. With groups, no group is in both
+    parts. Stratified wherever each stratum has an image for either part; otherwise, and with
+    several labels an image, split at random.
     """
     if groups is not None:
         groups = np.asarray(groups)
         check_consistent_length(np.empty(len(samples)), groups)
-    known = np.flatnonzero(samples.known())
+    known = np.flatnonzero(samples.known() if samples.supervised else np.ones(len(samples)))
     kept = np.arange(len(samples)) if keep_unlabeled else known
     if fraction == 0:
         return (samples if len(kept) == len(samples) else samples.subset(kept)), None

@@ -140,7 +140,7 @@ def resample(image: Tensor, grid: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        Of the shape and dtype of `image`.
+        Of the dtype and, but for the grid's height and width, the shape of `image`.
     """
     mode = "bilinear" if image.is_floating_point() else "nearest"
     source = image.unsqueeze(1) if image.ndim == 3 else image
@@ -152,4 +152,4 @@ def resample(image: Tensor, grid: Tensor) -> Tensor:
         padding_mode="reflection",
         align_corners=False,
     )
-    return result.reshape(image.shape).to(image.dtype)
+    return result.reshape(*image.shape[:-2], *grid.shape[1:3]).to(image.dtype)

@@ -1,12 +1,12 @@
 """Random changes of a batch that move images and masks together.
 
-All movements of an image are joined in one affine map, so it is interpolated once; all changes of
-color are one linear map of its channels. Flips and quarter turns alone are exact.
+All movements of an image are joined in one affine map, so it is interpolated once; brightness,
+contrast, saturation and hue are one linear map of its channels. Flips and quarter turns alone are
+exact. Filters (grayscale, blur, solarization) touch only the images that they are drawn for.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
@@ -14,37 +14,12 @@ from torch import Tensor
 
 from segclf.data.affine import oriented_matrix, resample, sampling_grid, sampling_matrix
 from segclf.data.augmentation_limits import check_batch, check_settings
-from segclf.data.color import Recoloring, add_noise, moments, recolor
+from segclf.data.blur import blur
+from segclf.data.color import Recoloring, add_noise, extremes, grayscale, moments, recolor, solarize
 from segclf.data.draws import Draws, random_placement, random_recoloring
 from segclf.data.orientation import Orientation, orientation, reorient
 
 Augment = Callable[[Tensor, Tensor | None, torch.Generator], tuple[Tensor, Tensor | None]]
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "flips": {"horizontal_flip": 0.5, "vertical_flip": 0.5},
-    "light": {
-        "horizontal_flip": 0.5,
-        "rotation": 10.0,
-        "scale": (0.9, 1.1),
-        "translation": 0.05,
-        "brightness": 0.1,
-        "contrast": 0.1,
-    },
-    "strong": {
-        "horizontal_flip": 0.5,
-        "vertical_flip": 0.5,
-        "rotation": 30.0,
-        "scale": (0.8, 1.25),
-        "translation": 0.1,
-        "shear": 10.0,
-        "crop": (0.6, 1.0),
-        "brightness": 0.3,
-        "contrast": 0.3,
-        "saturation": 0.3,
-        "hue": 15.0,
-        "noise": 0.1,
-    },
-}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -71,8 +46,8 @@ class Augmentation(BaseEstimator):
     shear : float
         Largest angle of the horizontal shear in degrees, up to 60, in both directions.
     crop : (float, float)
-        Smallest and largest area, as a fraction of the image (at least 0.01), of a window that is
-        enlarged to the image's size; its sides' ratio changes by 3/4 to 4/3.
+        Smallest and largest area, as a fraction of the image (at least 0.01), of a window that
+        fills the result; its sides' ratio changes by 3/4 to 4/3.
     brightness : float
         Largest value to add or subtract, in standard deviations of the image.
     contrast : float
@@ -84,6 +59,20 @@ class Augmentation(BaseEstimator):
         Largest rotation of the colors around gray, in degrees; with three channels only.
     noise : float
         Largest standard deviation of Gaussian noise, in standard deviations of the image.
+    grayscale : float
+        Probability to lose the color, to the mean of the channels; with three channels only.
+    blur : (float, float)
+        Smallest and largest standard deviation of a Gaussian blur, in pixels of the result, up to
+        100.
+    blur_probability : float
+        Part of the images to which `blur` applies.
+    solarize : float
+        Probability to invert the values above the middle between the smallest and the largest of
+        the image.
+    output_scale : float
+        Height and width of the result as fractions of the image's, 0.01 to 1, rounded to whole
+        pixels, at least one; of the mask's too. Interpolated from the nearest four pixels, not
+        averaged over the area.
     affine_probability : float
         Part of the images to which `rotation`, `scale`, `translation`, `shear` and `crop` apply.
     color_probability : float
@@ -91,9 +80,10 @@ class Augmentation(BaseEstimator):
 
     Notes
     -----
-    Mean and standard deviation are those of all pixels and channels of one image before it moves,
-    so that settings fit any units: ``a * image + b`` (``a > 0``) changes as ``image`` does.
-    Values are not clipped.
+    Changes of color follow movements, in the order of the parameters. Mean, standard deviation
+    and extremes are those of all pixels and channels of one image before it moves, so that
+    settings fit any units: ``a * image + b`` (``a > 0``) changes as ``image`` does. Values are not
+    clipped.
 
     Beyond its edges an image continues mirrored, and its mask with it; nothing is invented.
     Images are interpolated bilinearly, masks take the nearest pixel, so that ids stay ids and
@@ -122,6 +112,11 @@ class Augmentation(BaseEstimator):
     saturation: float = 0.0
     hue: float = 0.0
     noise: float = 0.0
+    grayscale: float = 0.0
+    blur: tuple[float, float] = (0.0, 0.0)
+    blur_probability: float = 1.0
+    solarize: float = 0.0
+    output_scale: float = 1.0
     affine_probability: float = 1.0
     color_probability: float = 1.0
 
@@ -143,7 +138,7 @@ class Augmentation(BaseEstimator):
         Returns
         -------
         image, mask
-            Of the same shapes, dtypes and memory formats.
+            Of the same dtypes and memory formats and, but for `output_scale`, shapes.
 
         Raises
         ------
@@ -157,18 +152,23 @@ class Augmentation(BaseEstimator):
         with torch.autocast(image.device.type, enabled=False):
             moved, mask = self._move(image, mask, draws)
             moved = self._recolor(moved, image, draws, generator)
+            moved = self._filter(moved, image, draws)
         return _in_format_of(image, moved), mask
 
     def _move(
         self, image: Tensor, mask: Tensor | None, draws: Draws
     ) -> tuple[Tensor, Tensor | None]:
         height, width = image.shape[-2:]
+        size = self._output_size(height), self._output_size(width)
         layout = self._orientation(draws, square=height == width)
-        if not self._is_affine():
+        if not self._is_affine() and size == (height, width):
             return reorient(image, layout), None if mask is None else reorient(mask, layout)
         matrix = oriented_matrix(self._matrix(draws, (height, width)), layout)
-        grid = sampling_grid(matrix.to(image.device), (height, width))
+        grid = sampling_grid(matrix.to(image.device), size)
         return resample(image, grid), None if mask is None else resample(mask, grid)
+
+    def _output_size(self, size: int) -> int:
+        return max(1, round(self.output_scale * size))
 
     def _orientation(self, draws: Draws, *, square: bool) -> Orientation:
         step = 1 if square else 2
@@ -224,56 +224,31 @@ class Augmentation(BaseEstimator):
         )
         return Recoloring(*torch.stack(recoloring).to(device))
 
-
-def as_augmentation(spec: str | Augment | None) -> Augment | None:
-    """Look up an augmentation by name, or check and return the one given.
-
-    Parameters
-    ----------
-    spec : None, str, Augmentation or callable
-        None changes nothing. The names are
-
-        - ``"flips"``: left and right, top and bottom, each for half of the images; exact.
-        - ``"light"``: mirrored left and right, turned up to 10 degrees, scaled by 10%, moved by
-          5%, with slight changes of brightness and contrast; for images with an upright.
-        - ``"strong"``: both flips, turned up to 30 degrees, scaled by a quarter, moved, sheared,
-          cropped to 60% of the area or more; brightness, contrast, color and noise.
-
-        A callable of your own takes and returns what :class:`Augmentation` does.
-
-    Returns
-    -------
-    callable or None
-        A new :class:`Augmentation` for a name, else `spec` itself.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown, or a parameter of an :class:`Augmentation` is outside its limits.
-    TypeError
-        If `spec` is something else.
-
-    Examples
-    --------
-    >>> as_augmentation("flips")
-    Augmentation(horizontal_flip=0.5, vertical_flip=0.5)
-    """
-    if isinstance(spec, str):
-        if spec not in PRESETS:
-            raise ValueError(f"No augmentation named {spec!r}; there are: {_names()}.")
-        return Augmentation(**PRESETS[spec])
-    if isinstance(spec, Augmentation):
-        check_settings(spec)
-    if spec is None or (callable(spec) and not isinstance(spec, type)):
-        return spec
-    raise TypeError(
-        f"augmentation is {spec!r}; expected None, a name ({_names()}), an Augmentation(...) or "
-        "a callable (image, mask, generator) -> (image, mask)."
-    )
+    def _filter(self, moved: Tensor, image: Tensor, draws: Draws) -> Tensor:
+        if self.grayscale > 0 and image.shape[1] == 3:
+            chosen = draws.happens("grayscale", self.grayscale)
+            moved = _replaced(moved, chosen, lambda some, _: grayscale(some))
+        if self.blur[1] > 0 and self.blur_probability > 0:
+            chosen = draws.happens("blur", self.blur_probability)
+            deviation = draws.between("blur_deviation", *self.blur).to(image.device)
+            largest = self.blur[1]
+            moved = _replaced(
+                moved, chosen, lambda some, rows: blur(some, deviation[rows], largest=largest)
+            )
+        if self.solarize > 0:
+            chosen = draws.happens("solarize", self.solarize)
+            moved = _replaced(
+                moved, chosen, lambda some, rows: solarize(some, *extremes(image[rows]))
+            )
+        return moved
 
 
-def _names() -> str:
-    return ", ".join(sorted(PRESETS))
+def _replaced(image: Tensor, chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Change the chosen images, all others stay as they are; `change` takes them and their rows."""
+    rows = chosen.nonzero()[:, 0].to(image.device)
+    if len(rows) == 0:
+        return image
+    return image.index_copy(0, rows, change(image.index_select(0, rows), rows))
 
 
 def _in_format_of(image: Tensor, result: Tensor) -> Tensor:

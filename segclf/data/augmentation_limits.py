@@ -23,8 +23,16 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "noise": (0, math.inf),
     "affine_probability": _PROBABILITY,
     "color_probability": _PROBABILITY,
+    "grayscale": _PROBABILITY,
+    "blur_probability": _PROBABILITY,
+    "solarize": _PROBABILITY,
+    "output_scale": (0.01, 1),
 }
-_PAIR_LIMITS: Mapping[str, tuple[float, float]] = {"scale": (0.1, 10), "crop": (0.01, 1)}
+_PAIR_LIMITS: Mapping[str, tuple[float, float]] = {
+    "scale": (0.1, 10),
+    "crop": (0.01, 1),
+    "blur": (0, 100),
+}
 
 
 def check_settings(augmentation: object) -> None:

@@ -1,8 +1,8 @@
 """Changes of brightness, contrast and color that do not ask for the units of an image.
 
-All is measured in the image's own mean and standard deviation over its pixels and channels, so
-that ``a * image + b`` with ``a > 0`` changes as ``image`` does, whether it holds values in [0, 1]
-or raw scanner units. Nothing is clipped.
+All is measured in the image's own mean, standard deviation and extremes over its pixels and
+channels, so that ``a * image + b`` with ``a > 0`` changes as ``image`` does, whether it holds
+values in [0, 1] or raw scanner units. Nothing is clipped.
 """
 
 import math
@@ -49,6 +49,12 @@ def moments(image: Tensor) -> tuple[Tensor, Tensor]:
     # Two passes: torch.std_mean takes twenty times as long on CPU.
     norm = torch.linalg.vector_norm(image - mean, dim=(1, 2, 3), keepdim=True)
     return mean, norm / math.sqrt(math.prod(image.shape[1:]))
+
+
+def extremes(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the smallest and the largest value of each image, each (n, 1, 1, 1)."""
+    dimensions = (1, 2, 3)
+    return image.amin(dimensions, keepdim=True), image.amax(dimensions, keepdim=True)
 
 
 def recolor(
@@ -121,3 +127,26 @@ def add_noise(image: Tensor, deviation: Tensor, generator: torch.Generator) -> T
     """
     noise = torch.randn(image.shape, generator=generator, device=generator.device)
     return torch.addcmul(image, noise.to(image.device), deviation)
+
+
+def grayscale(image: Tensor) -> Tensor:
+    """Put the mean of the channels in the place of each, (n, c, h, w)."""
+    return image.mean(dim=1, keepdim=True).expand_as(image)
+
+
+def solarize(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Mirror the values above the middle between `low` and `high` down to the other side.
+
+    Parameters
+    ----------
+    image : Tensor of shape (n, c, h, w)
+        In any units.
+    low, high : Tensor of shape (n, 1, 1, 1)
+        The extremes of each image; with 0 and 1, values above 0.5 become 1 minus themselves.
+
+    Returns
+    -------
+    Tensor of shape (n, c, h, w)
+        The darker of each value and its mirror image.
+    """
+    return torch.minimum(image, low + high - image)

@@ -14,13 +14,15 @@ _CHOICES = (
     *("crop_area", "crop_ratio", "crop_x", "crop_y"),
     *("color", "brightness", "contrast", "saturation", "hue", "noise"),
 )
+# Drawn apart, so that a seed gives those above as it did before these were thought of.
+_LATER_CHOICES = ("grayscale", "blur", "blur_deviation", "solarize")
 
 
 class Draws:
     """All choices for the images of a batch, needed or not.
 
-    So no setting changes the draws of another, and what is drawn for one image depends neither on
-    the others nor, with a CPU generator, on their number.
+    So no setting changes the draws of another, and what is drawn for one image does not depend on
+    the others. Grayscale, blur and solarization are drawn when first asked for.
 
     Parameters
     ----------
@@ -31,17 +33,27 @@ class Draws:
     """
 
     def __init__(self, n_images: int, generator: torch.Generator) -> None:
-        shape = (n_images, len(_CHOICES))
-        uniform = torch.rand(shape, generator=generator, device=generator.device)
-        self._uniform = dict(zip(_CHOICES, uniform.unbind(1), strict=True))
+        self._n_images = n_images
+        self._generator = generator
+        self._uniform = self._drawn(_CHOICES)
 
     def happens(self, name: str, probability: float) -> Tensor:
         """Decide for each image, (n,) bool."""
-        return self._uniform[name] < probability
+        return self._of(name) < probability
 
     def between(self, name: str, low: float, high: float) -> Tensor:
         """Return one number for each image, (n,), uniform between `low` and `high`."""
-        return low + (high - low) * self._uniform[name]
+        return low + (high - low) * self._of(name)
+
+    def _of(self, name: str) -> Tensor:
+        if name not in self._uniform:
+            self._uniform |= self._drawn(_LATER_CHOICES)
+        return self._uniform[name]
+
+    def _drawn(self, choices: tuple[str, ...]) -> dict[str, Tensor]:
+        shape = (self._n_images, len(choices))
+        uniform = torch.rand(shape, generator=self._generator, device=self._generator.device)
+        return dict(zip(choices, uniform.unbind(1), strict=True))
 
 
 def random_placement(

@@ -1,6 +1,6 @@
 """Batches, epoch by epoch, in an order that is a pure function of (seed, epoch)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -34,6 +34,10 @@ class Loader:
         Called as ``augmentation(image, mask, generator)``.
     shuffle : bool
         Whether each epoch has an order of its own; else samples come as they are.
+    views : sequence of callable
+        Adds "view_0", "view_1", ... to each batch, (n, c, h_i, w_i), each made of "image" (after
+        `augmentation`) by its callable, which is called as ``views[i](image, None, generator)``.
+        What one view draws depends on (seed, epoch, i) alone.
     """
 
     def __init__(
@@ -44,11 +48,13 @@ class Loader:
         seed: int,
         augmentation: Augment | None = None,
         shuffle: bool = True,
+        views: Sequence[Augment] = (),
     ) -> None:
         self._samples = samples
         self._seed = seed
         self._augmentation = augmentation
         self._shuffle = shuffle
+        self._views = tuple(views)
         self._n_batches = -(-len(samples) // batch_size)
         self._everything: Batch | None = None
         if samples.nbytes() <= PRELOADED_BYTES:
@@ -60,13 +66,17 @@ class Loader:
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of that epoch."""
-        generator = torch.Generator().manual_seed(_mix(self._seed, epoch))
+        generator = _generator(self._seed, epoch)
+        of_views = [_generator(self._seed, epoch, 1 + i) for i in range(len(self._views))]
         for batch in self._read(self._order(epoch).tensor_split(self._n_batches)):
             if self._augmentation is not None:
                 mask = batch.get("mask")
                 batch["image"], mask = self._augmentation(batch["image"], mask, generator)
                 if mask is not None:
                     batch["mask"] = mask
+            for i, (view, of_view) in enumerate(zip(self._views, of_views, strict=True)):
+                image, _ = view(batch["image"], None, of_view)
+                batch[f"view_{i}"] = image.contiguous(memory_format=torch.channels_last)
             yield batch
 
     def _order(self, epoch: int) -> torch.Tensor:
@@ -104,5 +114,6 @@ def _rows(values: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
     return values.index_select(0, indices)
 
 
-def _mix(seed: int, epoch: int) -> int:
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+def _generator(*entropy: int) -> torch.Generator:
+    seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1
+    return torch.Generator().manual_seed(int(seed))

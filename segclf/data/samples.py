@@ -90,6 +90,11 @@ class Samples:
         """Return all images as one tensor (n, c, h, w)."""
         return image_tensor(self.images.take(np.arange(len(self))), self.size)
 
+    @property
+    def supervised(self) -> bool:
+        """Whether there are masks, labels or targets."""
+        return any(each is not None for each in (self.masks, self.labels, self.targets))
+
     def known(self) -> NDArray[np.bool_]:
         """Tell for each sample whether anything is known of it."""
         known = np.zeros(len(self), dtype=bool)

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from segclf.base import Classifier, NetworkEstimator
+from segclf.base import Classifier, FineTunedEstimator
 from segclf.base.classifier import check_labels
 from segclf.base.front_door import check_weights
 from segclf.data import Samples
@@ -21,7 +21,7 @@ from segclf.objectives import Batch, Objective, Progress
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ImageClassifier(Classifier, NetworkEstimator):
+class ImageClassifier(Classifier, FineTunedEstimator):
     """Classify images with a network trained on labels alone.
 
     Parameters
@@ -66,7 +66,7 @@ class ImageClassifier(Classifier, NetworkEstimator):
     class_weight: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetworkEstimator._parameter_constraints,
+        **FineTunedEstimator._parameter_constraints,
         "encoder": [str],
         "loss": [str, callable],
         "class_weight": [dict, StrOptions({"balanced"}), None],

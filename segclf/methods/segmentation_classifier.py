@@ -5,15 +5,13 @@ shows why. Hooper, Chen, Saab, Bhatia, Langlotz and Ré, "A case for reframing a
 image classification as segmentation", NeurIPS 2023, sections 2 and 3.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
@@ -21,7 +19,8 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from segclf.base import Classifier
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.front_door import check_rows, check_weights
-from segclf.base.segmenter import Maps
+from segclf.base.maps import Maps
+from segclf.base.parts import as_a_part
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
 
@@ -130,7 +129,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
         self.segmenter_ = self._new_segmenter()
         context = self._init_callback_context(max_subtasks=1)
         context.call_on_fit_task_begin(estimator=self)
-        with _as_a_part(context.subcontext(task_name="segmenter"), self.segmenter_):
+        with as_a_part(context.subcontext(task_name="segmenter"), self.segmenter_):
             self.segmenter_.fit(
                 X,
                 masks,
@@ -210,15 +209,3 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
                 maps[index] = value
         same = len({value.shape for value in maps}) == 1
         return np.stack(maps) if same else maps
-
-
-@contextmanager
-def _as_a_part(context: CallbackContext, segmenter: Any) -> Iterator[None]:
-    """Lend our callbacks to the segmenter as a part of ours, not as a level below.
-
-    A `ProgressBar` reaches one level down by default; a search over classifiers should still show
-    the epochs, which only the segmenter has.
-    """
-    context._propagation_depth -= 1
-    with context.propagate_callback_context(segmenter):
-        yield

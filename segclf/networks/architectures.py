@@ -17,9 +17,9 @@ class Architecture:
     Parameters
     ----------
     model : callable or None
-        The class in segmentation-models-pytorch; None for our FCN.
-    depth : int
-        Stages of the encoder unless told otherwise.
+        The class in segmentation-models-pytorch; None for our own.
+    depth : int or None
+        Stages of the encoder unless told otherwise; None where it is used whole.
     depths : tuple of int
         Fewest and most stages.
     channels : tuple of int, int or None
@@ -35,7 +35,7 @@ class Architecture:
     """
 
     model: Callable[..., Any] | None
-    depth: int = 5
+    depth: int | None = 5
     depths: tuple[int, int] = (1, 5)
     channels: tuple[int, ...] | int | None = None
     attention: bool = False
@@ -60,6 +60,7 @@ ARCHITECTURES = {
         model=smp.UnetPlusPlus, depths=(2, 5), channels=_STAGES, attention=True
     ),
     "upernet": Architecture(model=smp.UPerNet, depths=(3, 5), channels=256),
+    "vit_unet": Architecture(model=None, depth=None, channels=(64, 128, 256, 512, 512), stride=16),
 }
 
 

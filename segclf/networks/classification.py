@@ -9,7 +9,7 @@ from segclf.networks.image_network import ImageNetwork
 
 
 class ClassificationNetwork(ImageNetwork):
-    """Encoder, mean over its deepest map, one linear layer.
+    """Encoder, mean over its deepest map, one linear layer; no such layer for no classes.
 
     Made by :func:`segclf.networks.classification_network`.
 
@@ -36,10 +36,12 @@ class ClassificationNetwork(ImageNetwork):
     ) -> None:
         super().__init__(recipe, stride=stride, smallest=smallest)
         self.encoder = encoder
-        self.head = nn.Linear(n_features, recipe["n_classes"])
+        self.n_features = n_features
+        n_classes = recipe["n_classes"]
+        self.head = nn.Linear(n_features, n_classes) if n_classes else nn.Identity()
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits ``(n, k)`` of images ``(n, c, h, w)``."""
+        """Give logits ``(n, k)`` of images ``(n, c, h, w)``; for no classes what `embed` gives."""
         logits: Tensor = self.head(self.embed(image))
         return logits
 

@@ -1,4 +1,4 @@
-"""Encoders by name: segmentation-models-pytorch's own, every timm model, and "tiny".
+"""Encoders by name: segmentation-models-pytorch's own, every timm model, "tiny" and "tiny_vit".
 
 A name that both libraries know means segmentation-models-pytorch's, for segmenters and classifiers
 alike, so that the two are compared on identical encoders. ``tu-`` before a name asks for timm's.
@@ -11,11 +11,15 @@ import segmentation_models_pytorch as smp
 import timm
 import torch
 from segmentation_models_pytorch.encoders.densenet import DenseNetEncoder
+from timm.models import VisionTransformer
 from torch import Tensor, nn
 
 from segclf.networks.tiny import SMP_NAME, register_tiny
+from segclf.networks.tiny_vit import TINY_VIT
+from segclf.networks.vit_unet import ViTEncoder
 
 _TIMM = "tu-"
+TINY_KEYS = (SMP_NAME, _TIMM + TINY_VIT)
 
 
 def encoder_key(name: str) -> str:
@@ -24,7 +28,8 @@ def encoder_key(name: str) -> str:
     Parameters
     ----------
     name : str
-        ``"tiny"``, a name of that table, or any timm model (its ``tu-`` is added here).
+        ``"tiny"``, a name of that table, or any timm model (its ``tu-`` is added here), to which
+        ``"tiny_vit"`` belongs.
 
     Returns
     -------
@@ -84,6 +89,46 @@ def any_size(name: str) -> dict[str, Any]:
     return {"dynamic_img_size": True}
 
 
+def make_timm(name: str, *, in_channels: int) -> Any:
+    """Make a timm model without its classifier, randomly initialized, for any size if it can.
+
+    Parameters
+    ----------
+    name : str
+        timm's.
+    in_channels : int
+        Channels of the images.
+    """
+    return timm.create_model(
+        name, pretrained=False, num_classes=0, in_chans=in_channels, **any_size(name)
+    )
+
+
+def make_vit_encoder(key: str, *, in_channels: int) -> ViTEncoder:
+    """Make a plain vision transformer as an encoder of two maps.
+
+    Parameters
+    ----------
+    key : str
+        From :func:`encoder_key`.
+    in_channels : int
+        Channels of the images.
+
+    Raises
+    ------
+    ValueError
+        When the encoder is anything else.
+    """
+    name = timm_name(key)
+    model = None if name is None else make_timm(name, in_channels=in_channels)
+    if not isinstance(model, VisionTransformer):
+        raise ValueError(
+            "it is no plain vision transformer (timm.models.VisionTransformer). These are, for "
+            "example: vit_small_patch8_224, vit_tiny_patch16_224, deit_small_patch16_224, tiny_vit."
+        )
+    return ViTEncoder(model, in_channels)
+
+
 def make_encoder(key: str, *, in_channels: int, depth: int, output_stride: int = 32) -> Any:
     """Make an encoder as segmentation-models-pytorch's decoders take it, randomly initialized.
 
@@ -116,7 +161,8 @@ def make_encoder(key: str, *, in_channels: int, depth: int, output_stride: int =
 
 def weights_holder(encoder: nn.Module) -> nn.Module:
     """Give the module whose names a file of weights has: timm's model sits inside a wrapper."""
-    wrapped = isinstance(encoder, (smp.encoders.TimmUniversalEncoder, smp.encoders.TimmViTEncoder))
+    wrappers = (smp.encoders.TimmUniversalEncoder, smp.encoders.TimmViTEncoder, ViTEncoder)
+    wrapped = isinstance(encoder, wrappers)
     return encoder.get_submodule("model") if wrapped else encoder
 
 
@@ -137,7 +183,8 @@ def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name.removeprefix(_TIMM), known, n=4)
     guess = f" Did you mean {', '.join(close)}?" if close else ""
     return (
-        f"No encoder named {name!r}.{guess} There are: tiny, those of segmentation-models-pytorch "
-        "(resnet18, densenet121, mobilenet_v2, ...; see smp.encoders.get_encoder_names()), and "
-        "every timm model by its name (see timm.list_models())."
+        f"No encoder named {name!r}.{guess} There are: tiny, tiny_vit, those of "
+        "segmentation-models-pytorch (resnet18, densenet121, mobilenet_v2, ...; see "
+        "smp.encoders.get_encoder_names()), and every timm model by its name (see "
+        "timm.list_models())."
     )

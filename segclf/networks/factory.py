@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import segmentation_models_pytorch as smp
-import timm
 from torch import nn
 
 from segclf.networks.classification import ClassificationNetwork
@@ -13,14 +12,16 @@ from segclf.networks.encoders import (
     any_size,
     encoder_key,
     make_encoder,
+    make_timm,
     smallest_side,
     timm_name,
     weights_holder,
 )
-from segclf.networks.options import resolve_options
+from segclf.networks.options import resolve_depth, resolve_options
+from segclf.networks.pair import PairNetwork
 from segclf.networks.parts import make_parts
 from segclf.networks.segmentation import SegmentationNetwork
-from segclf.networks.tiny import SMP_NAME, TINY_CHANNELS
+from segclf.networks.tiny import TinyEncoder
 from segclf.networks.weights import load_weights, weights_file
 
 
@@ -41,20 +42,23 @@ def segmentation_network(
     ----------
     architecture : str
         One of segmentation-models-pytorch's, in lower case (``"unet"``, ``"deeplabv3plus"``,
-        ``"dpt"``, ...), or ``"fcn"``: torchvision's FCN, exactly so for ``resnet50``, as the S4C
-        paper uses it.
+        ``"dpt"``, ...); ``"fcn"``: torchvision's FCN, exactly so for ``resnet50``, as the S4C paper
+        uses it; or ``"vit_unet"``: MedSASS's U-Net around a plain vision transformer (Appendix
+        A.1), the paper's with ``vit_small_patch8_224``.
     encoder : str
-        A name of segmentation-models-pytorch, any timm model, or ``"tiny"``.
+        A name of segmentation-models-pytorch, any timm model, ``"tiny"`` or ``"tiny_vit"``.
     encoder_weights : str, Path or None
         Local file of pretrained weights; see :func:`segclf.networks.load_weights`.
     in_channels, n_classes : int
         Channels of the images and of the logits.
     encoder_depth : int or None
-        Stages of the encoder that the decoder sees; None is the architecture's own choice. With 3,
-        ``decoder_attention="scse"`` and a U-Net it is the network of DEDL (S4MI, section 3).
+        Stages of the encoder that the decoder sees; None is the architecture's own choice, and the
+        only one for vit_unet. With 3, ``decoder_attention="scse"`` and a U-Net it is the network of
+        DEDL (S4MI, section 3).
     decoder_channels : int, sequence of int or None
-        One number per stage for unet, unetplusplus and manet; one for deeplabv3, deeplabv3plus, pan
-        and upernet; the others have no such option.
+        One number per stage for unet, unetplusplus and manet; five for vit_unet, from the top to
+        the bottom; one for deeplabv3, deeplabv3plus, pan and upernet; the others have no such
+        option.
     decoder_attention : str or None
         ``"scse"`` for unet and unetplusplus.
 
@@ -100,6 +104,7 @@ def classification_network(
     encoder_weights: str | Path | None = None,
     in_channels: int = 3,
     n_classes: int = 2,
+    encoder_depth: int | None = None,
 ) -> ClassificationNetwork:
     """Make a network that gives every image a score per class.
 
@@ -110,8 +115,13 @@ def classification_network(
 
     Parameters
     ----------
-    encoder, encoder_weights, in_channels, n_classes
+    encoder, encoder_weights, in_channels
         See :func:`segmentation_network`.
+    n_classes : int
+        Length of the scores; 0 for no head at all: the network gives the embedding ``(n, d)``.
+    encoder_depth : int or None
+        Stages of the encoder that are used, as in a segmenter of that depth; None for all. Only for
+        "tiny" and segmentation-models-pytorch's own; whole timm models have no such option.
 
     Returns
     -------
@@ -121,7 +131,7 @@ def classification_network(
     Raises
     ------
     ValueError
-        For unknown names.
+        For unknown names, and for a depth that the encoder does not have.
     FileNotFoundError
         When `encoder_weights` is no file.
 
@@ -130,12 +140,15 @@ def classification_network(
     >>> import torch
     >>> classification_network(encoder="tiny", in_channels=1)(torch.zeros(2, 1, 1, 2)).shape
     torch.Size([2, 2])
+    >>> classification_network(encoder="tiny", n_classes=0)(torch.zeros(2, 3, 5, 7)).shape
+    torch.Size([2, 64])
     """
     path = weights_file(encoder_weights)
-    _check_counts(in_channels=in_channels, n_classes=n_classes)
+    _check_counts(in_channels=in_channels, n_classes=n_classes, fewest_classes=0)
     key = encoder_key(encoder)
     counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
-    recipe = {"kind": "classification", "encoder": encoder, **counts}
+    depth = resolve_depth(key, encoder_depth)
+    recipe = {"kind": "classification", "encoder": encoder, **counts, "encoder_depth": depth}
     name = timm_name(key)
     network = _pooled_network(key, recipe) if name is None else _timm_network(name, recipe)
     _fill(network.encoder, path)
@@ -152,7 +165,7 @@ def build(recipe: dict[str, Any]) -> nn.Module:
 
     Returns
     -------
-    SegmentationNetwork or ClassificationNetwork
+    SegmentationNetwork, ClassificationNetwork or PairNetwork
         With the same names and shapes in its state dict.
 
     Raises
@@ -169,6 +182,7 @@ def build(recipe: dict[str, Any]) -> nn.Module:
     makers: dict[Any, Callable[..., nn.Module]] = {
         "segmentation": segmentation_network,
         "classification": classification_network,
+        "pair": _pair,
     }
     kind = recipe.get("kind")
     if kind not in makers:
@@ -176,32 +190,34 @@ def build(recipe: dict[str, Any]) -> nn.Module:
     return makers[kind](**{key: recipe[key] for key in recipe if key != "kind"})
 
 
+def _pair(**recipes: dict[str, Any]) -> PairNetwork:
+    built = {name: cast(ClassificationNetwork, build(recipe)) for name, recipe in recipes.items()}
+    return PairNetwork(**built)
+
+
 def _pooled_network(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
-    depth = len(TINY_CHANNELS) if key == SMP_NAME else 5
-    encoder = make_encoder(key, in_channels=recipe["in_channels"], depth=depth)
+    encoder = make_encoder(key, in_channels=recipe["in_channels"], depth=recipe["encoder_depth"])
     # Any size from there up will do: nothing has to fit together again.
     smallest = max(int(encoder.output_stride), smallest_side(key))
     return ClassificationNetwork(encoder, encoder.out_channels[-1], recipe, smallest=smallest)
 
 
 def _timm_network(name: str, recipe: dict[str, Any]) -> ClassificationNetwork:
-    options = any_size(name)
-    encoder = timm.create_model(
-        name, pretrained=False, num_classes=0, in_chans=recipe["in_channels"], **options
-    )
+    encoder = make_timm(name, in_channels=recipe["in_channels"])
     coarsest = max((each["reduction"] for each in encoder.feature_info), default=32)
     n_features = getattr(encoder, "head_hidden_size", None) or encoder.num_features
-    stride = coarsest if options else 1
+    stride = coarsest if any_size(name) else 1
     return ClassificationNetwork(encoder, n_features, recipe, stride=stride, smallest=coarsest)
 
 
 def _fill(encoder: nn.Module, path: Path | None) -> None:
     if path is not None:
-        shallow = isinstance(encoder, smp.encoders.TimmUniversalEncoder)
+        shallow = isinstance(encoder, (smp.encoders.TimmUniversalEncoder, TinyEncoder))
         load_weights(weights_holder(encoder), path, allow_deeper=shallow)
 
 
-def _check_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name}={count}; expected at least 1.")
+def _check_counts(*, in_channels: int, n_classes: int, fewest_classes: int = 1) -> None:
+    if in_channels < 1:
+        raise ValueError(f"in_channels={in_channels}; expected at least 1.")
+    if n_classes < fewest_classes:
+        raise ValueError(f"n_classes={n_classes}; expected at least {fewest_classes}.")

@@ -31,10 +31,19 @@ class ImageNetwork(nn.Module, ABC):
     ----------
     mean, std : Tensor of shape (c,)
         0 and 1 until :meth:`set_statistics`.
+    encoder : nn.Module
+        Image to maps, or to a vector.
+    n_features : int
+        Length of what :meth:`embed` gives.
+    encoder_rate : float
+        1 until :meth:`set_encoder_rate`.
     """
 
     mean: Tensor
     std: Tensor
+    encoder: nn.Module
+    n_features: int
+    encoder_rate: float = 1.0
 
     def __init__(self, recipe: dict[str, Any], *, stride: int = 1, smallest: int = 1) -> None:
         super().__init__()
@@ -79,6 +88,28 @@ class ImageNetwork(nn.Module, ABC):
         floor = (_CONSTANT * mean.abs()).clamp(min=torch.finfo(torch.float32).tiny)
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std <= floor, 1.0, std))
+        return self
+
+    def set_encoder_rate(self, rate: float) -> Self:
+        """Let the encoder learn at `rate` times the learning rate of the rest; 0 freezes it.
+
+        A frozen encoder keeps its statistics too: its batch normalizations no longer look at the
+        batch.
+
+        Returns
+        -------
+        ImageNetwork
+            This network.
+        """
+        self.encoder_rate = rate
+        self.encoder.requires_grad_(rate > 0)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all modules; a frozen encoder stays in evaluation."""
+        super().train(mode)
+        if self.encoder_rate == 0:
+            self.encoder.eval()
         return self
 
     def prepare(self, image: Tensor) -> Tensor:

@@ -1,13 +1,16 @@
-"""The decoder's options: fill in what was left open, refuse what has no place."""
+"""The options of a network: fill in what was left open, refuse what has no place."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from segclf.networks.architectures import ARCHITECTURES, Architecture, find_architecture
+from segclf.networks.encoders import shown_name, timm_name
 from segclf.networks.tiny import SMP_NAME, TINY_CHANNELS
 
+# Of every encoder of segmentation-models-pytorch.
+_STAGES = 5
 # A decoder as wide as usual would take most of the time that the tiny encoder saves.
-_TINY_STAGES = (32, 16, 16)
+_TINY_STAGES = {"tiny": (32, 16, 16), "tiny_vit": (16, 16, 16, 32, 32)}
 _TINY_WIDTH = 32
 
 
@@ -60,7 +63,54 @@ def resolve_options(
     }
 
 
-def _depth(name: str, architecture: Architecture, key: str, depth: int | None) -> int:
+def resolve_depth(key: str, encoder_depth: int | None) -> int | None:
+    """Give the number of stages of a classifier's encoder; None for a whole timm model.
+
+    Parameters
+    ----------
+    key : str
+        From :func:`segclf.networks.encoders.encoder_key`.
+    encoder_depth : int or None
+        See :func:`segclf.networks.classification_network`.
+
+    Raises
+    ------
+    ValueError
+        When the encoder has no such depth.
+
+    Examples
+    --------
+    >>> resolve_depth("resnet18", None), resolve_depth("tu-vit_small_patch8_224", None)
+    (5, None)
+    """
+    if timm_name(key) is not None:
+        if encoder_depth is not None:
+            raise ValueError(
+                f"encoder_depth={encoder_depth}; encoder={shown_name(key)!r} is a whole timm model "
+                "here, which has no such option. Expected None."
+            )
+        return None
+    # Mix transformers start at a quarter of the size: their first stage is an empty map.
+    fewest = 2 if key.startswith("mit_") else 1
+    most = len(TINY_CHANNELS) if key == SMP_NAME else _STAGES
+    if encoder_depth is None:
+        return most
+    if not fewest <= encoder_depth <= most:
+        raise ValueError(
+            f"encoder_depth={encoder_depth}; encoder={shown_name(key)!r} has {fewest} to {most} "
+            "stages."
+        )
+    return int(encoder_depth)
+
+
+def _depth(name: str, architecture: Architecture, key: str, depth: int | None) -> int | None:
+    if architecture.depth is None:
+        if depth is not None:
+            raise ValueError(
+                f"encoder_depth={depth}; architecture={name!r} uses the encoder whole. "
+                "Expected None."
+            )
+        return None
     fewest, most = architecture.depths
     if key == SMP_NAME:
         most = min(most, len(TINY_CHANNELS))
@@ -78,7 +128,7 @@ def _channels(
     name: str,
     architecture: Architecture,
     key: str,
-    depth: int,
+    depth: int | None,
     channels: Sequence[int] | int | None,
 ) -> list[int] | int | None:
     default = architecture.channels
@@ -88,12 +138,13 @@ def _channels(
         return None
     if isinstance(default, int):
         return _one_width(name, key, default, channels)
+    n_stages = len(default) if depth is None else depth
     if channels is None:
-        return list(_TINY_STAGES if key == SMP_NAME else default)[:depth]
-    if isinstance(channels, int) or len(channels) != depth:
+        return list(_TINY_STAGES.get(shown_name(key), default))[:n_stages]
+    if isinstance(channels, int) or len(channels) != n_stages:
         raise ValueError(
-            f"decoder_channels={channels}; architecture={name!r} takes one number per stage of "
-            f"the encoder, that is {depth}."
+            f"decoder_channels={channels}; architecture={name!r} takes one number per stage, that "
+            f"is {n_stages}."
         )
     return [int(each) for each in channels]
 

@@ -1,13 +1,24 @@
-"""Encoder, decoder and head of a segmentation network, from the two libraries."""
+"""Encoder, decoder and head of a segmentation network, from the two libraries or our own."""
 
+import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import segmentation_models_pytorch as smp
 from torch import nn
 
 from segclf.networks.architectures import Architecture, find_architecture
-from segclf.networks.encoders import any_size, shown_name, smallest_side, timm_name
+from segclf.networks.encoders import (
+    TINY_KEYS,
+    any_size,
+    make_vit_encoder,
+    shown_name,
+    smallest_side,
+    timm_name,
+)
 from segclf.networks.fcn import FCNDecoder, fcn_encoder
-from segclf.networks.tiny import SMP_NAME, group_normalized
+from segclf.networks.tiny import group_normalized
+from segclf.networks.vit_unet import ViTUNetDecoder
 
 # What the libraries raise for an encoder that an architecture cannot take.
 _REFUSALS = (ValueError, TypeError, KeyError, NotImplementedError, RuntimeError, AssertionError)
@@ -16,7 +27,7 @@ _REFUSALS = (ValueError, TypeError, KeyError, NotImplementedError, RuntimeError,
 class Parts(NamedTuple):
     """The pieces of a segmentation network, and what they ask of an image's size."""
 
-    encoder: nn.Module
+    encoder: Any
     decoder: nn.Module
     head: nn.Module
     stride: int
@@ -28,7 +39,7 @@ def make_parts(
 ) -> Parts:
     """Make encoder, decoder and head, randomly initialized.
 
-    Decoders on the tiny encoder look at single images, as it does; see
+    Decoders on the tiny encoders look at single images, as those do; see
     :func:`segclf.networks.tiny.group_normalized`.
 
     Parameters
@@ -55,25 +66,26 @@ def make_parts(
     """
     architecture = find_architecture(name)
     try:
-        encoder, decoder, head = _made(architecture, key, in_channels, n_classes, options)
+        encoder, decoder, head = _made(name, key, in_channels, n_classes, options)
         stride = _stride(architecture, int(encoder.output_stride))
     except _REFUSALS as error:
+        depth = options["encoder_depth"]
+        at_depth = "" if depth is None else f" at encoder_depth={depth}"
         raise ValueError(
-            f"architecture={name!r} cannot take encoder={shown_name(key)!r} at "
-            f"encoder_depth={options['encoder_depth']}: {error}"
+            f"architecture={name!r} cannot take encoder={shown_name(key)!r}{at_depth}: {error}"
         ) from error
     smallest = max(architecture.smallest * encoder.output_stride, smallest_side(key))
-    if key == SMP_NAME:
+    if key in TINY_KEYS:
         group_normalized(decoder)
     return Parts(encoder, decoder, head, stride, smallest)
 
 
 def _made(
-    architecture: Architecture, key: str, in_channels: int, n_classes: int, options: dict[str, Any]
+    name: str, key: str, in_channels: int, n_classes: int, options: dict[str, Any]
 ) -> tuple[Any, nn.Module, nn.Module]:
+    architecture = find_architecture(name)
     if architecture.model is None:
-        encoder = fcn_encoder(key, in_channels=in_channels, depth=options["encoder_depth"])
-        decoder = FCNDecoder(encoder.out_channels[-1])
+        encoder, decoder = _OURS[name](key, in_channels, options)
         return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
     model = architecture.model(
         key,
@@ -82,7 +94,23 @@ def _made(
         classes=n_classes,
         **_model_options(architecture, key, options),
     )
+    if isinstance(model.encoder, smp.encoders.TimmViTEncoder):
+        # A classifier that nothing reads, and that a classification network would not have.
+        model.encoder.model.reset_classifier(0)
     return model.encoder, model.decoder, model.segmentation_head
+
+
+def _fcn(key: str, in_channels: int, options: dict[str, Any]) -> tuple[Any, FCNDecoder]:
+    encoder = fcn_encoder(key, in_channels=in_channels, depth=options["encoder_depth"])
+    return encoder, FCNDecoder(encoder.out_channels[-1])
+
+
+def _vit_unet(key: str, in_channels: int, options: dict[str, Any]) -> tuple[Any, ViTUNetDecoder]:
+    encoder = make_vit_encoder(key, in_channels=in_channels)
+    return encoder, ViTUNetDecoder(encoder.out_channels, options["decoder_channels"])
+
+
+_OURS: dict[str, Callable[..., tuple[Any, Any]]] = {"fcn": _fcn, "vit_unet": _vit_unet}
 
 
 def _model_options(architecture: Architecture, key: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -98,9 +126,9 @@ def _model_options(architecture: Architecture, key: str, options: dict[str, Any]
 
 
 def _stride(architecture: Architecture, stride: int) -> int:
-    if architecture.stride > 1 and architecture.stride % stride:
+    if architecture.model is smp.DPT and architecture.stride % stride:
         raise ValueError(
             f"its patches of {stride} pixels do not divide {architecture.stride} pixels, between "
             "which and 4 the decoder doubles."
         )
-    return max(architecture.stride, stride)
+    return math.lcm(architecture.stride, stride)

@@ -28,6 +28,7 @@ class SegmentationNetwork(ImageNetwork):
         self.encoder = parts.encoder
         self.decoder = parts.decoder
         self.head = parts.head
+        self.n_features = int(parts.encoder.out_channels[-1])
 
     def forward(self, image: Tensor) -> Tensor:
         """Give logits ``(n, k, h, w)`` of images ``(n, c, h, w)``, at the images' own size.

@@ -18,6 +18,8 @@ _OPTIONAL = "num_batches_tracked"
 # torchvision's DenseNet files say "denselayer1.norm.1", its modules "denselayer1.norm1".
 _OLD_DENSENET = re.compile(r"(denselayer\d+_(?:norm|relu|conv))_([12]_)")
 _N_SHOWN = 3
+# An encoder's names, each with the name found elsewhere and the tensor there.
+Found = dict[str, tuple[str, Tensor]]
 
 
 def weights_file(encoder_weights: str | Path | None) -> Path | None:
@@ -103,20 +105,55 @@ def load_weights(encoder: nn.Module, path: str | Path, *, allow_deeper: bool = F
         When a tensor is missing, has another shape, or the file belongs to a deeper network; with
         counts and names.
     """
-    own, given = encoder.state_dict(), read_tensors(path)
-    found, unused = _match(own, given)
-    first = _first_convolution(encoder)
-    if first in found:
-        found[first] = adapt_first_convolution(found[first], own[first].shape)
+    given = read_tensors(path)
+    found = find_all(encoder, given, path, allow_deeper=allow_deeper)
+    own = encoder.state_dict()
+    with torch.no_grad():
+        for name, (_, tensor) in found.items():
+            own[name].copy_(tensor)
+
+
+def find_all(
+    encoder: nn.Module, given: Mapping[str, Tensor], path: str | Path, *, allow_deeper: bool = False
+) -> Found:
+    """Find every tensor of an encoder among those of a file, or raise; see :func:`load_weights`."""
+    own = encoder.state_dict()
+    found, unused = find(encoder, given)
     problems = _problems(own, found, [] if allow_deeper else unused)
     if problems:
         raise ValueError(
             f"{path} does not fit this encoder: of its {len(own)} tensors the file has "
             f"{len(found)}; {'; '.join(problems)}. The file holds {_some(given)}."
         )
-    with torch.no_grad():
-        for name, tensor in found.items():
-            own[name].copy_(tensor)
+    return found
+
+
+def find(encoder: nn.Module, given: Mapping[str, Tensor]) -> tuple[Found, list[str]]:
+    """Find an encoder's tensors among others, whatever prefix those have.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        Whose names and shapes are looked for.
+    given : mapping of str to Tensor
+        Where to look.
+
+    Returns
+    -------
+    found : dict
+        For names of the encoder, the name found and its tensor; a first convolution of another
+        number of channels is adapted.
+    unused : list of str
+        Names left over in the same stages.
+    """
+    own = encoder.state_dict()
+    names, unused = _match(own, given)
+    found = {name: (theirs, given[theirs]) for name, theirs in names.items()}
+    first = _first_convolution(encoder)
+    if first in found:
+        theirs, weight = found[first]
+        found[first] = theirs, adapt_first_convolution(weight, own[first].shape)
+    return found, unused
 
 
 def adapt_first_convolution(weight: Tensor, shape: torch.Size) -> Tensor:
@@ -157,12 +194,12 @@ def adapt_first_convolution(weight: Tensor, shape: torch.Size) -> Tensor:
 
 def _match(
     own: Mapping[str, Tensor], given: Mapping[str, Tensor]
-) -> tuple[dict[str, Tensor], list[str]]:
-    """Give the file's tensors by the encoder's names, and names left over in the same stages."""
+) -> tuple[dict[str, str], list[str]]:
+    """Give the file's names by the encoder's, and those left over in the same stages."""
     names = {_canonical(name): name for name in given}
     prefix = _prefix([_canonical(name) for name in own], names)
     chosen = {name: names.pop(prefix + _canonical(name), None) for name in own}
-    found = {name: given[theirs] for name, theirs in chosen.items() if theirs is not None}
+    found = {name: theirs for name, theirs in chosen.items() if theirs is not None}
     # timm's classifier sits beside a norm in a stage of its own, "head".
     stages = tuple({f"{prefix}{name.split('.')[0]}_" for name in found} - {f"{prefix}head_"})
     return found, [theirs for name, theirs in names.items() if name.startswith(stages)]
@@ -175,13 +212,11 @@ def _prefix(own: list[str], given: Collection[str]) -> str:
     return max(prefixes, key=lambda each: sum(each + name in given for name in own), default="")
 
 
-def _problems(
-    own: Mapping[str, Tensor], found: Mapping[str, Tensor], unused: list[str]
-) -> list[str]:
+def _problems(own: Mapping[str, Tensor], found: Found, unused: list[str]) -> list[str]:
     missing = [name for name in own if name not in found and not name.endswith(_OPTIONAL)]
     misshapen = [
         f"{name} {tuple(tensor.shape)} in the file, {tuple(own[name].shape)} here"
-        for name, tensor in found.items()
+        for name, (_, tensor) in found.items()
         if tensor.shape != own[name].shape
     ]
     named = {"missing": missing, "of another shape": misshapen, "left over": unused}

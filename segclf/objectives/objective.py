@@ -1,10 +1,12 @@
 """The contract between a method and the loop: a module that computes its own named losses."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+
+from segclf.networks import ImageNetwork
 
 Batch = dict[str, Tensor]
 
@@ -22,8 +24,8 @@ class Objective(nn.Module, ABC):
 
     ``forward`` returns named loss terms, weighted already; the loop sums them, and each name
     becomes a column of the history. All state is parameters and buffers, so that ``state_dict()``
-    is the checkpoint; its ``network`` is what the estimator keeps. The hooks below do nothing
-    unless a method needs them.
+    is the checkpoint; its ``network`` is what the estimator keeps, asked for before and after
+    training. The hooks below do nothing unless a method needs them.
 
     Examples
     --------
@@ -48,9 +50,28 @@ class Objective(nn.Module, ABC):
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the named loss terms of one batch, each a scalar."""
 
+    def measures(self) -> dict[str, Tensor]:
+        """Return scalars that the last ``forward`` measured: columns of the history, no loss."""
+        return {}
+
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return optimizer groups; a group's ``rate`` multiplies the learning rate."""
-        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
+        """Return optimizer groups; an encoder with a rate of its own is one.
+
+        Beside the optimizer's own options, a group's ``rate`` multiplies the learning rate. From
+        the fraction of training done, its ``schedule`` gives the factor of the rate instead of the
+        common one, and its ``weight_decay_schedule`` the weight decay.
+        """
+        rates = {
+            parameter: network.encoder_rate
+            for network in self.modules()
+            if isinstance(network, ImageNetwork) and network.encoder_rate != 1
+            for parameter in network.encoder.parameters()
+        }
+        groups: dict[float, list[nn.Parameter]] = {}
+        for parameter in self.parameters():
+            if parameter.requires_grad:
+                groups.setdefault(rates.get(parameter, 1.0), []).append(parameter)
+        return [{"params": parameters, "rate": rate} for rate, parameters in groups.items()]
 
     def before_epoch(self, batches: Iterable[Batch], progress: Progress) -> None:
         """Prepare for an epoch; ``batches`` walks over the training data once."""
@@ -60,3 +81,6 @@ class Objective(nn.Module, ABC):
 
     def after_update(self, progress: Progress) -> None:
         """Follow the new parameters, after the optimizer's step."""
+
+    def after_epoch(self, row: Mapping[str, float]) -> None:
+        """Look at the epoch's row of the history."""

@@ -82,8 +82,8 @@ def check_paths(estimator: Any) -> None:
     samples = make_samples()
     expected = fitted(estimator).predict_proba(samples.images)
     with tempfile.TemporaryDirectory() as folder:
-        images = _write(Path(folder) / "images", samples.images[..., ::-1])
-        masks = _write(Path(folder) / "masks", samples.masks)
+        images = write_images(Path(folder) / "images", samples.images[..., ::-1])
+        masks = write_images(Path(folder) / "masks", samples.masks)
         trained = fresh(estimator).fit(images, masks)
         assert_equal(trained.predict_proba(images), expected)
 
@@ -148,7 +148,8 @@ def _assert_probabilities(probabilities: NDArray[Any], n_classes: int) -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-def _write(folder: Path, arrays: NDArray[Any]) -> list[Path]:
+def write_images(folder: Path, arrays: NDArray[Any]) -> list[Path]:
+    """Write each array to a file of a new folder."""
     folder.mkdir()
     paths = [folder / f"{number}.png" for number in range(len(arrays))]
     for path, array in zip(paths, arrays, strict=True):

@@ -61,6 +61,12 @@ def fitted(segmenter: Any, samples: Samples | None = None) -> Any:
     return fresh(segmenter).fit(samples.images, samples.masks)
 
 
+def answer(estimator: Any, images: Any) -> Any:
+    """Return what an estimator says of images: a pretrainer's embeddings, else probabilities."""
+    kind = "transform" if hasattr(estimator, "transform") else "predict_proba"
+    return getattr(estimator, kind)(images)
+
+
 def assert_equal(actual: Any, expected: Any, message: str = "") -> None:
     """Assert that maps are equal bit by bit, be they one array or a list of arrays."""
     assert len(actual) == len(expected), f"{len(actual)} maps for {len(expected)} images. {message}"

@@ -95,6 +95,25 @@ def check_groups(estimator: Any) -> None:
     _assert_sound(copy.fit(samples.images, samples.masks, groups=groups), samples.images)
 
 
+def check_fit_leaves_data(estimator: Any) -> None:
+    """``fit`` and ``predict`` work on read-only data and change none of it."""
+    samples = make_samples()
+    weights = np.linspace(0.5, 1, len(samples.images))
+    data = (*samples, weights)
+    before = [array.copy() for array in data]
+    copy = fresh(estimator).fit(
+        samples.images, samples.masks, labels=samples.labels, sample_weight=weights
+    )
+    copy.predict(samples.images)
+    for array, unchanged in zip(data, before, strict=True):
+        np.testing.assert_array_equal(array, unchanged, err_msg="fit or predict changes its data")
+    for array in data:
+        array.setflags(write=False)
+    fresh(estimator).fit(
+        samples.images, samples.masks, labels=samples.labels, sample_weight=weights
+    ).predict(samples.images)
+
+
 def _assert_sound(trained: Any, images: Any) -> None:
     probabilities = trained.predict_proba(images)
     assert np.isfinite(probabilities).all(), "probabilities are NaN or infinite"
@@ -111,4 +130,5 @@ CHECKS: tuple[Check, ...] = (
     check_weight_of_zero,
     check_weights_matter,
     check_groups,
+    check_fit_leaves_data,
 )

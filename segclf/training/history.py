@@ -7,27 +7,31 @@ import torch
 from torch import Tensor
 
 
-class TermMeans:
-    """Mean of named loss terms over batches; on the device, so that no batch waits for it."""
+class Means:
+    """Means over batches of named scalars; on the device, so that no batch waits for them."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
+        self._terms: dict[str, None] = {}
         self._n_samples = 0
 
-    def add(self, terms: Mapping[str, Tensor], n_samples: int) -> None:
-        """Count one batch of that many samples."""
-        for name, value in terms.items():
+    def add(
+        self, terms: Mapping[str, Tensor], measures: Mapping[str, Tensor], n_samples: int
+    ) -> None:
+        """Count one batch of that many samples: its loss terms, and what else was measured."""
+        self._terms.update(dict.fromkeys(terms))
+        for name, value in (*terms.items(), *measures.items()):
             if name not in self._sums:
                 self._sums[name] = torch.zeros((), device=value.device)
             self._sums[name].add_(value.detach(), alpha=n_samples)
         self._n_samples += n_samples
 
     def items(self, prefix: str = "") -> Iterator[tuple[str, float]]:
-        """Yield names and means, the total last."""
+        """Yield names and means, the total of the terms last."""
         means = {name: float(value) / self._n_samples for name, value in self._sums.items()}
         for name, mean in means.items():
             yield prefix + name, mean
-        yield prefix + "loss", math.fsum(means.values())
+        yield prefix + "loss", math.fsum(means[name] for name in self._terms)
 
 
 def check_finite(row: Mapping[str, float]) -> None:

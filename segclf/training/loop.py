@@ -10,8 +10,8 @@ from torch import Tensor
 
 from segclf.objectives import Batch, Objective, Progress
 from segclf.training.devices import autocast
-from segclf.training.history import TermMeans, check_finite
-from segclf.training.optimizers import make_optimizer, set_rate
+from segclf.training.history import Means, check_finite
+from segclf.training.optimizers import follow_schedules, make_optimizer
 from segclf.training.plan import Row, TrainingPlan
 from segclf.training.schedules import get_schedule
 
@@ -48,7 +48,8 @@ def train(
     Returns
     -------
     list of dict
-        One row an epoch: ``epoch``, ``learning_rate``, each term's mean, ``loss``, ``seconds``.
+        One row an epoch: ``epoch``, ``learning_rate``, the mean of each term and measure,
+        ``loss``, ``seconds``.
 
     Raises
     ------
@@ -72,6 +73,7 @@ def train(
         row["seconds"] = time.perf_counter() - started
         check_finite(row)
         history.append(row)
+        objective.after_epoch(row)
         stop = plan.after_epoch is not None and plan.after_epoch(row)
         if best.patience_is_over(objective, row) or stop:
             break
@@ -89,12 +91,12 @@ def _train_epoch(
     schedule = get_schedule(plan.schedule)
     n_steps = plan.max_epochs * len(batches)
     step = epoch * len(batches)
-    means = TermMeans()
+    means = Means()
     objective.train()
     objective.before_epoch(batches.epoch(epoch), Progress(epoch, step, step / n_steps))
     for batch in batches.epoch(epoch):
         progress = Progress(epoch, step, step / n_steps)
-        set_rate(optimizer, schedule(progress.fraction))
+        follow_schedules(optimizer, schedule, progress.fraction)
         with autocast(plan.device, plan.precision):
             terms = objective(to_device(batch, plan.device), progress)
         total(terms).backward()
@@ -102,7 +104,7 @@ def _train_epoch(
         optimizer.step()
         optimizer.zero_grad()
         objective.after_update(progress)
-        means.add(terms, len(batch["index"]))
+        means.add(terms, objective.measures(), len(batch["index"]))
         step += 1
     rate = plan.learning_rate * schedule((step - 1) / n_steps)
     return {"epoch": epoch, "learning_rate": rate, **dict(means.items())}
@@ -110,13 +112,13 @@ def _train_epoch(
 
 @torch.no_grad()
 def _validate(objective: Objective, batches: Batches, plan: TrainingPlan, epoch: int) -> Row:
-    means = TermMeans()
+    means = Means()
     objective.eval()
     progress = Progress(epoch, 0, (epoch + 1) / plan.max_epochs)
     for batch in batches.epoch(0):
         with autocast(plan.device, plan.precision):
             terms = objective(to_device(batch, plan.device), progress)
-        means.add(terms, len(batch["index"]))
+        means.add(terms, objective.measures(), len(batch["index"]))
     return dict(means.items(prefix="validation_"))
 
 

@@ -28,7 +28,7 @@ OPTIMIZERS: dict[str, OptimizerFactory] = {"adam": _adam, "adamw": _adamw, "sgd"
 def make_optimizer(
     optimizer: str | OptimizerFactory, groups: Groups, *, learning_rate: float, weight_decay: float
 ) -> Optimizer:
-    """Return an optimizer over the groups; a group's ``rate`` multiplies the learning rate.
+    """Return an optimizer over the groups, for `follow_schedules` to lead.
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ def make_optimizer(
         A callable is called as ``optimizer(groups, lr=..., weight_decay=...)``. SGD has momentum
         .9.
     groups : list of dict
-        Parameter groups, as ``Objective.parameter_groups`` returns them.
+        Parameter groups, as ``Objective.parameter_groups`` returns them: ``rate`` multiplies the
+        learning rate, ``schedule`` and ``weight_decay_schedule`` replace the plan's.
     learning_rate, weight_decay : float
         Defaults of all groups.
 
@@ -54,7 +55,11 @@ def make_optimizer(
     return made
 
 
-def set_rate(optimizer: Optimizer, factor: float) -> None:
-    """Set every group's learning rate to `factor` times its base rate."""
+def follow_schedules(
+    optimizer: Optimizer, schedule: Callable[[float], float], fraction: float
+) -> None:
+    """Set learning rates, and scheduled weight decays, for that fraction of training done."""
     for group in optimizer.param_groups:
-        group["lr"] = group["base_rate"] * factor
+        group["lr"] = group["base_rate"] * group.get("schedule", schedule)(fraction)
+        if "weight_decay_schedule" in group:
+            group["weight_decay"] = group["weight_decay_schedule"](fraction)

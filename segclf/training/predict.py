@@ -53,7 +53,8 @@ def predict_batches(
     network: nn.Module,
     images: Images,
     plan: PredictionPlan,
-    activation: Callable[[Tensor], Tensor],
+    activation: Callable[[Tensor], Tensor] | None = None,
+    forward: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
     """Yield (indices, output) batch by batch; the images of a batch have one size.
 
@@ -65,9 +66,11 @@ def predict_batches(
         What to predict; only a batch is held at a time, and the next is read meanwhile.
     plan : PredictionPlan
         How to predict.
-    activation : callable
+    activation : callable, optional
         From scores to what is wanted of them, such as a softmax. Maps are blended and brought
         to the images' own size after it.
+    forward : callable, optional
+        What to ask of the network instead of its scores: one of its methods.
 
     Yields
     ------
@@ -82,13 +85,14 @@ def predict_batches(
         taken = images.take(indices)
         return indices, taken[0].shape[:2], image_tensor(taken, plan.image_size)
 
-    def forward(batch: Tensor) -> Tensor:
+    def answer(batch: Tensor) -> Tensor:
         with autocast(plan.device, plan.precision):
-            return activation(network(batch.to(plan.device)).float())
+            output = (forward or network)(batch.to(plan.device)).float()
+            return output if activation is None else activation(output)
 
     for indices, size, batch in one_ahead(read, _groups(images, plan)):
         with threads(plan.n_threads), torch.inference_mode():
-            output = _predict(forward, batch, plan)
+            output = _predict(answer, batch, plan)
             if output.ndim == 4 and output.shape[2:] != size:
                 output = functional.interpolate(output, size=size, mode="bilinear")
             output = output.cpu()

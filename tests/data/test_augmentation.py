@@ -2,9 +2,11 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from segclf.data.augmentation import PRESETS, Augmentation, as_augmentation
+from segclf.data.augmentation import Augmentation
+from segclf.data.presets import PRESETS, as_augmentation
 
 EVERYTHING = Augmentation(**PRESETS["strong"], quarter_turns=0.5)
+FILTERS = Augmentation(grayscale=0.5, blur=(0.1, 2.0), blur_probability=0.5, solarize=0.5)
 COLORS = Augmentation(brightness=0.5, contrast=0.5, saturation=0.5, hue=60, noise=0.3)
 
 
@@ -156,6 +158,7 @@ def test_the_mask_does_not_influence_the_image():
         {"saturation": 0.5},
         {"hue": 60},
         {"noise": 0.5},
+        {"blur": (0.1, 2.0)},
     ],
 )
 def test_every_setting_changes_every_image_in_its_own_way(settings):
@@ -175,7 +178,9 @@ def test_an_image_does_not_depend_on_the_others():
     assert torch.equal(changed_mask[2], alike_mask[2])
 
 
-@pytest.mark.parametrize("augmentation", [EVERYTHING, COLORS], ids=["everything", "colors"])
+@pytest.mark.parametrize(
+    "augmentation", [EVERYTHING, COLORS, FILTERS], ids=["everything", "colors", "filters"]
+)
 @pytest.mark.parametrize("n_channels", [1, 3, 4])
 @pytest.mark.parametrize(("slope", "start"), [(1000.0, -300.0), (1e-3, 5e-3)])
 def test_units_do_not_matter(augmentation, n_channels, slope, start):
@@ -245,36 +250,3 @@ def test_settings_are_scikit_learn_parameters():
     copy = clone(augmentation).set_params(rotation=20)
     assert copy.get_params() == {**augmentation.get_params(), "rotation": 20}
     assert repr(augmentation) == "Augmentation(rotation=10, scale=(0.9, 1.1))"
-
-
-@pytest.mark.parametrize("name", sorted(PRESETS))
-@pytest.mark.parametrize("shape", [(2, 1, 16, 16), (2, 4, 9, 14), (3, 1, 1, 5)])
-def test_presets_work_on_any_image(name, shape):
-    image = torch.rand(shape, generator=generator())
-    mask = torch.ones(shape[0], *shape[2:], dtype=torch.int64)
-    changed, moved = as_augmentation(name)(image, mask, generator())
-    assert changed.shape == image.shape
-    assert changed.isfinite().all()
-    assert torch.equal(moved, mask)
-
-
-def test_as_augmentation_takes_none_objects_and_callables():
-    def own(image, mask, generator):
-        return image, mask
-
-    assert as_augmentation(None) is None
-    assert as_augmentation(own) is own
-    assert as_augmentation(EVERYTHING) is EVERYTHING
-    assert as_augmentation("light") is not as_augmentation("light")
-
-
-@pytest.mark.parametrize("spec", ["lihgt", ""])
-def test_unknown_names_list_those_there_are(spec):
-    with pytest.raises(ValueError, match=f"'{spec}'; there are: flips, light, strong"):
-        as_augmentation(spec)
-
-
-@pytest.mark.parametrize("spec", [3, Augmentation, {"rotation": 3}])
-def test_other_things_are_no_augmentation(spec):
-    with pytest.raises(TypeError, match="expected None, a name"):
-        as_augmentation(spec)

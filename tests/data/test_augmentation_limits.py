@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from segclf.data.augmentation import Augmentation, as_augmentation
+from segclf.data import Augmentation, as_augmentation
 
 IMAGE = torch.rand(2, 3, 8, 8)
 
@@ -18,6 +18,10 @@ IMAGE = torch.rand(2, 3, 8, 8)
         ({"vertical_flip": True}, "vertical_flip is True"),
         ({"scale": 1.2}, r"scale is 1\.2; expected a pair \(low, high\)"),
         ({"scale": (1.2, 0.8)}, r"scale is \(1\.2, 0\.8\)"),
+        ({"output_scale": 0}, r"output_scale is 0; expected a number from 0\.01 to 1"),
+        ({"solarize": 2}, "solarize is 2; expected a number from 0 to 1"),
+        ({"blur": 1.0}, r"blur is 1\.0; expected a pair \(low, high\) with 0 <= low"),
+        ({"blur": (-1, 2)}, r"blur is \(-1, 2\)"),
         ({"crop": (0.5, 1.5)}, "crop is .* 0.01 <= low <= high <= 1"),
     ],
 )

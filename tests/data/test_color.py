@@ -1,7 +1,17 @@
 import pytest
 import torch
+from torchvision.transforms.v2 import functional as torchvision
 
-from segclf.data.color import Recoloring, add_noise, chroma_matrix, moments, recolor
+from segclf.data.color import (
+    Recoloring,
+    add_noise,
+    chroma_matrix,
+    extremes,
+    grayscale,
+    moments,
+    recolor,
+    solarize,
+)
 
 
 def change(*, brightness=0.0, contrast=1.0, saturation=1.0, hue=0.0, noise=0.0):
@@ -70,3 +80,30 @@ def test_noise_has_its_deviation_in_each_image():
     noisy = add_noise(torch.zeros(2, 1, 64, 64), deviation, torch.Generator().manual_seed(0))
     assert noisy[0].abs().max() == 0
     assert noisy[1].std() == pytest.approx(3.0, rel=0.05)
+
+
+def test_gray_is_the_mean_of_the_channels(image):
+    gray = grayscale(image)
+    assert gray.shape == image.shape
+    assert torch.equal(gray, gray.flip(1))
+    torch.testing.assert_close(gray[:, 0], image.mean(1))
+    torch.testing.assert_close(gray, recolored(image, saturation=0.0))
+
+
+def test_extremes_are_those_of_each_image(image):
+    low, high = extremes(torch.cat([image, -image]))
+    assert low.shape == high.shape == (2, 1, 1, 1)
+    assert low.flatten().tolist() == [image.min(), -image.max()]
+    assert high.flatten().tolist() == [image.max(), -image.min()]
+
+
+def test_solarization_is_that_of_torchvision_from_0_to_1():
+    values = torch.linspace(0, 1, 48).reshape(1, 3, 4, 4)
+    solarized = solarize(values, *extremes(values))
+    torch.testing.assert_close(solarized, torchvision.solarize(values, 0.5))
+
+
+def test_solarization_inverts_what_is_above_the_middle():
+    values = torch.tensor([-10.0, 0.0, 9.0, 10.0, 11.0, 30.0]).reshape(1, 1, 2, 3)
+    expected = torch.tensor([-10.0, 0.0, 9.0, 10.0, 9.0, -10.0]).reshape(1, 1, 2, 3)
+    assert torch.equal(solarize(values, *extremes(values)), expected)

@@ -64,3 +64,16 @@ def test_an_image_draws_the_same_in_larger_batches(draws):
 def test_probabilities_zero_and_one_are_certain(draws):
     assert draws.happens("affine", 1.0).all()
     assert not draws.happens("affine", 0.0).any()
+
+
+def test_filters_are_independent(draws):
+    rows = [draws.between(name, 0, 1) for name in ("grayscale", "blur", "blur_deviation")]
+    rows += [draws.between(name, 0, 1) for name in ("solarize", "horizontal_flip", "noise")]
+    correlation = torch.corrcoef(torch.stack(rows)) - torch.eye(len(rows))
+    assert correlation.abs().max() < 0.025
+
+
+def test_a_seed_gives_the_same_whether_or_not_filters_are_drawn(draws):
+    again = Draws(40_000, torch.Generator().manual_seed(0))
+    again.happens("blur", 0.5)
+    assert torch.equal(again.between("noise", 0, 1), draws.between("noise", 0, 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from segclf.data import Loader, Samples, as_images, as_masks
+from segclf.data import Augmentation, Loader, Samples, as_images, as_masks, views
 from segclf.data import loader as loader_module
 from segclf.data.loader import one_ahead
 
@@ -60,10 +60,11 @@ def test_each_batch_holds_the_rows_of_its_index(n_channels):
         assert np.array_equal(batch["mask"], masks[rows])
 
 
-def test_augmentation_draws_from_seed_and_epoch():
-    def jitter(image, mask, generator):
-        return image + torch.rand(len(image), 1, 1, 1, generator=generator), mask
+def jitter(image, mask, generator):
+    return image + torch.rand(len(image), 1, 1, 1, generator=generator), mask
 
+
+def test_augmentation_draws_from_seed_and_epoch():
     def pixels(seed, epoch):
         loader = Loader(samples(), batch_size=4, seed=seed, augmentation=jitter, shuffle=False)
         return torch.cat([batch["image"] for batch in loader.epoch(epoch)])
@@ -82,3 +83,34 @@ def test_one_ahead_keeps_the_order_and_works_in_the_background():
 def test_one_ahead_hands_errors_on():
     with pytest.raises(ZeroDivisionError):
         list(one_ahead(lambda i: 1 / i, [1, 0]))
+
+
+def test_views_are_made_of_the_image_by_their_augmentation():
+    def halves(image, mask, generator):
+        assert mask is None
+        return image[..., ::2].contiguous(), None
+
+    def negative(image, mask, generator):
+        return -image, None
+
+    batch = next(Loader(samples(), batch_size=4, seed=0, views=[halves, negative]).epoch(0))
+    plain = next(Loader(samples(), batch_size=4, seed=0).epoch(0))
+    assert torch.equal(batch["image"], plain["image"])
+    assert torch.equal(batch["view_0"], plain["image"][..., ::2])
+    assert torch.equal(batch["view_1"], -plain["image"])
+    assert set(batch) - set(plain) == {"view_0", "view_1"}
+    assert all(v.is_contiguous(memory_format=torch.channels_last) for v in views(batch))
+
+
+def drawn(name="view_1", *, seed=0, epoch=0, **changes):
+    loader = Loader(samples(), batch_size=4, seed=seed, shuffle=False, **changes)
+    return torch.cat([batch[name] - batch["image"] for batch in loader.epoch(epoch)])
+
+
+def test_what_a_view_draws_depends_on_seed_epoch_and_its_place_alone():
+    first = drawn(views=[jitter, jitter])
+    assert torch.equal(first, drawn(views=[Augmentation(noise=1.0), jitter]))
+    torch.testing.assert_close(first, drawn(views=[jitter, jitter], augmentation=jitter))
+    assert not torch.equal(first, drawn("view_0", views=[jitter, jitter]))
+    assert not torch.equal(first, drawn(views=[jitter, jitter], epoch=1))
+    assert not torch.equal(first, drawn(views=[jitter, jitter], seed=1))

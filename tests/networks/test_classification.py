@@ -50,3 +50,28 @@ def test_encoder_s_embedding_agrees_with_the_segmenter_s():
 def test_transformer_is_padded_to_whole_patches():
     network = classification_network(encoder="test_vit")
     assert network.stride == network.encoder.patch_embed.patch_size[0]
+
+
+@pytest.mark.parametrize("encoder", ["tiny", "mobilenet_v2", "test_vit", "test_convnext"])
+def test_without_classes_it_gives_the_embedding(encoder):
+    network = classification_network(encoder=encoder, n_classes=0).eval()
+    image = torch.rand(2, 3, 33, 47)
+    with torch.no_grad():
+        assert network(image).shape == (2, network.n_features)
+        assert torch.equal(network(image), network.embed(image))
+    assert not list(network.head.parameters())
+
+
+@pytest.mark.parametrize(
+    ("encoder", "depth"), [("tiny", 1), ("tiny", 2), ("resnet18", 3), ("mit_b0", 2)]
+)
+def test_depth_gives_the_segmenter_s_encoder_of_that_depth(encoder, depth):
+    shallow = {"encoder": encoder, "encoder_depth": depth}
+    classifier = classification_network(**shallow, n_classes=0).eval()
+    segmenter = segmentation_network(**shallow).eval()
+    segmenter.encoder.load_state_dict(classifier.encoder.state_dict())
+    image = torch.rand(2, 3, 32, 64)
+    with torch.no_grad():
+        assert torch.equal(classifier(image), segmenter.embed(image))
+    assert classifier.n_features == segmenter.n_features == classifier(image).shape[1]
+    assert classifier.recipe["encoder_depth"] == depth

@@ -3,6 +3,7 @@ import segmentation_models_pytorch as smp
 import timm
 import torch
 
+from segclf.networks import classification_network, segmentation_network
 from segclf.networks.encoders import any_size, encoder_key, make_encoder, pooled, weights_holder
 
 
@@ -13,6 +14,7 @@ from segclf.networks.encoders import any_size, encoder_key, make_encoder, pooled
         ("tu-resnet50", "tu-resnet50"),
         ("convnext_atto", "tu-convnext_atto"),
         ("tiny", "segclf-tiny"),
+        ("tiny_vit", "tu-tiny_vit"),
     ],
 )
 def test_names(name, key):
@@ -67,3 +69,33 @@ def test_nothing_is_downloaded(monkeypatch):
     assert timm.is_model("resnet18")
     make_encoder("tu-resnet18", in_channels=1, depth=3)
     make_encoder("mobilenet_v2", in_channels=1, depth=3)
+
+
+def encoder_shapes(network):
+    tensors = weights_holder(network.encoder).state_dict()
+    # timm joins nested names by "_" where it hands out maps, by "." elsewhere.
+    return {name.replace(".", "_"): tuple(each.shape) for name, each in tensors.items()}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encoder"),
+    [
+        ("unet", "tiny"),
+        ("unet", "resnet18"),
+        ("unet", "convnext_atto"),
+        ("unet", "tu-resnet18"),
+        ("dpt", "test_vit"),
+        ("vit_unet", "tiny_vit"),
+        ("vit_unet", "vit_small_patch8_224"),
+    ],
+)
+def test_segmenters_and_classifiers_have_the_same_encoder(architecture, encoder):
+    with torch.device("meta"):
+        classifier = classification_network(encoder=encoder)
+        segmenter = segmentation_network(architecture=architecture, encoder=encoder)
+    # timm keeps ConvNeXt's last normalization, which comes after pooling, with the classifier.
+    after_pooling = {"head_norm_weight", "head_norm_bias"}
+    shapes = encoder_shapes(classifier)
+    assert len(shapes) > 1
+    kept = {name: each for name, each in shapes.items() if name not in after_pooling}
+    assert kept == encoder_shapes(segmenter)

@@ -13,8 +13,11 @@ NETWORKS = {
     "widths": lambda: segmentation_network(encoder="tiny", decoder_channels=(48, 24, 16)),
     "fcn": lambda: segmentation_network(architecture="fcn", encoder="tiny", n_classes=1),
     "dpt": lambda: segmentation_network(architecture="dpt", encoder="test_vit"),
+    "vit_unet": lambda: segmentation_network(architecture="vit_unet", encoder="tiny_vit"),
     "fpn": lambda: segmentation_network(architecture="fpn", encoder="test_resnet"),
     "classifier": lambda: classification_network(encoder="tiny", n_classes=7),
+    "shallow classifier": lambda: classification_network(encoder="tiny", encoder_depth=2),
+    "no head": lambda: classification_network(encoder="tiny", n_classes=0),
     "transformer": lambda: classification_network(encoder="test_vit", in_channels=5),
 }
 
@@ -68,11 +71,24 @@ def test_dedl_has_the_published_size():
     assert round(total / 1e6, 2) == 26.59
 
 
-@pytest.mark.parametrize("make", [segmentation_network, classification_network])
-@pytest.mark.parametrize("count", ["in_channels", "n_classes"])
-def test_counts_start_at_one(make, count):
-    with pytest.raises(ValueError, match=f"{count}=0; expected at least 1"):
-        make(encoder="tiny", **{count: 0})
+@pytest.mark.parametrize(
+    ("make", "counts", "text"),
+    [
+        (segmentation_network, {"in_channels": 0}, "in_channels=0; expected at least 1"),
+        (segmentation_network, {"n_classes": 0}, "n_classes=0; expected at least 1"),
+        (classification_network, {"in_channels": 0}, "in_channels=0; expected at least 1"),
+        (classification_network, {"n_classes": -1}, "n_classes=-1; expected at least 0"),
+    ],
+)
+def test_counts_that_are_too_small(make, counts, text):
+    with pytest.raises(ValueError, match=text):
+        make(encoder="tiny", **counts)
+
+
+def test_recipe_from_before_classifiers_had_a_depth():
+    network = classification_network(encoder="tiny")
+    old = {name: each for name, each in network.recipe.items() if name != "encoder_depth"}
+    assert shapes(build(old)) == shapes(network)
 
 
 def test_unknown_kind_of_recipe():

@@ -1,6 +1,6 @@
 import pytest
 
-from segclf.networks.options import resolve_options
+from segclf.networks.options import resolve_depth, resolve_options
 
 
 def resolve(name, key="resnet18", **options):
@@ -29,6 +29,15 @@ def test_tiny_gets_a_small_decoder():
     assert resolve("deeplabv3", "segclf-tiny")["decoder_channels"] == 32
 
 
+def test_vit_unet_has_five_widths_and_no_depth():
+    assert resolve("vit_unet", "tu-vit_small_patch8_224") == {
+        "encoder_depth": None,
+        "decoder_channels": [64, 128, 256, 512, 512],
+        "decoder_attention": None,
+    }
+    assert resolve("vit_unet", "tu-tiny_vit")["decoder_channels"] == [16, 16, 16, 32, 32]
+
+
 def test_what_is_given_is_kept():
     given = {"encoder_depth": 2, "decoder_channels": [8, 4], "decoder_attention": "scse"}
     assert resolve("unet", **{**given, "decoder_channels": (8, 4)}) == given
@@ -46,9 +55,44 @@ def test_what_is_given_is_kept():
         ("unet", "resnet18", {"encoder_depth": 6}, "takes 1 to 5 stages"),
         ("fpn", "resnet18", {"encoder_depth": 2}, "takes 3 to 5 stages"),
         ("unet", "segclf-tiny", {"encoder_depth": 5}, "1 to 3 stages of the tiny encoder"),
+        ("vit_unet", "tu-test_vit", {"encoder_depth": 4}, "uses the encoder whole. Expected None"),
+        (
+            "vit_unet",
+            "tu-test_vit",
+            {"decoder_channels": [8, 4]},
+            "one number per stage, that is 5",
+        ),
+        ("vit_unet", "tu-test_vit", {"decoder_attention": "scse"}, "have: unet, unetplusplus"),
         ("u-net", "resnet18", {}, "No architecture named 'u-net'. Did you mean unet"),
     ],
 )
 def test_what_has_no_place_is_refused(name, key, options, text):
     with pytest.raises(ValueError, match=text):
         resolve(name, key, **options)
+
+
+@pytest.mark.parametrize(
+    ("key", "depth", "resolved"),
+    [
+        ("resnet18", None, 5),
+        ("resnet18", 3, 3),
+        ("segclf-tiny", None, 3),
+        ("tu-test_vit", None, None),
+    ],
+)
+def test_depth_of_a_classifier(key, depth, resolved):
+    assert resolve_depth(key, depth) == resolved
+
+
+@pytest.mark.parametrize(
+    ("key", "depth", "text"),
+    [
+        ("resnet18", 6, "encoder='resnet18' has 1 to 5 stages"),
+        ("mit_b0", 1, "encoder='mit_b0' has 2 to 5 stages"),
+        ("segclf-tiny", 4, "encoder='tiny' has 1 to 3 stages"),
+        ("tu-test_vit", 2, "encoder='test_vit' is a whole timm model"),
+    ],
+)
+def test_depth_that_a_classifier_s_encoder_does_not_have(key, depth, text):
+    with pytest.raises(ValueError, match=text):
+        resolve_depth(key, depth)

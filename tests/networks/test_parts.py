@@ -20,6 +20,7 @@ PAIRS = [
     ("pspnet", "mit_b0"),
     ("segformer", "mit_b0"),
     ("upernet", "test_convnext"),
+    ("vit_unet", "test_vit"),
 ]
 
 
@@ -60,6 +61,9 @@ def test_logits_come_at_full_size_at_other_depths(architecture, depth):
         ("dpt", "vit_small_patch14_dinov2", "patches of 14 pixels do not divide 32"),
         ("unet", "test_vit", "Unsupported model downsampling pattern"),
         ("fcn", "test_vit", "Unsupported model downsampling pattern"),
+        ("vit_unet", "tiny", "it is no plain vision transformer .* vit_small_patch8_224, "),
+        ("vit_unet", "resnet18", "it is no plain vision transformer"),
+        ("vit_unet", "test_convnext", "it is no plain vision transformer"),
     ],
 )
 def test_pairs_that_do_not_go_together_say_why(architecture, encoder, reason):

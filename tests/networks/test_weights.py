@@ -98,6 +98,12 @@ def test_only_the_channels_of_a_first_convolution_are_adapted():
         assert adapt_first_convolution(weight, torch.Size(shape)) is weight
 
 
+@pytest.mark.parametrize("make", [segmentation_network, classification_network])
+def test_a_shallow_tiny_encoder_takes_its_part_of_a_deeper_one(save, state, make):
+    network = make(encoder="tiny", encoder_depth=2, encoder_weights=save(state))
+    assert same(network.encoder, state)
+
+
 def test_missing_tensors_are_counted_and_named(save, state):
     kept = {name: each for name, each in state.items() if not name.startswith("stages.2")}
     with pytest.raises(

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segclf.training.optimizers import make_optimizer, set_rate
+from segclf.training.optimizers import follow_schedules, make_optimizer
 
 
 def groups():
@@ -14,7 +14,7 @@ def groups():
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
 def test_a_group_scales_the_rate(name):
     optimizer = make_optimizer(name, groups(), learning_rate=0.5, weight_decay=0.25)
-    set_rate(optimizer, 0.5)
+    follow_schedules(optimizer, lambda fraction: fraction, 0.5)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.025, 0.25])
     assert all(group["weight_decay"] == 0.25 for group in optimizer.param_groups)
 
@@ -22,8 +22,16 @@ def test_a_group_scales_the_rate(name):
 def test_rates_do_not_compound():
     optimizer = make_optimizer("sgd", groups(), learning_rate=1.0, weight_decay=0.0)
     for factor in (0.5, 0.5, 1.0):
-        set_rate(optimizer, factor)
+        follow_schedules(optimizer, lambda fraction: fraction, factor)
     assert optimizer.param_groups[1]["lr"] == 1.0
+
+
+def test_a_weight_decay_may_follow_a_schedule():
+    scheduled, constant = groups()
+    scheduled["weight_decay_schedule"] = lambda fraction: 0.04 + fraction
+    optimizer = make_optimizer("adamw", [scheduled, constant], learning_rate=1.0, weight_decay=0.25)
+    follow_schedules(optimizer, lambda fraction: 1.0, 0.5)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.54, 0.25]
 
 
 def test_a_callable_makes_its_own():

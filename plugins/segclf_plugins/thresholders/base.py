@@ -1,0 +1,212 @@
+"""What all thresholders share: the way from any images to masks, and which side is the object."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from segclf.base.front_door import check_rows, holds_images
+from segclf.data import Images, as_images
+from segclf_plugins.thresholders.gray import to_gray
+
+__all__ = ["BaseThresholder", "GlobalThresholder"]
+
+Masks = NDArray[np.bool_] | list[NDArray[np.bool_]]
+
+_BATCH_IMAGES = 32
+_BATCH_PIXELS = 2**20
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BaseThresholder(TransformerMixin, BaseEstimator, ABC):
+    """Parameters and methods of every thresholder.
+
+    Nothing is learned, so `fit` may be left out. Images are made gray first: three channels are
+    RGB, of which the luma is taken (.299, .587, .114), as ``cv2.COLOR_RGB2GRAY`` does; any other
+    number of channels is averaged. A constant image has an empty mask.
+
+    Parameters
+    ----------
+    polarity : {"bright", "dark", "auto"}, default="bright"
+        The object is what is brighter than the threshold, or what is not. "auto" takes the side
+        with fewer pixels on the border of the image, "bright" if both have equally many.
+    image_shape : tuple of int, optional
+        (h, w) or (h, w, c) of what each row holds, when images are plain rows (n, f); None means
+        (1, f).
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features, when fitted on rows.
+    """
+
+    polarity: str = "bright"
+    image_shape: tuple[int, ...] | None = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "polarity": [StrOptions({"auto", "bright", "dark"})],
+        "image_shape": [tuple, list, None],
+    }
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check parameters and images; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            Everything that `segclf.data.as_images` takes.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+            Itself.
+        """
+        self._open(X, reset=True)
+        return self
+
+    def transform(self, X: Any) -> Masks:
+        """Draw the masks of many images.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            Everything that `segclf.data.as_images` takes.
+
+        Returns
+        -------
+        ndarray of bool of shape (n, h, w), or list of n ndarray of shape (h, w)
+            True where the object is; a list where images have different sizes, and rows (n, h * w)
+            where X was rows.
+
+        Raises
+        ------
+        ValueError
+            For what cannot be images, and for NaN and infinity, with the number of the image.
+        """
+        images = self._open(X, reset=False)
+        sizes = images.sizes()
+        masks: Masks = [np.empty(size, dtype=bool) for size in sizes.tolist()]
+        if (sizes == sizes[0]).all():
+            masks = np.empty((len(sizes), *sizes[0]), dtype=bool)
+        for rows, grays in _gray_batches(images):
+            self._draw(grays, masks[rows])
+        return masks if holds_images(X) else np.reshape(masks, (len(masks), -1))
+
+    def __call__(self, image: ArrayLike, /) -> NDArray[np.bool_]:
+        """Separate one image into object and background.
+
+        Parameters
+        ----------
+        image : ndarray of shape (h, w) or (h, w, c)
+            Any real dtype and range: 8 bit, 16 bit or float.
+
+        Returns
+        -------
+        ndarray of bool of shape (h, w)
+            True where the object is.
+
+        Raises
+        ------
+        ValueError
+            For what is not an image, and for NaN and infinity.
+        """
+        return self.transform([np.asarray(image)])[0]
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags: nothing is learned, and masks are boolean whatever images are."""
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def _open(self, X: Any, *, reset: bool) -> Images:
+        self._validate_params()
+        return as_images(check_rows(self, X, reset=reset), image_shape=self.image_shape)
+
+    def _draw(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
+        """Fill the masks of gray images."""
+        self._draw_bright(grays, masks)
+        if self.polarity == "bright":
+            return
+        for gray, mask in zip(grays, masks, strict=True):
+            turns = self.polarity == "dark" or _fills_border(mask)
+            if turns and gray.min() < gray.max():
+                np.logical_not(mask, out=mask)
+
+    @abstractmethod
+    def _draw_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
+        """Fill the masks with what is brighter than the threshold: nothing in a constant image."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class GlobalThresholder(BaseThresholder):
+    """A thresholder with one threshold for each image, from the histogram of its gray values.
+
+    Integers of 8 and 16 bit have one bin for each value, so that nothing is lost, whatever part of
+    their range the images fill.
+
+    Parameters
+    ----------
+    n_bins : int, default=256
+        Number of equal bins between the smallest and the largest value of a float image, or of
+        integers of more than 16 bits.
+    """
+
+    n_bins: int = 256
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseThresholder._parameter_constraints,
+        "n_bins": [Interval(Integral, 2, 2**16, closed="both")],
+    }
+
+    def thresholds(self, X: Any) -> NDArray[np.float64]:
+        """Find the threshold of each image.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            Everything that `segclf.data.as_images` takes.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Gray values: what is larger is bright. A constant image has its own value.
+        """
+        batches = _gray_batches(self._open(X, reset=False))
+        return np.concatenate([self._thresholds(grays) for _, grays in batches])
+
+    def _draw_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
+        for gray, mask, threshold in zip(grays, masks, self._thresholds(grays), strict=True):
+            if gray.dtype.kind != "f":  # compares integers several times faster than floats
+                threshold = gray.dtype.type(np.floor(threshold))
+            np.greater(gray, threshold, out=mask)
+
+    @abstractmethod
+    def _thresholds(self, grays: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+        """Find the threshold (n,) of each gray image; of a constant one its value."""
+
+
+def _gray_batches(images: Images) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+    """Yield a few gray images at a time, so that they stay in the cache and memory stays flat."""
+    n_pixels = images.sizes().prod(axis=1)
+    n_images = int(np.clip(_BATCH_PIXELS // n_pixels.max(), 1, _BATCH_IMAGES))
+    for start in range(0, len(images), n_images):
+        rows = slice(start, min(start + n_images, len(images)))
+        batch = images.take(np.arange(rows.start, rows.stop))
+        yield rows, [to_gray(image) for image in batch]
+
+
+def _fills_border(mask: NDArray[np.bool_]) -> bool:
+    """Say whether more than half of the border's pixels are True."""
+    inner = mask[1:-1, 1:-1]
+    n_true = np.count_nonzero(mask) - np.count_nonzero(inner)
+    return bool(2 * n_true > mask.size - inner.size)

@@ -1,0 +1,57 @@
+"""Otsu's method: the threshold that leaves the least variance inside of the two sides.
+
+Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on Systems, Man,
+and Cybernetics 9 (1979). MedSASS (section 3.3.2) draws its pseudo-labels by it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf_plugins.thresholders.base import GlobalThresholder, Masks
+from segclf_plugins.thresholders.gray import to_levels
+
+__all__ = ["OtsuThresholder"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class OtsuThresholder(GlobalThresholder):
+    """Threshold where the variance between the two sides is largest.
+
+    Thresholds are OpenCV's for 8 and 16 bit, and scikit-image's for float images, where both of
+    them agree or only one can.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_plugins.thresholders import OtsuThresholder
+    >>> image = np.array([[10, 12, 11, 90], [11, 10, 95, 99]], dtype=np.uint8)
+    >>> OtsuThresholder().thresholds([image])
+    array([12.])
+    >>> OtsuThresholder(polarity="dark")(image).astype(int)
+    array([[1, 1, 1, 0],
+           [1, 1, 0, 0]])
+    """
+
+    def _draw_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
+        if any(gray.dtype != np.uint8 for gray in grays):
+            super()._draw_bright(grays, masks)
+            return
+        for gray, mask in zip(grays, masks, strict=True):  # threshold and mask in one go
+            level, _ = cv2.threshold(gray, 0, 1, cv2.THRESH_OTSU, dst=mask.view(np.uint8))
+            if level == 0:
+                np.greater(gray, gray.min(), out=mask)
+
+    def _thresholds(self, grays: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+        return np.array([self._threshold(gray) for gray in grays])
+
+    def _threshold(self, gray: NDArray[Any]) -> float:
+        levels, low, step = to_levels(gray, self.n_bins)
+        level, _ = cv2.threshold(levels, 0, 1, cv2.THRESH_OTSU)
+        if level == 0:  # also OpenCV's word for having nothing to separate
+            level = float(levels.min())
+        return low + step * level

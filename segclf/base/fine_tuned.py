@@ -1,0 +1,86 @@
+"""Estimators whose network may have learned elsewhere before: how a pretrainer is handed on."""
+
+import os
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar
+
+from sklearn.base import clone
+from sklearn.callback import CallbackContext
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.base.network_estimator import NetworkEstimator
+from segclf.base.parts import as_a_part
+from segclf.networks import ImageNetwork, transfer
+
+# What a pretrainer may leave open (None), and takes from the estimator that it is handed to.
+SHARED = ("image_shape", "image_size", "n_threads")
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FineTunedEstimator(NetworkEstimator):
+    """What estimators share that may start from a pretrainer.
+
+    Parameters
+    ----------
+    pretrainer : pretrainer, FrozenEstimator, path or None
+        Where the network starts: a pretrainer, which is cloned and fitted on all images passed,
+        those without mask and label included; a fitted one inside
+        ``sklearn.frozen.FrozenEstimator``; or a file of weights, or of an estimator that
+        `segclf.save` wrote.
+    encoder_rate : float
+        Learning rate of the encoder, as a fraction of `learning_rate`; 0 freezes it.
+
+    Attributes
+    ----------
+    pretrainer_ : pretrainer
+        The fitted one, where `pretrainer` was not.
+    transferred_ : dict
+        Which of the network's tensors were ``taken``, which are ``new`` and which of the
+        pretrainer's are ``unused``, and why; where there is a pretrainer.
+    """
+
+    pretrainer: Any = None
+    encoder_rate: float = 1.0
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NetworkEstimator._parameter_constraints,
+        "pretrainer": [HasMethods(["fit", "transform"]), FrozenEstimator, str, os.PathLike, None],
+        "encoder_rate": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def _start(self, network: ImageNetwork, X: Any, seed: int, context: CallbackContext) -> None:
+        """Let the network start where the pretrainer ended."""
+        for name in ("pretrainer_", "transferred_"):
+            self.__dict__.pop(name, None)
+        if self.pretrainer is not None:
+            self.transferred_ = transfer(self._source(network, X, seed, context), network)
+        network.set_encoder_rate(self.encoder_rate)
+
+    @property
+    def _n_parts(self) -> int:
+        return int(hasattr(self.pretrainer, "fit") and not self._is_frozen())
+
+    def _is_frozen(self) -> bool:
+        return isinstance(self.pretrainer, FrozenEstimator)
+
+    def _source(self, network: ImageNetwork, X: Any, seed: int, context: CallbackContext) -> Any:
+        if isinstance(self.pretrainer, str | os.PathLike):
+            return self.pretrainer
+        if self._is_frozen():
+            check_is_fitted(self.pretrainer.estimator)
+            return self.pretrainer.estimator.network_
+        self.pretrainer_ = self._as_here(clone(self.pretrainer), network, seed)
+        with as_a_part(context.subcontext(task_name="pretrainer"), self.pretrainer_):
+            self.pretrainer_.fit(X)
+        return self.pretrainer_.network_
+
+    def _as_here(self, pretrainer: Any, network: ImageNetwork, seed: int) -> Any:
+        """Set what the pretrainer left open."""
+        here = {name: getattr(self, name) for name in SHARED}
+        here |= {"random_state": seed, "encoder_weights": getattr(self, "encoder_weights", None)}
+        here |= pretrainer._network_parameters(network.recipe)
+        left_open = (name for name, value in pretrainer.get_params(False).items() if value is None)
+        return pretrainer.set_params(**{name: here[name] for name in left_open if name in here})

@@ -1,0 +1,28 @@
+"""Maps of many images, of one size or of several."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segclf.data import Images
+
+Maps = NDArray[Any] | list[NDArray[Any]]
+
+
+def collect_maps(
+    images: Images,
+    outputs: Iterable[tuple[NDArray[np.intp], Tensor]],
+    function: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray,
+) -> Maps:
+    """Return what a function makes of the maps (b, k, h, w) of each batch, in the images' order.
+
+    One array where all images are of one size, else a list.
+    """
+    collected: list[Any] = [None] * len(images)
+    for indices, output in outputs:
+        for index, value in zip(indices, function(output.numpy()), strict=True):
+            collected[index] = value
+    return np.stack(collected) if images.size is not None else collected

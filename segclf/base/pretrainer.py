@@ -1,0 +1,103 @@
+"""Pretrainers: ``fit(X)`` with images alone, ``transform(X)`` gives their embeddings."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import with_callbacks
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.base.network_estimator import NetworkEstimator
+from segclf.data import Images, Samples
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
+    """What all pretrainers share.
+
+    Handed to a segmenter or classifier as ``pretrainer=``, unfitted, a pretrainer is cloned and
+    fitted on all of the images there; what it leaves open (None) of network, image size, threads
+    and seed is then as there. Inside ``sklearn.frozen.FrozenEstimator`` it is used as it is.
+
+    Attributes
+    ----------
+    network_ : nn.Module
+        The trained network.
+    history_ : dict of array
+        Mean of each loss term and measure, epoch by epoch.
+    n_iter_ : int
+        Number of epochs trained.
+    image_size_ : (int, int) or None
+        Height and width that images are brought to; None where they stay as they are.
+    precision_ : {"bf16", "fp32"}
+        The precision computed in.
+    n_channels_ : int
+        Number of image channels.
+    """
+
+    # A method that compares the images of a batch needs two of them.
+    _fewest_images: ClassVar[int] = 1
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train on images.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        y : ignored
+            Accepted because scikit-learn passes it along.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        images = self._open(X)
+        if len(images) < self._fewest_images:
+            raise ValueError(
+                f"{type(self).__name__} compares images with each other, and there is 1 sample; "
+                f"expected {self._fewest_images} images at least."
+            )
+        self._learn(self._make_samples(images), X=X, y=y)
+        return self
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Return the embedding of each image.
+
+        Returns
+        -------
+        array of shape (n, d)
+            float32, or float64 for an `X` of that type.
+        """
+        check_is_fitted(self)
+        network: Any = self.network_
+        images, outputs = self._outputs(X, forward=network.embed)
+        dtype = np.float64 if getattr(X, "dtype", None) == np.float64 else np.float32
+        embeddings = np.empty((len(images), self._n_features_out), dtype=dtype)
+        for indices, output in outputs:
+            embeddings[indices] = output.numpy()
+        return embeddings
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags: float32 and float64 come back as they are."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _network_parameters(self, recipe: dict[str, Any]) -> dict[str, Any]:
+        """Return, by our names, how the network is built that we are handed to."""
+        return recipe
+
+    def _make_samples(self, images: Images) -> Samples:
+        """Return what to learn from: the images, and targets that the method makes of them."""
+        return Samples(images=images, size=self.image_size_)
+
+    @property
+    def _n_features_out(self) -> int:
+        network: Any = self.network_
+        return int(network.n_features)

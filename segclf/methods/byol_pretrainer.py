@@ -1,0 +1,173 @@
+"""BYOL: predict what a slowly moving copy of the network says of another view.
+
+Two views pass the network, and its copy, the target, which follows as a moving average; a
+predictor on the network's side shall give the target's projection of the other view. There are no
+negative pairs. Grill et al., "Bootstrap your own latent: a new approach to self-supervised
+learning", NeurIPS 2020.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.base import clone
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+
+from segclf.base import Pretrainer
+from segclf.data import Augmentation, Samples, views
+from segclf.networks import (
+    ImageNetwork,
+    classification_network,
+    follow,
+    momentum_copy,
+    projection_head,
+    rising_momentum,
+)
+from segclf.objectives import Batch, JointEmbedding, Objective, Progress
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BYOLPretrainer(Pretrainer):
+    """Pretrain an encoder by BYOL.
+
+    Parameters
+    ----------
+    encoder : str or None
+        A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
+        estimator that this one is handed to, "resnet50" on its own (section 3.3).
+    encoder_weights : path or None
+        A local file of pretrained weights; None starts from scratch.
+    hidden_size : int
+        Length of the hidden layer of projector and predictor, 4096 in section 3.3.
+    projection_size : int
+        Length of what both give, 256 there.
+    momentum : float
+        Momentum of the target at the start, from where it rises to 1 along half a cosine: .996
+        there; .99 for the 300 epochs of the paper's ablations.
+
+    Notes
+    -----
+    The paper trains with LARS, made for its batches of 4096: a learning rate of .2 for 256 images,
+    in proportion for others, a weight decay of 1.5e-6 on all but biases and normalizations, 1000
+    epochs of which the first 10 warm up, then a cosine. Batches here are 64, and the optimizer is
+    SGD with a momentum of .9 and the rates of SimSiam, which is this method without the target:
+    .05 for 256 images, a weight decay of 1e-4, 100 epochs, 10 of them to warm up. A function that
+    makes a LARS is taken as `optimizer`.
+
+    The two views are the paper's (appendix B), of which the first is always blurred and the second
+    rarely, and the second alone is solarized. Blurs are in pixels, for images of 224 x 224.
+
+    See Also
+    --------
+    SimSiamPretrainer : The same without a target network.
+
+    Examples
+    --------
+    >>> from segclf import BYOLPretrainer
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> pretrainer = BYOLPretrainer(encoder="tiny", hidden_size=64, max_epochs=1, random_state=0)
+    >>> pretrainer.fit_transform(shapes.images).shape
+    (8, 64)
+    """
+
+    encoder: str | None = None
+    encoder_weights: Any = None
+    hidden_size: int = 4096
+    projection_size: int = 256
+    momentum: float = 0.996
+    max_epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 0.0125
+    weight_decay: float = 1e-4
+    optimizer: Any = "sgd"
+    schedule: Any = "warm_up_cosine"
+
+    _fewest_images: ClassVar[int] = 2
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Pretrainer._parameter_constraints,
+        "encoder": [str, None],
+        "hidden_size": [Interval(Integral, 1, None, closed="left")],
+        "projection_size": [Interval(Integral, 1, None, closed="left")],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def _make_views(self) -> tuple[Augmentation, ...]:
+        view = Augmentation(
+            crop=(0.08, 1.0),
+            horizontal_flip=0.5,
+            brightness=0.8,  # a factor of 1 +- .4 moves an image of ImageNet by .8 deviations
+            contrast=0.4,
+            saturation=0.2,
+            hue=36.0,
+            color_probability=0.8,
+            grayscale=0.2,
+            blur=(0.1, 2.0),
+        )
+        return view, clone(view).set_params(blur_probability=0.1, solarize=0.2)
+
+    def _make_objective(self, samples: Samples) -> Objective:
+        network = classification_network(
+            encoder=self.encoder or "resnet50",
+            encoder_weights=self.encoder_weights,
+            in_channels=samples.images.n_channels,
+            n_classes=0,
+        )
+        return BYOL(
+            network,
+            hidden_size=self.hidden_size,
+            projection_size=self.projection_size,
+            momentum=self.momentum,
+        )
+
+
+class BYOL(JointEmbedding):
+    """Squared distance of prediction and target on the unit sphere, summed over both directions.
+
+    Parameters
+    ----------
+    network : ImageNetwork
+        From images to embeddings.
+    hidden_size, projection_size : int
+        Lengths of the hidden layer and of the output of projector and predictor.
+    momentum : float
+        Momentum of the target at the start.
+    """
+
+    def __init__(
+        self, network: ImageNetwork, *, hidden_size: int, projection_size: int, momentum: float
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.projector = projection_head((network.n_features, hidden_size, projection_size))
+        self.predictor = projection_head((projection_size, hidden_size, projection_size))
+        self.target = momentum_copy(nn.Sequential(network, self.projector))
+        self.momentum = momentum
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the term "distance", in [0, 8]."""
+        view_1, view_2 = views(batch)
+        z1, z2 = (self.projector(self.network(view)) for view in (view_1, view_2))
+        with torch.no_grad():
+            target_1, target_2 = self.target(view_1), self.target(view_2)
+        self.watch(z1)
+        return {
+            "distance": squared_distance(self.predictor(z1), target_2)
+            + squared_distance(self.predictor(z2), target_1)
+        }
+
+    def after_update(self, progress: Progress) -> None:
+        """Let the target follow."""
+        momentum = rising_momentum(self.momentum, progress.fraction)
+        follow(self.target, nn.Sequential(self.network, self.projector), momentum)
+
+
+def squared_distance(prediction: Tensor, target: Tensor) -> Tensor:
+    """Average the squared distance of rows (n, d) scaled to length 1, 2 - 2 cos (equation 2).
+
+    No gradient reaches the target.
+    """
+    return 2 - 2 * cosine_similarity(prediction.float(), target.detach().float(), dim=1).mean()

@@ -1,0 +1,223 @@
+"""MoCo: know an image by another view of itself, among the views of many others.
+
+The query is one view through the network, its key another view through a copy that follows as a
+moving average. The negatives are the keys of the batches before, kept in a queue, so that their
+number does not depend on the batch. He et al., "Momentum contrast for unsupervised visual
+representation learning", CVPR 2020 (v1); Chen et al., "Improved baselines with momentum
+contrastive learning", arXiv 2003.04297 (v2).
+"""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+
+from segclf.base import Pretrainer
+from segclf.data import Augmentation, Samples, views
+from segclf.networks import (
+    ImageNetwork,
+    classification_network,
+    follow,
+    momentum_copy,
+    projection_head,
+)
+from segclf.objectives import Batch, JointEmbedding, Objective, Progress
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MoCoPretrainer(Pretrainer):
+    """Pretrain an encoder by momentum contrast, version 2.
+
+    Parameters
+    ----------
+    encoder : str or None
+        A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
+        estimator that this one is handed to, "resnet50" on its own.
+    encoder_weights : path or None
+        A local file of pretrained weights; None starts from scratch.
+    head : {"mlp", "linear"}
+        "mlp" has one hidden layer with ReLU, as long as the embedding (v2, section 3); "linear" is
+        v1's.
+    projection_size : int
+        Length of queries and keys, 128 (v1, section 3.3).
+    temperature : float
+        What similarities are divided by: .2 in v2 (Table 1), .07 in v1.
+    momentum : float
+        Momentum of the key encoder, .999 (v1, section 3.3).
+    queue_size : int
+        Number of keys kept, 65536 (v1, section 4.1), but at most half as many as there are images:
+        a longer queue would often hold a key of the very image that is asked for.
+
+    Notes
+    -----
+    The paper trains by SGD with a momentum of .9, a weight decay of 1e-4 and a learning rate of
+    .03 for 256 images a batch, along a cosine, over 200 epochs; those are the defaults here, for
+    batches of 64 with the rate in proportion. The queue starts with random directions, as in the
+    paper's code. Shuffled batch normalization (v1, section 3.3) needs several devices; on one, a
+    batch has one set of statistics, however shuffled.
+
+    v1 is ``head="linear", temperature=0.07, schedule="step"`` with an `augmentation` without blur.
+
+    MoCo-CXR (Sowrirajan et al., "MoCo pretraining improves representation and transferability of
+    chest X-ray models", MIDL 2021), which CheXseg starts from, is v2 on chest X-rays with
+    ``augmentation=Augmentation(horizontal_flip=0.5, rotation=10)``, since crops and blur may take
+    away what a finding depends on; its encoders are "resnet18" and "densenet121", which start from
+    ImageNet's weights.
+
+    See Also
+    --------
+    BYOLPretrainer : A momentum teacher without negatives.
+
+    Examples
+    --------
+    >>> from segclf import MoCoPretrainer
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> pretrainer = MoCoPretrainer(encoder="tiny", max_epochs=1, random_state=0)
+    >>> pretrainer.fit_transform(shapes.images).shape
+    (8, 64)
+    """
+
+    encoder: str | None = None
+    encoder_weights: Any = None
+    head: str = "mlp"
+    projection_size: int = 128
+    temperature: float = 0.2
+    momentum: float = 0.999
+    queue_size: int = 65536
+    max_epochs: int = 200
+    batch_size: int = 64
+    learning_rate: float = 0.0075
+    weight_decay: float = 1e-4
+    optimizer: Any = "sgd"
+    schedule: Any = "cosine"
+
+    _fewest_images: ClassVar[int] = 2
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Pretrainer._parameter_constraints,
+        "encoder": [str, None],
+        "head": [StrOptions({"linear", "mlp"})],
+        "projection_size": [Interval(Integral, 1, None, closed="left")],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "queue_size": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def _make_views(self) -> tuple[Augmentation, ...]:
+        view = Augmentation(
+            crop=(0.2, 1.0),
+            horizontal_flip=0.5,
+            brightness=0.8,  # a factor of 1 +- .4 moves an image of ImageNet by .8 deviations
+            contrast=0.4,
+            saturation=0.4,
+            hue=36.0,
+            color_probability=0.8,
+            grayscale=0.2,
+            blur=(0.1, 2.0),
+            blur_probability=0.5,
+        )
+        return view, view
+
+    def _make_objective(self, samples: Samples) -> Objective:
+        network = classification_network(
+            encoder=self.encoder or "resnet50",
+            encoder_weights=self.encoder_weights,
+            in_channels=samples.images.n_channels,
+            n_classes=0,
+        )
+        hidden = [network.n_features] if self.head == "mlp" else []
+        sizes = (network.n_features, *hidden, self.projection_size)
+        return MoCo(
+            network,
+            projection_head(sizes, norm=False),
+            temperature=self.temperature,
+            momentum=self.momentum,
+            queue_size=min(self.queue_size, max(1, len(samples) // 2)),
+        )
+
+
+class MoCo(JointEmbedding):
+    """Cross-entropy of finding a query's key among the keys of a queue.
+
+    Parameters
+    ----------
+    network : ImageNetwork
+        From images to embeddings.
+    projector : nn.Sequential
+        From embeddings to queries; its last layer is linear.
+    temperature : float
+        What similarities are divided by.
+    momentum : float
+        Momentum of the key encoder.
+    queue_size : int
+        Number of keys kept.
+    """
+
+    queue: Tensor
+    pointer: Tensor
+    keys: Tensor
+
+    def __init__(
+        self,
+        network: ImageNetwork,
+        projector: nn.Sequential,
+        *,
+        temperature: float,
+        momentum: float,
+        queue_size: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.projector = projector
+        self.key_encoder = momentum_copy(nn.Sequential(network, projector))
+        self.temperature = temperature
+        self.momentum = momentum
+        size = projector[-1].out_features
+        self.register_buffer("queue", normalize(torch.randn(queue_size, size), dim=1))
+        self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("keys", torch.zeros(0, size), persistent=False)
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the term "contrast"; ln(1 + queue_size) for a query as near to all keys."""
+        query_view, key_view = views(batch)
+        query = normalize(self.projector(self.network(query_view)).float(), dim=1)
+        with torch.no_grad():
+            self.keys = normalize(self.key_encoder(key_view).float(), dim=1)
+        self.watch(query)
+        return {"contrast": info_nce(query, self.keys, self.queue, temperature=self.temperature)}
+
+    def after_update(self, progress: Progress) -> None:
+        """Let the key encoder follow, and the batch's keys take the place of the oldest ones."""
+        follow(self.key_encoder, nn.Sequential(self.network, self.projector), self.momentum)
+        n_keys, size = len(self.keys), len(self.queue)
+        places = (self.pointer + torch.arange(n_keys, device=self.pointer.device)) % size
+        self.queue.index_copy_(0, places[-size:], self.keys[-size:])
+        self.pointer.add_(n_keys).remainder_(size)
+
+
+def info_nce(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: float) -> Tensor:
+    """Average the cross-entropy of telling each query's key from the negatives.
+
+    Parameters
+    ----------
+    query, key : Tensor of shape (n, d)
+        Of length 1, float32, row by row a pair; no gradient reaches the keys.
+    negatives : Tensor of shape (k, d)
+        Of length 1.
+    temperature : float
+        What similarities are divided by.
+
+    Examples
+    --------
+    >>> same = torch.ones(2, 1)
+    >>> round(info_nce(same, same, torch.ones(3, 1), temperature=0.2).exp().item(), 5)
+    4.0
+    """
+    with torch.autocast(query.device.type, enabled=False):  # products in half precision are coarse
+        positive = (query * key.detach()).sum(dim=1, keepdim=True)
+        logits = torch.cat([positive, query @ negatives.detach().T], dim=1) / temperature
+    return cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))

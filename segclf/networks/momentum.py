@@ -1,0 +1,64 @@
+"""Momentum teachers: networks that follow others as an exponential moving average."""
+
+import copy
+import math
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def momentum_copy(module: M) -> M:
+    """Copy a module as the start of its teacher; no parameter of the copy trains.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The student.
+
+    Returns
+    -------
+    nn.Module
+        The teacher; its normalizations keep statistics of what the teacher sees.
+    """
+    return copy.deepcopy(module).requires_grad_(False)
+
+
+@torch.no_grad()
+def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    """Set each parameter of the teacher to ``momentum * teacher + (1 - momentum) * student``.
+
+    Parameters
+    ----------
+    teacher, student : nn.Module
+        Of one architecture; the teacher is changed in place.
+    momentum : float
+        In [0, 1].
+
+    Examples
+    --------
+    >>> student = nn.Linear(1, 1)
+    >>> teacher = momentum_copy(student)
+    >>> _ = nn.init.zeros_(teacher.weight), nn.init.ones_(student.weight)
+    >>> follow(teacher, student, 0.996)
+    >>> round(teacher.weight.item(), 6)
+    0.004
+    """
+    torch._foreach_lerp_(
+        list(teacher.parameters()), list(student.parameters()), weight=1.0 - momentum
+    )
+
+
+def rising_momentum(start: float, fraction: float) -> float:
+    """Return the momentum that rises from `start` to 1 along half a cosine.
+
+    Grill et al., "Bootstrap your own latent", NeurIPS 2020, section 3.3; DINO does the same.
+
+    Examples
+    --------
+    >>> [round(rising_momentum(0.996, t), 6) for t in (0.0, 0.5, 1.0)]
+    [0.996, 0.998, 1.0]
+    """
+    return 1.0 - (1.0 - start) * (math.cos(math.pi * fraction) + 1.0) / 2.0

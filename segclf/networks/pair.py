@@ -1,0 +1,55 @@
+"""Two networks side by side, kept and handed on as one."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segclf.networks.classification import ClassificationNetwork
+
+
+class PairNetwork(nn.Module):
+    """A convolutional network and a transformer that see the same images.
+
+    :func:`segclf.networks.build` makes it again from its recipe;
+    :func:`segclf.networks.transfer` takes the one of the two that has the target's encoder.
+
+    Parameters
+    ----------
+    cnn, transformer : ClassificationNetwork
+        Each normalizes and pads images for itself, so that both take images of any size.
+
+    Attributes
+    ----------
+    recipe : dict
+        What :func:`segclf.networks.build` needs to make this pair again; JSON-able.
+    n_features : int
+        Length of what :meth:`embed` gives: the sum of the two.
+
+    Examples
+    --------
+    >>> from segclf.networks import classification_network
+    >>> names = ("tiny", "tiny_vit")
+    >>> pair = PairNetwork(*(classification_network(encoder=name, n_classes=0) for name in names))
+    >>> pair.embed(torch.zeros(2, 3, 5, 7)).shape
+    torch.Size([2, 96])
+    """
+
+    def __init__(self, cnn: ClassificationNetwork, transformer: ClassificationNetwork) -> None:
+        super().__init__()
+        self.cnn = cnn
+        self.transformer = transformer
+        self.recipe: dict[str, Any] = {
+            "kind": "pair",
+            "cnn": cnn.recipe,
+            "transformer": transformer.recipe,
+        }
+        self.n_features = cnn.n_features + transformer.n_features
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Give what :meth:`embed` gives."""
+        return self.embed(image)
+
+    def embed(self, image: Tensor) -> Tensor:
+        """Give both vectors of images ``(n, c, h, w)`` end to end, ``(n, d)``, the CNN's first."""
+        return torch.cat([self.cnn.embed(image), self.transformer.embed(image)], dim=1)

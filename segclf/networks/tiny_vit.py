@@ -1,0 +1,47 @@
+"""A small vision transformer for small inputs, made known to timm as ``tiny_vit``."""
+
+from typing import Any
+
+from timm.models import VisionTransformer, build_model_with_cfg, is_model, register_model
+
+TINY_VIT = "tiny_vit"
+_FORM = {
+    "img_size": 32,
+    "patch_size": 4,
+    "embed_dim": 32,
+    "depth": 2,
+    "num_heads": 2,
+    "mlp_ratio": 2.0,
+    "dynamic_img_size": True,
+}
+
+
+def tiny_vit(pretrained: bool = False, **options: Any) -> VisionTransformer:
+    """Make timm's vision transformer with two blocks of two heads and width 32, on 4 x 4 patches.
+
+    It takes images of any size that is a multiple of 4 pixels. There is no dropout.
+
+    Parameters
+    ----------
+    pretrained : bool
+        timm asks for it; there are no weights.
+    **options
+        As every model of timm takes them, ``timm.create_model`` hands them on.
+
+    Examples
+    --------
+    >>> import timm
+    >>> import torch
+    >>> timm.create_model("tiny_vit", num_classes=5)(torch.zeros(1, 3, 8, 12)).shape
+    torch.Size([1, 5])
+    """
+    options["pretrained_cfg"] = {"input_size": (3, 32, 32)}
+    features = {"out_indices": _FORM["depth"], "feature_cls": "getter"}
+    return build_model_with_cfg(
+        VisionTransformer, TINY_VIT, pretrained, feature_cfg=features, **{**_FORM, **options}
+    )
+
+
+# Who imports this file twice, by name and by path as test runners do, registers once.
+if not is_model(TINY_VIT):
+    register_model(tiny_vit)

@@ -1,0 +1,60 @@
+"""What methods share that pull views of an image together: they watch for collapse."""
+
+import math
+import warnings
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from segclf.objectives.objective import Objective
+
+# Of 1 / sqrt(d): below it, hardly anything tells one image's embedding from another's.
+COLLAPSED = 0.1
+
+
+class CollapseWarning(UserWarning):
+    """The embeddings of all images have become one."""
+
+
+class JointEmbedding(Objective):
+    """An objective whose ``forward`` shows its embeddings to :meth:`watch`.
+
+    The history then has a column ``embedding_std``: the standard deviation over a batch of each
+    dimension of the embeddings, scaled to length 1, averaged over the dimensions. It is about
+    1 / sqrt(d) when embeddings spread in all directions and 0 when all are one (Chen and He,
+    "Exploring simple Siamese representation learning", CVPR 2021, section 4.1). An epoch below a
+    tenth of 1 / sqrt(d) gives a :class:`CollapseWarning`.
+    """
+
+    embedding_std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("embedding_std", torch.zeros(()), persistent=False)
+        self._n_dimensions = 0
+
+    @torch.no_grad()
+    def watch(self, embedding: Tensor) -> None:
+        """Measure embeddings (n, d); of k networks (k, n, d), where the least spread counts."""
+        self._n_dimensions = embedding.shape[-1]
+        unit = functional.normalize(embedding.float(), dim=-1)
+        self.embedding_std = unit.std(dim=-2, correction=0).mean(-1).min()
+
+    def measures(self) -> dict[str, Tensor]:
+        """Return ``embedding_std``."""
+        return {"embedding_std": self.embedding_std}
+
+    def after_epoch(self, row: Mapping[str, float]) -> None:
+        """Warn where the epoch's embeddings collapsed."""
+        healthy = 1 / math.sqrt(self._n_dimensions)
+        if row["embedding_std"] < COLLAPSED * healthy:
+            warnings.warn(
+                f"Collapse in epoch {int(row['epoch'])} of {type(self).__name__}: the embeddings "
+                f"of all images are almost one. embedding_std is {row['embedding_std']:.2g}, about "
+                f"{healthy:.2g} when healthy. Images without contrast do that; else try a lower "
+                "learning_rate, larger batches, or this method's own means against it.",
+                CollapseWarning,
+                stacklevel=2,
+            )

@@ -1,0 +1,41 @@
+"""Estimators of ours with settings that train in a moment, found by the names of parameters."""
+
+from typing import Any
+
+from segclf.methods.supervised_segmenter import SupervisedSegmenter
+
+TINY = {"encoder": "tiny", "cnn": "tiny", "transformer": "tiny_vit", "learning_rate": 1e-2}
+# Sizes that are not lengths of layers.
+KEPT = {"batch_size", "image_size", "tile_size"}
+
+
+def small_estimator(kind: type[Any], max_epochs: int = 2) -> Any:
+    """Return an estimator of that class with tiny networks and few epochs.
+
+    Parameters
+    ----------
+    kind : type
+        A public estimator of segclf. Lengths of layers, ``*_size``, become 16 at most.
+    max_epochs : int
+        Number of epochs.
+
+    Examples
+    --------
+    >>> from segclf import SimSiamPretrainer
+    >>> small_estimator(SimSiamPretrainer).projection_size
+    16
+    """
+    parameters = kind().get_params(deep=False)
+    chosen = {name: value for name, value in TINY.items() if name in parameters}
+    sizes = {
+        name: min(value, 16)
+        for name, value in parameters.items()
+        if name.endswith("_size") and name not in KEPT and isinstance(value, int)
+    }
+    if "max_epochs" in parameters:
+        chosen["max_epochs"] = max_epochs
+    if "segmenter" in parameters:
+        chosen["segmenter"] = small_estimator(SupervisedSegmenter, max_epochs)
+    if getattr(kind, "_needs_transformer", False):
+        chosen["encoder"] = "tiny_vit"
+    return kind(**chosen, **sizes)
