@@ -11,7 +11,6 @@ holds three sets, 10 % and 100 % of the training images (from scratch only 10 %)
 
 import argparse
 import copy
-import csv
 import json
 import time
 from collections import defaultdict
@@ -23,13 +22,13 @@ import cv2
 import joblib
 import numpy as np
 from machine import describe_machine
+from real_sets import draw, load
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
 from segclf.metrics import confidence_interval
 
 SETS = ("busi", "coffee_leaf", "lgg_mri", "magnetic_tile", "road_pothole")
-CONTEXT = ("coffee_leaf", "road_pothole")  # mask ids above 1 do not decide the label there
 FRAMINGS = ("segmentation", "classification")
 
 RECIPE: dict[str, Any] = {
@@ -176,39 +175,6 @@ def otsu_rows(options: argparse.Namespace) -> list[str]:
 def otsu_share(image: np.ndarray) -> float:
     gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     return float((cv2.threshold(gray, 0, 1, cv2.THRESH_OTSU)[1]).mean())
-
-
-def load(folder: Path, size: int) -> dict[str, Any]:
-    """Return images (n, size, size, 3), masks (or None), labels of presence, splits and groups."""
-    rows = list(csv.DictReader((folder / "labels.csv").open()))
-    groups = {row["image"]: row["group"] for row in csv.DictReader((folder / "meta.csv").open())}
-    images = [cv2.imread(str(folder / row["image"])) for row in rows]
-    return {
-        "images": np.stack(
-            [cv2.resize(i, (size, size), interpolation=cv2.INTER_AREA) for i in images]
-        ),
-        "masks": [read_mask(folder, row["mask"], size) for row in rows],
-        "labels": np.array([int(int(row["label"]) > 0) for row in rows]),
-        "split": np.array([row["split"] for row in rows]),
-        "groups": np.array([groups[row["image"]] for row in rows]),
-    }
-
-
-def read_mask(folder: Path, name: str, size: int) -> np.ndarray | None:
-    """Return a mask of 0, 1 (a finding) and 2 (context)."""
-    if not name:
-        return None
-    mask = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
-    mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST)
-    return mask if folder.name in CONTEXT else (mask > 0).astype(np.uint8)
-
-
-def draw(data: dict[str, Any], fraction: float, seed: int) -> np.ndarray:
-    """Draw a fraction of the training split, the same of each label."""
-    train = np.flatnonzero(data["split"] == "train")
-    order = np.random.default_rng(seed).permutation(train)
-    parts = [order[data["labels"][order] == label] for label in (0, 1)]
-    return np.sort(np.concatenate([p[: max(1, round(fraction * len(p)))] for p in parts]))
 
 
 def make_table(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:

@@ -85,7 +85,7 @@ def time_ght(options: argparse.Namespace) -> dict[str, Times]:
             ],
         }
         levels = {
-            "segclf": lambda counts=counts, unit=unit: thresholder._split(counts, unit),
+            "segclf": lambda counts=counts, unit=unit: thresholder._best(counts, unit),
             "paper's formulation": lambda counts=counts: [paper_ght(c, **PAPER) for c in counts],
         }
         for sides, times in ((masks, whole), (levels, split)):

@@ -10,9 +10,13 @@ from segclf import testing as testing
 from segclf.hookspecs import hookimpl as hookimpl
 from segclf.methods.byol_pretrainer import BYOLPretrainer as BYOLPretrainer
 from segclf.methods.cass_pretrainer import CASSPretrainer as CASSPretrainer
+from segclf.methods.dino_pretrainer import DINOPretrainer as DINOPretrainer
 from segclf.methods.image_classifier import ImageClassifier as ImageClassifier
+from segclf.methods.mae_pretrainer import MAEPretrainer as MAEPretrainer
 from segclf.methods.moco_pretrainer import MoCoPretrainer as MoCoPretrainer
+from segclf.methods.otsu_pretrainer import OtsuPretrainer as OtsuPretrainer
 from segclf.methods.segmentation_classifier import SegmentationClassifier as SegmentationClassifier
+from segclf.methods.simmim_pretrainer import SimMIMPretrainer as SimMIMPretrainer
 from segclf.methods.simsiam_pretrainer import SimSiamPretrainer as SimSiamPretrainer
 from segclf.methods.supervised_segmenter import SupervisedSegmenter as SupervisedSegmenter
 from segclf.persistence import load as load

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 import rich
 from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
-from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
+from segclf import (
+    ImageClassifier,
+    SegmentationClassifier,
+    SimSiamPretrainer,
+    SupervisedSegmenter,
+)
 from segclf.datasets import make_shapes
 
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
@@ -80,6 +86,43 @@ def test_progress_bar_draws_them(capsys, monkeypatch):
     assert "100%" in shown
 
 
+def pretrained():
+    """A classifier of three epochs whose pretrainer has two."""
+    pretrainer = SimSiamPretrainer(projection_size=8, prediction_size=8, max_epochs=2)
+    return ImageClassifier(**TINY, pretrainer=pretrainer)
+
+
+def test_the_epochs_of_a_pretrainer_come_first():
+    recorder = Recorder()
+    pretrained().set_callbacks(recorder).fit(SHAPES.images, SHAPES.target)
+    fit = ("ImageClassifier", "fit", 0)
+    part = ("SimSiamPretrainer", "fit", 0)
+    assert recorder.ended == [
+        [fit, part, ("SimSiamPretrainer", "epoch", 0)],
+        [fit, part, ("SimSiamPretrainer", "epoch", 1)],
+        [fit, part],
+        *([fit, ("ImageClassifier", "epoch", 1 + i)] for i in range(3)),
+        [fit],
+    ]
+
+
+def test_a_progress_bar_draws_a_pretrainer(capsys, monkeypatch):
+    monkeypatch.setattr(rich.get_console(), "_width", 200)
+    pretrained().set_callbacks(ProgressBar()).fit(SHAPES.images, SHAPES.target)
+    assert "ImageClassifier - pretrainer | SimSiamPretrainer - fit" in capsys.readouterr().out
+
+
+def test_a_frozen_pretrainer_has_no_epochs():
+    recorder = Recorder()
+    frozen = FrozenEstimator(pretrained().pretrainer.set_params(encoder="tiny").fit(SHAPES.images))
+    classifier = ImageClassifier(**TINY, pretrainer=frozen).set_callbacks(recorder)
+    classifier.fit(SHAPES.images, SHAPES.target)
+    assert [path[-1][1:] for path in recorder.ended] == [
+        *(("epoch", i) for i in range(3)),
+        ("fit", 0),
+    ]
+
+
 @pytest.mark.parametrize("precede", [[], [Recorder()]], ids=["alone", "after-another"])
 def test_a_callback_stops_training(precede):
     stopper = Stopper()
@@ -105,9 +148,10 @@ def test_watching_changes_nothing():
     )
 
 
-def test_scoring_monitor_scores_each_epoch():
+@pytest.mark.parametrize("make", [lambda: ImageClassifier(**TINY), lambda: pretrained()])
+def test_scoring_monitor_scores_each_epoch(make):
     monitor = ScoringMonitor(scoring="accuracy")
-    classifier = ImageClassifier(**TINY).set_callbacks(monitor)
+    classifier = make().set_callbacks(monitor)
     classifier.fit(SHAPES.images, SHAPES.target)
     logged = [row["accuracy"] for row in monitor.get_logs().data]
     assert len(logged) == 3

@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 from sklearn.base import clone
 from sklearn.callback import CallbackContext
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.parts import as_a_part
+from segclf.base.pretrainer import Pretrainer
 from segclf.networks import ImageNetwork, transfer
 
 # What a pretrainer may leave open (None), and takes from the estimator that it is handed to.
@@ -47,7 +49,7 @@ class FineTunedEstimator(NetworkEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetworkEstimator._parameter_constraints,
-        "pretrainer": [HasMethods(["fit", "transform"]), FrozenEstimator, str, os.PathLike, None],
+        "pretrainer": [Pretrainer, FrozenEstimator, str, os.PathLike, None],
         "encoder_rate": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -70,8 +72,7 @@ class FineTunedEstimator(NetworkEstimator):
         if isinstance(self.pretrainer, str | os.PathLike):
             return self.pretrainer
         if self._is_frozen():
-            check_is_fitted(self.pretrainer.estimator)
-            return self.pretrainer.estimator.network_
+            return _network_of(self.pretrainer.estimator)
         self.pretrainer_ = self._as_here(clone(self.pretrainer), network, seed)
         with as_a_part(context.subcontext(task_name="pretrainer"), self.pretrainer_):
             self.pretrainer_.fit(X)
@@ -79,8 +80,19 @@ class FineTunedEstimator(NetworkEstimator):
 
     def _as_here(self, pretrainer: Any, network: ImageNetwork, seed: int) -> Any:
         """Set what the pretrainer left open."""
+        weights = getattr(self, "encoder_weights", None)
         here = {name: getattr(self, name) for name in SHARED}
-        here |= {"random_state": seed, "encoder_weights": getattr(self, "encoder_weights", None)}
-        here |= pretrainer._network_parameters(network.recipe)
+        here |= {"random_state": seed, "encoder_weights": weights}
+        here |= pretrainer._network_parameters({**network.recipe, "encoder_weights": weights})
         left_open = (name for name, value in pretrainer.get_params(False).items() if value is None)
         return pretrainer.set_params(**{name: here[name] for name in left_open if name in here})
+
+
+def _network_of(estimator: Any) -> nn.Module:
+    check_is_fitted(estimator)
+    if not isinstance(estimator, NetworkEstimator):
+        raise TypeError(
+            f"pretrainer=FrozenEstimator({estimator!r:.80}) has no network of its own; expected a "
+            "fitted pretrainer, segmenter or ImageClassifier of segclf."
+        )
+    return estimator.network_

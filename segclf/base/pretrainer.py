@@ -1,5 +1,6 @@
 """Pretrainers: ``fit(X)`` with images alone, ``transform(X)`` gives their embeddings."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -58,11 +59,7 @@ class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstim
             The fitted estimator.
         """
         images = self._open(X)
-        if len(images) < self._fewest_images:
-            raise ValueError(
-                f"{type(self).__name__} compares images with each other, and there is 1 sample; "
-                f"expected {self._fewest_images} images at least."
-            )
+        self._check_batches(len(images))
         self._learn(self._make_samples(images), X=X, y=y)
         return self
 
@@ -88,6 +85,15 @@ class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstim
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+    def _check_batches(self, n_images: int) -> None:
+        n_training = n_images - math.ceil(self.validation_fraction * n_images)
+        if n_training < self._fewest_images * math.ceil(n_training / self.batch_size):
+            raise ValueError(
+                f"{type(self).__name__} compares the images of a batch, and of {n_training} images "
+                f"with batch_size={self.batch_size} there is a batch of 1 sample; expected "
+                f"{self._fewest_images} at least. Take larger batches, or more images."
+            )
 
     def _network_parameters(self, recipe: dict[str, Any]) -> dict[str, Any]:
         """Return, by our names, how the network is built that we are handed to."""

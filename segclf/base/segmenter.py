@@ -17,7 +17,7 @@ from torch import Tensor
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
 from segclf.base.maps import Maps, collect_maps
-from segclf.data import Images, Masks, Samples, as_masks, check_mask_sizes
+from segclf.data import Images, Masks, Sampler, Samples, as_masks, check_mask_sizes
 from segclf.metrics import mean_iou
 
 
@@ -66,6 +66,7 @@ class Segmenter(FineTunedEstimator):
         labels: Any = None,
         sample_weight: Any = None,
         groups: Any = None,
+        sampler: Sampler | None = None,
     ) -> Self:
         """Train on images, of which some have masks and some image labels.
 
@@ -84,6 +85,9 @@ class Segmenter(FineTunedEstimator):
             Weight of each image.
         groups : array of shape (n,), optional
             Group of each image; the validation split keeps groups together.
+        sampler : Sampler, optional
+            Which images each batch holds, such as a `segclf.data.MixingSampler`; each once an
+            epoch by default.
 
         Returns
         -------
@@ -93,6 +97,7 @@ class Segmenter(FineTunedEstimator):
         images = self._open(X)
         samples = self._check_targets(images, y, labels)
         samples.weights = check_weights(sample_weight, len(images))
+        samples.sampler = sampler or samples.sampler
         self._learn(samples, strata=samples.labels, groups=groups, X=X, y=y)
         return self
 

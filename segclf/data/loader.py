@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from segclf.data.augmentation import Augment
+from segclf.data.samplers import Indices, ShuffledSampler
 from segclf.data.samples import Batch, Samples
 
 PRELOADED_BYTES = 2**29
@@ -19,8 +20,7 @@ class Loader:
     """Batches of samples.
 
     Samples that fit into 512 MB as tensors are read once; others are read anew in each epoch, one
-    batch ahead, in the background. The batches of an epoch are of nearly equal size, so that none
-    holds a single image where that can be helped.
+    batch ahead, in the background.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ class Loader:
     augmentation : callable, optional
         Called as ``augmentation(image, mask, generator)``.
     shuffle : bool
-        Whether each epoch has an order of its own; else samples come as they are.
+        Whether the samples' sampler chooses the batches, which is a `ShuffledSampler` unless they
+        have another; else samples come as they are.
     views : sequence of callable
         Adds "view_0", "view_1", ... to each batch, (n, c, h_i, w_i), each made of "image" (after
         `augmentation`) by its callable, which is called as ``views[i](image, None, generator)``.
@@ -53,22 +54,23 @@ class Loader:
         self._samples = samples
         self._seed = seed
         self._augmentation = augmentation
-        self._shuffle = shuffle
         self._views = tuple(views)
-        self._n_batches = -(-len(samples) // batch_size)
+        self._batch_size = batch_size
+        chosen = samples.sampler if shuffle else None
+        self._sampler = chosen or ShuffledSampler(len(samples), shuffle)
         self._everything: Batch | None = None
         if samples.nbytes() <= PRELOADED_BYTES:
             self._everything = samples.batch(np.arange(len(samples)))
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
-        return self._n_batches
+        return len(self._order(0))
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of that epoch."""
         generator = _generator(self._seed, epoch)
         of_views = [_generator(self._seed, epoch, 1 + i) for i in range(len(self._views))]
-        for batch in self._read(self._order(epoch).tensor_split(self._n_batches)):
+        for batch in self._read(self._order(epoch)):
             if self._augmentation is not None:
                 mask = batch.get("mask")
                 batch["image"], mask = self._augmentation(batch["image"], mask, generator)
@@ -79,19 +81,16 @@ class Loader:
                 batch[f"view_{i}"] = image.contiguous(memory_format=torch.channels_last)
             yield batch
 
-    def _order(self, epoch: int) -> torch.Tensor:
-        n_samples = len(self._samples)
-        if not self._shuffle:
-            return torch.arange(n_samples)
-        generator = np.random.default_rng([self._seed, epoch])
-        return torch.from_numpy(generator.permutation(n_samples))
+    def _order(self, epoch: int) -> list[Indices]:
+        return self._sampler.batches(self._batch_size, self._seed, epoch)
 
-    def _read(self, groups: Iterable[torch.Tensor]) -> Iterator[Batch]:
+    def _read(self, groups: Iterable[Indices]) -> Iterator[Batch]:
         if self._everything is None:
-            yield from one_ahead(self._samples.batch, (group.numpy() for group in groups))
+            yield from one_ahead(self._samples.batch, groups)
             return
         for group in groups:
-            yield {name: _rows(values, group) for name, values in self._everything.items()}
+            rows = torch.from_numpy(group)
+            yield {name: _rows(values, rows) for name, values in self._everything.items()}
 
 
 def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segclf.data.images import Images, to_float
 from segclf.data.masks import Masks
 from segclf.data.resize import Size, resize_image, resize_mask
+from segclf.data.samplers import Sampler
 
 Batch = dict[str, torch.Tensor]
 
@@ -37,6 +38,8 @@ class Samples:
         Weight of each image.
     dense : bool
         Whether batches hold masks.
+    sampler : Sampler or None
+        Which samples each batch of an epoch holds; None is each once.
     """
 
     images: Images
@@ -47,6 +50,7 @@ class Samples:
     targets: NDArray[np.int64] | None = None
     weights: NDArray[np.float32] | None = None
     dense: bool = False
+    sampler: Sampler | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -61,6 +65,7 @@ class Samples:
             labels=None if self.labels is None else self.labels[indices],
             targets=None if self.targets is None else self.targets[indices],
             weights=None if self.weights is None else self.weights[indices],
+            sampler=None if self.sampler is None else self.sampler.subset(indices),
         )
 
     def batch(self, indices: NDArray[np.intp]) -> Batch:

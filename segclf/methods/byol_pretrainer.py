@@ -6,12 +6,11 @@ negative pairs. Grill et al., "Bootstrap your own latent: a new approach to self
 learning", NeurIPS 2020.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import torch
-from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
@@ -107,7 +106,7 @@ class BYOLPretrainer(Pretrainer):
             grayscale=0.2,
             blur=(0.1, 2.0),
         )
-        return view, clone(view).set_params(blur_probability=0.1, solarize=0.2)
+        return view, replace(view, blur_probability=0.1, solarize=0.2)
 
     def _make_objective(self, samples: Samples) -> Objective:
         network = classification_network(

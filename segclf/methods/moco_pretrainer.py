@@ -7,6 +7,7 @@ representation learning", CVPR 2020 (v1); Chen et al., "Improved baselines with 
 contrastive learning", arXiv 2003.04297 (v2).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -45,22 +46,26 @@ class MoCoPretrainer(Pretrainer):
     projection_size : int
         Length of queries and keys, 128 (v1, section 3.3).
     temperature : float
-        What similarities are divided by: .2 in v2 (Table 1), .07 in v1.
+        What similarities are divided by: .2 in v2 (section 3), .07 in v1.
     momentum : float
-        Momentum of the key encoder, .999 (v1, section 3.3).
+        Momentum of the key encoder, .999 (v1, section 3.2).
     queue_size : int
-        Number of keys kept, 65536 (v1, section 4.1), but at most half as many as there are images:
+        Number of keys kept, 65536 (v1, Figure 3), but at most half as many as there are images:
         a longer queue would often hold a key of the very image that is asked for.
 
     Notes
     -----
     The paper trains by SGD with a momentum of .9, a weight decay of 1e-4 and a learning rate of
     .03 for 256 images a batch, along a cosine, over 200 epochs; those are the defaults here, for
-    batches of 64 with the rate in proportion. The queue starts with random directions, as in the
-    paper's code. Shuffled batch normalization (v1, section 3.3) needs several devices; on one, a
-    batch has one set of statistics, however shuffled.
+    batches of 64 with the rate in proportion. Shuffled batch normalization (v1, section 3.3) needs
+    several devices; on one, a batch has one set of statistics, however shuffled.
 
-    v1 is ``head="linear", temperature=0.07, schedule="step"`` with an `augmentation` without blur.
+    The queue starts with the keys of the images that the first epoch shows last, so that all epochs
+    compare with as many images. In the paper's code it starts with random directions, which are
+    easy to tell from images: the loss of a small set would be lowest in its first epoch.
+
+    v1 is ``head="linear", temperature=0.07``, an `augmentation` without blur, and a `schedule` that
+    divides by 10 after .6 and .8 of training, such as ``lambda t: 0.1 ** ((t >= .6) + (t >= .8))``.
 
     MoCo-CXR (Sowrirajan et al., "MoCo pretraining improves representation and transferability of
     chest X-ray models", MIDL 2021), which CheXseg starts from, is v2 on chest X-rays with
@@ -129,11 +134,10 @@ class MoCoPretrainer(Pretrainer):
             in_channels=samples.images.n_channels,
             n_classes=0,
         )
-        hidden = [network.n_features] if self.head == "mlp" else []
-        sizes = (network.n_features, *hidden, self.projection_size)
         return MoCo(
             network,
-            projection_head(sizes, norm=False),
+            head=self.head,
+            projection_size=self.projection_size,
             temperature=self.temperature,
             momentum=self.momentum,
             queue_size=min(self.queue_size, max(1, len(samples) // 2)),
@@ -147,8 +151,10 @@ class MoCo(JointEmbedding):
     ----------
     network : ImageNetwork
         From images to embeddings.
-    projector : nn.Sequential
-        From embeddings to queries; its last layer is linear.
+    head : {"mlp", "linear"}
+        From embeddings to queries, with a hidden layer or without.
+    projection_size : int
+        Length of queries and keys.
     temperature : float
         What similarities are divided by.
     momentum : float
@@ -164,35 +170,50 @@ class MoCo(JointEmbedding):
     def __init__(
         self,
         network: ImageNetwork,
-        projector: nn.Sequential,
         *,
+        head: str,
+        projection_size: int,
         temperature: float,
         momentum: float,
         queue_size: int,
     ) -> None:
         super().__init__()
+        sizes = [network.n_features] * (2 if head == "mlp" else 1)
         self.network = network
-        self.projector = projector
-        self.key_encoder = momentum_copy(nn.Sequential(network, projector))
+        self.projector = projection_head([*sizes, projection_size], norm=False)
+        self.key_encoder = momentum_copy(nn.Sequential(network, self.projector))
         self.temperature = temperature
         self.momentum = momentum
-        size = projector[-1].out_features
-        self.register_buffer("queue", normalize(torch.randn(queue_size, size), dim=1))
+        queue = normalize(torch.randn(queue_size, projection_size), dim=1)
+        self.register_buffer("queue", queue)
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("keys", torch.zeros(0, size), persistent=False)
+        self.register_buffer("keys", torch.zeros(0, projection_size), persistent=False)
+
+    def before_epoch(self, batches: Iterable[Batch], progress: Progress) -> None:
+        """Fill the queue once, with the keys of the images that the first epoch shows last."""
+        if progress.epoch == 0:
+            for batch in batches:
+                self.keys = self._encode(views(batch)[1].to(self.queue.device))
+                self._enqueue()
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the term "contrast"; ln(1 + queue_size) for a query as near to all keys."""
         query_view, key_view = views(batch)
         query = normalize(self.projector(self.network(query_view)).float(), dim=1)
-        with torch.no_grad():
-            self.keys = normalize(self.key_encoder(key_view).float(), dim=1)
+        self.keys = self._encode(key_view)
         self.watch(query)
         return {"contrast": info_nce(query, self.keys, self.queue, temperature=self.temperature)}
 
     def after_update(self, progress: Progress) -> None:
         """Let the key encoder follow, and the batch's keys take the place of the oldest ones."""
         follow(self.key_encoder, nn.Sequential(self.network, self.projector), self.momentum)
+        self._enqueue()
+
+    @torch.no_grad()
+    def _encode(self, view: Tensor) -> Tensor:
+        return normalize(self.key_encoder(view).float(), dim=1)
+
+    def _enqueue(self) -> None:
         n_keys, size = len(self.keys), len(self.queue)
         places = (self.pointer + torch.arange(n_keys, device=self.pointer.device)) % size
         self.queue.index_copy_(0, places[-size:], self.keys[-size:])
@@ -217,7 +238,8 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: floa
     >>> round(info_nce(same, same, torch.ones(3, 1), temperature=0.2).exp().item(), 5)
     4.0
     """
-    with torch.autocast(query.device.type, enabled=False):  # products in half precision are coarse
+    first = torch.zeros(len(query), dtype=torch.int64, device=query.device)
+    with torch.autocast(query.device.type, enabled=False):  # else the product is in half precision
         positive = (query * key.detach()).sum(dim=1, keepdim=True)
-        logits = torch.cat([positive, query @ negatives.detach().T], dim=1) / temperature
-    return cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
+        logits = torch.cat([positive, query @ negatives.detach().T], dim=1)
+        return cross_entropy(logits / temperature, first)

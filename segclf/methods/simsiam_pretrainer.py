@@ -28,22 +28,25 @@ class SimSiamPretrainer(Pretrainer):
     ----------
     encoder : str or None
         A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
-        estimator that this one is handed to, "resnet50" on its own (section 4).
+        estimator that this one is handed to, "resnet50" on its own (section 3).
     encoder_weights : path or None
         A local file of pretrained weights; None starts from scratch.
     projection_size : int
-        Length of the three layers of the projector, 2048 in section 3 ("Baseline settings").
+        Length of the three layers of the projector, 2048 in section 3, "Baseline settings".
     prediction_size : int
         Hidden length of the predictor, 512 there: a bottleneck.
     fixed_prediction_rate : bool
-        Whether the predictor's learning rate stays constant (section 4.2, Table 1c).
+        Whether the predictor's learning rate stays constant, which the paper finds slightly better
+        and keeps (section 4.2, Table 1c); False lets it follow the `schedule`.
 
     Notes
     -----
     The paper trains by SGD with a momentum of .9, a weight decay of 1e-4 and a learning rate of
     .05 for 256 images a batch, in proportion for others, along a cosine; those are the defaults
-    here, for batches of 64. Its views are crops of .2 to 1 of the area, flips, changes of color,
-    gray and blur.
+    here, for batches of 64 instead of 512. Its views are crops of .2 to 1 of the area, flips,
+    changes of color, gray and blur (appendix A); blurs are in pixels, for images of 224 x 224.
+    As in the paper's code, the projector's last normalization has no scale and shift. Its residual
+    blocks that start as the identity are left out: an encoder starts as it does everywhere here.
 
     See Also
     --------
@@ -84,7 +87,7 @@ class SimSiamPretrainer(Pretrainer):
         view = Augmentation(
             crop=(0.2, 1.0),
             horizontal_flip=0.5,
-            brightness=0.4,
+            brightness=0.8,  # a factor of 1 +- .4 moves an image of ImageNet by .8 deviations
             contrast=0.4,
             saturation=0.4,
             hue=36.0,

@@ -1,9 +1,17 @@
 """Networks with weights or buffers: a factory over segmentation-models-pytorch and timm."""
 
 from segclf.networks.classification import ClassificationNetwork
+from segclf.networks.dino_head import DINOHead
 from segclf.networks.factory import build, classification_network, segmentation_network
 from segclf.networks.heads import projection_head
-from segclf.networks.image_network import ImageNetwork
+from segclf.networks.image_network import ImageNetwork, padded
+from segclf.networks.inpainter import Inpainter
+from segclf.networks.masked_vit import (
+    MaskedDecoder,
+    can_drop_patches,
+    encode_visible,
+    fix_positions,
+)
 from segclf.networks.momentum import follow, momentum_copy, rising_momentum
 from segclf.networks.pair import PairNetwork
 from segclf.networks.segmentation import SegmentationNetwork
@@ -13,15 +21,22 @@ from segclf.networks.weights import load_weights, read_tensors
 
 __all__ = [
     "ClassificationNetwork",
+    "DINOHead",
     "ImageNetwork",
+    "Inpainter",
+    "MaskedDecoder",
     "PairNetwork",
     "SegmentationNetwork",
     "TinyEncoder",
     "build",
+    "can_drop_patches",
     "classification_network",
+    "encode_visible",
+    "fix_positions",
     "follow",
     "load_weights",
     "momentum_copy",
+    "padded",
     "projection_head",
     "read_tensors",
     "rising_momentum",

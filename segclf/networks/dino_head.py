@@ -51,7 +51,9 @@ class DINOHead(nn.Module):
         super().__init__()
         sizes = [n_features, *[hidden_size] * (n_layers - 1), bottleneck_size]
         layers = [
-            layer for before, after in pairwise(sizes) for layer in (_linear(before, after), nn.GELU())
+            layer
+            for before, after in pairwise(sizes)
+            for layer in (_linear(before, after), nn.GELU())
         ]
         self.perceptron = nn.Sequential(*(layers if bottleneck_activation else layers[:-1]))
         self.prototypes = nn.Linear(bottleneck_size, n_prototypes, bias=not unit_prototypes)

@@ -120,19 +120,13 @@ class ImageNetwork(nn.Module, ABC):
         ValueError
             For images of another number of channels.
         """
-        n_channels, height, width = image.shape[1:]
+        n_channels = image.shape[1]
         if n_channels != self.recipe["in_channels"]:
             raise ValueError(
                 f"Images of {n_channels} channels; this network takes {self.recipe['in_channels']}."
             )
         image = (image - self.mean[:, None, None]) / self.std[:, None, None]
-        below, right = self._missing(height), self._missing(width)
-        if below or right:
-            image = F.pad(image, (0, right, 0, below), mode="replicate")
-        return image
-
-    def _missing(self, length: int) -> int:
-        return max(-length % self.stride, self.smallest - length)
+        return padded(image, stride=self.stride, smallest=self.smallest)
 
     def _statistic(self, name: str, values: Any) -> Tensor:
         tensor = torch.as_tensor(values, dtype=torch.float32, device=self.mean.device).reshape(-1)
@@ -144,3 +138,17 @@ class ImageNetwork(nn.Module, ABC):
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name}={tensor.tolist()}; every value must be finite.")
         return tensor
+
+
+def padded(image: Tensor, *, stride: int, smallest: int) -> Tensor:
+    """Repeat the last row and column until the sides are multiples of `stride`, `smallest` or more.
+
+    Examples
+    --------
+    >>> tuple(padded(torch.zeros(1, 3, 4, 18), stride=4, smallest=8).shape)
+    (1, 3, 8, 20)
+    """
+    height, width = image.shape[2:]
+    below = max(-height % stride, smallest - height)
+    right = max(-width % stride, smallest - width)
+    return F.pad(image, (0, right, 0, below), mode="replicate") if below or right else image

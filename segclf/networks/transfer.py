@@ -1,16 +1,15 @@
 """Hand on what one network learned to another one with the same encoder."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from segclf.networks.encoders import encoder_key, weights_holder
 from segclf.networks.image_network import ImageNetwork
+from segclf.networks.saved import saved_networks
 from segclf.networks.weights import Found, find, find_all, read_tensors
 
 # What a segmenter's decoder is made of: two that differ here have no tensors in common.
@@ -52,65 +51,57 @@ def transfer(source: nn.Module | str | Path, target: ImageNetwork) -> Report:
     ('encoder.stages.2.1.bias', 'the pretrained network has no such tensor')
     """
     if isinstance(source, nn.Module):
-        chosen = _with_encoder_of(target, source)
-        _check_decoders(chosen.recipe, target.recipe)
-        given: Mapping[str, Tensor] = chosen.state_dict()
-        found, _ = find(weights_holder(target.encoder), given)
-    else:
-        given, found = _read(source, target)
+        return _from_module(source, target, "The pretrained network")
+    networks = saved_networks(source)
+    if networks:
+        return _from_module(nn.ModuleList(networks), target, str(source))
+    return _from_tensors(source, target)
+
+
+def _from_module(source: nn.Module, target: ImageNetwork, name: str) -> Report:
+    chosen = _with_encoder_of(target, source, name)
+    _check_decoders(chosen.recipe, target.recipe, name)
+    given = chosen.state_dict()
+    found, _ = find(weights_holder(target.encoder), given)
     return _fill(target, given, found)
 
 
-def _with_encoder_of(target: ImageNetwork, source: nn.Module) -> ImageNetwork:
+def _with_encoder_of(target: ImageNetwork, source: nn.Module, name: str) -> ImageNetwork:
     networks = [each for each in source.modules() if isinstance(each, ImageNetwork)]
-    names = [each.recipe["encoder"] for each in networks if "encoder" in each.recipe]
+    networks = [each for each in networks if "encoder" in each.recipe]
+    encoders = [each.recipe["encoder"] for each in networks]
     wanted = target.recipe["encoder"]
-    for network in networks:
-        name = network.recipe.get("encoder")
-        if name is not None and encoder_key(name) == encoder_key(wanted):
+    for network, encoder in zip(networks, encoders, strict=True):
+        if encoder_key(encoder) == encoder_key(wanted):
             return network
+    known = " and ".join(map(repr, dict.fromkeys(encoders))) or "of no network of segclf"
     raise ValueError(
-        f"The pretrained network has the encoder {' and '.join(map(repr, names))}, this one "
-        f"{wanted!r}; what one learned has no place in the other. Give both the same encoder."
+        f"{name} has the encoder {known}, this one {wanted!r}; what one learned has no place in "
+        "the other. Give both the same encoder."
     )
 
 
-def _check_decoders(source: dict[str, Any], target: dict[str, Any]) -> None:
+def _check_decoders(source: dict[str, Any], target: dict[str, Any], name: str) -> None:
     if source["kind"] != "segmentation" or target["kind"] != "segmentation":
         return
-    theirs, ours = ({name: recipe[name] for name in _DECODER} for recipe in (source, target))
+    theirs, ours = ({each: recipe[each] for each in _DECODER} for recipe in (source, target))
     if theirs != ours:
         raise ValueError(
-            f"The pretrained network has the decoder {theirs}, this one {ours}; give both the "
-            "same, or hand on the encoder alone."
+            f"{name} has the decoder {theirs}, this one {ours}; give both the same, or hand on "
+            "the encoder alone."
         )
 
 
-def _read(path: str | Path, target: ImageNetwork) -> tuple[Mapping[str, Tensor], Found]:
-    """Read a file down to the network in it that has the target's encoder."""
-    holder, wanted = weights_holder(target.encoder), target.recipe["encoder"]
+def _from_tensors(path: str | Path, target: ImageNetwork) -> Report:
+    """Take a file of weights; where it says "encoder.", what lies beside is a network's of ours."""
+    holder = weights_holder(target.encoder)
     given = read_tensors(path)
-    names = _encoders_of(Path(path))
-    if names and encoder_key(wanted) not in {encoder_key(name) for name in names}:
-        raise ValueError(
-            f"{path} holds the encoder {' and '.join(map(repr, names))}, this network has "
-            f"{wanted!r}; give both the same."
-        )
     found = find_all(holder, given, path, allow_deeper=True)
     root, inside, _ = next(theirs for theirs, _ in found.values()).rpartition("encoder.")
     if inside:
         given = {n.removeprefix(root): t for n, t in given.items() if n.startswith(root)}
         found, _ = find(holder, given)
-    return given, found
-
-
-def _encoders_of(path: Path) -> list[str]:
-    """Return the names of the encoders in a file of ours; other files do not tell."""
-    if path.suffix != ".safetensors":
-        return []
-    with safe_open(path, framework="pt") as file:
-        header = (file.metadata() or {}).get("segclf", "")
-    return sorted(set(re.findall(r'"recipe": {[^{}]*"encoder": "([^"]+)"', header)))
+    return _fill(target, given, found)
 
 
 def _fill(target: ImageNetwork, given: Mapping[str, Tensor], found: Found) -> Report:

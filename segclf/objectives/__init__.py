@@ -1,8 +1,11 @@
 """The contract that methods fulfil, and what two or more of them share."""
 
+from segclf.objectives.gradients import shorten_each
 from segclf.objectives.image_labels import image_label_loss, pooled_scores
 from segclf.objectives.joint_embedding import CollapseWarning, JointEmbedding
 from segclf.objectives.objective import Batch, Objective, Progress
+from segclf.objectives.self_distillation import self_distillation_loss
+from segclf.objectives.weight_decay import spare_vectors
 
 __all__ = [
     "Batch",
@@ -12,4 +15,7 @@ __all__ = [
     "Progress",
     "image_label_loss",
     "pooled_scores",
+    "self_distillation_loss",
+    "shorten_each",
+    "spare_vectors",
 ]

@@ -50,6 +50,15 @@ def check_mask_is_repeatable(thresholder: Any) -> None:
     np.testing.assert_array_equal(thresholder(first), mask)
 
 
+def check_transform_agrees(thresholder: Any) -> None:
+    """Where there is a ``transform`` for many images, it draws the masks that single calls do."""
+    if hasattr(thresholder, "transform"):
+        first, *others = _images()
+        images = [first, first[:9, ::2], *others]
+        for image, mask in zip(images, thresholder.transform(images), strict=True):
+            np.testing.assert_array_equal(mask, thresholder(image))
+
+
 def _images() -> Iterator[NDArray[Any]]:
     gray = make_samples(size=(24, 17)).images[1, ..., 0]
     yield gray
@@ -69,5 +78,6 @@ CHECKS: tuple[Check, ...] = (
     check_mask_of_constant_image,
     check_mask_of_tiny_image,
     check_image_is_left_alone,
+    check_transform_agrees,
     check_mask_is_repeatable,
 )

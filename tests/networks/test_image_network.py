@@ -95,3 +95,16 @@ def test_statistics_are_not_trained():
     assert {"mean", "std"} <= dict(network.named_buffers()).keys()
     assert not {"mean", "std"} & dict(network.named_parameters()).keys()
     assert isinstance(network, nn.Module)
+
+
+def test_a_frozen_encoder_keeps_parameters_and_statistics():
+    network = segmentation_network(encoder="resnet18").set_encoder_rate(0.0).train()
+    before = {name: value.clone() for name, value in network.encoder.state_dict().items()}
+    network(torch.randn(2, 3, 64, 64)).sum().backward()
+    assert all(p.grad is None for p in network.encoder.parameters())
+    assert all(p.grad is not None for p in network.decoder.parameters())
+    for name, value in network.encoder.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert not network.encoder.training
+    assert network.decoder.training
+    assert network.set_encoder_rate(0.1).train().encoder.training

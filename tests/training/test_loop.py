@@ -73,6 +73,50 @@ def test_hooks_come_in_time_order():
     ]
 
 
+class Measured(Regression):
+    """Says what its weight was, beside its loss."""
+
+    def measures(self):
+        return {"weight": self.network.weight.detach().squeeze()}
+
+    def after_epoch(self, row):
+        self.calls.append(("after_epoch", row["epoch"], row["weight"]))
+
+
+def test_measures_are_columns_and_no_part_of_the_loss():
+    objective, plain = Measured(), Regression()
+    held_out = Points(n_batches=1, slope=-1.0)
+    history = train(objective, Points(), plan(), held_out)
+    expected = train(plain, Points(), plan(), held_out)
+    assert torch.equal(objective.network.weight, plain.network.weight)
+    assert [row["loss"] for row in history] == [row["loss"] for row in expected]
+    assert [row["loss"] for row in history] == [row["square"] + row["absolute"] for row in history]
+    assert history[-1]["validation_weight"] == objective.network.weight.item()
+    # Each forward of an epoch sees the weight of the step before: the mean starts at 0.
+    assert 0 < history[0]["weight"] < history[1]["weight"]
+
+
+def test_an_objective_sees_each_row_of_the_history():
+    objective = Measured()
+    history = train(objective, Points(), plan())
+    seen = [call for call in objective.calls if call[0] == "after_epoch"]
+    assert seen == [("after_epoch", row["epoch"], row["weight"]) for row in history]
+
+
+class Scheduled(Regression):
+    """One parameter under a schedule of its own."""
+
+    def parameter_groups(self):
+        return [{"params": [self.network.weight], "schedule": lambda fraction: 0.5}]
+
+
+def test_a_group_may_have_a_schedule_of_its_own():
+    objective, plain = Scheduled(), Regression()
+    train(objective, Points(), plan(schedule="cosine"))
+    train(plain, Points(), plan(learning_rate=0.05))
+    assert torch.equal(objective.network.weight, plain.network.weight)
+
+
 def test_progress_counts_epochs_steps_and_the_fraction():
     objective = Regression()
     train(objective, Points(n_batches=2), plan())

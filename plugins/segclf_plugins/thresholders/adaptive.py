@@ -35,15 +35,16 @@ class AdaptiveThresholder(BaseThresholder):
 
     Parameters
     ----------
-    block_size : float or int, default=0.25
+    block_size : float or int, default=0.5
         Width and height of the neighborhood: a float in (0, 1) is a fraction of the shorter side
-        of the image, an odd int is pixels. It should be larger than the objects.
+        of the image, an odd int is pixels. It should be larger than the objects, of which else
+        only the rims stand out.
     offset : float, default=0.0
         What is taken off the mean, OpenCV's C: in gray levels of 8 bit images, in 1/255 of the
         range between the smallest and the largest value of other images.
     """
 
-    block_size: float | int = 0.25
+    block_size: float | int = 0.5
     offset: float = 0.0
 
     _opencv_method: ClassVar[int]

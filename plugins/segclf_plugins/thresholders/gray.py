@@ -57,11 +57,14 @@ class Levels(NamedTuple):
         The number of each pixel's bin, uint8 or uint16.
     low, step : float
         Bin ``k`` has its center at the gray value ``low + step * k``.
+    gray_level : float
+        How many bins are one gray level of an 8 bit image; of other images 1/255 of their range.
     """
 
     levels: NDArray[Any]
-    low: float
-    step: float
+    low: float = 0.0
+    step: float = 1.0
+    gray_level: float = 1.0
 
 
 def to_levels(gray: NDArray[Any], n_bins: int) -> Levels:
@@ -80,12 +83,13 @@ def to_levels(gray: NDArray[Any], n_bins: int) -> Levels:
     Levels
         The bins.
     """
-    if gray.dtype in (np.uint8, np.uint16):
-        return Levels(gray, 0.0, 1.0)
+    if gray.dtype == np.uint8:
+        return Levels(gray)
     low, high = float(gray.min()), float(gray.max())
-    if gray.dtype.kind == "i":
-        return Levels((gray.astype(np.int32) - int(low)).astype(np.uint16), low, 1.0)
-    bins = (gray.astype(np.float64) - low) / (high - low or 1.0) * n_bins
-    levels = np.minimum(bins, n_bins - 1).astype(np.uint8 if n_bins <= 256 else np.uint16)
-    step = (high - low) / n_bins
-    return Levels(levels, low + step / 2, step)
+    if gray.dtype.kind == "f":
+        bins = (gray.astype(np.float64) - low) / (high - low or 1.0) * n_bins
+        levels = np.minimum(bins, n_bins - 1).astype(np.uint8 if n_bins <= 256 else np.uint16)
+        step = (high - low) / n_bins
+        return Levels(levels, low + step / 2, step, (n_bins - 1) / 255)
+    levels = (gray.astype(np.int32) - int(low)).astype(np.uint16)
+    return Levels(levels, low, 1.0, (high - low) / 255 if gray.itemsize > 1 else 1.0)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf_plugins.thresholders.base import GlobalThresholder, Masks
-from segclf_plugins.thresholders.gray import to_levels
+from segclf_plugins.thresholders.gray import Levels
 
 __all__ = ["OtsuThresholder"]
 
@@ -46,12 +46,11 @@ class OtsuThresholder(GlobalThresholder):
             if level == 0:
                 np.greater(gray, gray.min(), out=mask)
 
-    def _thresholds(self, grays: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-        return np.array([self._threshold(gray) for gray in grays])
+    def _splits(self, images: Sequence[Levels]) -> list[float]:
+        return [_split(image.levels) for image in images]
 
-    def _threshold(self, gray: NDArray[Any]) -> float:
-        levels, low, step = to_levels(gray, self.n_bins)
-        level, _ = cv2.threshold(levels, 0, 1, cv2.THRESH_OTSU)
-        if level == 0:  # also OpenCV's word for having nothing to separate
-            level = float(levels.min())
-        return low + step * level
+
+def _split(levels: NDArray[Any]) -> float:
+    level, _ = cv2.threshold(levels, 0, 1, cv2.THRESH_OTSU)
+    # 0 is also OpenCV's word for having nothing to separate
+    return float(level or levels.min())

@@ -1,0 +1,166 @@
+"""Which samples each batch of an epoch holds: pure functions of (seed, epoch)."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.intp]
+
+
+class Sampler(ABC):
+    """Chooses the samples of each batch."""
+
+    @abstractmethod
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[Indices]:
+        """Return the indices of each batch of an epoch; as many batches in every epoch.
+
+        Parameters
+        ----------
+        batch_size : int
+            Number of samples in a batch, at most.
+        seed, epoch : int
+            Decide everything.
+        """
+
+    @abstractmethod
+    def subset(self, indices: Indices) -> "Sampler":
+        """Return the sampler of those samples."""
+
+
+@dataclass(frozen=True)
+class ShuffledSampler(Sampler):
+    """Every sample once an epoch.
+
+    Batches are of nearly equal size, so that none holds a single sample where that can be helped.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of samples.
+    shuffle : bool
+        Whether each epoch has an order of its own; else samples come as they are.
+
+    Examples
+    --------
+    >>> [batch.tolist() for batch in ShuffledSampler(5, shuffle=False).batches(4, 0, 0)]
+    [[0, 1, 2], [3, 4]]
+    """
+
+    n_samples: int
+    shuffle: bool = True
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[Indices]:
+        """Return the indices of each batch of an epoch."""
+        order = np.arange(self.n_samples)
+        if self.shuffle:
+            order = np.random.default_rng([seed, epoch]).permutation(self.n_samples)
+        return np.array_split(order, _n_batches(self.n_samples, batch_size))
+
+    def subset(self, indices: Indices) -> "ShuffledSampler":
+        """Return the sampler of those samples."""
+        return ShuffledSampler(len(indices), self.shuffle)
+
+
+@dataclass(frozen=True, eq=False)
+class MixingSampler(Sampler):
+    """Each place in a batch goes to an expert's sample with one probability, else to another.
+
+    CheXseg's mixing (Gadgil et al., MIDL 2021, section 3.3), where p is the probability that a
+    sample drawn for a batch is expert-annotated. It holds for every p exactly in expectation (the
+    public code's comparison of floats makes .2 of .3), 0 and 1 included; within its kind, every
+    sample comes as often as every other, give or take one. An epoch has as many places as there
+    are samples. Where one kind has no sample, the other fills all places.
+
+    Parameters
+    ----------
+    expert : array of shape (n,), bool
+        Which samples an expert annotated.
+    probability : float
+        In [0, 1].
+
+    Examples
+    --------
+    >>> sampler = MixingSampler(np.arange(10) < 2, probability=1.0)
+    >>> sorted(np.concatenate(sampler.batches(5, seed=0, epoch=0)).tolist())
+    [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
+    """
+
+    expert: NDArray[np.bool_]
+    probability: float
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[Indices]:
+        """Return the indices of each batch of an epoch."""
+        n_samples = len(self.expert)
+        generator = np.random.default_rng([seed, epoch])
+        experts, others = np.flatnonzero(self.expert), np.flatnonzero(~self.expert)
+        drawn = generator.random(n_samples) < self.probability
+        if not len(experts) or not len(others):
+            drawn[:] = len(experts) > 0
+        order = np.empty(n_samples, dtype=np.intp)
+        for places, kind in ((drawn, experts), (~drawn, others)):
+            order[places] = _cycle(kind, int(places.sum()), generator)
+        return np.array_split(order, _n_batches(n_samples, batch_size))
+
+    def subset(self, indices: Indices) -> "MixingSampler":
+        """Return the sampler of those samples."""
+        return MixingSampler(self.expert[indices], self.probability)
+
+
+@dataclass(frozen=True, eq=False)
+class TwoStreamSampler(Sampler):
+    """Each batch holds so many labeled samples, then so many unlabeled ones.
+
+    An epoch is one pass over the stream that lasts longer, in batches; the other starts over. Where
+    one kind has no sample, batches hold the other kind's share alone (the public code of cross
+    teaching loops for ever there).
+
+    Parameters
+    ----------
+    labeled : array of shape (n,), bool
+        Which samples are labeled.
+    n_labeled, n_unlabeled : int
+        Number of samples of each kind in a batch.
+
+    Examples
+    --------
+    >>> sampler = TwoStreamSampler(np.arange(6) < 2, n_labeled=1, n_unlabeled=2)
+    >>> [len(batch) for batch in sampler.batches(3, seed=0, epoch=0)]
+    [3, 3]
+    """
+
+    labeled: NDArray[np.bool_]
+    n_labeled: int
+    n_unlabeled: int
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[Indices]:
+        """Return the indices of each batch of an epoch; `batch_size` is the sum of the two."""
+        generator = np.random.default_rng([seed, epoch])
+        streams = [
+            (np.flatnonzero(kind), share)
+            for kind, share in ((self.labeled, self.n_labeled), (~self.labeled, self.n_unlabeled))
+            if kind.any() and share
+        ]
+        length = max(_n_batches(len(kind), share) for kind, share in streams)
+        columns = [
+            _cycle(kind, length * share, generator).reshape(length, share)
+            for kind, share in streams
+        ]
+        return list(np.concatenate(columns, axis=1))
+
+    def subset(self, indices: Indices) -> "TwoStreamSampler":
+        """Return the sampler of those samples."""
+        return TwoStreamSampler(self.labeled[indices], self.n_labeled, self.n_unlabeled)
+
+
+def _cycle(kind: Indices, n_draws: int, generator: Any) -> Indices:
+    """Draw so many of a kind: all of them in random order, then all again in another."""
+    n_rounds = -(-n_draws // max(1, len(kind)))
+    rounds = [generator.permutation(kind) for _ in range(n_rounds)]
+    return np.concatenate([kind[:0], *rounds])[:n_draws]
+
+
+def _n_batches(n_samples: int, batch_size: int) -> int:
+    return -(-n_samples // batch_size)

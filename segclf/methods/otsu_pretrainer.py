@@ -1,0 +1,293 @@
+"""MedSASS: a segmenter learns to draw the masks that a threshold draws.
+
+Otsu's threshold differs from image to image, so a network that shall find it has to look at the
+whole image. No one draws a mask, and the decoder is trained along with the encoder. Singh and
+Cirrone, "Exploring intrinsic properties of medical images for self-supervised binary semantic
+segmentation", section 3.3 and algorithm 1.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from segclf.base import Pretrainer
+from segclf.base.maps import Maps, collect_maps
+from segclf.data import Images, Samples, as_masks, to_float
+from segclf.data.resize import Size, resize_image
+from segclf.losses import get_loss
+from segclf.networks import ImageNetwork, classification_network, segmentation_network, transfer
+from segclf.networks.encoders import encoder_key, timm_name
+from segclf.objectives import Batch, Objective, Progress
+from segclf.registry import make_plugin
+
+LUMA = (0.299, 0.587, 0.114)
+IMAGES_AT_ONCE = 32
+
+
+def _segments(estimator: Any) -> bool:
+    """Tell whether it keeps a decoder; the error says why not."""
+    if estimator.train != "end_to_end":
+        raise AttributeError(
+            f"With train={estimator.train!r} only the encoder is kept, which gives embeddings and "
+            "no masks; train='end_to_end' keeps the decoder, too."
+        )
+    return True
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class OtsuPretrainer(Pretrainer):
+    """Pretrain an encoder, or a whole segmenter, on masks that a threshold draws.
+
+    Parameters
+    ----------
+    thresholder : str or callable
+        Draws the masks: a name among the installed thresholders, "adaptive_gaussian",
+        "adaptive_mean", "ght" or "otsu" (Table 3), or an object such as
+        ``OtsuThresholder(polarity="dark")`` for objects darker than their surroundings. The paper
+        does not say which side it takes.
+    train : {"encoder", "end_to_end"}
+        What is kept. The whole network trains in either case; "encoder" then discards all but the
+        encoder (section 4.1), "end_to_end" keeps everything (section 4.2), and `predict` and
+        `predict_proba` segment without any further training.
+    loss : str or callable
+        "focal_tversky" (section 3.3.4), of Table 4 and Appendix B.1 "tversky", "focal" and
+        "cross_entropy", or any other of `segclf.losses`, or a function of that form.
+    architecture : str or None
+        A name of `segclf.networks`, with what that has by default; "vit_unet" is the paper's
+        network with a vision transformer (Appendix A.1). None is that of the segmenter that this
+        one is handed to; on its own the paper's U-Net of three stages with 256, 128 and 64
+        channels and scSE attention.
+    encoder : str or None
+        "tiny", or a name of segmentation-models-pytorch or timm. None is that of the estimator
+        that this one is handed to; on its own "resnet50", and "vit_small_patch8_224" for a
+        "vit_unet" (section 3).
+    encoder_weights : path or None
+        A local file of pretrained weights; None starts from scratch, as the paper does.
+    encoder_depth, decoder_channels, decoder_attention : int, tuple of int, {"scse"}, or None
+        As in `SupervisedSegmenter`. None is that of the segmenter that this one is handed to, if
+        that has the same architecture, else as `architecture` says.
+
+    Notes
+    -----
+    Masks are drawn once, of the images as the network sees them: at its size, and as float with
+    the range of 8 and 16 bit images as 0 to 1. Three channels are made gray by .299 R + .587 G +
+    .114 B, any other number by their mean. Where an augmentation moves an image, its mask moves
+    along. (Algorithm 1 draws masks again for each batch; they are the same as long as nothing is
+    augmented.)
+
+    Of the paper are 50 epochs, batches of 16 and a patience of 5 epochs, for which it watches
+    held-out images (``validation_fraction=0.1``), and images of 224 x 224 (section 3). It leaves
+    open the optimizer, which is here the one by which the same authors train the same U-Net in
+    S4MI (section 3.3: Adam, a learning rate of 3.6e-4, a weight decay of 1e-5), and the parameters
+    of the loss, which are those of `segclf.losses.focal_tversky`.
+
+    Its numbers want a baseline beside them: the paper's IoU of .2395 to .2445 on ISIC-2017 (Table
+    1) is that of masks that are all foreground, since the accuracy of all background, .7608
+    (Appendix B.1), leaves a foreground of .2392.
+
+    See Also
+    --------
+    SupervisedSegmenter : The same on masks that somebody drew.
+
+    Examples
+    --------
+    >>> from segclf import OtsuPretrainer
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> tiny = {"encoder": "tiny", "max_epochs": 1, "random_state": 0}
+    >>> OtsuPretrainer(**tiny).fit_transform(shapes.images).shape
+    (8, 64)
+    >>> pretrainer = OtsuPretrainer(train="end_to_end", **tiny).fit(shapes.images)
+    >>> pretrainer.predict(shapes.images).shape
+    (8, 32, 32)
+    """
+
+    thresholder: Any = "otsu"
+    train: str = "encoder"
+    loss: Any = "focal_tversky"
+    architecture: str | None = None
+    encoder: str | None = None
+    encoder_weights: Any = None
+    encoder_depth: int | None = None
+    decoder_channels: tuple[int, ...] | None = None
+    decoder_attention: str | None = None
+    learning_rate: float = 3.6e-4
+    weight_decay: float = 1e-5
+    n_iter_no_change: int | None = 5
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Pretrainer._parameter_constraints,
+        "thresholder": [str, callable],
+        "train": [StrOptions({"encoder", "end_to_end"})],
+        "loss": [str, callable],
+        "architecture": [str, None],
+        "encoder": [str, None],
+        "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
+        "decoder_channels": [tuple, list, Integral, None],
+        "decoder_attention": [StrOptions({"scse"}), None],
+    }
+
+    @available_if(_segments)
+    def predict(self, X: Any) -> Maps:
+        """Return masks at the images' own size; with ``train="end_to_end"`` only.
+
+        Returns
+        -------
+        array (n, h, w) of 0 and 1, uint8, or a list of them
+            A list where the images are of several sizes.
+        """
+        return collect_maps(*self._maps(X), lambda maps: maps.argmax(axis=1).astype(np.uint8))
+
+    @available_if(_segments)
+    def predict_proba(self, X: Any) -> Maps:
+        """Return the probability of each class at each pixel; with ``train="end_to_end"`` only.
+
+        Returns
+        -------
+        array (n, 2, h, w), float32, or a list of them
+            Of background and object, which sum to 1; a list where the images are of several sizes.
+        """
+        return collect_maps(*self._maps(X))
+
+    def _maps(self, X: Any) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
+        check_is_fitted(self)
+        return self._outputs(X, partial(torch.softmax, dim=1))
+
+    def _network_parameters(self, recipe: dict[str, Any]) -> dict[str, Any]:
+        theirs = recipe.get("architecture")
+        same = theirs is not None and self.architecture in (None, theirs)
+        return recipe if same else {"encoder": recipe["encoder"]}
+
+    def _make_samples(self, images: Images) -> Samples:
+        thresholder = make_plugin("thresholder", self.thresholder)
+        masks = _draw_masks(thresholder, images, self.image_size_)
+        return Samples(
+            images=images,
+            size=self.image_size_,
+            masks=as_masks(masks, len(images)),
+            dense=True,
+        )
+
+    def _make_objective(self, samples: Samples) -> Objective:
+        paper = self.architecture is None
+        vit = self.architecture == "vit_unet"
+        segmenter = segmentation_network(
+            architecture=self.architecture or "unet",
+            encoder=self.encoder or ("vit_small_patch8_224" if vit else "resnet50"),
+            encoder_weights=self.encoder_weights,
+            in_channels=samples.images.n_channels,
+            n_classes=2,
+            encoder_depth=self.encoder_depth or (3 if paper else None),
+            decoder_channels=self.decoder_channels,
+            decoder_attention=self.decoder_attention or ("scse" if paper else None),
+        )
+        return MedSASS(segmenter, loss=self.loss, keep_decoder=self.train == "end_to_end")
+
+
+class MedSASS(Objective):
+    """A segmentation loss against the masks of a threshold.
+
+    Parameters
+    ----------
+    segmenter : ImageNetwork
+        From images to the scores of background and object.
+    loss : str or callable
+        Name of the segmentation loss, or a function of that form.
+    keep_decoder : bool
+        Whether `network` is the segmenter, or its encoder alone.
+    """
+
+    def __init__(self, segmenter: ImageNetwork, *, loss: Any, keep_decoder: bool) -> None:
+        super().__init__()
+        self.segmenter = segmenter
+        self.loss = get_loss(loss)
+        self.encoder_alone = None if keep_decoder else _take_encoder(segmenter)
+
+    @property
+    def network(self) -> ImageNetwork:  # type: ignore[override]
+        """What is kept."""
+        return self.segmenter if self.encoder_alone is None else self.encoder_alone
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the term "segmentation"."""
+        logits = self.segmenter(batch["image"])
+        loss = self.loss(logits, batch["mask"], sample_weight=None, class_weight=None)
+        return {"segmentation": loss}
+
+    def after_epoch(self, row: Mapping[str, float]) -> None:
+        """Let an encoder that is kept alone follow the one that trained."""
+        if self.encoder_alone is not None:
+            transfer(self.segmenter, self.encoder_alone)
+
+
+def _take_encoder(segmenter: ImageNetwork) -> ImageNetwork:
+    """Copy the encoder into a network that embeds by the stages that the segmenter trains."""
+    recipe = segmenter.recipe
+    whole = timm_name(encoder_key(recipe["encoder"])) is not None
+    network = classification_network(
+        encoder=recipe["encoder"],
+        in_channels=recipe["in_channels"],
+        n_classes=0,
+        encoder_depth=None if whole else recipe["encoder_depth"],
+    ).requires_grad_(False)
+    tensors = network.state_dict()
+    new = [name for name in transfer(segmenter, network)["new"] if tensors[name].ndim > 1]
+    if new:
+        raise ValueError(
+            f"train='encoder' keeps encoder={recipe['encoder']!r} as a whole timm model, and with "
+            f"architecture={recipe['architecture']!r}, encoder_depth={recipe['encoder_depth']} "
+            f"nothing trains {len(new)} of its weights, {new[0]} to {new[-1]}. Choose a larger "
+            "encoder_depth, an encoder of segmentation-models-pytorch's own, or "
+            "train='end_to_end'."
+        )
+    return network
+
+
+def _draw_masks(thresholder: Any, images: Images, size: Size | None) -> NDArray[np.uint8]:
+    """Draw the mask of each image, 0 and 1 (n, h, w), holding a few images at a time."""
+    height, width = size or images.sizes()[0].tolist()
+    masks = np.empty((len(images), height, width), dtype=np.uint8)
+    for start in range(0, len(images), IMAGES_AT_ONCE):
+        stop = min(start + IMAGES_AT_ONCE, len(images))
+        taken = images.take(np.arange(start, stop))
+        grays = [_to_gray(image, (height, width)) for image in taken]
+        for index, mask in enumerate(_ask(thresholder, grays), start):
+            masks[index] = _checked(mask, (height, width), thresholder, index)
+    return masks
+
+
+def _to_gray(image: NDArray[Any], size: Size) -> NDArray[np.float32]:
+    """Make an image (h, w, c) gray, as float as the network sees it, and bring it to a size."""
+    weights = LUMA if image.shape[2] == 3 else None
+    gray = np.average(to_float(image), axis=2, weights=weights, keepdims=True).astype(np.float32)
+    # Rounding noise must not become the contrast of a constant image.
+    return np.clip(resize_image(gray, size), gray.min(), gray.max())[..., 0]
+
+
+def _ask(thresholder: Any, grays: Sequence[NDArray[Any]]) -> Sequence[Any]:
+    if not hasattr(thresholder, "transform"):
+        return [thresholder(gray) for gray in grays]
+    masks: Sequence[Any] = thresholder.transform(grays)
+    if len(masks) != len(grays):
+        raise ValueError(f"{thresholder!r} gave {len(masks)} masks for {len(grays)} images.")
+    return masks
+
+
+def _checked(mask: Any, size: Size, thresholder: Any, index: int) -> NDArray[np.bool_]:
+    given = np.asarray(mask)
+    if given.dtype != np.bool_ or given.shape != size:
+        raise ValueError(
+            f"{thresholder!r} gave {given.dtype} of shape {given.shape} for sample {index}; "
+            f"expected a mask, bool of shape {size}."
+        )
+    return given

@@ -1,0 +1,62 @@
+"""The networks inside a file that `segclf.save` wrote, whatever estimators hold them there."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from segclf.networks.factory import build
+
+
+def saved_networks(path: str | Path) -> list[nn.Module]:
+    """Make the networks of a file of ours again.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any file.
+
+    Returns
+    -------
+    list of nn.Module
+        That of the outermost estimator first, those of its parts and parameters after it; empty
+        for a file that `segclf.save` did not write.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("segclf", "null"))
+            return [_made_again(written, file) for written in _networks_of(header)]
+    except SafetensorError:  # of torch, or damaged: whoever reads it next will say so
+        return []
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        message = f"{path} cannot be read: {type(error).__name__}: {error} It is damaged, or of "
+        raise ValueError(f"{message}another version of segclf.") from error
+
+
+def _networks_of(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield what stands for networks in a JSON value, the outermost first."""
+    level = [value]
+    while level:
+        found = [each for each in level if isinstance(each, dict)]
+        yield from (each for each in found if each.keys() == {"recipe", "arrays"})
+        lists = [item for each in level if isinstance(each, list) for item in each]
+        level = [item for each in found for item in each.values()] + lists
+
+
+def _made_again(written: dict[str, Any], file: Any) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):  # it is born random, and then filled in
+        network = build(written["recipe"])
+    names = {name: array["$array"] for name, array in written["arrays"].items()}
+    network.load_state_dict({name: file.get_tensor(names[name]) for name in names})
+    return network

@@ -1,0 +1,60 @@
+"""Learn from a teacher's soft assignment of other views: DINO's loss."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+
+def self_distillation_loss(
+    student: Sequence[Tensor],
+    teacher: Sequence[Tensor],
+    *,
+    center: Tensor,
+    student_temperature: float,
+    teacher_temperature: float,
+    same_views: bool = True,
+) -> Tensor:
+    """Cross-entropy of the student's views with the teacher's other views, over all such pairs.
+
+    Caron et al., "Emerging properties in self-supervised vision transformers", ICCV 2021, equations
+    1 to 3 and section 3.2.
+
+    Parameters
+    ----------
+    student, teacher : sequence of Tensor of shape (n, k)
+        Scores of each view, before temperature and softmax. No gradient reaches the teacher's.
+    center : Tensor of shape (k,)
+        Subtracted from the teacher's scores.
+    student_temperature, teacher_temperature : float
+        What the scores are divided by.
+    same_views : bool
+        Whether the student's first views are the teacher's: no view is compared with itself.
+
+    Returns
+    -------
+    Tensor
+        In nats, float32; ln k where all scores of the student are equal.
+
+    Examples
+    --------
+    >>> views = torch.zeros(2, 3, 64)
+    >>> options = {"student_temperature": 0.1, "teacher_temperature": 0.04}
+    >>> round(self_distillation_loss(views, views, center=torch.zeros(64), **options).item(), 4)
+    4.1589
+    """
+    targets = [
+        ((scores.detach().float() - center) / teacher_temperature).softmax(dim=1)
+        for scores in teacher
+    ]
+    losses = []
+    n_pairs = 0
+    for i, scores in enumerate(student):
+        others = [target for j, target in enumerate(targets) if not (same_views and i == j)]
+        # Linear in the target: one softmax of the student serves all targets.
+        losses.append(
+            cross_entropy(scores.float() / student_temperature, torch.stack(others).sum(dim=0))
+        )
+        n_pairs += len(others)
+    return torch.stack(losses).sum() / n_pairs
