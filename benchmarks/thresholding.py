@@ -2,9 +2,9 @@
 
 Otsu: masks of 512 x 512 8 bit images (noise, gradients, textures, shapes, few gray levels), all
 kept, against a loop over ``cv2.threshold``, whose thresholds must be ours for every image, and
-against scikit-image. GHT: against the paper's formulation (Barron, ECCV 2020, section 3 and its
-listing), which sums the histogram of one image at a time from both ends in float64; with the
-histograms and masks, and from ready histograms on. All in one process on one thread, the sides in
+against scikit-image. GHT: against the paper's formulation (Barron, ECCV 2020), which sums the
+histogram of one image at a time from both ends in float64; with the histograms (of numpy) and the
+masks, and from ready histograms on. All in one process on one thread, the sides in
 turns; times are of the processor, and ratios medians over the rounds (quartiles).
 
 Run ``python benchmarks/thresholding.py [--images 10000] [--hdibco FOLDER]``. It fails when a bar is
@@ -101,7 +101,7 @@ def histogram(image: NDArray[np.uint8]) -> NDArray[np.int64]:
 def paper_ght(
     counts: NDArray[np.int64], nu: float, tau: float, kappa: float, omega: float
 ) -> float:
-    """Barron's equations 12 to 16, each side summed from its own end."""
+    """Score every split as the paper does, each side summed from its own end."""
     level = np.arange(len(counts), dtype=np.float64)
     weighted = counts * level
     squares = weighted * level

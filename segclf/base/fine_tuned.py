@@ -17,8 +17,8 @@ from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import Pretrainer
 from segclf.networks import ImageNetwork, transfer
 
-# What a pretrainer may leave open (None), and takes from the estimator that it is handed to.
-SHARED = ("image_shape", "image_size", "n_threads")
+# What a pretrainer may leave open (None, "auto"), and then has from whom it is handed to.
+SHARED = ("device", "image_shape", "image_size", "n_threads", "precision")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -81,10 +81,13 @@ class FineTunedEstimator(NetworkEstimator):
     def _as_here(self, pretrainer: Any, network: ImageNetwork, seed: int) -> Any:
         """Set what the pretrainer left open."""
         weights = getattr(self, "encoder_weights", None)
-        here = {name: getattr(self, name) for name in SHARED}
-        here |= {"random_state": seed, "encoder_weights": weights}
+        here = {name: getattr(self, name) for name in SHARED} | {"random_state": seed}
         here |= pretrainer._network_parameters({**network.recipe, "encoder_weights": weights})
-        left_open = (name for name, value in pretrainer.get_params(False).items() if value is None)
+        left_open = (
+            name
+            for name, value in pretrainer.get_params(deep=False).items()
+            if value is None or (isinstance(value, str) and value == "auto")
+        )
         return pretrainer.set_params(**{name: here[name] for name in left_open if name in here})
 
 

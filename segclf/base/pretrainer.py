@@ -96,7 +96,7 @@ class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstim
             )
 
     def _network_parameters(self, recipe: dict[str, Any]) -> dict[str, Any]:
-        """Return, by our names, how the network is built that we are handed to."""
+        """Return, by our names, how the network is built, and from what, that we are handed to."""
         return recipe
 
     def _make_samples(self, images: Images) -> Samples:

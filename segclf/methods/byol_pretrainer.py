@@ -165,8 +165,5 @@ class BYOL(JointEmbedding):
 
 
 def squared_distance(prediction: Tensor, target: Tensor) -> Tensor:
-    """Average the squared distance of rows (n, d) scaled to length 1, 2 - 2 cos (equation 2).
-
-    No gradient reaches the target.
-    """
-    return 2 - 2 * cosine_similarity(prediction.float(), target.detach().float(), dim=1).mean()
+    """Average the squared distance of rows (n, d) scaled to length 1: 2 - 2 cos (equation 2)."""
+    return 2 - 2 * cosine_similarity(prediction.float(), target.float(), dim=1).mean()

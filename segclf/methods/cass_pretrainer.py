@@ -1,9 +1,9 @@
 """CASS: a convolutional network and a vision transformer shall say the same of an image.
 
 One sees texture nearby, the other relations across the image; each learns what the other knows.
-The two differ by architecture, so both see the very same image. Singh and Cirrone, "Efficient
-representation learning for healthcare with cross-architectural self-supervision", MLHC 2023; as
-S4MI uses it: "Shifting to machine supervision" (S4MI), section 3.1 and Figure 1.
+The two differ by architecture, so both see the very same image. Singh, Sizikova and Cirrone, "CASS:
+Cross architectural self-supervision for medical image analysis", arXiv 2206.04170, 2022; here as in
+S4MI, section 3.1 and Figure 1 (Singh et al., "Shifting to machine supervision").
 """
 
 from dataclasses import dataclass
@@ -57,8 +57,10 @@ class CASSPretrainer(Pretrainer):
 
     Notes
     -----
-    Nothing in the loss keeps all images from becoming one, and it falls fastest where they do:
-    look at ``history_["embedding_std"]``, and try `projector` together with `stop_gradient`.
+    Nothing in the loss keeps all images from becoming one, and small networks that start from
+    scratch go there: ``history_["embedding_std"]`` fell to a tenth of 1 / sqrt(d) or less within 20
+    epochs on 32 small pictures (three seeds, d = 16 and 1000), and stayed at a third to two thirds
+    of it with a `projector`, stopped gradient or not. Look at that column, and at the warning.
 
     Of the paper are 100 epochs (S4MI, section 3.1). It leaves the rest to the public code, of which
     are batches of 16, Adam and a learning rate of 1e-3. That code's cosine is stepped at every

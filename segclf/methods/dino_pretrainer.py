@@ -33,9 +33,9 @@ from segclf.training.schedules import Schedule, cosine, warm_up
 
 N_GLOBAL = 2
 COUNTS = ("n_prototypes", "head_size", "bottleneck_size")
-COUNTS_OR_NONE = ("n_local_crops", "frozen_epochs")
 FRACTIONS = ("temperature_warm_up", "momentum", "final_momentum", "center_momentum")
-TEMPERATURES = ("student_temperature", "teacher_temperature", "first_teacher_temperature")
+POSITIVE = ("student_temperature", "teacher_temperature", "first_temperature")
+NOT_NEGATIVE = ("n_local_crops", "frozen_epochs")
 SWITCHES = ("student_sees_global", "unit_prototypes", "bottleneck_activation")
 
 
@@ -59,48 +59,41 @@ class DINOPretrainer(Pretrainer):
     student_sees_global : bool
         Whether the student sees large views too (section 3.1).
     n_prototypes, head_size, bottleneck_size : int
-        Lengths of the output, of the head's two hidden layers and of the third, from whose vectors
-        of length 1 the output is computed: 65536, 2048 and 256 in the paper.
-    bottleneck_activation : bool
-        Whether the third layer ends in an activation too.
-    unit_prototypes : bool
-        Whether prototypes have length 1: weight normalization (section 3.1) with a fixed scale.
+        Lengths of the output, of the head's two hidden layers, and of the third, whose output is
+        scaled to length 1: 65536, 2048 and 256 in the paper.
+    bottleneck_activation, unit_prototypes : bool
+        Whether the third layer ends in an activation too; whether prototypes have length 1, that
+        is weight normalization with a fixed scale (section 3.1).
     student_temperature, teacher_temperature : float
         What scores are divided by: .1 and .07 in section 3.2.
-    first_teacher_temperature, temperature_warm_up : float
-        Where the teacher's temperature starts, and over which part of training it rises: from .04
-        over 30 epochs there; the public code leaves it at .04 unless told otherwise.
-    momentum, final_momentum : float
-        Share of itself that the teacher keeps in a step, first and last, along a cosine: .996 to 1
-        in section 3.1.
-    center_momentum : float
-        Share of itself that the center keeps in a step.
+    first_temperature, temperature_warm_up : float
+        Where the teacher's temperature starts, and the part of training over which it rises: .04
+        and 30 epochs there. By default, the public code stays at .04.
+    momentum, final_momentum, center_momentum : float
+        Shares of themselves that the teacher, first and last along a cosine (section 3.1), and its
+        center keep in a step.
     frozen_epochs : int
-        Number of epochs during which prototypes stay as they start; 1 in the public code.
+        Number of epochs before prototypes move; 1 in the public code, 1251 batches of ImageNet.
     largest_gradient : float or None
         Length that each tensor's gradient is scaled down to, 3 in the public code; None for none.
     final_weight_decay : float
-        Reached along a cosine from `weight_decay`, .04 to .4 in section 3.2; not for biases and
-        normalizations.
+        Reached along a cosine from `weight_decay` (section 3.2); biases and normalizations have 0.
 
     Notes
     -----
     Section 3.2 trains by AdamW with a learning rate of 5e-4 for 256 images a batch, in proportion
     for others, which rises over 10 epochs and falls along a cosine; those are the defaults here,
     for batches of 64 and 100 epochs. The public code's rate ends at 1e-6, not 0, and its student
-    leaves out a tenth of a transformer's paths, ours none. That code advises a momentum of .9995
-    for batches of 256, and free prototypes for small transformers; where the loss stays at the
-    logarithm of `n_prototypes`, a lower `teacher_temperature` or more `frozen_epochs`.
-
-    Views are crops, flips, changes of color, gray, blur and solarization, as in BYOL; blurs are in
-    pixels, for images of 224 x 224. A list as `augmentation` has the two large views first.
+    leaves out a tenth of a transformer's paths, ours none. It advises a momentum of .9995 for
+    batches of 256; and where the loss stays at the logarithm of `n_prototypes`, a lower
+    `teacher_temperature` or more `frozen_epochs`. Views are those of BYOL, with blurs in pixels of
+    images of 224 x 224; a list as `augmentation` has the two large views first.
 
     S4MI trains by vit-pytorch, whose defaults are ``n_local_crops=2, global_crop=(.5, 1),
     local_scale=1, student_sees_global=False, n_prototypes=65336, head_size=256,
     bottleneck_activation=True, unit_prototypes=False, student_temperature=.9,
     teacher_temperature=.04, momentum=.9, final_momentum=.9, frozen_epochs=0,
-    largest_gradient=None``, with `final_weight_decay` as `weight_decay`. There each large view is
-    compared with one small view, here with both.
+    largest_gradient=None``; it compares each large view with one small view, here with both.
 
     See Also
     --------
@@ -131,7 +124,7 @@ class DINOPretrainer(Pretrainer):
     unit_prototypes: bool = True
     student_temperature: float = 0.1
     teacher_temperature: float = 0.07
-    first_teacher_temperature: float = 0.04
+    first_temperature: float = 0.04
     temperature_warm_up: float = 0.3
     momentum: float = 0.996
     final_momentum: float = 1.0
@@ -156,9 +149,9 @@ class DINOPretrainer(Pretrainer):
         "largest_gradient": [Interval(Real, 0, None, closed="neither"), None],
         "final_weight_decay": [Interval(Real, 0, None, closed="left")],
         **{name: [Interval(Integral, 1, None, closed="left")] for name in COUNTS},
-        **{name: [Interval(Integral, 0, None, closed="left")] for name in COUNTS_OR_NONE},
+        **{name: [Interval(Integral, 0, None, closed="left")] for name in NOT_NEGATIVE},
         **{name: [Interval(Real, 0, 1, closed="both")] for name in FRACTIONS},
-        **{name: [Interval(Real, 0, None, closed="neither")] for name in TEMPERATURES},
+        **{name: [Interval(Real, 0, None, closed="neither")] for name in POSITIVE},
         **{name: ["boolean"] for name in SWITCHES},
     }
 
@@ -182,7 +175,7 @@ class DINOPretrainer(Pretrainer):
 
     def _make_objective(self, samples: Samples) -> Objective:
         if not (self.student_sees_global or self.n_local_crops):
-            raise ValueError("The student sees neither large views nor small: n_local_crops=0.")
+            raise ValueError("n_local_crops=0; without large views, the student needs small ones.")
         network = classification_network(
             encoder=self.encoder or "vit_small_patch16_224",
             encoder_weights=self.encoder_weights,
@@ -203,9 +196,7 @@ class DINOPretrainer(Pretrainer):
             head,
             student_sees_global=self.student_sees_global,
             student_temperature=self.student_temperature,
-            teacher_temperature=between(
-                self.first_teacher_temperature, self.teacher_temperature, rise
-            ),
+            teacher_temperature=between(self.first_temperature, self.teacher_temperature, rise),
             momentum=between(self.final_momentum, self.momentum, cosine),
             weight_decay=between(self.final_weight_decay, self.weight_decay, cosine),
             center_momentum=self.center_momentum,

@@ -226,7 +226,7 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: floa
     Parameters
     ----------
     query, key : Tensor of shape (n, d)
-        Of length 1, float32, row by row a pair; no gradient reaches the keys.
+        Of length 1, float32, row by row a pair.
     negatives : Tensor of shape (k, d)
         Of length 1.
     temperature : float
@@ -240,6 +240,6 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: floa
     """
     first = torch.zeros(len(query), dtype=torch.int64, device=query.device)
     with torch.autocast(query.device.type, enabled=False):  # else the product is in half precision
-        positive = (query * key.detach()).sum(dim=1, keepdim=True)
-        logits = torch.cat([positive, query @ negatives.detach().T], dim=1)
+        positive = (query * key).sum(dim=1, keepdim=True)
+        logits = torch.cat([positive, query @ negatives.T], dim=1)
         return cross_entropy(logits / temperature, first)

@@ -73,7 +73,7 @@ class OtsuPretrainer(Pretrainer):
         "vit_unet" (section 3).
     encoder_weights : path or None
         A local file of pretrained weights; None starts from scratch, as the paper does.
-    encoder_depth, decoder_channels, decoder_attention : int, tuple of int, {"scse"}, or None
+    encoder_depth, decoder_channels, decoder_attention : int, tuple of int or int, {"scse"}, or None
         As in `SupervisedSegmenter`. None is that of the segmenter that this one is handed to, if
         that has the same architecture, else as `architecture` says.
 
@@ -119,7 +119,7 @@ class OtsuPretrainer(Pretrainer):
     encoder: str | None = None
     encoder_weights: Any = None
     encoder_depth: int | None = None
-    decoder_channels: tuple[int, ...] | None = None
+    decoder_channels: tuple[int, ...] | int | None = None
     decoder_attention: str | None = None
     learning_rate: float = 3.6e-4
     weight_decay: float = 1e-5

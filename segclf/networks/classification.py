@@ -50,9 +50,12 @@ class ClassificationNetwork(ImageNetwork):
 
         A timm model gives only its last, in timm's own layout (tokens for a transformer).
         """
+        encoder: Any = self.encoder
         prepared = self.prepare(image)
-        whole = getattr(self.encoder, "forward_features", None)
-        return list(self.encoder(prepared)) if whole is None else [whole(prepared)]
+        # Not by forward_features: some of segmentation-models-pytorch's have that name too.
+        if hasattr(encoder, "out_channels"):
+            return list(encoder(prepared))
+        return [encoder.forward_features(prepared)]
 
     def embed(self, image: Tensor) -> Tensor:
         """Give the vector ``(n, d)`` that the head sees, of images ``(n, c, h, w)``."""

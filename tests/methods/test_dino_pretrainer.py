@@ -78,7 +78,7 @@ def trained(max_epochs, **changes):
     dino = objective(**changes)
     before = copy.deepcopy(dino)
     plan = TrainingPlan(
-        max_epochs=max_epochs, learning_rate=1e-2, weight_decay=0.04, optimizer="adamw"
+        max_epochs=max_epochs, learning_rate=1e-4, weight_decay=0.04, optimizer="adamw"
     )
     train(dino, Crops(), plan)
     return before, dino
@@ -123,6 +123,15 @@ def test_three_batches_as_lightly_would_have_them(changes):
         loss = dino(batch, START)["distillation"]
         torch.testing.assert_close(loss.detach(), expected, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(dino.center, theirs.center.flatten())
+
+
+def test_small_views_alone_are_compared_with_both_large_ones():
+    dino, batch = objective(student_sees_global=False), crops()
+    images = views(batch)
+    students = [(dino.student_head(dino.student(i)) / 0.1).log_softmax(1) for i in images[2:]]
+    teachers = [(dino.head(dino.network(i)) / 0.04).softmax(1) for i in images[:2]]
+    expected = -sum((t * s).sum(1).mean() for t in teachers for s in students) / 4
+    torch.testing.assert_close(dino(batch, START)["distillation"], expected)
 
 
 def test_center_after_one_batch_is_a_tenth_of_the_teachers_mean():
@@ -293,9 +302,9 @@ def test_the_teachers_encoder_is_kept(shapes):
     assert dino.network is not dino.student
     assert not any(parameter.requires_grad for parameter in dino.network.parameters())
     # A teacher that never follows is what it was at the start, whatever the student learned.
-    still = {"momentum": 1.0, "final_momentum": 1.0, "learning_rate": 1e-2}
-    one, three = (pretrainer(**still, max_epochs=n).fit(shapes.images) for n in (1, 3))
-    np.testing.assert_array_equal(one.transform(shapes.images), three.transform(shapes.images))
+    still = {"momentum": 1.0, "final_momentum": 1.0}
+    one, two = (pretrainer(**still, max_epochs=n).fit(shapes.images) for n in (1, 2))
+    np.testing.assert_array_equal(one.transform(shapes.images), two.transform(shapes.images))
 
 
 @pytest.mark.parametrize("encoder", ["tiny", "tiny_vit"])

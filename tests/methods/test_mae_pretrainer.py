@@ -57,12 +57,14 @@ def test_masks_come_from_torchs_generator():
     assert torch.equal(*draws)
 
 
-def test_the_encoder_sees_a_quarter_and_the_decoder_all():
+@pytest.mark.parametrize(("size", "n_visible", "n_patches"), [(32, 16, 64), (3, 1, 4)])
+def test_the_encoder_sees_a_quarter_and_the_decoder_all(size, n_visible, n_patches):
+    """Of 2 x 2 patches at least."""
     mae, lengths = objective(), []
     for block in (*mae.network.encoder.blocks, *mae.decoder.blocks):
         block.register_forward_hook(lambda module, given, _: lengths.append(given[0].shape[1]))
-    mae({"view_0": torch.rand(2, 3, 32, 32)}, START)
-    assert lengths == [1 + 16, 1 + 16, 1 + 64]
+    mae({"view_0": torch.rand(2, 3, size, size)}, START)
+    assert lengths == [1 + n_visible, 1 + n_visible, 1 + n_patches]
 
 
 @pytest.mark.parametrize("normalize_pixels", [False, True])

@@ -299,9 +299,15 @@ def test_the_encoder_is_handed_on_to_a_segmenter():
     assert any(name.startswith("decoder.") for name in host.transferred_["new"])
 
 
-@pytest.mark.parametrize("attention", [None, "scse"])
-def test_everything_is_handed_on_to_a_segmenter(attention):
-    changes = {"encoder_depth": 2, "decoder_channels": [32, 16], "decoder_attention": attention}
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"encoder_depth": 2, "decoder_channels": [32, 16], "decoder_attention": "scse"},
+        {"architecture": "deeplabv3plus"},
+    ],
+)
+def test_everything_is_handed_on_to_a_segmenter(changes):
     host = segmenter(pretrainer=pretrainer(train="end_to_end", encoder=None), **changes)
     host.fit(IMAGES, MASKS)
     assert host.pretrainer_.network_.recipe == host.network_.recipe
@@ -347,10 +353,10 @@ def test_stages_that_do_not_train_give_no_embedding():
 
 
 @pytest.mark.parametrize("loss", ["focal_tversky", "cross_entropy"])
-@pytest.mark.parametrize("value", [0.0, 0.3, 7.0])
+@pytest.mark.parametrize("value", [0.0, 0.3, 7.7])
 def test_constant_images_have_empty_masks(loss, value):
-    flat = np.full((4, 9, 13, 3), value, dtype=np.float32)
-    estimator = pretrainer(loss=loss, train="end_to_end", image_size=(8, 16))
+    flat = np.full((4, 13, 17, 3), value, dtype=np.float32)
+    estimator = pretrainer(loss=loss, train="end_to_end", image_size=(8, 11))
     _, batch = objective_of(estimator, flat)
     assert not batch["mask"].any()
     trained = estimator.fit(flat)

@@ -32,6 +32,14 @@ def test_odd_and_small_sizes(encoder):
         assert len(network.features(image)) >= 1
 
 
+@pytest.mark.filterwarnings("ignore:`timm-` encoders:DeprecationWarning")
+@pytest.mark.parametrize("encoder", ["tiny", "mit_b0", "timm-efficientnet-b0"])
+def test_features_are_the_encoder_s_maps(encoder):
+    network = classification_network(encoder=encoder).eval()
+    maps = network.features(torch.rand(1, 3, 32, 64))
+    assert [each.shape[1] for each in maps] == network.encoder.out_channels
+
+
 def test_encoder_is_the_segmenter_s():
     classifier = classification_network(encoder="mobilenet_v2", in_channels=1)
     segmenter = segmentation_network(encoder="mobilenet_v2", in_channels=1)

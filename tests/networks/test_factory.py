@@ -92,5 +92,7 @@ def test_recipe_from_before_classifiers_had_a_depth():
 
 
 def test_unknown_kind_of_recipe():
-    with pytest.raises(ValueError, match="kind 'detection'; known kinds: classification, segm"):
+    with pytest.raises(
+        ValueError, match="kind 'detection'; known kinds: classification, pair, segm"
+    ):
         build({"kind": "detection"})

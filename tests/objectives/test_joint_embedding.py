@@ -34,6 +34,12 @@ def test_two_opposite_points():
     assert row["embedding_std"] == pytest.approx(0.5)
 
 
+def test_of_several_networks_the_least_spread_counts():
+    spread = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    assert watched(torch.stack([spread, spread]))[1]["embedding_std"] == pytest.approx(0.5)
+    assert watched(torch.stack([spread, torch.ones(2, 2)]))[1]["embedding_std"] == pytest.approx(0)
+
+
 def test_length_does_not_count():
     embedding = torch.randn(16, 8)
     lengths = torch.rand(16, 1) + 0.1

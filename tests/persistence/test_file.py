@@ -14,12 +14,12 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import segclf
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter, load, save
-from segclf.base import Segmenter
+from segclf.base import Pretrainer, Segmenter
 from segclf.datasets import make_shapes
 from segclf.persistence import file as file_module
+from segclf.testing.small import small_estimator
 
 SHAPES = make_shapes(8, image_size=32, n_objects=3, random_state=0)
-SMALL = {"encoder": "tiny", "max_epochs": 1, "random_state": 0, "device": "cpu"}
 ESTIMATORS = [
     name
     for name in segclf.__all__
@@ -27,15 +27,14 @@ ESTIMATORS = [
 ]
 
 
-def small(name):
-    estimator = getattr(segclf, name)()
-    known = estimator.get_params()
-    if "segmenter" in known:
-        return estimator.set_params(segmenter=SupervisedSegmenter(**SMALL))
-    return estimator.set_params(**{key: value for key, value in SMALL.items() if key in known})
+def small(name, **changes):
+    made = small_estimator(getattr(segclf, name), max_epochs=1)
+    return made.set_params(random_state=0, **changes)
 
 
 def fitted(estimator, y=SHAPES.target):
+    if isinstance(estimator, Pretrainer):
+        return estimator.fit(SHAPES.images)
     if isinstance(estimator, Segmenter):
         return estimator.fit(SHAPES.images, SHAPES.masks)
     return estimator.fit(SHAPES.images, y, masks=SHAPES.masks)
@@ -47,7 +46,7 @@ def round_trip(estimator, tmp_path, **options):
 
 
 def assert_same_predictions(one, other):
-    for method in ("predict", "predict_proba", "predict_masks"):
+    for method in ("predict", "predict_proba", "predict_masks", "transform"):
         if hasattr(one, method):
             given, expected = (getattr(each, method)(SHAPES.images) for each in (other, one))
             assert given.dtype == expected.dtype
@@ -69,6 +68,26 @@ def test_every_estimator_comes_back(name, tmp_path):
 def test_unfitted_and_fitted_again(name, tmp_path):
     loaded = round_trip(small(name), tmp_path)
     assert_same_predictions(fitted(small(name)), fitted(loaded))
+
+
+def test_two_networks_in_one(tmp_path):
+    saved = fitted(small("CASSPretrainer", keep="both"))
+    loaded = round_trip(saved, tmp_path)
+    assert_same_predictions(saved, loaded)
+    assert loaded.network_.recipe == saved.network_.recipe
+    assert not loaded.network_.training
+
+
+def test_a_pretrainer_inside(tmp_path):
+    """A fitted one as a part, and a frozen one as a parameter."""
+    pretrainer = small("CASSPretrainer", keep="both")
+    inside = small("ImageClassifier", pretrainer=pretrainer)
+    frozen = small("ImageClassifier", pretrainer=FrozenEstimator(fitted(clone(pretrainer))))
+    for saved in (fitted(inside), fitted(frozen)):
+        loaded = round_trip(saved, tmp_path)
+        assert_same_predictions(saved, loaded)
+        assert loaded.transferred_ == saved.transferred_
+        assert_same_predictions(fitted(clone(saved)), fitted(clone(loaded)))
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,10 @@ class BaseThresholder(TransformerMixin, BaseEstimator, ABC):
         ValueError
             For what is not an image, and for NaN and infinity.
         """
-        return self.transform([np.asarray(image)])[0]
+        array = np.asarray(image)
+        if array.ndim not in (2, 3):
+            raise ValueError(f"The image has shape {array.shape}; expected (h, w) or (h, w, c).")
+        return self.transform([array])[0]
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags: nothing is learned, and masks are boolean whatever images are."""

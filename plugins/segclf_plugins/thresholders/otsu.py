@@ -22,8 +22,8 @@ __all__ = ["OtsuThresholder"]
 class OtsuThresholder(GlobalThresholder):
     """Threshold where the variance between the two sides is largest.
 
-    Thresholds are OpenCV's for 8 and 16 bit, and scikit-image's for float images, where both of
-    them agree or only one can.
+    Thresholds are those of OpenCV and scikit-image for 8 and 16 bit images, and of scikit-image for
+    float images, which OpenCV refuses.
 
     Examples
     --------

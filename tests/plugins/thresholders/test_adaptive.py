@@ -22,8 +22,9 @@ def opencv(kind, image, block_size, offset):
 @pytest.mark.parametrize("block_size", [3, 11, 57])
 @pytest.mark.parametrize("offset", [0, 2, 2.5, -4, 300])
 def test_8_bit_images_equal_opencv(kind, images, block_size, offset):
-    masks = kind(block_size=block_size, offset=offset).transform(images)
-    np.testing.assert_array_equal(masks, [opencv(kind, i, block_size, offset) for i in images])
+    few = images[:50]
+    masks = kind(block_size=block_size, offset=offset).transform(few)
+    np.testing.assert_array_equal(masks, [opencv(kind, i, block_size, offset) for i in few])
 
 
 @pytest.mark.parametrize("block_size", [3, 11, 57])

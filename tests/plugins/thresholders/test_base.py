@@ -129,6 +129,8 @@ def test_errors_name_the_image_and_the_parameter(kind, images):
             kind().transform(X)
     with pytest.raises(ValueError, match="Image 0 contains NaN"):
         kind()(floats[1])
+    with pytest.raises(ValueError, match=r"shape \(5,\); expected \(h, w\) or"):
+        kind()(np.arange(5))
     for method in (kind(polarity="light").fit, kind(polarity="light").transform):
         with pytest.raises(InvalidParameterError, match="'polarity' parameter"):
             method(images)

@@ -143,7 +143,16 @@ def test_two_values_are_split_in_their_middle():
         assert GHTThresholder(**parameters).thresholds([image]) == 124.5
 
 
-@pytest.mark.skipif(HDIBCO is None, reason="H-DIBCO 2016 is not here")
+@pytest.fixture(scope="module")
+def pages():
+    """The pages of H-DIBCO 2016, made gray as in the published table, and their ink."""
+    if HDIBCO is None:
+        pytest.skip("H-DIBCO 2016 is not here")
+    paths = sorted((HDIBCO / "images").glob("*.png"))
+    inks = [cv2.imread(str(HDIBCO / "gt" / path.name), cv2.IMREAD_GRAYSCALE) == 0 for path in paths]
+    return [cv2.imread(str(path)).max(axis=2) for path in paths], inks
+
+
 @pytest.mark.parametrize(
     ("thresholder", "f1", "psnr"),
     [
@@ -154,11 +163,9 @@ def test_two_values_are_split_in_their_middle():
     ],
     ids=["otsu", "minimum_error", "percentile", "ght"],
 )
-def test_hdibco(thresholder, f1, psnr):
-    paths = sorted((HDIBCO / "images").glob("*.png"))
-    pages = [cv2.imread(str(path)).max(axis=2) for path in paths]  # as in the published table
-    inks = [cv2.imread(str(HDIBCO / "gt" / path.name), 0) == 0 for path in paths]
-    masks = thresholder.set_params(polarity="dark").transform(pages)
+def test_hdibco(pages, thresholder, f1, psnr):
+    images, inks = pages
+    masks = thresholder.set_params(polarity="dark").transform(images)
     pairs = list(zip(masks, inks, strict=True))
     scores = [200 * (mask & ink).sum() / (mask.sum() + ink.sum()) for mask, ink in pairs]
     ratios = [-10 * np.log10((mask != ink).mean()) for mask, ink in pairs]

@@ -1,0 +1,106 @@
+"""Does pretraining on images alone help a network with few masks or labels?
+
+Segmentation: one and the same segmenter learns from 5, 10 and 25 % of the masks of the training
+split, from scratch and after each of the eight pretrainers, which saw all of its images and no mask;
+3 seeds, foreground IoU on the test split. Beside them OtsuPretrainer without any fine-tuning, and
+masks that are all foreground, all background, or Otsu's threshold. Which side of the threshold is
+the object (polarity) is chosen on the fewest masks that a fine-tuning gets.
+
+Classification: macro F1 with 10 % of the labels of two sets, by a linear probe and by fine-tuning,
+after CASS, after DINO and from scratch, for a transformer and for a convolutional network.
+
+    python benchmarks/pretraining.py --data FOLDER --jobs 2
+
+Every method draws as many images in pretraining, in batches of one size and of the same optimizer;
+every fine-tuning takes as many steps. What a pretraining learned is saved and handed on to all
+fine-tunings of its seed. The small setting ends in an hour on 2 cores; ``--setting large`` needs a
+GPU. A run that ended early resumes; ``--smoke`` runs everything with next to no training.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import joblib
+from machine import describe_machine
+from pretraining_runs import Task, rows_of_this_run, run_chain, settings_of
+from pretraining_settings import PRETRAINERS, SETTINGS, VIT_ONLY
+from pretraining_tables import make_report
+
+
+def main() -> None:
+    options = parse_arguments()
+    machine = describe_machine()
+    print(f"{machine}\n{json.dumps(settings_of(options))}\n", flush=True)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    done = {tuple(row["task"]) for row in rows_of_this_run(options)}
+    tasks = make_tasks(options)
+    chains = defaultdict(list)
+    for task in tasks:
+        if task not in done:
+            chains[chain_of(task)].append(task)
+    joblib.Parallel(n_jobs=options.jobs)(
+        joblib.delayed(run_chain)(chain, options) for chain in chains.values()
+    )
+    rows = rows_of_this_run(options)
+    report = make_report(rows, settings_of(options), [machine, f"{options.jobs} at a time"])
+    (options.output / f"{options.name}.md").write_text(report)
+    print(report)
+
+
+def make_tasks(options: argparse.Namespace) -> list[Task]:
+    """List all runs; those that share a pretraining follow each other."""
+    encoder = options.parts[options.segmenter]
+    methods = [m for m in PRETRAINERS if options.segmenter == "vit" or m not in VIT_ONLY]
+    tasks: list[Task] = []
+    for name in options.sets:
+        for seed in options.seeds:
+            tasks.append((name, seed, "-", "baselines", ""))
+            for start in ("scratch", "Otsu, encoder", "Otsu, end to end", *methods[1:]):
+                tasks += [(name, seed, start, "masks", f) for f in options.fractions]
+                if start == "Otsu, end to end":
+                    tasks.append((name, seed, start, "no masks", ""))
+                if name in options.label_sets and start in ("scratch", "CASS", "DINO"):
+                    for network in sorted(options.parts.values(), key=lambda e: e != encoder):
+                        tasks.append((name, seed, start, "linear probe", network))
+                        tasks.append((name, seed, start, "fine-tuned", network))
+    return tasks
+
+
+def chain_of(task: Task) -> tuple[str, int, str]:
+    """Return what tasks with the same pretraining have in common; one process does them."""
+    name, seed, start, *_ = task
+    return name, seed, start.partition(",")[0]
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
+    parser.add_argument("--setting", choices=("small", "large"), default="small")
+    parser.add_argument("--smoke", action="store_true", help="everything, with tiny numbers")
+    parser.add_argument("--segmenter", choices=("vit", "cnn"), default="vit")
+    parser.add_argument("--sets", nargs="+", default=["isic2017", "busi", "lgg_mri"])
+    parser.add_argument("--label-sets", nargs="*", default=["isic2017", "busi"])
+    parser.add_argument("--fractions", nargs="+", type=float, default=[0.05, 0.1, 0.25])
+    parser.add_argument("--label-fraction", type=float, default=0.1)
+    parser.add_argument("--seeds", nargs="+", type=int)
+    parser.add_argument("--cap", type=int, help="training images of pretraining, at most")
+    parser.add_argument("--images-drawn", type=int, help="by each pretraining")
+    parser.add_argument("--steps", type=int, help="of each fine-tuning")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--output", type=Path, default=Path("results"))
+    parser.add_argument("--name", default="pretraining")
+    options = parser.parse_args()
+    changes = {k: v for k in ("cap", "images_drawn", "steps") if (v := getattr(options, k))}
+    options.setting = SETTINGS["smoke" if options.smoke else options.setting] | changes
+    options.seeds = options.seeds or ([0] if options.smoke else [0, 1, 2])
+    options.test_cap = 24 if options.smoke else None
+    options.parts = {"vit": options.setting["vit"], "cnn": options.setting["cnn"]}
+    options.log = options.output / f"{options.name}.jsonl"
+    options.folder = options.output / options.name
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""The runs of ``benchmarks/pretraining.py``: pretrain, fine-tune, score, and write down.
+
+A module of its own, so that worker processes keep the data that they read.
+"""
+
+import argparse
+import copy
+import functools
+import hashlib
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import real_sets
+from pretraining_settings import (
+    CLASSIFIER,
+    FINE_TUNING,
+    PRETRAINERS,
+    PRETRAINING,
+    SEGMENTER,
+    decoder,
+    fine_tuning,
+    make_pretrainer,
+)
+from segclf_plugins.thresholders import OtsuThresholder
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import segclf
+from segclf import ImageClassifier, OtsuPretrainer, SupervisedSegmenter
+from segclf.metrics import mean_iou
+from segclf.networks import PairNetwork, classification_network, transfer
+from segclf.objectives import CollapseWarning
+
+Task = tuple[str, int, str, str, Any]  # data set, seed, start, what, fraction or network
+
+
+def run_chain(chain: list[Task], options: argparse.Namespace) -> None:
+    for task in chain:
+        name, seed, start, what, detail = task
+        data = load(options.data / name, options.setting["size"], options.test_cap)
+        prepared = functools.partial(pretrained, start, data, name=name, seed=seed, options=options)
+        if what == "baselines":
+            measure = functools.partial(score_baselines, data, seed, options)
+        elif what == "no masks":
+            measure = functools.partial(
+                score_alone, prepared(options.parts[options.segmenter]), data
+            )
+        elif what == "masks":
+            pretrainer = prepared(options.parts[options.segmenter])
+            measure = functools.partial(segment, pretrainer, data, detail, seed, options)
+        else:
+            measure = functools.partial(classify, prepared(detail), data, task, options)
+        started = time.perf_counter()
+        scores = measure()
+        log(task, scores, time.perf_counter() - started, options)
+
+
+def segment(
+    pretrainer: Any, data: dict[str, Any], fraction: float, seed: int, options: argparse.Namespace
+) -> dict[str, float]:
+    """Train the segmenter on some of the masks; score it on the test split."""
+    train = real_sets.draw(data, fraction, seed)
+    encoder = options.parts[options.segmenter]
+    segmenter = SupervisedSegmenter(
+        encoder=encoder,
+        pretrainer=None if pretrainer is None else FrozenEstimator(pretrainer),
+        **SEGMENTER,
+        **decoder(encoder, options.setting),
+        **fine_tuning(options.setting, n_images=len(train), seed=seed),
+    )
+    segmenter.fit(data["images"][train], [data["masks"][i] for i in train])
+    return {"n_train": len(train), **score_alone(segmenter, data)}
+
+
+def score_alone(segmenter: Any, data: dict[str, Any]) -> dict[str, float]:
+    test = np.flatnonzero(data["split"] == "test")
+    return overlap(segmenter.predict(data["images"][test]), data, test)
+
+
+def score_baselines(
+    data: dict[str, Any], seed: int, options: argparse.Namespace
+) -> dict[str, float]:
+    """Score masks that take no training; they depend on the seed by Otsu's polarity alone."""
+    test = np.flatnonzero(data["split"] == "test")
+    masks = np.stack([data["masks"][i] for i in test])
+    thresholder = otsu(data, seed, options)
+    baselines = {
+        "all foreground": np.ones_like(masks),
+        "all background": np.zeros_like(masks),
+        "Otsu's threshold": thresholder.transform(data["images"][test]).astype(np.uint8),
+    }
+    scores = {name: overlap(drawn, data, test) for name, drawn in baselines.items()}
+    return {**scores, "polarity": thresholder.polarity}
+
+
+def overlap(drawn: Any, data: dict[str, Any], indices: np.ndarray) -> dict[str, float]:
+    """Return the IoU of all pixels together, and the mean over images that show something."""
+    masks = [data["masks"][i] for i in indices]
+    return {
+        "iou": mean_iou(masks, drawn, n_classes=2),
+        "iou_per_image": mean_iou(
+            *zip(*[pair for pair in zip(masks, drawn, strict=True) if pair[0].any()], strict=True),
+            n_classes=2,
+            per_image=True,
+        ),
+    }
+
+
+def classify(
+    pretrainer: Any, data: dict[str, Any], task: Task, options: argparse.Namespace
+) -> dict[str, float]:
+    """Train a classifier on some of the labels; score it on the test split."""
+    _, seed, start, what, encoder = task
+    train = real_sets.draw(data, options.label_fraction, seed, by="classes")
+    test = np.flatnonzero(data["split"] == "test")
+    if what == "linear probe":
+        embedding = untrained(encoder, data, seed, options) if start == "scratch" else pretrainer
+        classifier = make_pipeline(
+            FrozenEstimator(embedding),
+            StandardScaler(),
+            LogisticRegression(class_weight="balanced", max_iter=5000),
+        )
+    else:
+        classifier = ImageClassifier(
+            encoder=encoder,
+            pretrainer=None if pretrainer is None else FrozenEstimator(pretrainer),
+            **CLASSIFIER,
+            **fine_tuning(options.setting, n_images=len(train), seed=seed),
+        )
+    classifier.fit(data["images"][train], data["classes"][train])
+    found = classifier.predict(data["images"][test])
+    f1 = f1_score(data["classes"][test], found, average="macro")
+    return {"n_train": len(train), "f1": float(f1)}
+
+
+def pretrained(
+    start: str,
+    data: dict[str, Any],
+    encoder: str,
+    *,
+    name: str,
+    seed: int,
+    options: argparse.Namespace,
+) -> Any:
+    """Return what a method learned from the images; from its file, or else into it."""
+    method, _, part = start.partition(", ")
+    if method not in PRETRAINERS:
+        return None
+    networks = "both" if method == "CASS" else encoder
+    task = (name, seed, method, "pretraining", networks)
+    digest = hashlib.sha256(json.dumps([task, settings_of(options)]).encode()).hexdigest()[:12]
+    path = options.folder / f"{name}-{method}-{seed}-{digest}.safetensors"
+    if not path.exists():
+        pretrain(task, data, encoder, path, options)
+    pretrainer = segclf.load(path)
+    if isinstance(pretrainer.network_, PairNetwork):
+        pair = pretrainer.network_
+        pretrainer.network_ = pair.cnn if encoder == options.parts["cnn"] else pair.transformer
+    return encoder_alone(pretrainer) if part == "encoder" else pretrainer
+
+
+def pretrain(
+    task: Task, data: dict[str, Any], encoder: str, path: Path, options: argparse.Namespace
+) -> None:
+    _, seed, method, *_ = task
+    train = np.random.default_rng(seed).permutation(np.flatnonzero(data["split"] == "train"))
+    images = data["images"][np.sort(train[: options.setting["cap"]])]
+    others = {"thresholder": otsu(data, seed, options)} if method == "Otsu" else {}
+    pretrainer = make_pretrainer(
+        method, encoder, options.setting, n_images=len(images), seed=seed, **others
+    )
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CollapseWarning)  # the row says how far it spread
+        pretrainer.fit(images)
+    seconds = time.perf_counter() - started
+    segclf.save(pretrainer, path)
+    spread = pretrainer.history_.get("embedding_std", [None])[-1]
+    log(task, {"n_images": len(images), "embedding_std": spread}, seconds, options)
+
+
+def encoder_alone(pretrainer: OtsuPretrainer) -> OtsuPretrainer:
+    """Drop the decoder: both values of `train` train the same, and differ by what is kept."""
+    network = classification_network(encoder=pretrainer.network_.recipe["encoder"], n_classes=0)
+    transfer(pretrainer.network_, network)
+    alone = copy.copy(pretrainer).set_params(train="encoder")
+    alone.network_ = network
+    return alone
+
+
+def untrained(encoder: str, data: dict[str, Any], seed: int, options: argparse.Namespace) -> Any:
+    """Return a fitted pretrainer whose network has its random weights still.
+
+    A rate of 1e-12 leaves them; the statistics of normalizations are learned all the same.
+    """
+    setting = options.setting | {"images_drawn": 10 * options.setting["pretraining_batch"]}
+    images = data["images"][data["split"] == "train"][: setting["pretraining_batch"]]
+    pretrainer = make_pretrainer("SimSiam", encoder, setting, n_images=len(images), seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CollapseWarning)
+        return pretrainer.set_params(learning_rate=1e-12, weight_decay=0.0).fit(images)
+
+
+def otsu(data: dict[str, Any], seed: int, options: argparse.Namespace) -> OtsuThresholder:
+    """Return Otsu's threshold with the polarity that fits the fewest masks of training best."""
+    train = real_sets.draw(data, min(options.fractions), seed)
+    masks = [data["masks"][i] for i in train]
+
+    def fits(thresholder: OtsuThresholder) -> float:
+        drawn = thresholder.transform(data["images"][train]).astype(np.uint8)
+        return mean_iou(masks, drawn, n_classes=2)
+
+    return max((OtsuThresholder(polarity=p) for p in ("bright", "dark", "auto")), key=fits)
+
+
+@functools.lru_cache(maxsize=1)
+def load(folder: Path, size: int, test_cap: int | None) -> dict[str, Any]:
+    """Read a set with images in RGB; keep the first images of the test split only, if told so."""
+    data = real_sets.load(folder, size)
+    data["images"] = np.ascontiguousarray(data["images"][..., ::-1])
+    test = np.flatnonzero(data["split"] == "test")
+    data["split"][test[test_cap:] if test_cap else []] = "left out"
+    return data
+
+
+def log(task: Task, scores: dict[str, Any], seconds: float, options: argparse.Namespace) -> None:
+    row = {"task": task, **scores, "seconds": seconds, "settings": settings_of(options)}
+    with options.log.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    shown = {name: round(s, 3) for name, s in scores.items() if isinstance(s, float)}
+    print(*task, f"{seconds:.1f} s", shown, flush=True)
+
+
+def rows_of_this_run(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Read what was done before, with these very settings; so an ended run resumes."""
+    lines = options.log.read_text().splitlines() if options.log.exists() else []
+    ours = json.loads(json.dumps(settings_of(options)))
+    rows = [row for row in map(json.loads, lines) if row["settings"] == ours]
+    return [
+        row for row in rows if row["task"][0] in options.sets and row["task"][1] in options.seeds
+    ]
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return all that a result depends on, but for its own task."""
+    return {
+        "segmenter": options.segmenter,
+        "setting": options.setting,
+        "fewest_masks": min(options.fractions),
+        "label_fraction": options.label_fraction,
+        "test_cap": options.test_cap,
+        "pretraining": PRETRAINING,
+        "fine_tuning": FINE_TUNING,
+        "segmentation": SEGMENTER,
+        "classification": CLASSIFIER,
+    }
