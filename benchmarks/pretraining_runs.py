@@ -155,9 +155,9 @@ def pretrained(
         return None
     networks = "both" if method == "CASS" else encoder
     task = (name, seed, method, "pretraining", networks)
-    digest = hashlib.sha256(json.dumps([task, settings_of(options)]).encode()).hexdigest()[:12]
-    path = options.folder / f"{name}-{method}-{seed}-{digest}.safetensors"
+    path = options.pretrained / run_of(options) / f"{name}-{method}-{networks}-{seed}.safetensors"
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         pretrain(task, data, encoder, path, options)
     pretrainer = segclf.load(path)
     if isinstance(pretrainer.network_, PairNetwork):
@@ -177,13 +177,19 @@ def pretrain(
         method, encoder, options.setting, n_images=len(images), seed=seed, **others
     )
     started = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CollapseWarning)  # the row says how far it spread
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CollapseWarning)
         pretrainer.fit(images)
     seconds = time.perf_counter() - started
     segclf.save(pretrainer, path)
-    spread = pretrainer.history_.get("embedding_std", [None])[-1]
-    log(task, {"n_images": len(images), "embedding_std": spread}, seconds, options)
+    n_collapsed = sum(issubclass(warning.category, CollapseWarning) for warning in caught)
+    joint = "embedding_std" in pretrainer.history_
+    scores = {
+        "n_images": len(images),
+        "n_epochs": pretrainer.n_iter_,
+        "collapsed": n_collapsed / pretrainer.n_iter_ if joint else None,
+    }
+    log(task, scores, seconds, options)
 
 
 def encoder_alone(pretrainer: OtsuPretrainer) -> OtsuPretrainer:
@@ -231,7 +237,7 @@ def load(folder: Path, size: int, test_cap: int | None) -> dict[str, Any]:
 
 
 def log(task: Task, scores: dict[str, Any], seconds: float, options: argparse.Namespace) -> None:
-    row = {"task": task, **scores, "seconds": seconds, "settings": settings_of(options)}
+    row = {"task": task, **scores, "seconds": seconds, "run": run_of(options)}
     with options.log.open("a") as file:
         file.write(json.dumps(row) + "\n")
     shown = {name: round(s, 3) for name, s in scores.items() if isinstance(s, float)}
@@ -241,11 +247,13 @@ def log(task: Task, scores: dict[str, Any], seconds: float, options: argparse.Na
 def rows_of_this_run(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Read what was done before, with these very settings; so an ended run resumes."""
     lines = options.log.read_text().splitlines() if options.log.exists() else []
-    ours = json.loads(json.dumps(settings_of(options)))
-    rows = [row for row in map(json.loads, lines) if row["settings"] == ours]
-    return [
-        row for row in rows if row["task"][0] in options.sets and row["task"][1] in options.seeds
-    ]
+    run = run_of(options)
+    return [row for row in map(json.loads, lines) if row["run"] == run]
+
+
+def run_of(options: argparse.Namespace) -> str:
+    text = json.dumps(settings_of(options), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:

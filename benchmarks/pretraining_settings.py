@@ -86,9 +86,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "vit_decoder": (8, 16, 32, 64, 64),
         "cnn_decoder": (128, 64, 32, 16, 8),
         "cap": 2000,
-        "images_drawn": 4480,
+        "images_drawn": 4000,
         "pretraining_batch": 32,
-        "steps": 90,
+        "steps": 80,
         "batch": 8,
         "n_threads": 1,
         "methods": SMALL_METHODS,
@@ -114,7 +114,8 @@ SETTINGS["smoke"] = {
     "cap": 16,
     "images_drawn": 16,
     "pretraining_batch": 8,
-    "steps": 2,
+    "steps": 1,
+    "batch": 64,
 }
 
 

@@ -10,15 +10,15 @@ Row = dict[str, Any]
 NONE = "–"
 
 
-def make_report(rows: list[Row], settings: dict[str, Any], lines: list[str]) -> str:
+def make_report(rows: list[Row], settings: dict[str, Any], machine: str) -> str:
     """Return all tables, and what they were made with."""
     seconds = sum(row["seconds"] for row in rows)
-    lines = [*lines, f"{len(rows)} runs, which took {seconds:,.0f} s one by one."]
-    parts = [", ".join(lines) + "\n", notes(settings)]
+    took = f"{len(rows)} runs, which took {seconds:,.0f} s one after the other."
+    parts = [f"{machine}. {took}\n", notes(settings)]
     sets = ordered(row["task"][0] for row in rows)
     parts.append("## Masks: foreground IoU of all pixels of the test split together\n")
     parts += [mask_table(only(rows, name=name), "iou", name) for name in sets]
-    parts.append("## Over all sets, fractions and seeds\n\n" + summary_table(rows, "iou"))
+    parts.append("## Masks: over all sets, fractions and seeds\n\n" + summary_table(rows, settings))
     parts.append("## Masks: foreground IoU, mean over the images that show something\n")
     parts += [mask_table(only(rows, name=name), "iou_per_image", name) for name in sets]
     parts.append("## Labels: macro F1\n\n" + label_table(rows))
@@ -47,24 +47,27 @@ def mask_table(rows: list[Row], score: str, name: str) -> str:
     return "\n".join(lines) + f"\n\nPolarity of Otsu's threshold: {', '.join(polarities)}.\n"
 
 
-def summary_table(rows: list[Row], score: str) -> str:
-    """Return wins against scratch, and what pretraining took."""
+def summary_table(rows: list[Row], settings: dict[str, Any]) -> str:
+    """Return wins against scratch, what pretraining took, and how often it collapsed."""
     trained = only(rows, what="masks")
-    heads = ["start", "better than scratch", "mean difference", "s of pretraining", "spread"]
+    network = settings["setting"][settings["segmenter"]]
+    pretrainings = [r for r in only(rows, what="pretraining") if r["task"][4] in (network, "both")]
+    heads = ["start", "better than scratch", "mean difference", "pretraining, s", "collapsed"]
     lines = [line(heads), "|---" * len(heads) + "|"]
     for start in ordered(row["task"][2] for row in trained):
-        runs = only(rows, start=start.partition(",")[0], what="pretraining")
-        gain = differences(trained, start, score)
+        runs = only(pretrainings, start=start.partition(",")[0])
+        known = [run["collapsed"] for run in runs if run["collapsed"] is not None]
         cells = [
-            wins(trained, start, score),
-            NONE if start == "scratch" else mean_and_spread(gain, sign="+"),
+            wins(trained, start, "iou"),
+            NONE
+            if start == "scratch"
+            else mean_and_spread(differences(trained, start, "iou"), sign="+"),
             f"{np.mean([run['seconds'] for run in runs]):.0f}" if runs else NONE,
-            mean_and_spread([run["embedding_std"] for run in runs if run["embedding_std"]]),
+            f"{np.mean(known):.0%}" if known else NONE,
         ]
         lines.append(line([start, *cells]))
     lines.append(
-        "\nSpread: deviation of each dimension of embeddings of length 1 in the last epoch, about "
-        "1 / sqrt(d) when healthy and 0 when all images became one."
+        "\nCollapsed: share of epochs that warned that the embeddings of all images became one."
     )
     return "\n".join(lines) + "\n"
 

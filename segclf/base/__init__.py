@@ -4,11 +4,12 @@ from segclf.base.classifier import Classifier
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_images
 from segclf.base.network_estimator import NetworkEstimator
-from segclf.base.pretrainer import Pretrainer
+from segclf.base.pretrainer import EncoderPretrainer, Pretrainer
 from segclf.base.segmenter import Segmenter
 
 __all__ = [
     "Classifier",
+    "EncoderPretrainer",
     "FineTunedEstimator",
     "NetworkEstimator",
     "Pretrainer",

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from segclf.base.network_estimator import NetworkEstimator
 from segclf.data import Images, Samples
+from segclf.networks import ClassificationNetwork, classification_network
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -107,3 +108,39 @@ class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstim
     def _n_features_out(self) -> int:
         network: Any = self.network_
         return int(network.n_features)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class EncoderPretrainer(Pretrainer):
+    """A pretrainer of one encoder.
+
+    Parameters
+    ----------
+    encoder : str or None
+        A name as in `ImageClassifier`. None is that of the estimator that this one is handed to, on
+        its own the paper's.
+    encoder_weights : path or None
+        A local file of pretrained weights; None starts from scratch.
+    """
+
+    encoder: str | None = None
+    encoder_weights: Any = None
+
+    # What the paper pretrains.
+    _paper_encoder: ClassVar[str] = "resnet50"
+    # A method for transformers alone says True.
+    _needs_transformer: ClassVar[bool] = False
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Pretrainer._parameter_constraints,
+        "encoder": [str, None],
+    }
+
+    def _make_encoder(self, samples: Samples) -> ClassificationNetwork:
+        """Build the network from images to embeddings."""
+        return classification_network(
+            encoder=self.encoder or self._paper_encoder,
+            encoder_weights=self.encoder_weights,
+            in_channels=samples.images.n_channels,
+            n_classes=0,
+        )

@@ -15,11 +15,10 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from segclf.base import Pretrainer
+from segclf.base import EncoderPretrainer
 from segclf.data import Augmentation, Samples, views
 from segclf.networks import (
     ImageNetwork,
-    classification_network,
     follow,
     momentum_copy,
     projection_head,
@@ -29,7 +28,7 @@ from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BYOLPretrainer(Pretrainer):
+class BYOLPretrainer(EncoderPretrainer):
     """Pretrain an encoder by BYOL.
 
     Parameters
@@ -37,8 +36,6 @@ class BYOLPretrainer(Pretrainer):
     encoder : str or None
         A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
         estimator that this one is handed to, "resnet50" on its own (section 3.3).
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
     hidden_size : int
         Length of the hidden layer of projector and predictor, 4096 in section 3.3.
     projection_size : int
@@ -73,8 +70,6 @@ class BYOLPretrainer(Pretrainer):
     (8, 64)
     """
 
-    encoder: str | None = None
-    encoder_weights: Any = None
     hidden_size: int = 4096
     projection_size: int = 256
     momentum: float = 0.996
@@ -87,8 +82,7 @@ class BYOLPretrainer(Pretrainer):
 
     _fewest_images: ClassVar[int] = 2
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Pretrainer._parameter_constraints,
-        "encoder": [str, None],
+        **EncoderPretrainer._parameter_constraints,
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "projection_size": [Interval(Integral, 1, None, closed="left")],
         "momentum": [Interval(Real, 0, 1, closed="both")],
@@ -109,12 +103,7 @@ class BYOLPretrainer(Pretrainer):
         return view, replace(view, blur_probability=0.1, solarize=0.2)
 
     def _make_objective(self, samples: Samples) -> Objective:
-        network = classification_network(
-            encoder=self.encoder or "resnet50",
-            encoder_weights=self.encoder_weights,
-            in_channels=samples.images.n_channels,
-            n_classes=0,
-        )
+        network = self._make_encoder(samples)
         return BYOL(
             network,
             hidden_size=self.hidden_size,

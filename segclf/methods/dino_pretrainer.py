@@ -17,9 +17,9 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
-from segclf.base import Pretrainer
+from segclf.base import EncoderPretrainer
 from segclf.data import Augmentation, Samples, views
-from segclf.networks import DINOHead, ImageNetwork, classification_network, follow, momentum_copy
+from segclf.networks import DINOHead, ImageNetwork, follow, momentum_copy
 from segclf.objectives import (
     Batch,
     JointEmbedding,
@@ -40,7 +40,7 @@ SWITCHES = ("student_sees_global", "unit_prototypes", "bottleneck_activation")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DINOPretrainer(Pretrainer):
+class DINOPretrainer(EncoderPretrainer):
     """Pretrain an encoder by DINO, and keep the teacher's, as the paper evaluates it.
 
     Parameters
@@ -48,8 +48,6 @@ class DINOPretrainer(Pretrainer):
     encoder : str or None
         A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
         estimator that this one is handed to, "vit_small_patch16_224" on its own (section 4).
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
     n_local_crops : int
         Number of small views beside the two large ones; 8 in the public code.
     global_crop, local_crop : (float, float)
@@ -110,8 +108,6 @@ class DINOPretrainer(Pretrainer):
     (8, 64)
     """
 
-    encoder: str | None = None
-    encoder_weights: Any = None
     n_local_crops: int = 8
     global_crop: tuple[float, float] = (0.4, 1.0)
     local_crop: tuple[float, float] = (0.05, 0.4)
@@ -140,9 +136,9 @@ class DINOPretrainer(Pretrainer):
     schedule: Any = "warm_up_cosine"
 
     _fewest_images: ClassVar[int] = 2
+    _paper_encoder: ClassVar[str] = "vit_small_patch16_224"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Pretrainer._parameter_constraints,
-        "encoder": [str, None],
+        **EncoderPretrainer._parameter_constraints,
         "global_crop": [tuple, list],
         "local_crop": [tuple, list],
         "local_scale": [Interval(Real, 0.01, 1, closed="both")],
@@ -176,12 +172,7 @@ class DINOPretrainer(Pretrainer):
     def _make_objective(self, samples: Samples) -> Objective:
         if not (self.student_sees_global or self.n_local_crops):
             raise ValueError("n_local_crops=0; without large views, the student needs small ones.")
-        network = classification_network(
-            encoder=self.encoder or "vit_small_patch16_224",
-            encoder_weights=self.encoder_weights,
-            in_channels=samples.images.n_channels,
-            n_classes=0,
-        )
+        network = self._make_encoder(samples)
         head = DINOHead(
             network.n_features,
             n_prototypes=self.n_prototypes,

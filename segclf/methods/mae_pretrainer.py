@@ -14,13 +14,12 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from segclf.base import Pretrainer
+from segclf.base import EncoderPretrainer
 from segclf.data import Augmentation, Samples, views
 from segclf.networks import (
     ClassificationNetwork,
     MaskedDecoder,
     can_drop_patches,
-    classification_network,
     encode_visible,
     fix_positions,
     padded,
@@ -29,7 +28,7 @@ from segclf.objectives import Batch, Objective, Progress, spare_vectors
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MAEPretrainer(Pretrainer):
+class MAEPretrainer(EncoderPretrainer):
     """Pretrain a vision transformer as a masked autoencoder.
 
     Parameters
@@ -39,8 +38,6 @@ class MAEPretrainer(Pretrainer):
         "deit_small_patch16_224", "tiny_vit", ... Others cannot leave out patches. None is that of
         the estimator that this one is handed to, on its own the smallest of section 4.3,
         "vit_base_patch16_224".
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
     mask_ratio : float
         Part of the patches that is hidden, .75 in section 4.1: ``int(l * (1 - mask_ratio))`` of l
         patches stay visible, but one at least, and one at most less than all.
@@ -81,8 +78,6 @@ class MAEPretrainer(Pretrainer):
     (8, 32)
     """
 
-    encoder: str | None = None
-    encoder_weights: Any = None
     mask_ratio: float = 0.75
     decoder_width: int = 512
     decoder_blocks: int = 8
@@ -95,9 +90,10 @@ class MAEPretrainer(Pretrainer):
     optimizer: Any = "adamw"
     schedule: Any = "warm_up_cosine"
 
+    _paper_encoder: ClassVar[str] = "vit_base_patch16_224"
+    _needs_transformer: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Pretrainer._parameter_constraints,
-        "encoder": [str, None],
+        **EncoderPretrainer._parameter_constraints,
         "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
         "decoder_width": [Interval(Integral, 4, None, closed="left")],
         "decoder_blocks": [Interval(Integral, 1, None, closed="left")],
@@ -110,19 +106,13 @@ class MAEPretrainer(Pretrainer):
 
     def _make_objective(self, samples: Samples) -> Objective:
         self._check_decoder()
-        name = self.encoder or "vit_base_patch16_224"
-        network = classification_network(
-            encoder=name,
-            encoder_weights=self.encoder_weights,
-            in_channels=samples.images.n_channels,
-            n_classes=0,
-        )
+        network = self._make_encoder(samples)
         if not can_drop_patches(network.encoder):
             raise ValueError(
-                f"encoder={name!r} is no plain vision transformer of timm, and MAE leaves patches "
-                "out, which only such can do. These work, for example: vit_base_patch16_224, "
-                "vit_small_patch8_224, deit_small_patch16_224, tiny_vit; for other encoders there "
-                "is SimMIMPretrainer."
+                f"encoder={network.recipe['encoder']!r} is no plain vision transformer of timm; "
+                "MAE leaves patches out, which only such can do. These work, for example: "
+                "vit_base_patch16_224, vit_small_patch8_224, deit_small_patch16_224, tiny_vit; for "
+                "other encoders there is SimMIMPretrainer."
             )
         if self.encoder_weights is None:
             fix_positions(network.encoder)

@@ -17,11 +17,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from segclf.base import Pretrainer
+from segclf.base import EncoderPretrainer
 from segclf.data import Augmentation, Samples, views
 from segclf.networks import (
     ImageNetwork,
-    classification_network,
     follow,
     momentum_copy,
     projection_head,
@@ -30,7 +29,7 @@ from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MoCoPretrainer(Pretrainer):
+class MoCoPretrainer(EncoderPretrainer):
     """Pretrain an encoder by momentum contrast, version 2.
 
     Parameters
@@ -38,8 +37,6 @@ class MoCoPretrainer(Pretrainer):
     encoder : str or None
         A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
         estimator that this one is handed to, "resnet50" on its own.
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
     head : {"mlp", "linear"}
         "mlp" has one hidden layer with ReLU, as long as the embedding (v2, section 3); "linear" is
         v1's.
@@ -87,8 +84,6 @@ class MoCoPretrainer(Pretrainer):
     (8, 64)
     """
 
-    encoder: str | None = None
-    encoder_weights: Any = None
     head: str = "mlp"
     projection_size: int = 128
     temperature: float = 0.2
@@ -103,8 +98,7 @@ class MoCoPretrainer(Pretrainer):
 
     _fewest_images: ClassVar[int] = 2
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Pretrainer._parameter_constraints,
-        "encoder": [str, None],
+        **EncoderPretrainer._parameter_constraints,
         "head": [StrOptions({"linear", "mlp"})],
         "projection_size": [Interval(Integral, 1, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
@@ -128,12 +122,7 @@ class MoCoPretrainer(Pretrainer):
         return view, view
 
     def _make_objective(self, samples: Samples) -> Objective:
-        network = classification_network(
-            encoder=self.encoder or "resnet50",
-            encoder_weights=self.encoder_weights,
-            in_channels=samples.images.n_channels,
-            n_classes=0,
-        )
+        network = self._make_encoder(samples)
         return MoCo(
             network,
             head=self.head,

@@ -14,14 +14,14 @@ import torch
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
-from segclf.base import Pretrainer
+from segclf.base import EncoderPretrainer
 from segclf.data import Augmentation, Samples, views
-from segclf.networks import ClassificationNetwork, Inpainter, classification_network, padded
+from segclf.networks import ClassificationNetwork, Inpainter, padded
 from segclf.objectives import Batch, Objective, Progress, spare_vectors
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SimMIMPretrainer(Pretrainer):
+class SimMIMPretrainer(EncoderPretrainer):
     """Pretrain an encoder by painting what is hidden.
 
     Parameters
@@ -30,8 +30,6 @@ class SimMIMPretrainer(Pretrainer):
         A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
         estimator that this one is handed to, on its own that of section 4.1,
         "swin_base_patch4_window7_224".
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
     mask_size : int
         Height and width in pixels of the squares that are hidden or not, 32 (section 4.1.1),
         whatever the encoder's own patches are: rounded to whole ones of these. In images less than
@@ -68,8 +66,6 @@ class SimMIMPretrainer(Pretrainer):
     (8, 64)
     """
 
-    encoder: str | None = None
-    encoder_weights: Any = None
     mask_size: int = 32
     mask_ratio: float = 0.6
     largest_gradient: float | None = 5.0
@@ -80,9 +76,9 @@ class SimMIMPretrainer(Pretrainer):
     optimizer: Any = "adamw"
     schedule: Any = "warm_up_cosine"
 
+    _paper_encoder: ClassVar[str] = "swin_base_patch4_window7_224"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Pretrainer._parameter_constraints,
-        "encoder": [str, None],
+        **EncoderPretrainer._parameter_constraints,
         "mask_size": [Interval(Integral, 1, None, closed="left")],
         "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
         "largest_gradient": [Interval(Real, 0, None, closed="neither"), None],
@@ -92,12 +88,7 @@ class SimMIMPretrainer(Pretrainer):
         return (Augmentation(crop=(0.67, 1.0), horizontal_flip=0.5),)
 
     def _make_objective(self, samples: Samples) -> Objective:
-        network = classification_network(
-            encoder=self.encoder or "swin_base_patch4_window7_224",
-            encoder_weights=self.encoder_weights,
-            in_channels=samples.images.n_channels,
-            n_classes=0,
-        )
+        network = self._make_encoder(samples)
         return SimMIM(
             network,
             mask_size=self.mask_size,

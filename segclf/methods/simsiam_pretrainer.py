@@ -13,15 +13,15 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from segclf.base import Pretrainer
+from segclf.base import EncoderPretrainer
 from segclf.data import Augmentation, Samples, views
-from segclf.networks import ImageNetwork, classification_network, projection_head
+from segclf.networks import ImageNetwork, projection_head
 from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 from segclf.training import get_schedule
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SimSiamPretrainer(Pretrainer):
+class SimSiamPretrainer(EncoderPretrainer):
     """Pretrain an encoder by SimSiam.
 
     Parameters
@@ -29,8 +29,6 @@ class SimSiamPretrainer(Pretrainer):
     encoder : str or None
         A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
         estimator that this one is handed to, "resnet50" on its own (section 3).
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
     projection_size : int
         Length of the three layers of the projector, 2048 in section 3, "Baseline settings".
     prediction_size : int
@@ -62,8 +60,6 @@ class SimSiamPretrainer(Pretrainer):
     (8, 64)
     """
 
-    encoder: str | None = None
-    encoder_weights: Any = None
     projection_size: int = 2048
     prediction_size: int = 512
     fixed_prediction_rate: bool = True
@@ -76,8 +72,7 @@ class SimSiamPretrainer(Pretrainer):
 
     _fewest_images: ClassVar[int] = 2
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Pretrainer._parameter_constraints,
-        "encoder": [str, None],
+        **EncoderPretrainer._parameter_constraints,
         "projection_size": [Interval(Integral, 1, None, closed="left")],
         "prediction_size": [Interval(Integral, 1, None, closed="left")],
         "fixed_prediction_rate": ["boolean"],
@@ -99,12 +94,7 @@ class SimSiamPretrainer(Pretrainer):
         return view, view
 
     def _make_objective(self, samples: Samples) -> Objective:
-        network = classification_network(
-            encoder=self.encoder or "resnet50",
-            encoder_weights=self.encoder_weights,
-            in_channels=samples.images.n_channels,
-            n_classes=0,
-        )
+        network = self._make_encoder(samples)
         return SimSiam(
             network,
             projection_size=self.projection_size,

@@ -5,7 +5,8 @@ from typing import Any
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 
 TINY = {"encoder": "tiny", "cnn": "tiny", "transformer": "tiny_vit", "learning_rate": 1e-2}
-# Sizes that are not lengths of layers.
+# Lengths of layers and numbers of them, by the names that they have throughout.
+LENGTHS = {"_size": 16, "_width": 16, "_heads": 2, "_blocks": 1}
 KEPT = {"batch_size", "image_size", "tile_size"}
 
 
@@ -15,7 +16,8 @@ def small_estimator(kind: type[Any], max_epochs: int = 2) -> Any:
     Parameters
     ----------
     kind : type
-        A public estimator of segclf. Lengths of layers, ``*_size``, become 16 at most.
+        A public estimator of segclf. Lengths of layers, ``*_size``, and counts, ``n_*``, become 16
+        at most.
     max_epochs : int
         Number of epochs.
 
@@ -26,16 +28,19 @@ def small_estimator(kind: type[Any], max_epochs: int = 2) -> Any:
     16
     """
     parameters = kind().get_params(deep=False)
-    chosen = {name: value for name, value in TINY.items() if name in parameters}
-    sizes = {
-        name: min(value, 16)
-        for name, value in parameters.items()
-        if name.endswith("_size") and name not in KEPT and isinstance(value, int)
-    }
+    chosen = {name: _small(name, value) for name, value in parameters.items()}
+    chosen |= {name: value for name, value in TINY.items() if name in parameters}
     if "max_epochs" in parameters:
         chosen["max_epochs"] = max_epochs
     if "segmenter" in parameters:
         chosen["segmenter"] = small_estimator(SupervisedSegmenter, max_epochs)
     if getattr(kind, "_needs_transformer", False):
         chosen["encoder"] = "tiny_vit"
-    return kind(**chosen, **sizes)
+    return kind(**chosen)
+
+
+def _small(name: str, value: Any) -> Any:
+    if type(value) is not int or name in KEPT:
+        return value
+    length = 16 if name.startswith("n_") else LENGTHS.get(name[name.rfind("_") :], value)
+    return min(value, length)

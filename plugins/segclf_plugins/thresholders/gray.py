@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 __all__ = ["Levels", "to_gray", "to_levels"]
 
 _LUMA = (0.299, 0.587, 0.114)
-_OPENCV_TYPES = (np.uint8, np.uint16, np.float32)
+# Of floats, OpenCV gives equal colors grays that differ in the last bit.
+_OPENCV_TYPES = (np.uint8, np.uint16)
 
 
 def to_gray(image: NDArray[Any]) -> NDArray[Any]:
@@ -41,7 +42,8 @@ def to_gray(image: NDArray[Any]) -> NDArray[Any]:
     elif image.dtype in _OPENCV_TYPES:
         gray = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
     else:
-        gray = image @ np.array(_LUMA)
+        red, green, blue = (weight * image[..., i] for i, weight in enumerate(_LUMA))
+        gray = red + green + blue
     if gray.dtype == bool:
         return gray.astype(np.uint8)
     is_small = gray.dtype.kind in "iu" and gray.dtype.itemsize <= 2
