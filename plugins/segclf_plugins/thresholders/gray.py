@@ -42,7 +42,8 @@ def to_gray(image: NDArray[Any]) -> NDArray[Any]:
     elif image.dtype in _OPENCV_TYPES:
         gray = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
     else:
-        red, green, blue = (weight * image[..., i] for i, weight in enumerate(_LUMA))
+        channels = np.moveaxis(image.astype(np.float64), 2, 0)
+        red, green, blue = (weight * each for weight, each in zip(_LUMA, channels, strict=True))
         gray = red + green + blue
     if gray.dtype == bool:
         return gray.astype(np.uint8)
