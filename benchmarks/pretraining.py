@@ -11,10 +11,11 @@ after CASS, after DINO and from scratch, for a transformer and for a convolution
 
     python benchmarks/pretraining.py --data FOLDER --jobs 2
 
-Every method draws as many images in pretraining, in batches of one size and of the same optimizer;
-every fine-tuning takes as many steps. What a pretraining learned is saved and handed on to all
-fine-tunings of its seed. The small setting ends in an hour on 2 cores; ``--setting large`` needs a
-GPU. A run that ended early resumes; ``--smoke`` runs everything with next to no training.
+Every method draws as many images in pretraining, in batches of one size and by one optimizer; every
+fine-tuning takes as many steps. What a pretraining learned is saved and handed on to all
+fine-tunings of its seed. The small setting ends in an hour on 2 cores; ``--setting large --jobs 1``
+needs a GPU. ``--segmenter cnn`` leaves MAE out, which needs a transformer. A run that ended early
+resumes; ``--smoke`` goes through everything with next to no training.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from typing import Any
 
 import joblib
 from machine import describe_machine
-from pretraining_runs import Task, rows_of_this_run, run_chain, settings_of
+from pretraining_runs import LABEL_TASKS, Task, rows_of_this_run, run_chain, settings_of
 from pretraining_settings import PRETRAINERS, SETTINGS, VIT_ONLY
 from pretraining_tables import make_report
 
@@ -66,8 +67,7 @@ def make_tasks(options: argparse.Namespace) -> list[Task]:
                     tasks.append((name, seed, start, "no masks", ""))
                 if name in options.label_sets and start in ("scratch", "CASS", "DINO"):
                     for network in sorted(options.parts.values(), key=lambda e: e != encoder):
-                        tasks.append((name, seed, start, "linear probe", network))
-                        tasks.append((name, seed, start, "fine-tuned", network))
+                        tasks += [(name, seed, start, what, network) for what in LABEL_TASKS]
     return tasks
 
 

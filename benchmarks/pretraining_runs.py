@@ -39,27 +39,32 @@ from segclf.networks import PairNetwork, classification_network, transfer
 from segclf.objectives import CollapseWarning
 
 Task = tuple[str, int, str, str, Any]  # data set, seed, start, what, fraction or network
+LABEL_TASKS = ("linear probe", "fine-tuned")
 
 
 def run_chain(chain: list[Task], options: argparse.Namespace) -> None:
+    """Do the tasks that share a pretraining, one after the other."""
     for task in chain:
         name, seed, start, what, detail = task
         data = load(options.data / name, options.setting["size"], options.test_cap)
-        prepared = functools.partial(pretrained, start, data, name=name, seed=seed, options=options)
-        if what == "baselines":
-            measure = functools.partial(score_baselines, data, seed, options)
-        elif what == "no masks":
-            measure = functools.partial(
-                score_alone, prepared(options.parts[options.segmenter]), data
-            )
-        elif what == "masks":
-            pretrainer = prepared(options.parts[options.segmenter])
-            measure = functools.partial(segment, pretrainer, data, detail, seed, options)
-        else:
-            measure = functools.partial(classify, prepared(detail), data, task, options)
-        started = time.perf_counter()
-        scores = measure()
-        log(task, scores, time.perf_counter() - started, options)
+        encoder = detail if what in LABEL_TASKS else options.parts[options.segmenter]
+        pretrainer = pretrained(start, data, encoder, name=name, seed=seed, options=options)
+        started = time.process_time()
+        scores = measure(pretrainer, data, task, options)
+        log(task, scores, time.process_time() - started, options)
+
+
+def measure(
+    pretrainer: Any, data: dict[str, Any], task: Task, options: argparse.Namespace
+) -> dict[str, Any]:
+    _, seed, _, what, fraction = task
+    if what == "baselines":
+        return score_baselines(data, seed, options)
+    if what == "no masks":
+        return score_alone(pretrainer, data)
+    if what == "masks":
+        return segment(pretrainer, data, fraction, seed, options)
+    return classify(pretrainer, data, task, options)
 
 
 def segment(
@@ -176,11 +181,11 @@ def pretrain(
     pretrainer = make_pretrainer(
         method, encoder, options.setting, n_images=len(images), seed=seed, **others
     )
-    started = time.perf_counter()
+    started = time.process_time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CollapseWarning)
         pretrainer.fit(images)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     segclf.save(pretrainer, path)
     n_collapsed = sum(issubclass(warning.category, CollapseWarning) for warning in caught)
     joint = "embedding_std" in pretrainer.history_

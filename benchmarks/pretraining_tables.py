@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from pretraining_runs import LABEL_TASKS
 
 Row = dict[str, Any]
 NONE = "–"
@@ -21,7 +22,8 @@ def make_report(rows: list[Row], settings: dict[str, Any], machine: str) -> str:
     parts.append("## Masks: over all sets, fractions and seeds\n\n" + summary_table(rows, settings))
     parts.append("## Masks: foreground IoU, mean over the images that show something\n")
     parts += [mask_table(only(rows, name=name), "iou_per_image", name) for name in sets]
-    parts.append("## Labels: macro F1\n\n" + label_table(rows))
+    if labels := [row for row in rows if row["task"][3] in LABEL_TASKS]:
+        parts.append("## Labels: macro F1\n\n" + label_table(labels))
     return "\n".join(parts)
 
 
@@ -74,7 +76,6 @@ def summary_table(rows: list[Row], settings: dict[str, Any]) -> str:
 
 def label_table(rows: list[Row]) -> str:
     """Return macro F1: networks and starts by data sets and ways to use them."""
-    rows = [row for row in rows if row["task"][3] in ("linear probe", "fine-tuned")]
     columns = ordered((row["task"][0], row["task"][3]) for row in rows)
     sizes = {row["task"][0]: row["n_train"] for row in rows}
     heads = [f"{name} ({sizes[name]} labels), {what}" for name, what in columns]
@@ -98,7 +99,7 @@ def notes(settings: dict[str, Any]) -> str:
     kept = "all" if settings["test_cap"] is None else f"the first {settings['test_cap']}"
     return "\n".join(
         [
-            "Means over seeds ± standard deviation.\n",
+            "Means ± standard deviations, over seeds, of differences over all pairs.\n",
             f"- Images of {setting['size']} x {setting['size']}; the segmenter is "
             f"{json.dumps(setting[settings['segmenter'] + '_decoder'])} channels of decoder on "
             f"{network}. Tested on {kept} of the test split.{left_out}",
@@ -111,6 +112,7 @@ def notes(settings: dict[str, Any]) -> str:
             "- Both rows of OtsuPretrainer are one training: end to end hands on the decoder too. "
             "Its polarity was chosen on the fewest masks of the same seed.",
             f"- CASS trains {setting['cnn']} and {setting['vit']} together.",
+            "- A linear probe (logistic regression) from scratch is on an untrained network.",
             f"- Smaller than the papers' or other than their defaults: {'; '.join(methods)}.\n",
         ]
     )
