@@ -4,10 +4,12 @@ from segclf.data.augmentation import Augmentation
 from segclf.data.images import Images, as_images, to_float
 from segclf.data.loader import Loader
 from segclf.data.masks import Masks, as_masks, check_mask_sizes
-from segclf.data.multi_view import as_views, views
+from segclf.data.multi_view import as_views, simclr_view, views
 from segclf.data.presets import as_augmentation
+from segclf.data.red_normalizer import RedNormalizer
 from segclf.data.samplers import MixingSampler, Sampler, ShuffledSampler, TwoStreamSampler
 from segclf.data.samples import Samples
+from segclf.data.tiles import Tiles, cut_tiles
 
 __all__ = [
     "Augmentation",
@@ -15,15 +17,19 @@ __all__ = [
     "Loader",
     "Masks",
     "MixingSampler",
+    "RedNormalizer",
     "Sampler",
     "Samples",
     "ShuffledSampler",
+    "Tiles",
     "TwoStreamSampler",
     "as_augmentation",
     "as_images",
     "as_masks",
     "as_views",
     "check_mask_sizes",
+    "cut_tiles",
+    "simclr_view",
     "to_float",
     "views",
 ]

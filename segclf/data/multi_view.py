@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from segclf.data.augmentation import Augment
+from segclf.data.augmentation import Augment, Augmentation
 from segclf.data.presets import as_augmentation
 from segclf.data.samples import Batch
 
@@ -51,6 +51,43 @@ def as_views(spec: Views, defaults: Sequence[Augment]) -> tuple[Augment, ...]:
         )
     chosen = (as_augmentation(entry) for entry in entries)
     return tuple(default if c is None else c for c, default in zip(chosen, defaults, strict=True))
+
+
+def simclr_view(crop: tuple[float, float] = (0.08, 1.0)) -> Augmentation:
+    """Crop, flip, change of color, gray and blur: the view that joint-embedding methods share.
+
+    Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020,
+    appendix A, with the milder colors of MoCo v2, which SimSiam, BYOL and DINO took over. Their
+    brightness, a factor of 1 +- .4, moves an image of ImageNet by .8 standard deviations, which are
+    our unit; their hue of .1 is 36 degrees. Blurs are in pixels, for images of 224 x 224.
+
+    Parameters
+    ----------
+    crop : (float, float)
+        Smallest and largest area of the crop.
+
+    Returns
+    -------
+    Augmentation
+        For ``dataclasses.replace``, where a method differs.
+
+    Examples
+    --------
+    >>> simclr_view().blur
+    (0.1, 2.0)
+    """
+    return Augmentation(
+        crop=crop,
+        horizontal_flip=0.5,
+        brightness=0.8,
+        contrast=0.4,
+        saturation=0.4,
+        hue=36.0,
+        color_probability=0.8,
+        grayscale=0.2,
+        blur=(0.1, 2.0),
+        blur_probability=0.5,
+    )
 
 
 def views(batch: Batch) -> list[Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from segclf.base import EncoderPretrainer
-from segclf.data import Augmentation, Samples, views
+from segclf.data import Augmentation, Samples, simclr_view, views
 from segclf.networks import (
     ImageNetwork,
     follow,
@@ -89,17 +89,7 @@ class BYOLPretrainer(EncoderPretrainer):
     }
 
     def _make_views(self) -> tuple[Augmentation, ...]:
-        view = Augmentation(
-            crop=(0.08, 1.0),
-            horizontal_flip=0.5,
-            brightness=0.8,  # a factor of 1 +- .4 moves an image of ImageNet by .8 deviations
-            contrast=0.4,
-            saturation=0.2,
-            hue=36.0,
-            color_probability=0.8,
-            grayscale=0.2,
-            blur=(0.1, 2.0),
-        )
+        view = replace(simclr_view(), saturation=0.2, blur_probability=1.0)
         return view, replace(view, blur_probability=0.1, solarize=0.2)
 
     def _make_objective(self, samples: Samples) -> Objective:

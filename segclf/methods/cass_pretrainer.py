@@ -123,7 +123,7 @@ class CASSPretrainer(Pretrainer):
             scale=(0.9, 1.0),
             shear=5.0,
             affine_probability=0.3,
-            brightness=0.2,
+            brightness=0.4,  # a factor of 1 +- .2, in standard deviations of ImageNet
             contrast=0.2,
             saturation=0.2,
             color_probability=0.3,

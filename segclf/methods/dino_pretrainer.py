@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from segclf.base import EncoderPretrainer
-from segclf.data import Augmentation, Samples, views
+from segclf.data import Augmentation, Samples, simclr_view, views
 from segclf.networks import DINOHead, ImageNetwork, follow, momentum_copy
 from segclf.objectives import (
     Batch,
@@ -152,17 +152,7 @@ class DINOPretrainer(EncoderPretrainer):
     }
 
     def _make_views(self) -> tuple[Augmentation, ...]:
-        view = Augmentation(
-            crop=self.global_crop,
-            horizontal_flip=0.5,
-            brightness=0.8,  # a factor of 1 +- .4 moves an image of ImageNet by .8 deviations
-            contrast=0.4,
-            saturation=0.2,
-            hue=36.0,
-            color_probability=0.8,
-            grayscale=0.2,
-            blur=(0.1, 2.0),
-        )
+        view = replace(simclr_view(self.global_crop), saturation=0.2, blur_probability=1.0)
         second = replace(view, blur_probability=0.1, solarize=0.2)
         local = replace(
             view, crop=self.local_crop, blur_probability=0.5, output_scale=self.local_scale

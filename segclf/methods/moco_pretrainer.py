@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from segclf.base import EncoderPretrainer
-from segclf.data import Augmentation, Samples, views
+from segclf.data import Augmentation, Samples, simclr_view, views
 from segclf.networks import (
     ImageNetwork,
     follow,
@@ -107,19 +107,7 @@ class MoCoPretrainer(EncoderPretrainer):
     }
 
     def _make_views(self) -> tuple[Augmentation, ...]:
-        view = Augmentation(
-            crop=(0.2, 1.0),
-            horizontal_flip=0.5,
-            brightness=0.8,  # a factor of 1 +- .4 moves an image of ImageNet by .8 deviations
-            contrast=0.4,
-            saturation=0.4,
-            hue=36.0,
-            color_probability=0.8,
-            grayscale=0.2,
-            blur=(0.1, 2.0),
-            blur_probability=0.5,
-        )
-        return view, view
+        return simclr_view(crop=(0.2, 1.0)), simclr_view(crop=(0.2, 1.0))
 
     def _make_objective(self, samples: Samples) -> Objective:
         network = self._make_encoder(samples)
