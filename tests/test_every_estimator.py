@@ -22,6 +22,10 @@ N_CHECKS = {"classifier": 63, "pretrainer": 47}
 N_SEGMENTER_CHECKS = 42
 N_PRETRAINER_CHECKS = 26
 N_MULTILABEL_CHECKS = 3
+# What a segmenter cannot keep, and why; it fails where it keeps it after all.
+EXPECTED_TO_FAIL = {
+    ("PiCIESegmenter", "check_refuses_nothing_known"): "it learns from images alone",
+}
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 
 
@@ -51,7 +55,10 @@ def test_all_are_found():
 
 @pytest.mark.parametrize("kind", SEGMENTERS, ids=by_name)
 @pytest.mark.parametrize("check", segmenter_checks(), ids=by_name)
-def test_segmenter(kind, check):
+def test_segmenter(kind, check, request):
+    reason = EXPECTED_TO_FAIL.get((kind.__name__, check.__name__))
+    if reason:
+        request.applymarker(pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True))
     check(small(kind))
 
 

@@ -18,7 +18,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from segclf import SegmentationClassifier, SupervisedSegmenter
+from segclf import OtsuPretrainer, SegmentationClassifier, SupervisedSegmenter
 
 SIZE = 16
 GRID = {"segmenter__learning_rate": [1e-3, 1e-2]}
@@ -205,3 +205,15 @@ def test_two_jobs_compute_on_one_thread_each(tmp_path, monkeypatch):
         X, Y, masks=MASKS
     )
     assert {path.name for path in tmp_path.iterdir()} == {"0.1-1", "0.2-2"}
+
+
+def test_a_search_reaches_the_thresholder_of_a_pretrainer():
+    pretrainer = OtsuPretrainer(max_epochs=1, train="end_to_end")
+    estimator = classifier().set_params(segmenter__pretrainer=pretrainer)
+    names = ["adaptive_gaussian", "adaptive_mean", "ght", "otsu"]
+    grid = {"segmenter__pretrainer__thresholder": names}
+    search = GridSearchCV(estimator, grid, cv=2, error_score="raise").fit(X, Y, masks=MASKS)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    best = search.best_estimator_.segmenter_
+    assert best.pretrainer_.thresholder == search.best_params_["segmenter__pretrainer__thresholder"]
+    assert best.transferred_["new"] == {}

@@ -2,7 +2,26 @@
 
 from segclf.hookspecs import hookimpl
 
-__all__ = ["segclf_summarizers", "segclf_thresholders"]
+__all__ = ["segclf_pseudo_labelers", "segclf_summarizers", "segclf_thresholders"]
+
+
+@hookimpl
+def segclf_pseudo_labelers() -> dict[str, str]:
+    """Offer our pseudo-labelers.
+
+    Returns
+    -------
+    dict of str to str
+        Names and where their classes are.
+    """
+    return {
+        "boosted": "segclf_plugins.pseudo_labelers.boosted:BoostedLabeler",
+        "grad_cam": "segclf_plugins.pseudo_labelers.grad_cam:GradCAMLabeler",
+        "irnet": "segclf_plugins.pseudo_labelers.irnet:IRNetLabeler",
+        "pretrained": "segclf_plugins.pseudo_labelers.pretrained:PretrainedLabeler",
+        "self_training": "segclf_plugins.pseudo_labelers.self_training:SelfTrainingLabeler",
+        "thresholder": "segclf_plugins.pseudo_labelers.thresholder:ThresholderLabeler",
+    }
 
 
 @hookimpl

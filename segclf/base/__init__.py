@@ -3,6 +3,8 @@
 from segclf.base.classifier import Classifier
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_images
+from segclf.base.mask_scorer import MaskScorer
+from segclf.base.meta_segmenter import MetaSegmenter
 from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.pretrainer import EncoderPretrainer, Pretrainer
 from segclf.base.segmenter import Segmenter
@@ -11,6 +13,8 @@ __all__ = [
     "Classifier",
     "EncoderPretrainer",
     "FineTunedEstimator",
+    "MaskScorer",
+    "MetaSegmenter",
     "NetworkEstimator",
     "Pretrainer",
     "Segmenter",

@@ -16,9 +16,7 @@ from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import Pretrainer
 from segclf.networks import ImageNetwork, transfer
-
-# What a pretrainer may leave open (None, "auto"), and then has from whom it is handed to.
-SHARED = ("device", "image_shape", "image_size", "n_threads", "precision")
+from segclf.objectives import Objective
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -47,19 +45,39 @@ class FineTunedEstimator(NetworkEstimator):
     pretrainer: Any = None
     encoder_rate: float = 1.0
 
+    # What a pretrainer may leave open (None, "auto"), and then has from whom it is handed to.
+    _shared: ClassVar[tuple[str, ...]] = (
+        "device",
+        "image_shape",
+        "image_size",
+        "n_threads",
+        "precision",
+    )
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetworkEstimator._parameter_constraints,
         "pretrainer": [Pretrainer, FrozenEstimator, str, os.PathLike, None],
         "encoder_rate": [Interval(Real, 0, None, closed="left")],
     }
 
-    def _start(self, network: ImageNetwork, X: Any, seed: int, context: CallbackContext) -> None:
+    def _to_start(self, objective: Objective) -> nn.Module:
+        """Return the network, or the module of several, that starts where a pretrainer ended."""
+        return objective.network
+
+    def _recipe(self, pretrainer: Any, network: Any) -> dict[str, Any]:
+        """Return, by our names, the network for which the pretrainer is."""
+        return {**network.recipe, "encoder_weights": getattr(self, "encoder_weights", None)}
+
+    def _start(self, objective: Objective, X: Any, seed: int, context: CallbackContext) -> None:
         """Let the network start where the pretrainer ended."""
         for name in ("pretrainer_", "transferred_"):
             self.__dict__.pop(name, None)
+        network = self._to_start(objective)
         if self.pretrainer is not None:
             self.transferred_ = transfer(self._source(network, X, seed, context), network)
-        network.set_encoder_rate(self.encoder_rate)
+        for module in network.modules():
+            if isinstance(module, ImageNetwork):
+                module.set_encoder_rate(self.encoder_rate)
 
     @property
     def _n_parts(self) -> int:
@@ -68,7 +86,7 @@ class FineTunedEstimator(NetworkEstimator):
     def _is_frozen(self) -> bool:
         return isinstance(self.pretrainer, FrozenEstimator)
 
-    def _source(self, network: ImageNetwork, X: Any, seed: int, context: CallbackContext) -> Any:
+    def _source(self, network: nn.Module, X: Any, seed: int, context: CallbackContext) -> Any:
         if isinstance(self.pretrainer, str | os.PathLike):
             return self.pretrainer
         if self._is_frozen():
@@ -78,11 +96,10 @@ class FineTunedEstimator(NetworkEstimator):
             self.pretrainer_.fit(X)
         return self.pretrainer_.network_
 
-    def _as_here(self, pretrainer: Any, network: ImageNetwork, seed: int) -> Any:
+    def _as_here(self, pretrainer: Any, network: nn.Module, seed: int) -> Any:
         """Set what the pretrainer left open."""
-        weights = getattr(self, "encoder_weights", None)
-        here = {name: getattr(self, name) for name in SHARED} | {"random_state": seed}
-        here |= pretrainer._network_parameters({**network.recipe, "encoder_weights": weights})
+        here = pretrainer._network_parameters(self._recipe(pretrainer, network))
+        here |= {name: getattr(self, name) for name in self._shared} | {"random_state": seed}
         left_open = (
             name
             for name, value in pretrainer.get_params(deep=False).items()

@@ -40,6 +40,8 @@ def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
 
 def holds_images(X: Any) -> bool:
     """Tell images from rows: paths, arrays of two or more dimensions each, or a stack of them."""
+    if isinstance(X, Images):
+        return True
     if isinstance(X, torch.Tensor) or (hasattr(X, "ndim") and hasattr(X, "dtype")):
         texts = X.ndim == 1 and getattr(X.dtype, "kind", "O") in "OUST"
         return X.ndim >= 3 or texts

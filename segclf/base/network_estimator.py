@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from segclf.base.front_door import check_images
 from segclf.base.network_state import freeze, set_statistics, thaw
 from segclf.base.split import split_validation
 from segclf.data import Augmentation, Images, Loader, Samples, as_augmentation, as_views
-from segclf.networks import ImageNetwork
 from segclf.objectives import Objective
 from segclf.training import (
     OPTIMIZERS,
@@ -128,8 +127,11 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the paper's views, where a method compares views of an image."""
         return ()
 
-    def _start(self, network: ImageNetwork, X: Any, seed: int, context: CallbackContext) -> None:
-        """Let the network start from what was learned before."""
+    def _start(self, objective: Objective, X: Any, seed: int, context: CallbackContext) -> None:
+        """Let the objective start from what was learned before."""
+
+    def _end(self, samples: Samples) -> None:
+        """Complete the network after its training on the samples."""
 
     @property
     def _n_parts(self) -> int:
@@ -151,8 +153,12 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         groups: Any = None,
         X: Any = None,
         y: Any = None,
+        wrap: Callable[[Objective], Objective] = lambda objective: objective,
     ) -> None:
-        """Train on the samples and keep what was learned; callbacks are shown `X` and `y`."""
+        """Train on the samples and keep what was learned; callbacks are shown `X` and `y`.
+
+        What `wrap` makes of the method's objective is trained; its `network` is still the same.
+        """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
         context = self._init_callback_context(max_subtasks=self.max_epochs + self._n_parts)
@@ -162,17 +168,16 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             set_statistics(objective, training)
             batches, held_out = self._loaders(training, validation, seed)
             context.call_on_fit_task_begin(estimator=self)
-            self._start(cast(ImageNetwork, objective.network), X, seed, context)
+            self._start(objective, X, seed, context)
+            objective = wrap(objective)
             first = next(batches.epoch(0))
             self.precision_ = choose_precision(self.precision, objective, first, device)
             self.network_ = objective.network
-            plan = self._plan(device, context, X, y)
-            history = train(objective, batches, plan, held_out)
-            self.network_ = objective.network
+            history = train(objective, batches, self._plan(device, context, X, y), held_out)
+            self.network_ = objective.network.eval()
+            self._end(training)
             context.call_on_fit_task_end(estimator=self)
-        self.network_.eval()
-        for name, value in as_learned(history).items():
-            setattr(self, name, value)
+        self.__dict__.update(as_learned(history))
 
     def _split(
         self, samples: Samples, strata: NDArray[Any] | None, groups: Any, seed: int

@@ -31,7 +31,11 @@ def set_statistics(objective: Objective, samples: Samples) -> None:
 
 def freeze(network: Any) -> dict[str, Any]:
     """Return a network as plain data: its recipe, and its tensors as arrays."""
-    arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+    # Predicting may change the order of a tensor in memory, which is no part of the state.
+    arrays = {
+        name: value.cpu().clone(memory_format=torch.contiguous_format).numpy()
+        for name, value in network.state_dict().items()
+    }
     return {"recipe": network.recipe, "arrays": arrays}
 
 

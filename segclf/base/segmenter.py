@@ -52,6 +52,9 @@ class Segmenter(FineTunedEstimator):
 
     tile_size: int | None = None
 
+    # A method that learns from images alone says False.
+    _needs_targets: ClassVar[bool] = True
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **FineTunedEstimator._parameter_constraints,
         "tile_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -61,7 +64,7 @@ class Segmenter(FineTunedEstimator):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         labels: Any = None,
         sample_weight: Any = None,
@@ -97,7 +100,7 @@ class Segmenter(FineTunedEstimator):
         images = self._open(X)
         samples = self._check_targets(images, y, labels)
         samples.weights = check_weights(sample_weight, len(images))
-        samples.sampler = sampler or samples.sampler
+        samples.sampler = sampler or self._make_sampler(samples)
         self._learn(samples, strata=samples.labels, groups=groups, X=X, y=y)
         return self
 
@@ -128,7 +131,9 @@ class Segmenter(FineTunedEstimator):
 
     def score(self, X: Any, y: Any) -> float:
         """Return the mean IoU of the foreground classes; pixels of -1 do not count."""
-        return float(mean_iou(y, self.predict(X), n_classes=self.n_classes_))
+        predicted = self.predict(X)
+        truth: Any = as_masks(y, len(predicted))
+        return float(mean_iou(truth, predicted, n_classes=self.n_classes_))
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags: targets are masks, not single labels."""
@@ -137,8 +142,12 @@ class Segmenter(FineTunedEstimator):
         tags.target_tags.multi_output = True
         return tags
 
+    def _make_sampler(self, samples: Samples) -> Sampler | None:
+        """Return which images each batch holds; None is each once an epoch."""
+        return None
+
     def _check_targets(self, images: Images, y: Any, labels: Any) -> Samples:
-        if y is None and labels is None:
+        if self._needs_targets and y is None and labels is None:
             raise ValueError(
                 "This estimator requires y to be passed, but the target y is None: give masks as "
                 "y, or image labels as labels=."
@@ -157,7 +166,7 @@ class Segmenter(FineTunedEstimator):
             labels=labels,
             dense=True,
         )
-        if not samples.known().any():
+        if self._needs_targets and not samples.known().any():
             raise ValueError(
                 f"Nothing is known of any of the {len(images)} images: each mask is None or all "
                 "-1, and no image has a label; expected a mask or a label of one at least."

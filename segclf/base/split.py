@@ -40,17 +40,18 @@ def split_validation(
         return (samples if len(kept) == len(samples) else samples.subset(kept)), None
     strata = strata[known] if strata is not None and strata.ndim == 1 else None
     groups = None if groups is None else groups[known]
-    held_out = known[_held_out(known, fraction, strata, groups, seed)]
-    return samples.subset(np.setdiff1d(kept, held_out)), samples.subset(held_out)
+    chosen = known[held_out(known, fraction, strata, groups, seed)]
+    return samples.subset(np.setdiff1d(kept, chosen)), samples.subset(chosen)
 
 
-def _held_out(
+def held_out(
     known: NDArray[np.intp],
     fraction: float,
     strata: NDArray[Any] | None,
     groups: NDArray[Any] | None,
     seed: int,
 ) -> NDArray[np.intp]:
+    """Choose positions in `known` to hold out, stratified and grouped as `split_validation` is."""
     counts = np.zeros(1) if strata is None else np.unique(strata, return_counts=True)[1]
     n_held_out = int(np.ceil(fraction * len(known)))
     stratify = counts.min() >= 2 and len(counts) <= min(n_held_out, len(known) - n_held_out)

@@ -9,6 +9,7 @@ from segclf.data.presets import as_augmentation
 from segclf.data.red_normalizer import RedNormalizer
 from segclf.data.samplers import MixingSampler, Sampler, ShuffledSampler, TwoStreamSampler
 from segclf.data.samples import Samples
+from segclf.data.semi_supervised_split import SemiSupervisedSplit
 from segclf.data.tiles import Tiles, cut_tiles
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "RedNormalizer",
     "Sampler",
     "Samples",
+    "SemiSupervisedSplit",
     "ShuffledSampler",
     "Tiles",
     "TwoStreamSampler",

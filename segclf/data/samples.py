@@ -97,8 +97,8 @@ class Samples:
 
     @property
     def supervised(self) -> bool:
-        """Whether there are masks, labels or targets."""
-        return any(each is not None for each in (self.masks, self.labels, self.targets))
+        """Whether anything is known of any sample."""
+        return bool(self.known().any())
 
     def known(self) -> NDArray[np.bool_]:
         """Tell for each sample whether anything is known of it."""
@@ -109,6 +109,13 @@ class Samples:
             if labels is not None:
                 known |= (labels.reshape(len(self), -1) >= 0).any(1)
         return known
+
+    def with_mask(self) -> NDArray[np.bool_]:
+        """Tell for each sample whether it has a mask, be it the empty one of a label 0."""
+        drawn = np.zeros(len(self), dtype=bool) if self.masks is None else self.masks.known.copy()
+        if self.labels is not None:
+            drawn |= (self.labels.reshape(len(self), -1) == 0).all(axis=1)
+        return drawn
 
     def pixel_counts(self, n_classes: int) -> NDArray[np.int64]:
         """Count the pixels of each mask id over all masks; -1 counts nowhere."""

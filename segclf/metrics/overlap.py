@@ -34,7 +34,8 @@ def mean_iou(
         either, at least 2. Multi-label masks have as many as channels.
     per_image : bool, default=False
         False sums pixels over the data set for each class. True scores every image by itself,
-        averages its classes, then the images.
+        averages its classes, then the images (CheXseg's test averages the images of each class,
+        then the classes: the mean of :func:`iou_per_class`).
     empty : "ignore" or float, default="ignore"
         Score of a class that is neither true nor predicted (with `per_image`: in an image); left
         out of the mean by default. A class (of an image) without labeled pixels always is.
@@ -63,9 +64,8 @@ def mean_iou(
     0.25
     """
     counts = count_pixels(y_true, y_pred, n_classes=n_classes)
-    counts = _selected(counts, per_image=per_image, include_background=include_background)
-    union = counts.true + counts.predicted - counts.both
-    return _mean_score(counts.both, union, counts.labeled, empty)
+    counts = selected(counts, per_image=per_image, include_background=include_background)
+    return mean_of_rows(ious(counts, empty))
 
 
 def dice_score(
@@ -107,25 +107,40 @@ def dice_score(
     0.5
     """
     counts = count_pixels(y_true, y_pred, n_classes=n_classes)
-    counts = _selected(counts, per_image=per_image, include_background=include_background)
-    return _mean_score(2 * counts.both, counts.true + counts.predicted, counts.labeled, empty)
+    counts = selected(counts, per_image=per_image, include_background=include_background)
+    return mean_of_rows(dices(counts, empty))
 
 
-def _selected(counts: PixelCounts, *, per_image: bool, include_background: bool) -> PixelCounts:
+def selected(counts: PixelCounts, *, per_image: bool, include_background: bool) -> PixelCounts:
     """Keep the classes to score, as one row per image or one for all."""
     if not (include_background or counts.multilabel):
         counts = counts.foreground()
     return counts if per_image else counts.total()
 
 
-def _mean_score(
+def ious(counts: PixelCounts, empty: Literal["ignore"] | float) -> NDArray[np.float64]:
+    """Compute the IoU of each row and class; NaN where it is left out."""
+    union = counts.true + counts.predicted - counts.both
+    return _ratios(counts.both, union, counts.labeled, empty)
+
+
+def dices(counts: PixelCounts, empty: Literal["ignore"] | float) -> NDArray[np.float64]:
+    """Compute the Dice coefficient of each row and class; NaN where it is left out."""
+    return _ratios(2 * counts.both, counts.true + counts.predicted, counts.labeled, empty)
+
+
+def mean_of_rows(scores: NDArray[np.float64]) -> float:
+    """Average the classes of each row, then the rows, without what is NaN."""
+    rows = [row[known].mean() for row in scores if (known := ~np.isnan(row)).any()]
+    return float(np.mean(rows)) if rows else float("nan")
+
+
+def _ratios(
     part: NDArray[Any], whole: NDArray[Any], labeled: NDArray[Any], empty: str | float
-) -> float:
-    """Divide (rows, classes), then average the classes of each row, then the rows."""
+) -> NDArray[np.float64]:
     if isinstance(empty, str) and empty != "ignore":
         raise ValueError(f"empty must be 'ignore' or a number, got {empty!r}.")
     scores = np.full(part.shape, np.nan if empty == "ignore" else float(empty))
     np.divide(part, whole, out=scores, where=whole > 0)
     scores[labeled == 0] = np.nan
-    rows = [row[known].mean() for row in scores if (known := ~np.isnan(row)).any()]
-    return float(np.mean(rows)) if rows else float("nan")
+    return scores

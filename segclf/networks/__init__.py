@@ -1,11 +1,19 @@
 """Networks with weights or buffers: a factory over segmentation-models-pytorch and timm."""
 
 from segclf.networks.classification import ClassificationNetwork
+from segclf.networks.cluster_network import ClusterNetwork
+from segclf.networks.clusters import Clusters, learn_clusters
 from segclf.networks.dino_head import DINOHead
-from segclf.networks.factory import build, classification_network, segmentation_network
+from segclf.networks.factory import (
+    build,
+    classification_network,
+    cluster_network,
+    segmentation_network,
+)
 from segclf.networks.heads import projection_head
 from segclf.networks.image_network import ImageNetwork, padded
 from segclf.networks.inpainter import Inpainter
+from segclf.networks.irnet import IRNet, irnet
 from segclf.networks.masked_vit import (
     MaskedDecoder,
     can_drop_patches,
@@ -13,7 +21,8 @@ from segclf.networks.masked_vit import (
     fix_positions,
 )
 from segclf.networks.momentum import follow, momentum_copy, rising_momentum
-from segclf.networks.pair import PairNetwork
+from segclf.networks.pair import PairNetwork, SegmentationPair
+from segclf.networks.saliency import grad_cam
 from segclf.networks.segmentation import SegmentationNetwork
 from segclf.networks.tiny import TinyEncoder
 from segclf.networks.transfer import transfer
@@ -21,19 +30,27 @@ from segclf.networks.weights import load_weights, read_tensors
 
 __all__ = [
     "ClassificationNetwork",
+    "ClusterNetwork",
+    "Clusters",
     "DINOHead",
+    "IRNet",
     "ImageNetwork",
     "Inpainter",
     "MaskedDecoder",
     "PairNetwork",
     "SegmentationNetwork",
+    "SegmentationPair",
     "TinyEncoder",
     "build",
     "can_drop_patches",
     "classification_network",
+    "cluster_network",
     "encode_visible",
     "fix_positions",
     "follow",
+    "grad_cam",
+    "irnet",
+    "learn_clusters",
     "load_weights",
     "momentum_copy",
     "padded",

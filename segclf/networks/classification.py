@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segclf.networks.encoders import pooled
+from segclf.networks.encoders import last_activation
 from segclf.networks.image_network import ImageNetwork
 
 
@@ -36,6 +36,8 @@ class ClassificationNetwork(ImageNetwork):
     ) -> None:
         super().__init__(recipe, stride=stride, smallest=smallest)
         self.encoder = encoder
+        # A module of its own, so that Grad-CAM can look at the map that is averaged.
+        self.deepest = last_activation(encoder)
         self.n_features = n_features
         n_classes = recipe["n_classes"]
         self.head = nn.Linear(n_features, n_classes) if n_classes else nn.Identity()
@@ -60,4 +62,7 @@ class ClassificationNetwork(ImageNetwork):
     def embed(self, image: Tensor) -> Tensor:
         """Give the vector ``(n, d)`` that the head sees, of images ``(n, c, h, w)``."""
         encoded: Tensor | list[Tensor] = self.encoder(self.prepare(image))
-        return encoded if isinstance(encoded, Tensor) else pooled(self.encoder, encoded)
+        if isinstance(encoded, Tensor):
+            return encoded
+        deepest: Tensor = self.deepest(encoded[-1])
+        return deepest.mean((2, 3))

@@ -167,14 +167,17 @@ def weights_holder(encoder: nn.Module) -> nn.Module:
 
 
 def pooled(encoder: nn.Module, maps: list[Tensor]) -> Tensor:
-    """Give the mean over the deepest map, ``(n, d)``.
+    """Give the mean over the deepest map, ``(n, d)``, after what `last_activation` does to it."""
+    deepest: Tensor = last_activation(encoder)(maps[-1])
+    return deepest.mean((2, 3))
+
+
+def last_activation(encoder: nn.Module) -> nn.Module:
+    """Give what is still to be done to the deepest map before its mean is taken.
 
     DenseNet's last map comes before its ReLU, which torchvision's classifier applies first.
     """
-    deepest = maps[-1]
-    if isinstance(encoder, DenseNetEncoder):
-        deepest = deepest.relu()
-    return deepest.mean((2, 3))
+    return nn.ReLU() if isinstance(encoder, DenseNetEncoder) else nn.Identity()
 
 
 def _unknown(name: str) -> str:

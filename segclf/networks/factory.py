@@ -8,6 +8,7 @@ import segmentation_models_pytorch as smp
 from torch import nn
 
 from segclf.networks.classification import ClassificationNetwork
+from segclf.networks.cluster_network import ClusterNetwork
 from segclf.networks.encoders import (
     any_size,
     encoder_key,
@@ -17,8 +18,9 @@ from segclf.networks.encoders import (
     timm_name,
     weights_holder,
 )
+from segclf.networks.irnet import irnet
 from segclf.networks.options import resolve_depth, resolve_options
-from segclf.networks.pair import PairNetwork
+from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.parts import make_parts
 from segclf.networks.segmentation import SegmentationNetwork
 from segclf.networks.tiny import TinyEncoder
@@ -155,6 +157,48 @@ def classification_network(
     return network
 
 
+def cluster_network(
+    *,
+    encoder: str = "resnet18",
+    encoder_weights: str | Path | None = None,
+    in_channels: int = 3,
+    n_clusters: int = 27,
+    n_classes: int = 27,
+    feature_size: int = 128,
+    multilabel: bool = False,
+) -> ClusterNetwork:
+    """Make a network that sorts every pixel into a cluster, and clusters into classes.
+
+    Its pixels are those of the encoder's map of stride 4, or of the patches of a plain vision
+    transformer.
+
+    Parameters
+    ----------
+    encoder, encoder_weights, in_channels
+        See :func:`segmentation_network`.
+    n_clusters, n_classes : int
+        How many clusters there are, and classes.
+    feature_size : int
+        Length of the vector that describes a pixel.
+    multilabel : bool
+        Whether a cluster may belong to several classes or to none.
+
+    Examples
+    --------
+    >>> import torch
+    >>> cluster_network(encoder="tiny", n_classes=2)(torch.zeros(1, 3, 37, 53)).shape
+    torch.Size([1, 2, 37, 53])
+    """
+    path = weights_file(encoder_weights)
+    _check_counts(in_channels=in_channels, n_classes=n_classes)
+    recipe = {"kind": "clusters", "encoder": encoder, "in_channels": int(in_channels)}
+    recipe |= {"n_clusters": int(n_clusters), "n_classes": int(n_classes)}
+    recipe |= {"feature_size": int(feature_size), "multilabel": bool(multilabel)}
+    network = ClusterNetwork(encoder_key(encoder), recipe)
+    _fill(network.encoder, path)
+    return network
+
+
 def build(recipe: dict[str, Any]) -> nn.Module:
     """Make a network again from its recipe; needs no file of weights.
 
@@ -165,8 +209,8 @@ def build(recipe: dict[str, Any]) -> nn.Module:
 
     Returns
     -------
-    SegmentationNetwork, ClassificationNetwork or PairNetwork
-        With the same names and shapes in its state dict.
+    nn.Module
+        Of the class that the recipe comes from, with the same names and shapes in its state dict.
 
     Raises
     ------
@@ -182,7 +226,10 @@ def build(recipe: dict[str, Any]) -> nn.Module:
     makers: dict[Any, Callable[..., nn.Module]] = {
         "segmentation": segmentation_network,
         "classification": classification_network,
+        "clusters": cluster_network,
+        "irnet": irnet,
         "pair": _pair,
+        "segmentation_pair": _segmentation_pair,
     }
     kind = recipe.get("kind")
     if kind not in makers:
@@ -193,6 +240,11 @@ def build(recipe: dict[str, Any]) -> nn.Module:
 def _pair(**recipes: dict[str, Any]) -> PairNetwork:
     built = {name: cast(ClassificationNetwork, build(recipe)) for name, recipe in recipes.items()}
     return PairNetwork(**built)
+
+
+def _segmentation_pair(*, multilabel: bool, **recipes: dict[str, Any]) -> SegmentationPair:
+    built = {name: cast(SegmentationNetwork, build(recipe)) for name, recipe in recipes.items()}
+    return SegmentationPair(**built, multilabel=multilabel)
 
 
 def _pooled_network(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:

@@ -17,7 +17,7 @@ _DECODER = ("architecture", "encoder_depth", "decoder_channels", "decoder_attent
 Report = dict[str, Any]
 
 
-def transfer(source: nn.Module | str | Path, target: ImageNetwork) -> Report:
+def transfer(source: nn.Module | str | Path, target: nn.Module) -> Report:
     """Fill a network with what another one learned.
 
     The encoder, the statistics of the channels, and a decoder and a head of the same form.
@@ -29,7 +29,7 @@ def transfer(source: nn.Module | str | Path, target: ImageNetwork) -> Report:
         counts; or a file, as :func:`segclf.networks.load_weights` reads them and as `segclf.save`
         writes them.
     target : ImageNetwork
-        Changed in place.
+        Changed in place; or a module of several, of which each that can take something does.
 
     Returns
     -------
@@ -50,12 +50,31 @@ def transfer(source: nn.Module | str | Path, target: ImageNetwork) -> Report:
     >>> report["taken"][-1], report["new"]["head.0.bias"]
     ('encoder.stages.2.1.bias', 'the pretrained network has no such tensor')
     """
+    if not isinstance(target, ImageNetwork):
+        return _to_several(source, target)
     if isinstance(source, nn.Module):
         return _from_module(source, target, "The pretrained network")
     networks = saved_networks(source)
     if networks:
         return _from_module(nn.ModuleList(networks), target, str(source))
     return _from_tensors(source, target)
+
+
+def _to_several(source: nn.Module | str | Path, target: nn.Module) -> Report:
+    whole: Report = {"taken": [], "new": {}, "unused": {}}
+    refusals = []
+    for place, network in target.named_children():
+        try:
+            report = transfer(source, network)
+        except ValueError as error:
+            refusals.append(str(error))
+            report = {"taken": [], "new": dict.fromkeys(network.state_dict(), str(error))}
+        whole["taken"] += [f"{place}.{name}" for name in report["taken"]]
+        for part in ("new", "unused"):
+            whole[part] |= {f"{place}.{n}": why for n, why in report.get(part, {}).items()}
+    if not whole["taken"]:
+        raise ValueError(" ".join(refusals))
+    return whole
 
 
 def _from_module(source: nn.Module, target: ImageNetwork, name: str) -> Report:

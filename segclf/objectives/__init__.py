@@ -1,5 +1,6 @@
 """The contract that methods fulfil, and what two or more of them share."""
 
+from segclf.objectives.distillation import Distillation, distillation_loss
 from segclf.objectives.gradients import shorten_each
 from segclf.objectives.image_labels import image_label_loss, pooled_scores
 from segclf.objectives.joint_embedding import CollapseWarning, JointEmbedding
@@ -10,9 +11,11 @@ from segclf.objectives.weight_decay import spare_vectors
 __all__ = [
     "Batch",
     "CollapseWarning",
+    "Distillation",
     "JointEmbedding",
     "Objective",
     "Progress",
+    "distillation_loss",
     "image_label_loss",
     "pooled_scores",
     "self_distillation_loss",

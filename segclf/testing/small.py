@@ -4,7 +4,13 @@ from typing import Any
 
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 
-TINY = {"encoder": "tiny", "cnn": "tiny", "transformer": "tiny_vit", "learning_rate": 1e-2}
+TINY = {
+    "encoder": "tiny",
+    "cnn": "tiny",
+    "transformer": "tiny_vit",
+    "transformer_architecture": "vit_unet",
+    "learning_rate": 1e-2,
+}
 # Lengths of layers and numbers of them, by the names that they have throughout.
 LENGTHS = {"_size": 16, "_width": 16, "_heads": 2, "_blocks": 1}
 KEPT = {"batch_size", "image_size", "tile_size"}
@@ -32,8 +38,8 @@ def small_estimator(kind: type[Any], max_epochs: int = 2) -> Any:
     chosen |= {name: value for name, value in TINY.items() if name in parameters}
     if "max_epochs" in parameters:
         chosen["max_epochs"] = max_epochs
-    if "segmenter" in parameters:
-        chosen["segmenter"] = small_estimator(SupervisedSegmenter, max_epochs)
+    for name in {"estimator", "segmenter", "teacher"} & parameters.keys():
+        chosen[name] = small_estimator(SupervisedSegmenter, max_epochs)
     if getattr(kind, "_needs_transformer", False):
         chosen["encoder"] = "tiny_vit"
     return kind(**chosen)

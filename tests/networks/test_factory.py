@@ -92,7 +92,5 @@ def test_recipe_from_before_classifiers_had_a_depth():
 
 
 def test_unknown_kind_of_recipe():
-    with pytest.raises(
-        ValueError, match="kind 'detection'; known kinds: classification, pair, segm"
-    ):
+    with pytest.raises(ValueError, match="kind 'detection'; known kinds: classification, "):
         build({"kind": "detection"})

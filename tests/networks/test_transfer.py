@@ -155,6 +155,37 @@ def test_one_of_a_pair():
         transfer(pair, classifier("resnet18"))
 
 
+def test_to_each_of_several():
+    source = PairNetwork(*(classifier(name, n_classes=0) for name in ("tiny", "tiny_vit")))
+    target = torch.nn.ModuleDict({name: classifier(name) for name in ("tiny_vit", "tiny")})
+    report = transfer(source, target)
+    for name, one in (("tiny", source.cnn), ("tiny_vit", source.transformer)):
+        alone = transfer(one, classifier(name))
+        taken = [each for each in report["taken"] if each.startswith(f"{name}.")]
+        assert taken == [f"{name}.{each}" for each in alone["taken"]]
+        tensors = target[name].state_dict()
+        assert all(torch.equal(tensors[n], one.state_dict()[n]) for n in alone["taken"])
+    assert report["new"].keys() == {
+        f"{name}.head.{each}" for name in ("tiny", "tiny_vit") for each in ("weight", "bias")
+    }
+
+
+def test_to_that_of_several_which_can_take_it(tmp_path):
+    source = classifier("tiny", n_classes=0)
+    save_file(source.state_dict(), tmp_path / "weights.safetensors")
+    for given in (source, tmp_path / "weights.safetensors"):
+        target = torch.nn.ModuleDict({name: classifier(name) for name in ("tiny", "tiny_vit")})
+        before = {name: each.clone() for name, each in target["tiny_vit"].state_dict().items()}
+        report = transfer(given, target)
+        assert all(name.startswith("tiny.") for name in report["taken"])
+        after = target["tiny_vit"].state_dict()
+        assert all(torch.equal(after[name], before[name]) for name in before)
+        assert {f"tiny_vit.{name}" for name in before} <= report["new"].keys()
+    target = torch.nn.ModuleDict({name: classifier(name) for name in ("resnet18", "tiny_vit")})
+    with pytest.raises(ValueError, match=r"this one 'resnet18'.*this one 'tiny_vit'"):
+        transfer(source, target)
+
+
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("prefix", ["", "module.", "model.student."])
 def test_a_file_of_our_network(prefix, suffix, tmp_path):

@@ -1,1 +1,19 @@
-"""Plugins that come with segclf."""
+"""Pseudo-labelers: they draw the masks that nobody drew."""
+
+from segclf_plugins.pseudo_labelers.boosted import BoostedLabeler
+from segclf_plugins.pseudo_labelers.grad_cam import GradCAMLabeler
+from segclf_plugins.pseudo_labelers.irnet import IRNetLabeler
+from segclf_plugins.pseudo_labelers.irnet_boundaries import IRNetBoundaries
+from segclf_plugins.pseudo_labelers.pretrained import PretrainedLabeler
+from segclf_plugins.pseudo_labelers.self_training import SelfTrainingLabeler
+from segclf_plugins.pseudo_labelers.thresholder import ThresholderLabeler
+
+__all__ = [
+    "BoostedLabeler",
+    "GradCAMLabeler",
+    "IRNetBoundaries",
+    "IRNetLabeler",
+    "PretrainedLabeler",
+    "SelfTrainingLabeler",
+    "ThresholderLabeler",
+]

@@ -1,0 +1,111 @@
+"""From maps of classes to masks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from segclf.data.resize import resize_mask
+
+__all__ = ["Refine", "draw", "refined", "resized", "sure_mask"]
+
+Refine = Callable[[NDArray[Any], NDArray[np.float32]], NDArray[Any]]
+
+_SURE = 0.7  # of what a mask says before it is refined, as in IRNet's code
+
+
+def draw(
+    maps: NDArray[Any], threshold: float, present: NDArray[Any], *, multilabel: bool
+) -> NDArray[np.int16]:
+    """Draw the class with the largest map, and the background where none exceeds the threshold.
+
+    Parameters
+    ----------
+    maps : array (m, h, w)
+        Of the m classes that are present.
+    threshold : float
+        In units of the maps.
+    present : array of shape (k,)
+        1 for classes that are present, 0 for others, -1 where nobody said.
+    multilabel : bool
+        Whether each class is drawn by itself.
+
+    Returns
+    -------
+    array (h, w) or (k, h, w)
+        Ids, or 0 and 1; -1 all over where nobody said, or where the map of a class that is present
+        (the maps of all such classes, without `multilabel`) is 0 all over.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> maps = np.array([[[0.1, 0.9, 0.5]], [[0.2, 0.3, 0.7]]])
+    >>> draw(maps, 0.25, np.array([1, 0, 1]), multilabel=False)
+    array([[0, 1, 3]], dtype=int16)
+    >>> draw(maps, 0.25, np.array([1, 0, 1]), multilabel=True)[:, 0]
+    array([[0, 1, 1],
+           [0, 0, 0],
+           [0, 1, 1]], dtype=int16)
+    """
+    classes = np.flatnonzero(present == 1)
+    if multilabel:
+        drawn = np.empty((len(present), *maps.shape[1:]), dtype=np.int16)
+        drawn[:] = present[:, None, None]
+        drawn[classes] = np.where(maps.any((1, 2), keepdims=True), maps > threshold, -1)
+        return drawn
+    if not maps.any():
+        return np.full(maps.shape[1:], -1, dtype=np.int16)
+    largest = np.concatenate([np.full_like(maps[:1], threshold), maps]).argmax(0)
+    return np.append(0, classes + 1).astype(np.int16)[largest]
+
+
+def sure_mask(certain: NDArray[Any], possible: NDArray[Any]) -> NDArray[Any]:
+    """Join masks drawn with a high and a low threshold: -1 where only the low one shows a class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sure_mask(np.array([[0, 0, 2]]), np.array([[0, 1, 2]]))
+    array([[ 0, -1,  2]])
+    """
+    return np.where(certain != 0, certain, np.where(possible != 0, -1, 0))
+
+
+def refined(
+    mask: NDArray[Any], image: NDArray[Any], present: NDArray[Any], refine: Refine
+) -> NDArray[Any]:
+    """Refine a mask at the size of its image; each channel of a multi-label mask by itself.
+
+    Parameters
+    ----------
+    mask : array (h', w') or (k, h', w')
+        From :func:`draw`.
+    image : array (h, w, c)
+        The image.
+    present : array of shape (k,)
+        1 for the classes that the image shows.
+    refine : callable
+        ``refine(image, probabilities)`` returns probabilities; the first is the background's.
+
+    Returns
+    -------
+    array (h, w) or (k, h, w)
+        The most probable of the classes that are present; -1 all over stays.
+    """
+    mask = resize_mask(mask, (image.shape[0], image.shape[1]))
+    if mask.ndim == 3:
+        return np.stack([refined(channel, image, np.ones(1), refine) for channel in mask])
+    if (mask < 0).any():
+        return mask
+    ids = np.append(0, np.flatnonzero(present == 1) + 1)
+    rest = (1 - _SURE) / (len(ids) - 1)
+    said = np.where(mask == ids[:, None, None], _SURE, rest).astype(np.float32)
+    return ids[np.asarray(refine(image, said)).argmax(0)]
+
+
+def resized(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Bring maps (m, h, w) to another height and width, bilinearly."""
+    return F.interpolate(torch.from_numpy(maps)[None], size, mode="bilinear")[0].numpy()

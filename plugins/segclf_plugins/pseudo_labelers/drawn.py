@@ -1,0 +1,61 @@
+"""What all pseudo-labelers do with the masks that they drew."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Mask", "Masks", "as_drawn", "empty_negatives"]
+
+Mask = NDArray[Any]
+Masks = Mask | list[Mask]
+
+
+def as_drawn(masks: Iterable[Mask]) -> Masks:
+    """Return masks as one array where all are of one shape, else as a list.
+
+    Parameters
+    ----------
+    masks : iterable of ndarray
+
+    Returns
+    -------
+    ndarray or list of ndarray
+    """
+    drawn = list(masks)
+    return np.stack(drawn) if len({mask.shape for mask in drawn}) == 1 else drawn
+
+
+def empty_negatives(mask: Mask, label: Any) -> Mask:
+    """Take the objects out of a mask that its image's label rules out.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (h, w) or (k, h, w)
+        Ids; or 0 and 1 for each class. -1 where nobody said.
+    label : int or ndarray of shape (k,) or None
+        0, for the image or for a class: there is no object.
+
+    Returns
+    -------
+    ndarray
+        The same mask, or a new one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> empty_negatives(np.array([[0, 2, -1]]), label=0)
+    array([[0, 0, 0]])
+    >>> empty_negatives(np.array([[[1, 0]], [[1, -1]]]), label=np.array([-1, 0])).tolist()
+    [[[1, 0]], [[0, 0]]]
+    """
+    if label is None:
+        return mask
+    ruled_out = np.asarray(label) == 0
+    return np.where(ruled_out[..., None, None], mask.dtype.type(0), mask)
+
+
+def each_label(labels: ArrayLike | None, n_samples: int) -> list[Any]:
+    """Return the label of each image; None for all where there are none."""
+    return [None] * n_samples if labels is None else list(np.asarray(labels))

@@ -1,0 +1,281 @@
+"""Masks from what a classifier looks at: Grad-CAM, cut off at a threshold.
+
+Gadgil et al., "CheXseg: combining expert annotations with DNN-generated saliency maps for X-ray
+segmentation", MIDL 2021, section 3 and Appendix A.1: a classifier learns from image labels, of
+which there are many; its maps, cut off where the few expert masks say, label the other images.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes
+from sklearn.base import BaseEstimator, clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from segclf import ImageClassifier
+from segclf.base import Classifier, check_images
+from segclf.base.maps import Maps
+from segclf.base.parts import as_a_part
+from segclf.data import Images, Masks, as_masks, check_mask_sizes
+from segclf.metrics.thresholds import GRID, best_of_counts, count_scores
+from segclf_plugins.pseudo_labelers.class_maps import ClassMaps
+from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labels
+from segclf_plugins.thresholders.otsu import OtsuThresholder
+
+__all__ = ["GradCAMLabeler"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class GradCAMLabeler(CallbackSupportMixin, BaseEstimator):
+    """Draw masks where a classifier sees its classes.
+
+    A class is drawn in images that show it, by their label; where nobody said, the classifier
+    decides (a probability of .5). Its mask is where its map exceeds the class's threshold. Where
+    classes overlap, the larger map wins, unless masks are multi-label.
+
+    Parameters
+    ----------
+    classifier : ImageClassifier, FrozenEstimator, nn.Module or None
+        What looks at the images. An `ImageClassifier` is cloned and trained on the labels of the
+        images, and where there is none on what their masks show; of two classes and more as an
+        indicator, so that an image may show several. None is one with CheXseg's settings: a
+        DenseNet-121, Adam at 1e-4, batches of 16; and 20 epochs, since the paper's 3 are of 224,316
+        images. A fitted one goes inside ``sklearn.frozen.FrozenEstimator``; its first class is
+        "nothing there", unless labels are many. A fitted torch module maps images (n, c, h, w), 8
+        and 16 bit ones scaled to 0 to 1, to logits: one for each class, or one more, exclusive,
+        with the background first.
+    score : {"logit", "probability"}
+        What is differentiated: the score before the sigmoid, as in CheXseg's paper, or after it, as
+        in its code. For exclusive classes the logit is the log-odds against all others, which is
+        what the sigmoid of a class makes its probability. The maps differ by a factor p (1 - p) for
+        an image and class, so that after `normalize` they are the same, but for images so sure that
+        p (1 - p) is 0: they have no map.
+    threshold : {"search", "otsu"} or float
+        "search": the one of 0, .05, ..., .95 that maximizes the IoU over the images with masks,
+        class by class, as in the paper; Otsu's for a class that they do not show. "otsu": Otsu's
+        method on each map, as in the code. A float is for all classes.
+    normalize : bool
+        Whether a map is divided by its maximum, so that it reaches from 0 to 1; one that is 0
+        everywhere stays so. CheXseg's code has that step commented out.
+    fill_holes : bool
+        Whether holes in a mask are filled, as in CheXseg's code.
+    layer : str or None
+        Name of the network's module that gives the maps; None is the last that does, a torch
+        module's must be named. See `segclf.networks.grad_cam`.
+    random_state : int, RandomState or None
+        Seed of the classifier; None leaves the classifier's own.
+
+    Attributes
+    ----------
+    classifier_ : ImageClassifier, FrozenEstimator or nn.Module
+        What looks at the images.
+    thresholds_ : array of shape (k,)
+        Of each class without the background; NaN where Otsu's method chooses for each map.
+    multilabel_ : bool
+        Whether masks are (k, h, w), 0 and 1 for each class.
+
+    Examples
+    --------
+    >>> from segclf import ImageClassifier
+    >>> from segclf.datasets import make_shapes
+    >>> from segclf_plugins.pseudo_labelers.grad_cam import GradCAMLabeler
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> masks = [*shapes.masks[:4], None, None, None, None]
+    >>> labeler = GradCAMLabeler(classifier=ImageClassifier(encoder="tiny", max_epochs=1))
+    >>> labeler = labeler.fit(shapes.images, masks, labels=shapes.target)
+    >>> labeler.predict(shapes.images, labels=shapes.target).shape
+    (8, 32, 32)
+    """
+
+    classifier: Any = None
+    score: str = "logit"
+    threshold: Any = "search"
+    normalize: bool = True
+    fill_holes: bool = True
+    layer: str | None = None
+    random_state: Any = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "classifier": [Classifier, FrozenEstimator, nn.Module, None],
+        "score": [StrOptions({"logit", "probability"})],
+        "threshold": [StrOptions({"search", "otsu"}), Interval(Real, None, None, closed="neither")],
+        "normalize": ["boolean"],
+        "fill_holes": ["boolean"],
+        "layer": [str, None],
+        "random_state": ["random_state"],
+    }
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Self:
+        """Train the classifier, and choose the thresholds.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        y : array (n, h, w) or (n, k, h, w), list or None
+            Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks. A
+            list may hold paths, and None for an image without a mask.
+        labels : array-like of shape (n,) or (n, k), optional
+            The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
+            indicator.
+
+        Returns
+        -------
+        self
+            The fitted labeler.
+
+        Raises
+        ------
+        ValueError
+            When labels and masks do not teach a classifier: no image shows a class, or all do.
+        """
+        self._validate_params()
+        self.classifier_ = self._new_classifier()
+        images = self._open(X, reset=True)
+        masks = as_masks(y, len(images))
+        check_mask_sizes(images, masks)
+        shown = image_labels(masks, labels, self._n_known)
+        self.multilabel_ = masks.multilabel or np.ndim(labels) == 2
+        self.thresholds_ = np.full(shown.shape[1], np.nan)
+        if not self._is_fitted:
+            self._train(X, y, shown)
+        elif isinstance(self.classifier_, FrozenEstimator) and shown.shape[1] > self._n_known:
+            raise ValueError(
+                f"The classifier knows {self._n_known} class(es) beside the background; masks and "
+                f"labels show {shown.shape[1]}."
+            )
+        if self.threshold == "search":
+            self.thresholds_ = self._best_thresholds(images, masks, shown)
+        elif self.threshold != "otsu":
+            self.thresholds_[:] = self.threshold
+        return self
+
+    def predict(self, X: Any, *, labels: Any = None) -> Maps:
+        """Draw masks.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        labels : array-like of shape (n,) or (n, k), optional
+            As in `fit`: a class that an image does not show is not drawn.
+
+        Returns
+        -------
+        array (n, h, w) of ids or (n, k, h, w) of 0 and 1, int16, or a list of them
+            At the images' own size; a list where they are of several sizes. Where an image shows a
+            class of which nothing can be drawn, -1 stands for the background (multi-label: for all
+            of that channel), so that the class is not taught to be absent.
+        """
+        check_is_fitted(self)
+        images = self._open(X, reset=False)
+        n_images, n_classes = len(images), len(self.thresholds_)
+        labels = np.full(n_images, -1) if labels is None else labels
+        shown = self._decided(images, as_indicator(labels, n_classes, n_images))
+        channels = (n_classes,) if self.multilabel_ else ()
+        masks = [np.zeros((*channels, *size), dtype=np.int16) for size in images.sizes()]
+        chosen = np.flatnonzero(shown.any(1))
+        for number, maps in self._class_maps.maps(images.subset(chosen)):
+            masks[chosen[number]] = self._draw(maps, shown[chosen[number]])
+        return np.stack(masks) if images.size is not None else masks
+
+    def _new_classifier(self) -> Any:
+        if isinstance(self.classifier, nn.Module):
+            return deepcopy(self.classifier)
+        classifier = _default_classifier() if self.classifier is None else clone(self.classifier)
+        if self.random_state is not None and not isinstance(classifier, FrozenEstimator):
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            classifier.set_params(random_state=seed)
+        return classifier
+
+    @property
+    def _is_fitted(self) -> bool:
+        return isinstance(self.classifier_, nn.Module | FrozenEstimator)
+
+    @property
+    def _n_known(self) -> int:
+        """How many classes beside the background there are in any case."""
+        if not isinstance(self.classifier_, FrozenEstimator):
+            return 1
+        check_is_fitted(self.classifier_)
+        return len(self.classifier_.classes_) - (not self.classifier_._multilabel)
+
+    @property
+    def _class_maps(self) -> ClassMaps:
+        return ClassMaps(
+            classifier=self.classifier_,
+            n_classes=len(self.thresholds_),
+            layer=self.layer,
+            probability=self.score == "probability",
+            normalize=self.normalize,
+        )
+
+    def _open(self, X: Any, *, reset: bool) -> Images:
+        image_shape = getattr(self.classifier_, "image_shape", None)
+        return check_images(self, X, image_shape=image_shape, reset=reset)
+
+    def _train(self, X: Any, y: Any, shown: NDArray[np.int64]) -> None:
+        for value, what in ((1, "to show"), (0, "not to show")):
+            if not (shown == value).any():
+                raise ValueError(
+                    f"None of the {len(shown)} images is known {what} a class, by its label or its "
+                    "mask; a classifier learns from images of both kinds."
+                )
+        context = self._init_callback_context(max_subtasks=1)
+        context.call_on_fit_task_begin(estimator=self)
+        with as_a_part(context.subcontext(task_name="classifier"), self.classifier_):
+            self.classifier_.fit(X, shown if shown.shape[1] > 1 else shown[:, 0])
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+
+    def _decided(self, images: Images, shown: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Let the classifier say what nobody said."""
+        decided = shown == 1
+        asked = np.flatnonzero((shown < 0).any(1))
+        if len(asked):
+            says = self._class_maps.shown(images.subset(asked))
+            decided[asked] = np.where(shown[asked] < 0, says, decided[asked])
+        return decided
+
+    def _best_thresholds(
+        self, images: Images, masks: Masks, shown: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Search over the images with masks, as their masks will be drawn, but for the holes."""
+        drawn = np.flatnonzero(masks.known)
+        decided = self._decided(images.subset(drawn), shown[drawn])
+        chosen = drawn[decided.any(1)]
+        decided = decided[decided.any(1)]
+        counts = np.zeros((2, shown.shape[1], len(GRID) + 1), dtype=np.int64)
+        for number, maps in self._class_maps.maps(images.subset(chosen)):
+            truth: Any = masks[int(chosen[number])]
+            counts += count_scores(truth, maps * decided[number][:, None, None], GRID)
+        return best_of_counts(counts, GRID)
+
+    def _draw(self, maps: NDArray[np.float32], shown: NDArray[np.bool_]) -> NDArray[np.int16]:
+        drawn = np.zeros(maps.shape, dtype=bool)
+        for c in np.flatnonzero(shown):
+            drawn[c] = self._cut(maps[c], self.thresholds_[c])
+        open_ = shown & ~drawn.any((1, 2))
+        if self.multilabel_:
+            return np.where(open_[:, None, None], -1, drawn).astype(np.int16)
+        ids = np.where(drawn, maps, -1).argmax(0) + 1
+        return np.where(drawn.any(0), ids, -1 if open_.any() else 0).astype(np.int16)
+
+    def _cut(self, heat: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
+        if np.isnan(threshold):
+            threshold = OtsuThresholder().thresholds([heat])[0]
+        mask = heat > threshold
+        return binary_fill_holes(mask) if self.fill_holes else mask
+
+
+def _default_classifier() -> ImageClassifier:
+    return ImageClassifier(encoder="densenet121", learning_rate=1e-4, batch_size=16, max_epochs=20)

@@ -1,0 +1,108 @@
+"""Which classes an image shows, by its label or by its mask."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_array, check_consistent_length
+
+from segclf.data import Masks
+
+__all__ = ["as_indicator", "image_labels", "shown_in_masks"]
+
+
+def image_labels(masks: Masks, labels: ArrayLike | None, n_classes: int = 1) -> NDArray[np.int64]:
+    """Tell which classes each image shows: what its label says, else what its mask shows.
+
+    Parameters
+    ----------
+    masks : Masks
+        Of the n images.
+    labels : array-like of shape (n,) or (n, k), optional
+        Mask ids, 0 for none, -1 where nobody said; or a multi-label indicator.
+    n_classes : int
+        How many classes there are at least, without the background.
+
+    Returns
+    -------
+    array of shape (n, k)
+        1 for each class from mask id 1 (or channel 0) on that is there, 0 for one that is not, -1
+        where nobody said.
+
+    Raises
+    ------
+    ValueError
+        When labels are not as described, or do not go with the masks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import as_masks
+    >>> masks = as_masks([np.array([[0, 2]]), np.array([[0, -1]]), None, None], 4)
+    >>> image_labels(masks, [-1, -1, 1, -1]).tolist()
+    [[0, 1], [-1, -1], [1, 0], [-1, -1]]
+    """
+    drawn = bool(masks.known.any())
+    n_drawn = masks.n_classes - (not masks.multilabel) if drawn else 1
+    if labels is None:
+        return shown_in_masks(masks, max(n_drawn, n_classes))
+    many = np.ndim(labels) == 2
+    n_said = np.shape(labels)[1] if many else int(np.max(labels, initial=1))
+    said = as_indicator(labels, max(n_drawn, n_said, n_classes), len(masks))
+    if drawn and masks.multilabel != many:
+        raise ValueError(
+            f"labels of shape {np.shape(labels)} do not go with masks of "
+            f"{'channels, expected an indicator (n, k)' if masks.multilabel else 'ids'}."
+        )
+    return np.where(said >= 0, said, shown_in_masks(masks, said.shape[1]))
+
+
+def shown_in_masks(masks: Masks, n_classes: int) -> NDArray[np.int64]:
+    """Tell which classes each mask shows, (n, k): not known (-1) of one that is nowhere but may be.
+
+    Parameters
+    ----------
+    masks : Masks
+        Of the n images.
+    n_classes : int
+        Without the background.
+    """
+    shown = np.full((len(masks), n_classes), -1, dtype=np.int64)
+    for index in np.flatnonzero(masks.known).tolist():
+        mask: Any = masks[index]
+        if mask.ndim == 2:
+            mask = np.where(mask < 0, -1, mask == np.arange(1, n_classes + 1)[:, None, None])
+        pixels = mask.reshape(n_classes, -1)
+        shown[index] = np.where(pixels.max(1) == 1, 1, pixels.min(1))
+    return shown
+
+
+def as_indicator(labels: ArrayLike, n_classes: int, n_samples: int) -> NDArray[np.int64]:
+    """Bring labels (n,) or (n, k) to an indicator (n, k) of 1, 0 and -1.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n,) or (n, k)
+        As of :func:`image_labels`.
+    n_classes : int
+        Without the background.
+    n_samples : int
+        Number of images.
+
+    Raises
+    ------
+    ValueError
+        For another number of labels or classes.
+    """
+    array = check_array(labels, ensure_2d=False, dtype=np.int64, input_name="labels")
+    check_consistent_length(np.empty(n_samples), array)
+    many = array.ndim == 2
+    fits = array.shape == (n_samples, n_classes) if many else array.ndim == 1
+    if not fits or array.min() < -1 or array.max() > (1 if many else n_classes):
+        raise ValueError(
+            f"labels of shape {array.shape} hold {array.min()} to {array.max()}; expected ids "
+            f"(n,) from -1 to {n_classes}, or an indicator (n, {n_classes}) of 0, 1 and -1."
+        )
+    if many:
+        return array
+    return np.where(array[:, None] < 0, -1, array[:, None] == np.arange(1, n_classes + 1))

@@ -1,0 +1,297 @@
+"""IRNet: class activation maps, spread by a random walk that stops at learned boundaries.
+
+A classifier's activation maps find the most telling part of an object. Where they are sure, a
+network learns from them which near pixels belong together, and so where classes end; the maps then
+walk over the image, but not across these boundaries. Ahn, Cho and Kwak, "Weakly supervised learning
+of instance segmentation with inter-pixel relations", CVPR 2019; used on chest X-rays by Gadgil,
+Endo, Wen, Ng and Rajpurkar, "CheXseg: combining expert annotations with DNN-generated saliency maps
+for X-ray segmentation", MIDL 2021, Appendices A.2 and B.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from segclf import ImageClassifier
+from segclf.base import check_images
+from segclf.base.maps import Maps
+from segclf.base.parts import as_a_part
+from segclf.data import Images, Masks, as_masks, check_mask_sizes
+from segclf_plugins.pseudo_labelers.activation_maps import activation_maps
+from segclf_plugins.pseudo_labelers.drawing import Refine, draw, refined, resized, sure_mask
+from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labels
+from segclf_plugins.pseudo_labelers.irnet_boundaries import IRNetBoundaries
+from segclf_plugins.pseudo_labelers.random_walk import random_walk
+
+__all__ = ["IRNetLabeler"]
+
+_SHARE = [Interval(Real, 0, 1, closed="both")]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class IRNetLabeler(CallbackSupportMixin, BaseEstimator):
+    """Draw masks from image labels alone: activation maps, spread as far as boundaries let them.
+
+    Only classes that an image is labeled with are drawn, and nothing in an image labeled 0; where
+    nobody labeled an image, what the classifier sees in it. An image in which nothing speaks for
+    its class gets a mask of -1. Masks that are known teach the boundaries as they are.
+
+    Parameters
+    ----------
+    classifier : ImageClassifier, FrozenEstimator or None
+        Gives the activation maps: fitted on the labels (of images without one, on what their masks
+        show), or a fitted one inside ``sklearn.frozen.FrozenEstimator``. None is
+        ``ImageClassifier(encoder="tiny", learning_rate=1e-3)``, which learns in a moment from
+        scratch. IRNet takes ImageNet's ResNet-50 at a stride of 16, CheXseg a DenseNet-121.
+    boundaries : IRNetBoundaries or None
+        Learns boundaries from what the maps are sure of. None is ``IRNetBoundaries()``. Without an
+        encoder and a pretrainer, it looks at the frozen encoder of the classifier. IRNet takes
+        ImageNet's: ``pretrainer="resnet50.pth"``.
+    scales : tuple of float
+        Sizes that images are looked at in for activation maps; IRNet's are the default.
+    foreground_threshold, background_threshold : float
+        Maps, whose largest value is 1, are sure of a class above the first and of the background
+        below the second: .3 and .05 in IRNet and CheXseg's paper, .25 and .1 in CheXseg's code.
+    radius : int
+        Of the random walk's steps, see `random_walk`: IRNet 5, CheXseg's code 3.
+    beta : float
+        Power of the affinities: IRNet 10, CheXseg's code 5.
+    n_steps : int
+        Steps of the walk: 256 for IRNet's ``exp_times=8``, 8 for the 3 in CheXseg's code.
+    threshold : float
+        A pixel is of the background where all maps, after the walk and divided by their largest
+        value, are lower: IRNet .25, CheXseg's code .6.
+    refine : callable or None
+        ``refine(image (h, w, c), probabilities (k, h, w))`` returns better probabilities, such as
+        those of a conditional random field, which IRNet applies here: to the two masks, at .7 each,
+        that boundaries are learned from.
+    random_state : int, RandomState or None
+        Seed of classifier and boundaries; None leaves them their own.
+
+    Attributes
+    ----------
+    classifier_ : ImageClassifier
+        The fitted classifier.
+    boundaries_ : IRNetBoundaries
+        The fitted network of boundaries.
+    n_classes_ : int
+        Number of mask ids with the background, or of channels of multi-label masks.
+    multilabel_ : bool
+        Whether masks are drawn as (k, h, w), each class by itself.
+
+    Notes
+    -----
+    With the thresholds as they are, this may well be worse than activation maps alone, as others
+    found of IRNet's code. Where maps hardly fall below .1 anywhere, no background is sure and no
+    boundary is learned: raise thresholds. For small images take a smaller ``boundaries__stride``.
+
+    Examples
+    --------
+    >>> from segclf import ImageClassifier
+    >>> from segclf.datasets import make_shapes
+    >>> from segclf_plugins.pseudo_labelers.irnet import IRNetLabeler
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> classifier = ImageClassifier(encoder="tiny", max_epochs=1)
+    >>> labeler = IRNetLabeler(classifier=classifier, random_state=0)
+    >>> labeler.fit(shapes.images, labels=shapes.target).predict(shapes.images).shape
+    (8, 32, 32)
+    """
+
+    classifier: Any = None
+    boundaries: Any = None
+    scales: Sequence[float] = (1.0, 0.5, 1.5, 2.0)
+    foreground_threshold: float = 0.3
+    background_threshold: float = 0.05
+    radius: int = 5
+    beta: float = 10.0
+    n_steps: int = 256
+    threshold: float = 0.25
+    refine: Refine | None = None
+    random_state: Any = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "classifier": [ImageClassifier, FrozenEstimator, None],
+        "boundaries": [IRNetBoundaries, None],
+        "scales": ["array-like"],
+        "foreground_threshold": _SHARE,
+        "background_threshold": _SHARE,
+        "radius": [Interval(Integral, 2, None, closed="left")],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "n_steps": [Interval(Integral, 0, None, closed="left")],
+        "threshold": _SHARE,
+        "refine": [callable, None],
+        "random_state": ["random_state"],
+    }
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Self:
+        """Train the classifier on labels, then the boundaries on what its maps are sure of.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        y : array (n, h, w) or (n, k, h, w), list or None
+            Masks, where there are any, as for a segmenter.
+        labels : array of shape (n,) or (n, k), optional
+            The mask id that an image shows, 0 for none, -1 where nobody said; or an indicator.
+        """
+        self._validate_params()
+        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
+        self.classifier_ = self._new_classifier(int(seeds[0]))
+        images = self._open(X, reset=True)
+        masks = as_masks(y, len(images))
+        check_mask_sizes(images, masks)
+        present = image_labels(masks, labels, self._n_known)
+        self.multilabel_ = masks.multilabel or np.ndim(labels) == 2
+        self._n_findings = present.shape[1]
+        self.n_classes_ = self._n_findings + (not self.multilabel_)
+        context = self._init_callback_context(max_subtasks=2)
+        context.call_on_fit_task_begin(estimator=self)
+        self._fit_classifier(images, present, context)
+        boundaries = self._seeded(self.boundaries or IRNetBoundaries(), int(seeds[1]))
+        self.boundaries_ = boundaries.complete(self.classifier_)
+        sure = self._sure_masks(images, masks, present)
+        with as_a_part(context.subcontext(task_name="boundaries"), self.boundaries_):
+            self.boundaries_.fit(images.subset(list(sure)), list(sure.values()))
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        return self
+
+    def predict(self, X: Any, *, labels: Any = None) -> Maps:
+        """Draw masks.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        labels : array of shape (n,) or (n, k), optional
+            What is known of them, -1 where nobody said: there, it is what the classifier says.
+
+        Returns
+        -------
+        array (n, h, w) of ids or (n, k, h, w) of 0 and 1, int16, or a list of them
+            At each image's own size; -1 all over where a class should be, but nothing speaks for
+            it. A list where the images are of several sizes.
+        """
+        check_is_fitted(self)
+        images = self._open(X, reset=False)
+        present = self._present(images, labels)
+        sizes = [(int(height), int(width)) for height, width in images.sizes()]
+        masks = [self._blank(size) for size in sizes]
+        shown = np.flatnonzero(present.any(1))
+        edges = self.boundaries_.predict_maps(images.subset(shown)) if len(shown) else ()
+        for (row, maps), (_, edge) in zip(self._maps(images, shown), edges, strict=True):
+            walked = self._walked(maps[present[row]], edge, sizes[row])
+            masks[row] = self._draw(walked, self.threshold, present[row])
+        return np.stack(masks) if images.size is not None else masks
+
+    @property
+    def _n_known(self) -> int:
+        """How many classes beside the background there are in any case."""
+        classifier = self.classifier_
+        fitted = hasattr(classifier, "classes_")
+        return len(classifier.classes_) - (not classifier._multilabel) if fitted else 1
+
+    def _open(self, X: Any, *, reset: bool) -> Images:
+        return check_images(self, X, image_shape=self.classifier_.image_shape, reset=reset)
+
+    def _new_classifier(self, seed: int) -> Any:
+        if isinstance(self.classifier, FrozenEstimator):
+            check_is_fitted(self.classifier)
+            if not isinstance(self.classifier.estimator, ImageClassifier):
+                raise TypeError(f"classifier={self.classifier!r:.80}; expected an ImageClassifier.")
+            return self.classifier.estimator
+        default = ImageClassifier(encoder="tiny", learning_rate=1e-3)
+        return self._seeded(self.classifier or default, seed)
+
+    def _fit_classifier(
+        self, images: Images, present: NDArray[np.int64], context: CallbackContext
+    ) -> None:
+        if isinstance(self.classifier, FrozenEstimator):
+            if present.shape[1] > self._n_known:
+                raise ValueError(
+                    f"The classifier knows {self._n_known} class(es) beside the background; masks "
+                    f"and labels show {present.shape[1]}."
+                )
+            return
+        if not ((present == 1).any() and (present == 0).any()):
+            raise ValueError(
+                f"Of the {len(present)} images, some must be known to show a class, by their "
+                "labels or masks, and some not to: a classifier learns from both."
+            )
+        with as_a_part(context.subcontext(task_name="classifier"), self.classifier_):
+            self.classifier_.fit(images, present if present.shape[1] > 1 else present[:, 0])
+
+    def _seeded(self, estimator: Any, seed: int) -> Any:
+        copy = clone(estimator)
+        return copy if self.random_state is None else copy.set_params(random_state=seed)
+
+    def _sure_masks(
+        self, images: Images, masks: Masks, present: NDArray[np.int64]
+    ) -> dict[int, NDArray[Any]]:
+        """Return, by number of the image, what is known and what activation maps are sure of."""
+        sure: dict[int, Any] = {i: masks[i] for i in np.flatnonzero(masks.known).tolist()}
+        empty = (present == 0).all(1) & ~masks.known
+        sure |= {i: self._blank((1, 1)) for i in np.flatnonzero(empty).tolist()}
+        for row, maps in self._maps(images, np.flatnonzero((present == 1).any(1) & ~masks.known)):
+            there = present[row]
+            thresholds = (self.foreground_threshold, self.background_threshold)
+            drawn = [self._draw(maps[there == 1], threshold, there) for threshold in thresholds]
+            if self.refine is not None:
+                drawn = [refined(mask, images[row], there, self.refine) for mask in drawn]
+            sure[row] = sure_mask(*drawn)
+        return dict(sorted(sure.items()))
+
+    def _present(self, images: Images, labels: Any) -> NDArray[np.bool_]:
+        """Tell which classes images show, (n, k), by their labels or else by the classifier."""
+        labels = np.full(len(images), -1) if labels is None else labels
+        said = as_indicator(labels, self._n_findings, len(images)).copy()
+        unknown = np.flatnonzero((said < 0).any(1))
+        if len(unknown):
+            seen = self.classifier_.predict_proba(images.subset(unknown))[:, -self._n_findings :]
+            said[unknown] = np.where(said[unknown] < 0, seen >= 0.5, said[unknown])
+        return said == 1
+
+    def _maps(self, images: Images, rows: NDArray[np.intp]) -> Iterator[tuple[int, Any]]:
+        """Yield (number of the image, its activation maps)."""
+        if len(rows):
+            found = activation_maps(
+                self.classifier_,
+                images.subset(rows),
+                n_classes=self._n_findings,
+                scales=self.scales,
+                stride=self.boundaries_.stride,
+            )
+            for index, maps in found:
+                yield int(rows[index]), maps
+
+    def _walked(
+        self, maps: NDArray[np.float32], edge: NDArray[np.float32], size: tuple[int, int]
+    ) -> NDArray[np.float32]:
+        """Let maps walk, and bring them to the image's size; the largest value is 1."""
+        start = resized(maps, edge.shape)
+        walked = random_walk(start, edge, radius=self.radius, beta=self.beta, n_steps=self.n_steps)
+        seen = self.boundaries_.image_size_ or size
+        stride = self.boundaries_.stride
+        # The last row and column of the grid may reach beyond what the network saw.
+        whole = resized(walked, (stride * edge.shape[0], stride * edge.shape[1]))
+        full = resized(whole[:, : seen[0], : seen[1]], size)
+        peak = full.max((1, 2), keepdims=True) if self.multilabel_ else full.max(keepdims=True)
+        return np.divide(full, peak, out=full, where=peak > 0)
+
+    def _draw(self, maps: NDArray[Any], threshold: float, present: NDArray[Any]) -> NDArray[Any]:
+        return draw(maps, threshold, present, multilabel=self.multilabel_)
+
+    def _blank(self, size: tuple[int, int]) -> NDArray[np.int16]:
+        channels = (self.n_classes_,) if self.multilabel_ else ()
+        return np.zeros((*channels, *size), dtype=np.int16)

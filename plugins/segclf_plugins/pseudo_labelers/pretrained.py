@@ -1,0 +1,115 @@
+"""Pseudo masks by a segmenter that somebody else trained, as S4C takes one off the shelf.
+
+Hooper et al., "A case for reframing automated medical image classification as segmentation",
+NeurIPS 2023, whose masks of the spine come from a published network.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.data import as_images
+from segclf.registry import make_plugin
+from segclf_plugins.pseudo_labelers.drawn import (
+    Mask,
+    Masks,
+    as_drawn,
+    each_label,
+    empty_negatives,
+)
+
+__all__ = ["PretrainedLabeler"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PretrainedLabeler(BaseEstimator):
+    """Draw what a fitted segmenter predicts; images labeled 0 get an empty mask.
+
+    Parameters
+    ----------
+    segmenter : callable, FrozenEstimator or None
+        ``segmenter(image)`` takes one image (h, w, c) in its own type, colors as RGB, and returns
+        its mask (h, w) of bool or ids, or (k, h, w). Or a fitted estimator with ``predict`` inside
+        ``sklearn.frozen.FrozenEstimator``, since a clone would forget what another has learned.
+        None is the one that needs no training: the thresholder "otsu".
+
+    Attributes
+    ----------
+    segmenter_ : callable or FrozenEstimator
+        What draws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_plugins.pseudo_labelers import PretrainedLabeler
+    >>> X = np.array([[[10, 10, 90]], [[10, 80, 90]]], dtype=np.uint8)
+    >>> labeler = PretrainedLabeler(segmenter=lambda image: image[..., 0] > 50)
+    >>> labeler.fit(X).predict(X, labels=[-1, 0]).tolist()
+    [[[0, 0, 1]], [[0, 0, 0]]]
+    """
+
+    segmenter: Any = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "segmenter": [callable, HasMethods(["predict"]), None],
+    }
+
+    def fit(self, X: Any, y: Any = None, *, labels: ArrayLike | None = None) -> Self:
+        """Check that the segmenter is one; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : images
+            Ignored.
+        y : list or ndarray, optional
+            Ignored.
+        labels : array-like, optional
+            Ignored.
+
+        Returns
+        -------
+        self
+            Itself.
+        """
+        self._validate_params()
+        segmenter = make_plugin("thresholder", "otsu") if self.segmenter is None else self.segmenter
+        if hasattr(segmenter, "predict"):
+            check_is_fitted(segmenter)
+        self.segmenter_ = segmenter
+        return self
+
+    def predict(self, X: Any, *, labels: ArrayLike | None = None) -> Masks:
+        """Draw masks.
+
+        Parameters
+        ----------
+        X : images
+            The n images.
+        labels : array-like of shape (n,) or (n, k), optional
+            What is known of them, -1 where nobody said.
+
+        Returns
+        -------
+        ndarray of shape (n, h, w) or (n, k, h, w), or list of n ndarray
+            Ids, or 0 and 1 for each class.
+        """
+        check_is_fitted(self)
+        masks = self._masks(X)
+        pairs = zip(masks, each_label(labels, len(masks)), strict=True)
+        return as_drawn(empty_negatives(_as_ids(mask), label) for mask, label in pairs)
+
+    def _masks(self, X: Any) -> Any:
+        if hasattr(self.segmenter_, "predict"):
+            return self.segmenter_.predict(X)
+        images = as_images(X)
+        return [self.segmenter_(images[index]) for index in range(len(images))]
+
+
+def _as_ids(mask: Any) -> Mask:
+    given = np.asarray(mask)
+    return given.astype(np.int16) if given.dtype == bool else given

@@ -1,0 +1,40 @@
+"""Self-training: a teacher that learned from the known masks draws the others.
+
+Lee, "Pseudo-label: the simple and efficient semi-supervised learning method for deep neural
+networks", ICML 2013 workshop; S4C's semi-supervised setting 1 (Hooper et al., NeurIPS 2023).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from segclf_plugins.pseudo_labelers.base import TeacherLabeler
+from segclf_plugins.pseudo_labelers.drawn import Mask
+
+__all__ = ["SelfTrainingLabeler"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SelfTrainingLabeler(TeacherLabeler):
+    """Draw what a teacher predicts, where it is sure.
+
+    S4C's reference [32] is this with ``teacher=ConsistencySegmenter()``. An image labeled 0 gets an
+    empty mask; other labels are for the teacher alone.
+
+    See Also
+    --------
+    BoostedLabeler : Image labels correct the masks.
+
+    Examples
+    --------
+    >>> from segclf import SupervisedSegmenter
+    >>> from segclf.datasets import make_shapes
+    >>> from segclf_plugins.pseudo_labelers import SelfTrainingLabeler
+    >>> shapes = make_shapes(4, image_size=32, n_objects=3, random_state=0)
+    >>> teacher = SupervisedSegmenter(encoder="tiny", max_epochs=1)
+    >>> labeler = SelfTrainingLabeler(teacher=teacher, random_state=0)
+    >>> labeler.fit(shapes.images, shapes.masks).predict(shapes.images).shape
+    (4, 32, 32)
+    """
+
+    def _corrected(self, mask: Mask, label: Any) -> Mask:
+        return mask

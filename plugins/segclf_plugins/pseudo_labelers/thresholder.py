@@ -1,0 +1,118 @@
+"""Pseudo masks by a threshold: what is brighter (or darker) than it is what the label says."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.data import as_images, as_masks
+from segclf.registry import make_plugin
+from segclf_plugins.pseudo_labelers.drawn import (
+    Mask,
+    Masks,
+    as_drawn,
+    each_label,
+    empty_negatives,
+)
+from segclf_plugins.thresholders.gray import to_gray
+
+__all__ = ["ThresholderLabeler"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ThresholderLabeler(BaseEstimator):
+    """Draw what a thresholder separates, and let image labels say what it is.
+
+    The object gets the id that its image is labeled with; nothing is drawn in images labeled 0.
+    Where nobody said, it is id 1 if there is no other, else -1. Multi-label masks are alike: the
+    object is 1 in the channel of the only class of its image, and -1 in those of several.
+
+    Parameters
+    ----------
+    thresholder : str or callable
+        A name among the installed thresholders, such as "otsu" or "ght", or an object such as
+        ``OtsuThresholder(polarity="dark")``, for objects darker than their surroundings.
+
+    Attributes
+    ----------
+    n_classes_ : int
+        Number of mask ids with the background, or of channels of multi-label masks.
+    multilabel_ : bool
+        Whether a pixel may be of several classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_plugins.pseudo_labelers import ThresholderLabeler
+    >>> X = np.array([[[10, 10, 90]], [[10, 80, 90]]], dtype=np.uint8)
+    >>> ThresholderLabeler().fit(X, labels=[2, 0]).predict(X, labels=[2, 0]).tolist()
+    [[[0, 0, 2]], [[0, 0, 0]]]
+    """
+
+    thresholder: Any = "otsu"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"thresholder": [str, callable]}
+
+    def fit(self, X: Any, y: Any = None, *, labels: ArrayLike | None = None) -> Self:
+        """Look how many classes there are.
+
+        Parameters
+        ----------
+        X : images
+            Everything that a segmenter takes, but rows.
+        y : list or ndarray, optional
+            Masks: id 0 is background, -1 an unlabeled pixel, None an image without a mask.
+        labels : array-like of shape (n,) or (n, k), optional
+            Image labels, -1 where nobody said.
+
+        Returns
+        -------
+        self
+            Itself.
+        """
+        self._validate_params()
+        masks = as_masks(y, len(as_images(X)))
+        said = np.asarray([] if labels is None else labels)
+        self.multilabel_ = masks.multilabel or said.ndim == 2
+        if self.multilabel_:
+            self.n_classes_ = masks.n_classes if masks.multilabel else said.shape[1]
+        else:
+            self.n_classes_ = max(masks.n_classes, 1 + int(said.max(initial=0)))
+        return self
+
+    def predict(self, X: Any, *, labels: ArrayLike | None = None) -> Masks:
+        """Draw masks.
+
+        Parameters
+        ----------
+        X : images
+            The n images.
+        labels : array-like of shape (n,) or (n, k), optional
+            What is known of them, -1 where nobody said.
+
+        Returns
+        -------
+        ndarray of shape (n, h, w) or (n, k, h, w), or list of n ndarray
+            Ids, or 0 and 1 for each class; -1 where nobody said which of several it is.
+        """
+        check_is_fitted(self)
+        thresholder = make_plugin("thresholder", self.thresholder)
+        images = as_images(X)
+        given = each_label(labels, len(images))
+        return as_drawn(
+            self._draw(np.asarray(thresholder(to_gray(images[index]))), label)
+            for index, label in enumerate(given)
+        )
+
+    def _draw(self, region: Mask, label: Any) -> Mask:
+        if self.multilabel_:
+            said = np.full(self.n_classes_, -1) if label is None else label
+            # It is 1 where it can be of no other class.
+            kinds = np.where(said == 0, 0, 1 if (said != 0).sum() == 1 else -1)
+            return np.where(region, kinds[:, None, None], 0).astype(np.int16)
+        known = label is not None and label >= 0
+        kind = label if known else 1 if self.n_classes_ == 2 else -1
+        return empty_negatives(np.where(region, kind, 0).astype(np.int16), label)

@@ -1,0 +1,109 @@
+"""Segmenters that train another segmenter, and answer as that one does."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.base.maps import Maps
+from segclf.base.segmenter import Segmenter
+
+
+@Segmenter.register
+class MetaSegmenter(CallbackSupportMixin, BaseEstimator):
+    """A segmenter around another one; ``isinstance`` counts it among the segmenters.
+
+    Attributes
+    ----------
+    n_classes_ : int
+        Number of mask ids with the background, or of channels of multi-label masks.
+    multilabel_ : bool
+        Whether a pixel may be of several classes.
+    network_ : nn.Module
+        The trained network.
+    history_ : dict of array
+        Mean of each loss term, epoch by epoch.
+    n_channels_ : int
+        Number of image channels.
+    """
+
+    # The attribute that holds the fitted segmenter that answers.
+    _answering: ClassVar[str]
+
+    @property
+    def _segmenter(self) -> Any:
+        return getattr(self, self._answering)
+
+    def predict(self, X: Any) -> Maps:
+        """Return masks at the images' own size.
+
+        Returns
+        -------
+        array (n, h, w) of ids or (n, k, h, w) of 0 and 1, uint8, or a list of them
+            A list where the images are of several sizes.
+        """
+        check_is_fitted(self)
+        return self._segmenter.predict(X)
+
+    def predict_proba(self, X: Any) -> Maps:
+        """Return the probability of each class at each pixel.
+
+        Returns
+        -------
+        array (n, n_classes, h, w), float32, or a list of them
+            A list where the images are of several sizes. Exclusive classes sum to 1.
+        """
+        check_is_fitted(self)
+        return self._segmenter.predict_proba(X)
+
+    def predict_proba_batches(self, X: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+        """Yield (indices, probabilities (b, n_classes, h, w)); a batch at a time is in memory."""
+        check_is_fitted(self)
+        return self._segmenter.predict_proba_batches(X)
+
+    def score(self, X: Any, y: Any) -> float:
+        """Return the mean IoU of the foreground classes; pixels of -1 do not count."""
+        check_is_fitted(self)
+        return float(self._segmenter.score(X, y))
+
+    @property
+    def n_classes_(self) -> int:
+        """Number of mask ids with the background, or of channels of multi-label masks."""
+        return self._segmenter.n_classes_
+
+    @property
+    def multilabel_(self) -> bool:
+        """Whether a pixel may be of several classes."""
+        return self._segmenter.multilabel_
+
+    @property
+    def network_(self) -> Any:
+        """The network that answers."""
+        return self._segmenter.network_
+
+    @property
+    def history_(self) -> dict[str, NDArray[Any]]:
+        """Mean of each loss term of the segmenter that answers, epoch by epoch."""
+        return self._segmenter.history_
+
+    @property
+    def n_channels_(self) -> int:
+        """Number of image channels."""
+        return self._segmenter.n_channels_
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features, when fitted on rows."""
+        return self._segmenter.n_features_in_
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags: targets are masks, not single labels."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = False
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,182 @@
+"""The masks that a pseudo-labeler draws: asked for, checked, and thinned out by confidence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing
+
+Mask = NDArray[Any]
+
+
+@contextmanager
+def blamed(labeler: Any, phase: str) -> Iterator[None]:
+    """Name the phase and the labeler in whatever goes wrong.
+
+    Raises
+    ------
+    RuntimeError
+        From the error, with its text.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise RuntimeError(
+            f"The pseudo-labeler {labeler!r:.120} failed while {phase}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def draw_masks(
+    labeler: Any,
+    X: Any,
+    chosen: NDArray[np.intp],
+    labels: NDArray[np.int64] | None,
+    *,
+    shapes: list[tuple[int, ...]],
+    n_ids: int,
+) -> list[Mask]:
+    """Ask a fitted labeler for the masks of the chosen images.
+
+    Parameters
+    ----------
+    labeler : pseudo-labeler
+        Fitted.
+    X : images
+        All n of them.
+    chosen : array of int, shape (m,)
+        Which to draw masks for.
+    labels : array of shape (n,) or (n, k), optional
+        Of all images, -1 where nobody said.
+    shapes : list of tuple
+        The shape of each of the n masks: (h, w), or (k, h, w) if multi-label.
+    n_ids : int
+        Ids run from 0 to ``n_ids - 1``, and -1 is "does not commit itself".
+
+    Returns
+    -------
+    list of m arrays
+        int8 or int16.
+
+    Raises
+    ------
+    RuntimeError
+        Naming the labeler and the sample at which it fails, or whose mask is none.
+    """
+    drawn = _asked(labeler, X, chosen, labels)
+    if len(drawn) != len(chosen):
+        raise RuntimeError(
+            f"The pseudo-labeler {labeler!r:.120} drew {len(drawn)} masks for {len(chosen)} images."
+        )
+    dtype = np.min_scalar_type(-n_ids)
+    masks = []
+    for number, mask in zip(chosen.tolist(), drawn, strict=True):
+        with blamed(labeler, f"drawing the mask of sample {number}"):
+            masks.append(_checked(np.asarray(mask), shapes[number], n_ids).astype(dtype))
+    return masks
+
+
+def _asked(labeler: Any, X: Any, chosen: NDArray[np.intp], labels: NDArray[np.int64] | None) -> Any:
+    def ask(rows: NDArray[np.intp]) -> Any:
+        told = {} if labels is None else {"labels": labels[rows]}
+        return labeler.predict(_safe_indexing(X, rows), **told)
+
+    try:
+        return ask(chosen)
+    except Exception as together:
+        for number in chosen.tolist():
+            with blamed(labeler, f"drawing the mask of sample {number}"):
+                ask(np.array([number]))
+        message = f"drawing the masks of samples {chosen[0]} to {chosen[-1]}, though of each alone"
+        with blamed(labeler, f"{message} it can"):
+            raise together
+
+
+def _checked(mask: Mask, shape: tuple[int, ...], n_ids: int) -> Mask:
+    if mask.shape != shape:
+        raise ValueError(f"it has shape {mask.shape}; expected {shape}, as the image has.")
+    whole = np.rint(mask)
+    if not np.array_equal(whole, mask) or mask.min() < -1 or mask.max() >= n_ids:
+        raise ValueError(
+            f"it holds {np.unique(mask)[[0, -1]].tolist()}; expected ids from 0 to {n_ids - 1}, "
+            "and -1 where the labeler does not commit itself."
+        )
+    return whole
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which pixels of pseudo masks are trusted.
+
+    A pixel's confidence is the probability that the labeler gives to what it drew there.
+
+    Parameters
+    ----------
+    min_confidence : float
+        Pixels of less are not trusted.
+    kept_share : float
+        Share of the pixels that is kept, the most confident ones.
+    class_balanced : bool
+        Whether that is the share of each class by itself, or of all pixels together.
+    """
+
+    min_confidence: float = 0.0
+    kept_share: float = 1.0
+    class_balanced: bool = True
+
+    @property
+    def trusts_all(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.min_confidence <= 0 and self.kept_share >= 1
+
+    def apply(self, masks: list[Mask], probabilities: Any) -> list[Mask]:
+        """Return the masks with -1 at the pixels that are not trusted.
+
+        Parameters
+        ----------
+        masks : list of m arrays (h, w) or (k, h, w)
+            Ids, or (multi-label) 0 and 1; -1 stays.
+        probabilities : array (m, n_classes, h, w), or list of m arrays (n_classes, h, w)
+            Of each class; exclusive classes have the background first.
+
+        Returns
+        -------
+        list of m arrays
+            New ones.
+        """
+        pairs = zip(masks, probabilities, strict=True)
+        confidences = [_confidence(mask, np.asarray(maps)) for mask, maps in pairs]
+        kinds = [_kinds(mask) if self.class_balanced else np.sign(mask + 1) for mask in masks]
+        limits = self._limits(confidences, kinds)
+        return [
+            np.where(confidence >= limits[kind], mask, -1).astype(mask.dtype)
+            for mask, confidence, kind in zip(masks, confidences, kinds, strict=True)
+        ]
+
+    def _limits(self, confidences: list[Mask], kinds: list[Mask]) -> NDArray[np.float64]:
+        """Find the least confidence of each kind of pixel; kind 0 is of no commitment."""
+        limits = np.full(1 + max(int(kind.max()) for kind in kinds), self.min_confidence)
+        for number in range(1, len(limits)) if self.kept_share < 1 else ():
+            values = [c[kind == number] for c, kind in zip(confidences, kinds, strict=True)]
+            pixels = np.concatenate(values)
+            if len(pixels):
+                least = np.quantile(pixels, 1 - self.kept_share, method="higher")
+                limits[number] = max(self.min_confidence, float(least))
+        return limits
+
+
+def _confidence(mask: Mask, probabilities: Mask) -> Mask:
+    if mask.ndim == 3:
+        return np.where(mask == 1, probabilities, 1 - probabilities)
+    return np.take_along_axis(probabilities, np.maximum(mask, 0)[None].astype(np.intp), 0)[0]
+
+
+def _kinds(mask: Mask) -> NDArray[np.intp]:
+    """Number what a pixel may be drawn as from 1 on: ids, or 0 and 1 of each channel."""
+    kinds = mask.astype(np.intp) + 1
+    if mask.ndim == 3:
+        kinds[kinds > 0] += 2 * np.nonzero(kinds > 0)[0]
+    return kinds

@@ -1,0 +1,131 @@
+"""Cross-validation where some samples have no label: they are trained on, and never scored."""
+
+import os
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import BaseCrossValidator, check_cv
+from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
+from sklearn.utils.validation import _num_samples, check_consistent_length
+
+Indices = NDArray[np.intp]
+
+
+class SemiSupervisedSplit(BaseCrossValidator):
+    """Split the labeled samples; unlabeled ones are in every training fold and in no test fold.
+
+    Parameters
+    ----------
+    cv : int or splitter
+        Splits the labeled samples as if they were all: a number of folds, stratified where `y` is
+        labels of one dimension, or any splitter of scikit-learn's form, such as ``GroupKFold()``.
+
+    Notes
+    -----
+    With ``groups``, which keep a patient's images together, an unlabeled sample is left out of
+    those training folds whose test fold holds its group: an image of a patient is scored by no one
+    who saw that patient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf import SemiSupervisedSplit
+    >>> y = np.array([0, -1, 1, 0, -1, 1])
+    >>> for train, test in SemiSupervisedSplit(cv=2).split(y, y):
+    ...     print(train, test)
+    [1 3 4 5] [0 2]
+    [0 1 2 4] [3 5]
+    """
+
+    def __init__(self, cv: Any = 5) -> None:
+        self.cv = cv
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Indices, Indices]]:
+        """Yield the indices of each training and test fold.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n samples; only their number matters.
+        y : array of shape (n,), (n, k), (n, h, w) or (n, k, h, w), or list of n
+            Labels or masks: -1, a row or a mask of nothing but -1, and None are unlabeled. Masks
+            are not handed on to `cv`.
+        groups : array of shape (n,), optional
+            Group of each sample, for `cv`.
+
+        Yields
+        ------
+        train, test : array of int
+            In ascending order, but the test fold in the order of `cv`.
+
+        Raises
+        ------
+        ValueError
+            If `y` is missing, of another length, or has no label at all.
+        """
+        if y is None:
+            raise ValueError("SemiSupervisedSplit needs y, which tells what is labeled; y is None.")
+        check_consistent_length(np.empty(_num_samples(X)), y, groups)
+        known, labels, of_known = part = labeled_part(y, groups)
+        if not len(known):
+            raise ValueError(
+                f"Nothing to score: none of the {_num_samples(X)} samples has a label."
+            )
+        kept = unknown = np.setdiff1d(np.arange(_num_samples(X)), known)
+        for train, test in self._splitter(labels).split(*part):
+            if groups is not None:
+                kept = unknown[~np.isin(np.asarray(groups)[unknown], of_known[test])]
+            yield np.sort(np.concatenate([known[train], kept])), known[test]
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of splits; `y` and `groups` are needed where that of `cv` needs them.
+
+        Parameters
+        ----------
+        X, y, groups
+            As in :meth:`split`.
+
+        Returns
+        -------
+        int
+            The number.
+        """
+        if y is None:
+            return self._splitter(None).get_n_splits(X, y, groups)
+        part = labeled_part(y, groups)
+        return self._splitter(part[1]).get_n_splits(*part)
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Return what `cv` asks for: groups, where it is a splitter of groups."""
+        return get_routing_for_object(self._splitter(None))
+
+    def _splitter(self, labels: Any) -> Any:
+        if not isinstance(self.cv, Integral) and not callable(getattr(self.cv, "get_n_splits", 0)):
+            raise TypeError(
+                f"cv={self.cv!r:.80}; expected a number of folds, or a splitter such as "
+                "GroupKFold()."
+            )
+        return check_cv(self.cv, labels, classifier=True)
+
+
+def labeled_part(y: Any, groups: Any) -> tuple[Indices, Any, Any]:
+    """Return the indices, labels and groups of the labeled samples; None for masks as labels."""
+    if hasattr(y, "dtype") and y.dtype != np.object_:
+        values = np.asarray(y)
+        labeled, masks = (values.reshape(len(values), -1) != -1).any(axis=1), values.ndim > 2
+    else:
+        labeled = np.array([says_something(each) for each in y], dtype=bool)
+        masks = any(m is None or isinstance(m, os.PathLike) or np.ndim(m) > 1 for m in y)
+    known = np.flatnonzero(labeled)
+    labels = None if masks else np.asarray(y)[known]
+    return known, labels, None if groups is None else np.asarray(groups)[known]
+
+
+def says_something(item: Any) -> bool:
+    """Tell -1, nothing but -1, and None from the rest; a file is taken to say something."""
+    if item is None:
+        return False
+    return isinstance(item, str | os.PathLike) or bool((np.asarray(item) != -1).any())

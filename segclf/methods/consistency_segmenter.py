@@ -1,0 +1,224 @@
+"""Consistency: what the network sees in an image does not change with the image's colors.
+
+On images without a mask, the features just before the classifier shall point the same way for an
+image and for the same image with other brightness and contrast. The first step of the semi-
+supervised reference of S4C (its [32]): Hooper et al., "Evaluating semi-supervision methods for
+medical image segmentation: applications in cardiac magnetic resonance imaging", Journal of Medical
+Imaging 2023. The second step is self-training, with such a segmenter as the teacher.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+
+from segclf.base import Segmenter
+from segclf.data import Augmentation, Sampler, Samples, TwoStreamSampler, as_augmentation
+from segclf.losses import get_loss
+from segclf.losses.targets import weighted_mean
+from segclf.networks import SegmentationNetwork, segmentation_network
+from segclf.objectives import Batch, Objective, Progress, image_label_loss
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ConsistencySegmenter(Segmenter):
+    """Segment images with a network whose features do not depend on photometric changes.
+
+    Parameters
+    ----------
+    architecture : str
+        "unet", as in the paper, or another name of `segclf.networks`.
+    encoder : str
+        "tiny", or a name of segmentation-models-pytorch or timm.
+    encoder_weights : path or None
+        A local file of pretrained weights; None starts from scratch.
+    loss : str or callable
+        As in `SupervisedSegmenter`; the paper's is the cross-entropy.
+    consistency_weight : float
+        Weight of the consistency of images without a mask; 1 in the paper's code.
+    photometric : None, str, Augmentation or callable
+        The change of colors; it must not move anything. None: brightness and contrast by half,
+        saturation by half, noise and slight blur.
+    n_labeled : int or None
+        Number of images with a mask in each batch; the rest has none. None: a fifth of the batch,
+        as in the paper's code (one batch with masks, four without, to a step).
+    label_weight : float
+        Weight of the image-level term of labeled images without a mask.
+
+    Notes
+    -----
+    Of the paper's code are Adam with a learning rate of 1e-4, 500 epochs, 32 images with a mask to
+    a step, and changes by Equalize, AutoContrast, Sharpness and Cutout, which are not among ours.
+    `augmentation` comes first, for image and mask alike, and the photometric change after it.
+
+    See Also
+    --------
+    PseudoLabelSemiSupervised : The second step, with ``labeler="self_training"``.
+
+    Examples
+    --------
+    >>> from segclf import ConsistencySegmenter
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> masks = [*shapes.masks[:4], None, None, None, None]
+    >>> segmenter = ConsistencySegmenter(encoder="tiny", max_epochs=1, random_state=0)
+    >>> sorted(segmenter.fit(shapes.images, masks).history_)
+    ['consistency', 'epoch', 'learning_rate', 'loss', 'seconds', 'segmentation']
+    """
+
+    architecture: str = "unet"
+    encoder: str = "resnet18"
+    encoder_weights: Any = None
+    loss: Any = "cross_entropy"
+    consistency_weight: float = 1.0
+    photometric: Any = None
+    n_labeled: int | None = None
+    label_weight: float = 1.0
+
+    _learns_from_unlabeled: ClassVar[bool] = True
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Segmenter._parameter_constraints,
+        "architecture": [str],
+        "encoder": [str],
+        "loss": [str, callable],
+        "consistency_weight": [Interval(Real, 0, None, closed="left")],
+        "n_labeled": [Interval(Integral, 1, None, closed="left"), None],
+        "label_weight": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def _make_sampler(self, samples: Samples) -> Sampler | None:
+        labeled = samples.with_mask()
+        if labeled.all():
+            return None
+        n_labeled = self.n_labeled or -(-self.batch_size // 5)
+        if n_labeled > self.batch_size:
+            raise ValueError(
+                f"n_labeled={n_labeled} images of a batch with batch_size={self.batch_size}; "
+                "expected batch_size or less."
+            )
+        return TwoStreamSampler(labeled, n_labeled, self.batch_size - n_labeled)
+
+    def _make_objective(self, samples: Samples) -> Objective:
+        network = segmentation_network(
+            architecture=self.architecture,
+            encoder=self.encoder,
+            encoder_weights=self.encoder_weights,
+            in_channels=samples.images.n_channels,
+            n_classes=self.n_classes_,
+        )
+        return PhotometricConsistency(
+            network,
+            loss=self.loss,
+            consistency_weight=self.consistency_weight,
+            photometric=as_augmentation(self.photometric) or PHOTOMETRIC,
+            label_weight=self.label_weight,
+        )
+
+
+PHOTOMETRIC = Augmentation(
+    brightness=0.5,
+    contrast=0.5,
+    saturation=0.5,
+    noise=0.1,
+    blur=(0.1, 1.0),
+    blur_probability=0.5,
+)
+
+
+class PhotometricConsistency(Objective):
+    """A segmentation loss where there is a mask, the consistency of features where there is none.
+
+    Parameters
+    ----------
+    network : SegmentationNetwork
+        From images to pixel scores.
+    loss : str or callable
+        Name of the segmentation loss, or a function of that form.
+    consistency_weight : float
+        Weight of the consistency.
+    photometric : callable
+        Changes images, called as an `Augmentation` is.
+    label_weight : float
+        Weight of the image-level term.
+    """
+
+    def __init__(
+        self,
+        network: SegmentationNetwork,
+        *,
+        loss: Any,
+        consistency_weight: float,
+        photometric: Any,
+        label_weight: float,
+    ) -> None:
+        super().__init__()
+        self.network: SegmentationNetwork = network
+        self.loss = get_loss(loss)
+        self.consistency_weight = consistency_weight
+        self.photometric = photometric
+        self.label_weight = label_weight
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the terms "segmentation", "consistency" and, where there are such, "label"."""
+        image, mask, weight = batch["image"], batch["mask"], batch.get("weight")
+        unlabeled = (mask < 0).flatten(1).all(dim=1)
+        with inputs_of(self.network.head) as features:
+            logits = self.network(image)
+            consistency = logits.sum() * 0
+            if unlabeled.any():
+                self.network(self._changed(image[unlabeled]))
+                consistency = mean_cosine_distance(
+                    features[0][unlabeled],
+                    features[1],
+                    sample_weight=None if weight is None else weight[unlabeled],
+                )
+        terms = {
+            "segmentation": self.loss(logits, mask, sample_weight=weight),
+            "consistency": self.consistency_weight * consistency,
+        }
+        if "label" in batch:
+            label_loss = image_label_loss(logits, batch["label"], sample_weight=weight)
+            terms["label"] = self.label_weight * label_loss
+        return terms
+
+    def _changed(self, image: Tensor) -> Tensor:
+        with torch.autocast(image.device.type, enabled=False):
+            # The estimator has seeded torch's own generator.
+            changed: Tensor = self.photometric(image, None, torch.default_generator)[0]
+        return changed
+
+
+@contextmanager
+def inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect what a module is given, call by call."""
+    collected: list[Tensor] = []
+    handle = module.register_forward_pre_hook(lambda _, inputs: collected.append(inputs[0]))
+    try:
+        yield collected
+    finally:
+        handle.remove()
+
+
+def mean_cosine_distance(
+    features: Tensor, others: Tensor, *, sample_weight: Tensor | None = None
+) -> Tensor:
+    """Average 1 - cosine similarity of the feature vectors (n, d, h, w) over pixels, then images.
+
+    Examples
+    --------
+    >>> one, other = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])
+    >>> mean_cosine_distance(one[None, :, None, None], other[None, :, None, None]).item()
+    1.0
+    """
+    similarity = cosine_similarity(features.float(), others.float(), dim=1)
+    distance = 1 - similarity.flatten(1).mean(dim=1)
+    return weighted_mean(
+        distance, torch.ones_like(distance) if sample_weight is None else sample_weight
+    )

@@ -1,0 +1,245 @@
+"""Distillation: a student learns a teacher's soft masks of images that nobody segmented.
+
+A teacher trained on the few masks there are says, pixel by pixel, how probable each class is; a
+fresh student learns these probabilities on the many images without a mask, and beats its teacher.
+Gadgil, Endo, Wen, Ng and Rajpurkar, "CheXseg: Combining Expert Annotations with DNN-generated
+Saliency Maps for X-ray Segmentation", arXiv version 1, section 4.2 and Appendix B.4 (the later
+version leaves it out).
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.callback import CallbackContext, with_callbacks
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.base import MetaSegmenter, Segmenter
+from segclf.base.front_door import check_weights
+from segclf.base.parts import as_a_part
+from segclf.data import Masks, Samples, as_masks
+from segclf.methods.supervised_segmenter import SupervisedSegmenter
+from segclf.objectives import Distillation, Objective
+
+
+@dataclass(eq=False, repr=False)
+class DistilledSegmenter(MetaSegmenter):
+    """Segment images with a student of a segmenter.
+
+    The teacher sees each batch as the student does: augmented, and at the student's `image_size`.
+
+    Parameters
+    ----------
+    teacher : segmenter, FrozenEstimator or None
+        Cloned and fitted on all that is passed; a fitted one inside
+        ``sklearn.frozen.FrozenEstimator`` is used as it is, and then no masks are needed. None
+        means ``SupervisedSegmenter()``.
+    student : Segmenter or None
+        Of one network, which is trained as its parameters say but for its loss. None means a
+        `SupervisedSegmenter` with the teacher's network and parameters as far as it has them,
+        starting where the teacher's pretrainer ended, as in the paper (Appendix B.4: Adam, a
+        learning rate of 1e-3).
+    temperature : float
+        What the scores of both are divided by before the sigmoid; 10 in Appendix B.4. The higher,
+        the more the loss is the squared distance of the scores.
+    scale_by_temperature : bool
+        Whether the loss is multiplied by the square of `temperature`, as in Hinton et al. (2015);
+        not so in CheXseg. Adam hardly notices; SGD and a weight decay do.
+    on : {"unlabeled", "all"}
+        Which images the student learns from: those without a mask (an image labeled 0 has an empty
+        one), as in the paper, or all. Where every image has a mask, it is all.
+    random_state : int, RandomState or None
+        Seeds teacher and student; None leaves them their own.
+
+    Attributes
+    ----------
+    student_ : Segmenter
+        The trained student, which answers.
+    teacher_ : segmenter
+        The fitted teacher: the supervised baseline beside the result.
+    n_iter_ : int
+        Number of epochs that the student was trained.
+
+    Examples
+    --------
+    >>> from segclf import DistilledSegmenter, SupervisedSegmenter
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> masks = [*shapes.masks[:4], None, None, None, None]
+    >>> teacher = SupervisedSegmenter(encoder="tiny", max_epochs=1)
+    >>> segmenter = DistilledSegmenter(teacher, random_state=0).fit(shapes.images, masks)
+    >>> segmenter.student_.encoder, segmenter.predict(shapes.images).shape
+    ('tiny', (8, 32, 32))
+    """
+
+    teacher: Any = None
+    student: Any = None
+    _: KW_ONLY
+    temperature: float = 10.0
+    scale_by_temperature: bool = False
+    on: str = "unlabeled"
+    random_state: Any = None
+
+    _answering: ClassVar[str] = "student_"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "teacher": [Segmenter, FrozenEstimator, None],
+        "student": [Segmenter, None],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "scale_by_temperature": ["boolean"],
+        "on": [StrOptions({"unlabeled", "all"})],
+        "random_state": ["random_state"],
+    }
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        labels: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Fit the teacher, then train the student on what it says of images.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        y : array (n, h, w) or (n, k, h, w), list or None
+            Masks, as for `Segmenter`: -1 is a pixel that nobody labeled, None in a list an image
+            without a mask.
+        labels : array of shape (n,) or (n, k), optional
+            The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
+            indicator. For the teacher.
+        sample_weight : array of shape (n,), optional
+            Weight of each image, for both.
+        groups : array of shape (n,), optional
+            Group of each image; validation splits keep groups together.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        self._validate_params()
+        check_student(self.student)
+        told = {"labels": labels, "sample_weight": sample_weight, "groups": groups}
+        told = {name: value for name, value in told.items() if value is not None}
+        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
+        n_parts = 1 if isinstance(self.teacher, FrozenEstimator) else 2
+        context = self._init_callback_context(max_subtasks=n_parts)
+        context.call_on_fit_task_begin(estimator=self)
+        teacher = self._fitted_teacher(context, seeds[0], X, y, told)
+        student = self._part(partial(student_of, teacher), self.student, seeds[1])
+        with as_a_part(context.subcontext(task_name="student"), student):
+            self._teach(student, teacher, X, y, **told)
+        # The student first: of the networks in a file, `transfer` takes the first that fits.
+        self.student_, self.teacher_, self.n_iter_ = student, teacher, student.n_iter_
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        return self
+
+    def _fitted_teacher(
+        self, context: CallbackContext, seed: int, X: Any, y: Any, told: dict[str, Any]
+    ) -> Any:
+        if isinstance(self.teacher, FrozenEstimator):
+            teacher = self.teacher.estimator
+        else:
+            teacher = self._part(SupervisedSegmenter, self.teacher, seed)
+            with as_a_part(context.subcontext(task_name="teacher"), teacher):
+                teacher.fit(X, y, **told)
+        check_teacher(teacher)
+        return teacher
+
+    def _part(self, default: Callable[[], Any], given: Any, seed: int) -> Any:
+        part = default() if given is None else clone(given)
+        if self.random_state is not None and "random_state" in part.get_params(deep=False):
+            part.set_params(random_state=int(seed))
+        return part
+
+    def _teach(
+        self,
+        student: Segmenter,
+        teacher: Any,
+        X: Any,
+        y: Any,
+        *,
+        labels: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> None:
+        """Train the student's network on the teacher's scores of the chosen images."""
+        images = student._open(X)
+        check_consistent_length(np.empty(len(images)), labels, groups)
+        student.n_classes_, student.multilabel_ = teacher.n_classes_, teacher.multilabel_
+        weights = check_weights(sample_weight, len(images))
+        samples = Samples(images=images, size=student.image_size_, weights=weights)
+        chosen = self._chosen(as_masks(y, len(images)), labels)
+        with_callbacks(Segmenter._learn)(
+            student,
+            samples.subset(chosen),
+            groups=None if groups is None else np.asarray(groups)[chosen],
+            X=X,
+            y=y,
+            wrap=partial(self._distillation, teacher),
+        )
+
+    def _distillation(self, teacher: Any, objective: Objective) -> Distillation:
+        return Distillation(
+            objective.network,
+            copy.deepcopy(teacher.network_),
+            temperature=self.temperature,
+            multilabel=teacher.multilabel_,
+            scale_by_temperature=self.scale_by_temperature,
+        )
+
+    def _chosen(self, masks: Masks, labels: Any) -> NDArray[np.intp]:
+        """Return the indices of the images that the student learns from."""
+        drawn = masks.known
+        if labels is not None:
+            labels = check_array(labels, ensure_2d=False, dtype=np.int64, input_name="labels")
+            drawn = drawn | (labels.reshape(len(masks), -1) == 0).all(axis=1)
+        everything = self.on == "all" or drawn.all()
+        return np.arange(len(masks)) if everything else np.flatnonzero(~drawn)
+
+
+def check_student(student: Any) -> None:
+    """Refuse a student that leaves the training to others."""
+    if isinstance(student, MetaSegmenter):
+        raise TypeError(
+            f"student={student!r:.120} trains no network of its own; expected a segmenter that "
+            "does, such as SupervisedSegmenter."
+        )
+
+
+def check_teacher(teacher: Any) -> None:
+    """Refuse a teacher that is not fitted, or that has no network of pixel scores."""
+    check_is_fitted(teacher)
+    if not isinstance(teacher, Segmenter) or not hasattr(teacher, "network_"):
+        raise TypeError(
+            f"teacher={teacher!r:.120} has no network that scores pixels; expected a segmenter of "
+            "segclf, or a fitted one inside FrozenEstimator."
+        )
+
+
+def student_of(teacher: Any) -> SupervisedSegmenter:
+    """Make a segmenter with the teacher's parameters and network, as far as it has them."""
+    while isinstance(teacher, MetaSegmenter):
+        teacher = teacher._segmenter
+    given = {**teacher.network_.recipe, **teacher.get_params(deep=False)}
+    given["image_size"] = teacher.image_size_
+    if hasattr(teacher, "pretrainer_"):
+        given["pretrainer"] = FrozenEstimator(teacher.pretrainer_)
+    student = SupervisedSegmenter()
+    ours = student.get_params(deep=False)
+    return clone(student.set_params(**{name: given[name] for name in given if name in ours}))

@@ -1,0 +1,295 @@
+"""Pseudo labels: a labeler draws the masks that nobody drew, and a fresh segmenter learns from all.
+
+Which labeler it is makes the method: the segmenter's own predictions (self-training; Lee, "Pseudo-
+label", ICML 2013 workshop), these corrected by image labels (Hooper et al., S4C, NeurIPS 2023,
+section 4.3), or maps of a classifier's attention (Gadgil et al., "CheXseg", MIDL 2021), whose
+mixing of experts' masks and drawn ones within each batch is here for all of them.
+"""
+
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.callback import CallbackContext, with_callbacks
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import check_consistent_length, has_fit_parameter
+
+from segclf.base import MetaSegmenter
+from segclf.base.front_door import check_weights
+from segclf.base.partly_known import PartlyKnown
+from segclf.base.pseudo_label_rounds import Outcome, Rounds
+from segclf.base.pseudo_masks import Selection
+from segclf.base.split import held_out
+from segclf.methods.supervised_segmenter import SupervisedSegmenter
+from segclf.metrics import mean_iou
+from segclf.registry import make_plugin
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PseudoLabelSemiSupervised(MetaSegmenter):
+    """Segment images with a segmenter that also learns from masks that a labeler drew.
+
+    In each round the labeler learns from what is known and draws a mask for every image without
+    one; then a fresh clone of `estimator` trains on experts' and drawn masks together. Image labels
+    are handed to the labeler, so that images labeled 0 get an empty mask.
+
+    Parameters
+    ----------
+    estimator : segmenter or None
+        What is trained; None means ``SupervisedSegmenter()``.
+    labeler : str or pseudo-labeler
+        A name among the installed pseudo-labelers, such as "boosted", "grad_cam", "irnet",
+        "pretrained", "self_training" or "thresholder", or an object. Where its parameter
+        ``teacher`` is None, the baseline is its teacher: `estimator` trained without drawn masks.
+    expert_probability : float or None
+        Probability that an image drawn for a batch has an expert's mask; .9 was best in CheXseg
+        (section 3.3). None: each image once an epoch. 0 and 1 train on one kind alone.
+    max_iter : int
+        Number of rounds, at most. From the second on, the last round's segmenter is the labeler's
+        ``teacher``; a labeler without this parameter has one round.
+    min_confidence : float
+        Drawn pixels of less become -1. Confidence is the probability of what was drawn, for which
+        the labeler must have ``predict_proba``. Images labeled 0 are certain.
+    kept_share : float
+        Share of the drawn pixels that is kept, the most confident ones, in each round.
+    class_balanced : bool
+        Whether that is the share of each class by itself, as in class-balanced self-training (Zou
+        et al., ECCV 2018, section 4), or of all pixels, where easy classes win.
+    baseline : bool
+        Whether `report_` compares with the same estimator trained without drawn masks.
+    validation_fraction : float
+        Share of the images with masks that is held out for `report_`, grouped where there are
+        groups, and stratified by whether they show anything. They train nothing. With 0 nothing is
+        held out, and with `baseline` both are measured by two-fold cross-fitting: for either half
+        of these images all is fitted again without their masks and labels, which takes about four
+        times as long.
+    random_state : int, RandomState or None
+        Seeds the labeler and the segmenters, all of which start alike; None leaves them their own.
+
+    Attributes
+    ----------
+    estimator_ : segmenter
+        The segmenter of the last round, which answers.
+    labeler_ : pseudo-labeler or None
+        The labeler of the last round; None where there was nothing to draw.
+    transduction_ : array (n, h, w) or (n, k, h, w), or list of n arrays
+        All masks as used in the last round; -1 throughout for an image that was dropped.
+    labeled_iter_ : array of shape (n,)
+        0 for an image with an expert's mask, the round in which it was first drawn for others, -1
+        for one that is not used.
+    n_iter_ : int
+        Number of rounds.
+    termination_condition_ : {"max_iter", "no_change", "all_labeled"}
+        "no_change": another round would draw, or drew, the same masks. "all_labeled": there was
+        nothing to draw.
+    report_ : dict
+        Mean IoU of the ``result`` and of the ``baseline`` (the same annotations without drawn
+        masks, for as many steps as if none was dropped) on the same ``samples``, and how they were
+        ``measured``: "held_out", "cross_fitted", or "not", for want of something to compare.
+        A labeler's errors confirm themselves: look here whether the result beats its baseline.
+
+    See Also
+    --------
+    SegmentationClassifier : Hands the labels of images over by itself.
+
+    Examples
+    --------
+    >>> from segclf import PseudoLabelSemiSupervised, SupervisedSegmenter
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> masks = [*shapes.masks[:4], None, None, None, None]
+    >>> estimator = SupervisedSegmenter(encoder="tiny", max_epochs=1)
+    >>> segmenter = PseudoLabelSemiSupervised(estimator, labeler="thresholder", random_state=0)
+    >>> segmenter.fit(shapes.images, masks).labeled_iter_
+    array([0, 0, 0, 0, 1, 1, 1, 1])
+    >>> sorted(segmenter.report_)
+    ['baseline', 'measured', 'result', 'samples']
+    """
+
+    estimator: Any = field(default=None, kw_only=False)
+    labeler: Any = "self_training"
+    expert_probability: float | None = 0.9
+    max_iter: int = 1
+    min_confidence: float = 0.0
+    kept_share: float = 1.0
+    class_balanced: bool = True
+    baseline: bool = True
+    validation_fraction: float = 0.0
+    random_state: Any = None
+
+    _answering: ClassVar[str] = "estimator_"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict", "predict_proba"]), None],
+        "labeler": [str, HasMethods(["fit", "predict"])],
+        "expert_probability": [Interval(Real, 0, 1, closed="both"), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "min_confidence": [Interval(Real, 0, 1, closed="both")],
+        "kept_share": [Interval(Real, 0, 1, closed="right")],
+        "class_balanced": ["boolean"],
+        "baseline": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        labels: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Let the labeler draw, and train on all masks.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        y : array (n, h, w) or (n, k, h, w), list or None
+            Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks of 0,
+            1 and -1. A list may hold paths, and None for an image without a mask.
+        labels : array of shape (n,) or (n, k), optional
+            The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
+            indicator.
+        sample_weight : array of shape (n,), optional
+            Weight of each image.
+        groups : array of shape (n,), optional
+            Group of each image; what is held out is whole groups.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        RuntimeError
+            Where the labeler fails, naming its phase, the labeler and the sample; the estimator is
+            then as it was before.
+        """
+        self._validate_params()
+        known = self._check(X, y, labels, {"sample_weight": sample_weight, "groups": groups})
+        split, *seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
+        context = self._init_callback_context(max_subtasks=None)
+        rounds = self._make_rounds(seeds, context)
+        context.call_on_fit_task_begin(estimator=self)
+        kept_back = _held_out(known, self.validation_fraction, split)
+        outcome = rounds.run(known.hide(kept_back))
+        report = self._report(rounds, known, outcome, kept_back, split)
+        self.estimator_, self.labeler_ = outcome.estimator, outcome.labeler
+        pairs = zip(known.masks, outcome.masks, strict=True)
+        self.transduction_ = known.fill([drawn if mask is None else mask for mask, drawn in pairs])
+        self.labeled_iter_ = np.where(known.expert, 0, outcome.drawn_in)
+        self.n_iter_, self.termination_condition_ = outcome.n_iter, outcome.condition
+        self.report_ = report
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        return self
+
+    def _check(self, X: Any, y: Any, labels: Any, told: dict[str, Any]) -> PartlyKnown:
+        """Check everything at once, by a plain segmenter's front door: errors number all of X."""
+        door = SupervisedSegmenter(image_shape=getattr(self.estimator, "image_shape", None))
+        images = door._open(X)
+        samples = door._check_targets(images, y, labels)
+        check_weights(told["sample_weight"], len(images))
+        check_consistent_length(np.empty(len(images)), told["groups"])
+        masks: Any = samples.masks
+        given = (masks[index] for index in range(len(images)))
+        depth = (door.n_classes_,) if door.multilabel_ else ()
+        n_ids = 2 if door.multilabel_ else door.n_classes_
+        return PartlyKnown(
+            X=X,
+            masks=[None if m is None else m.astype(np.min_scalar_type(-n_ids)) for m in given],
+            labels=samples.labels,
+            told=told,
+            shapes=[(*depth, *size) for size in images.sizes().tolist()],
+            n_classes=door.n_classes_,
+            n_ids=n_ids,
+            hidden=np.zeros(len(images), dtype=bool),
+        )
+
+    def _make_rounds(self, seeds: list[int], context: CallbackContext) -> Rounds:
+        estimator = SupervisedSegmenter() if self.estimator is None else clone(self.estimator)
+        mixes = self.expert_probability is not None
+        if mixes and not has_fit_parameter(estimator, "sampler"):
+            raise ValueError(
+                f"expert_probability={self.expert_probability} mixes batches by a sampler, which "
+                f"{type(estimator).__name__}.fit does not take; expected None."
+            )
+        labeler = clone(make_plugin("pseudo_labeler", self.labeler))
+        for part, seed in zip((estimator, labeler), seeds, strict=True):
+            if self.random_state is not None and "random_state" in part.get_params(deep=False):
+                part.set_params(random_state=seed)
+        return Rounds(
+            estimator=estimator,
+            labeler=labeler,
+            expert_probability=self.expert_probability,
+            max_iter=self.max_iter,
+            selection=Selection(self.min_confidence, self.kept_share, self.class_balanced),
+            owner=self,
+            context=context,
+        )
+
+    def _report(
+        self,
+        rounds: Rounds,
+        known: PartlyKnown,
+        outcome: Outcome,
+        kept_back: NDArray[np.intp],
+        seed: int,
+    ) -> dict[str, Any]:
+        """Score the result, and the baseline beside it, on images that neither has seen."""
+        if len(kept_back):
+            parts, measured = [kept_back], "held_out"
+        else:
+            worth_it = self.baseline and outcome.n_iter > 0
+            parts, measured = _halves(known, seed) if worth_it else [], "cross_fitted"
+        if not parts:
+            return {"measured": "not"}
+        answers: dict[str, list[Any]] = {"result": [], "baseline": []}
+        for part in parts:
+            X, rest = _safe_indexing(known.X, part), known.hide(part)
+            ours = outcome if len(kept_back) else rounds.run(rest)
+            for name, segmenter in self._compared(rounds, rest, ours).items():
+                answers[name] += list(segmenter.predict(X))
+        rows = np.concatenate(parts)
+        truth = [known.masks[row] for row in rows]
+        scores = {
+            name: mean_iou(truth, masks, n_classes=known.n_classes)
+            for name, masks in answers.items()
+            if masks
+        }
+        return {"measured": measured, "samples": rows, **scores}
+
+    def _compared(self, rounds: Rounds, known: PartlyKnown, ours: Outcome) -> dict[str, Any]:
+        compared = {"result": ours.estimator}
+        if self.baseline:
+            plain = ours.baseline if ours.n_iter else ours.estimator
+            compared["baseline"] = rounds.baseline(known) if plain is None else plain
+        return compared
+
+
+def _halves(known: PartlyKnown, seed: int) -> list[NDArray[np.intp]]:
+    """Split the images with masks in two; not at all where there is only one, or one group."""
+    experts, groups = np.flatnonzero(known.expert), known.told["groups"]
+    if len(experts if groups is None else np.unique(np.asarray(groups)[experts])) < 2:
+        return []
+    half = _held_out(known, 0.5, seed)
+    return [half, np.setdiff1d(experts, half)]
+
+
+def _held_out(known: PartlyKnown, fraction: float, seed: int) -> NDArray[np.intp]:
+    """Choose images with masks, whole groups, stratified by whether they show anything."""
+    experts, groups = np.flatnonzero(known.expert), known.told["groups"]
+    if fraction == 0:
+        return experts[:0]
+    shows = np.array([(mask > 0).any() for mask in known.masks if mask is not None])
+    if groups is not None:
+        groups = np.asarray(groups)[experts]
+    return experts[held_out(experts, fraction, shows, groups, seed)]

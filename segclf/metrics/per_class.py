@@ -1,0 +1,112 @@
+"""Overlap of true and predicted masks, class by class."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.metrics.overlap import Masks, dices, ious, selected
+from segclf.metrics.pixel_counts import count_pixels
+
+
+def iou_per_class(
+    y_true: Masks,
+    y_pred: Masks,
+    *,
+    n_classes: int | None = None,
+    per_image: bool = False,
+    empty: Literal["ignore"] | float = "ignore",
+    include_background: bool = False,
+) -> NDArray[np.float64]:
+    """Compute the intersection over union (Jaccard index) of each class.
+
+    The public code of CheXseg (Gadgil et al., MIDL 2021) has two definitions, both the mean of
+    this over the classes: pixels summed over the data set where thresholds are chosen, and
+    ``per_image=True`` in the test.
+
+    Parameters
+    ----------
+    y_true : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
+    y_pred : array or list like `y_true`
+    n_classes : int, optional
+        All as in :func:`mean_iou`.
+    per_image : bool, default=False
+        False sums pixels over the data set. True scores every image by itself and averages, for
+        each class, the images.
+    empty : "ignore" or float, default="ignore"
+        Score of a class that is neither true nor predicted (with `per_image`: in an image); left
+        out by default. A class (of an image) without labeled pixels always is.
+    include_background : bool, default=False
+        Whether id 0 is a class, the first of the result. All channels of multi-label masks are.
+
+    Returns
+    -------
+    array of shape (n_classes - 1,) or (n_classes,)
+        Without or with the background; NaN for a class that is left out everywhere.
+
+    Raises
+    ------
+    ValueError
+        If numbers, shapes or ids of masks do not fit; the message names the sample.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import iou_per_class
+    >>> y_true, y_pred = np.array([[[1, 1, 2, 0]]]), np.array([[[1, 2, 2, 0]]])
+    >>> iou_per_class(y_true, y_pred, n_classes=4)
+    array([0.5, 0.5, nan])
+    """
+    counts = count_pixels(y_true, y_pred, n_classes=n_classes)
+    counts = selected(counts, per_image=per_image, include_background=include_background)
+    return _mean_of_columns(ious(counts, empty))
+
+
+def dice_per_class(
+    y_true: Masks,
+    y_pred: Masks,
+    *,
+    n_classes: int | None = None,
+    per_image: bool = False,
+    empty: Literal["ignore"] | float = "ignore",
+    include_background: bool = False,
+) -> NDArray[np.float64]:
+    """Compute the Dice coefficient (F1 of pixels) of each class.
+
+    Parameters
+    ----------
+    y_true : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
+    y_pred : array or list like `y_true`
+    n_classes : int, optional
+    per_image : bool, default=False
+    empty : "ignore" or float, default="ignore"
+    include_background : bool, default=False
+        All as in :func:`iou_per_class`.
+
+    Returns
+    -------
+    array of shape (n_classes - 1,) or (n_classes,)
+        Without or with the background; NaN for a class that is left out everywhere.
+
+    Raises
+    ------
+    ValueError
+        If numbers, shapes or ids of masks do not fit; the message names the sample.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import dice_per_class
+    >>> dice_per_class(np.array([[[1, 1, 2, 0]]]), np.array([[[1, 2, 2, 2]]])).round(2)
+    array([0.67, 0.5 ])
+    """
+    counts = count_pixels(y_true, y_pred, n_classes=n_classes)
+    counts = selected(counts, per_image=per_image, include_background=include_background)
+    return _mean_of_columns(dices(counts, empty))
+
+
+def _mean_of_columns(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average the rows of each column without what is NaN; of nothing, NaN."""
+    known = ~np.isnan(scores)
+    total, n_known = scores.sum(axis=0, where=known), known.sum(axis=0)
+    return np.divide(total, n_known, out=np.full(scores.shape[1], np.nan), where=n_known > 0)

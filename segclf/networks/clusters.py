@@ -1,0 +1,148 @@
+"""Clusters of directions: mini-batch k-means on the unit sphere.
+
+Vectors of length 1 that point the same way belong together, so the nearest centroid by distance is
+the one of the largest dot product too. Dhillon and Modha, "Concept decompositions for large sparse
+text data using clustering", Machine Learning 2001; Sculley, "Web-scale k-means clustering", WWW
+2010.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, one_hot
+
+N_FIRST_BATCHES = 20
+N_ITERATIONS = 20
+# Of a batch; all pixels of twenty batches would take gigabytes.
+MOST_POINTS = 2**13
+
+
+class Clusters(nn.Module):
+    """Centroids of length 1, as buffers: nothing but k-means moves them.
+
+    Parameters
+    ----------
+    n_clusters : int
+        How many, k.
+    feature_size : int
+        Length of the vectors, d.
+
+    Attributes
+    ----------
+    centroids : Tensor of shape (k, d)
+        At random until learned.
+    counts : Tensor of shape (k,)
+        Sum of the weights of the points that each cluster got while it was learned.
+
+    Examples
+    --------
+    >>> clusters = Clusters(2, 2)
+    >>> points = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> clusters.start(points, torch.ones(3))
+    >>> clusters.counts.sort().values
+    tensor([1., 2.])
+    """
+
+    centroids: Tensor
+    counts: Tensor
+    sums: Tensor
+
+    def __init__(self, n_clusters: int, feature_size: int) -> None:
+        super().__init__()
+        self.register_buffer("centroids", normalize(torch.randn(n_clusters, feature_size)))
+        self.register_buffer("counts", torch.zeros(n_clusters))
+        self.register_buffer("sums", torch.zeros(n_clusters, feature_size), persistent=False)
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Return the cosine between features (n, d, h, w) and each centroid, (n, k, h, w)."""
+        # Half precision would make neighbors of many centroids.
+        with torch.autocast(features.device.type, enabled=False):
+            unit = normalize(features.float(), dim=1)
+            return torch.einsum("kd,ndhw->nkhw", self.centroids, unit)
+
+    @torch.no_grad()
+    def start(self, points: Tensor, weight: Tensor) -> None:
+        """Forget the clusters, and find new ones by k-means++ and Lloyd's iterations.
+
+        Parameters
+        ----------
+        points : Tensor of shape (m, d)
+            Of length 1; at least one.
+        weight : Tensor of shape (m,)
+            Weight of each.
+        """
+        self.centroids = _seeds(points, weight, len(self.centroids))
+        for _ in range(N_ITERATIONS):
+            self.sums.zero_()
+            self.counts.zero_()
+            self.update(points, weight)
+            self._revive(points, weight)
+
+    @torch.no_grad()
+    def update(self, points: Tensor, weight: Tensor) -> None:
+        """Take points in: each centroid is the mean direction of all that it ever got."""
+        shares = one_hot((points @ self.centroids.T).argmax(dim=1), len(self.centroids))
+        shares = shares.to(points.dtype) * weight[:, None]
+        self.sums += shares.T @ points
+        self.counts += shares.sum(dim=0)
+        alive = (self.counts > 0)[:, None]
+        self.centroids = torch.where(alive, normalize(self.sums), self.centroids)
+
+    def _revive(self, points: Tensor, weight: Tensor) -> None:
+        """Move clusters that got nothing to the point that has its centroid farthest."""
+        nearness = (points @ self.centroids.T).amax(dim=1).masked_fill(weight == 0, torch.inf)
+        # All to one point: one of them gets it, and the next iteration moves the others on.
+        dead = (self.counts == 0)[:, None]
+        self.centroids = torch.where(dead, points[nearness.argmin()], self.centroids)
+
+
+@torch.no_grad()
+def learn_clusters(
+    clusters: Sequence[Clusters], batches: Iterable[tuple[Sequence[Tensor], Tensor | None]]
+) -> None:
+    """Learn clusters anew from batches of feature maps, in one walk over them.
+
+    The first twenty batches together find the clusters, each later one updates them. Of a batch,
+    8192 points at random count at most.
+
+    Parameters
+    ----------
+    clusters : sequence of Clusters
+        Each learns from features of its own, such as those of one view.
+    batches : iterable of (features, weight)
+        As many tensors (n, d, h, w) as clusters, and the weight (n,) of each image or None.
+    """
+    stream = ([_points(each, weight) for each in features] for features, weight in batches)
+    first = list(islice(stream, N_FIRST_BATCHES))
+    for each, parts in zip(clusters, zip(*first, strict=True), strict=True):
+        points, weights = zip(*parts, strict=True)
+        each.start(torch.cat(points), torch.cat(weights))
+    for batch in stream:
+        for each, (some, weight) in zip(clusters, batch, strict=True):
+            each.update(some, weight)
+
+
+def _points(features: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Give the vectors (m, d) of feature maps at length 1, and the weight (m,) of each."""
+    points = normalize(features.float(), dim=1).movedim(1, -1).flatten(0, 2)
+    weights = points.new_ones(len(features)) if weight is None else weight
+    weights = weights.repeat_interleave(len(points) // len(features))
+    if len(points) > MOST_POINTS:
+        chosen = torch.randperm(len(points), device=points.device)[:MOST_POINTS]
+        points, weights = points[chosen], weights[chosen]
+    return points, weights
+
+
+def _seeds(points: Tensor, weight: Tensor, n_clusters: int) -> Tensor:
+    """Choose points far from each other: k-means++ (Arthur and Vassilvitskii, SODA 2007)."""
+    tiny = 1e-12  # where all points are one, or none weighs anything, each is as good
+    chance = weight + tiny
+    seeds = points[torch.multinomial(chance, 1)]
+    distance = 1 - points @ seeds[0]
+    for _ in range(n_clusters - 1):
+        seed = points[torch.multinomial((distance.clamp(min=0) + tiny) * chance, 1)]
+        seeds = torch.cat([seeds, seed])
+        distance = torch.minimum(distance, 1 - points @ seed[0])
+    return seeds

@@ -1,0 +1,136 @@
+"""Learn from a teacher's soft segmentation: distillation, class by class."""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from segclf.losses import cross_entropy
+from segclf.objectives.objective import Batch, Objective, Progress
+
+
+class Distillation(Objective):
+    """Teach a network the probabilities of another one, which stays as it is.
+
+    The teacher sees each batch as the student does, augmentation included. CheXseg's code computes
+    its scores once, before training; without augmentation, as there, that is the same.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The student, from images to pixel scores.
+    teacher : nn.Module
+        From the same images to the same number of scores; frozen here, and in evaluation always.
+    temperature : float
+        See :func:`distillation_loss`.
+    multilabel : bool
+        See :func:`distillation_loss`.
+    scale_by_temperature : bool
+        Whether the loss is multiplied by the temperature's square (Hinton, Vinyals and Dean,
+        "Distilling the knowledge in a neural network", 2015, section 2), so that its gradients do
+        not fade as the temperature rises.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        teacher: nn.Module,
+        *,
+        temperature: float,
+        multilabel: bool,
+        scale_by_temperature: bool = False,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.teacher = teacher.requires_grad_(False).eval()
+        self.temperature = temperature
+        self.multilabel = multilabel
+        self.factor = temperature**2 if scale_by_temperature else 1.0
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the term "distillation"."""
+        loss = distillation_loss(
+            self.network(batch["image"]),
+            self.teacher(batch["image"]),
+            temperature=self.temperature,
+            multilabel=self.multilabel,
+            sample_weight=batch.get("weight"),
+        )
+        return {"distillation": self.factor * loss}
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the student; the teacher stays in evaluation."""
+        super().train(mode)
+        self.teacher.eval()
+        return self
+
+
+def distillation_loss(
+    student: Tensor,
+    teacher: Tensor,
+    *,
+    temperature: float,
+    multilabel: bool,
+    sample_weight: Tensor | None = None,
+) -> Tensor:
+    """Binary cross-entropy of softened probabilities, averaged over pixels and classes.
+
+    ``BCE(sigmoid(s / temperature), sigmoid(t / temperature))`` of the scores s of the student and t
+    of the teacher: Gadgil et al., "CheXseg: Combining Expert Annotations with DNN-generated
+    Saliency Maps for X-ray Segmentation", arXiv version 1, Appendix B.4. It is least where s = t,
+    and then the entropy of ``sigmoid(t / temperature)``.
+
+    Parameters
+    ----------
+    student, teacher : Tensor of shape (n, k, h, w)
+        Pixel scores. No gradient reaches the teacher's.
+    temperature : float
+        What the scores are divided by.
+    multilabel : bool
+        False for exclusive classes, where s and t are the :func:`class_scores`.
+    sample_weight : Tensor of shape (n,), optional
+        Weight of each image.
+
+    Returns
+    -------
+    Tensor
+        In nats, float32; ln 2 where all scores of the student are 0.
+
+    Examples
+    --------
+    >>> scores = torch.zeros(1, 3, 2, 2)
+    >>> round(distillation_loss(scores, scores, temperature=10.0, multilabel=True).item(), 4)
+    0.6931
+    """
+    student, teacher = student.float(), teacher.detach().float()
+    if not multilabel:
+        student, teacher = class_scores(student), class_scores(teacher)
+    target = torch.sigmoid(teacher / temperature)
+    return cross_entropy(student / temperature, target, sample_weight=sample_weight)
+
+
+def class_scores(logits: Tensor) -> Tensor:
+    """Return the score of each class whose sigmoid is the class's softmax probability.
+
+    That is its logit less the log-sum-exp of all others; exact also where the probability rounds
+    to 1, where ``log p - log(1 - p)`` is infinite.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, k, h, w)
+        Of two or more exclusive classes.
+
+    Returns
+    -------
+    Tensor of shape (n, k, h, w)
+
+    Examples
+    --------
+    >>> logits = torch.tensor([[1.0, 3.0, 40.0]])[..., None, None]
+    >>> [round(score, 3) for score in class_scores(logits).flatten().tolist()]
+    [-39.0, -37.0, 36.873]
+    """
+    below = logits[:, :-1].logcumsumexp(dim=1)
+    above = logits[:, 1:].flip(1).logcumsumexp(dim=1).flip(1)
+    middle = torch.logaddexp(below[:, :-1], above[:, 1:])
+    return logits - torch.cat([above[:, :1], middle, below[:, -1:]], dim=1)

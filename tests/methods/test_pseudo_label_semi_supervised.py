@@ -1,0 +1,426 @@
+import numpy as np
+import pytest
+from segclf_plugins.pseudo_labelers import SelfTrainingLabeler
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from segclf import PseudoLabelSemiSupervised, SegmentationClassifier, SupervisedSegmenter, save
+from segclf.base import Segmenter
+from segclf.datasets import make_shapes
+from segclf.persistence import load
+from segclf.testing import check_segmenter
+
+SHAPES = make_shapes(12, image_size=16, n_objects=2, target_radius=4, random_state=0)
+MASKS = [*SHAPES.masks[:4], *[None] * 8]
+LABELS = SHAPES.target
+
+
+class Oracle(BaseEstimator):
+    """Draws the images' own truth, as far as it is told to."""
+
+    def __init__(
+        self,
+        unsure=(),
+        fails_at=None,
+        fails_in_fit=False,
+        drawn=None,
+        shapes=None,
+    ):
+        self.shapes = shapes
+        self.unsure = unsure
+        self.fails_at = fails_at
+        self.fails_in_fit = fails_in_fit
+        self.drawn = drawn
+
+    def fit(self, X, y=None, *, labels=None):
+        if self.fails_in_fit:
+            raise OSError("no space left on device")
+        self.known_ = [mask is not None for mask in y]
+        self.labels_ = labels
+        return self
+
+    def predict(self, X, *, labels=None):
+        return [self._mask(image) for image in X]
+
+    def predict_proba(self, X):
+        foreground = np.stack([self._truth(image) for image in X]) * 0.6 + 0.2  # .2 or .8
+        foreground[:, :8] += 0.1  # .3 or .9 above
+        return np.stack([1 - foreground, foreground], axis=1)
+
+    def _mask(self, image):
+        index = self._index(image)
+        if index == self.fails_at:
+            raise ZeroDivisionError("nothing to divide by")
+        if self.drawn is not None:
+            return self.drawn
+        return np.full((16, 16), -1) if index in self.unsure else self._truth(image)
+
+    def _truth(self, image):
+        return self._shapes.masks[self._index(image)].astype(int)
+
+    @property
+    def _shapes(self):
+        return SHAPES if self.shapes is None else self.shapes
+
+    def _index(self, image):
+        return int(np.flatnonzero((self._shapes.images == image).all((1, 2, 3)))[0])
+
+
+class Spy(SupervisedSegmenter):
+    """Writes down which masks and labels it was fitted with, and which images it was shown."""
+
+    fits = []  # noqa: RUF012
+
+    def fit(self, X, y, *, labels=None, sample_weight=None, groups=None, sampler=None):
+        self.fits.append((list(y), labels, sampler))
+        return super().fit(
+            X, y, labels=labels, sample_weight=sample_weight, groups=groups, sampler=sampler
+        )
+
+
+def tiny(kind=SupervisedSegmenter, **changes):
+    return kind(**{"encoder": "tiny", "max_epochs": 1, "learning_rate": 1e-2, **changes})
+
+
+def semi(estimator=None, **changes):
+    settings = {"labeler": Oracle(), "baseline": False, "random_state": 0, **changes}
+    return PseudoLabelSemiSupervised(estimator or tiny(), **settings)
+
+
+@pytest.fixture
+def fits():
+    Spy.fits.clear()
+    return Spy.fits
+
+
+def test_drawn_masks_train_beside_the_experts(fits):
+    fitted = semi(tiny(Spy), expert_probability=None).fit(SHAPES.images, MASKS)
+    np.testing.assert_array_equal(fitted.transduction_, SHAPES.masks)
+    assert fitted.transduction_.dtype == np.int8
+    assert fitted.labeled_iter_.tolist() == [0] * 4 + [1] * 8
+    assert (fitted.n_iter_, fitted.termination_condition_) == (1, "max_iter")
+    assert fitted.labeler_.known_ == [True] * 4 + [False] * 8
+    supervised = tiny(random_state=fitted.estimator_.random_state)
+    np.testing.assert_array_equal(
+        fitted.predict_proba(SHAPES.images),
+        supervised.fit(SHAPES.images, SHAPES.masks).predict_proba(SHAPES.images),
+    )
+    ((masks, _, sampler),) = fits
+    assert sampler is None
+    assert all(mask is not None for mask in masks)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_the_mixing_is_that_of_the_experts(fits, probability):
+    semi(tiny(Spy), expert_probability=probability).fit(SHAPES.images, MASKS)
+    sampler = fits[0][2]
+    assert sampler.probability == probability
+    assert sampler.expert.tolist() == [True] * 4 + [False] * 8
+
+
+@pytest.mark.parametrize(("probability", "same"), [(1.0, True), (0.9, False)])
+def test_with_probability_one_drawn_masks_teach_nothing(probability, same):
+    right, wrong = (
+        semi(tiny(batch_size=2), expert_probability=probability, labeler=Oracle(drawn=drawn))
+        .fit(SHAPES.images, MASKS)
+        .predict_proba(SHAPES.images)
+        for drawn in (None, np.ones((16, 16), int))
+    )
+    assert np.array_equal(right, wrong) == same
+
+
+def test_nothing_to_draw():
+    fitted = semi(expert_probability=None, baseline=True).fit(SHAPES.images, SHAPES.masks)
+    assert (fitted.n_iter_, fitted.termination_condition_) == (0, "all_labeled")
+    assert fitted.labeler_ is None
+    assert fitted.report_ == {"measured": "not"}
+    plain = tiny(random_state=fitted.estimator_.random_state).fit(SHAPES.images, SHAPES.masks)
+    np.testing.assert_array_equal(
+        fitted.predict(SHAPES.images[:4]), plain.predict(SHAPES.images[:4])
+    )
+
+
+def test_what_is_dropped_trains_nothing(fits):
+    labels = np.where(np.arange(12) < 6, LABELS, 1)
+    fitted = semi(tiny(Spy), labeler=Oracle(unsure=(5, 9)))
+    fitted.fit(SHAPES.images, MASKS, labels=labels)
+    assert np.flatnonzero(fitted.labeled_iter_ < 0).tolist() == [5, 9]
+    assert (fitted.transduction_[[5, 9]] == -1).all()
+    masks, told, _ = fits[0]
+    assert [i for i, mask in enumerate(masks) if mask is None] == [5, 9]
+    assert told[[5, 9]].tolist() == [-1, -1]
+    assert fitted.labeler_.labels_.tolist() == labels.tolist()
+
+
+def test_no_class_is_lost_with_the_images_that_show_it():
+    labels = np.array([0, 1, 0, 1, *[2] * 8])
+    fitted = semi(labeler=Oracle(unsure=range(4, 12))).fit(SHAPES.images, MASKS, labels=labels)
+    assert fitted.n_classes_ == 3
+    assert fitted.predict_proba(SHAPES.images).shape == (12, 3, 16, 16)
+
+
+def test_dropping_everything_is_an_error():
+    with pytest.raises(ValueError, match="dropped all of the 12 images, and none has a mask"):
+        semi(labeler=Oracle(unsure=range(12))).fit(SHAPES.images, None, labels=LABELS)
+
+
+def test_rounds_teach_the_labeler():
+    once, twice = (
+        semi(labeler="self_training", max_iter=n).set_params(estimator=tiny(max_epochs=3))
+        for n in (1, 2)
+    )
+    twice.fit(SHAPES.images, MASKS)
+    assert (twice.n_iter_, twice.termination_condition_) == (2, "max_iter")
+    once.fit(SHAPES.images, MASKS)
+    np.testing.assert_array_equal(
+        twice.labeler_.teacher_.predict_proba(SHAPES.images), once.predict_proba(SHAPES.images)
+    )
+    assert set(twice.labeled_iter_[4:].tolist()) <= {1, 2, -1}
+
+
+def test_the_baseline_teaches_a_labeler_without_a_teacher(fits):
+    fitted = semi(tiny(Spy), labeler="self_training", baseline=True, validation_fraction=0.5)
+    fitted.fit(SHAPES.images, MASKS)
+    assert len(fits) == 2, "the teacher is the report's baseline"
+    supervised, _, sampler = fits[0]
+    assert sum(mask is not None for mask in supervised) == 2
+    assert sampler.n_places == 10
+    teacher, rows = fitted.labeler_.teacher_, fitted.report_["samples"]
+    expected = teacher.score(SHAPES.images[rows], SHAPES.masks[rows])
+    assert fitted.report_["baseline"] == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_teacher_of_its_own_is_fitted_by_the_labeler(fits):
+    labeler = SelfTrainingLabeler(teacher=tiny())
+    fitted = semi(tiny(Spy), labeler=labeler).fit(SHAPES.images, MASKS)
+    assert len(fits) == 1
+    assert fitted.labeler_.teacher_.random_state != fitted.estimator_.random_state
+
+
+def test_a_labeler_that_cannot_be_taught_has_one_round():
+    fitted = semi(max_iter=5).fit(SHAPES.images, MASKS)
+    assert (fitted.n_iter_, fitted.termination_condition_) == (1, "no_change")
+
+
+class Stubborn(Oracle):
+    """Takes a teacher, and draws what it drew before."""
+
+    def __init__(self, teacher=None):
+        super().__init__()
+        self.teacher = teacher
+
+
+def test_the_same_masks_again_end_it(fits):
+    fitted = semi(tiny(Spy), labeler=Stubborn(), max_iter=5).fit(SHAPES.images, MASKS)
+    assert (fitted.n_iter_, fitted.termination_condition_) == (1, "no_change")
+    assert len(fits) == 2, "the baseline, which taught, and the result"
+
+
+class Hesitant(Stubborn):
+    """Is unsure of the last image but one before drawn masks have taught it, then of the last."""
+
+    def predict(self, X, *, labels=None):
+        drawn = super().predict(X)
+        second = self.teacher.estimator.fits[-1][0][4] is not None
+        drawn[-1 if second else -2] = np.full((16, 16), -1)
+        return drawn
+
+
+def test_the_round_of_the_first_mask_counts(fits):
+    fitted = semi(tiny(Spy), labeler=Hesitant(), max_iter=2).fit(SHAPES.images, MASKS)
+    assert fitted.n_iter_ == 2
+    assert fitted.labeled_iter_.tolist() == [0] * 4 + [1] * 6 + [2, -1]
+
+
+def test_confident_pixels_are_selected():
+    fitted = semi(min_confidence=0.75, labeler=Oracle()).fit(SHAPES.images, MASKS)
+    drawn, truth = fitted.transduction_[4:], SHAPES.masks[4:].astype(int)
+    # Background has .8 below and .7 above, the object .8 below and .9 above.
+    expected = np.where((truth == 0) & (np.arange(16)[:, None] < 8), -1, truth)
+    np.testing.assert_array_equal(drawn, expected)
+    np.testing.assert_array_equal(fitted.transduction_[:4], SHAPES.masks[:4])
+
+
+def test_images_labeled_negative_are_certain():
+    fitted = semi(min_confidence=1.0).fit(SHAPES.images, MASKS, labels=LABELS)
+    kept = (fitted.transduction_[4:] >= 0).all((1, 2))
+    np.testing.assert_array_equal(kept, LABELS[4:] == 0)
+
+
+def test_a_selection_needs_probabilities():
+    with pytest.raises(RuntimeError, match=r"ThresholderLabeler.*saying how confident.*AttributeE"):
+        semi(labeler="thresholder", kept_share=0.5).fit(SHAPES.images, MASKS)
+
+
+@pytest.mark.parametrize(
+    ("labeler", "message"),
+    [
+        (Oracle(fails_at=7), r"Oracle\(fails_at=7\).*drawing the mask of sample 7: ZeroDivision"),
+        (Oracle(fails_in_fit=True), r"Oracle.*learning from what is known \(round 1\): OSError"),
+        (Oracle(drawn=np.zeros((3, 4))), r"sample 4: ValueError: it has shape \(3, 4\); expected"),
+        (Oracle(drawn=np.full((16, 16), 2)), "expected ids from 0 to 1, and -1"),
+        (Oracle(drawn=np.full((16, 16), -2)), "expected ids from 0 to 1, and -1"),
+        (Oracle(drawn=np.full((16, 16), 0.5)), "expected ids from 0 to 1, and -1"),
+    ],
+)
+def test_a_labeler_that_fails_is_named_and_leaves_nothing_behind(labeler, message):
+    unfitted = semi(labeler=labeler)
+    before = dict(vars(unfitted))
+    with pytest.raises(RuntimeError, match=message):
+        unfitted.fit(SHAPES.images, MASKS)
+    assert vars(unfitted) == before
+    fitted = semi().fit(SHAPES.images, MASKS).set_params(labeler=labeler)
+    before = dict(vars(fitted))
+    with pytest.raises(RuntimeError, match=message):
+        fitted.fit(SHAPES.images, MASKS)
+    assert vars(fitted) == before
+
+
+def test_too_few_masks_are_an_error():
+    class Short(Oracle):
+        def predict(self, X, *, labels=None):
+            return super().predict(X)[1:]
+
+    with pytest.raises(RuntimeError, match="drew 7 masks for 8 images"):
+        semi(labeler=Short()).fit(SHAPES.images, MASKS)
+
+
+def test_an_estimator_without_a_sampler():
+    estimator = make_pipeline(FunctionTransformer(), tiny())
+    with pytest.raises(ValueError, match=r"by a sampler, which Pipeline\.fit does not take"):
+        semi(estimator).fit(SHAPES.images, MASKS)
+    fitted = semi(estimator, expert_probability=None).fit(SHAPES.images, MASKS)
+    assert fitted.predict(SHAPES.images).shape == SHAPES.masks.shape
+
+
+def test_the_baseline_has_as_many_steps_and_no_drawn_mask(fits):
+    fitted = semi(tiny(Spy, batch_size=2), baseline=True).fit(SHAPES.images, MASKS)
+    assert len(fits) == 5, "the result, and for either half another one and its baseline"
+    for result, (masks, _, sampler) in ((fits[1], fits[2]), (fits[3], fits[4])):
+        assert sum(mask is not None for mask in masks) == 2
+        used = sum(mask is not None for mask in result[0])
+        assert used == 10
+        batches = sampler.subset(np.arange(2)).batches(2, seed=0, epoch=0)
+        assert np.bincount(np.concatenate(batches)).tolist() == [5, 5]
+    hidden = [{i for i in range(4) if fits[k][0][i] is None} for k in (1, 3)]
+    assert hidden[0] | hidden[1] == {0, 1, 2, 3}
+    assert not hidden[0] & hidden[1]
+    assert fitted.report_["measured"] == "cross_fitted"
+    assert sorted(fitted.report_["samples"]) == [0, 1, 2, 3]
+    assert set(fitted.report_) == {"measured", "samples", "result", "baseline"}
+
+
+def test_the_report_on_what_is_held_out(fits):
+    masks = [*SHAPES.masks[:8], *[None] * 4]
+    groups = np.arange(12) // 2
+    fitted = semi(tiny(Spy), baseline=True, validation_fraction=0.5)
+    fitted.fit(SHAPES.images, masks, labels=LABELS, groups=groups)
+    rows = fitted.report_["samples"]
+    assert set(groups[rows]).isdisjoint(groups[np.setdiff1d(np.arange(8), rows)])
+    assert len(fits) == 2
+    for given, labels, _ in fits:
+        assert all(given[row] is None for row in rows)
+        assert (labels[rows] == -1).all()
+    assert (fitted.labeled_iter_[rows] == 0).all()
+    np.testing.assert_array_equal(fitted.transduction_[rows], SHAPES.masks[rows])
+    expected = fitted.score(SHAPES.images[rows], SHAPES.masks[rows])
+    assert fitted.report_["result"] == pytest.approx(expected, nan_ok=True)
+
+
+def test_one_mask_is_no_ground_for_a_report():
+    fitted = semi(baseline=True).fit(SHAPES.images, [SHAPES.masks[1], *[None] * 11])
+    assert fitted.report_ == {"measured": "not"}
+
+
+def test_good_masks_beat_the_baseline():
+    """The true masks of 32 images beside an expert's of 4: the report sees that it helps."""
+    shapes = make_shapes(48, image_size=32, n_objects=4, target_radius=5, random_state=0)
+    masks = [*shapes.masks[:16], *[None] * 32]
+    labeler = Oracle(shapes=shapes)
+    estimator = tiny(max_epochs=15, batch_size=8)
+    fitted = semi(estimator, labeler=labeler, baseline=True, validation_fraction=0.75)
+    fitted.set_params(random_state=2, expert_probability=0.5)
+    report = fitted.fit(shapes.images, masks).report_
+    # Measured: .83 and .41; .49 and .33, .30 and .22 with other seeds.
+    assert report["result"] > report["baseline"] + 0.2
+
+
+def test_images_of_several_sizes():
+    images = [image[: 16 - i % 3] for i, image in enumerate(SHAPES.images)]
+    masks = [None if m is None else m[: 16 - i % 3] for i, m in enumerate(MASKS)]
+    fitted = semi(labeler="thresholder").fit(images, masks)
+    assert [m.shape for m in fitted.transduction_] == [image.shape[:2] for image in images]
+
+
+def test_inside_a_classifier_it_gets_the_labels():
+    classifier = SegmentationClassifier(segmenter=semi(labeler="boosted"), random_state=0)
+    classifier.fit(SHAPES.images, np.where(LABELS == 1, "yes", "no"), masks=MASKS)
+    segmenter = classifier.segmenter_
+    negative = np.flatnonzero(LABELS[4:] == 0) + 4
+    assert (segmenter.transduction_[negative] == 0).all()
+    assert classifier.predict_masks(SHAPES.images).shape == SHAPES.masks.shape
+
+
+def test_a_grid_of_labelers_and_probabilities_in_a_pipeline():
+    pipeline = make_pipeline(FunctionTransformer(), semi())
+    grid = {
+        "pseudolabelsemisupervised__labeler": ["thresholder", "pretrained"],
+        "pseudolabelsemisupervised__expert_probability": [0.5, None],
+    }
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise")
+    search.fit(SHAPES.images, [m if i % 2 else None for i, m in enumerate(SHAPES.masks)])
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+class Recorder:
+    """Writes down the names of the tasks that end."""
+
+    max_propagation_depth = 1
+
+    def __init__(self):
+        self.ended = []
+
+    def setup(self, estimator, context):
+        """Nothing to prepare."""
+
+    def teardown(self, estimator, context):
+        """Nothing to close."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Only ends count."""
+
+    def on_fit_task_end(self, estimator, context):
+        self.ended.append(context.source_task_name or context.task_name)
+
+
+def test_phases_are_tasks():
+    recorder = Recorder()
+    semi(labeler="self_training").set_callbacks(recorder).fit(SHAPES.images, MASKS)
+    assert recorder.ended == ["epoch", "baseline", "labeler", "epoch", "segmenter", "fit"]
+    recorder = Recorder()
+    labeler = SelfTrainingLabeler(teacher=tiny())
+    semi(labeler=labeler).set_callbacks(recorder).fit(SHAPES.images, MASKS)
+    assert recorder.ended == ["epoch", "teacher", "labeler", "epoch", "segmenter", "fit"]
+    recorder = Recorder()
+    semi().set_callbacks(recorder).fit(SHAPES.images, MASKS)
+    assert recorder.ended == ["labeler", "epoch", "segmenter", "fit"]
+
+
+@pytest.mark.parametrize("labeler", ["boosted", "thresholder"])
+def test_it_comes_back_from_a_file(labeler, tmp_path):
+    saved = semi(labeler=labeler, max_iter=2, baseline=True).fit(SHAPES.images, MASKS)
+    save(saved, tmp_path / "saved")
+    loaded = load(tmp_path / "saved")
+    np.testing.assert_array_equal(
+        loaded.predict_proba(SHAPES.images), saved.predict_proba(SHAPES.images)
+    )
+    np.testing.assert_array_equal(loaded.labeled_iter_, saved.labeled_iter_)
+    assert loaded.report_["result"] == pytest.approx(saved.report_["result"], nan_ok=True)
+    assert repr(clone(loaded)) == repr(clone(saved))
+
+
+def test_it_is_a_segmenter():
+    assert isinstance(semi(), Segmenter)
+    check_segmenter(PseudoLabelSemiSupervised(tiny(max_epochs=2)))

@@ -1,0 +1,108 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from segclf.objectives import Distillation, Progress, distillation_loss
+from segclf.objectives.distillation import class_scores
+
+START = Progress(0, 0, 0.0)
+MULTILABEL = {"temperature": 10.0, "multilabel": True}
+
+
+def scores(*shape, seed=0):
+    return 5 * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("multilabel", [True, False])
+def test_scores_of_zero_give_ln_2(multilabel):
+    zero = torch.zeros(2, 2, 3, 3)
+    loss = distillation_loss(zero, zero, temperature=10.0, multilabel=multilabel)
+    torch.testing.assert_close(loss.item(), math.log(2))
+
+
+def test_equals_torch():
+    student, teacher = scores(2, 3, 4, 4), scores(2, 3, 4, 4, seed=1)
+    expected = binary_cross_entropy_with_logits(student / 10, torch.sigmoid(teacher / 10))
+    torch.testing.assert_close(distillation_loss(student, teacher, **MULTILABEL), expected)
+
+
+def test_least_where_both_agree_and_then_the_entropy():
+    teacher = scores(1, 3, 4, 4)
+    student = teacher.clone().requires_grad_()
+    loss = distillation_loss(student, teacher, **MULTILABEL)
+    p = torch.sigmoid(teacher / 10)
+    entropy = -(p * p.log() + (1 - p) * (1 - p).log()).mean()
+    torch.testing.assert_close(loss, entropy)
+    loss.backward()
+    torch.testing.assert_close(student.grad, torch.zeros_like(teacher), rtol=0, atol=1e-9)
+    for step in (0.1, -0.1):
+        assert distillation_loss(teacher + step, teacher, **MULTILABEL) > loss
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 6])
+def test_scores_of_exclusive_classes_are_log_odds(n_classes):
+    logits = scores(2, n_classes, 3, 3).double().requires_grad_()
+    p = logits.softmax(dim=1)
+    torch.testing.assert_close(class_scores(logits), torch.log(p / (1 - p)))
+    torch.testing.assert_close(torch.sigmoid(class_scores(logits)), p)
+    assert torch.autograd.gradcheck(class_scores, logits)
+
+
+def test_scores_of_a_sure_teacher_are_finite():
+    """Where the probability rounds to 1, log p - log(1 - p) is infinite."""
+    sure = torch.tensor([200.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    expected = torch.tensor([200 - math.log(2), -200.0, -200.0])
+    torch.testing.assert_close(class_scores(sure).flatten(), expected)
+
+
+def test_exclusive_classes_do_not_feel_a_shift():
+    student, teacher = scores(2, 3, 4, 4), scores(2, 3, 4, 4, seed=1)
+    options = {"temperature": 10.0, "multilabel": False}
+    expected = distillation_loss(student, teacher, **options)
+    torch.testing.assert_close(distillation_loss(student + 7, teacher - 3, **options), expected)
+
+
+def test_images_weigh_what_they_weigh():
+    student, teacher = scores(3, 2, 4, 4), scores(3, 2, 4, 4, seed=1)
+    each = torch.stack(
+        [distillation_loss(student[[i]], teacher[[i]], **MULTILABEL) for i in range(3)]
+    )
+    weight = torch.tensor([1.0, 0.0, 3.0])
+    loss = distillation_loss(student, teacher, **MULTILABEL, sample_weight=weight)
+    torch.testing.assert_close(loss, (weight * each).sum() / 4)
+    assert distillation_loss(student, teacher, **MULTILABEL, sample_weight=0 * weight) == 0
+
+
+def objective(**options):
+    torch.manual_seed(0)
+    student, teacher = (
+        nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Dropout(0.5)) for _ in range(2)
+    )
+    return Distillation(student, teacher, temperature=4.0, multilabel=True, **options)
+
+
+def test_the_teacher_stays_as_it_is():
+    learning = objective().train()
+    before = {name: value.clone() for name, value in learning.teacher.state_dict().items()}
+    optimizer = torch.optim.SGD(
+        [each for group in learning.parameter_groups() for each in group["params"]], lr=1.0
+    )
+    loss = learning({"image": scores(4, 1, 8, 8)}, START)["distillation"]
+    loss.backward()
+    optimizer.step()
+    assert all(parameter.grad is None for parameter in learning.teacher.parameters())
+    for name, value in learning.teacher.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert learning.network[0].weight.grad.abs().sum() > 0
+    assert learning.training
+    assert not any(module.training for module in learning.teacher.modules())
+
+
+def test_scaled_by_the_temperature_squared():
+    batch = {"image": scores(2, 1, 4, 4)}
+    plain, scaled = (objective(scale_by_temperature=scale).eval() for scale in (False, True))
+    expected = 16 * plain(batch, START)["distillation"]
+    torch.testing.assert_close(scaled(batch, START)["distillation"], expected)
