@@ -67,16 +67,15 @@ def test_batch_after_batch_is_the_mean_direction_of_all():
 
 def test_clusters_without_points_are_moved(monkeypatch):
     """Where all seeds are in one group, the others still get theirs."""
-    points = around([1.0, 0, 0], [0, 1.0, 0], [-1.0, 0, 0])
+    points = around([1.0, 0, 0], [0.6, 0.8, 0], [-1.0, 0, 0], [0, 0, -1.0])
     monkeypatch.setattr(
         clusters_module, "_seeds", lambda points, weight, k: points[:1].repeat(k, 1)
     )
-    clusters = Clusters(3, 3)
-    clusters.start(points, torch.ones(60))
-    assert clusters.counts.tolist() == [20, 20, 20]
-    weightless = torch.ones(60).index_fill(0, torch.arange(40, 60), 0.0)
+    clusters = Clusters(4, 3)
+    clusters.start(points, torch.ones(80))
+    assert clusters.counts.tolist() == [20, 20, 20, 20]
     clusters = Clusters(2, 3)
-    clusters.start(points, weightless)
+    clusters.start(points, torch.ones(80).index_fill(0, torch.arange(40, 80), 0.0))
     assert clusters.counts.tolist() == [20, 20]
 
 

@@ -36,12 +36,13 @@ class TeacherLabeler(CallbackSupportMixin, BaseEstimator, ABC):
     ----------
     teacher : segmenter, FrozenEstimator or None
         Cloned and fitted on what is known; a fitted one inside ``sklearn.frozen.FrozenEstimator``
-        is used as it is. None is the estimator that `PseudoLabelSemiSupervised` trains; on its own
+        is used as it is. None is the baseline of the `PseudoLabelSemiSupervised` around; on its own
         a `SupervisedSegmenter` with the "tiny" encoder.
     margin : float or None
         A pixel is kept where the largest probability is above .5 + `margin`, else it is -1; .15 in
         the script of S4C's reference [32] (Hooper et al., Journal of Medical Imaging 2023), .05 by
-        its command line's default. With many classes few pixels reach one half. None keeps all.
+        its command line's default. With many classes few pixels reach one half, and a teacher
+        that is never sure of small objects draws background alone. None keeps all.
     random_state : int, RandomState or None
         Seed of the teacher; None leaves the teacher's own.
 
