@@ -354,6 +354,14 @@ def test_images_of_several_sizes():
     assert [m.shape for m in fitted.transduction_] == [image.shape[:2] for image in images]
 
 
+def test_rows_are_images_of_the_estimators_shape():
+    rows = SHAPES.images.reshape(12, -1)
+    shaped = semi(tiny(image_shape=(16, 16, 3)), labeler="self_training").fit(rows, MASKS)
+    assert shaped.n_features_in_ == 768
+    fitted = semi(labeler="self_training").fit(SHAPES.images.astype(float), MASKS)
+    np.testing.assert_array_equal(shaped.transduction_, fitted.transduction_)
+
+
 def test_inside_a_classifier_it_gets_the_labels():
     classifier = SegmentationClassifier(segmenter=semi(labeler="boosted"), random_state=0)
     classifier.fit(SHAPES.images, np.where(LABELS == 1, "yes", "no"), masks=MASKS)
