@@ -10,8 +10,6 @@ Every loss is called as ``loss(logits, target, *, sample_weight=None, class_weig
   weight 2 is having it twice.
 - Half precision logits are computed in float32. A target that is -1 everywhere (or has
   no images) gives exactly 0, with gradients that are exactly 0.
-
-Losses over pairs of pixels, `affinity_loss` and `displacement_loss`, are called as they say.
 """
 
 from segclf.losses.cross_entropy import cross_entropy
@@ -19,31 +17,15 @@ from segclf.losses.dice import dice
 from segclf.losses.dice_cross_entropy import dice_cross_entropy
 from segclf.losses.focal import focal
 from segclf.losses.focal_tversky import focal_tversky
-from segclf.losses.inter_pixel import (
-    Pairs,
-    affinity_loss,
-    displacement_loss,
-    half_disc,
-    path_affinity,
-    pixel_pairs,
-    straight_path,
-)
 from segclf.losses.names import get_loss
 from segclf.losses.tversky import tversky
 
 __all__ = [
-    "Pairs",
-    "affinity_loss",
     "cross_entropy",
     "dice",
     "dice_cross_entropy",
-    "displacement_loss",
     "focal",
     "focal_tversky",
     "get_loss",
-    "half_disc",
-    "path_affinity",
-    "pixel_pairs",
-    "straight_path",
     "tversky",
 ]

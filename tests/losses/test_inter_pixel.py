@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from segclf.losses import (
+from segclf.losses.inter_pixel import (
     affinity_loss,
     displacement_loss,
     half_disc,

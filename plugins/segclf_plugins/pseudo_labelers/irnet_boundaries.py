@@ -21,7 +21,7 @@ from torch import Tensor
 
 from segclf.base import FineTunedEstimator
 from segclf.data import Samples, as_masks
-from segclf.losses import (
+from segclf.losses.inter_pixel import (
     affinity_loss,
     displacement_loss,
     half_disc,

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from segclf_plugins.pseudo_labelers.irnet_boundaries import InterPixelRelations, IRNetBoundaries
 
-from segclf.losses import (
+from segclf.losses.inter_pixel import (
     affinity_loss,
     displacement_loss,
     half_disc,

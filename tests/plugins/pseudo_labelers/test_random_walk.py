@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from segclf_plugins.pseudo_labelers.random_walk import random_walk, transition_matrix
 
-from segclf.losses import half_disc, straight_path
+from segclf.losses.inter_pixel import half_disc, straight_path
 
 
 def dense_matrix(edge, radius, beta):
