@@ -12,9 +12,7 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
@@ -153,13 +151,13 @@ class CrossTeachingSegmenter(Segmenter):
                 f"n_labeled={n_labeled} images of a batch with batch_size={self.batch_size}; "
                 "expected batch_size or less."
             )
-        labeled = with_mask(samples)
+        labeled = samples.with_mask()
         if labeled.all():
             return None
         return TwoStreamSampler(labeled, n_labeled, self.batch_size - n_labeled)
 
     def _make_objective(self, samples: Samples) -> Objective:
-        if not with_mask(samples).any():
+        if not samples.with_mask().any():
             raise ValueError(
                 f"None of the {len(samples)} images has a mask, from which what the networks teach "
                 "each other has to come; expected one at least, or an image labeled 0."
@@ -249,14 +247,6 @@ class CrossTeaching(Objective):
                 label = image_label_loss(logits, batch["label"], sample_weight=weight)
                 terms[f"{learner}_label"] = self.label_weight * label
         return terms
-
-
-def with_mask(samples: Samples) -> NDArray[np.bool_]:
-    """Tell of each image whether it has a mask, be it the empty one of a label 0."""
-    drawn = np.zeros(len(samples), dtype=bool) if samples.masks is None else samples.masks.known
-    if samples.labels is None:
-        return drawn
-    return drawn | (samples.labels.reshape(len(samples), -1) == 0).all(axis=1)
 
 
 def pseudo_masks(logits: Tensor, mask: Tensor) -> Tensor:
