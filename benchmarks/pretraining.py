@@ -27,7 +27,7 @@ from typing import Any
 
 import joblib
 from machine import describe_machine
-from pretraining_runs import LABEL_TASKS, Task, rows_of_this_run, run_chain, settings_of
+from pretraining_runs import LABEL_TASKS, Task, records, run_chain, settings_of
 from pretraining_settings import PRETRAINERS, SETTINGS, VIT_ONLY
 from pretraining_tables import make_report
 
@@ -37,7 +37,7 @@ def main() -> None:
     machine = describe_machine()
     print(f"{machine}\n{json.dumps(settings_of(options))}\n", flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
-    done = {tuple(row["task"]) for row in rows_of_this_run(options)}
+    done = {tuple(row["task"]) for row in records(options).rows()}
     tasks = make_tasks(options)
     chains = defaultdict(list)
     for task in tasks:
@@ -73,7 +73,7 @@ def make_tasks(options: argparse.Namespace) -> list[Task]:
 
 def sorted_rows(tasks: list[Task], options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return what was asked for in its order, then the pretrainings for it."""
-    rows = {tuple(row["task"]): row for row in rows_of_this_run(options)}
+    rows = {tuple(row["task"]): row for row in records(options).rows()}
     pretrainings = [
         task
         for task in sorted(rows, key=str)

@@ -6,8 +6,6 @@ A module of its own, so that worker processes keep the data that they read.
 import argparse
 import copy
 import functools
-import hashlib
-import json
 import time
 import warnings
 from pathlib import Path
@@ -25,6 +23,7 @@ from pretraining_settings import (
     fine_tuning,
     make_pretrainer,
 )
+from records import Records
 from segclf_plugins.thresholders import OtsuThresholder
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -51,7 +50,7 @@ def run_chain(chain: list[Task], options: argparse.Namespace) -> None:
         pretrainer = pretrained(start, data, encoder, name=name, seed=seed, options=options)
         started = time.process_time()
         scores = measure(pretrainer, data, task, options)
-        log(task, scores, time.process_time() - started, options)
+        records(options).write(task, scores, time.process_time() - started)
 
 
 def measure(
@@ -160,7 +159,9 @@ def pretrained(
         return None
     networks = "both" if method == "CASS" else encoder
     task = (name, seed, method, "pretraining", networks)
-    path = options.pretrained / run_of(options) / f"{name}-{method}-{networks}-{seed}.safetensors"
+    path = (
+        options.pretrained / records(options).run / f"{name}-{method}-{networks}-{seed}.safetensors"
+    )
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         pretrain(task, data, encoder, path, options)
@@ -194,7 +195,7 @@ def pretrain(
         "n_epochs": pretrainer.n_iter_,
         "collapsed": n_collapsed / pretrainer.n_iter_ if joint else None,
     }
-    log(task, scores, seconds, options)
+    records(options).write(task, scores, seconds)
 
 
 def encoder_alone(pretrainer: OtsuPretrainer) -> OtsuPretrainer:
@@ -231,34 +232,13 @@ def otsu(data: dict[str, Any], seed: int, options: argparse.Namespace) -> OtsuTh
     return max((OtsuThresholder(polarity=p) for p in ("bright", "dark", "auto")), key=fits)
 
 
+def records(options: argparse.Namespace) -> Records:
+    return Records(options.log, settings_of(options))
+
+
 @functools.lru_cache(maxsize=1)
 def load(folder: Path, size: int, test_cap: int | None) -> dict[str, Any]:
-    """Read a set with images in RGB; keep the first images of the test split only, if told so."""
-    data = real_sets.load(folder, size)
-    data["images"] = np.ascontiguousarray(data["images"][..., ::-1])
-    test = np.flatnonzero(data["split"] == "test")
-    data["split"][test[test_cap:] if test_cap else []] = "left out"
-    return data
-
-
-def log(task: Task, scores: dict[str, Any], seconds: float, options: argparse.Namespace) -> None:
-    row = {"task": task, **scores, "seconds": seconds, "run": run_of(options)}
-    with options.log.open("a") as file:
-        file.write(json.dumps(row) + "\n")
-    shown = {name: round(s, 3) for name, s in scores.items() if isinstance(s, float)}
-    print(*task, f"{seconds:.1f} s", shown, flush=True)
-
-
-def rows_of_this_run(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Read what was done before, with these very settings; so an ended run resumes."""
-    lines = options.log.read_text().splitlines() if options.log.exists() else []
-    run = run_of(options)
-    return [row for row in map(json.loads, lines) if row["run"] == run]
-
-
-def run_of(options: argparse.Namespace) -> str:
-    text = json.dumps(settings_of(options), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return real_sets.load_rgb(folder, size, test_cap)
 
 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:

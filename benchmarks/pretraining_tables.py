@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from markdown import NONE, line, mean_and_spread, ordered, rule
 from pretraining_runs import LABEL_TASKS
 
 Row = dict[str, Any]
-NONE = "–"
 
 
 def make_report(rows: list[Row], settings: dict[str, Any], machine: str) -> str:
@@ -33,7 +33,7 @@ def mask_table(rows: list[Row], score: str, name: str) -> str:
     sizes = {row["task"][4]: row["n_train"] for row in trained}
     heads = [f"{fraction:.0%} ({sizes[fraction]})" for fraction in sorted(sizes)]
     lines = [line([name, "no masks", *heads, "better than scratch"])]
-    lines.append("|---" * (len(heads) + 3) + "|")
+    lines.append(rule(len(heads) + 3))
     for start in ordered(row["task"][2] for row in trained):
         alone = mean_and_spread(values(only(rows, start=start, what="no masks"), score))
         cells = [
@@ -55,7 +55,7 @@ def summary_table(rows: list[Row], settings: dict[str, Any]) -> str:
     network = settings["setting"][settings["segmenter"]]
     pretrainings = [r for r in only(rows, what="pretraining") if r["task"][4] in (network, "both")]
     heads = ["start", "better than scratch", "mean difference", "pretraining, s", "collapsed"]
-    lines = [line(heads), "|---" * len(heads) + "|"]
+    lines = [line(heads), rule(len(heads))]
     for start in ordered(row["task"][2] for row in trained):
         runs = only(pretrainings, start=start.partition(",")[0])
         known = [run["collapsed"] for run in runs if run["collapsed"] is not None]
@@ -79,7 +79,7 @@ def label_table(rows: list[Row]) -> str:
     columns = ordered((row["task"][0], row["task"][3]) for row in rows)
     sizes = {row["task"][0]: row["n_train"] for row in rows}
     heads = [f"{name} ({sizes[name]} labels), {what}" for name, what in columns]
-    lines = [line(["network", "start", *heads]), "|---" * (len(heads) + 2) + "|"]
+    lines = [line(["network", "start", *heads]), rule(len(heads) + 2)]
     for network, start in ordered((row["task"][4], row["task"][2]) for row in rows):
         same = only(rows, start=start, detail=network)
         cells = [
@@ -146,18 +146,3 @@ def wins(rows: list[Row], start: str, score: str) -> str:
 
 def values(rows: Iterable[Row], score: str) -> list[float]:
     return [row[score] for row in rows]
-
-
-def mean_and_spread(numbers: list[float], sign: str = "") -> str:
-    if not numbers:
-        return NONE
-    mean = f"{np.mean(numbers):{sign}.3f}"
-    return mean if len(numbers) < 2 else f"{mean} ± {np.std(numbers, ddof=1):.3f}"
-
-
-def ordered(items: Iterable[Any]) -> list[Any]:
-    return list(dict.fromkeys(items))
-
-
-def line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

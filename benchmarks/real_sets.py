@@ -35,6 +35,15 @@ def load(folder: Path, size: int) -> dict[str, Any]:
     }
 
 
+def load_rgb(folder: Path, size: int, test_cap: int | None = None) -> dict[str, Any]:
+    """Read a set with images in RGB; keep the first images of the test split only, if told so."""
+    data = load(folder, size)
+    data["images"] = np.ascontiguousarray(data["images"][..., ::-1])
+    test = np.flatnonzero(data["split"] == "test")
+    data["split"][test[test_cap:] if test_cap else []] = "left out"
+    return data
+
+
 def read_mask(folder: Path, name: str, size: int) -> np.ndarray | None:
     """Return a mask of 0, 1 (a finding) and 2 (context)."""
     if not name:

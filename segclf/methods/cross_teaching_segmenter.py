@@ -48,6 +48,8 @@ class CrossTeachingSegmenter(Segmenter):
         a plain one such as "vit_small_patch8_224" for a "vit_unet".
     cnn_architecture, transformer_architecture : str
         "unet", "vit_unet" or another name of `segclf.networks`.
+    cnn_decoder_channels, transformer_decoder_channels : tuple of int or None
+        Channels of the decoders' stages; None is the architecture's own default.
     cnn_weights, transformer_weights : path or None
         Local files of pretrained weights; None starts from scratch. The papers start the
         transformer from ImageNet's and the other from scratch (S4MI, section 4.2.1).
@@ -113,6 +115,8 @@ class CrossTeachingSegmenter(Segmenter):
     transformer: str = "swin_tiny_patch4_window7_224"
     cnn_architecture: str = "unet"
     transformer_architecture: str = "unet"
+    cnn_decoder_channels: tuple[int, ...] | None = None
+    transformer_decoder_channels: tuple[int, ...] | None = None
     cnn_weights: Any = None
     transformer_weights: Any = None
     predict_with: str = "cnn"
@@ -137,6 +141,8 @@ class CrossTeachingSegmenter(Segmenter):
         "transformer": [str],
         "cnn_architecture": [str],
         "transformer_architecture": [str],
+        "cnn_decoder_channels": [tuple, list, None],
+        "transformer_decoder_channels": [tuple, list, None],
         "predict_with": [StrOptions({"cnn", "transformer", "mean"})],
         "n_labeled": [Interval(Integral, 1, None, closed="left"), None],
         "consistency_weight": [Interval(Real, 0, None, closed="left")],
@@ -181,6 +187,7 @@ class CrossTeachingSegmenter(Segmenter):
             encoder_weights=getattr(self, f"{kind}_weights"),
             in_channels=samples.images.n_channels,
             n_classes=self.n_classes_,
+            decoder_channels=getattr(self, f"{kind}_decoder_channels"),
         )
 
     def _to_start(self, objective: Any) -> nn.Module:

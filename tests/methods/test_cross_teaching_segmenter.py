@@ -295,3 +295,15 @@ def test_the_papers_networks_take_images_of_any_size():
     )
     segmenter.fit(images, [np.ones((35, 50), int), None])
     assert segmenter.predict(images).shape == (2, 35, 50)
+
+
+def test_decoders_may_be_smaller():
+    narrow = segmenter(
+        transformer="tiny",
+        transformer_architecture="unet",
+        cnn_decoder_channels=(8, 4, 4),
+        transformer_decoder_channels=(6, 4, 2),
+        predict_with="mean",
+    ).fit(SHAPES.images, FEW)
+    recipes = [narrow.network_.recipe[kind] for kind in ("cnn", "transformer")]
+    assert [recipe["decoder_channels"] for recipe in recipes] == [[8, 4, 4], [6, 4, 2]]

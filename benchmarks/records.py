@@ -1,0 +1,36 @@
+"""What a benchmark has measured, a line of JSON for each run, so that one that ended resumes."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+class Records:
+    """The rows of a file that were measured with the same settings.
+
+    Parameters
+    ----------
+    path : Path
+        The file; rows of other settings stay in it.
+    settings : dict
+        All that a result depends on, but for its own task.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+        self.path = path
+        text = json.dumps(settings, sort_keys=True)
+        self.run = hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return what was measured before."""
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        return [row for row in map(json.loads, lines) if row["run"] == self.run]
+
+    def write(self, task: tuple[Any, ...], scores: dict[str, Any], seconds: float) -> None:
+        """Add a row, and print its numbers."""
+        row = {"task": task, **scores, "seconds": seconds, "run": self.run}
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        shown = {name: round(s, 3) for name, s in scores.items() if isinstance(s, float)}
+        print(*task, f"{seconds:.1f} s", shown, flush=True)

@@ -1,0 +1,324 @@
+"""The runs of ``benchmarks/semi_supervised.py``: learn from few masks, score, and write down.
+
+A module of its own, so that worker processes keep the data that they read.
+"""
+
+import argparse
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import real_sets
+from records import Records
+from segclf_plugins.pseudo_labelers import (
+    BoostedLabeler,
+    GradCAMLabeler,
+    IRNetLabeler,
+    PretrainedLabeler,
+    SelfTrainingLabeler,
+)
+from segclf_plugins.pseudo_labelers.irnet_boundaries import IRNetBoundaries
+from semi_supervised_settings import WALK_THRESHOLDS, schedule, settings_of
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import roc_auc_score
+
+import segclf
+from segclf import (
+    CrossTeachingSegmenter,
+    DistilledSegmenter,
+    ImageClassifier,
+    PiCIESegmenter,
+    PseudoLabelSemiSupervised,
+    SupervisedSegmenter,
+)
+from segclf.data import Sampler, TwoStreamSampler
+from segclf.metrics import mean_iou
+
+Task = tuple[str, int, str, Any, Any]  # set, seed, method, share of masks, its parameter
+MASKS = "masks alone"
+SHARED = ("classifier", "irnet, labels alone", "PiCIE, no masks")
+
+
+def run_shared(name: str, seed: int, tasks: list[Task], options: argparse.Namespace) -> None:
+    """Do what needs no mask: a classifier and IRNet from labels, and clusters."""
+    data = load(options.data / name, options.setting["size"], options.setting["test_cap"])
+    train = training_images(data, seed, options)
+    does = dict(zip(SHARED, (classify, walk, cluster), strict=True))
+    for task in tasks:
+        measured(task, options, lambda task=task: does[task[2]](data, train, task, options))
+
+
+def run_chain(tasks: list[Task], options: argparse.Namespace) -> None:
+    """Do all methods with the same masks, one after the other."""
+    name, seed, _, fraction, _ = tasks[0]
+    data = load(options.data / name, options.setting["size"], options.setting["test_cap"])
+    train = training_images(data, seed, options)
+    known = np.isin(train, drawn(data, train, fraction, seed))
+    cell = Cell(data, train, known, name, seed, options)
+    for task in tasks:
+        measured(task, options, lambda task=task: cell.score(task))
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One data set with so many masks, drawn by one seed."""
+
+    data: dict[str, Any]
+    train: np.ndarray
+    known: np.ndarray
+    name: str
+    seed: int
+    options: argparse.Namespace
+
+    def score(self, task: Task) -> dict[str, Any]:
+        """Train by one method, and test it."""
+        _, _, method, _, probability = task
+        segmenter = self.teacher if method == MASKS else self.fit(method, probability)
+        pseudo = hasattr(segmenter, "transduction_")
+        return {
+            "n_masks": int(self.known.sum()),
+            **test(segmenter, self.data),
+            **({"drawn_iou": self.compare(segmenter)} if pseudo else {}),
+        }
+
+    @functools.cached_property
+    def teacher(self) -> SupervisedSegmenter:
+        """Return what masks alone teach, which is also who teaches others."""
+        return self.plain().fit(self.images[self.known], self.masks_of(self.known))
+
+    def fit(self, method: str, probability: float | None) -> Any:
+        """Train by one of the other methods."""
+        few = [m if k else None for m, k in zip(self.masks, self.known, strict=True)]
+        told = {"labels": self.data["labels"][self.train]}
+        if method == "masks alone, twice as long":
+            segmenter = self.plain(passes=2)
+            return segmenter.fit(self.images[self.known], self.masks_of(self.known))
+        if method == "masks and labels":
+            return self.plain(n_places=len(self.train)).fit(self.images, few, **told)
+        if method == "distilled":
+            student = self.plain(n_places=int((~self.known).sum()))
+            distilled = DistilledSegmenter(
+                FrozenEstimator(self.teacher), student, temperature=probability
+            )
+            return distilled.fit(self.images, few)
+        if method == "cross teaching":
+            return self.cross_teaching().fit(self.images, few, sampler=self.two_streams())
+        segmenter = PseudoLabelSemiSupervised(
+            self.plain(n_places=len(self.train)),
+            labeler=self.labeler(method),
+            expert_probability=probability,
+            baseline=False,
+        )
+        return segmenter.fit(self.images, few, **({} if method == "self-training" else told))
+
+    def plain(self, n_places: int | None = None, passes: int = 1) -> SupervisedSegmenter:
+        setting = self.options.setting
+        n_places = int(self.known.sum()) if n_places is None else n_places
+        return SupervisedSegmenter(
+            encoder=setting["encoder"],
+            encoder_weights=self.options.weights,
+            decoder_channels=setting["decoder"],
+            **schedule(setting, n_places=n_places, seed=self.seed, passes=passes),
+        )
+
+    def cross_teaching(self) -> CrossTeachingSegmenter:
+        setting = self.options.setting
+        return CrossTeachingSegmenter(
+            cnn=setting["encoder"],
+            cnn_weights=self.options.weights,
+            cnn_decoder_channels=setting["decoder"],
+            transformer=setting["transformer"],
+            transformer_decoder_channels=setting["decoder"],
+            **schedule(setting, n_places=setting["steps"] * setting["batch"], seed=self.seed),
+        )
+
+    def two_streams(self) -> "Steps":
+        batch = self.options.setting["batch"]
+        streams = TwoStreamSampler(self.known, batch // 2, batch - batch // 2)
+        return Steps(streams, self.options.setting["steps"])
+
+    def labeler(self, method: str) -> Any:
+        if method in ("self-training", "boosted"):
+            kind = {"self-training": SelfTrainingLabeler, "boosted": BoostedLabeler}[method]
+            return kind(teacher=FrozenEstimator(self.teacher))
+        if method == "grad_cam":
+            classifier = segclf.load(weak_file(self.name, self.seed, "classifier", self.options))
+            return GradCAMLabeler(
+                classifier=FrozenEstimator(classifier), layer=self.options.setting["layer"]
+            )
+        masks = np.load(weak_file(self.name, self.seed, "irnet", self.options))["masks"]
+        return PretrainedLabeler(segmenter=Remembered(self.images, max(masks, key=self.fits)))
+
+    def fits(self, masks: np.ndarray) -> float:
+        """Tell how well masks of all images fit those that are known."""
+        return drawn_iou(self.masks_of(self.known), masks[self.known])
+
+    @property
+    def images(self) -> np.ndarray:
+        return self.data["images"][self.train]
+
+    @functools.cached_property
+    def masks(self) -> list[np.ndarray]:
+        return [self.data["masks"][i] for i in self.train]
+
+    def masks_of(self, chosen: np.ndarray) -> list[np.ndarray]:
+        return [self.masks[i] for i in np.flatnonzero(chosen)]
+
+    def compare(self, segmenter: Any) -> float:
+        """Compare what a labeler drew with what an expert would have drawn there."""
+        hidden = np.flatnonzero(~self.known)
+        masks = np.stack([segmenter.transduction_[i] for i in hidden])
+        return drawn_iou(self.masks_of(~self.known), masks)
+
+
+class Remembered:
+    """Draws again what was drawn before."""
+
+    def __init__(self, images: np.ndarray, masks: np.ndarray) -> None:
+        pairs = zip(images, masks, strict=True)
+        self.masks = {image.tobytes(): mask for image, mask in pairs}
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        return self.masks[image.tobytes()]
+
+
+@dataclass(frozen=True, eq=False)
+class Steps(Sampler):
+    """Another sampler's epochs, one after the other, as one of so many batches."""
+
+    epochs: Sampler
+    n_batches: int
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+        batches: list[np.ndarray] = []
+        while len(batches) < self.n_batches:
+            batches += self.epochs.batches(batch_size, seed, len(batches))
+        return batches[: self.n_batches]
+
+    def subset(self, indices: np.ndarray) -> "Steps":
+        return Steps(self.epochs.subset(indices), self.n_batches)
+
+
+def classify(
+    data: dict[str, Any], train: np.ndarray, task: Task, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Train a classifier on all labels, for maps of where it looks."""
+    name, seed, *_ = task
+    classifier = ImageClassifier(
+        encoder=options.setting["encoder"],
+        encoder_weights=options.weights,
+        class_weight="balanced",
+        image_size=options.setting["classifier_size"],
+        **schedule(options.setting, n_places=len(train), seed=seed),
+    )
+    classifier.fit(data["images"][train], data["labels"][train])
+    segclf.save(classifier, weak_file(name, seed, "classifier", options))
+    tested = data["split"] == "test"
+    said = classifier.predict_proba(data["images"][tested])[:, 1]
+    return {"n_labels": len(train), "auroc": float(roc_auc_score(data["labels"][tested], said))}
+
+
+def walk(
+    data: dict[str, Any], train: np.ndarray, task: Task, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Draw masks of the training images from labels alone, by IRNet."""
+    name, seed, *_ = task
+    labeler = make_irnet(segclf.load(weak_file(name, seed, "classifier", options)), seed, options)
+    images, labels = data["images"][train], data["labels"][train]
+    labeler.fit(images, labels=labels)
+    masks = np.stack(
+        [labeler.set_params(threshold=t).predict(images, labels=labels) for t in WALK_THRESHOLDS]
+    )
+    np.savez_compressed(weak_file(name, seed, "irnet", options), masks=masks)
+    truth = [data["masks"][i] for i in train]
+    scores = [drawn_iou(truth, drawn) for drawn in masks]
+    return {f"drawn_iou at {t}": s for t, s in zip(WALK_THRESHOLDS, scores, strict=True)}
+
+
+def make_irnet(classifier: ImageClassifier, seed: int, options: argparse.Namespace) -> IRNetLabeler:
+    setting = options.setting
+    boundaries = IRNetBoundaries(
+        batch_size=setting["batch"], n_threads=setting["n_threads"], **setting["boundaries"]
+    )
+    return IRNetLabeler(
+        classifier=FrozenEstimator(classifier),
+        boundaries=boundaries,
+        layer=setting["layer"],
+        random_state=seed,
+        **setting["walk"],
+    )
+
+
+def cluster(
+    data: dict[str, Any], train: np.ndarray, task: Task, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Cluster pixels without a mask; all masks of training name the clusters."""
+    setting = options.setting
+    settings = schedule(setting, n_places=len(train), seed=task[1])
+    del settings["augmentation"]  # the method has its own
+    segmenter = PiCIESegmenter(
+        encoder=setting["encoder"],
+        encoder_weights=options.weights,
+        n_clusters=setting["n_clusters"],
+        **settings,
+    )
+    segmenter.fit(data["images"][train], [data["masks"][i] for i in train])
+    return test(segmenter, data)
+
+
+def test(segmenter: Any, data: dict[str, Any]) -> dict[str, float]:
+    """Score masks by IoU, and images by how much finding the masks show (S4C, Algorithm 2)."""
+    chosen = np.flatnonzero(data["split"] == "test")
+    maps = segmenter.predict_proba(data["images"][chosen])
+    masks = [data["masks"][i] for i in chosen]
+    summarizer = segclf.load_plugin("summarizer", "threshold")().fit(maps[:2, 1:], [0, 1])
+    shown = summarizer.predict_proba(maps[:, 1:])[:, 1]
+    found = maps.argmax(1).astype(np.uint8)
+    positive = [pair for pair in zip(masks, found, strict=True) if pair[0].any()]
+    return {
+        "iou": mean_iou(masks, found, n_classes=2),
+        "iou_per_image": mean_iou(*zip(*positive, strict=True), n_classes=2, per_image=True),
+        "auroc": float(roc_auc_score(data["labels"][chosen], shown)),
+    }
+
+
+def drawn_iou(truth: list[np.ndarray], masks: np.ndarray) -> float:
+    """Score drawn masks, what was not committed to as background."""
+    return mean_iou(truth, np.maximum(masks, 0).astype(np.uint8), n_classes=2)
+
+
+def training_images(data: dict[str, Any], seed: int, options: argparse.Namespace) -> np.ndarray:
+    n_train = int((data["split"] == "train").sum())
+    return real_sets.draw(data, min(1.0, options.setting["cap"] / n_train), seed)
+
+
+def drawn(data: dict[str, Any], train: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Draw images with a mask; with one seed, those of a smaller fraction are among them."""
+    inside = {**data, "split": np.full(len(data["split"]), "left out")}
+    inside["split"][train] = "train"
+    return real_sets.draw(inside, fraction, seed)
+
+
+def measured(task: Task, options: argparse.Namespace, run: Callable[[], dict[str, Any]]) -> None:
+    started = time.process_time()
+    scores = run()
+    records(options).write(task, scores, time.process_time() - started)
+
+
+def records(options: argparse.Namespace) -> Records:
+    return Records(options.output / f"{options.name}.jsonl", settings_of(options))
+
+
+def weak_file(name: str, seed: int, what: str, options: argparse.Namespace) -> Path:
+    folder = options.work / records(options).run
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}-{seed}-{what}.{'npz' if what == 'irnet' else 'safetensors'}"
+
+
+@functools.lru_cache(maxsize=1)
+def load(folder: Path, size: int, test_cap: int | None) -> dict[str, Any]:
+    return real_sets.load_rgb(folder, size, test_cap)
