@@ -20,7 +20,13 @@ _EPSILON = 1e-5  # of IRNet's code; CheXseg's has none, and makes NaN of a map t
 
 
 def activation_maps(
-    classifier: Any, images: Images, *, n_classes: int, scales: Sequence[float], stride: int
+    classifier: Any,
+    images: Images,
+    *,
+    n_classes: int,
+    scales: Sequence[float],
+    stride: int,
+    layer: str | None = None,
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield (number of the image, its maps (k, ceil(h / stride), ceil(w / stride))).
 
@@ -40,16 +46,19 @@ def activation_maps(
         Sizes that an image is looked at in, as fractions of its own.
     stride : int
         Pixels of the image to one of the map.
+    layer : str, optional
+        As of :func:`segclf.networks.grad_cam`; by default the last that gives maps.
     """
     score = partial(log_odds, n_classes=n_classes)
+    see = partial(grad_cam, classifier.network_, layer=layer, score=score)
 
     def look(image: Tensor) -> Tensor:
         size = _grid(image.shape[2:], stride)
         total = torch.zeros(len(image), n_classes, *size, device=image.device)
         for scale in scales:
             scaled = F.interpolate(image, _scaled(image.shape[2:], scale), mode="bilinear")
-            plain = grad_cam(classifier.network_, scaled, score=score)
-            mirrored = grad_cam(classifier.network_, scaled.flip(-1), score=score).flip(-1)
+            plain = see(scaled)
+            mirrored = see(scaled.flip(-1)).flip(-1)
             # Grad-CAM divides by the number of places, of which larger images have more.
             total += scale**2 * F.interpolate(plain + mirrored, size, mode="bilinear")
         # In one axis, so that prediction leaves the maps at their size.

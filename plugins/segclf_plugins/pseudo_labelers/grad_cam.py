@@ -5,7 +5,7 @@ segmentation", MIDL 2021, section 3 and Appendix A.1: a classifier learns from i
 which there are many; its maps, cut off where the few expert masks say, label the other images.
 """
 
-from copy import deepcopy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -13,29 +13,25 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
-from sklearn.base import BaseEstimator, clone
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import with_callbacks
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from segclf import ImageClassifier
-from segclf.base import Classifier, check_images
-from segclf.base.maps import Maps
-from segclf.base.parts import as_a_part
-from segclf.data import Images, Masks, as_masks, check_mask_sizes
+from segclf.base import Classifier
+from segclf.data import Images, Masks
 from segclf.metrics.thresholds import GRID, best_of_counts, count_scores
 from segclf_plugins.pseudo_labelers.class_maps import ClassMaps
-from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labels
+from segclf_plugins.pseudo_labelers.classifier_labeler import ClassifierLabeler
 from segclf_plugins.thresholders.otsu import OtsuThresholder
 
 __all__ = ["GradCAMLabeler"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class GradCAMLabeler(CallbackSupportMixin, BaseEstimator):
+class GradCAMLabeler(ClassifierLabeler):
     """Draw masks where a classifier sees its classes.
 
     A class is drawn in images that show it, by their label; where nobody said, the classifier
@@ -76,10 +72,12 @@ class GradCAMLabeler(CallbackSupportMixin, BaseEstimator):
 
     Attributes
     ----------
-    classifier_ : ImageClassifier, FrozenEstimator or nn.Module
+    classifier_ : ImageClassifier or nn.Module
         What looks at the images.
     thresholds_ : array of shape (k,)
         Of each class without the background; NaN where Otsu's method chooses for each map.
+    n_classes_ : int
+        Number of mask ids with the background, or of channels of multi-label masks.
     multilabel_ : bool
         Whether masks are (k, h, w), 0 and 1 for each class.
 
@@ -96,13 +94,11 @@ class GradCAMLabeler(CallbackSupportMixin, BaseEstimator):
     (8, 32, 32)
     """
 
-    classifier: Any = None
     score: str = "logit"
     threshold: Any = "search"
     normalize: bool = True
     fill_holes: bool = True
     layer: str | None = None
-    random_state: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "classifier": [Classifier, FrozenEstimator, nn.Module, None],
@@ -140,75 +136,24 @@ class GradCAMLabeler(CallbackSupportMixin, BaseEstimator):
             When labels and masks do not teach a classifier: no image shows a class, or all do.
         """
         self._validate_params()
-        self.classifier_ = self._new_classifier()
-        images = self._open(X, reset=True)
-        masks = as_masks(y, len(images))
-        check_mask_sizes(images, masks)
-        shown = image_labels(masks, labels, self._n_known)
-        self.multilabel_ = masks.multilabel or np.ndim(labels) == 2
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        self.classifier_ = self._new_classifier(seed)
+        images, masks, shown = self._look(X, y, labels)
+        context = self._init_callback_context(max_subtasks=1)
+        context.call_on_fit_task_begin(estimator=self)
+        self._fit_classifier(X, shown, context)
         self.thresholds_ = np.full(shown.shape[1], np.nan)
-        if not self._is_fitted:
-            self._train(X, y, shown)
-        elif isinstance(self.classifier_, FrozenEstimator) and shown.shape[1] > self._n_known:
-            raise ValueError(
-                f"The classifier knows {self._n_known} class(es) beside the background; masks and "
-                f"labels show {shown.shape[1]}."
-            )
         if self.threshold == "search":
             self.thresholds_ = self._best_thresholds(images, masks, shown)
         elif self.threshold != "otsu":
             self.thresholds_[:] = self.threshold
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
-    def predict(self, X: Any, *, labels: Any = None) -> Maps:
-        """Draw masks.
-
-        Parameters
-        ----------
-        X : array, list, paths or tensor
-            The n images.
-        labels : array-like of shape (n,) or (n, k), optional
-            As in `fit`: a class that an image does not show is not drawn.
-
-        Returns
-        -------
-        array (n, h, w) of ids or (n, k, h, w) of 0 and 1, int16, or a list of them
-            At the images' own size; a list where they are of several sizes. Where an image shows a
-            class of which nothing can be drawn, -1 stands for the background (multi-label: for all
-            of that channel), so that the class is not taught to be absent.
-        """
-        check_is_fitted(self)
-        images = self._open(X, reset=False)
-        n_images, n_classes = len(images), len(self.thresholds_)
-        labels = np.full(n_images, -1) if labels is None else labels
-        shown = self._decided(images, as_indicator(labels, n_classes, n_images))
-        channels = (n_classes,) if self.multilabel_ else ()
-        masks = [np.zeros((*channels, *size), dtype=np.int16) for size in images.sizes()]
-        chosen = np.flatnonzero(shown.any(1))
-        for number, maps in self._class_maps.maps(images.subset(chosen)):
-            masks[chosen[number]] = self._draw(maps, shown[chosen[number]])
-        return np.stack(masks) if images.size is not None else masks
-
-    def _new_classifier(self) -> Any:
-        if isinstance(self.classifier, nn.Module):
-            return deepcopy(self.classifier)
-        classifier = _default_classifier() if self.classifier is None else clone(self.classifier)
-        if self.random_state is not None and not isinstance(classifier, FrozenEstimator):
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            classifier.set_params(random_state=seed)
-        return classifier
-
-    @property
-    def _is_fitted(self) -> bool:
-        return isinstance(self.classifier_, nn.Module | FrozenEstimator)
-
-    @property
-    def _n_known(self) -> int:
-        """How many classes beside the background there are in any case."""
-        if not isinstance(self.classifier_, FrozenEstimator):
-            return 1
-        check_is_fitted(self.classifier_)
-        return len(self.classifier_.classes_) - (not self.classifier_._multilabel)
+    def _default_classifier(self) -> ImageClassifier:
+        return ImageClassifier(
+            encoder="densenet121", learning_rate=1e-4, batch_size=16, max_epochs=20
+        )
 
     @property
     def _class_maps(self) -> ClassMaps:
@@ -220,31 +165,14 @@ class GradCAMLabeler(CallbackSupportMixin, BaseEstimator):
             normalize=self.normalize,
         )
 
-    def _open(self, X: Any, *, reset: bool) -> Images:
-        image_shape = getattr(self.classifier_, "image_shape", None)
-        return check_images(self, X, image_shape=image_shape, reset=reset)
+    def _seen(self, images: Images) -> NDArray[np.bool_]:
+        return self._class_maps.shown(images)
 
-    def _train(self, X: Any, y: Any, shown: NDArray[np.int64]) -> None:
-        for value, what in ((1, "to show"), (0, "not to show")):
-            if not (shown == value).any():
-                raise ValueError(
-                    f"None of the {len(shown)} images is known {what} a class, by its label or its "
-                    "mask; a classifier learns from images of both kinds."
-                )
-        context = self._init_callback_context(max_subtasks=1)
-        context.call_on_fit_task_begin(estimator=self)
-        with as_a_part(context.subcontext(task_name="classifier"), self.classifier_):
-            self.classifier_.fit(X, shown if shown.shape[1] > 1 else shown[:, 0])
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
-
-    def _decided(self, images: Images, shown: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Let the classifier say what nobody said."""
-        decided = shown == 1
-        asked = np.flatnonzero((shown < 0).any(1))
-        if len(asked):
-            says = self._class_maps.shown(images.subset(asked))
-            decided[asked] = np.where(shown[asked] < 0, says, decided[asked])
-        return decided
+    def _drawn(
+        self, images: Images, rows: NDArray[np.intp], shown: NDArray[np.bool_]
+    ) -> Iterator[tuple[int, NDArray[np.int16]]]:
+        for number, maps in self._class_maps.maps(images.subset(rows)):
+            yield rows[number], self._draw(maps, shown[rows[number]])
 
     def _best_thresholds(
         self, images: Images, masks: Masks, shown: NDArray[np.int64]
@@ -275,7 +203,3 @@ class GradCAMLabeler(CallbackSupportMixin, BaseEstimator):
             threshold = OtsuThresholder().thresholds([heat])[0]
         mask = heat > threshold
         return binary_fill_holes(mask) if self.fill_holes else mask
-
-
-def _default_classifier() -> ImageClassifier:
-    return ImageClassifier(encoder="densenet121", learning_rate=1e-4, batch_size=16, max_epochs=20)

@@ -15,21 +15,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
-from sklearn.callback import CallbackContext, CallbackSupportMixin, with_callbacks
+from sklearn.callback import with_callbacks
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from segclf import ImageClassifier
-from segclf.base import check_images
-from segclf.base.maps import Maps
 from segclf.base.parts import as_a_part
-from segclf.data import Images, Masks, as_masks, check_mask_sizes
+from segclf.data import Images, Masks
 from segclf_plugins.pseudo_labelers.activation_maps import activation_maps
+from segclf_plugins.pseudo_labelers.classifier_labeler import ClassifierLabeler
 from segclf_plugins.pseudo_labelers.drawing import Refine, draw, refined, resized, sure_mask
-from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labels
 from segclf_plugins.pseudo_labelers.irnet_boundaries import IRNetBoundaries
 from segclf_plugins.pseudo_labelers.random_walk import random_walk
 
@@ -39,7 +35,7 @@ _SHARE = [Interval(Real, 0, 1, closed="both")]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class IRNetLabeler(CallbackSupportMixin, BaseEstimator):
+class IRNetLabeler(ClassifierLabeler):
     """Draw masks from image labels alone: activation maps, spread as far as boundaries let them.
 
     Only classes that an image is labeled with are drawn, and nothing in an image labeled 0; where
@@ -57,6 +53,10 @@ class IRNetLabeler(CallbackSupportMixin, BaseEstimator):
         Learns boundaries from what the maps are sure of. None is ``IRNetBoundaries()``. Without an
         encoder and a pretrainer, it looks at the frozen encoder of the classifier. IRNet takes
         ImageNet's: ``pretrainer="resnet50.pth"``.
+    layer : str or None
+        Name of the classifier's module that gives the maps; None is the last that does. IRNet's
+        maps have a 16th of the image's height and width, because the last stride of its ResNet-50
+        is taken out; where an encoder has a stride of 32, an earlier layer gives such maps.
     scales : tuple of float
         Sizes that images are looked at in for activation maps; IRNet's are the default.
     foreground_threshold, background_threshold : float
@@ -107,8 +107,8 @@ class IRNetLabeler(CallbackSupportMixin, BaseEstimator):
     (8, 32, 32)
     """
 
-    classifier: Any = None
     boundaries: Any = None
+    layer: str | None = None
     scales: Sequence[float] = (1.0, 0.5, 1.5, 2.0)
     foreground_threshold: float = 0.3
     background_threshold: float = 0.05
@@ -117,11 +117,11 @@ class IRNetLabeler(CallbackSupportMixin, BaseEstimator):
     n_steps: int = 256
     threshold: float = 0.25
     refine: Refine | None = None
-    random_state: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "classifier": [ImageClassifier, FrozenEstimator, None],
         "boundaries": [IRNetBoundaries, None],
+        "layer": [str, None],
         "scales": ["array-like"],
         "foreground_threshold": _SHARE,
         "background_threshold": _SHARE,
@@ -148,93 +148,26 @@ class IRNetLabeler(CallbackSupportMixin, BaseEstimator):
         """
         self._validate_params()
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
-        self.classifier_ = self._new_classifier(int(seeds[0]))
-        images = self._open(X, reset=True)
-        masks = as_masks(y, len(images))
-        check_mask_sizes(images, masks)
-        present = image_labels(masks, labels, self._n_known)
-        self.multilabel_ = masks.multilabel or np.ndim(labels) == 2
-        self._n_findings = present.shape[1]
-        self.n_classes_ = self._n_findings + (not self.multilabel_)
+        classifier = self._new_classifier(int(seeds[0]))
+        if not isinstance(classifier, ImageClassifier):
+            raise TypeError(f"classifier={self.classifier!r:.80}; expected an ImageClassifier.")
+        self.classifier_ = classifier
+        images, masks, present = self._look(X, y, labels)
         context = self._init_callback_context(max_subtasks=2)
         context.call_on_fit_task_begin(estimator=self)
         self._fit_classifier(images, present, context)
         boundaries = self._seeded(self.boundaries or IRNetBoundaries(), int(seeds[1]))
+        given = boundaries.pretrainer
         self.boundaries_ = boundaries.complete(self.classifier_)
         sure = self._sure_masks(images, masks, present)
         with as_a_part(context.subcontext(task_name="boundaries"), self.boundaries_):
             self.boundaries_.fit(images.subset(list(sure)), list(sure.values()))
+        self.boundaries_.pretrainer = given  # else a file holds the classifier twice
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
-    def predict(self, X: Any, *, labels: Any = None) -> Maps:
-        """Draw masks.
-
-        Parameters
-        ----------
-        X : array, list, paths or tensor
-            The n images.
-        labels : array of shape (n,) or (n, k), optional
-            What is known of them, -1 where nobody said: there, it is what the classifier says.
-
-        Returns
-        -------
-        array (n, h, w) of ids or (n, k, h, w) of 0 and 1, int16, or a list of them
-            At each image's own size; -1 all over where a class should be, but nothing speaks for
-            it. A list where the images are of several sizes.
-        """
-        check_is_fitted(self)
-        images = self._open(X, reset=False)
-        present = self._present(images, labels)
-        sizes = [(int(height), int(width)) for height, width in images.sizes()]
-        masks = [self._blank(size) for size in sizes]
-        shown = np.flatnonzero(present.any(1))
-        edges = self.boundaries_.predict_maps(images.subset(shown)) if len(shown) else ()
-        for (row, maps), (_, edge) in zip(self._maps(images, shown), edges, strict=True):
-            walked = self._walked(maps[present[row]], edge, sizes[row])
-            masks[row] = self._draw(walked, self.threshold, present[row])
-        return np.stack(masks) if images.size is not None else masks
-
-    @property
-    def _n_known(self) -> int:
-        """How many classes beside the background there are in any case."""
-        classifier = self.classifier_
-        fitted = hasattr(classifier, "classes_")
-        return len(classifier.classes_) - (not classifier._multilabel) if fitted else 1
-
-    def _open(self, X: Any, *, reset: bool) -> Images:
-        return check_images(self, X, image_shape=self.classifier_.image_shape, reset=reset)
-
-    def _new_classifier(self, seed: int) -> Any:
-        if isinstance(self.classifier, FrozenEstimator):
-            check_is_fitted(self.classifier)
-            if not isinstance(self.classifier.estimator, ImageClassifier):
-                raise TypeError(f"classifier={self.classifier!r:.80}; expected an ImageClassifier.")
-            return self.classifier.estimator
-        default = ImageClassifier(encoder="tiny", learning_rate=1e-3)
-        return self._seeded(self.classifier or default, seed)
-
-    def _fit_classifier(
-        self, images: Images, present: NDArray[np.int64], context: CallbackContext
-    ) -> None:
-        if isinstance(self.classifier, FrozenEstimator):
-            if present.shape[1] > self._n_known:
-                raise ValueError(
-                    f"The classifier knows {self._n_known} class(es) beside the background; masks "
-                    f"and labels show {present.shape[1]}."
-                )
-            return
-        if not ((present == 1).any() and (present == 0).any()):
-            raise ValueError(
-                f"Of the {len(present)} images, some must be known to show a class, by their "
-                "labels or masks, and some not to: a classifier learns from both."
-            )
-        with as_a_part(context.subcontext(task_name="classifier"), self.classifier_):
-            self.classifier_.fit(images, present if present.shape[1] > 1 else present[:, 0])
-
-    def _seeded(self, estimator: Any, seed: int) -> Any:
-        copy = clone(estimator)
-        return copy if self.random_state is None else copy.set_params(random_state=seed)
+    def _default_classifier(self) -> ImageClassifier:
+        return ImageClassifier(encoder="tiny", learning_rate=1e-3)
 
     def _sure_masks(
         self, images: Images, masks: Masks, present: NDArray[np.int64]
@@ -252,15 +185,18 @@ class IRNetLabeler(CallbackSupportMixin, BaseEstimator):
             sure[row] = sure_mask(*drawn)
         return dict(sorted(sure.items()))
 
-    def _present(self, images: Images, labels: Any) -> NDArray[np.bool_]:
-        """Tell which classes images show, (n, k), by their labels or else by the classifier."""
-        labels = np.full(len(images), -1) if labels is None else labels
-        said = as_indicator(labels, self._n_findings, len(images)).copy()
-        unknown = np.flatnonzero((said < 0).any(1))
-        if len(unknown):
-            seen = self.classifier_.predict_proba(images.subset(unknown))[:, -self._n_findings :]
-            said[unknown] = np.where(said[unknown] < 0, seen >= 0.5, said[unknown])
-        return said == 1
+    def _seen(self, images: Images) -> NDArray[np.bool_]:
+        seen: NDArray[np.bool_] = self.classifier_.predict_proba(images) >= 0.5
+        return seen[:, -self._n_findings :]
+
+    def _drawn(
+        self, images: Images, rows: NDArray[np.intp], shown: NDArray[np.bool_]
+    ) -> Iterator[tuple[int, NDArray[np.int16]]]:
+        sizes = images.sizes().tolist()
+        edges = self.boundaries_.predict_maps(images.subset(rows)) if len(rows) else ()
+        for (row, maps), (_, edge) in zip(self._maps(images, rows), edges, strict=True):
+            walked = self._walked(maps[shown[row]], edge, sizes[row])
+            yield row, self._draw(walked, self.threshold, shown[row])
 
     def _maps(self, images: Images, rows: NDArray[np.intp]) -> Iterator[tuple[int, Any]]:
         """Yield (number of the image, its activation maps)."""
@@ -271,6 +207,7 @@ class IRNetLabeler(CallbackSupportMixin, BaseEstimator):
                 n_classes=self._n_findings,
                 scales=self.scales,
                 stride=self.boundaries_.stride,
+                layer=self.layer,
             )
             for index, maps in found:
                 yield int(rows[index]), maps
@@ -291,7 +228,3 @@ class IRNetLabeler(CallbackSupportMixin, BaseEstimator):
 
     def _draw(self, maps: NDArray[Any], threshold: float, present: NDArray[Any]) -> NDArray[Any]:
         return draw(maps, threshold, present, multilabel=self.multilabel_)
-
-    def _blank(self, size: tuple[int, int]) -> NDArray[np.int16]:
-        channels = (self.n_classes_,) if self.multilabel_ else ()
-        return np.zeros((*channels, *size), dtype=np.int16)

@@ -17,12 +17,14 @@ __all__ = ["SelfTrainingLabeler"]
 class SelfTrainingLabeler(TeacherLabeler):
     """Draw what a teacher predicts, where it is sure.
 
-    S4C's reference [32] is this with ``teacher=ConsistencySegmenter()``. An image labeled 0 gets an
-    empty mask; other labels are for the teacher alone.
+    Masks are hard: each pixel gets its most probable class. S4C's reference [32] is this with
+    ``teacher=ConsistencySegmenter()``, but for its soft masks, which `segclf.DistilledSegmenter`
+    learns from. An image labeled 0 gets an empty mask; other labels are for the teacher alone.
 
     See Also
     --------
     BoostedLabeler : Image labels correct the masks.
+    segclf.DistilledSegmenter : A student of the teacher's probabilities.
 
     Examples
     --------

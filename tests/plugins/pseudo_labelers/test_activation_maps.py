@@ -16,8 +16,10 @@ def fitted(n_classes, **settings):
     return classifier.fit(images, y), as_images(images)
 
 
-def maps_of(classifier, images, n_classes, scales=(1.0,), stride=4):
-    found = activation_maps(classifier, images, n_classes=n_classes, scales=scales, stride=stride)
+def maps_of(classifier, images, n_classes, scales=(1.0,), stride=4, layer=None):
+    found = activation_maps(
+        classifier, images, n_classes=n_classes, scales=scales, stride=stride, layer=layer
+    )
     numbers, maps = zip(*found, strict=True)
     assert list(numbers) == list(range(len(images)))
     return np.stack(maps)
@@ -54,6 +56,14 @@ def test_of_two_exclusive_classes_the_difference_counts():
     after = maps_of(classifier, images, 1)
     np.testing.assert_allclose(after, before, atol=1e-4)
     assert before.any()
+
+
+def test_maps_of_another_layer():
+    classifier, images = fitted(3)
+    stages = [f"encoder.stages.{i}" for i in range(len(classifier.network_.encoder.stages))]
+    maps = [maps_of(classifier, images, 3, layer=layer) for layer in (None, stages[-1], stages[-2])]
+    np.testing.assert_array_equal(maps[0], maps[1])
+    assert np.abs(maps[0] - maps[2]).max() > 0.1
 
 
 def test_a_map_of_zeros_stays():

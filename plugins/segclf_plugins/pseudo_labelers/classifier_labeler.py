@@ -1,0 +1,165 @@
+"""What pseudo-labelers share that look at images through a classifier."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.callback import CallbackContext, CallbackSupportMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from segclf import ImageClassifier
+from segclf.base import check_images
+from segclf.base.maps import Maps
+from segclf.base.parts import as_a_part
+from segclf.data import Images, Masks, as_masks, check_mask_sizes
+from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labels
+
+__all__ = ["ClassifierLabeler"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ClassifierLabeler(CallbackSupportMixin, BaseEstimator, ABC):
+    """A labeler that looks through a classifier, its own or one that is handed to it fitted.
+
+    Parameters
+    ----------
+    classifier : classifier, FrozenEstimator, nn.Module or None
+        What looks at the images.
+    random_state : int, RandomState or None
+        Seed of the classifier; None leaves the classifier's own.
+
+    Attributes
+    ----------
+    classifier_ : classifier or nn.Module
+        What looks at the images, fitted.
+    n_classes_ : int
+        Number of mask ids with the background, or of channels of multi-label masks.
+    multilabel_ : bool
+        Whether masks are (k, h, w), 0 and 1 for each class.
+    """
+
+    classifier: Any = None
+    random_state: Any = None
+
+    @abstractmethod
+    def _default_classifier(self) -> ImageClassifier:
+        """Return what None means."""
+
+    @abstractmethod
+    def _seen(self, images: Images) -> NDArray[np.bool_]:
+        """Tell which classes (n, k) the classifier sees."""
+
+    @abstractmethod
+    def _drawn(
+        self, images: Images, rows: NDArray[np.intp], shown: NDArray[np.bool_]
+    ) -> Iterator[tuple[int, NDArray[np.int16]]]:
+        """Yield (row, mask) of the images in these rows, which show classes (n, k)."""
+
+    def predict(self, X: Any, *, labels: Any = None) -> Maps:
+        """Draw masks.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        labels : array-like of shape (n,) or (n, k), optional
+            As in `fit`: a class that an image does not show is not drawn. Where nobody said, it is
+            what the classifier says.
+
+        Returns
+        -------
+        array (n, h, w) of ids or (n, k, h, w) of 0 and 1, int16, or a list of them
+            At the images' own size; a list where they are of several sizes. -1 where an image
+            shows a class of which nothing can be drawn, so that it is not taught to be absent.
+        """
+        check_is_fitted(self)
+        images = self._open(X, reset=False)
+        labels = np.full(len(images), -1) if labels is None else labels
+        shown = self._decided(images, as_indicator(labels, self._n_findings, len(images)))
+        masks = [self._blank(size) for size in images.sizes().tolist()]
+        for row, mask in self._drawn(images, np.flatnonzero(shown.any(1)), shown):
+            masks[row] = mask
+        return np.stack(masks) if images.size is not None else masks
+
+    @property
+    def _n_findings(self) -> int:
+        return self.n_classes_ - (not self.multilabel_)
+
+    @property
+    def _learns(self) -> bool:
+        return not isinstance(self.classifier, nn.Module | FrozenEstimator)
+
+    @property
+    def _n_known(self) -> int:
+        """How many classes beside the background there are in any case."""
+        classifier = self.classifier_
+        fitted = hasattr(classifier, "classes_")
+        return len(classifier.classes_) - (not classifier._multilabel) if fitted else 1
+
+    def _new_classifier(self, seed: int) -> Any:
+        if isinstance(self.classifier, nn.Module):
+            return deepcopy(self.classifier)
+        if isinstance(self.classifier, FrozenEstimator):
+            check_is_fitted(self.classifier)
+            return self.classifier.estimator
+        given = self._default_classifier() if self.classifier is None else self.classifier
+        return self._seeded(given, seed)
+
+    def _seeded(self, estimator: Any, seed: int) -> Any:
+        copy = clone(estimator)
+        return copy if self.random_state is None else copy.set_params(random_state=seed)
+
+    def _open(self, X: Any, *, reset: bool) -> Images:
+        image_shape = getattr(self.classifier_, "image_shape", None)
+        return check_images(self, X, image_shape=image_shape, reset=reset)
+
+    def _look(self, X: Any, y: Any, labels: Any) -> tuple[Images, Masks, NDArray[np.int64]]:
+        """Return images, masks and which classes are shown, (n, k), if the classifier can be so."""
+        images = self._open(X, reset=True)
+        masks = as_masks(y, len(images))
+        check_mask_sizes(images, masks)
+        shown = image_labels(masks, labels, self._n_known)
+        self.multilabel_ = masks.multilabel or np.ndim(labels) == 2
+        if self._learns:
+            _check_both_kinds(shown)
+        elif isinstance(self.classifier, FrozenEstimator) and shown.shape[1] > self._n_known:
+            raise ValueError(
+                f"The classifier knows {self._n_known} class(es) beside the background; masks and "
+                f"labels show {shown.shape[1]}."
+            )
+        self.n_classes_ = shown.shape[1] + (not self.multilabel_)
+        return images, masks, shown
+
+    def _fit_classifier(self, X: Any, shown: NDArray[np.int64], context: CallbackContext) -> None:
+        if self._learns:
+            with as_a_part(context.subcontext(task_name="classifier"), self.classifier_):
+                self.classifier_.fit(X, shown if shown.shape[1] > 1 else shown[:, 0])
+
+    def _decided(self, images: Images, shown: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Let the classifier say what nobody said."""
+        decided = shown == 1
+        asked = np.flatnonzero((shown < 0).any(1))
+        if len(asked):
+            seen = self._seen(images.subset(asked))
+            decided[asked] = np.where(shown[asked] < 0, seen, decided[asked])
+        return decided
+
+    def _blank(self, size: tuple[int, int]) -> NDArray[np.int16]:
+        channels = (self.n_classes_,) if self.multilabel_ else ()
+        return np.zeros((*channels, *size), dtype=np.int16)
+
+
+def _check_both_kinds(shown: NDArray[np.int64]) -> None:
+    for value, what in ((1, "to show"), (0, "not to show")):
+        if not (shown == value).any():
+            raise ValueError(
+                f"None of the {len(shown)} images is known {what} a class, by its label or its "
+                "mask; a classifier learns from images of both kinds."
+            )
