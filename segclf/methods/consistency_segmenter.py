@@ -59,7 +59,8 @@ class ConsistencySegmenter(Segmenter):
 
     See Also
     --------
-    PseudoLabelSemiSupervised : The second step, with ``labeler="self_training"``.
+    DistilledSegmenter : The second step, with soft pseudo labels, as in the paper.
+    PseudoLabelSemiSupervised : The same with hard ones, by ``labeler="self_training"``.
 
     Examples
     --------

@@ -54,9 +54,13 @@ class DistilledSegmenter(MetaSegmenter):
     scale_by_temperature : bool
         Whether the loss is multiplied by the square of `temperature`, as in Hinton et al. (2015);
         not so in CheXseg. Adam hardly notices; SGD and a weight decay do.
-    on : {"unlabeled", "all"}
+    margin : float or None
+        A pixel teaches only where the teacher's largest probability is above .5 + `margin`, as in
+        `SelfTrainingLabeler`, and the loss is the mean over these of each image. None: all do.
+    on : {"unlabeled", "all", "masks_too"}
         Which images the student learns from: those without a mask (an image labeled 0 has an empty
-        one), as in the paper, or all. Where every image has a mask, it is all.
+        one), as in the paper, or all. Where every image has a mask, it is all. "masks_too": all,
+        and where somebody said what a pixel is, that is its target, and not what the teacher says.
     random_state : int, RandomState or None
         Seeds teacher and student; None leaves them their own.
 
@@ -68,6 +72,14 @@ class DistilledSegmenter(MetaSegmenter):
         The fitted teacher: the supervised baseline beside the result.
     n_iter_ : int
         Number of epochs that the student was trained.
+
+    Notes
+    -----
+    Soft pseudo labels, in place of the hard ones of `SelfTrainingLabeler`, are this with
+    ``temperature=1.0, margin=0.15, on="masks_too"``, and with ``teacher=ConsistencySegmenter()``
+    S4C's reference [32]: Hooper et al., Journal of Medical Imaging 2023, whose second step trains a
+    fresh network so. Its loss is the cross-entropy of the softmax probabilities, which for two
+    classes is the same as here.
 
     Examples
     --------
@@ -86,6 +98,7 @@ class DistilledSegmenter(MetaSegmenter):
     _: KW_ONLY
     temperature: float = 10.0
     scale_by_temperature: bool = False
+    margin: float | None = None
     on: str = "unlabeled"
     random_state: Any = None
 
@@ -96,7 +109,8 @@ class DistilledSegmenter(MetaSegmenter):
         "student": [Segmenter, None],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "scale_by_temperature": ["boolean"],
-        "on": [StrOptions({"unlabeled", "all"})],
+        "margin": [Interval(Real, -0.5, 0.5, closed="left"), None],
+        "on": [StrOptions({"unlabeled", "all", "masks_too"})],
         "random_state": ["random_state"],
     }
 
@@ -181,10 +195,14 @@ class DistilledSegmenter(MetaSegmenter):
         """Train the student's network on the teacher's scores of the chosen images."""
         images = student._open(X)
         check_consistent_length(np.empty(len(images)), labels, groups)
+        masks = as_masks(y, len(images))
+        samples = Samples(images=images, size=student.image_size_)
+        if self.on == "masks_too":
+            samples = student._check_targets(images, masks, labels)
+            check_classes(student, teacher)
+        samples.weights = check_weights(sample_weight, len(images))
         student.n_classes_, student.multilabel_ = teacher.n_classes_, teacher.multilabel_
-        weights = check_weights(sample_weight, len(images))
-        samples = Samples(images=images, size=student.image_size_, weights=weights)
-        chosen = self._chosen(as_masks(y, len(images)), labels)
+        chosen = self._chosen(masks, labels)
         with_callbacks(Segmenter._learn)(
             student,
             samples.subset(chosen),
@@ -192,6 +210,7 @@ class DistilledSegmenter(MetaSegmenter):
             X=X,
             y=y,
             wrap=partial(self._distillation, teacher),
+            keep_unlabeled=True,
         )
 
     def _distillation(self, teacher: Any, objective: Objective) -> Distillation:
@@ -200,6 +219,7 @@ class DistilledSegmenter(MetaSegmenter):
             copy.deepcopy(teacher.network_),
             temperature=self.temperature,
             multilabel=teacher.multilabel_,
+            margin=self.margin,
             scale_by_temperature=self.scale_by_temperature,
         )
 
@@ -209,7 +229,7 @@ class DistilledSegmenter(MetaSegmenter):
         if labels is not None:
             labels = check_array(labels, ensure_2d=False, dtype=np.int64, input_name="labels")
             drawn = drawn | (labels.reshape(len(masks), -1) == 0).all(axis=1)
-        everything = self.on == "all" or drawn.all()
+        everything = self.on != "unlabeled" or drawn.all()
         return np.arange(len(masks)) if everything else np.flatnonzero(~drawn)
 
 
@@ -230,6 +250,19 @@ def check_teacher(teacher: Any) -> None:
             f"teacher={teacher!r:.120} has no network that scores pixels; expected a segmenter of "
             "segclf, or a fitted one inside FrozenEstimator."
         )
+
+
+def check_classes(student: Segmenter, teacher: Any) -> None:
+    """Refuse masks and labels, whose kind the student has, of classes that the teacher lacks."""
+    n_shown, n_known = student.n_classes_, teacher.n_classes_
+    fits = n_shown == n_known if teacher.multilabel_ else n_shown <= n_known
+    if fits and student.multilabel_ == teacher.multilabel_:
+        return
+    shown, known = (
+        f"{each.n_classes_} {'channels' if each.multilabel_ else 'ids with the background'}"
+        for each in (student, teacher)
+    )
+    raise ValueError(f"Masks and labels are of {shown}; the teacher was taught {known}.")
 
 
 def student_of(teacher: Any) -> SupervisedSegmenter:

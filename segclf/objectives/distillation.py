@@ -5,7 +5,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from segclf.losses import cross_entropy
+from segclf.losses.cross_entropy import cross_entropy, entry_cross_entropy
+from segclf.losses.targets import weighted_mean
 from segclf.objectives.objective import Batch, Objective, Progress
 
 
@@ -13,7 +14,8 @@ class Distillation(Objective):
     """Teach a network the probabilities of another one, which stays as it is.
 
     The teacher sees each batch as the student does, augmentation included. CheXseg's code computes
-    its scores once, before training; without augmentation, as there, that is the same.
+    its scores once, before training; without augmentation, as there, that is the same. What masks
+    in a batch say counts in the teacher's place.
 
     Parameters
     ----------
@@ -24,6 +26,8 @@ class Distillation(Objective):
     temperature : float
         See :func:`distillation_loss`.
     multilabel : bool
+        See :func:`distillation_loss`.
+    margin : float, optional
         See :func:`distillation_loss`.
     scale_by_temperature : bool
         Whether the loss is multiplied by the temperature's square (Hinton, Vinyals and Dean,
@@ -38,6 +42,7 @@ class Distillation(Objective):
         *,
         temperature: float,
         multilabel: bool,
+        margin: float | None = None,
         scale_by_temperature: bool = False,
     ) -> None:
         super().__init__()
@@ -45,6 +50,7 @@ class Distillation(Objective):
         self.teacher = teacher.requires_grad_(False).eval()
         self.temperature = temperature
         self.multilabel = multilabel
+        self.margin = margin
         self.factor = temperature**2 if scale_by_temperature else 1.0
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
@@ -54,6 +60,8 @@ class Distillation(Objective):
             self.teacher(batch["image"]),
             temperature=self.temperature,
             multilabel=self.multilabel,
+            margin=self.margin,
+            mask=batch.get("mask"),
             sample_weight=batch.get("weight"),
         )
         return {"distillation": self.factor * loss}
@@ -71,6 +79,8 @@ def distillation_loss(
     *,
     temperature: float,
     multilabel: bool,
+    margin: float | None = None,
+    mask: Tensor | None = None,
     sample_weight: Tensor | None = None,
 ) -> Tensor:
     """Binary cross-entropy of softened probabilities, averaged over pixels and classes.
@@ -78,7 +88,9 @@ def distillation_loss(
     ``BCE(sigmoid(s / temperature), sigmoid(t / temperature))`` of the scores s of the student and t
     of the teacher: Gadgil et al., "CheXseg: Combining Expert Annotations with DNN-generated
     Saliency Maps for X-ray Segmentation", arXiv version 1, Appendix B.4. It is least where s = t,
-    and then the entropy of ``sigmoid(t / temperature)``.
+    and then the entropy of ``sigmoid(t / temperature)``. For two exclusive classes at a temperature
+    of 1 it is the cross-entropy of softmax probabilities; for more, each class is told from all
+    others.
 
     Parameters
     ----------
@@ -88,6 +100,14 @@ def distillation_loss(
         What the scores are divided by.
     multilabel : bool
         False for exclusive classes, where s and t are the :func:`class_scores`.
+    margin : float, optional
+        A pixel counts only where the teacher's largest probability (with `multilabel` that of the
+        class or its absence; the temperature does not matter) is above .5 + `margin`. Then the mean
+        is over what counts of an image, 0 where nothing does, and over images: the selective loss
+        of Hooper et al., Journal of Medical Imaging 2023.
+    mask : Tensor of shape (n, h, w) or, with `multilabel`, (n, k, h, w), optional
+        Ids, or 0 and 1: known pixels, which count in any case, with a target of 0 or 1 whatever the
+        temperature. -1 where nobody said: there, it is the teacher.
     sample_weight : Tensor of shape (n,), optional
         Weight of each image.
 
@@ -106,7 +126,31 @@ def distillation_loss(
     if not multilabel:
         student, teacher = class_scores(student), class_scores(teacher)
     target = torch.sigmoid(teacher / temperature)
-    return cross_entropy(student / temperature, target, sample_weight=sample_weight)
+    if margin is not None:
+        p = torch.sigmoid(teacher)
+        sure = torch.maximum(p, 1 - p) if multilabel else p.amax(dim=1, keepdim=True)
+        target = torch.where(sure > 0.5 + margin, target, -1.0)
+    if mask is not None:
+        said = mask if multilabel else indicator(mask, target.shape[1])
+        target = torch.where(said < 0, target, said.to(target))
+    logits = student / temperature
+    if margin is None:
+        return cross_entropy(logits, target, sample_weight=sample_weight)
+    return mean_of_counted(entry_cross_entropy(logits, target), target >= 0, sample_weight)
+
+
+def indicator(mask: Tensor, n_classes: int) -> Tensor:
+    """Bring ids (n, h, w) to 1 for a pixel's class and 0 for others, (n, k, h, w); -1 stays."""
+    ids = torch.arange(n_classes, device=mask.device)[:, None, None]
+    mask = mask[:, None]
+    return torch.where(mask < 0, mask, (mask == ids).long())
+
+
+def mean_of_counted(losses: Tensor, counted: Tensor, sample_weight: Tensor | None) -> Tensor:
+    """Average what is counted of losses (n, k, h, w), image by image, and then the images."""
+    n_counted = counted.flatten(1).sum(dim=1).clamp_min(1)
+    each = (losses * counted).flatten(1).sum(dim=1) / n_counted
+    return weighted_mean(each, torch.ones_like(each) if sample_weight is None else sample_weight)
 
 
 def class_scores(logits: Tensor) -> Tensor:

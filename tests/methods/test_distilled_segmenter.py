@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -66,7 +68,8 @@ def test_which_images_the_student_learns_from():
 
     labels = np.array([-1, -1, -1, 0, 1, 1, -1, -1])
     assert seen_by(fitted(MASKS).student_) == set(range(3, 8))
-    assert seen_by(fitted(MASKS, on="all").student_) == set(range(8))
+    for everything in ("all", "masks_too"):
+        assert seen_by(fitted(MASKS, on=everything).student_) == set(range(8))
     assert seen_by(fitted(MASKS, labels).student_) == set(range(4, 8))
     assert seen_by(fitted(list(SHAPES.masks)).student_) == set(range(8))
     assert seen_by(fitted(MASKS).teacher_) == set(range(3))
@@ -80,6 +83,53 @@ def test_the_masks_do_not_reach_the_student(teacher):
         for masks in (SHAPES.masks, 1 - SHAPES.masks)
     )
     np.testing.assert_array_equal(first, second)
+
+
+def test_masks_reach_the_student_where_asked(teacher):
+    """Masks that the teacher disagrees with; of the other images, the student learns its."""
+    masks = [np.ones((16, 16), int)] * 3 + [None] * 5
+    student = tiny(max_epochs=60, batch_size=4)
+    options = {"temperature": 1.0, "margin": 0.3, "on": "masks_too", "random_state": 0}
+    segmenter = DistilledSegmenter(FrozenEstimator(teacher), student, **options)
+    ours, theirs = (
+        each.predict(SHAPES.images) for each in (segmenter.fit(SHAPES.images, masks), teacher)
+    )
+    assert ours[:3].mean() > 0.9 > 0.1 > theirs[:3].mean()
+    assert (ours[3:] == theirs[3:]).mean() > 0.8
+
+
+def test_an_image_labeled_0_has_an_empty_mask(teacher):
+    """Of which the student learns, and no longer from the teacher's."""
+    student = tiny(max_epochs=60, batch_size=4)
+    segmenter = DistilledSegmenter(FrozenEstimator(teacher), student, on="masks_too")
+    segmenter.fit(SHAPES.images, None, labels=[0] * 8)
+    assert not segmenter.predict(SHAPES.images).any()
+    assert teacher.predict(SHAPES.images).any()
+
+
+def test_what_the_teacher_is_not_sure_of_teaches_nothing(teacher):
+    unsure = copy.deepcopy(teacher)
+    for parameter in unsure.network_.head.parameters():
+        parameter.data.zero_()
+    assert (unsure.predict_proba(SHAPES.images) == 0.5).all()
+    nothing, everything = (
+        DistilledSegmenter(FrozenEstimator(unsure), tiny(), margin=margin)
+        .fit(SHAPES.images)
+        .history_["distillation"]
+        for margin in (0.0, -0.1)
+    )
+    assert not nothing.any()
+    assert everything.all()
+
+
+def test_masks_are_held_out_and_the_unlabeled_stay(teacher):
+    student = tiny(validation_fraction=0.5)
+    segmenter = DistilledSegmenter(FrozenEstimator(teacher), student, on="masks_too")
+    segmenter.fit(SHAPES.images, MASKS)
+    learned = [SHAPES.images[[i, *range(3, 8)]].mean((0, 1, 2)) / 255 for i in range(3)]
+    given = segmenter.student_.network_.mean.numpy()
+    assert np.isclose(given, learned, rtol=1e-5).all(1).sum() == 1
+    assert np.isfinite(segmenter.history_["validation_distillation"]).all()
 
 
 def test_the_teacher_is_fitted_as_alone():
@@ -136,9 +186,10 @@ def test_validation_holds_out_unlabeled_images(teacher):
     assert np.isfinite(segmenter.history_["validation_distillation"]).all()
 
 
-def test_several_labels_a_pixel():
+@pytest.mark.parametrize("on", ["unlabeled", "masks_too"])
+def test_several_labels_a_pixel(on):
     masks = np.stack([SHAPES.masks, 1 - SHAPES.masks, SHAPES.masks], axis=1)
-    segmenter = DistilledSegmenter(tiny(), random_state=0).fit(
+    segmenter = DistilledSegmenter(tiny(), on=on, random_state=0).fit(
         SHAPES.images, [*masks[:3], *[None] * 5]
     )
     assert segmenter.multilabel_
@@ -240,6 +291,13 @@ def test_refusals(teacher):
         DistilledSegmenter(FrozenEstimator(tiny())).fit(SHAPES.images)
     with pytest.raises(ValueError, match="There are 3 masks for 8 images"):
         DistilledSegmenter(FrozenEstimator(teacher)).fit(SHAPES.images, MASKS[:3])
+    soft = DistilledSegmenter(FrozenEstimator(teacher), tiny(), on="masks_too")
+    with pytest.raises(ValueError, match="Nothing is known of any of the 8 images"):
+        soft.fit(SHAPES.images)
+    with pytest.raises(ValueError, match=r"of 3 ids .*; the teacher was taught 2 ids"):
+        soft.fit(SHAPES.images, 2 * SHAPES.masks)
+    with pytest.raises(ValueError, match=r"of 2 channels; the teacher was taught 2 ids"):
+        soft.fit(SHAPES.images, np.stack([SHAPES.masks] * 2, axis=1))
 
 
 def test_a_fit_that_fails_leaves_nothing_half_learned(teacher):

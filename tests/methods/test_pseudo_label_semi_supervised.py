@@ -1,12 +1,25 @@
 import numpy as np
 import pytest
-from segclf_plugins.pseudo_labelers import SelfTrainingLabeler
+from segclf_plugins.pseudo_labelers import (
+    GradCAMLabeler,
+    IRNetBoundaries,
+    IRNetLabeler,
+    SelfTrainingLabeler,
+)
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from segclf import PseudoLabelSemiSupervised, SegmentationClassifier, SupervisedSegmenter, save
+from segclf import (
+    ImageClassifier,
+    MaskScorer,
+    PseudoLabelSemiSupervised,
+    SegmentationClassifier,
+    SemiSupervisedSplit,
+    SupervisedSegmenter,
+    save,
+)
 from segclf.base import Segmenter
 from segclf.datasets import make_shapes
 from segclf.persistence import load
@@ -380,6 +393,33 @@ def test_a_grid_of_labelers_and_probabilities_in_a_pipeline():
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise")
     search.fit(SHAPES.images, [m if i % 2 else None for i, m in enumerate(SHAPES.masks)])
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_grid_of_labelers_that_learn_from_image_labels():
+    """Scored on the images with masks, in turn; those without train throughout."""
+    looks = ImageClassifier(encoder="tiny", max_epochs=1)
+    labelers = [
+        GradCAMLabeler(classifier=looks),
+        IRNetLabeler(
+            classifier=looks,
+            boundaries=IRNetBoundaries(max_epochs=1, stride=2, radius=3),
+            foreground_threshold=0.9,
+            background_threshold=0.5,
+            n_steps=2,
+        ),
+    ]
+    grid = {"labeler": labelers, "expert_probability": [0.5, 0.9]}
+    cv = SemiSupervisedSplit(2)
+    search = GridSearchCV(semi(), grid, cv=cv, scoring=MaskScorer(), error_score="raise")
+    masks = [mask if 2 <= i < 6 else None for i, mask in enumerate(SHAPES.masks)]
+    search.fit(SHAPES.images, masks, labels=LABELS)
+    scores = search.cv_results_["mean_test_score"]
+    assert len(scores) == 4
+    assert np.isfinite(scores).all()
+    best = search.best_estimator_
+    assert type(best.labeler_) is type(search.best_params_["labeler"])
+    assert best.labeled_iter_[2:6].tolist() == [0] * 4
+    assert best.labeled_iter_.max() == 1
 
 
 class Recorder:

@@ -106,3 +106,91 @@ def test_scaled_by_the_temperature_squared():
     plain, scaled = (objective(scale_by_temperature=scale).eval() for scale in (False, True))
     expected = 16 * plain(batch, START)["distillation"]
     torch.testing.assert_close(scaled(batch, START)["distillation"], expected)
+
+
+SELECTIVE = {"temperature": 1.0, "multilabel": False}
+
+
+def sure_teacher():
+    """Three images of 2 x 2 pixels, and of how many the largest probability is above .65."""
+    p = torch.tensor([[[0.66, 0.64], [0.5, 0.5]], [[0.3, 0.9], [0.4, 0.36]], [[0.5] * 2] * 2])
+    return torch.stack([1 - p, p], dim=1).log(), torch.tensor([1, 2, 0])
+
+
+def soft_cross_entropy(student, teacher):
+    """Of each pixel, as in the reference: sums over classes, each once."""
+    return -(teacher.softmax(1) * student.log_softmax(1)).sum(1)
+
+
+def test_selective_is_the_reference_s():
+    """Hooper et al. 2023: the mean over an image's kept pixels, divided by one at least."""
+    teacher, n_kept = sure_teacher()
+    student = scores(3, 2, 2, 2)
+    losses = soft_cross_entropy(student, teacher)
+    kept = teacher.softmax(1).amax(1) - 0.5 > 0.15
+    assert kept.sum((1, 2)).tolist() == n_kept.tolist()
+    each = (losses * kept).sum((1, 2)) / n_kept.clamp_min(1)
+    loss = distillation_loss(student, teacher, **SELECTIVE, margin=0.15)
+    torch.testing.assert_close(loss, each.mean())
+    weight = torch.tensor([1.0, 0.5, 2.0])
+    loss = distillation_loss(student, teacher, **SELECTIVE, margin=0.15, sample_weight=weight)
+    torch.testing.assert_close(loss, (weight * each).sum() / 3.5)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 10.0])
+@pytest.mark.parametrize("multilabel", [True, False])
+def test_pixels_that_are_not_kept_teach_nothing(multilabel, temperature):
+    student, teacher = scores(3, 3, 8, 8).requires_grad_(), scores(3, 3, 8, 8, seed=1)
+    p = torch.sigmoid(teacher) if multilabel else teacher.softmax(1)
+    sure = torch.maximum(p, 1 - p) if multilabel else p.amax(1, keepdim=True)
+    kept = (sure > 0.9).expand_as(p)
+    options = {"temperature": temperature, "multilabel": multilabel, "margin": 0.4}
+    distillation_loss(student, teacher, **options).backward()
+    assert 0 < kept.float().mean() < 1
+    assert torch.equal(student.grad != 0, kept)
+
+
+def test_a_margin_that_keeps_all_or_nothing():
+    student, teacher = scores(3, 3, 4, 4), scores(3, 3, 4, 4, seed=1)
+    whole = distillation_loss(student, teacher, **SELECTIVE)
+    torch.testing.assert_close(distillation_loss(student, teacher, **SELECTIVE, margin=-0.5), whole)
+    student.requires_grad_()
+    loss = distillation_loss(student, 0 * teacher, **SELECTIVE, margin=0.0)
+    loss.backward()
+    assert loss == 0
+    assert not student.grad.any()
+
+
+@pytest.mark.parametrize("margin", [None, 0.15])
+def test_known_pixels_replace_the_teacher(margin):
+    teacher, _ = sure_teacher()
+    student = scores(3, 2, 2, 2)
+    mask = torch.tensor([[[-1, -1], [1, 0]], [[0, -1], [-1, -1]], [[-1, -1], [-1, -1]]])
+    known = mask >= 0
+    losses = torch.where(
+        known,
+        nn.functional.cross_entropy(student, mask.clamp_min(0), reduction="none"),
+        soft_cross_entropy(student, teacher),
+    )
+    counted = known | (teacher.softmax(1).amax(1) > 0.5 + (-1 if margin is None else margin))
+    each = (losses * counted).sum((1, 2)) / counted.sum((1, 2)).clamp_min(1)
+    loss = distillation_loss(student, teacher, **SELECTIVE, margin=margin, mask=mask)
+    torch.testing.assert_close(loss, each.mean())
+
+
+def test_known_pixels_of_several_labels():
+    student, teacher = scores(2, 3, 4, 4), scores(2, 3, 4, 4, seed=1)
+    mask = torch.randint(-1, 2, (2, 3, 4, 4), generator=torch.Generator().manual_seed(0))
+    target = torch.where(mask < 0, torch.sigmoid(teacher / 10), mask.float())
+    expected = binary_cross_entropy_with_logits(student / 10, target)
+    torch.testing.assert_close(
+        distillation_loss(student, teacher, **MULTILABEL, mask=mask), expected
+    )
+
+
+def test_masks_of_a_batch_count():
+    learning = objective(margin=0.1).eval()
+    batch = {"image": scores(2, 1, 4, 4), "mask": torch.randint(0, 2, (2, 2, 4, 4))}
+    logits = learning.network(batch["image"])
+    expected = binary_cross_entropy_with_logits(logits / 4, batch["mask"].float())
+    torch.testing.assert_close(learning(batch, START)["distillation"], expected)
