@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import _num_samples
@@ -26,10 +28,14 @@ class MaskScorer:
     ----------
     metric : callable
         ``metric(y_true, y_pred) -> float``, greater is better: `segclf.metrics.mean_iou`,
-        `segclf.metrics.dice_score`, or one of these with options by `functools.partial`.
+        `segclf.metrics.dice_score`, or one of these with options by `functools.partial`. With
+        `with_labels`, ``metric(labels_true, labels_pred, y_true, y_pred) -> float``.
     masks : bool, str or None
         What is asked of metadata routing: the masks (True), the metadata of that name, nothing
         (False), or an error where masks are passed (None).
+    with_labels : bool, default=False
+        For a classifier: whether the metric takes labels too, which arrive as mask ids (0 where
+        nothing is) or as an indicator, such as `segclf.metrics.strict_recall` does.
 
     Examples
     --------
@@ -43,8 +49,9 @@ class MaskScorer:
     True
     """
 
-    metric: Callable[[Any, Any], float] = mean_iou
+    metric: Callable[..., float] = mean_iou
     masks: bool | str | None = True
+    with_labels: bool = False
 
     def __call__(self, estimator: Any, X: Any, y: Any = None, *, masks: Any = None) -> float:
         """Return the metric of an estimator's masks.
@@ -56,7 +63,8 @@ class MaskScorer:
         X : array, list, paths or tensor
             The n images.
         y : array or list, optional
-            The true masks, for a segmenter: None and -1 are not scored.
+            The true masks, for a segmenter: None and -1 are not scored. The true labels, for a
+            classifier, which only a metric `with_labels` needs.
         masks : array or list, optional
             The true masks, for a classifier.
 
@@ -68,7 +76,7 @@ class MaskScorer:
         Raises
         ------
         ValueError
-            If there are no true masks.
+            If there are no true masks; or no labels, for a metric that takes them.
         """
         estimator, X = innermost(estimator, X)
         classifies = hasattr(estimator, "predict_masks")
@@ -80,7 +88,10 @@ class MaskScorer:
                 + " In a search or cross-validation that takes metadata routing." * classifies
             )
         predicted = estimator.predict_masks(X) if classifies else estimator.predict(X)
-        return self.metric(as_masks(truth, _num_samples(predicted)), predicted)
+        given: list[Any] = [as_masks(truth, _num_samples(predicted)), predicted]
+        if self.with_labels:
+            given = [*_as_mask_ids(estimator, y, estimator.predict(X)), *given]
+        return self.metric(*given)
 
     def set_score_request(self, *, masks: bool | str | None) -> Self:
         """Set what is asked of metadata routing, as other scorers of scikit-learn do.
@@ -98,6 +109,21 @@ class MaskScorer:
         requests = MetadataRequest(owner=self)
         requests.score.add_request(param="masks", alias=self.masks)
         return requests
+
+
+def _as_mask_ids(classifier: Any, y_true: Any, y_pred: NDArray[Any]) -> list[NDArray[Any]]:
+    """Turn labels of a classifier into mask ids, -1 where nobody said; indicators stay."""
+    if not hasattr(classifier, "predict_masks") or y_true is None:
+        name = "segmenter" if y_true is not None else "classifier without y"
+        raise ValueError(f"A metric with_labels needs a classifier and its y, got a {name}.")
+    labels, classes = (np.asarray(y_true), y_pred), classifier.classes_
+    if y_pred.ndim == 2:
+        return list(labels)
+    first = int(getattr(classifier, "negative_class", "first") is None)
+    return [
+        np.where(np.isin(given, classes), np.searchsorted(classes, given) + first, -1)
+        for given in labels
+    ]
 
 
 def innermost(estimator: Any, X: Any) -> tuple[Any, Any]:

@@ -1,15 +1,44 @@
 """Pure functions of arrays that say how good a prediction is."""
 
+from segclf.metrics.area_rule import best_area_rule
+from segclf.metrics.calibration import expected_calibration_error, reliability
 from segclf.metrics.confidence_interval import confidence_interval
+from segclf.metrics.divergence import (
+    FramingDivergence,
+    framing_divergence,
+    kl_lower_bound,
+    log_density_ratio,
+)
+from segclf.metrics.groupings import Grouping, group_by_area, group_by_region
 from segclf.metrics.overlap import dice_score, mean_iou
+from segclf.metrics.paired_test import paired_test
 from segclf.metrics.per_class import dice_per_class, iou_per_class
+from segclf.metrics.robust_auroc import auroc_by_attribute, robust_auroc
+from segclf.metrics.strict_recall import strict_hits, strict_recall
+from segclf.metrics.subgroups import subgroup_scores
 from segclf.metrics.thresholds import best_thresholds
 
 __all__ = [
+    "FramingDivergence",
+    "Grouping",
+    "auroc_by_attribute",
+    "best_area_rule",
     "best_thresholds",
     "confidence_interval",
     "dice_per_class",
     "dice_score",
+    "expected_calibration_error",
+    "framing_divergence",
+    "group_by_area",
+    "group_by_region",
     "iou_per_class",
+    "kl_lower_bound",
+    "log_density_ratio",
     "mean_iou",
+    "paired_test",
+    "reliability",
+    "robust_auroc",
+    "strict_hits",
+    "strict_recall",
+    "subgroup_scores",
 ]

@@ -35,8 +35,8 @@ def confidence_interval(
 ) -> ConfidenceInterval:
     """Bootstrap the percentile interval of a score (Efron and Tibshirani, 1993, Chapter 13).
 
-    Resamples in which the score is undefined (one class only, or the score is NaN) are skipped,
-    and a warning counts them: the interval then holds given that both classes occur.
+    Resamples in which the score is undefined (one class only of several, or the score is NaN) are
+    skipped, and a warning counts them: the interval then holds given that both classes occur.
 
     Parameters
     ----------
@@ -81,11 +81,13 @@ def confidence_interval(
     _check(len(y_true), len(y_score), n_resamples, level)
     estimate = float(scorer(y_true, y_score))
     random = check_random_state(random_state)
+    needs_both = y_true.ndim == 1 and not _is_constant(y_true)
     scores = []
     for _ in range(n_resamples):
         drawn = random.randint(len(members), size=len(members))
         index = np.concatenate([members[group] for group in drawn])
-        scores.append(_score(scorer, y_true[index], y_score[index]))
+        skip = needs_both and _is_constant(y_true[index])
+        scores.append(float("nan") if skip else _score(scorer, y_true[index], y_score[index]))
     return ConfidenceInterval(estimate, *_percentiles(np.array(scores), level))
 
 
@@ -108,14 +110,16 @@ def _check(n_true: int, n_score: int, n_resamples: int, level: float) -> None:
         raise ValueError(f"level must be between 0 and 1, got {level}.")
 
 
+def _is_constant(y: NDArray[Any]) -> bool:
+    return bool((y == y[0]).all())
+
+
 def _score(
     scorer: Callable[[NDArray[Any], NDArray[Any]], float],
     y_true: NDArray[Any],
     y_score: NDArray[Any],
 ) -> float:
     """Score a resample; NaN where that is undefined."""
-    if y_true.ndim == 1 and (y_true == y_true[0]).all():
-        return float("nan")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         return float(scorer(y_true, y_score))

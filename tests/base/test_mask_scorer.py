@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.dummy import DummyClassifier
+from sklearn.metrics import make_scorer, recall_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from segclf import MaskScorer, SegmentationClassifier, SemiSupervisedSplit, SupervisedSegmenter
-from segclf.metrics import dice_score, mean_iou
+from segclf.metrics import dice_score, mean_iou, strict_hits, strict_recall
 
 SIZE = 16
 GRID = {"segmenter__learning_rate": [1e-4, 1e-2]}
@@ -78,6 +79,70 @@ def test_a_classifier_is_scored_by_routed_masks(routing):
     assert scores["test_dice"].tolist() == expected(dice_score, scores)
     assert scores["test_iou"].min() > 0
     assert np.isfinite(scores["test_accuracy"]).all()
+
+
+@pytest.mark.parametrize("names", [[0, 1], ["fine", "ill"], [2, 4]])
+def test_strict_recall_of_a_classifier(routing, names):
+    names = np.array(names)
+    scorers = {
+        str(place): MaskScorer(partial(strict_recall, place=place), with_labels=True)
+        for place in ("anywhere", "overlap", 0.5)
+    }
+    scores = cross_validate(
+        classifier().set_fit_request(masks=True),
+        X,
+        names[Y],
+        cv=2,
+        params={"masks": MASKS},
+        scoring={"recall": make_scorer(recall_score, pos_label=names[1])} | scorers,
+        **OPTIONS,
+    )
+    np.testing.assert_array_equal(scores["test_anywhere"], scores["test_recall"])
+    by_hand = [
+        np.nanmean(
+            strict_hits(
+                Y[test],
+                estimator.predict(X[test]) == names[1],
+                MASKS[test],
+                estimator.predict_masks(X[test]),
+                place=0.5,
+            )
+        )
+        for estimator, test in zip(scores["estimator"], scores["indices"]["test"], strict=True)
+    ]
+    assert scores["test_0.5"].tolist() == by_hand
+    assert scores["test_overlap"].mean() > 0
+
+
+def test_labels_where_every_class_has_a_region():
+    regions = 1 + (MASKS > 0)
+    trained = classifier().set_params(negative_class=None).fit(X, Y, masks=regions)
+    seen = []
+
+    def metric(labels_true, labels_pred, *masks):
+        seen.extend([labels_true, labels_pred])
+        return 0.0
+
+    MaskScorer(metric, with_labels=True)(trained, X, np.where(Y, Y, -1), masks=regions)
+    np.testing.assert_array_equal(seen[0], np.where(Y, 2, -1))
+    np.testing.assert_array_equal(seen[1], trained.predict(X) + 1)
+
+
+def test_labels_of_many_kinds_stay_an_indicator():
+    labels, masks = np.column_stack([Y, 1 - Y]), np.stack([MASKS, 1 - MASKS], axis=1)
+    trained = classifier().fit(X, labels, masks=masks)
+    hits = strict_hits(labels, trained.predict(X), masks, trained.predict_masks(X))
+    scorer = MaskScorer(strict_recall, with_labels=True)
+    assert scorer(trained, X, labels, masks=masks) == np.nanmean(hits)
+
+
+def test_labels_are_missing():
+    scorer = MaskScorer(strict_recall, with_labels=True)
+    with pytest.raises(ValueError, match="needs a classifier and its y, got a segmenter"):
+        scorer(segmenter(max_epochs=1).fit(X, MASKS), X, MASKS)
+    trained = SegmentationClassifier(segmenter=segmenter(max_epochs=1)).fit(X, Y, masks=MASKS)
+    with pytest.raises(ValueError, match="got a classifier without y"):
+        scorer(trained, X, masks=MASKS)
 
 
 def test_a_search_chooses_by_routed_masks(routing):

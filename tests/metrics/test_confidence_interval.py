@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 
 from segclf import metrics
 from segclf.metrics import confidence_interval
@@ -102,9 +102,14 @@ def test_no_warning_when_none_is_skipped(scores):
 
 def test_all_skipped_is_nan():
     with pytest.warns(UserWarning, match="10 of 10"):
-        result = confidence_interval(accuracy_score, [1, 1], [1, 0], n_resamples=10)
-    assert result.estimate == 0.5
-    assert np.isnan(result[1:]).all()
+        result = confidence_interval(lambda *_: float("nan"), [0, 1], [1, 0], n_resamples=10)
+    assert np.isnan(result).all()
+
+
+def test_a_sample_of_one_class_has_an_interval_where_the_score_needs_no_other():
+    y_pred = [0, 1, 1, 1] * 10
+    interval = confidence_interval(recall_score, np.ones(40), y_pred, random_state=0)
+    assert interval.low < interval.estimate == 0.75 < interval.high
 
 
 def test_scores_that_are_nan_are_skipped():

@@ -1,0 +1,191 @@
+"""How far two distributions are apart: of pixels inside and outside of masks, or of images.
+
+Proposition 1 of S4C (Hooper et al., "A case for reframing automated medical image classification
+as segmentation", NeurIPS 2023, section 2.2, proof in appendix A3.1): pixels that masks sort are
+further apart than pixels that labels of whole images sort, by the scale ``Pr(y = 1) / Pr(S = 1)``
+at least.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit, logsumexp, rel_entr
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.utils import check_random_state
+
+
+class FramingDivergence(NamedTuple):
+    """Both sides of Proposition 1, in nats.
+
+    Attributes
+    ----------
+    pixel : float
+        ``KL(X | S = 0 || X | S = 1)``: pixels outside of the masks against those inside.
+    image : float
+        ``KL(X | y = 0 || X | y = 1)``: pixels of negative images against those of positive ones.
+    scale : float
+        ``Pr(y = 1) / Pr(S = 1)``, at least 1: one over the share of positive images' pixels that
+        is target.
+    """
+
+    pixel: float
+    image: float
+    scale: float
+
+    @property
+    def bound(self) -> float:
+        """The right side, ``scale * image``, which `pixel` reaches or exceeds."""
+        return self.scale * self.image
+
+
+def framing_divergence(
+    background: ArrayLike, target: ArrayLike, *, pixel_prevalence: float, image_prevalence: float
+) -> FramingDivergence:
+    """Compute both sides of Proposition 1 where everything is known.
+
+    Parameters
+    ----------
+    background, target : array-like of shape (v,)
+        Probabilities of the v values of a pixel outside and inside of the target.
+    pixel_prevalence : float
+        ``Pr(S = 1)``, the share of all pixels that is target.
+    image_prevalence : float
+        ``Pr(y = 1)``, the share of all images with a target; at least `pixel_prevalence`.
+
+    Returns
+    -------
+    FramingDivergence
+        Whose `pixel` is at least its `bound`; both agree where the target fills its images.
+
+    Raises
+    ------
+    ValueError
+        If the prevalences are not in ``0 < pixel_prevalence <= image_prevalence <= 1``.
+
+    Examples
+    --------
+    Images of 4 pixels that are white with probability .8 on targets and .2 elsewhere:
+
+    >>> from segclf.metrics import framing_divergence
+    >>> sides = framing_divergence(
+    ...     [0.8, 0.2], [0.2, 0.8], pixel_prevalence=0.1, image_prevalence=1 - 0.9**4
+    ... )
+    >>> round(sides.pixel, 4), round(sides.image, 4), round(sides.bound, 4)
+    (0.8318, 0.0714, 0.2454)
+    """
+    if not 0 < pixel_prevalence <= image_prevalence <= 1:
+        raise ValueError(
+            "Expected 0 < pixel_prevalence <= image_prevalence <= 1, got "
+            f"{pixel_prevalence} and {image_prevalence}."
+        )
+    outside, inside = np.asarray(background, np.float64), np.asarray(target, np.float64)
+    alpha = pixel_prevalence / image_prevalence
+    positive = alpha * inside + (1 - alpha) * outside  # equation A5
+    return FramingDivergence(
+        pixel=float(rel_entr(outside, inside).sum()),
+        image=float(rel_entr(outside, positive).sum()),
+        scale=1 / alpha,
+    )
+
+
+def log_density_ratio(
+    features: NDArray[Any],
+    is_first: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    classifier: Any = None,
+    n_splits: int = 5,
+    random_state: int | np.random.RandomState | None = None,
+) -> NDArray[np.float64]:
+    """Estimate the log ratio of two densities at each of their samples.
+
+    A classifier that tells the two samples apart knows it (Sugiyama, Suzuki and Kanamori, "Density
+    ratio estimation in machine learning", 2012, chapter 4). It answers out of fold.
+
+    Parameters
+    ----------
+    features : array of shape (n, d)
+        Both samples.
+    is_first : bool array of shape (n,)
+        Of which of the two each row is.
+    groups : array of shape (n,), optional
+        Such as the image that a row comes from: no group is asked of a classifier that saw it.
+    classifier : classifier, optional
+        With ``predict_proba``; small gradient boosted trees by default.
+    n_splits : int, default=5
+        Number of folds; fewer where there are fewer groups.
+    random_state : int, RandomState or None, default=None
+        Seed of the folds and of the default classifier.
+
+    Returns
+    -------
+    array of shape (n,)
+        ``log p_first(x) - log p_second(x)``, cut at ``+-log(n)``, beyond which n samples say
+        nothing.
+
+    Raises
+    ------
+    ValueError
+        If a sample is of fewer than two groups.
+    """
+    is_first = np.asarray(is_first, dtype=bool)
+    n = len(is_first)
+    groups = np.arange(n) if groups is None else np.asarray(groups)
+    n_groups = min(len(np.unique(groups[side])) for side in (is_first, ~is_first))
+    if n_groups < 2:
+        raise ValueError(f"Both samples need 2 groups to compare them, one has {n_groups}.")
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    probabilities = cross_val_predict(
+        _small_trees(seed) if classifier is None else clone(classifier),
+        features,
+        is_first,
+        groups=groups,
+        cv=StratifiedGroupKFold(min(n_splits, n_groups), shuffle=True, random_state=seed),
+        method="predict_proba",
+    )[:, 1]
+    prior = logit(is_first.mean())
+    return np.clip(logit(probabilities) - prior, -np.log(n), np.log(n))
+
+
+def kl_lower_bound(is_first: ArrayLike, log_ratio: ArrayLike) -> float:
+    """Bound ``KL(first || second)`` from below by the Donsker-Varadhan formula.
+
+    For any function T it is at least ``E_first[T] - log E_second[exp T]``, and exactly that for the
+    log ratio of densities (Belghazi et al., "Mutual information neural estimation", ICML 2018,
+    Theorem 1). So a T that was learned badly, on other samples, errs on the safe side.
+
+    Parameters
+    ----------
+    is_first : bool array of shape (n,)
+        Of which of the two samples each row is.
+    log_ratio : array of shape (n,)
+        T, such as :func:`log_density_ratio`.
+
+    Returns
+    -------
+    float
+        In nats: 0 at least and the log of the second sample's size at most, beyond which no
+        estimate can be trusted (McAllester and Stratos, AISTATS 2020).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import kl_lower_bound
+    >>> is_first = np.repeat([True, False], 5)
+    >>> white = np.array([1, 0, 0, 0, 0, 1, 1, 1, 1, 0])  # with probability .2, then .8
+    >>> round(kl_lower_bound(is_first, np.where(white, -1, 1) * np.log(4)), 4)
+    0.8318
+    """
+    is_first, log_ratio = np.asarray(is_first, dtype=bool), np.asarray(log_ratio)
+    first, second = log_ratio[is_first], log_ratio[~is_first]
+    size = np.log(len(second))
+    return float(np.clip(first.mean() - logsumexp(second) + size, 0, size))
+
+
+def _small_trees(seed: int) -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(
+        max_leaf_nodes=8, early_stopping=True, n_iter_no_change=5, random_state=seed
+    )
