@@ -121,7 +121,10 @@ class Summarizer(Protocol):
     """A scikit-learn classifier from predicted masks (or embeddings) to image labels.
 
     ``P`` is an array (n, k, h, w) of the probabilities of the k foreground classes, or a list of
-    n arrays (k, h, w) of different sizes. After `fit`, ``classes_`` holds the sorted labels.
+    n arrays (k, h, w) of different sizes. After `fit`, ``classes_`` holds the sorted labels. The
+    scikit-learn tag ``input_tags.two_d_array`` is False, else ``P`` comes as rows (n, k * h * w).
+    One with an attribute ``layer`` (str) is given the maps of that layer of the segmenter instead,
+    see `segclf.networks.layer_reader`.
     """
 
     def fit(self, P: Any, y: ArrayLike) -> Summarizer:

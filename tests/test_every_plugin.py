@@ -52,6 +52,15 @@ def test_summarizers_that_break_their_promise_fail():
     failed = [c.__name__ for c in plugin_checks("summarizer") if _fails(c, Contrary())]
     assert "check_summarizes" in failed
 
+    class OfRows(type(summarizer)):
+        def __sklearn_tags__(self):
+            tags = super().__sklearn_tags__()
+            tags.input_tags.two_d_array = True
+            return tags
+
+    failed = [c.__name__ for c in plugin_checks("summarizer") if _fails(c, OfRows())]
+    assert failed == ["check_summarizer_says_what_it_reads"]
+
 
 def _fails(check, subject):
     try:

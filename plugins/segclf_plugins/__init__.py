@@ -33,7 +33,16 @@ def segclf_summarizers() -> dict[str, str]:
     dict of str to str
         Names and where their classes are.
     """
-    return {"threshold": "segclf_plugins.summarizers.threshold:ThresholdSummarizer"}
+    return {
+        "embedding": "segclf_plugins.summarizers.embedding:EmbeddingSummarizer",
+        "fully_connected": "segclf_plugins.summarizers.linear:FullyConnectedSummarizer",
+        "mask_features": "segclf_plugins.summarizers.mask_features:MaskFeaturesSummarizer",
+        "pooled": "segclf_plugins.summarizers.linear:PooledSummarizer",
+        "resnet50": "segclf_plugins.summarizers.image_networks:ResNet50Summarizer",
+        "squeezenet": "segclf_plugins.summarizers.image_networks:SqueezeNetSummarizer",
+        "threshold": "segclf_plugins.summarizers.threshold:ThresholdSummarizer",
+        "tuned_threshold": "segclf_plugins.summarizers.tuned_threshold:TunedThresholdSummarizer",
+    }
 
 
 @hookimpl

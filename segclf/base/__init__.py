@@ -5,6 +5,7 @@ from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_images
 from segclf.base.mask_scorer import MaskScorer
 from segclf.base.meta_segmenter import MetaSegmenter
+from segclf.base.network_classifier import NetworkClassifier
 from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.pretrainer import EncoderPretrainer, Pretrainer
 from segclf.base.segmenter import Segmenter
@@ -15,6 +16,7 @@ __all__ = [
     "FineTunedEstimator",
     "MaskScorer",
     "MetaSegmenter",
+    "NetworkClassifier",
     "NetworkEstimator",
     "Pretrainer",
     "Segmenter",

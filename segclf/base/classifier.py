@@ -41,6 +41,15 @@ class Labels(NamedTuple):
         weights = compute_class_weight(class_weight, classes=self.classes, y=known)
         return np.asarray(weights, dtype=np.float32)
 
+    def mask_ids(self, negative_class: str | None) -> NDArray[np.int64]:
+        """Return the mask id that images of each label show; -1 and indicators stay.
+
+        With "first" the first class has id 0, no region; with None every class has a region.
+        """
+        if self.multilabel or negative_class is not None:
+            return self.encoded
+        return np.where(self.encoded >= 0, self.encoded + 1, self.encoded)
+
 
 class Classifier(ClassifierMixin):
     """From images to labels: ``fit(X, y, *, masks=None, sample_weight=None)``."""

@@ -1,6 +1,8 @@
 """Estimators whose network may have learned elsewhere before: how a pretrainer is handed on."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
@@ -8,14 +10,15 @@ from typing import Any, ClassVar
 from sklearn.base import clone
 from sklearn.callback import CallbackContext
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import _num_samples, check_is_fitted
 from torch import nn
 
+from segclf.base.memory import as_memory, remember_features
 from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import Pretrainer
-from segclf.networks import ImageNetwork, transfer
+from segclf.networks import ImageNetwork, forget, transfer
 from segclf.objectives import Objective
 
 
@@ -32,6 +35,11 @@ class FineTunedEstimator(NetworkEstimator):
         `segclf.save` wrote.
     encoder_rate : float
         Learning rate of the encoder, as a fraction of `learning_rate`; 0 freezes it.
+    memory : str, path, joblib.Memory or None
+        Where a frozen encoder keeps its maps of each training image, in a file of their size, so
+        that it computes them in the first epoch of the first fit alone, and a search over decoders
+        pays for decoders. With an `encoder_rate` above 0 or an `augmentation`, which makes new
+        images all the time, nothing is kept.
 
     Attributes
     ----------
@@ -44,6 +52,7 @@ class FineTunedEstimator(NetworkEstimator):
 
     pretrainer: Any = None
     encoder_rate: float = 1.0
+    memory: Any = None
 
     # What a pretrainer may leave open (None, "auto"), and then has from whom it is handed to.
     _shared: ClassVar[tuple[str, ...]] = (
@@ -58,6 +67,7 @@ class FineTunedEstimator(NetworkEstimator):
         **NetworkEstimator._parameter_constraints,
         "pretrainer": [Pretrainer, FrozenEstimator, str, os.PathLike, None],
         "encoder_rate": [Interval(Real, 0, None, closed="left")],
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
     }
 
     def _to_start(self, objective: Objective) -> nn.Module:
@@ -68,8 +78,11 @@ class FineTunedEstimator(NetworkEstimator):
         """Return, by our names, the network for which the pretrainer is."""
         return {**network.recipe, "encoder_weights": getattr(self, "encoder_weights", None)}
 
-    def _start(self, objective: Objective, X: Any, seed: int, context: CallbackContext) -> None:
-        """Let the network start where the pretrainer ended."""
+    @contextmanager
+    def _started(
+        self, objective: Objective, X: Any, seed: int, context: CallbackContext
+    ) -> Iterator[None]:
+        """Let the network start where the pretrainer ended; while it trains it may remember."""
         for name in ("pretrainer_", "transferred_"):
             self.__dict__.pop(name, None)
         network = self._to_start(objective)
@@ -78,6 +91,12 @@ class FineTunedEstimator(NetworkEstimator):
         for module in network.modules():
             if isinstance(module, ImageNetwork):
                 module.set_encoder_rate(self.encoder_rate)
+        if self.augmentation is None and self.memory is not None:
+            remember_features(network, as_memory(self.memory), most=_num_samples(X))
+        try:
+            yield
+        finally:
+            forget(network)
 
     @property
     def _n_parts(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -26,3 +27,15 @@ def collect_maps(
         for index, value in zip(indices, function(output.numpy()), strict=True):
             collected[index] = value
     return np.stack(collected) if images.size is not None else collected
+
+
+def as_probabilities(scores: Tensor, *, multilabel: bool) -> Tensor:
+    """Turn pixel scores (n, k, h, w) into probabilities."""
+    return torch.sigmoid(scores) if multilabel else torch.softmax(scores, dim=1)
+
+
+def as_drawn(probabilities: NDArray[Any], *, multilabel: bool) -> NDArray[np.uint8]:
+    """Turn probabilities (n, k, h, w) into masks: ids (n, h, w), or 0 and 1 (n, k, h, w)."""
+    if multilabel:
+        return (probabilities >= 0.5).astype(np.uint8)
+    return probabilities.argmax(axis=1).astype(np.uint8)

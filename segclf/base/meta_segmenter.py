@@ -66,6 +66,21 @@ class MetaSegmenter(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         return self._segmenter.predict_proba_batches(X)
 
+    def embed_batches(
+        self, X: Any, layer: str = "deep"
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """Yield (indices, maps (b, d, h', w')) of a layer of `network_`; images are not tiled.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The images.
+        layer : str
+            "deep", "shallow" or a module's name, see `segclf.networks.layer_reader`.
+        """
+        check_is_fitted(self)
+        return self._segmenter.embed_batches(X, layer)
+
     def score(self, X: Any, y: Any) -> float:
         """Return the mean IoU of the foreground classes; pixels of -1 do not count."""
         check_is_fitted(self)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
@@ -127,8 +128,12 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the paper's views, where a method compares views of an image."""
         return ()
 
-    def _start(self, objective: Objective, X: Any, seed: int, context: CallbackContext) -> None:
-        """Let the objective start from what was learned before."""
+    @contextmanager
+    def _started(
+        self, objective: Objective, X: Any, seed: int, context: CallbackContext
+    ) -> Iterator[None]:
+        """Let the objective start from what was learned before, and its training run within."""
+        yield
 
     def _end(self, samples: Samples) -> None:
         """Complete the network after its training on the samples."""
@@ -154,33 +159,40 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         X: Any = None,
         y: Any = None,
         wrap: Callable[[Objective], Objective] = lambda objective: objective,
+        keep_unlabeled: bool = False,
     ) -> None:
         """Train on the samples and keep what was learned; callbacks are shown `X` and `y`.
 
-        What `wrap` makes of the method's objective is trained; its `network` is still the same.
+        What `wrap` makes of the method's objective is trained; its `network` is still the same. It
+        may learn from images of which nothing is known, even where the method does not.
         """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
         context = self._init_callback_context(max_subtasks=self.max_epochs + self._n_parts)
         with threads(choose_threads(self.n_threads)), seeded(seed, device):
-            training, validation = self._split(samples, strata, groups, seed)
+            training, validation = self._split(samples, strata, groups, seed, keep_unlabeled)
             objective = self._make_objective(samples)
             set_statistics(objective, training)
             batches, held_out = self._loaders(training, validation, seed)
             context.call_on_fit_task_begin(estimator=self)
-            self._start(objective, X, seed, context)
-            objective = wrap(objective)
-            first = next(batches.epoch(0))
-            self.precision_ = choose_precision(self.precision, objective, first, device)
-            self.network_ = objective.network
-            history = train(objective, batches, self._plan(device, context, X, y), held_out)
-            self.network_ = objective.network.eval()
-            self._end(training)
+            with self._started(objective, X, seed, context):
+                objective = wrap(objective)
+                first = next(batches.epoch(0))
+                self.precision_ = choose_precision(self.precision, objective, first, device)
+                self.network_ = objective.network
+                history = train(objective, batches, self._plan(device, context, X, y), held_out)
+                self.network_ = objective.network.eval()
+                self._end(training)
             context.call_on_fit_task_end(estimator=self)
         self.__dict__.update(as_learned(history))
 
     def _split(
-        self, samples: Samples, strata: NDArray[Any] | None, groups: Any, seed: int
+        self,
+        samples: Samples,
+        strata: NDArray[Any] | None,
+        groups: Any,
+        seed: int,
+        keep_unlabeled: bool,
     ) -> tuple[Samples, Samples | None]:
         return split_validation(
             samples,
@@ -188,7 +200,7 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             strata=strata,
             groups=groups,
             seed=seed,
-            keep_unlabeled=self._learns_from_unlabeled,
+            keep_unlabeled=keep_unlabeled or self._learns_from_unlabeled,
         )
 
     def _loaders(

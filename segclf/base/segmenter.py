@@ -6,7 +6,6 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
@@ -16,9 +15,10 @@ from torch import Tensor
 
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
-from segclf.base.maps import Maps, collect_maps
+from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
 from segclf.data import Images, Masks, Sampler, Samples, as_masks, check_mask_sizes
 from segclf.metrics import mean_iou
+from segclf.networks import layer_reader
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -129,6 +129,24 @@ class Segmenter(FineTunedEstimator):
         for indices, output in self._maps(X)[1]:
             yield indices, output.numpy()
 
+    def embed_batches(
+        self, X: Any, layer: str = "deep"
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """Yield (indices, maps (b, d, h', w')) of a layer of `network_`; images are not tiled.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The images. Where `image_size_` is None, maps are of as many sizes as images are.
+        layer : str
+            "deep", "shallow" or a module's name, see `segclf.networks.layer_reader`.
+        """
+        check_is_fitted(self)
+        read = layer_reader(self.network_, layer)
+        # As (b, 1, d, h', w') they are no scores, which would be brought to the images' size.
+        for indices, maps in self._outputs(X, forward=lambda image: read(image)[:, None])[1]:
+            yield indices, maps[:, 0].numpy()
+
     def score(self, X: Any, y: Any) -> float:
         """Return the mean IoU of the foreground classes; pixels of -1 do not count."""
         predicted = self.predict(X)
@@ -157,7 +175,7 @@ class Segmenter(FineTunedEstimator):
         if labels is not None:
             labels = check_array(labels, ensure_2d=False, dtype=np.int64, input_name="labels")
             check_consistent_length(np.empty(len(images)), labels)
-        self.multilabel_, self.n_classes_ = _mask_kind(masks, labels)
+        self.multilabel_, self.n_classes_ = mask_kind(masks, labels)
         samples = Samples(
             images=images,
             size=self.image_size_,
@@ -178,15 +196,13 @@ class Segmenter(FineTunedEstimator):
         return self._outputs(X, self._activate, self.tile_size)
 
     def _activate(self, scores: Tensor) -> Tensor:
-        return torch.sigmoid(scores) if self.multilabel_ else torch.softmax(scores, dim=1)
+        return as_probabilities(scores, multilabel=self.multilabel_)
 
     def _decide(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
-        if self.multilabel_:
-            return (probabilities >= 0.5).astype(np.uint8)
-        return probabilities.argmax(axis=1).astype(np.uint8)
+        return as_drawn(probabilities, multilabel=self.multilabel_)
 
 
-def _mask_kind(masks: Masks, labels: NDArray[np.int64] | None) -> tuple[bool, int]:
+def mask_kind(masks: Masks, labels: NDArray[np.int64] | None) -> tuple[bool, int]:
     """Return whether masks are multi-label, and their number of ids or channels."""
     drawn = masks.known.any()
     said = labels is not None and labels.ndim == 2

@@ -6,21 +6,28 @@ image classification as segmentation", NeurIPS 2023, sections 2 and 3.
 """
 
 from dataclasses import dataclass
+from functools import cached_property, partial
+from numbers import Integral
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing, check_random_state, get_tags
-from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from segclf.base import Classifier
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.front_door import check_rows, check_weights
+from segclf.base.kept_segmenter import Drawn, KeptSegmenter, fit_segmenter, in_order, usable
 from segclf.base.maps import Maps
-from segclf.base.parts import as_a_part
+from segclf.base.memory import as_memory
+from segclf.base.summarizer_input import as_read
+from segclf.base.supervision import Fold, Supervision, folds_of
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
 
@@ -38,15 +45,28 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
         Draws the masks; None means ``SupervisedSegmenter()``.
     summarizer : str or classifier
         From the predicted probabilities (n, k, h, w) of the k foreground classes to a label: a
-        name among the installed summarizers, such as "threshold", or a scikit-learn classifier.
+        name among the installed summarizers, such as "threshold", or a scikit-learn classifier. One
+        with a ``layer`` is given that layer of the segmenter instead.
     negative_class : {"first"} or None
         "first": the first of ``classes_`` is the negative one, whose images show nothing, and mask
         id j belongs to ``classes_[j]``. None: every class has a region, and mask id j belongs to
         ``classes_[j - 1]``. Further mask ids are context, which decides no label.
     class_weight : dict, "balanced" or None
         Weight of the images of each class.
+    cv : int, splitter or None
+        None: the summarizer learns from masks that the segmenter predicts for its own training
+        images, of which it is surer than of others. Folds: from masks predicted by clones that saw
+        only the other folds; `segmenter_` learns from all images. See `SemiSupervisedSplit`, which
+        does the splitting. A summarizer that learns nothing has no folds.
+    memory : str, path, joblib.Memory or None
+        Where fitted segmenters and the maps that they predict are kept, so that a search over
+        summarizers trains one segmenter a fold. A segmenter is found again by its parameters, the
+        images, masks, labels, weights and groups that it is fitted on, and the code installed; its
+        maps by what it learned and the images. Files count by their bytes. With ``random_state``
+        None everywhere, the first fit answers for all, as in ``Pipeline``. Callbacks other than
+        scikit-learn's may stop a training, so that with one nothing fitted is kept.
     random_state : int, RandomState or None
-        Seed of the segmenter; None leaves the segmenter's own.
+        Seeds the segmenter, and what has no seed of its own in the summarizer; None leaves both.
 
     Attributes
     ----------
@@ -77,6 +97,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
     summarizer: Any = "threshold"
     negative_class: str | None = "first"
     class_weight: Any = None
+    cv: Any = None
+    memory: Any = None
     random_state: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -84,6 +106,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
         "summarizer": [str, HasMethods(["fit", "predict_proba"])],
         "negative_class": [StrOptions({"first"}), None],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"]), None],
+        "memory": [str, PathLike, HasMethods(["cache"]), None],
         "random_state": ["random_state"],
     }
 
@@ -123,30 +147,23 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
         labels = check_labels(y, _num_samples(X))
         self.classes_, self._multilabel = labels.classes, labels.multilabel
         told = {
+            "labels": labels.mask_ids(self.negative_class),
             "sample_weight": self._image_weights(labels, sample_weight, _num_samples(X)),
             "groups": groups,
         }
-        self.segmenter_ = self._new_segmenter()
-        context = self._init_callback_context(max_subtasks=1)
-        context.call_on_fit_task_begin(estimator=self)
-        with as_a_part(context.subcontext(task_name="segmenter"), self.segmenter_):
-            self.segmenter_.fit(
-                X,
-                masks,
-                labels=self._mask_ids(labels.encoded),
-                **{name: value for name, value in told.items() if value is not None},
-            )
-        self.summarizer_ = self._fit_summarizer(X, labels)
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        told = {name: value for name, value in told.items() if value is not None}
+        self._fit_parts(Supervision(X=X, masks=masks, told=told), labels, y)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class, (n, k); of each label where labels are many."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
+        kept = self.__dict__.get("_kept") or KeptSegmenter(self.segmenter_)
         probabilities = np.empty((_num_samples(X), len(self.classes_)))
-        for indices, maps in self.segmenter_.predict_proba_batches(X):
-            probabilities[indices] = self.summarizer_.predict_proba(self._findings(maps))
+        for indices, maps in self._draw(kept, X, self.summarizer_):
+            read = as_read(self.summarizer_, maps)
+            probabilities[indices] = self.summarizer_.predict_proba(read)
         return probabilities
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -163,24 +180,73 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         return self.segmenter_.predict_proba(check_rows(self, X, reset=False))
 
-    def _new_segmenter(self) -> Any:
+    @cached_property
+    def segmenter_(self) -> Any:
+        """The trained segmenter; one that memory knew is built when somebody first asks for it."""
+        kept = self.__dict__.pop("_kept", None)
+        if kept is None:
+            raise NotFittedError(f"This {type(self).__name__} is not fitted yet; call fit first.")
+        return kept.restore()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state with the segmenter itself."""
+        getattr(self, "segmenter_", None)
+        return dict(super().__getstate__())
+
+    def _fit_parts(self, supervision: Supervision, labels: Labels, y: Any) -> None:
+        """Train the segmenter and the summarizer; where there are folds, a segmenter for each."""
+        segmenter, summarizer = self._new_parts()
+        chosen = self._rows(summarizer, labels.encoded)
+        folds = self._folds(summarizer, labels.encoded, supervision.told.get("groups"))
+        memory = usable(as_memory(self.memory), self, segmenter)
+        context = self._init_callback_context(max_subtasks=1 + len(folds))
+        context.call_on_fit_task_begin(estimator=self)
+        fit = partial(fit_segmenter, segmenter, memory=memory, context=context, owner=self)
+        kept = fit(supervision)
+
+        def drawn_out_of_fold() -> Drawn:
+            for training, test in folds:
+                rows = np.intersect1d(test, chosen)
+                part = fit(supervision.subset(training, segmenter))
+                X = _safe_indexing(supervision.X, rows)
+                for indices, maps in self._draw(part, X, summarizer):
+                    yield np.searchsorted(chosen, rows[indices]), maps
+
+        drawn = self._draw(kept, _safe_indexing(supervision.X, chosen), summarizer)
+        maps = in_order(drawn_out_of_fold() if folds else drawn, len(chosen))
+        summarizer.fit(as_read(summarizer, maps), labels.encoded[chosen])
+        self.summarizer_ = summarizer
+        self._keep(kept, memory)
+        context.call_on_fit_task_end(
+            estimator=self, X=supervision.X, y=y, reconstruction_attributes=dict
+        )
+
+    def _keep(self, kept: KeptSegmenter, memory: Any) -> None:
+        self._kept = kept
+        self.__dict__.pop("segmenter_", None)
+        if memory is None:
+            self.segmenter_ = kept.restore()
+            del self._kept
+
+    def _new_parts(self) -> tuple[Any, Any]:
+        """Return the segmenter and the summarizer, not fitted, both seeded."""
         segmenter = SupervisedSegmenter() if self.segmenter is None else clone(self.segmenter)
+        summarizer = clone(make_plugin("summarizer", self.summarizer))
         if self.random_state is not None:
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            segmenter.set_params(random_state=seed)
-        return segmenter
+            random = check_random_state(self.random_state)
+            segmenter.set_params(random_state=random.randint(np.iinfo(np.int32).max))
+            seed = random.randint(np.iinfo(np.int32).max)
+            seeds = (n for n in summarizer.get_params() if n.rpartition("__")[2] == "random_state")
+            unset = [name for name in seeds if summarizer.get_params()[name] is None]
+            summarizer.set_params(**dict.fromkeys(unset, seed))
+        return segmenter, summarizer
 
-    def _mask_ids(self, encoded: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Positions in `classes_` to mask ids; -1 and indicators stay."""
-        shifted = self.negative_class is None and not self._multilabel
-        return np.where(encoded >= 0, encoded + 1, encoded) if shifted else encoded
-
-    def _findings(self, maps: NDArray[Any]) -> NDArray[Any]:
-        """Take the channels (b, k, h, w) of the classes, without background and context."""
-        if self._multilabel:
-            return maps[:, : len(self.classes_)]
-        n_findings = len(self.classes_) - (self.negative_class is not None)
-        return maps[:, 1 : 1 + n_findings]
+    def _draw(self, kept: KeptSegmenter, X: Any, summarizer: Any) -> Drawn:
+        """Draw what the summarizer reads: a layer, or the probabilities of the classes."""
+        k = len(self.classes_)
+        findings = slice(0, k) if self._multilabel else slice(1, 1 + k - bool(self.negative_class))
+        layer = getattr(summarizer, "layer", None)
+        return kept.draw(as_memory(self.memory), X, layer=layer, channels=findings)
 
     def _image_weights(
         self, labels: Labels, sample_weight: Any, n_samples: int
@@ -192,20 +258,14 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
         of_image = np.where(labels.encoded >= 0, class_weights[labels.encoded], np.float32(1))
         return of_image if weights is None else of_image * weights
 
-    def _fit_summarizer(self, X: Any, labels: Labels) -> Any:
-        """Fit on all labeled images, or on one of each class where masks teach it nothing."""
-        summarizer = clone(make_plugin("summarizer", self.summarizer))
-        encoded = labels.encoded
+    def _rows(self, summarizer: Any, encoded: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Choose all labeled images, or one of each class where masks teach nothing."""
         chosen = np.flatnonzero((encoded.reshape(len(encoded), -1) >= 0).all(1))
-        if not get_tags(summarizer).requires_fit:
-            chosen = chosen[np.unique(encoded[chosen], axis=0, return_index=True)[1]]
-        return summarizer.fit(self._maps(X, chosen), encoded[chosen])
+        if get_tags(summarizer).requires_fit:
+            return chosen
+        return np.sort(chosen[np.unique(encoded[chosen], axis=0, return_index=True)[1]])
 
-    def _maps(self, X: Any, chosen: NDArray[np.intp]) -> Any:
-        """Predicted maps of the chosen images; a list where they are of several sizes."""
-        maps: list[Any] = [None] * len(chosen)
-        for indices, batch in self.segmenter_.predict_proba_batches(_safe_indexing(X, chosen)):
-            for index, value in zip(indices, self._findings(batch), strict=True):
-                maps[index] = value
-        same = len({value.shape for value in maps}) == 1
-        return np.stack(maps) if same else maps
+    def _folds(self, summarizer: Any, encoded: NDArray[np.int64], groups: Any) -> list[Fold]:
+        if self.cv is None or not get_tags(summarizer).requires_fit:
+            return []
+        return folds_of(self.cv, encoded, groups)

@@ -4,6 +4,7 @@ from segclf.networks.classification import ClassificationNetwork
 from segclf.networks.cluster_network import ClusterNetwork
 from segclf.networks.clusters import Clusters, learn_clusters
 from segclf.networks.dino_head import DINOHead
+from segclf.networks.encoder_memory import forget, remember
 from segclf.networks.factory import (
     build,
     classification_network,
@@ -13,7 +14,10 @@ from segclf.networks.factory import (
 from segclf.networks.heads import projection_head
 from segclf.networks.image_network import ImageNetwork, padded
 from segclf.networks.inpainter import Inpainter
+from segclf.networks.input_gradient import input_gradient
 from segclf.networks.irnet import IRNet, irnet
+from segclf.networks.layers import layer_reader
+from segclf.networks.map_classifier import MapClassifier, map_classifier
 from segclf.networks.masked_vit import (
     MaskedDecoder,
     can_drop_patches,
@@ -21,6 +25,7 @@ from segclf.networks.masked_vit import (
     fix_positions,
 )
 from segclf.networks.momentum import follow, momentum_copy, rising_momentum
+from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.saliency import grad_cam
 from segclf.networks.segmentation import SegmentationNetwork
@@ -36,7 +41,9 @@ __all__ = [
     "IRNet",
     "ImageNetwork",
     "Inpainter",
+    "MapClassifier",
     "MaskedDecoder",
+    "MultitaskNetwork",
     "PairNetwork",
     "SegmentationNetwork",
     "SegmentationPair",
@@ -48,14 +55,19 @@ __all__ = [
     "encode_visible",
     "fix_positions",
     "follow",
+    "forget",
     "grad_cam",
+    "input_gradient",
     "irnet",
+    "layer_reader",
     "learn_clusters",
     "load_weights",
+    "map_classifier",
     "momentum_copy",
     "padded",
     "projection_head",
     "read_tensors",
+    "remember",
     "rising_momentum",
     "segmentation_network",
     "transfer",

@@ -14,6 +14,7 @@ from segmentation_models_pytorch.encoders.densenet import DenseNetEncoder
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 
+from segclf.networks.squeezenet import SQUEEZENET
 from segclf.networks.tiny import SMP_NAME, register_tiny
 from segclf.networks.tiny_vit import TINY_VIT
 from segclf.networks.vit_unet import ViTEncoder
@@ -186,7 +187,7 @@ def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name.removeprefix(_TIMM), known, n=4)
     guess = f" Did you mean {', '.join(close)}?" if close else ""
     return (
-        f"No encoder named {name!r}.{guess} There are: tiny, tiny_vit, those of "
+        f"No encoder named {name!r}.{guess} There are: tiny, tiny_vit, {SQUEEZENET}, those of "
         "segmentation-models-pytorch (resnet18, densenet121, mobilenet_v2, ...; see "
         "smp.encoders.get_encoder_names()), and every timm model by its name (see "
         "timm.list_models())."

@@ -19,6 +19,8 @@ from segclf.networks.encoders import (
     weights_holder,
 )
 from segclf.networks.irnet import irnet
+from segclf.networks.map_classifier import map_classifier
+from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.options import resolve_depth, resolve_options
 from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.parts import make_parts
@@ -228,6 +230,8 @@ def build(recipe: dict[str, Any]) -> nn.Module:
         "classification": classification_network,
         "clusters": cluster_network,
         "irnet": irnet,
+        "map_classifier": map_classifier,
+        "multitask": _multitask,
         "pair": _pair,
         "segmentation_pair": _segmentation_pair,
     }
@@ -235,6 +239,10 @@ def build(recipe: dict[str, Any]) -> nn.Module:
     if kind not in makers:
         raise ValueError(f"A recipe of kind {kind!r}; known kinds: {', '.join(sorted(makers))}.")
     return makers[kind](**{key: recipe[key] for key in recipe if key != "kind"})
+
+
+def _multitask(*, segmentation: dict[str, Any], n_labels: int) -> MultitaskNetwork:
+    return MultitaskNetwork(cast(SegmentationNetwork, build(segmentation)), n_labels=n_labels)
 
 
 def _pair(**recipes: dict[str, Any]) -> PairNetwork:

@@ -36,7 +36,28 @@ class SegmentationNetwork(ImageNetwork):
         Under autocast the logits have autocast's type; losses convert.
         """
         prepared = self.prepare(image)
+        return self._decode(self.encoder(prepared), prepared, image)
+
+    def forward_and_embed(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the logits and the vectors of :meth:`embed`, by one pass of the encoder."""
+        prepared = self.prepare(image)
         maps = self.encoder(prepared)
+        vectors = pooled(self.encoder, _as_list(maps))
+        return self._decode(maps, prepared, image), vectors
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included.
+
+        The first is the prepared image itself for most encoders; encoders that start at a quarter
+        of the size have an empty map of no channels where a half would be.
+        """
+        return _as_list(self.encoder(self.prepare(image)))
+
+    def embed(self, image: Tensor) -> Tensor:
+        """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
+        return pooled(self.encoder, self.features(image))
+
+    def _decode(self, maps: Any, prepared: Tensor, image: Tensor) -> Tensor:
         decoded = self.decoder(*maps) if isinstance(maps, tuple) else self.decoder(maps)
         logits: Tensor = self.head(decoded)
         if logits.shape[-2:] != prepared.shape[-2:]:
@@ -46,15 +67,7 @@ class SegmentationNetwork(ImageNetwork):
             logits = logits[..., : image.shape[-2], : image.shape[-1]]
         return logits
 
-    def features(self, image: Tensor) -> list[Tensor]:
-        """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included.
 
-        The first is the prepared image itself for most encoders; encoders that start at a quarter
-        of the size have an empty map of no channels where a half would be.
-        """
-        maps = self.encoder(self.prepare(image))
-        return list(maps[0] if isinstance(maps, tuple) else maps)
-
-    def embed(self, image: Tensor) -> Tensor:
-        """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
-        return pooled(self.encoder, self.features(image))
+def _as_list(maps: Any) -> list[Tensor]:
+    """Take the maps alone, without the class tokens that a vision transformer gives beside them."""
+    return list(maps[0] if isinstance(maps, tuple) else maps)

@@ -15,7 +15,7 @@ def check_summarizes(summarizer: Any) -> None:
     """``fit`` returns self; probabilities sum to 1, and the largest is what ``predict`` says."""
     for y in (np.array([0, 1] * 4), np.array(["healthy", "ill"] * 4)):
         P = _maps(np.arange(8) % 2)
-        copy = fresh(summarizer)
+        copy = _quick(summarizer)
         assert copy.fit(P, y) is copy
         np.testing.assert_array_equal(copy.classes_, np.unique(y))
         _assert_consistent(copy, P)
@@ -24,7 +24,7 @@ def check_summarizes(summarizer: Any) -> None:
 def check_summarizes_several_classes(summarizer: Any) -> None:
     """With k channels, k + 1 classes may be told apart."""
     y = np.arange(9) % 3
-    copy = fresh(summarizer).fit(_maps(y, n_channels=2), y)
+    copy = _quick(summarizer).fit(_maps(y, n_channels=2), y)
     np.testing.assert_array_equal(copy.classes_, [0, 1, 2])
     _assert_consistent(copy, _maps(y, n_channels=2))
 
@@ -35,7 +35,7 @@ def check_summarizes_many_labels(summarizer: Any) -> None:
         return
     y = np.array([[0, 1], [1, 0], [1, 1], [0, 0]])
     P = np.random.default_rng(0).uniform(0, 0.3, (4, 2, 12, 12)) + 0.7 * y[..., None, None]
-    copy = fresh(summarizer).fit(P, y)
+    copy = _quick(summarizer).fit(P, y)
     probabilities = copy.predict_proba(P)
     assert probabilities.shape == y.shape
     assert np.isfinite(probabilities).all()
@@ -46,16 +46,16 @@ def check_summarizes_lists(summarizer: Any) -> None:
     """Maps of different sizes come as a list."""
     y = np.arange(8) % 2
     P = [np.repeat(p, 1 + i % 3, axis=1) for i, p in enumerate(_maps(y))]
-    _assert_consistent(fresh(summarizer).fit(P, y), P)
-    together = fresh(summarizer).fit(_maps(y), y).predict_proba(_maps(y))
-    listed = fresh(summarizer).fit(list(_maps(y)), y).predict_proba(list(_maps(y)))
+    _assert_consistent(_quick(summarizer).fit(P, y), P)
+    together = _quick(summarizer).fit(_maps(y), y).predict_proba(_maps(y))
+    listed = _quick(summarizer).fit(list(_maps(y)), y).predict_proba(list(_maps(y)))
     np.testing.assert_allclose(listed, together, atol=1e-7)
 
 
 def check_summarizes_each_alone(summarizer: Any) -> None:
     """What is said of an image does not depend on its company."""
     y = np.arange(8) % 2
-    copy = fresh(summarizer).fit(_maps(y), y)
+    copy = _quick(summarizer).fit(_maps(y), y)
     together = copy.predict_proba(_maps(y))
     alone = np.concatenate([copy.predict_proba(_maps(y)[i : i + 1]) for i in range(8)])
     np.testing.assert_allclose(alone, together, atol=1e-7)
@@ -64,11 +64,11 @@ def check_summarizes_each_alone(summarizer: Any) -> None:
 def check_summarizes_constant_maps(summarizer: Any) -> None:
     """Empty, full and constant maps give no NaN, learned from or not."""
     y = np.arange(8) % 2
-    trained = fresh(summarizer).fit(_maps(y), y)
+    trained = _quick(summarizer).fit(_maps(y), y)
     for value in (0.0, 0.5, 1.0):
         flat = np.full((8, 1, 12, 12), value, dtype=np.float32)
         _assert_consistent(trained, flat)
-        _assert_consistent(fresh(summarizer).fit(flat, y), flat)
+        _assert_consistent(_quick(summarizer).fit(flat, y), flat)
 
 
 def check_summarizer_leaves_data(summarizer: Any) -> None:
@@ -78,7 +78,7 @@ def check_summarizer_leaves_data(summarizer: Any) -> None:
     for array in (P, y):
         array.setflags(write=False)
     before = P.copy()
-    fresh(summarizer).fit(P, y).predict(P)
+    _quick(summarizer).fit(P, y).predict(P)
     np.testing.assert_array_equal(P, before)
 
 
@@ -86,10 +86,22 @@ def check_summarizer_is_fitted_first(summarizer: Any) -> None:
     """Predicting before ``fit`` is a ``NotFittedError``."""
     for method in ("predict", "predict_proba"):
         try:
-            getattr(fresh(summarizer), method)(_maps(np.arange(8) % 2))
+            getattr(_quick(summarizer), method)(_maps(np.arange(8) % 2))
         except NotFittedError:
             continue
         raise AssertionError(f"{method} works before fit")
+
+
+def check_summarizer_says_what_it_reads(summarizer: Any) -> None:
+    """The tag ``input_tags.two_d_array`` is False: without it, rows are what it would be handed."""
+    assert not get_tags(summarizer).input_tags.two_d_array, "the tag two_d_array is True"
+
+
+def _quick(summarizer: Any) -> Any:
+    """Return an unfitted copy with its seed set, of one short epoch where it has epochs."""
+    copy = fresh(summarizer)
+    short = {"max_epochs": 1, "batch_size": 4}
+    return copy.set_params(**{k: v for k, v in short.items() if k in copy.get_params()})
 
 
 def _maps(y: NDArray[Any], n_channels: int = 1) -> NDArray[np.float32]:
@@ -120,4 +132,5 @@ CHECKS: tuple[Check, ...] = (
     check_summarizes_constant_maps,
     check_summarizer_leaves_data,
     check_summarizer_is_fitted_first,
+    check_summarizer_says_what_it_reads,
 )

@@ -29,6 +29,14 @@ def test_indicators_pass_with_minus_one():
     assert labels.encoded.tolist() == [[0, 1], [-1, 0]]
 
 
+def test_mask_ids_of_labels():
+    labels = check_labels(np.array([5, -1, 2, 5]), 4)
+    assert labels.mask_ids("first").tolist() == [1, -1, 0, 1]
+    assert labels.mask_ids(None).tolist() == [2, -1, 1, 2]
+    indicator = check_labels([[0, 1], [-1, 0]], 2)
+    assert indicator.mask_ids(None).tolist() == [[0, 1], [-1, 0]]
+
+
 @pytest.mark.parametrize(
     ("y", "message"),
     [

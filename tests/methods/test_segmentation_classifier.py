@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from segclf import SegmentationClassifier, SupervisedSegmenter
+from segclf import SegmentationClassifier, SemiSupervisedSplit, SupervisedSegmenter
 from segclf.datasets import make_shapes
 
 
@@ -142,3 +147,132 @@ def test_the_summarizer_may_be_an_object_or_unknown(shapes):
     assert fitted.summarizer_.min_area == 0.2
     with pytest.raises(ValueError, match=r"No summarizer named 'treshold'; installed: .*threshold"):
         classifier(summarizer="treshold").fit(shapes.images, shapes.target, masks=shapes.masks)
+
+
+class Witness(ClassifierMixin, BaseEstimator):
+    """Remembers the maps that it learned from."""
+
+    def __init__(self, layer=None):
+        self.layer = layer
+
+    def fit(self, P, y):
+        self.P_, self.classes_ = P, np.unique(y)
+        return self
+
+    def predict_proba(self, P):
+        scores = np.array([p.mean() for p in P])
+        return np.stack([1 - scores, scores], axis=1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def test_a_classifier_of_rows_is_a_summarizer(shapes):
+    fitted = classifier(summarizer=LogisticRegression())
+    fitted.fit(shapes.images, shapes.target, masks=shapes.masks)
+    assert fitted.summarizer_.n_features_in_ == 32 * 32
+    assert fitted.predict(shapes.images).shape == shapes.target.shape
+
+
+def test_folds_give_the_summarizer_masks_of_images_not_trained_on(shapes):
+    X, masks, labels = shapes.images[:20], shapes.masks[:20], shapes.target[:20].copy()
+    labels[[3, 7]] = -1
+    fitted = classifier(summarizer=Witness(), cv=2).fit(X, labels, masks=masks)
+    expected = np.empty((20, 1, 32, 32), dtype=np.float32)
+    for training, test in SemiSupervisedSplit(2).split(labels, labels):
+        segmenter = clone(fitted.segmenter_)
+        segmenter.fit(X[training], masks[training], labels=labels[training])
+        expected[test] = segmenter.predict_proba(X[test])[:, 1:]
+    np.testing.assert_array_equal(fitted.summarizer_.P_, expected[labels >= 0])
+    whole = classifier(summarizer=Witness()).fit(X, labels, masks=masks)
+    np.testing.assert_array_equal(fitted.predict_masks(X), whole.predict_masks(X))
+    assert not np.array_equal(whole.summarizer_.P_, expected[labels >= 0])
+
+
+def test_groups_are_not_torn_apart(shapes):
+    groups = np.arange(20) // 4
+    settings = {"cv": GroupKFold(3), "summarizer": Witness()}
+    told = {"masks": shapes.masks[:20], "groups": groups}
+    fitted = classifier(**settings).fit(shapes.images[:20], shapes.target[:20], **told)
+    by_hand = np.concatenate([test for _, test in GroupKFold(3).split(groups, groups=groups)])
+    assert len(fitted.summarizer_.P_) == len(by_hand) == 20
+    with pytest.raises(ValueError, match="groups"):
+        classifier(**settings).fit(shapes.images[:20], shapes.target[:20], masks=shapes.masks[:20])
+
+
+def test_what_learns_nothing_has_no_folds(shapes, monkeypatch):
+    fits = []
+    learn = SupervisedSegmenter._learn
+
+    def counted(self, samples, **how):
+        fits.append(len(samples))
+        learn(self, samples, **how)
+
+    monkeypatch.setattr(SupervisedSegmenter, "_learn", counted)
+    classifier(cv=3).fit(shapes.images, shapes.target, masks=shapes.masks)
+    assert len(fits) == 1
+    classifier(cv=3, summarizer=Witness()).fit(shapes.images, shapes.target, masks=shapes.masks)
+    assert len(fits) == 1 + 4
+
+
+def test_folds_are_found_again_in_memory(shapes, tmp_path, monkeypatch):
+    settings = {"cv": 2, "memory": tmp_path, "summarizer": Witness()}
+    X, y, masks = shapes.images[:16], shapes.target[:16], shapes.masks[:16]
+    plain = classifier(cv=2, summarizer=Witness()).fit(X, y, masks=masks)
+    first = classifier(**settings).fit(X, y, masks=masks)
+    monkeypatch.setattr(SupervisedSegmenter, "_learn", None)
+    again = classifier(**settings).fit(X, y, masks=masks)
+    for fitted in (first, again):
+        np.testing.assert_array_equal(fitted.summarizer_.P_, plain.summarizer_.P_)
+
+
+def test_several_classes_and_many_labels_in_folds(shapes):
+    half = np.arange(20) % 2
+    labels = shapes.target[:20] * (1 + half)
+    masks = list(shapes.masks[:20] * (1 + half)[:, None, None].astype(np.uint8))
+    fitted = classifier(cv=KFold(4), summarizer=Witness()).fit(
+        shapes.images[:20], labels, masks=masks
+    )
+    assert fitted.summarizer_.P_.shape == (20, 2, 32, 32)
+    indicator = np.stack([shapes.target[:20], 1 - shapes.target[:20]], axis=1)
+    stacked = np.stack([shapes.masks[:20], 1 - shapes.masks[:20]], axis=1)
+    fitted = classifier(cv=2, summarizer=Witness()).fit(
+        shapes.images[:20], indicator, masks=stacked
+    )
+    assert fitted.summarizer_.P_.shape == (20, 2, 32, 32)
+
+
+def test_folds_that_leave_images_out_are_refused(shapes):
+    with pytest.raises(ValueError, match="expected each once"):
+        classifier(cv=ShuffleSplit(2), summarizer=Witness()).fit(
+            shapes.images, shapes.target, masks=shapes.masks
+        )
+
+
+@pytest.mark.parametrize("remembers", [False, True])
+def test_a_summarizer_of_embeddings(remembers, shapes, tmp_path):
+    memory = tmp_path if remembers else None
+    X, y, masks = shapes.images[:8], shapes.target[:8], shapes.masks[:8]
+    fitted = classifier(summarizer=Witness("deep"), memory=memory).fit(X, y, masks=masks)
+    expected = np.concatenate([maps for _, maps in fitted.segmenter_.embed_batches(X, "deep")])
+    np.testing.assert_array_equal(fitted.summarizer_.P_, expected)
+    np.testing.assert_allclose(fitted.predict_proba(X)[:, 1], expected.mean((1, 2, 3)), rtol=1e-5)
+
+
+def test_the_summarizer_is_seeded_too(shapes):
+    def flat(P):
+        return P.reshape(len(P), -1)
+
+    X, y, masks = shapes.images[:12], shapes.target[:12], shapes.masks[:12]
+    forest = make_pipeline(FunctionTransformer(flat), RandomForestClassifier(3))
+    first, second = (
+        classifier(summarizer=forest).fit(X, y, masks=masks).summarizer_ for _ in range(2)
+    )
+    seed = first[-1].random_state
+    assert seed == second[-1].random_state
+    assert isinstance(seed, int)
+    own = make_pipeline(FunctionTransformer(flat), RandomForestClassifier(3, random_state=5))
+    assert classifier(summarizer=own).fit(X, y, masks=masks).summarizer_[-1].random_state == 5
+    assert forest[-1].random_state is None

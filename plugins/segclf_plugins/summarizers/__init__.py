@@ -1,6 +1,23 @@
 """Summarizers: from predicted masks to image labels."""
 
 from segclf_plugins.summarizers.area_rule import binary_label, probabilistic_label
+from segclf_plugins.summarizers.embedding import EmbeddingSummarizer
+from segclf_plugins.summarizers.image_networks import ResNet50Summarizer, SqueezeNetSummarizer
+from segclf_plugins.summarizers.linear import FullyConnectedSummarizer, PooledSummarizer
+from segclf_plugins.summarizers.mask_features import MaskFeatures, MaskFeaturesSummarizer
 from segclf_plugins.summarizers.threshold import ThresholdSummarizer
+from segclf_plugins.summarizers.tuned_threshold import TunedThresholdSummarizer
 
-__all__ = ["ThresholdSummarizer", "binary_label", "probabilistic_label"]
+__all__ = [
+    "EmbeddingSummarizer",
+    "FullyConnectedSummarizer",
+    "MaskFeatures",
+    "MaskFeaturesSummarizer",
+    "PooledSummarizer",
+    "ResNet50Summarizer",
+    "SqueezeNetSummarizer",
+    "ThresholdSummarizer",
+    "TunedThresholdSummarizer",
+    "binary_label",
+    "probabilistic_label",
+]

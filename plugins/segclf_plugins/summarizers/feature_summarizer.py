@@ -1,0 +1,115 @@
+"""Summarizers that turn each map into a row of numbers, and ask a scikit-learn classifier."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.base import Classifier
+from segclf.base.classifier import check_labels
+from segclf_plugins.summarizers.maps import Stack, check_maps
+
+__all__ = ["FeatureSummarizer"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FeatureSummarizer(Classifier, BaseEstimator, ABC):
+    """What summarizers share that read numbers off the maps.
+
+    Parameters
+    ----------
+    classifier : classifier or None
+        Any of scikit-learn's with ``predict_proba``, pipelines included; one for each column where
+        labels are an indicator.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels; column numbers for an indicator.
+    classifier_ : classifier
+        The fitted one; its classes are positions in ``classes_``.
+    n_channels_ : int
+        The number of channels of the maps.
+    """
+
+    classifier: Any = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "classifier": [HasMethods(["fit", "predict_proba"]), None],
+    }
+
+    @abstractmethod
+    def _default(self) -> Any:
+        """Return the classifier that None means."""
+
+    @abstractmethod
+    def _features(self, maps: Stack) -> NDArray[Any]:
+        """Return a row of numbers for each map, (n, d)."""
+
+    def _learn_features(self, maps: Stack) -> None:
+        """Learn what the features depend on."""
+
+    def fit(self, P: Any, y: ArrayLike) -> Self:
+        """Learn from maps and labels.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities of the k foreground classes.
+        y : array-like of shape (n,) or (n, n_classes)
+            Labels, or a 0/1 indicator; -1 where nobody said.
+
+        Returns
+        -------
+        self
+            The fitted summarizer.
+        """
+        self._validate_params()
+        maps = check_maps(P)
+        labels = check_labels(y, len(maps))
+        self.n_channels_ = len(maps[0])
+        self.classes_, self._multilabel = labels.classes, labels.multilabel
+        self._learn_features(maps)
+        known = (labels.encoded.reshape(len(maps), -1) >= 0).all(axis=1)
+        classifier = self._default() if self.classifier is None else clone(self.classifier)
+        if labels.multilabel:
+            classifier = OneVsRestClassifier(classifier)
+        self.classifier_ = classifier.fit(self._features(maps)[known], labels.encoded[known])
+        return self
+
+    def predict_proba(self, P: Any) -> NDArray[np.float64]:
+        """Give the probability of each class, (n, n_classes); of each label for an indicator.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities of the k foreground classes.
+        """
+        check_is_fitted(self, "classes_")
+        maps = check_maps(P, n_channels=self.n_channels_)
+        # Sums in float32 would depend on how many maps there are.
+        return self.classifier_.predict_proba(self._features(maps).astype(np.float64))
+
+    def predict(self, P: Any) -> NDArray[Any]:
+        """Give the most probable label of each map, or the indicator (n, n_classes).
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities of the k foreground classes.
+        """
+        return self._decide(self.predict_proba(P))
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags: maps are read, not rows."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.input_tags.two_d_array = False
+        return tags

@@ -1,0 +1,50 @@
+"""Networks for images as summarizers: the image is the mask.
+
+Whether a mask means yes or no is a question about an image, which networks for images answer.
+Hooper et al., "Segmentation for classification" (S4C), section 3.2 and appendix A2.2.
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from segclf.networks import classification_network
+from segclf_plugins.summarizers.network_summarizer import NetworkSummarizer
+
+__all__ = ["ResNet50Summarizer", "SqueezeNetSummarizer"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class SqueezeNetSummarizer(NetworkSummarizer):
+    """Classify masks by SqueezeNet 1.1, 0.7 million parameters.
+
+    The paper does not say which version, nor how it was trained. ``pretrainer`` may be a file of
+    torchvision's weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_plugins.summarizers import SqueezeNetSummarizer
+    >>> P = np.random.default_rng(0).random((4, 1, 32, 32))
+    >>> summarizer = SqueezeNetSummarizer(max_epochs=1, random_state=0).fit(P, [0, 1, 0, 1])
+    >>> summarizer.predict_proba(P).shape
+    (4, 2)
+    """
+
+    def _make_network(self, n_channels: int, size: tuple[int, int]) -> nn.Module:
+        return classification_network(
+            encoder="squeezenet1_1", in_channels=n_channels, n_classes=len(self.classes_)
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ResNet50Summarizer(NetworkSummarizer):
+    """Classify masks by a ResNet-50, 24 million parameters.
+
+    ``pretrainer`` may be a file of torchvision's weights.
+    """
+
+    def _make_network(self, n_channels: int, size: tuple[int, int]) -> nn.Module:
+        return classification_network(
+            encoder="resnet50", in_channels=n_channels, n_classes=len(self.classes_)
+        )

@@ -1,0 +1,92 @@
+"""Linear summarizers: a fully connected layer on the mask, or on its mean.
+
+Hooper et al., "Segmentation for classification" (S4C), section 3.2 and appendix A2.2. The paper
+minimizes the cross-entropy by Adam. A linear layer under a softmax is logistic regression, whose
+minimum scikit-learn finds without a learning rate or epochs to choose.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from segclf.data.resize import resize_image
+from segclf_plugins.summarizers.feature_summarizer import FeatureSummarizer
+from segclf_plugins.summarizers.maps import Stack
+
+__all__ = ["FullyConnectedSummarizer", "PooledSummarizer"]
+
+_ITERATIONS = 1000
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FullyConnectedSummarizer(FeatureSummarizer):
+    """Weigh every pixel of every mask (S4C's fully connected layer).
+
+    All maps are brought to the size of those in `fit` (their median size, where they differ), and
+    in `fit` are in memory once more, as float32.
+
+    Parameters
+    ----------
+    classifier : classifier or None
+        Reads the pixels, (n, k * h * w); None is ``LogisticRegression(max_iter=1000)``, whose
+        penalty the paper does not have. Any of scikit-learn's classifiers will do.
+
+    Attributes
+    ----------
+    size_ : (int, int)
+        Height and width that maps are brought to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_plugins.summarizers import FullyConnectedSummarizer
+    >>> P = np.zeros((4, 1, 10, 10))
+    >>> P[2:, 0, :2] = 0.9
+    >>> FullyConnectedSummarizer().fit(P, ["no", "no", "yes", "yes"]).predict(P)
+    array(['no', 'no', 'yes', 'yes'], dtype='<U3')
+    """
+
+    def _default(self) -> Any:
+        return LogisticRegression(max_iter=_ITERATIONS)
+
+    def _learn_features(self, maps: Stack) -> None:
+        median = np.median([p.shape[1:] for p in maps], axis=0).round().astype(int)
+        self.size_ = (int(median[0]), int(median[1]))
+
+    def _features(self, maps: Stack) -> NDArray[np.float32]:
+        pixels = np.empty((len(maps), *self.size_, self.n_channels_), dtype=np.float32)
+        for row, p in zip(pixels, maps, strict=True):
+            row[...] = resize_image(np.moveaxis(p, 0, -1).astype(np.float32), self.size_)
+        return pixels.reshape(len(maps), -1)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PooledSummarizer(FeatureSummarizer):
+    """Weigh the mean of each mask (S4C's global average pooling and a fully connected layer).
+
+    Parameters
+    ----------
+    classifier : classifier or None
+        Reads the means, (n, k); None is logistic regression on standardized means, next to without
+        a penalty (``C=100``). Any of scikit-learn's classifiers will do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_plugins.summarizers import PooledSummarizer
+    >>> P = np.zeros((4, 1, 10, 10))
+    >>> P[2:, 0, :2] = 0.9
+    >>> PooledSummarizer().fit(P, ["no", "no", "yes", "yes"]).predict(P)
+    array(['no', 'no', 'yes', 'yes'], dtype='<U3')
+    """
+
+    def _default(self) -> Any:
+        return make_pipeline(StandardScaler(), LogisticRegression(C=100, max_iter=_ITERATIONS))
+
+    def _features(self, maps: Stack) -> NDArray[np.float64]:
+        return np.stack([p.mean(axis=(1, 2), dtype=np.float64) for p in maps])

@@ -1,0 +1,68 @@
+"""The maps that summarizers read: checked, and as images of many channels."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.data import Images
+from segclf.data.sources import ArraySource, ListSource, Source
+
+__all__ = ["as_images", "check_maps"]
+
+Stack = NDArray[Any] | list[NDArray[Any]]
+
+
+def check_maps(P: Any, *, n_channels: int | None = None) -> Stack:
+    """Check maps: one array, or a list of maps of different sizes.
+
+    Parameters
+    ----------
+    P : array (n, k, h, w), or list of n arrays (k, h, w)
+        The maps.
+    n_channels : int, optional
+        The k to insist on.
+
+    Returns
+    -------
+    array or list of array
+        As given.
+
+    Raises
+    ------
+    ValueError
+        For another shape, for channels that differ, for NaN and infinity; with the sample.
+    """
+    maps: Stack = [np.asarray(p) for p in P] if isinstance(P, list | tuple) else np.asarray(P)
+    if isinstance(maps, np.ndarray) and maps.ndim != 4:
+        raise ValueError(
+            f"P has shape {maps.shape}; expected (n, k, h, w), or a list of (k, h, w)."
+        )
+    if not len(maps):
+        raise ValueError("P is empty; expected one map at least.")
+    expected = n_channels or (maps[0].shape[0] if maps[0].ndim else 0)
+    for sample, p in enumerate(maps):
+        if p.ndim != 3 or len(p) != expected or not p.size:
+            raise ValueError(
+                f"P has shape {p.shape} at sample {sample}; expected (k, h, w) with k = {expected}."
+            )
+        if not np.isfinite(p).all():
+            raise ValueError(f"P holds NaN or infinity at sample {sample}; expected numbers.")
+    return maps
+
+
+def as_images(P: Any, *, n_channels: int | None = None) -> Images:
+    """Return maps as images, whose channels may be as many as those of embeddings.
+
+    Parameters
+    ----------
+    P, n_channels
+        As for :func:`check_maps`.
+    """
+    maps = check_maps(P, n_channels=n_channels)
+    source: Source
+    if isinstance(maps, np.ndarray):
+        source = ArraySource(np.moveaxis(maps, 1, -1), mapped=False)
+    else:
+        source = ListSource([np.moveaxis(p, 0, -1) for p in maps], mapped=[False] * len(maps))
+    return Images(source, np.arange(source.n_samples))

@@ -1,0 +1,212 @@
+"""What a radiologist would measure on a mask, as numbers in front of any scikit-learn classifier.
+
+How large, how many, how sure, where, and of which shape. Not in the S4C paper, whose learned
+summarizers read the mask as it is (section 3.2).
+"""
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from segclf_plugins.summarizers.feature_summarizer import FeatureSummarizer
+from segclf_plugins.summarizers.maps import Stack, check_maps
+
+__all__ = ["MaskFeatures", "MaskFeaturesSummarizer"]
+
+_PROBABILITY = [Interval(Real, 0, 1, closed="neither")]
+_NAMES = (
+    "area",
+    "largest_area",
+    "n_regions",
+    "mean",
+    "max",
+    "row",
+    "column",
+    "eccentricity",
+    "extent",
+)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MaskFeatures(TransformerMixin, BaseEstimator):
+    """Nine numbers for each class's mask.
+
+    ========================  ======================================================================
+    ``area``                  share of the pixels that reach `threshold`
+    ``largest_area``          share of the pixels in the largest region of them (8-connected)
+    ``n_regions``             number of regions
+    ``mean``, ``max``         of the probabilities
+    ``row``, ``column``       center of the pixels that reach `threshold`, from 0 to 1
+    ``eccentricity``          of the largest region: 0 for a circle, near 1 for a line
+    ``extent``                of the largest region: its share of its bounding box
+    ========================  ======================================================================
+
+    Of an empty mask all are 0 but the probabilities, and the center, which is the image's.
+
+    Parameters
+    ----------
+    threshold : float, default=0.5
+        The probability from which on a pixel counts, in (0, 1).
+
+    Attributes
+    ----------
+    n_channels_ : int
+        The number of channels of the maps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_plugins.summarizers import MaskFeatures
+    >>> P = np.zeros((1, 1, 8, 8))
+    >>> P[0, 0, 2:4, 1:5] = 0.75
+    >>> features = MaskFeatures().fit(P)
+    >>> dict(zip(features.get_feature_names_out(["nodule"]), features.transform(P)[0].tolist()))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'nodule_area': 0.125, 'nodule_largest_area': 0.125, 'nodule_n_regions': 1.0,
+     'nodule_mean': 0.09375, 'nodule_max': 0.75, 'nodule_row': 0.375, 'nodule_column': 0.375,
+     'nodule_eccentricity': 0.8944271909999159, 'nodule_extent': 1.0}
+    """
+
+    threshold: float = 0.5
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"threshold": _PROBABILITY}
+
+    def fit(self, P: Any, y: Any = None) -> Self:
+        """Note the number of channels.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities of the k foreground classes.
+        y : ignored
+            For pipelines.
+
+        Returns
+        -------
+        self
+            The transformer.
+        """
+        self._validate_params()
+        self.n_channels_ = len(check_maps(P)[0])
+        return self
+
+    def transform(self, P: Any) -> NDArray[np.float64]:
+        """Measure the masks.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities of the k foreground classes.
+
+        Returns
+        -------
+        ndarray of shape (n, 9 * k)
+            The nine numbers of each channel in turn.
+        """
+        check_is_fitted(self, "n_channels_")
+        maps = check_maps(P, n_channels=self.n_channels_)
+        rows = [[_measured(mask, float(self.threshold)) for mask in p] for p in maps]
+        return np.array(rows, dtype=np.float64).reshape(len(maps), -1)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
+        """Name the columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (k,), optional
+            Names of the channels; "mask0", "mask1", ... by default.
+
+        Returns
+        -------
+        ndarray of str of shape (9 * k,)
+            ``"mask0_area"`` and so on.
+        """
+        check_is_fitted(self, "n_channels_")
+        default = [f"mask{channel}" for channel in range(self.n_channels_)]
+        channels = default if input_features is None else list(np.asarray(input_features))
+        if len(channels) != self.n_channels_:
+            raise ValueError(
+                f"input_features has {len(channels)} names; the maps have {self.n_channels_} "
+                "channels."
+            )
+        return np.array([f"{c}_{name}" for c in channels for name in _NAMES], dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags: maps are read, not rows."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MaskFeaturesSummarizer(FeatureSummarizer):
+    """Measure the masks, and let a scikit-learn classifier decide.
+
+    Parameters
+    ----------
+    classifier : classifier or None
+        Reads what :class:`MaskFeatures` measures; None is logistic regression on standardized
+        features. Any of scikit-learn's classifiers will do.
+    threshold : float, default=0.5
+        As for :class:`MaskFeatures`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from segclf_plugins.summarizers import MaskFeaturesSummarizer
+    >>> P = np.zeros((4, 1, 10, 10))
+    >>> P[2:, 0, :2] = 0.9
+    >>> summarizer = MaskFeaturesSummarizer(classifier=DecisionTreeClassifier(random_state=0))
+    >>> summarizer.fit(P, ["no", "no", "yes", "yes"]).predict(P)
+    array(['no', 'no', 'yes', 'yes'], dtype='<U3')
+    """
+
+    threshold: float = 0.5
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **FeatureSummarizer._parameter_constraints,
+        "threshold": _PROBABILITY,
+    }
+
+    def _default(self) -> Any:
+        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+
+    def _features(self, maps: Stack) -> NDArray[np.float64]:
+        return MaskFeatures(threshold=self.threshold).fit(maps).transform(maps)
+
+
+def _measured(mask: NDArray[Any], threshold: float) -> tuple[float, ...]:
+    """Give the numbers of `_NAMES` for one mask (h, w)."""
+    positive = (mask >= threshold).astype(np.uint8)
+    mean, highest = float(mask.mean(dtype=np.float64)), float(mask.max())
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(positive, connectivity=8)
+    if count == 1:  # the background alone
+        return 0.0, 0.0, 0.0, mean, highest, 0.5, 0.5, 0.0, 0.0
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    area = int(stats[largest, cv2.CC_STAT_AREA])
+    box = int(stats[largest, cv2.CC_STAT_WIDTH]) * int(stats[largest, cv2.CC_STAT_HEIGHT])
+    rows, columns = np.nonzero(positive)
+    center = [(i.mean() + 0.5) / side for i, side in zip((rows, columns), mask.shape, strict=True)]
+    share = len(rows) / mask.size
+    shape = _eccentricity((labels == largest).astype(np.uint8)), area / box
+    return share, area / mask.size, count - 1, mean, highest, *center, *shape
+
+
+def _eccentricity(region: NDArray[np.uint8]) -> float:
+    """Give that of the ellipse with the region's second moments; 0 for a single pixel."""
+    moments = cv2.moments(region, binaryImage=True)
+    half = (moments["mu20"] + moments["mu02"]) / 2
+    apart = np.hypot((moments["mu20"] - moments["mu02"]) / 2, moments["mu11"])
+    return float(np.sqrt(2 * apart / (half + apart))) if half + apart > 0 else 0.0

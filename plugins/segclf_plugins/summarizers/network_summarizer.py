@@ -1,0 +1,80 @@
+"""Summarizers that train a network on the maps, by the loop that trains everything else."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
+from sklearn.callback import with_callbacks
+from sklearn.utils import Tags
+from torch import nn
+
+from segclf.base import NetworkClassifier
+from segclf.data import Images, Samples
+from segclf.methods.image_classifier import Classification
+from segclf.objectives import Objective
+from segclf_plugins.summarizers.maps import as_images
+
+__all__ = ["NetworkSummarizer"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkSummarizer(NetworkClassifier):
+    """What summarizers share that train a network; the loss is the cross-entropy.
+
+    All maps are brought to the size of those in `fit`: to `image_size`, or as they are where they
+    have one size, or to their median size.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels; column numbers for an indicator.
+    network_ : nn.Module
+        The trained network.
+    history_ : dict of array
+        Mean of each loss term, epoch by epoch.
+    n_channels_ : int
+        The number of channels of the maps.
+    """
+
+    @abstractmethod
+    def _make_network(self, n_channels: int, size: tuple[int, int]) -> nn.Module:
+        """Build the network from maps to a score for each of `classes_`."""
+
+    @with_callbacks
+    def fit(self, P: Any, y: ArrayLike) -> Self:
+        """Train on maps and labels.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities of the k foreground classes, or embeddings of k channels.
+        y : array-like of shape (n,) or (n, n_classes)
+            Labels, or a 0/1 indicator; -1 where nobody said.
+
+        Returns
+        -------
+        self
+            The fitted summarizer.
+        """
+        images = self._open(as_images(P))
+        self.image_size_ = self.image_size_ or images.size
+        labels = self._learn_classes(y, len(images))
+        samples = Samples(images=images, size=self.image_size_, targets=labels.encoded)
+        self._learn(samples, strata=labels.encoded, X=P, y=y)
+        return self
+
+    def _make_objective(self, samples: Samples) -> Objective:
+        assert samples.size is not None
+        network = self._make_network(samples.images.n_channels, samples.size)
+        return Classification(network, loss="cross_entropy", class_weight=self._class_weight())
+
+    def _as_images(self, P: Any) -> Images:
+        return as_images(P, n_channels=self.n_channels_)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags: maps are read, not rows."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.input_tags.two_d_array = False
+        return tags

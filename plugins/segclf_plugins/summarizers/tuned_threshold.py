@@ -1,0 +1,155 @@
+"""The rule-based summarizer, whose probability and area are those that label images best.
+
+S4C sets both by hand (.5, and 100 pixels of 224 x 224). A segmenter that is too faint, or draws
+specks, has better ones, and labeled images tell which.
+
+Hooper et al., "Segmentation for classification" (S4C), appendix A2.1, Algorithms 1 and 2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.metrics.area_rule import AREA_GRID, best_area_rule
+from segclf_plugins.summarizers.area_rule import POOLINGS
+from segclf_plugins.summarizers.threshold import ThresholdSummarizer
+
+__all__ = ["TunedThresholdSummarizer"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TunedThresholdSummarizer(ClassifierMixin, BaseEstimator):
+    """Label an image by the area of its predicted mask, by the rule of best balanced accuracy.
+
+    The rule is one for all channels. Masks of images that the segmenter learned from are too
+    sure, and the rule found on them too strict: fit on others, or out of fold.
+
+    Parameters
+    ----------
+    thresholds : sequence of float or None, default=None
+        The probabilities to try, increasing in (0, 1); None means .05, .1, ..., .95. Areas are
+        tried all.
+    pooling : {"mean", "rank", "top_mean", "max"}, default="mean"
+        As for :class:`ThresholdSummarizer`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, as of :class:`ThresholdSummarizer`.
+    threshold_, min_area_ : float
+        The rule.
+    score_ : float
+        Its balanced accuracy on the masks that chose it.
+    summarizer_ : ThresholdSummarizer
+        The summarizer with that rule.
+
+    See Also
+    --------
+    segclf.metrics.best_area_rule : The search.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_plugins.summarizers import TunedThresholdSummarizer
+    >>> P = np.zeros((3, 1, 8, 8), dtype=np.float32)
+    >>> P[1, 0, :2] = 0.3  # a speck is not yet a finding
+    >>> P[2, 0, :4] = 0.3
+    >>> summarizer = TunedThresholdSummarizer().fit(P, [0, 0, 1])
+    >>> summarizer.threshold_, summarizer.min_area_, summarizer.score_
+    (0.05, 0.375, 1.0)
+    >>> summarizer.predict(P)
+    array([0, 0, 1])
+    """
+
+    thresholds: Sequence[float] | None = None
+    pooling: str = "mean"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "thresholds": ["array-like", None],
+        "pooling": [StrOptions(set(POOLINGS))],
+    }
+
+    def fit(self, P: Any, y: ArrayLike) -> Self:
+        """Find the rule.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities in [0, 1] of the k foreground classes.
+        y : array-like of shape (n,) or (n, k)
+            Labels (-1 where nobody said) or an indicator, as for :class:`ThresholdSummarizer`.
+
+        Returns
+        -------
+        TunedThresholdSummarizer
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the classes do not fit the channels, or `P` does not hold probabilities.
+        """
+        self._validate_params()
+        plain = ThresholdSummarizer(pooling=self.pooling).fit(P, y)
+        grid = AREA_GRID if self.thresholds is None else self.thresholds
+        channels = [channel for maps in P for channel in np.asarray(maps)]
+        rule = best_area_rule(_channel_labels(y, plain).ravel(), channels, grid=grid)
+        self.threshold_, self.min_area_, self.score_ = rule
+        self.summarizer_ = plain.set_params(threshold=rule.threshold, min_area=rule.min_area)
+        self.classes_ = plain.classes_
+        return self
+
+    def predict_proba(self, P: Any) -> NDArray[np.float64]:
+        """Give the scores, moved so that the threshold becomes one half.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities in [0, 1] of the k foreground classes.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            As of :class:`ThresholdSummarizer`.
+        """
+        check_is_fitted(self)
+        return self.summarizer_.predict_proba(P)
+
+    def predict(self, P: Any) -> NDArray[Any]:
+        """Give each image's label.
+
+        Parameters
+        ----------
+        P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
+            Probabilities in [0, 1] of the k foreground classes.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, k)
+            As of :class:`ThresholdSummarizer`.
+        """
+        check_is_fitted(self)
+        return self.summarizer_.predict(P)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _channel_labels(y: ArrayLike, fitted: ThresholdSummarizer) -> NDArray[np.int64]:
+    """Tell for each image and channel (n, k) whether its class is there; -1 where nobody said."""
+    y = np.asarray(y)
+    if fitted.multilabel_:
+        return y
+    y = y.reshape(len(y), 1)
+    there = (y == fitted.classes_[-fitted.n_channels_ :]).astype(np.int64)
+    return np.where(y == -1, -1, there) if y.dtype.kind in "iuf" else there

@@ -1,0 +1,42 @@
+"""The parameter ``memory``: a folder in which results are kept from one fit to the next."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils.validation import check_memory
+from torch import nn
+
+from segclf.base.digest import digest
+from segclf.networks import ImageNetwork, remember
+
+# What decides how an encoder computes, besides its weights.
+_OF_ENCODER = ("kind", "architecture", "encoder", "encoder_depth", "in_channels")
+
+
+def as_memory(memory: Any) -> Any:
+    """Return the joblib.Memory that a parameter holds or names; None for none."""
+    if memory is None:
+        return None
+    return check_memory(os.fspath(memory) if isinstance(memory, os.PathLike) else memory)
+
+
+def remember_features(network: nn.Module, memory: Any, *, most: int) -> None:
+    """Let the frozen encoders of a network keep their maps in memory.
+
+    Parameters
+    ----------
+    network : nn.Module
+        An `ImageNetwork`, or a module of several.
+    memory : joblib.Memory
+        Where it keeps things in files.
+    most : int
+        How many images may be added.
+    """
+    store: Any = getattr(memory, "store_backend", None)
+    for module in network.modules() if store is not None else ():
+        if isinstance(module, ImageNetwork) and module.encoder_rate == 0:
+            recipe = {name: module.recipe.get(name) for name in _OF_ENCODER}
+            name = digest(recipe, module.encoder.state_dict())
+            folder = Path(store.location) / "segclf_features" / name
+            remember(module, folder, most=most)

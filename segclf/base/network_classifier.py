@@ -1,0 +1,64 @@
+"""Classifiers of one network: from the scores of the classes to labels."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from segclf.base.classifier import Classifier, Labels, check_labels
+from segclf.base.fine_tuned import FineTunedEstimator
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NetworkClassifier(Classifier, FineTunedEstimator):
+    """What classifiers share whose ``network_`` gives every image a score per class.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        Weight of each class in the loss of the labels.
+    """
+
+    class_weight: Any = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **FineTunedEstimator._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class, (n, k); of each label where labels are many."""
+        check_is_fitted(self)
+        activate = torch.sigmoid if self._multilabel else _softmax
+        images, outputs = self._outputs(self._as_images(X), activate)
+        probabilities = np.empty((len(images), len(self.classes_)))
+        for indices, output in outputs:
+            probabilities[indices] = output.numpy()
+        return probabilities
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each image, or the indicator (n, k)."""
+        return self._decide(self.predict_proba(X))
+
+    def _as_images(self, X: Any) -> Any:
+        """Return as images what the network looks at, where that is something else."""
+        return X
+
+    def _learn_classes(self, y: Any, n_samples: int) -> Labels:
+        """Check the labels, and learn the classes and their weights."""
+        labels = check_labels(y, n_samples)
+        self.classes_, self._multilabel = labels.classes, labels.multilabel
+        self._weights = labels.weights(self.class_weight)
+        return labels
+
+    def _class_weight(self) -> Tensor | None:
+        return None if self._weights is None else torch.from_numpy(self._weights)
+
+
+def _softmax(scores: Tensor) -> Tensor:
+    return torch.softmax(scores.double(), dim=1)

@@ -1,0 +1,71 @@
+"""What a summarizer is handed: maps, or rows where it is a classifier that knows nothing else."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import get_tags
+
+
+def as_read(summarizer: Any, maps: Any) -> Any:
+    """Return maps as they are, or flat where the summarizer's tags ask for rows.
+
+    So any scikit-learn classifier or pipeline is a summarizer by itself. What tells the two apart
+    is the first estimator that sees the input, inside of pipelines, searches and calibrators: it
+    reads maps where its tag ``input_tags.two_d_array`` is False, as every installed summarizer's
+    is, or where it does not look at its input (``FunctionTransformer``).
+
+    Parameters
+    ----------
+    summarizer : classifier
+        Fitted or not.
+    maps : array (n, k, h, w) or list of n arrays (k, h, w)
+        Probabilities of masks, or embeddings.
+
+    Returns
+    -------
+    array (n, k * h * w), or the maps
+
+    Raises
+    ------
+    ValueError
+        When rows are asked for and the maps are of several sizes.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from segclf.registry import make_plugin
+    >>> maps = np.zeros((2, 1, 4, 4))
+    >>> as_read(LogisticRegression(), maps).shape
+    (2, 16)
+    >>> as_read(make_plugin("summarizer", "threshold"), maps).shape
+    (2, 1, 4, 4)
+    """
+    first = _first(summarizer)
+    tags = get_tags(first)
+    if tags.no_validation or not tags.input_tags.two_d_array:
+        return maps
+    sizes = {np.shape(each) for each in maps}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"{type(first).__name__} reads rows of one length, but the maps are of "
+            f"{len(sizes)} sizes, such as {' and '.join(map(str, sorted(sizes)[:2]))}. Put it into "
+            'the summarizer "fully_connected", which brings them to one, or set image_size.'
+        )
+    return np.reshape(maps, (len(maps), -1))
+
+
+def _first(estimator: Any) -> Any:
+    """Find the estimator that sees the input first."""
+    while True:
+        if isinstance(estimator, Pipeline):
+            estimator = next(step for _, step in estimator.steps if step not in _NOTHING)
+        elif isinstance(estimator, FeatureUnion):
+            estimator = next(part for _, part in estimator.transformer_list if part not in _NOTHING)
+        elif hasattr(getattr(estimator, "estimator", None), "fit"):
+            estimator = estimator.estimator
+        else:
+            return estimator
+
+
+_NOTHING = (None, "passthrough", "drop")

@@ -1,0 +1,92 @@
+"""What a layer of a network says of images: layers by the names of modules, or by preset."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+# Of a pair of networks the first answers.
+_PRESETS = {
+    "deep": ("encoder", "cnn.encoder"),
+    "shallow": ("decoder", "cnn.decoder"),
+}
+_N_CLOSE = 3
+
+
+def layer_reader(network: nn.Module, layer: str) -> Callable[[Tensor], Tensor]:
+    """Return a function from images ``(n, c, h, w)`` to what a layer makes of them.
+
+    S4C (appendix A2.2, Table A1) counts depth from the answer back: its "deep" layers are
+    ``"decoder.blocks.2"`` of a U-Net and ``"encoder.layer2"`` of an FCN, its "shallow" ones, nearer
+    to the answer, ``"decoder.blocks.4"`` and ``"encoder.layer4"``. The presets here are for every
+    architecture alike, so that "shallow" is S4C's of a U-Net, and "deep" deeper than S4C's.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Of images; put in evaluation by whoever calls.
+    layer : str
+        ``"deep"``: the encoder's last map, as in transfer learning; ``"shallow"``: the decoder's,
+        from which the head reads the mask; of a pair of networks, the first's. Or a module's name
+        as ``network.named_modules()`` has it. Of several maps the last is taken, and what the
+        module said last where it is called several times.
+
+    Returns
+    -------
+    callable
+        Images to maps ``(n, d, h', w')``, those of the padded image.
+
+    Raises
+    ------
+    ValueError
+        When there is no such module; from the function, when the module gives no maps.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import segmentation_network
+    >>> network = segmentation_network(encoder="tiny").eval()
+    >>> [tuple(layer_reader(network, name)(torch.zeros(1, 3, 32, 32)).shape)
+    ...  for name in ("deep", "shallow", "encoder.stages.1")]
+    [(1, 64, 4, 4), (1, 16, 32, 32), (1, 32, 8, 8)]
+    """
+    modules: dict[str, Any] = dict(network.named_modules())
+    name = next((each for each in _PRESETS.get(layer, ()) if each in modules), layer)
+    if name not in modules:
+        raise ValueError(_unknown(layer, modules))
+    # What lies behind the encoder need not be computed for a layer of it.
+    run: Any = modules[""].features if name.startswith("encoder") else network
+
+    def read(image: Tensor) -> Tensor:
+        said: list[Any] = []
+        handle = modules[name].register_forward_hook(lambda _, __, output: said.append(output))
+        try:
+            run(image)
+        finally:
+            handle.remove()
+        return _map(said[-1] if said else None, layer)
+
+    return read
+
+
+def _map(said: Any, layer: str) -> Tensor:
+    """Take the maps (n, d, h, w) of what a module said; of encoders, the deepest ones."""
+    while isinstance(said, list | tuple) and said:
+        # Some encoders give their maps, and with them tokens that are none.
+        said = said[0] if isinstance(said, tuple) else said[-1]
+    if not isinstance(said, Tensor) or said.ndim != 4:
+        given = f"shape {tuple(said.shape)}" if isinstance(said, Tensor) else type(said).__name__
+        raise ValueError(f"Layer {layer!r} gives {given}; expected maps of shape (n, d, h, w).")
+    return said
+
+
+def _unknown(layer: str, modules: dict[str, Any]) -> str:
+    presets = [name for name, places in _PRESETS.items() if any(p in modules for p in places)]
+    close = difflib.get_close_matches(layer, modules, n=_N_CLOSE)
+    guess = f" Did you mean {', '.join(close)}?" if close else ""
+    top = [name for name in modules if name and name.count(".") < 2]
+    return (
+        f"No layer named {layer!r}.{guess} There are: {', '.join([*presets, *top])}, and the "
+        "modules inside of these, by the names of network_.named_modules()."
+    )

@@ -1,0 +1,126 @@
+"""Frozen encoders in fits: each image is encoded once, and not where it would be wrong."""
+
+import numpy as np
+import pytest
+import torch
+from joblib import Memory
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+
+from segclf import ImageClassifier, SimSiamPretrainer, SupervisedSegmenter
+from segclf.base.memory import as_memory
+from segclf.datasets import make_shapes
+from segclf.networks import TinyEncoder, classification_network
+
+SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
+X, Y, MASKS = SHAPES.images, SHAPES.target, SHAPES.masks
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "tiny.pth"
+    torch.save(classification_network(encoder="tiny", n_classes=0).encoder.state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """One item for each batch that the encoder computes: its length."""
+    batches = []
+    forward = TinyEncoder.forward
+
+    def counted(self, image):
+        batches.append(len(image))
+        return forward(self, image)
+
+    monkeypatch.setattr(TinyEncoder, "forward", counted)
+    return batches
+
+
+def segmenter(weights, **changes):
+    settings = {"encoder_weights": weights, "encoder_rate": 0.0, "max_epochs": 3, "batch_size": 4}
+    return SupervisedSegmenter(encoder="tiny", random_state=0, **{**settings, **changes})
+
+
+def test_a_fit_encodes_each_image_once(weights, tmp_path, encoded):
+    plain = segmenter(weights).fit(X, MASKS)
+    assert sum(encoded) == 3 * 8
+    encoded.clear()
+    fitted = segmenter(weights, memory=tmp_path).fit(X, MASKS)
+    assert sum(encoded) == 8
+    np.testing.assert_allclose(fitted.history_["loss"], plain.history_["loss"], rtol=1e-6)
+    np.testing.assert_allclose(fitted.predict_proba(X), plain.predict_proba(X), atol=1e-6)
+
+
+def test_another_decoder_encodes_nothing(weights, tmp_path, encoded):
+    segmenter(weights, memory=tmp_path).fit(X, MASKS)
+    encoded.clear()
+    changes = {"decoder_channels": (16, 8, 8), "learning_rate": 0.1}
+    segmenter(weights, memory=tmp_path, **changes).fit(X, MASKS)
+    assert encoded == []
+
+
+def test_predictions_are_computed(weights, tmp_path, encoded):
+    fitted = segmenter(weights, memory=tmp_path).fit(X, MASKS)
+    encoded.clear()
+    fitted.predict(X)
+    assert sum(encoded) == 8
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"encoder_rate": 0.5}, {"augmentation": "flips"}],
+    ids=["a learning encoder", "augmentation"],
+)
+def test_nothing_is_kept_of(changes, weights, tmp_path, encoded):
+    segmenter(weights, memory=tmp_path, **changes).fit(X, MASKS)
+    assert sum(encoded) == 3 * 8
+    assert not list(tmp_path.rglob("segclf_features"))
+
+
+def test_other_weights_are_another_encoder(tmp_path, encoded):
+    for seed in (0, 1):
+        encoded.clear()
+        inner = SimSiamPretrainer(encoder="tiny", max_epochs=1, random_state=seed).fit(X)
+        encoded.clear()
+        frozen = FrozenEstimator(inner)
+        segmenter(None, pretrainer=frozen, memory=tmp_path).fit(X, MASKS)
+        assert sum(encoded) == 8
+
+
+def test_a_classifier_has_it_too(weights, tmp_path, encoded):
+    for n_images in (8, 0):
+        encoded.clear()
+        ImageClassifier(
+            encoder="tiny", encoder_weights=weights, encoder_rate=0.0, max_epochs=2, memory=tmp_path
+        ).fit(X, Y)
+        assert sum(encoded) == n_images
+
+
+def test_a_search(weights, tmp_path):
+    grid = {"learning_rate": [1e-3, 1e-2], "encoder_rate": [0.0, 1.0]}
+    scores = [
+        GridSearchCV(segmenter(weights, memory=memory), grid, cv=2)
+        .fit(X, MASKS)
+        .cv_results_["mean_test_score"]
+        for memory in (None, tmp_path)
+    ]
+    np.testing.assert_allclose(scores[1], scores[0], atol=1e-6)
+
+
+def test_a_fit_that_fails_leaves_nothing_behind(weights, tmp_path):
+    def fails(logits, mask, **weights):
+        raise RuntimeError("halfway")
+
+    made = segmenter(weights, memory=tmp_path, loss=fails)
+    with pytest.raises(RuntimeError, match="halfway"):
+        made.fit(X, MASKS)
+    assert "forward" not in made.network_.encoder.__dict__
+
+
+def test_what_memory_may_be(tmp_path):
+    assert as_memory(None) is None
+    for memory in (tmp_path, str(tmp_path), Memory(tmp_path, verbose=0)):
+        assert str(as_memory(memory).location) == str(tmp_path)
+    with pytest.raises(ValueError, match="'memory' should be"):
+        as_memory(3)

@@ -1,0 +1,161 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from segclf.networks import classification_network, forget, remember, segmentation_network
+
+
+def frozen(**changes):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = segmentation_network(**{"encoder": "tiny", "in_channels": 3, **changes})
+    return network.set_encoder_rate(0).train()
+
+
+IMAGES = torch.rand(5, 3, 12, 16, generator=torch.Generator().manual_seed(0))
+
+
+class Counter:
+    """Counts the images that pass the first stage of an encoder."""
+
+    def __init__(self, network):
+        self.n_images = 0
+        first = next(m for m in network.encoder.modules() if isinstance(m, torch.nn.Conv2d))
+        first.register_forward_hook(self.count)
+
+    def count(self, module, inputs, output):
+        self.n_images += len(output)
+
+
+def test_each_image_is_encoded_once(tmp_path):
+    network = frozen()
+    counter = Counter(network)
+    expected = network(IMAGES)
+    remember(network, tmp_path, most=5)
+    assert torch.equal(network(IMAGES), expected)
+    assert counter.n_images == 10
+    order = torch.tensor([3, 1, 4, 0])
+    torch.testing.assert_close(network(IMAGES[order]), expected[order])
+    assert counter.n_images == 10
+    assert len(list(tmp_path.rglob("*.*"))) == 0, "no partial file is left"
+
+
+def test_another_process_finds_them(tmp_path):
+    for n_images in (5, 0):
+        network = frozen()
+        counter = Counter(network)
+        remember(network, tmp_path, most=5)
+        network(IMAGES)
+        assert counter.n_images == n_images
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "convnext_atto", "mit_b0", "tiny_vit"])
+def test_maps_of_every_form(encoder, tmp_path):
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    architecture = "vit_unet" if encoder == "tiny_vit" else "unet"
+    network = frozen(encoder=encoder, architecture=architecture).eval()
+    expected = network.features(images)
+    remember(network, tmp_path, most=2)
+    for _ in range(2):
+        found = network.features(images)
+        for one, other in zip(found, expected, strict=True):
+            assert one.shape == other.shape
+            torch.testing.assert_close(one, other)
+    path = next(path for path in tmp_path.rglob("*") if path.is_file())
+    with safe_open(path, framework="pt") as file:
+        form = json.loads(file.metadata()["form"])
+    assert form["list"][0] == "image", "what was given is not written"
+
+
+def test_vectors(tmp_path):
+    network = classification_network(encoder="tiny_vit", n_classes=2).set_encoder_rate(0).eval()
+    expected = network(IMAGES)
+    remember(network, tmp_path, most=5)
+    network(IMAGES)
+    torch.testing.assert_close(network(IMAGES), expected)
+
+
+def test_an_encoder_that_learns_computes(tmp_path):
+    network = frozen().set_encoder_rate(0.1)
+    remember(network, tmp_path, most=5)
+    network(IMAGES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_decoder_learns_the_same(tmp_path):
+    gradients = []
+    for network in (frozen(), frozen(), frozen()):
+        if gradients:
+            remember(network, tmp_path, most=5)
+        network(IMAGES).square().mean().backward()
+        gradients.append([p.grad for p in network.parameters() if p.requires_grad])
+    for others in gradients[1:]:
+        for one, other in zip(others, gradients[0], strict=True):
+            torch.testing.assert_close(one, other)
+
+
+def test_images_in_another_precision_are_others(tmp_path):
+    network = frozen().eval()
+    remember(network, tmp_path, most=10)
+    full = network.features(IMAGES)[-1]
+    for _ in range(2):
+        with torch.autocast("cpu", torch.bfloat16):
+            half = network.features(IMAGES)[-1]
+        assert not torch.equal(half.float(), full)
+    assert torch.equal(network.features(IMAGES)[-1], full)
+
+
+def test_the_disk_is_not_filled(tmp_path):
+    network = frozen().eval()
+    remember(network, tmp_path, most=3)
+    network(IMAGES)
+    network(IMAGES + 1)
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 3
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    network = frozen().eval()
+    expected = network(IMAGES)
+    remember(network, tmp_path / "file", most=5)
+    with pytest.warns(UserWarning, match="No more maps are kept in"):
+        found = network(IMAGES)
+    assert torch.equal(found, expected)
+
+
+def test_a_damaged_file_is_written_anew(tmp_path):
+    network = frozen().eval()
+    expected = network(IMAGES)
+    remember(network, tmp_path, most=20)
+    network(IMAGES)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    files[0].write_bytes(files[0].read_bytes()[:100])
+    for _ in range(2):
+        torch.testing.assert_close(network(IMAGES), expected)
+    assert len(files[0].read_bytes()) > 100
+
+
+def test_forget(tmp_path):
+    network = frozen().eval()
+    names, text = list(network.state_dict()), repr(network)
+    remember(network, tmp_path, most=5)
+    assert (list(network.state_dict()), repr(network)) == (names, text)
+    counter = Counter(network)
+    network(IMAGES)
+    forget(network)
+    network(IMAGES)
+    assert counter.n_images == 10
+    forget(network)
+
+
+def test_a_copy_has_an_encoder_of_its_own(tmp_path):
+    network = frozen().eval()
+    remember(network, tmp_path, most=5)
+    other = copy.deepcopy(network)
+    other.encoder.stages[0][0].weight.data.zero_()
+    assert other.encoder.__dict__["forward"]._encoder is other.encoder
+    assert not np.allclose(other(IMAGES).detach(), network(IMAGES + 1).detach())
