@@ -6,6 +6,7 @@ from segclf import displays as displays
 from segclf import losses as losses
 from segclf import metrics as metrics
 from segclf import networks as networks
+from segclf import reports as reports
 from segclf import testing as testing
 from segclf.base.mask_scorer import MaskScorer as MaskScorer
 from segclf.data.semi_supervised_split import SemiSupervisedSplit as SemiSupervisedSplit
@@ -19,6 +20,7 @@ from segclf.methods.distilled_segmenter import DistilledSegmenter as DistilledSe
 from segclf.methods.image_classifier import ImageClassifier as ImageClassifier
 from segclf.methods.mae_pretrainer import MAEPretrainer as MAEPretrainer
 from segclf.methods.moco_pretrainer import MoCoPretrainer as MoCoPretrainer
+from segclf.methods.multitask_classifier import MultitaskClassifier as MultitaskClassifier
 from segclf.methods.otsu_pretrainer import OtsuPretrainer as OtsuPretrainer
 from segclf.methods.picie_segmenter import PiCIESegmenter as PiCIESegmenter
 from segclf.methods.pseudo_label_semi_supervised import PseudoLabelSemiSupervised as PseudoLabelSemiSupervised
@@ -30,6 +32,9 @@ from segclf.persistence import load as load
 from segclf.persistence import save as save
 from segclf.registry import list_plugins as list_plugins
 from segclf.registry import load_plugin as load_plugin
+from segclf.reports.audit import audit_masks as audit_masks
+from segclf.reports.framing import framing_report as framing_report
+from segclf.reports.report import report as report
 
 __all__: list[str]
 __version__: str

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import sklearn
 import torch
+from scipy.special import logit
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -217,3 +220,44 @@ def test_a_search_reaches_the_thresholder_of_a_pretrainer():
     best = search.best_estimator_.segmenter_
     assert best.pretrainer_.thresholder == search.best_params_["segmenter__pretrainer__thresholder"]
     assert best.transferred_["new"] == {}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    segmenter = SupervisedSegmenter(encoder="tiny", max_epochs=8, learning_rate=1e-2, batch_size=4)
+    return SegmentationClassifier(segmenter=segmenter, random_state=0).fit(X, Y, masks=MASKS)
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+@pytest.mark.parametrize("form", [np.asarray, list])
+def test_calibrators_take_a_frozen_classifier(fitted, method, form):
+    # Half of the labels are wrong, so that any sure answer is too sure.
+    labels = np.where(np.arange(16) % 4 < 2, Y, 1 - Y)
+    calibrator = CalibratedClassifierCV(FrozenEstimator(fitted), method=method)
+    probabilities = calibrator.fit(form(X), labels).predict_proba(form(X))
+    assert calibrator.calibrated_classifiers_[0].estimator.estimator is fitted
+    assert log_loss(labels, probabilities) < log_loss(labels, fitted.predict_proba(X))
+
+
+def test_temperature_keeps_the_order_and_divides_the_logit(fitted):
+    labels = np.where(np.arange(16) % 8 < 1, 1 - Y, Y)
+    calibrator = CalibratedClassifierCV(FrozenEstimator(fitted), method="temperature")
+    before, after = (
+        logit(each.predict_proba(X)[:, 1]) for each in (fitted, calibrator.fit(X, labels))
+    )
+    np.testing.assert_allclose(after / before, (after / before)[0], rtol=1e-4)
+    assert (after / before)[0] > 0
+
+
+def test_a_frozen_segmenter_is_calibrated_with_its_summarizer(fitted):
+    inner = SegmentationClassifier(segmenter=FrozenEstimator(fitted.segmenter_))
+    calibrator = CalibratedClassifierCV(inner, cv=2, method="temperature").fit(X, Y)
+    for each in calibrator.calibrated_classifiers_:
+        np.testing.assert_array_equal(each.estimator.predict_masks(X), fitted.predict_masks(X))
+
+
+def test_the_cut_of_a_frozen_classifier_is_tuned(fitted):
+    tuner = TunedThresholdClassifierCV(FrozenEstimator(fitted), cv="prefit", refit=False)
+    tuner.fit(X, Y)
+    scores = fitted.predict_proba(X)[:, 1]
+    np.testing.assert_array_equal(tuner.predict(X), scores >= tuner.best_threshold_)

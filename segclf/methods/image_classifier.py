@@ -3,16 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from sklearn.callback import with_callbacks
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from segclf.base import Classifier, FineTunedEstimator
-from segclf.base.classifier import check_labels
+from segclf.base import NetworkClassifier
 from segclf.base.front_door import check_weights
 from segclf.data import Samples
 from segclf.losses import get_loss
@@ -21,7 +15,7 @@ from segclf.objectives import Batch, Objective, Progress
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ImageClassifier(Classifier, FineTunedEstimator):
+class ImageClassifier(NetworkClassifier):
     """Classify images with a network trained on labels alone.
 
     Parameters
@@ -32,8 +26,6 @@ class ImageClassifier(Classifier, FineTunedEstimator):
         A local file of pretrained weights; None starts from scratch.
     loss : str or callable
         "cross_entropy", "focal", or a function of that form.
-    class_weight : dict, "balanced" or None
-        Weight of each class in the loss.
 
     Attributes
     ----------
@@ -63,13 +55,11 @@ class ImageClassifier(Classifier, FineTunedEstimator):
     encoder: str = "resnet50"
     encoder_weights: Any = None
     loss: Any = "cross_entropy"
-    class_weight: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **FineTunedEstimator._parameter_constraints,
+        **NetworkClassifier._parameter_constraints,
         "encoder": [str],
         "loss": [str, callable],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
     @with_callbacks
@@ -103,9 +93,7 @@ class ImageClassifier(Classifier, FineTunedEstimator):
             The fitted estimator.
         """
         images = self._open(X)
-        labels = check_labels(y, len(images))
-        self.classes_, self._multilabel = labels.classes, labels.multilabel
-        self._weights = labels.weights(self.class_weight)
+        labels = self._learn_classes(y, len(images))
         samples = Samples(
             images=images,
             size=self.image_size_,
@@ -115,20 +103,6 @@ class ImageClassifier(Classifier, FineTunedEstimator):
         self._learn(samples, strata=labels.encoded, groups=groups, X=X, y=y)
         return self
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of each class, (n, k); of each label where labels are many."""
-        check_is_fitted(self)
-        activate = torch.sigmoid if self._multilabel else _softmax
-        images, outputs = self._outputs(X, activate)
-        probabilities = np.empty((len(images), len(self.classes_)))
-        for indices, output in outputs:
-            probabilities[indices] = output.numpy()
-        return probabilities
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each image, or the indicator (n, k)."""
-        return self._decide(self.predict_proba(X))
-
     def _make_objective(self, samples: Samples) -> Objective:
         network = classification_network(
             encoder=self.encoder,
@@ -136,12 +110,7 @@ class ImageClassifier(Classifier, FineTunedEstimator):
             in_channels=samples.images.n_channels,
             n_classes=len(self.classes_),
         )
-        weights = None if self._weights is None else torch.from_numpy(self._weights)
-        return Classification(network, loss=self.loss, class_weight=weights)
-
-
-def _softmax(scores: Tensor) -> Tensor:
-    return torch.softmax(scores.double(), dim=1)
+        return Classification(network, loss=self.loss, class_weight=self._class_weight())
 
 
 class Classification(Objective):

@@ -100,7 +100,9 @@ def test_a_pretrainer_inside(tmp_path):
     ],
     ids=["strings", "objects", "unlabeled", "multi-label"],
 )
-@pytest.mark.parametrize("name", ["ImageClassifier", "SegmentationClassifier"])
+@pytest.mark.parametrize(
+    "name", ["ImageClassifier", "MultitaskClassifier", "SegmentationClassifier"]
+)
 def test_every_kind_of_labels(name, y, tmp_path):
     masks = SHAPES.masks
     if y.ndim == 2:

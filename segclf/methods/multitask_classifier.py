@@ -1,0 +1,269 @@
+"""Y-Net: one encoder learns to draw masks and to name images at once.
+
+A decoder draws the mask, as in a U-Net; a second head on the encoder's deepest map says what the
+image shows. What masks teach the encoder helps the head, but the head need not look where the mask
+is. Mehta et al., "Y-Net: joint segmentation and classification for diagnosis of breast biopsy
+images", MICCAI 2018; the multitask baseline of Hooper et al., "A case for reframing automated
+medical image classification as segmentation", NeurIPS 2023 (section 4).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.callback import with_callbacks
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from segclf.base import NetworkClassifier
+from segclf.base.classifier import Labels
+from segclf.base.front_door import check_weights
+from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
+from segclf.base.segmenter import mask_kind
+from segclf.data import Images, Samples, as_masks, check_mask_sizes
+from segclf.losses import get_loss
+from segclf.networks import MultitaskNetwork, segmentation_network
+from segclf.objectives import Batch, Objective, Progress
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MultitaskClassifier(NetworkClassifier):
+    """Classify and segment images with one network of two heads.
+
+    Any mixture of supervision is valid: masks for some images, labels for others, nothing for the
+    rest. An image of the negative class has an empty mask, for free.
+
+    Y-Net trains the segmentation first and both heads after that; so does
+    ``pretrainer=SupervisedSegmenter(...)`` inside a ``FrozenEstimator``. Its head has further
+    convolutions; here it is the mean over the deepest map and one linear layer, as in
+    `ImageClassifier`, so that the two differ by the masks alone.
+
+    Parameters
+    ----------
+    architecture : str
+        "unet", "deeplabv3plus", "fcn", "fpn" or another name of `segclf.networks`.
+    encoder : str
+        "tiny", or a name of segmentation-models-pytorch or timm.
+    encoder_weights : path or None
+        A local file of pretrained weights; None starts from scratch.
+    encoder_depth : int or None
+        Number of encoder stages; None is the architecture's own default.
+    decoder_channels : tuple of int or None
+        Channels of the decoder's stages; None is the architecture's own default.
+    decoder_attention : {"scse"} or None
+        Attention in the decoder.
+    mask_loss : str or callable
+        Of the pixels, as in `SupervisedSegmenter`; "cross_entropy" in both papers.
+    label_loss : str or callable
+        Of the images, as in `ImageClassifier`; "cross_entropy" in both papers.
+    mask_weight, label_weight : float
+        What the losses are multiplied by; 1 in Y-Net's code, and not named in Hooper et al.
+    negative_class : {"first"} or None
+        "first": the first of ``classes_`` is the negative one, whose images show nothing, and mask
+        id j belongs to ``classes_[j]``. None: every class has a region, and mask id j belongs to
+        ``classes_[j - 1]``. Further mask ids are context.
+
+    Attributes
+    ----------
+    classes_ : array of shape (k,)
+        The classes.
+    n_mask_classes_ : int
+        Number of mask ids with the background, or of channels of multi-label masks.
+    network_ : nn.Module
+        The trained network.
+    history_ : dict of array
+        Mean of each loss term, epoch by epoch.
+    n_iter_ : int
+        Number of epochs trained.
+
+    See Also
+    --------
+    ImageClassifier : The same without masks.
+    SegmentationClassifier : Classify images through their segmentation.
+
+    Examples
+    --------
+    >>> from segclf import MultitaskClassifier
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> classifier = MultitaskClassifier(encoder="tiny", max_epochs=1, random_state=0)
+    >>> classifier = classifier.fit(shapes.images, shapes.target, masks=shapes.masks)
+    >>> classifier.predict_proba(shapes.images).shape, classifier.predict_masks(shapes.images).shape
+    ((8, 2), (8, 32, 32))
+    """
+
+    architecture: str = "unet"
+    encoder: str = "resnet18"
+    encoder_weights: Any = None
+    encoder_depth: int | None = None
+    decoder_channels: tuple[int, ...] | None = None
+    decoder_attention: str | None = None
+    mask_loss: Any = "dice_cross_entropy"
+    label_loss: Any = "cross_entropy"
+    mask_weight: float = 1.0
+    label_weight: float = 1.0
+    negative_class: str | None = "first"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NetworkClassifier._parameter_constraints,
+        "architecture": [str],
+        "encoder": [str],
+        "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
+        "decoder_channels": [tuple, list, None],
+        "decoder_attention": [StrOptions({"scse"}), None],
+        "mask_loss": [str, callable],
+        "label_loss": [str, callable],
+        "mask_weight": [Interval(Real, 0, None, closed="left")],
+        "label_weight": [Interval(Real, 0, None, closed="left")],
+        "negative_class": [StrOptions({"first"}), None],
+    }
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        masks: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Train on images, of which some have labels and some masks.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        y : array of shape (n,) or (n, k)
+            Labels, -1 where nobody said; or a multi-label indicator.
+        masks : array (n, h, w) or (n, k, h, w), list or None
+            Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks. A
+            list may hold paths, and None for an image without a mask.
+        sample_weight : array of shape (n,), optional
+            Weight of each image.
+        groups : array of shape (n,), optional
+            Group of each image; the validation split keeps groups together.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        images = self._open(X)
+        labels = self._learn_classes(y, len(images))
+        samples = self._check_masks(images, masks, labels)
+        samples.weights = check_weights(sample_weight, len(images))
+        self._learn(samples, strata=labels.encoded, groups=groups, X=X, y=y)
+        return self
+
+    def predict_masks(self, X: Any) -> Maps:
+        """Return masks at the images' own size, uint8: ids (n, h, w), or 0 and 1 (n, k, h, w)."""
+        return collect_maps(*self._maps(X), self._draw)
+
+    def predict_mask_proba(self, X: Any) -> Maps:
+        """Return the probability of each mask id at each pixel, (n, n_ids, h, w) float32."""
+        return collect_maps(*self._maps(X))
+
+    def _check_masks(self, images: Images, masks: Any, labels: Labels) -> Samples:
+        masks = as_masks(masks, len(images))
+        check_mask_sizes(images, masks)
+        ids = labels.mask_ids(self.negative_class)
+        multilabel, self.n_mask_classes_ = mask_kind(masks, ids)
+        return Samples(
+            images=images,
+            size=self.image_size_,
+            n_mask_channels=self.n_mask_classes_ if multilabel else None,
+            masks=masks,
+            labels=ids,
+            targets=labels.encoded,
+            dense=True,
+        )
+
+    def _make_objective(self, samples: Samples) -> Objective:
+        segmentation = segmentation_network(
+            architecture=self.architecture,
+            encoder=self.encoder,
+            encoder_weights=self.encoder_weights,
+            in_channels=samples.images.n_channels,
+            n_classes=self.n_mask_classes_,
+            encoder_depth=self.encoder_depth,
+            decoder_channels=self.decoder_channels,
+            decoder_attention=self.decoder_attention,
+        )
+        return Multitask(
+            MultitaskNetwork(segmentation, n_labels=len(self.classes_)),
+            mask_loss=self.mask_loss,
+            label_loss=self.label_loss,
+            mask_weight=self.mask_weight,
+            label_weight=self.label_weight,
+            class_weight=self._class_weight(),
+        )
+
+    def _to_start(self, objective: Objective) -> nn.Module:
+        """Return the part that others have too; the image head always starts anew."""
+        return objective.network.get_submodule("segmentation")
+
+    def _maps(self, X: Any) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
+        check_is_fitted(self)
+        segmentation = self.network_.get_submodule("segmentation")
+        return self._outputs(X, self._activate, forward=segmentation)
+
+    def _activate(self, scores: Tensor) -> Tensor:
+        return as_probabilities(scores, multilabel=self._multilabel)
+
+    def _draw(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
+        return as_drawn(probabilities, multilabel=self._multilabel)
+
+
+class Multitask(Objective):
+    """A segmentation loss on labeled pixels plus a classification loss on labeled images.
+
+    Parameters
+    ----------
+    network : MultitaskNetwork
+        From images to pixel scores and image scores.
+    mask_loss, label_loss : str or callable
+        Name of the loss, or a function of that form.
+    mask_weight, label_weight : float
+        What the losses are multiplied by.
+    class_weight : Tensor of shape (k,), optional
+        Weight of each class of images.
+    """
+
+    network: MultitaskNetwork
+    class_weight: Tensor | None
+
+    def __init__(
+        self,
+        network: MultitaskNetwork,
+        *,
+        mask_loss: Any,
+        label_loss: Any,
+        mask_weight: float,
+        label_weight: float,
+        class_weight: Tensor | None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.mask_loss = get_loss(mask_loss)
+        self.label_loss = get_loss(label_loss)
+        self.mask_weight = mask_weight
+        self.label_weight = label_weight
+        self.register_buffer("class_weight", class_weight)
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the terms "segmentation" and "classification"."""
+        pixels, scores = self.network.both(batch["image"])
+        weight = batch.get("weight")
+        mask_loss = self.mask_loss(pixels, batch["mask"], sample_weight=weight)
+        label_loss = self.label_loss(
+            scores, batch["target"], sample_weight=weight, class_weight=self.class_weight
+        )
+        return {
+            "segmentation": self.mask_weight * mask_loss,
+            "classification": self.label_weight * label_loss,
+        }
