@@ -24,7 +24,7 @@ def predicted_tiles(
         probabilities=predicted.get("probabilities"),
         masks=predicted.get("masks"),
         true_masks=masks[shown] if masks is not None and segments else None,
-        class_names=_names(class_names, getattr(estimator, "classes_", None)),
+        class_names=as_names(class_names, getattr(estimator, "classes_", None)),
     )
 
 
@@ -44,7 +44,7 @@ def make_tiles(
     said, truth = _entries("y_pred", y_pred, n), _entries("y_true", y_true, n)
     chances = _entries("probabilities", probabilities, n)
     drawn, true = as_masks(masks, n), as_masks(true_masks, n)
-    names = _names(class_names, None)
+    names = as_names(class_names, None)
     return [
         Tile(
             image=images[i],
@@ -71,7 +71,7 @@ def _predictions(estimator: Any, X: Any) -> dict[str, Any]:
     return predicted
 
 
-def _names(class_names: Any, classes: Any) -> dict[Any, Any]:
+def as_names(class_names: Any, classes: Any) -> dict[Any, Any]:
     """Map classes to names; a sequence names them in their order."""
     if class_names is None or isinstance(class_names, dict):
         return class_names or {}

@@ -44,12 +44,17 @@ def draw_tile(ax: Any, tile: Tile) -> None:
         for number, region in as_regions(tile.mask).items():
             _fill(ax, region, REGION_COLORS[(number - 1) % len(REGION_COLORS)])
     if tile.true_mask is not None:
-        for region in as_regions(tile.true_mask).values():
-            _outline(ax, region, "black", "solid")
-            _outline(ax, region, "white", "dashed")
+        draw_truth(ax, tile.true_mask)
     ax.set(xticks=[], yticks=[], xlim=(-0.5, picture.shape[1] - 0.5))
     ax.set_ylim(picture.shape[0] - 0.5, -0.5)
     _frame(ax, tile)
+
+
+def draw_truth(ax: Any, mask: NDArray[Any]) -> None:
+    """Draw the outlines of a true mask: white dashes on black, to be seen on any ground."""
+    for region in as_regions(mask).values():
+        _outline(ax, region, "black", "solid")
+        _outline(ax, region, "white", "dashed")
 
 
 def _frame(ax: Any, tile: Tile) -> None:

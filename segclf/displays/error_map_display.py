@@ -1,0 +1,189 @@
+"""Where in the image a model errs, and how small a target may be to be found."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.data import as_masks
+from segclf.displays.canvas import grid_of_axes, new_figure
+from segclf.displays.tiles import RIGHT_COLOR
+from segclf.metrics import group_by_area, subgroup_scores
+from segclf.metrics.subgroups import Subgroup
+
+CELLS = 32
+TITLES = ("marked wrongly", "missed")
+
+
+class ErrorMapDisplay:
+    """Three pictures: where pixels are marked wrongly, where they are missed, recall by size.
+
+    The maps have the position in the image, whatever its size; a dark cell errs in many images.
+
+    Make it by `from_estimator` or `from_predictions`.
+
+    Parameters
+    ----------
+    false_positives, false_negatives : array of shape (32, 32)
+        Share of the images whose pixels there are marked wrongly, or missed.
+    recall : list of Subgroup
+        Share of the targets of each size that were called rightly.
+
+    Attributes
+    ----------
+    axes_ : array of matplotlib Axes, shape (3,)
+        The axes, once drawn.
+    figure_ : matplotlib Figure
+        The figure, once drawn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.displays import ErrorMapDisplay
+    >>> true, predicted = np.zeros((2, 4, 32, 32), dtype=int)
+    >>> true[:2, :16, :16] = predicted[0, 16:, 16:] = 1
+    >>> display = ErrorMapDisplay.from_predictions([1, 1, 0, 0], [1, 0, 0, 0], true, predicted)
+    >>> display.false_positives[-1, -1].item(), display.false_negatives[0, 0].item()
+    (0.25, 0.5)
+    >>> [(row.name, row.n, row.estimate) for row in display.recall]
+    [('below 25%', 0, nan), ('from 25%', 2, 0.5)]
+    """
+
+    def __init__(
+        self,
+        false_positives: NDArray[Any],
+        false_negatives: NDArray[Any],
+        recall: Sequence[Subgroup],
+    ) -> None:
+        self.false_positives, self.false_negatives = false_positives, false_negatives
+        self.recall = list(recall)
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any, masks: Any, *, groups: Any = None, ax: Any = None
+    ) -> Self:
+        """Predict labels and masks, and draw the errors.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            With ``predict`` and ``predict_masks``.
+        X : array, list, paths or tensor
+            The n images.
+        y : array of shape (n,) or (n, k)
+            True labels.
+        masks : array or list
+            True masks, None where nobody drew one.
+        groups : array of shape (n,), optional
+            Group of each image, such as its patient, for the intervals.
+        ax : matplotlib Axes or Figure, or array of three Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        ErrorMapDisplay
+            Drawn.
+        """
+        predicted = estimator.predict(X), estimator.predict_masks(X)
+        return cls.from_predictions(y, predicted[0], masks, predicted[1], groups=groups, ax=ax)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Any,
+        masks_true: Any,
+        masks_pred: Any,
+        *,
+        groups: Any = None,
+        bins: int | Sequence[float] = 4,
+        ax: Any = None,
+    ) -> Self:
+        """Draw the errors of predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array of shape (n,) or (n, k)
+            True and predicted labels; -1 where nobody said.
+        masks_true, masks_pred : array (n, h, w) or (n, k, h, w), or list
+            True and predicted masks; None, and pixels of -1, where nobody said.
+        groups : array of shape (n,), optional
+            Group of each image, such as its patient, for the intervals.
+        bins : int or sequence of float
+            How many sizes of about as many targets each, or the shares of the image between them.
+        ax : matplotlib Axes or Figure, or array of three Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        ErrorMapDisplay
+            Drawn.
+        """
+        right = (np.asarray(y_true) == np.asarray(y_pred)).reshape(len(masks_pred), -1)
+        drawn = as_masks(masks_true, len(right))
+        sizes: Any = group_by_area(drawn, bins=bins)  # type: ignore[arg-type]
+        recall = subgroup_scores(
+            lambda _, found: float(found.mean()),
+            np.where(sizes.group >= 0, 1, -1)[:, None],
+            right.all(axis=1)[:, None],
+            sizes,
+            groups=groups,
+            random_state=0,
+        )
+        return cls(*_error_maps(drawn, masks_pred), recall).plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or Figure, or array of three Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        ErrorMapDisplay
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is missing.
+        """
+        self.axes_ = grid_of_axes(new_figure(9, 2.8) if ax is None else ax, 3, 3)
+        self.figure_ = self.axes_[0].figure
+        maps = (self.false_positives, self.false_negatives)
+        top = max(np.max(maps), 1e-9)
+        for map_ax, title, errors in zip(self.axes_, TITLES, maps, strict=False):
+            drawn = map_ax.imshow(100 * errors, cmap="magma_r", vmin=0, vmax=100 * top)
+            map_ax.set(title=title, xticks=[], yticks=[])
+        self.figure_.colorbar(drawn, ax=list(self.axes_[:2]), label="% of the images")
+        self._plot_recall(self.axes_[2])
+        return self
+
+    def _plot_recall(self, ax: Any) -> None:
+        rows = [row for row in self.recall if row.n]
+        for place, row in enumerate(rows):
+            ends = [[row.estimate - row.low], [row.high - row.estimate]]
+            ax.errorbar(row.estimate, place, xerr=ends, fmt="o", color=RIGHT_COLOR, capsize=3)
+        labels = [f"{row.name} ({row.n})" for row in rows]
+        ax.set_yticks(range(len(rows)), labels=labels)
+        ax.set(title="called rightly, by size", xlim=(-0.03, 1.03), xlabel="share of the targets")
+        ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+
+
+def _error_maps(masks_true: Any, masks_pred: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Average the errors over the images with a mask, cell by cell."""
+    total, n_known = np.zeros((2, CELLS, CELLS)), 0
+    for true, predicted in zip(masks_true, masks_pred, strict=True):
+        if true is None:
+            continue
+        wrong = (true != predicted) & (true != -1)
+        both = np.stack([wrong & (predicted > 0), wrong & (true > 0)])
+        errors: Any = both.reshape(2, -1, *true.shape[-2:]).any(axis=1)
+        for number, error in enumerate(errors):
+            total[number] += cv2.resize(error * 1.0, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+        n_known += 1
+    return total[0] / max(n_known, 1), total[1] / max(n_known, 1)

@@ -1,0 +1,188 @@
+"""What moves a classifier, beside what it should have looked at."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from segclf.base import NetworkClassifier
+from segclf.base.maps import collect_maps
+from segclf.data import as_masks
+from segclf.displays.canvas import grid_of_axes
+from segclf.displays.pictures import as_picture
+from segclf.displays.predictions import predicted_tiles
+from segclf.displays.tiles import Tile, draw_tile, draw_truth
+from segclf.networks import grad_cam, input_gradient
+
+TITLES = ("input gradient", "Grad-CAM")
+PERCENTILE = 99.5  # of a map is its brightest color; few pixels are far above
+
+
+class SaliencyDisplay:
+    """Images in rows: the image itself, its input gradient, its Grad-CAM, and a predicted mask.
+
+    All have the true mask as a dashed outline. Maps are of the class that was predicted. A bright
+    place moves the score; whether it is the finding that moves it, the outline shows.
+
+    Make it by `from_estimator`.
+
+    Parameters
+    ----------
+    tiles : list of Tile
+        The images.
+    gradients, cams : list of array, shape (h, w)
+        Input gradient (Simonyan et al., 2014) and Grad-CAM (Selvaraju et al., 2017) of each.
+    beside : list of Tile, optional
+        What another model draws into the same images.
+
+    Attributes
+    ----------
+    axes_ : array of matplotlib Axes, shape (n, 3) or (n, 4)
+        The axes, once drawn.
+    figure_ : matplotlib Figure
+        The figure, once drawn.
+
+    Examples
+    --------
+    >>> from segclf import ImageClassifier
+    >>> from segclf.datasets import make_shapes
+    >>> from segclf.displays import SaliencyDisplay
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> classifier = ImageClassifier(encoder="tiny", max_epochs=1, random_state=0)
+    >>> classifier = classifier.fit(shapes.images, shapes.target)
+    >>> display = SaliencyDisplay.from_estimator(classifier, shapes.images, n_images=2)
+    >>> display.axes_.shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        tiles: list[Tile],
+        gradients: list[NDArray[Any]],
+        cams: list[NDArray[Any]],
+        beside: list[Tile] | None = None,
+    ) -> None:
+        self.tiles, self.gradients, self.cams, self.beside = tiles, gradients, cams, beside
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        masks: Any = None,
+        beside: Any = None,
+        layer: str | None = None,
+        class_names: Any = None,
+        n_images: int = 4,
+        ax: Any = None,
+    ) -> Self:
+        """Differentiate the score of what is predicted, and draw where it comes from.
+
+        Parameters
+        ----------
+        estimator : ImageClassifier or another classifier of one network
+            Fitted.
+        X : array, list, paths or tensor
+            The images.
+        y : array of shape (n,) or (n, k), optional
+            True labels, -1 where nobody said.
+        masks : array or list, optional
+            True masks, None where nobody drew one.
+        beside : fitted classifier or segmenter, optional
+            One that draws masks, such as a `SegmentationClassifier`, to compare with.
+        layer : str, optional
+            The layer of Grad-CAM, as in `segclf.networks.grad_cam`; the last one with maps.
+        class_names : sequence or dict, optional
+            What to call the classes: in the order of ``classes_``, or by class.
+        n_images : int
+            How many images to show, at most.
+        ax : matplotlib Axes or Figure, or array of Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        SaliencyDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            When the estimator does not get its scores from one network.
+        """
+        if not isinstance(estimator, NetworkClassifier):
+            raise ValueError(
+                f"Saliency is of a classifier with one network, such as ImageClassifier; got "
+                f"{estimator!r}. What draws masks goes beside it: beside=."
+            )
+        chosen = {"class_names": class_names, "n_images": n_images}
+        tiles = predicted_tiles(estimator, X, y, masks=masks, **chosen)
+        truths = as_masks(None if masks is None else masks[:n_images], len(tiles))
+        others = None
+        if beside is not None:
+            others = predicted_tiles(beside, X, y, masks=masks, **chosen)
+        return cls(
+            [tile._replace(true_mask=truths[i]) for i, tile in enumerate(tiles)],
+            _said_maps(estimator, X[:n_images], input_gradient),
+            _said_maps(estimator, X[:n_images], partial(grad_cam, layer=layer)),
+            others,
+        ).plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or Figure, or array of Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        SaliencyDisplay
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is missing.
+        """
+        n_columns = 3 if self.beside is None else 4
+        axes = grid_of_axes(ax, n_columns * len(self.tiles), n_columns)
+        self.axes_ = axes.reshape(len(self.tiles), n_columns)
+        self.figure_ = axes[0].figure
+        for row, (row_axes, tile) in enumerate(zip(self.axes_, self.tiles, strict=True)):
+            draw_tile(row_axes[0], tile)
+            for map_ax, title, maps in zip(
+                row_axes[1:], TITLES, (self.gradients, self.cams), strict=False
+            ):
+                _draw_map(map_ax, tile, maps[row])
+                map_ax.set_title(title, fontsize="small")
+            if self.beside is not None:
+                draw_tile(row_axes[3], self.beside[row])
+        return self
+
+
+def _said_maps(
+    estimator: Any, X: Any, function: Callable[[nn.Module, Tensor], Tensor]
+) -> list[NDArray[Any]]:
+    """Ask for the maps of all classes, and take that of the most probable one."""
+    maps = collect_maps(*estimator._outputs(X, forward=partial(function, estimator.network_)))
+    said = estimator.predict_proba(X).argmax(axis=1)
+    return [of_classes[k] for of_classes, k in zip(maps, said, strict=True)]
+
+
+def _draw_map(ax: Any, tile: Tile, values: NDArray[Any]) -> None:
+    """Lay the map over the gray image, the more opaque the higher it is."""
+    picture = as_picture(tile.image)
+    height, width = picture.shape[:2]
+    ax.imshow(picture if picture.ndim == 2 else picture.mean(axis=2), cmap="gray", vmin=0, vmax=1)
+    heat = np.clip(values / max(float(np.percentile(values, PERCENTILE)), 1e-30), 0, 1)
+    frame = (-0.5, width - 0.5, height - 0.5, -0.5)
+    ax.imshow(heat, cmap="inferno", alpha=0.25 + 0.65 * heat, vmin=0, vmax=1, extent=frame)
+    if tile.true_mask is not None:
+        draw_truth(ax, tile.true_mask)
+    ax.set(xticks=[], yticks=[], xlim=frame[:2], ylim=frame[2:])

@@ -1,0 +1,147 @@
+"""How a mask becomes a label: the area of each predicted mask against the score it got."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.displays.canvas import new_figure
+from segclf.displays.tiles import RIGHT_COLOR, WRONG_COLOR
+
+SMALLEST_PERCENT = 0.01
+
+
+class SummarizerDisplay:
+    """Predicted masks as points: their area against the score that the summarizer gives them.
+
+    Above the line the image is called positive. Filled points are images that show something,
+    open ones show nothing; what is called wrongly is orange. A summarizer that asks for the area
+    alone cuts at one place from left to right.
+
+    Make it by `from_estimator` or `from_predictions`.
+
+    Parameters
+    ----------
+    areas, scores : array of shape (n,)
+        Share of each image that its predicted mask covers, and the probability of a finding.
+    y_true : array of shape (n,) of bool
+        Whether the image shows a finding.
+    decision : float
+        The score from which on an image is positive.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The axes, once drawn.
+    figure_ : matplotlib Figure
+        The figure, once drawn.
+
+    Examples
+    --------
+    >>> from segclf.displays import SummarizerDisplay
+    >>> display = SummarizerDisplay.from_predictions([0.0, 0.2], [0.1, 0.9], [0, 1])
+    >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    ['finding', 'no finding']
+    """
+
+    def __init__(self, areas: Any, scores: Any, y_true: Any, *, decision: float = 0.5) -> None:
+        self.areas, self.scores = np.asarray(areas, float), np.asarray(scores, float)
+        self.y_true = np.asarray(y_true).astype(bool)
+        self.decision = decision
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, X: Any, y: Any, *, ax: Any = None) -> Self:
+        """Predict masks and scores, and draw them.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            With ``predict_masks`` and ``predict_proba``; the first of its classes is negative.
+        X : array, list, paths or tensor
+            The n images.
+        y : array of shape (n,)
+            True labels; images of -1 (nobody said) are left out.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        SummarizerDisplay
+            Drawn.
+        """
+        y, negative = np.asarray(y), estimator.classes_[0]
+        known = np.flatnonzero((y == negative) | (y != -1))
+        areas = np.array([_area(mask) for mask in estimator.predict_masks(X)])
+        scores = 1 - estimator.predict_proba(X)[:, 0]
+        return cls.from_predictions(areas[known], scores[known], y[known] != negative, ax=ax)
+
+    @classmethod
+    def from_predictions(
+        cls, areas: Any, scores: Any, y_true: Any, *, decision: float = 0.5, ax: Any = None
+    ) -> Self:
+        """Draw areas and scores.
+
+        Parameters
+        ----------
+        areas, scores : array of shape (n,)
+            Share of each image that its predicted mask covers, and the probability of a finding.
+        y_true : array of shape (n,)
+            1 for an image with a finding, 0 without.
+        decision : float
+            The score from which on an image is positive.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        SummarizerDisplay
+            Drawn.
+        """
+        return cls(areas, scores, y_true, decision=decision).plot(ax=ax)
+
+    def plot(self, *, ax: Any = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        SummarizerDisplay
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is missing.
+        """
+        self.ax_ = new_figure(5, 4).add_subplot() if ax is None else ax
+        self.figure_ = self.ax_.figure
+        right = (self.scores >= self.decision) == self.y_true
+        colors = np.where(right, RIGHT_COLOR, WRONG_COLOR)
+        for there, label in ((True, "finding"), (False, "no finding")):
+            of = self.y_true == there
+            self.ax_.scatter(
+                100 * self.areas[of],
+                self.scores[of],
+                s=26,
+                facecolors=colors[of] if there else "none",
+                edgecolors=colors[of],
+                alpha=0.8,
+                label=label,
+            )
+        if not right.all():
+            self.ax_.scatter([], [], s=26, color=WRONG_COLOR, label="called wrongly")
+        self.ax_.axhline(self.decision, color="0.5", linewidth=1, linestyle="dashed")
+        self.ax_.set_xscale("symlog", linthresh=SMALLEST_PERCENT)
+        self.ax_.set(xlabel="area of the predicted mask (% of the image)", ylim=(-0.03, 1.03))
+        self.ax_.set(ylabel="probability of a finding", xlim=(-SMALLEST_PERCENT / 5, None))
+        self.ax_.legend()
+        return self
+
+
+def _area(mask: NDArray[Any]) -> float:
+    """Share of the pixels that any class covers."""
+    return float((mask.reshape(-1, *mask.shape[-2:]) > 0).any(axis=0).mean())

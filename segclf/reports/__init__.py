@@ -1,0 +1,8 @@
+"""What one looks at to judge a model and its data: reports that hold everything they show."""
+
+from segclf.reports.audit import MaskAudit, audit_masks
+from segclf.reports.framing import framing_report
+from segclf.reports.framing_result import FramingReport
+from segclf.reports.report import report
+
+__all__ = ["FramingReport", "MaskAudit", "audit_masks", "framing_report", "report"]

@@ -1,0 +1,176 @@
+"""What a classifier says of its images, asked in batches, and how it compares with the truth."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import _num_samples
+
+from segclf.base import Classifier
+from segclf.data import Masks, as_masks
+from segclf.metrics import group_by_area, group_by_region
+from segclf.metrics.groupings import Grouping
+from segclf.reports.mask_facts import MaskFacts, mask_facts, without_context
+
+IMAGES_AT_ONCE = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Answers and truths of n images; nothing in it is as large as an image.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n, k)
+        What the classifier gives to each class.
+    said, truth : array of shape (n, k)
+        Indicators of the classes; a truth is -1 where nobody said.
+    exclusive : bool
+        Whether an image is of one class alone.
+    negative : bool
+        Whether the first class means that nothing is there.
+    masks : list of MaskFacts
+        What is kept of the masks of each image.
+    sizes, regions : Grouping
+        How large a share of its image each true target covers, and where it is.
+    """
+
+    probabilities: NDArray[Any]
+    said: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    exclusive: bool
+    negative: bool
+    masks: list[MaskFacts]
+    sizes: Grouping
+    regions: Grouping
+
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """Which images show anything; none of those that nobody labeled."""
+        return (self.truth == 1)[:, self._findings].any(axis=1)
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """In which images the classifier sees anything, as far as somebody knows."""
+        return ((self.said == 1) & (self.truth != -1))[:, self._findings].any(axis=1)
+
+    @property
+    def kinds(self) -> NDArray[np.str_]:
+        """What each answer is: right, fp, fn, confused (another class), or unknown."""
+        known = self.truth != -1
+        right = ((self.said == self.truth) | ~known).all(axis=1)
+        return np.select(
+            [~known.any(axis=1), right, self.found & ~self.positive, self.positive & ~self.found],
+            ["unknown", "right", "fp", "fn"],
+            "confused",
+        )
+
+    @property
+    def sure(self) -> NDArray[np.float64]:
+        """How probable the classifier calls what it says; of several labels the least."""
+        chances = np.where(self.said == 1, self.probabilities, 1 - self.probabilities)
+        counted = (self.said == 1) | (not self.exclusive)
+        return np.asarray(np.where(counted, chances, 1).min(axis=1))
+
+    @property
+    def order(self) -> NDArray[np.intp]:
+        """Errors, the surest first; then what is right, then what nobody knows, surest last."""
+        kinds, sure = self.kinds, self.sure
+        part = np.select([kinds == "unknown", kinds == "right"], [2, 1], 0)
+        return np.lexsort((np.where(part == 0, -sure, sure), part))
+
+    @property
+    def _findings(self) -> slice:
+        return slice(1 if self.negative else 0, None)
+
+
+def ask(estimator: Any, X: Any, y: Any, masks: Any) -> Answers:
+    """Predict in batches; of the masks of an image only facts are kept.
+
+    Raises
+    ------
+    ValueError
+        When the estimator is no fitted classifier, or labels or masks do not fit.
+    """
+    estimator = _checked(estimator)
+    truth = _indicator(np.asarray(y), estimator.classes_, _num_samples(X))
+    exclusive = np.ndim(y) == 1
+    negative = exclusive and getattr(estimator, "negative_class", "first") is not None
+    n_findings = len(estimator.classes_) - negative
+    drawn = as_masks(masks, len(truth))
+    keep = partial(without_context, n_findings=n_findings)
+    probabilities, said, facts = [], [], []
+    for start in range(0, len(truth), IMAGES_AT_ONCE):
+        part = X[start : start + IMAGES_AT_ONCE]
+        probabilities.append(np.asarray(estimator.predict_proba(part)))
+        said.append(_said(estimator, part, probabilities[-1]))
+        facts += [
+            mask_facts(keep(mask), keep(drawn[start + i]), n_findings)
+            for i, mask in enumerate(_predicted_masks(estimator, part))
+        ]
+    return Answers(
+        probabilities=np.concatenate(probabilities),
+        said=_indicator(np.concatenate(said), estimator.classes_, len(truth)),
+        truth=truth,
+        exclusive=exclusive,
+        negative=negative,
+        masks=facts,
+        sizes=group_by_area(_each(keep, drawn)),
+        regions=group_by_region(_each(keep, drawn)),
+    )
+
+
+def _checked(estimator: Any) -> Any:
+    """Take the best estimator of a search, and refuse what does not classify."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    if hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba"):
+        return estimator
+    raise ValueError(
+        "A report is about a fitted classifier, with classes_ and predict_proba; got "
+        f"{estimator!r}."
+    )
+
+
+def _each(keep: Callable[..., Any], drawn: Masks) -> Any:
+    """Yield what is kept of each mask; one of them is in memory at a time."""
+    return (keep(drawn[i]) for i in range(len(drawn)))
+
+
+def _said(estimator: Any, X: Any, probabilities: NDArray[Any]) -> NDArray[Any]:
+    """Decide as ours do, without predicting again; others may have thresholds of their own."""
+    if isinstance(estimator, Classifier):
+        return estimator._decide(probabilities)
+    return np.asarray(estimator.predict(X))
+
+
+def _predicted_masks(estimator: Any, X: Any) -> Sequence[NDArray[Any] | None]:
+    if hasattr(estimator, "predict_masks"):
+        return estimator.predict_masks(X)
+    return [None] * _num_samples(X)
+
+
+def _indicator(y: NDArray[Any], classes: NDArray[Any], n_samples: int) -> NDArray[np.int64]:
+    """Labels as an indicator (n, k), rows of -1 where nobody said."""
+    if len(y) != n_samples or y.ndim > 2:
+        raise ValueError(f"y has shape {y.shape}; expected a label for each of {n_samples} images.")
+    if y.ndim == 2:
+        if y.shape[1] != len(classes) or not np.isin(y, (-1, 0, 1)).all():
+            raise ValueError(
+                f"y has shape {y.shape}; expected an indicator of 0, 1 and -1 (nobody said) for "
+                f"{len(classes)} classes."
+            )
+        return y.astype(np.int64)
+    indicator = (y[:, None] == classes).astype(np.int64)
+    none = indicator.sum(axis=1) == 0
+    said = none & (y != -1) if y.dtype.kind in "if" else none
+    if said.any():
+        sample = int(np.argmax(said))
+        raise ValueError(
+            f"Label {y[sample].item()!r} of sample {sample} is none of the classifier's classes: "
+            f"{classes.tolist()}."
+        )
+    indicator[none] = -1
+    return indicator

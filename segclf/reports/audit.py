@@ -1,0 +1,150 @@
+"""Which masks and labels are wrong? Those that models trained without them contradict."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import is_classifier
+from sklearn.utils import check_random_state
+
+from segclf.base.classifier import check_labels
+from segclf.data import as_images, as_masks, check_mask_sizes
+from segclf.reports.contradictions import Known
+from segclf.reports.folds import split_folds
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskAudit:
+    """What `audit_masks` found, the most suspicious first; ``print`` it to read it.
+
+    Parameters
+    ----------
+    masks : structured array of shape (n_masks,)
+        Of every mask: ``sample``; ``fold``, in which it was held out; ``score`` from 0 to 1; the
+        ``suspicion``: "missing" (a region is not drawn), "extra" (one is drawn where nothing is),
+        "confused" (drawn as another class), "misplaced" (several of these), or "" for none; and
+        the areas in pixels, weighted by doubt, that are ``missing``, ``extra`` and ``confused``.
+    labels : structured array of shape (n_labels,)
+        Of every label: ``sample``; ``label``, its column in a multi-label indicator, else 0;
+        ``fold``; ``score`` from 0 to 1; ``given``, the label; and ``expected``, what it should be
+        (as it is, where the score is 0).
+    """
+
+    masks: NDArray[Any]
+    labels: NDArray[Any]
+
+    def to_dict(self) -> dict[str, list[dict[str, Any]]]:
+        """Return both tables as lists of plain rows, for JSON."""
+        return {"masks": _rows(self.masks), "labels": _rows(self.labels)}
+
+    def __str__(self) -> str:
+        """Return the most suspicious masks and labels as lines of text."""
+        masks = [f"{_start(row)}   {row['suspicion']}" for row in self.masks[:10]]
+        labels = [
+            f"{_start(row)}   {row['given']} -> {row['expected']}"
+            for row in self.labels[:10]
+            if row["score"] > 0
+        ]
+        heads = [f"{name:<8} score   suspicion" for name in ("Mask", "Label")]
+        return "\n".join([heads[0], *masks, heads[1], *labels])
+
+
+def audit_masks(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike | None,
+    masks: Any,
+    *,
+    cv: Any = 5,
+    groups: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> MaskAudit:
+    """Rank masks and labels by how surely a model that never saw them says otherwise.
+
+    Each fold's answers are compared with what a model trained on the other folds predicts, by
+    a measure of confident learning (Northcutt, Jiang and Chuang, JAIR 70, 2021): the probability of
+    a class over its mean where the class is given. An answer is in doubt by the share that it falls
+    short of the likeliest class.
+    A mask's score is the area in doubt over the area that is drawn or should be, yet at least the
+    median area of the drawn ones, so that a stray pixel in an empty mask weighs little. Of
+    predicted maps, those of 16 images at a time are in memory.
+
+    Parameters
+    ----------
+    estimator : classifier with ``predict_mask_proba``, or segmenter
+        Cloned and trained once for each fold.
+    X : array, list, paths or tensor
+        The n images.
+    y : array of shape (n,) or (n, k), or None
+        Labels, -1 where nobody said; None for a segmenter, whose labels nobody can doubt.
+    masks : array or list
+        Mask ids, or multi-label masks; -1 and None where nobody drew.
+    cv : int or splitter
+        Folds, stratified and with whole groups where a number; it must test every image of which
+        something is known once. The others are trained on throughout.
+    groups : array of shape (n,), optional
+        Such as the patient of each image.
+    random_state : int, RandomState or None
+        Seed of the folds.
+
+    Returns
+    -------
+    MaskAudit
+
+    Raises
+    ------
+    ValueError
+        If the estimator draws no masks, or a segmenter is given `y`, or `cv` does not test every
+        image once.
+
+    Examples
+    --------
+    >>> from segclf import SegmentationClassifier, SupervisedSegmenter
+    >>> from segclf.datasets import make_shapes
+    >>> from segclf.reports import audit_masks
+    >>> shapes = make_shapes(12, image_size=32, n_objects=3, random_state=0)
+    >>> segmenter = SupervisedSegmenter(encoder="tiny", max_epochs=1)
+    >>> classifier = SegmentationClassifier(segmenter=segmenter, random_state=0)
+    >>> audit = audit_masks(
+    ...     classifier, shapes.images, shapes.target, shapes.masks, cv=2, random_state=0
+    ... )
+    >>> len(audit.masks), len(audit.labels)
+    (12, 12)
+    """
+    known = _known(estimator, X, y, masks, groups)
+    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    mask_tables, label_tables = [], []
+    for fold, (train, test) in enumerate(split_folds(cv, known.strata, known.groups, seed)):
+        fitted = known.fit(estimator, train)
+        mask_tables.append(known.mask_table(fitted, test, fold))
+        label_tables.append(known.label_table(fitted, test, fold))
+    return MaskAudit(masks=_ranked(mask_tables), labels=_ranked(label_tables))
+
+
+def _known(
+    estimator: Any, X: Any, y: ArrayLike | None, masks: Any, groups: ArrayLike | None
+) -> Known:
+    classifies = is_classifier(estimator)
+    if classifies and not hasattr(estimator, "predict_mask_proba"):
+        raise ValueError(f"{estimator!r:.120} draws no masks; expected predict_mask_proba.")
+    if not classifies and y is not None:
+        raise ValueError("A segmenter predicts no labels to compare y with; expected y=None.")
+    images = as_images(X)
+    drawn = as_masks(masks, len(images))
+    check_mask_sizes(images, drawn)
+    labels = check_labels(y, len(images)) if classifies else None
+    return Known(X=X, y=y, labels=labels, masks=drawn, groups=groups)
+
+
+def _ranked(tables: list[NDArray[Any]]) -> NDArray[Any]:
+    table = np.concatenate(tables)
+    return table[np.argsort(-table["score"], kind="stable")]
+
+
+def _rows(table: NDArray[Any]) -> list[dict[str, Any]]:
+    return [dict(zip(table.dtype.names or (), row.tolist(), strict=True)) for row in table]
+
+
+def _start(row: Any) -> str:
+    return f"{row['sample']:>8}  {row['score']:>4.2f}"

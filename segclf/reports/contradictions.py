@@ -1,0 +1,161 @@
+"""What is known of images, and how a model that was trained on others contradicts it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing, gen_batches
+
+from segclf.base.classifier import Labels
+from segclf.base.partly_known import taken
+from segclf.data import Masks
+from segclf.reports.doubts import SelfConfidence, as_questions, doubts
+
+IMAGES_AT_ONCE = 16
+MASK_FIELDS = [
+    ("sample", np.intp),
+    ("fold", np.intp),
+    ("score", np.float64),
+    ("suspicion", "U9"),
+    ("missing", np.float64),
+    ("extra", np.float64),
+    ("confused", np.float64),
+]
+# One kind of error is named if it is this share of the area in doubt.
+NAMED = 0.75
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Images, and what is known of each.
+
+    Parameters
+    ----------
+    X : images
+        All n of them, as the user passed them.
+    y : array of shape (n,) or (n, k), or None
+        Labels, as the user passed them.
+    labels : Labels or None
+        The same, checked.
+    masks : Masks
+        None for an image without one.
+    groups : array of shape (n,), optional
+        Images that belong together have the same one.
+    """
+
+    X: Any
+    y: ArrayLike | None
+    labels: Labels | None
+    masks: Masks
+    groups: ArrayLike | None
+
+    @cached_property
+    def areas(self) -> NDArray[np.int64]:
+        """Number of pixels of any class in each mask; 0 where there is none."""
+        masks = (self.masks[index] for index in range(len(self.masks)))
+        return np.array([0 if mask is None else (mask > 0).sum() for mask in masks])
+
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """Labels, or whether anything is drawn where there are none; -1 if nothing is known."""
+        strata = np.where(self.masks.known, (self.areas > 0).astype(np.int64), -1)
+        if self.labels is None:
+            return strata
+        encoded = self.labels.encoded.reshape(len(strata), -1)
+        return np.where((encoded >= 0).any(axis=1), encoded.max(axis=1), strata)
+
+    def fit(self, estimator: Any, train: NDArray[np.intp]) -> Any:
+        """Train a clone on those images."""
+        X, masks = _safe_indexing(self.X, train), self.masks.subset(train)
+        told = {"groups": None if self.groups is None else np.asarray(self.groups)[train]}
+        told = taken(estimator, told)
+        if self.labels is None:
+            return clone(estimator).fit(X, masks, **told)
+        return clone(estimator).fit(X, np.asarray(self.y)[train], masks=masks, **told)
+
+    def mask_table(self, fitted: Any, test: NDArray[np.intp], fold: int) -> NDArray[Any]:
+        """Compare masks with what is predicted, in two rounds: a measure first, then doubts."""
+        test = test[self.masks.known[test]]
+        table = np.zeros(len(test), dtype=MASK_FIELDS)
+        table["sample"], table["fold"] = test, fold
+        confidence = SelfConfidence()
+        for _, given, maps in self._maps(fitted, test):
+            confidence.add(given, maps)
+        drawn = self.areas[self.areas > 0]
+        typical = np.median(drawn) if len(drawn) else 1.0
+        for row, given, maps in self._maps(fitted, test):
+            doubt, rival = doubts(given, maps, confidence.thresholds())
+            errors = _errors(given, doubt, rival)
+            extent = (given > 0).sum() + errors["missing"]
+            for name, area in errors.items():
+                table[name][row] = area
+            table["score"][row] = sum(errors.values()) / max(extent, typical)
+            table["suspicion"][row] = _suspicion(errors)
+        return table
+
+    def label_table(self, fitted: Any, test: NDArray[np.intp], fold: int) -> NDArray[Any]:
+        """Compare labels with what is predicted."""
+        if self.labels is None:
+            return np.zeros(0, dtype=_label_fields(np.dtype(np.int64)))
+        classes, multilabel = self.labels.classes, self.labels.multilabel
+        answers = np.zeros((len(test), len(classes)))
+        answers[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(
+            _safe_indexing(self.X, test)
+        )
+        given, chances = as_questions(self.labels.encoded[test].T, answers.T, multilabel=multilabel)
+        confidence = SelfConfidence()
+        confidence.add(given, chances)
+        doubt, rival = doubts(given, chances, confidence.thresholds())
+        said = np.array([0, 1]) if multilabel else classes
+        label, row = np.nonzero(given >= 0)
+        table = np.zeros(len(row), dtype=_label_fields(said.dtype))
+        table["sample"], table["fold"], table["label"] = test[row], fold, label
+        table["score"] = doubt[label, row]
+        table["given"] = said[given[label, row]]
+        table["expected"] = said[np.where(doubt > 0, rival, given)[label, row]]
+        return table
+
+    def _maps(
+        self, fitted: Any, test: NDArray[np.intp]
+    ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[Any]]]:
+        """Yield number, mask and probabilities of each image, as questions (q, ...)."""
+        predict = fitted.predict_proba if self.labels is None else fitted.predict_mask_proba
+        for rows in gen_batches(len(test), IMAGES_AT_ONCE):
+            maps = predict(_safe_indexing(self.X, test[rows]))
+            for row, values in enumerate(maps, start=rows.start):
+                mask: Any = self.masks[test[row]]
+                yield row, *as_questions(mask, values, multilabel=self.masks.multilabel)
+
+
+def _errors(
+    given: NDArray[np.int64], doubt: NDArray[np.float64], rival: NDArray[np.intp]
+) -> dict[str, float]:
+    """Sum the doubt by what is wrong."""
+    drawn, seen = given > 0, rival > 0
+    return {
+        "missing": float(doubt[~drawn].sum()),
+        "extra": float(doubt[drawn & ~seen].sum()),
+        "confused": float(doubt[drawn & seen].sum()),
+    }
+
+
+def _suspicion(errors: dict[str, float]) -> str:
+    total, worst = sum(errors.values()), max(errors, key=errors.__getitem__)
+    if total == 0:
+        return ""
+    return worst if errors[worst] >= NAMED * total else "misplaced"
+
+
+def _label_fields(label: np.dtype[Any]) -> list[tuple[str, Any]]:
+    return [
+        ("sample", np.intp),
+        ("label", np.intp),
+        ("fold", np.intp),
+        ("score", np.float64),
+        ("given", label),
+        ("expected", label),
+    ]

@@ -1,0 +1,83 @@
+"""Labeled images and their masks, seen as one question: is there a finding, and where?"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.data import Images, Masks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """Images of which each has a label, and some a mask.
+
+    Parameters
+    ----------
+    images : Images
+        The n images.
+    masks : Masks
+        As many; None where nobody drew one.
+    labels : array of shape (n,) or (n, k)
+        Positions of classes, of which the first means that nothing is there; or an indicator.
+    n_findings : int
+        Mask ids up to it, or as many channels, are findings; further ones are context.
+    groups : array of shape (n,), optional
+        Images that belong together have the same one.
+    """
+
+    images: Images
+    masks: Masks
+    labels: NDArray[np.int64]
+    n_findings: int
+    groups: NDArray[Any] | None
+
+    @property
+    def units(self) -> NDArray[Any]:
+        """Groups, or each image its own."""
+        return np.arange(len(self.labels)) if self.groups is None else self.groups
+
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """Labels, or of an indicator whether anything is there: what folds and orders balance."""
+        return self.labels if self.labels.ndim == 1 else self.positive.astype(np.int64)
+
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """Tell which images show anything."""
+        return np.asarray((self.labels.reshape(len(self.labels), -1) > 0).any(axis=1))
+
+    @property
+    def framed(self) -> NDArray[np.bool_]:
+        """Tell which images have a mask, be it the empty one that a negative label gives."""
+        return self.masks.known | ~self.positive
+
+    def target(self, index: int) -> NDArray[np.int8] | None:
+        """Return where the finding of an image is: (h, w) of 1, 0, and -1 for "nobody said"."""
+        mask = self.masks[index]
+        if mask is None:
+            size = self.images.subset([index]).sizes()[0]
+            return None if self.positive[index] else np.zeros(size, dtype=np.int8)
+        if mask.ndim == 3:
+            shown = mask[: self.n_findings]
+            return np.where((shown == 1).any(axis=0), 1, shown.min(axis=0)).astype(np.int8)
+        found = (mask > 0) & (mask <= self.n_findings)
+        return np.where(mask < 0, -1, found).astype(np.int8)
+
+    @cached_property
+    def region_sizes(self) -> NDArray[np.int64]:
+        """Numbers of pixels outside and inside of the finding of each image, (n, 2)."""
+        sizes = np.zeros((len(self.labels), 2), dtype=np.int64)
+        for index in range(len(sizes)):
+            target = self.target(index)
+            if target is not None:
+                sizes[index] = (target == 0).sum(), (target == 1).sum()
+        return sizes
+
+    @property
+    def target_sizes(self) -> NDArray[np.float64]:
+        """Shares of the labeled pixels that are target, of the positive images with a mask."""
+        sizes = self.region_sizes[self.positive & self.masks.known]
+        return sizes[:, 1] / sizes.sum(axis=1)

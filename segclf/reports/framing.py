@@ -1,0 +1,188 @@
+"""Should I label masks at all? What S4C's argument says of given data, measured and tried out.
+
+Hooper, Chen, Saab, Bhatia, Langlotz and Ré, "A case for reframing automated medical image
+classification as segmentation", NeurIPS 2023, sections 2 and 5: segmenting pays where targets are
+small and images few, and it costs more per image.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import _safe_indexing, check_random_state
+
+from segclf.base.classifier import check_labels
+from segclf.data import as_images, as_masks, check_mask_sizes
+from segclf.methods.image_classifier import ImageClassifier
+from segclf.methods.segmentation_classifier import SegmentationClassifier
+from segclf.methods.supervised_segmenter import SupervisedSegmenter
+from segclf.reports.findings import Findings
+from segclf.reports.folds import split_folds
+from segclf.reports.framing_result import FramingReport
+from segclf.reports.learning_curves import Contest
+from segclf.reports.patches import estimate_divergence
+
+
+def framing_report(
+    X: Any,
+    y: ArrayLike,
+    masks: Any,
+    *,
+    cost_per_mask: float,
+    cost_per_label: float,
+    segmentation: Any = None,
+    classification: Any = None,
+    train_sizes: ArrayLike = (0.25, 0.5, 1.0),
+    cv: Any = 3,
+    groups: ArrayLike | None = None,
+    encoder: Any = None,
+    patch_size: int = 9,
+    n_patches: int = 2000,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+    random_state: int | np.random.RandomState | None = None,
+) -> FramingReport:
+    """Tell whether to label masks at all, from a pilot set that has both labels and masks.
+
+    Both framings are trained on the same growing sets of images, and segmentation once more on as
+    many images as can get masks for what all labels cost. The verdict is about that equal cost.
+
+    Parameters
+    ----------
+    X : array, list, paths or tensor
+        The images.
+    y : array of shape (n,) or (n, k)
+        Labels, the first class meaning that nothing is there; or an indicator. Images labeled -1
+        are left out.
+    masks : array or list
+        Mask ids, or multi-label masks; None for an image without a mask. A positive image without
+        one is tested but trains neither framing. A negative image has its empty mask for free.
+    cost_per_mask, cost_per_label : float
+        In any unit, such as minutes of an expert. A label is paid for every image, a mask for
+        every positive one on top.
+    segmentation, classification : classifier, optional
+        Both framings; resnet18 as encoder by default, and otherwise default settings.
+    train_sizes : array-like
+        Numbers of training images, increasing; floats are shares of all.
+    cv : int or splitter
+        Folds, stratified and with whole groups where a number; it must test every image once.
+    groups : array of shape (n,), optional
+        Such as the patient of each image: kept together by `cv` and by the bootstrap.
+    encoder : transformer, optional
+        Fitted, from patches (m, p, p, c) to features (m, d), such as a pretrainer; by default
+        statistics of the patch.
+    patch_size : int
+        Height and width p of the patches in pixels, odd.
+    n_patches : int
+        How many to draw from each of the four distributions of Proposition 1.
+    n_resamples : int
+        Of the bootstrap over test images (or groups); what is trained stays as it is.
+    level : float
+        Of the intervals.
+    random_state : int, RandomState or None
+        Seed of folds, orders, patches and bootstraps, and of the default estimators.
+
+    Returns
+    -------
+    FramingReport
+
+    Raises
+    ------
+    ValueError
+        If no mask shows a finding, no image is negative, sizes do not fit, or `cv` does not test
+        every image once.
+
+    Examples
+    --------
+    >>> from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
+    >>> from segclf.datasets import make_shapes
+    >>> from segclf.reports import framing_report
+    >>> shapes = make_shapes(16, image_size=32, n_objects=3, random_state=0)
+    >>> small = {"encoder": "tiny", "max_epochs": 1}
+    >>> report = framing_report(
+    ...     shapes.images,
+    ...     shapes.target,
+    ...     shapes.masks,
+    ...     cost_per_mask=3.0,
+    ...     cost_per_label=1.0,
+    ...     segmentation=SegmentationClassifier(segmenter=SupervisedSegmenter(**small)),
+    ...     classification=ImageClassifier(**small),
+    ...     train_sizes=[1.0],
+    ...     cv=2,
+    ...     n_patches=100,
+    ...     n_resamples=100,
+    ...     random_state=0,
+    ... )
+    >>> report.verdict in ("masks", "labels", "unclear"), report.n_images
+    (True, 16)
+    """
+    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    X, y, findings = _labeled(X, y, masks, groups)
+    folds = split_folds(cv, findings.strata, findings.groups, seed)
+    contest = Contest(X, y, findings, folds, cost_per_mask, cost_per_label, seed)
+    patches = {"encoder": encoder, "patch_size": patch_size, "n_patches": n_patches}
+    told: dict[str, Any] = {"n_resamples": n_resamples, "level": level, "random_state": seed}
+    divergence = estimate_divergence(findings, **patches, **told)
+    outcome = _hold(contest, segmentation, classification, train_sizes, **told)
+    return FramingReport(**_facts(findings), divergence=divergence, **outcome, level=level)
+
+
+def _labeled(
+    X: Any, y: ArrayLike, masks: Any, groups: ArrayLike | None
+) -> tuple[Any, NDArray[Any], Findings]:
+    """Leave out images without a label, and check the rest."""
+    images = as_images(X)
+    labels, masks = check_labels(y, len(images)), as_masks(masks, len(images))
+    check_mask_sizes(images, masks)
+    kept = np.flatnonzero((labels.encoded.reshape(len(images), -1) >= 0).all(axis=1))
+    encoded = labels.encoded[kept]
+    findings = Findings(
+        images=images.subset(kept),
+        masks=masks.subset(kept),
+        labels=encoded,
+        n_findings=len(labels.classes) - (not labels.multilabel),
+        groups=None if groups is None else np.asarray(groups)[kept],
+    )
+    if not findings.target_sizes.any():
+        raise ValueError("No mask of a positive image shows a finding; masks are what is judged.")
+    if findings.positive.all():
+        raise ValueError("Every image is positive; expected some that show nothing.")
+    y = encoded if labels.multilabel else labels.classes[encoded]
+    return _safe_indexing(X, kept), y, findings
+
+
+def _facts(findings: Findings) -> dict[str, Any]:
+    return {
+        "n_images": len(findings.labels),
+        "n_positive": int(findings.positive.sum()),
+        "n_masks": int(findings.masks.known.sum()),
+        "n_pixels": int(findings.region_sizes.sum()),
+        "target_sizes": findings.target_sizes,
+    }
+
+
+def _hold(
+    contest: Contest,
+    segmentation: Any,
+    classification: Any,
+    train_sizes: ArrayLike,
+    **told: Any,
+) -> dict[str, Any]:
+    """Train both framings, and compare them at equal cost and on the same images."""
+    if segmentation is None:
+        segmenter = SupervisedSegmenter(encoder="resnet18")
+        segmentation = SegmentationClassifier(segmenter=segmenter, random_state=contest.seed)
+    if classification is None:
+        classification = ImageClassifier(encoder="resnet18", random_state=contest.seed)
+    sizes = contest.sizes(train_sizes)
+    cheaper = contest.affordable(sizes[-1])
+    labels = contest.curve(classification, sizes, masks=False)
+    masks = contest.curve(segmentation, sizes, masks=True)
+    affordable = None if cheaper is None else contest.curve(segmentation, cheaper, masks=True)
+    return {
+        "classification": labels,
+        "segmentation": masks,
+        "affordable": affordable,
+        "equal_cost": None if affordable is None else contest.gain(affordable, labels, **told),
+        "same_images": contest.gain(masks, labels, **told),
+    }

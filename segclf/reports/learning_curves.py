@@ -1,0 +1,189 @@
+"""Learning curves of two framings of one question, by what their labels cost."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+
+from segclf.base.partly_known import taken
+from segclf.metrics import confidence_interval
+from segclf.metrics.confidence_interval import ConfidenceInterval
+from segclf.reports.findings import Findings
+from segclf.reports.folds import Fold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Scores of one framing at growing numbers of labeled images, fold by fold.
+
+    Parameters
+    ----------
+    n_images, n_masks : array of shape (n_sizes, n_folds)
+        How many training images had a label, and how many of these a drawn mask.
+    cost : array of shape (n_sizes, n_folds)
+        Of these labels and masks.
+    auroc : array of shape (n_sizes, n_folds)
+        AUROC of the test fold.
+    probabilities : array of shape (n_sizes, n, k)
+        Out of fold, of each image and class.
+    """
+
+    n_images: NDArray[np.int64]
+    n_masks: NDArray[np.int64]
+    cost: NDArray[np.float64]
+    auroc: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Two framings in the same folds, with the same growing sets of training images.
+
+    Parameters
+    ----------
+    X : images
+        All n of them, as the user passed them.
+    y : array of shape (n,) or (n, k)
+        Their labels.
+    findings : Findings
+        The same, checked.
+    folds : list of (train, test)
+        Indices.
+    cost_per_mask, cost_per_label : float
+        Of a positive image's mask, and of any image's label.
+    seed : int
+        Of the order in which training images are labeled.
+    """
+
+    X: Any
+    y: NDArray[Any]
+    findings: Findings
+    folds: list[Fold]
+    cost_per_mask: float
+    cost_per_label: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not (self.cost_per_mask >= 0 and self.cost_per_label > 0):
+            raise ValueError(
+                "Expected cost_per_mask >= 0 and cost_per_label > 0, got "
+                f"{self.cost_per_mask} and {self.cost_per_label}."
+            )
+
+    @cached_property
+    def orders(self) -> list[NDArray[np.intp]]:
+        """Each fold's training images that either framing can use, as they are labeled."""
+        usable = [train[self.findings.framed[train]] for train, _ in self.folds]
+        return [rows[nested_order(self.findings.strata[rows], self.seed)] for rows in usable]
+
+    def sizes(self, train_sizes: ArrayLike) -> NDArray[np.int64]:
+        """Turn numbers of images, or shares of all, into numbers (n_sizes, n_folds)."""
+        asked = np.asarray(train_sizes)[:, None]
+        lengths = np.array([len(order) for order in self.orders])
+        sizes = np.rint(asked * lengths) if asked.dtype.kind == "f" else asked + 0 * lengths
+        if (
+            (sizes < self._fewest).any()
+            or (sizes > lengths).any()
+            or (np.diff(sizes, axis=0) < 0).any()
+        ):
+            raise ValueError(
+                f"train_sizes={train_sizes!r}; expected increasing numbers from {self._fewest} "
+                f"to {lengths.min()} images, or shares of them as floats up to 1.0."
+            )
+        return sizes.astype(np.int64)
+
+    def affordable(self, n_labels: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Return how many images (1, n_folds) get masks for the money of so many labels."""
+        budgets = self.cost_per_label * n_labels
+        costs = [self._costs(order, masks=True) for order in self.orders]
+        sizes = [np.searchsorted(c, b, "right") for c, b in zip(costs, budgets, strict=True)]
+        return np.array([sizes]) if min(sizes) >= self._fewest else None
+
+    def curve(self, estimator: Any, sizes: NDArray[np.int64], *, masks: bool) -> Curve:
+        """Train at sizes (n_sizes, n_folds), with or without masks, and test."""
+        probabilities = np.full((len(sizes), *self._truth.shape), np.nan)
+        score, cost, n_masks = np.zeros(sizes.shape), np.zeros(sizes.shape), np.zeros_like(sizes)
+        for row, fold in np.ndindex(*sizes.shape):
+            train, test = self.orders[fold][: sizes[row, fold]], self.folds[fold][1]
+            fitted = self._fit(estimator, train, masks=masks)
+            answers = fitted.predict_proba(_safe_indexing(self.X, test))
+            probabilities[row, test] = answers
+            score[row, fold] = auroc(self._truth[test], answers)
+            cost[row, fold] = self._costs(train, masks=masks)[-1]
+            n_masks[row, fold] = masks * self.findings.positive[train].sum()
+        return Curve(
+            n_images=sizes, n_masks=n_masks, cost=cost, auroc=score, probabilities=probabilities
+        )
+
+    def gain(self, first: Curve, second: Curve, **told: Any) -> ConfidenceInterval:
+        """Bootstrap the difference of mean AUROCs at the last sizes of two curves."""
+        fold_of = np.empty(len(self.y))
+        for fold, (_, test) in enumerate(self.folds):
+            fold_of[test] = fold
+        answers = np.stack([first.probabilities[-1], second.probabilities[-1]], axis=1)
+        folded = np.concatenate(
+            [np.broadcast_to(fold_of[:, None, None], (len(fold_of), 2, 1)), answers], axis=2
+        )
+        return confidence_interval(
+            _mean_gain, self._truth, folded, groups=self.findings.units, **told
+        )
+
+    @property
+    def _fewest(self) -> int:
+        """One image of each class, with which every order begins."""
+        return len(np.unique(self.findings.strata))
+
+    @property
+    def _truth(self) -> NDArray[np.int64]:
+        """Indicator (n, k) of labels of either kind."""
+        labels = self.findings.labels
+        return labels if labels.ndim == 2 else np.eye(labels.max() + 1, dtype=np.int64)[labels]
+
+    def _costs(self, order: NDArray[np.intp], *, masks: bool) -> NDArray[np.float64]:
+        """Return what the first 1, 2, ... images of an order cost."""
+        n_drawn = masks * np.cumsum(self.findings.positive[order])
+        return self.cost_per_label * np.arange(1, len(order) + 1) + self.cost_per_mask * n_drawn
+
+    def _fit(self, estimator: Any, train: NDArray[np.intp], *, masks: bool) -> Any:
+        groups = self.findings.groups
+        told = {
+            "masks": self.findings.masks.subset(train) if masks else None,
+            "groups": None if groups is None else groups[train],
+        }
+        told = taken(estimator, told)
+        return clone(estimator).fit(_safe_indexing(self.X, train), self.y[train], **told)
+
+
+def nested_order(strata: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
+    """Shuffle so that the first images are one of each stratum, and all firsts in proportion."""
+    shuffled = np.random.RandomState(seed).permutation(len(strata))
+    share = np.empty(len(strata))
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata[shuffled] == stratum)
+        share[members] = np.arange(len(members)) / len(members)
+    return shuffled[np.argsort(share, kind="stable")]
+
+
+def auroc(truth: NDArray[np.int64], scores: NDArray[Any]) -> float:
+    """Average the AUROC of each class (n, k) against the rest; NaN where none is defined."""
+    n_positive = truth.sum(axis=0)
+    mixed = (n_positive > 0) & (n_positive < len(truth))
+    if not mixed.any():
+        return float("nan")
+    truth, n_positive = truth[:, mixed], n_positive[mixed]
+    ranks = rankdata(scores[:, mixed], axis=0)
+    n_wins = (ranks * truth).sum(axis=0) - n_positive * (n_positive + 1) / 2
+    return float((n_wins / (n_positive * (len(truth) - n_positive))).mean())
+
+
+def _mean_gain(truth: NDArray[np.int64], folded: NDArray[np.float64]) -> float:
+    """Subtract AUROCs of answers (n, 2, 1 + k), fold by fold; the first column is the fold."""
+    folds, answers = folded[:, 0, 0], folded[:, :, 1:]
+    members = [folds == fold for fold in np.unique(folds)]
+    gains = [auroc(truth[m], answers[m, 0]) - auroc(truth[m], answers[m, 1]) for m in members]
+    return float(np.mean([gain for gain in gains if not np.isnan(gain)] or [np.nan]))

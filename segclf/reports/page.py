@@ -1,0 +1,180 @@
+"""The page around the cards: its head, its numbers, its filters, and the file that it becomes."""
+
+import datetime
+import math
+import pathlib
+import platform
+import re
+from collections.abc import Iterator
+from html import escape
+from importlib import resources
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import segclf
+from segclf.displays.tiles import REGION_COLORS
+from segclf.metrics.subgroups import Subgroup
+from segclf.reports.answers import Answers
+from segclf.reports.cards import KINDS
+from segclf.reports.numbers import MEANINGS, Numbers
+
+
+class Header(NamedTuple):
+    """What stands above: given by the user, or told by the estimator."""
+
+    title: str
+    description: str
+    model: str
+    date: datetime.date
+    n_groups: int | None
+
+
+def write_page(
+    path: pathlib.Path,
+    header: Header,
+    answers: Answers,
+    numbers: Numbers,
+    labels: list[str],
+    cards: Iterator[str],
+    n_images: int,
+) -> pathlib.Path:
+    """Write the file card by card; nothing of the template is read twice, so text stays text."""
+    parts = {
+        "title": escape(header.title),
+        "head": _head(header, answers, numbers, n_images),
+        "colors": _colors(),
+        "style": _file("report.css"),
+        "script": _file("report.js"),
+        "numbers": _numbers(numbers),
+        "kinds": _kinds(answers, n_images),
+        "classes": _classes(labels),
+        "legend": _legend(answers, labels),
+    }
+    above, below = (
+        re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], half)
+        for half in _file("report.html").split("{{cards}}")
+    )
+    with path.open("w", encoding="utf-8") as file:
+        file.write(above)
+        file.writelines(cards)
+        file.write(below)
+    return path
+
+
+def _file(name: str) -> str:
+    return (resources.files("segclf.reports") / name).read_text(encoding="utf-8")
+
+
+def _colors() -> str:
+    return "".join(f"--r{k}:{color};" for k, color in enumerate(REGION_COLORS))
+
+
+def _head(header: Header, answers: Answers, numbers: Numbers, n_images: int) -> str:
+    n, drawn = len(answers.masks), sum(bool(facts.true) for facts in answers.masks)
+    facts = [f"{n:,} images"]
+    facts += [f"{header.n_groups:,} groups"] if header.n_groups else []
+    facts += [f"{drawn:,} with a target drawn"] if drawn else []
+    facts += [f"{n_images:,} shown, the worst first"] if n_images < n else []
+    packages = ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "torch", "numpy"))
+    told = [*(score.name for score in numbers.scores), *(["found"] if numbers.sizes else [])]
+    meanings = "".join(f"<dt>{name}</dt><dd>{MEANINGS[name]}</dd>" for name in told)
+    return (
+        f"<h1>{escape(header.title)}</h1>"
+        + (f"<p>{escape(header.description)}</p>" if header.description else "")
+        + f'<p class="facts">{" · ".join(facts)} · <time>{header.date.isoformat()}</time></p>'
+        f"<details><summary>Model, versions, meanings</summary><pre>{escape(header.model)}</pre>"
+        f"<p>segclf {segclf.__version__}, {packages}, Python {platform.python_version()}</p>"
+        f"<dl>{meanings}</dl></details>"
+    )
+
+
+def _numbers(numbers: Numbers) -> str:
+    rows = [_row(score.name, score.estimate, score.low, score.high) for score in numbers.scores]
+    panels = [_panel("Scores", "with 95 % intervals", _table(rows[::2]) + _table(rows[1::2]))]
+    if numbers.sizes:
+        rows = [
+            _row(size.name, size.estimate, size.low, size.high, f"n = {size.n}")
+            for size in numbers.sizes
+        ]
+        panels.append(_panel("Found, by size of the target", "in % of the image", _table(rows)))
+        places = f'<ol class="places">{"".join(map(_cell, numbers.regions))}</ol>'
+        panels.append(_panel("Found, by place", "in the image", places))
+    return "".join(panels)
+
+
+def _panel(title: str, note: str, content: str) -> str:
+    return (
+        f'<section class="panel"><h2>{title} <small>{note}</small></h2>'
+        f'<div class="content">{content}</div></section>'
+    )
+
+
+def _table(rows: list[str]) -> str:
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _row(name: str, estimate: float, low: float, high: float, note: str = "") -> str:
+    if math.isnan(estimate):
+        return ""
+    low, high = (estimate if math.isnan(end) else end for end in (low, high))
+    return (
+        f'<tr><th scope="row">{escape(name)} <small>{note}</small></th>'
+        f'<td class="bar"><i style="left:{100 * low:.1f}%;right:{100 - 100 * high:.1f}%"></i>'
+        f'<b style="left:{100 * estimate:.1f}%"></b></td>'
+        f'<td>{estimate:.2f}</td><td class="interval">{low:.2f}–{high:.2f}</td></tr>'
+    )
+
+
+def _cell(place: Subgroup) -> str:
+    if not place.n:
+        return f'<li class="none"><span class="unseen">{place.name}: none</span></li>'
+    return (
+        f'<li style="--share:{place.estimate:.2f}" title="{place.name}: {place.estimate:.2f} '
+        f'({place.low:.2f} to {place.high:.2f})"><span class="unseen">{place.name}: </span>'
+        f"<b>{place.estimate:.2f}</b> <small>of {place.n}</small></li>"
+    )
+
+
+def _kinds(answers: Answers, n_images: int) -> str:
+    kinds = answers.kinds[answers.order[:n_images]].tolist()
+    counts: dict[str, tuple[str, int]] = {"all": ("All", len(kinds))}
+    n_errors = sum(kind not in ("right", "unknown") for kind in kinds)
+    counts["errors"] = "Errors", n_errors
+    for kind, name in KINDS.items():
+        counts[kind] = name, kinds.count(kind)
+    return "".join(
+        f'<label><input type="radio" name="show" value="{kind}"{" checked" * (kind == "all")}>'
+        f"<span>{name} <b>{count}</b></span></label>"
+        for kind, (name, count) in counts.items()
+        if count or kind in ("all", "errors")
+    )
+
+
+def _classes(labels: list[str]) -> str:
+    return "".join(f'<option value="{k}">{escape(name)}</option>' for k, name in enumerate(labels))
+
+
+def _legend(answers: Answers, labels: list[str]) -> str:
+    """Say what the outlines are, where there are any."""
+    shown: dict[str, Any] = {"said": set(), "true": set()}
+    for facts in answers.masks:
+        shown["said"].update(facts.said)
+        shown["true"].update(facts.true)
+    first = len(labels) - answers.masks[0].counts.shape[1]
+    swatches = "".join(
+        f'<i class="swatch r{(k - 1) % len(REGION_COLORS)}"></i>{escape(labels[first + k - 1])} '
+        for k in sorted(shown["said"])
+    )
+    toggles = []
+    if shown["said"]:
+        toggles.append(f"{_toggle('said', 'P', 'redicted mask')} <span>{swatches}</span>")
+    if shown["true"]:
+        toggles.append(f'{_toggle("true", "T", "rue mask")} <i class="swatch dashed"></i>')
+    return "".join(f"<span>{toggle}</span>" for toggle in toggles)
+
+
+def _toggle(name: str, key: str, rest: str) -> str:
+    return (
+        f'<label><input type="checkbox" name="{name}" checked> <span><u>{key}</u>{rest}</span>'
+        "</label>"
+    )

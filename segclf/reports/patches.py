@@ -1,0 +1,132 @@
+"""Both sides of S4C's Proposition 1, estimated from patches around random pixels.
+
+Which distribution a patch is drawn from is decided by its central pixel, as the paper's X_k is one
+pixel: outside or inside of the masks, or anywhere in negative or in positive images.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from segclf.data import to_float
+from segclf.metrics import confidence_interval, kl_lower_bound, log_density_ratio
+from segclf.metrics.confidence_interval import ConfidenceInterval
+from segclf.reports.findings import Findings
+
+
+@dataclass(frozen=True, kw_only=True)
+class DivergenceEstimate:
+    """What `FramingDivergence` holds, estimated from below, with intervals.
+
+    Parameters
+    ----------
+    pixel : ConfidenceInterval
+        In nats, of patches outside against those inside of masks.
+    image : ConfidenceInterval
+        In nats, of patches of negative images against those of positive ones.
+    scale : float
+        One over the share of positive images' pixels that is target.
+    """
+
+    pixel: ConfidenceInterval
+    image: ConfidenceInterval
+    scale: float
+
+    @property
+    def bound(self) -> ConfidenceInterval:
+        """The right side of the proposition, ``scale * image``."""
+        return ConfidenceInterval(*(self.scale * value for value in self.image))
+
+
+def estimate_divergence(
+    findings: Findings,
+    *,
+    encoder: Any,
+    patch_size: int,
+    n_patches: int,
+    n_resamples: int,
+    level: float,
+    random_state: int,
+) -> DivergenceEstimate:
+    """Estimate both sides of Proposition 1.
+
+    Parameters
+    ----------
+    findings : Findings
+        The images and masks.
+    encoder : transformer or None
+        From patches (m, p, p, c) to features (m, d); None takes statistics of their values.
+    patch_size : int
+        Height and width p of a patch, odd.
+    n_patches : int
+        How many to draw from each of the four distributions.
+    n_resamples, level : int, float
+        Of the intervals, by a bootstrap of whole groups.
+    random_state : int
+        Seed.
+
+    Returns
+    -------
+    DivergenceEstimate
+    """
+    random = check_random_state(random_state)
+    positive, region_sizes = findings.positive, findings.region_sizes
+    areas = findings.images.sizes().prod(axis=1)
+    weights = np.column_stack([region_sizes, areas * ~positive, areas * positive])
+    draws = np.array([random.multinomial(n_patches, w / w.sum()) for w in weights.T])
+    patches, origins, images = _draw(findings, draws.T, patch_size, random)
+    features = _statistics(patches) if encoder is None else encoder.transform(patches)
+    inside = region_sizes[positive & findings.masks.known]
+    told = {"n_resamples": n_resamples, "level": level, "random_state": random_state}
+    pixel, image = (
+        _divergence(features[side], origins[side] % 2 == 0, findings.units[images[side]], **told)
+        for side in (origins < 2, origins >= 2)
+    )
+    return DivergenceEstimate(
+        pixel=pixel, image=image, scale=float(inside.sum() / inside[:, 1].sum())
+    )
+
+
+def _divergence(
+    features: NDArray[Any], is_first: NDArray[np.bool_], groups: NDArray[Any], **told: Any
+) -> ConfidenceInterval:
+    ratio = log_density_ratio(features, is_first, groups=groups, random_state=told["random_state"])
+    return confidence_interval(kl_lower_bound, is_first, ratio, groups=groups, **told)
+
+
+def _draw(
+    findings: Findings, draws: NDArray[np.int64], patch_size: int, random: np.random.RandomState
+) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
+    """Cut patches (m, p, p, c), one image at a time; return of which distribution and image."""
+    drawn = np.flatnonzero(draws.any(axis=1))
+    patches = []
+    for index in drawn.tolist():
+        image, target = findings.images[index], findings.target(index)
+        flat = np.full(image.shape[:2], -1).ravel() if target is None else target.ravel()
+        anywhere = np.arange(flat.size)
+        choices = (np.flatnonzero(flat == 0), np.flatnonzero(flat == 1), anywhere, anywhere)
+        pixels = [random.choice(c, n) for c, n in zip(choices, draws[index], strict=True) if n]
+        patches.append(_cut(image, np.concatenate(pixels), patch_size))
+    origins = [np.repeat(np.arange(4), draws[index]) for index in drawn]
+    images = np.repeat(drawn, draws[drawn].sum(axis=1))
+    return np.concatenate(patches), np.concatenate(origins), images
+
+
+def _cut(image: NDArray[Any], pixels: NDArray[np.intp], patch_size: int) -> NDArray[Any]:
+    """Cut a patch around each pixel; beyond the edge the image is mirrored."""
+    border = patch_size // 2
+    padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (patch_size, patch_size), (0, 1))
+    rows, columns = np.unravel_index(pixels, image.shape[:2])
+    return windows[rows, columns].transpose(0, 2, 3, 1)
+
+
+def _statistics(patches: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the central value, mean, deviation, least and greatest of each channel, (m, 5 c)."""
+    values = to_float(patches)
+    center = values[:, values.shape[1] // 2, values.shape[2] // 2]
+    reduced = [getattr(values, name)(axis=(1, 2)) for name in ("mean", "std", "min", "max")]
+    return np.concatenate([center, *reduced], axis=1)

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from segclf.data import as_images, as_masks
+from segclf.reports.findings import Findings
+from segclf.reports.learning_curves import Contest, Curve, auroc, nested_order
+
+LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1])
+ALL = np.arange(10)
+
+
+def contest(masks=None, labels=LABELS, cost_per_mask=3.0, folds=((ALL, ALL),)):
+    n = len(labels)
+    findings = Findings(
+        images=as_images(np.zeros((n, 2, 2))),
+        masks=as_masks([np.eye(2)] * n if masks is None else masks, n),
+        labels=labels,
+        n_findings=1,
+        groups=None,
+    )
+    return Contest(np.zeros((n, 2, 2)), labels, findings, list(folds), cost_per_mask, 1.0, seed=0)
+
+
+def test_orders_begin_with_one_of_each_and_stay_in_proportion():
+    strata = np.repeat([0, 1, 2], [60, 30, 10])
+    order = nested_order(strata, seed=0)
+    assert sorted(order) == list(range(100))
+    assert sorted(strata[order[:3]]) == [0, 1, 2]
+    for size in (20, 50, 80):
+        shares = np.bincount(strata[order[:size]]) / size
+        np.testing.assert_allclose(shares, [0.6, 0.3, 0.1], atol=0.06)
+    assert nested_order(strata, seed=1).tolist() != order.tolist()
+
+
+@pytest.mark.parametrize("shape", [(40, 1), (40, 3)])
+def test_auroc_is_that_of_scikit_learn(shape):
+    random = np.random.RandomState(0)
+    truth = random.randint(2, size=shape)
+    scores = random.randint(5, size=shape)  # with ties
+    expected = roc_auc_score(truth, scores, average="macro")
+    assert auroc(truth, scores) == pytest.approx(expected)
+
+
+def test_auroc_leaves_out_classes_that_nobody_or_everybody_shows():
+    truth = np.array([[1, 0, 1], [1, 0, 0]])
+    scores = np.array([[0, 0, 0.9], [0, 0, 0.1]])
+    assert auroc(truth, scores) == 1
+    assert np.isnan(auroc(truth[:, :2], scores[:, :2]))
+
+
+def test_images_without_a_needed_mask_train_neither_framing():
+    masks = [None] * 6 + [np.eye(2), np.eye(2), None, None]
+    assert sorted(contest(masks).orders[0]) == [0, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_sizes_are_numbers_or_shares():
+    held = contest(folds=[(ALL, ALL), (ALL[:8], ALL)])
+    assert held.sizes([0.5, 1.0]).tolist() == [[5, 4], [10, 8]]
+    assert held.sizes([2, 8]).tolist() == [[2, 2], [8, 8]]
+
+
+@pytest.mark.parametrize("sizes", [[1], [11], [5, 3], [0.1], [1.2]])
+def test_impossible_sizes(sizes):
+    with pytest.raises(ValueError, match="numbers from 2 to 10 images"):
+        contest().sizes(sizes)
+
+
+def test_a_mask_is_paid_for_positive_images_alone():
+    held = contest()
+    assert held._costs(np.array([0, 6, 1]), masks=True).tolist() == [1, 5, 6]
+    assert held._costs(np.array([0, 6, 1]), masks=False).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("cost_per_mask", [0.0, 0.5, 1.0, 3.0])
+def test_affordable_is_all_that_the_money_buys(cost_per_mask):
+    held = contest(cost_per_mask=cost_per_mask)
+    n = held.affordable(np.array([10]))[0, 0]
+    costs = held._costs(held.orders[0], masks=True)
+    assert costs[n - 1] <= 10
+    assert n == 10 or costs[n] > 10
+    assert (n == 10) == (cost_per_mask == 0)
+
+
+def test_nothing_is_affordable_without_one_of_each_class():
+    assert contest(cost_per_mask=9.0).affordable(np.array([10])) is None
+
+
+def test_gain_is_averaged_over_folds_and_zero_against_itself():
+    folds = [(ALL, ALL[::2]), (ALL, ALL[1::2])]
+    held = contest(folds=folds)
+    right, empty = np.stack([1 - LABELS, LABELS], axis=1)[None], np.zeros((1, 2))
+    offset = (ALL % 2)[None, :, None]  # folds differ in scale, which must not matter
+
+    def curve(probabilities):
+        return Curve(
+            n_images=empty, n_masks=empty, cost=empty, auroc=empty, probabilities=probabilities
+        )
+
+    told = {"n_resamples": 20, "level": 0.9, "random_state": 3}
+    same = held.gain(curve(right), curve(right), **told)
+    best = held.gain(curve(right + offset), curve(1.0 - right), **told)
+    assert same == (0, 0, 0)
+    assert best == (1, 1, 1)
+
+
+def test_prices_are_checked():
+    with pytest.raises(ValueError, match="got -1 and 1"):
+        contest(cost_per_mask=-1)

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from segclf.data import as_images, as_masks
+from segclf.reports.findings import Findings
+from segclf.reports.patches import _cut, _statistics, estimate_divergence
+
+SETTINGS = {
+    "encoder": None,
+    "n_patches": 1500,
+    "n_resamples": 200,
+    "level": 0.95,
+    "random_state": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def paper():
+    """The paper's data generating process with 4 pixels an image and Pr(S = 1) = .1."""
+    random = np.random.RandomState(0)
+    masks = (random.random_sample((2500, 2, 2)) < 0.1).astype(int)
+    images = (random.random_sample(masks.shape) < np.where(masks, 0.8, 0.2)).astype(float)
+    n = len(masks)
+    return Findings(
+        images=as_images(images),
+        masks=as_masks(masks, n),
+        labels=masks.any(axis=(1, 2)).astype(int),
+        n_findings=1,
+        groups=None,
+    )
+
+
+def test_estimates_agree_with_the_closed_form(paper):
+    sides = estimate_divergence(paper, patch_size=1, **SETTINGS)
+    assert sides.scale == pytest.approx(3.439, rel=0.05)
+    assert sides.pixel.low < 0.8317766 < sides.pixel.high
+    assert sides.image.low < 0.0713706 < sides.image.high
+    assert sides.pixel.estimate == pytest.approx(0.83, abs=0.12)
+    assert sides.bound.estimate == pytest.approx(0.245, abs=0.12)
+    assert sides.pixel.low > sides.bound.high
+
+
+def test_an_encoder_makes_the_features(paper):
+    class Encoder:
+        def transform(self, patches):
+            self.shape = patches.shape
+            return np.zeros((len(patches), 2))
+
+    encoder = Encoder()
+    told = {**SETTINGS, "encoder": encoder, "n_patches": 50}
+    sides = estimate_divergence(paper, patch_size=3, **told)
+    assert encoder.shape == (200, 3, 3, 1)
+    assert sides.pixel.estimate == pytest.approx(0, abs=1e-9)
+
+
+def test_patches_lie_around_their_pixels():
+    image = np.arange(24).reshape(4, 6, 1)
+    patches = _cut(image, np.array([8, 0, 23]), 3)
+    assert patches[0, :, :, 0].tolist() == [[1, 2, 3], [7, 8, 9], [13, 14, 15]]
+    assert patches[1, :, :, 0].tolist() == [[0, 0, 1], [0, 0, 1], [6, 6, 7]]
+    assert patches[:, 1, 1, 0].tolist() == [8, 0, 23]
+
+
+def test_statistics():
+    patch = np.array([[0, 51, 0], [0, 255, 0], [0, 0, 0]], dtype=np.uint8)[None, :, :, None]
+    center, mean, deviation, least, greatest = _statistics(patch)[0]
+    assert (center, least, greatest) == (1, 0, 1)
+    assert mean == pytest.approx(1.2 / 9)
+    assert deviation == pytest.approx(np.std([0.2, 1, *[0] * 7]))
