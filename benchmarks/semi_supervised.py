@@ -38,7 +38,6 @@ METHODS: tuple[tuple[str, float | None], ...] = (
     ("grad_cam", 0.9),
     ("irnet", 0.9),
     ("distilled", 10.0),
-    ("distilled", 1.0),
     ("cross teaching", None),
 )
 

@@ -27,6 +27,7 @@ def make_report(
     for score, title in (
         ("iou", "foreground IoU of all pixels of the test split together"),
         ("iou_per_image", "foreground IoU, mean over the test images that show something"),
+        ("iou_at_half", "foreground IoU of all pixels, at a probability of one half"),
         ("auroc", "AUROC of the labels read off the masks"),
         ("drawn_iou", "IoU of the masks that a labeler drew, training images"),
     ):
@@ -102,12 +103,13 @@ def notes(settings: dict[str, Any]) -> str:
             f"- Every training: about {setting['steps']} steps of {setting['batch']} images, "
             f"{json.dumps(settings['training'])}.",
             f"- The classifier, of the same encoder, sees {setting['classifier_size']} x "
-            f"{setting['classifier_size']}; maps are of its layer {setting['layer']}. IRNet learns "
-            f"from labels alone: {json.dumps(setting['boundaries'])}, {json.dumps(setting['walk'])}"
-            f", the threshold of {json.dumps(settings['walk_thresholds'])} that fits the known "
-            "masks best.",
+            f"{setting['classifier_size']} ({json.dumps(settings['classification'])}); maps are of "
+            f"its layer {setting['layer']}. IRNet learns from labels alone: "
+            f"{json.dumps(setting['boundaries'])}, {json.dumps(setting['walk'])}, the threshold of "
+            f"{json.dumps(settings['walk_thresholds'])} that fits the known masks best.",
             f"- Cross teaching: {setting['transformer']}, from scratch, is the other network; the "
             "CNN predicts. Half of each batch has masks.",
+            "- Masks are cut at the probability that is best on the validation split (CheXseg).",
             f"- PiCIE: {setting['n_clusters']} clusters, named by all masks of training.",
             "- Seconds are of processor time, without a teacher's, a classifier's or IRNet's.\n",
         ]
