@@ -98,16 +98,16 @@ class Cell:
         if method == "masks alone, twice as long":
             segmenter = self.plain(passes=2)
             return segmenter.fit(self.images[self.known], self.masks_of(self.known))
-        if method == "masks and labels":
-            return self.plain(n_places=len(self.train)).fit(self.images, few, **told)
         if method == "distilled":
             student = self.plain(n_places=int((~self.known).sum()))
             distilled = DistilledSegmenter(
                 FrozenEstimator(self.teacher), student, temperature=probability
             )
             return distilled.fit(self.images, few)
-        if method == "cross teaching":
-            return self.cross_teaching().fit(self.images, few, sampler=self.two_streams())
+        if method.startswith("cross teaching"):
+            rising = {"consistency_weight": 0.1, "ramp_up": self.options.setting["steps"]}
+            segmenter = self.cross_teaching(**(rising if method.endswith("ramp-up") else {}))
+            return segmenter.fit(self.images, few, sampler=self.two_streams())
         segmenter = PseudoLabelSemiSupervised(
             self.plain(n_places=len(self.train)),
             labeler=self.labeler(method),
@@ -126,7 +126,7 @@ class Cell:
             **schedule(setting, n_places=n_places, seed=self.seed, passes=passes),
         )
 
-    def cross_teaching(self) -> CrossTeachingSegmenter:
+    def cross_teaching(self, **weight: Any) -> CrossTeachingSegmenter:
         setting = self.options.setting
         return CrossTeachingSegmenter(
             cnn=setting["encoder"],
@@ -134,6 +134,7 @@ class Cell:
             cnn_decoder_channels=setting["decoder"],
             transformer=setting["transformer"],
             transformer_decoder_channels=setting["decoder"],
+            **weight,
             **schedule(setting, n_places=setting["steps"] * setting["batch"], seed=self.seed),
         )
 
