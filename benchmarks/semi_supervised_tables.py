@@ -108,7 +108,7 @@ def notes(settings: dict[str, Any]) -> str:
             f"{json.dumps(setting['boundaries'])}, {json.dumps(setting['walk'])}, the threshold of "
             f"{json.dumps(settings['walk_thresholds'])} that fits the known masks best.",
             f"- Cross teaching: {setting['transformer']}, from scratch, is the other network; the "
-            "CNN predicts. Half of each batch has masks. What they teach each other weighs 1 (S4MI), "
+            "CNN predicts. Half of a batch has masks. What they teach each other weighs 1 (S4MI), "
             "or rises to .1 (Luo et al.).",
             "- Masks are cut at the probability that is best on the validation split (CheXseg).",
             f"- PiCIE: {setting['n_clusters']} clusters, named by all masks of training.",

@@ -1,0 +1,202 @@
+"""The runs of ``benchmarks/robustness.py`` on real images: plant a mark, train, and score.
+
+A module of its own, so that worker processes keep the data that they read.
+"""
+
+import argparse
+import functools
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import real_sets
+from records import Records
+from segclf_plugins.pseudo_labelers import GradCAMLabeler
+from sklearn.frozen import FrozenEstimator
+
+from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
+from segclf.metrics import auroc_by_attribute, strict_hits
+
+Task = tuple[str, float, int, str]  # data set, share of the findings that are marked, seed, framing
+
+SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
+FRAMINGS = (SEGMENTATION, CLASSIFICATION)
+
+# Each framing has the rate and the schedule that serve it best without a mark (val of the sets).
+TRAINING: dict[str, Any] = {
+    "optimizer": "adamw",
+    "weight_decay": 1e-2,
+    "augmentation": "light",
+    "precision": "fp32",
+}
+RATES: dict[str, dict[str, Any]] = {
+    SEGMENTATION: {"learning_rate": 3e-3, "schedule": "cosine"},
+    CLASSIFICATION: {"learning_rate": 1e-3, "schedule": "one_cycle"},
+}
+# layer: whose maps say where the classifier looks.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "small": {
+        "size": 64,
+        "steps": 200,
+        "batch": 16,
+        "encoder": "mobilenet_v2",
+        "decoder": (64, 32, 16, 16, 8),
+        "layer": "encoder.features.13",
+        "n_threads": 1,
+        "test_cap": None,
+    },
+    "large": {
+        "size": 224,
+        "steps": 4000,
+        "batch": 16,
+        "encoder": "resnet50",
+        "decoder": (256, 128, 64, 32, 16),
+        "layer": None,
+        "n_threads": None,
+        "test_cap": None,
+    },
+}
+SETTINGS["smoke"] = {**SETTINGS["small"], "steps": 1, "batch": 32, "test_cap": 60}
+HOTTEST = 0.95  # of the highest value of a Grad-CAM: its peak
+
+
+def run(task: Task, options: argparse.Namespace) -> None:
+    """Train on images of which some are marked; score test images with the mark and without."""
+    name, share, seed, framing = task
+    started = time.process_time()
+    data = load(options.data / name, options.setting["size"], options.setting["test_cap"])
+    train = real_sets.draw(data, 1.0, seed)
+    chosen = marked(data["labels"][train], share, seed)
+    images = np.where(
+        chosen[:, None, None, None], painted(data["images"][train]), data["images"][train]
+    )
+    model = make(framing, len(train), seed, options)
+    masks = {"masks": [data["masks"][i] for i in train]} if framing == SEGMENTATION else {}
+    model.fit(images, data["labels"][train], **masks)
+    scores = test(model, data, np.flatnonzero(data["split"] == options.test_on), options)
+    records(options).write(task, scores, time.process_time() - started)
+
+
+def marked(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Draw so many of the findings, and as many of the others as that leaves; (n,) bool.
+
+    With one seed, what a smaller share of the findings has, a larger one has, too.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label, part in ((1, share), (0, 1 - share)):
+        members = order[labels[order] == label]
+        chosen[members[: round(part * len(members))]] = True
+    return chosen
+
+
+def painted(images: np.ndarray) -> np.ndarray:
+    """Return a copy with the mark in white."""
+    images = images.copy()
+    images[:, mark(images.shape[1]) > 0] = 255
+    return images
+
+
+def mark(size: int) -> np.ndarray:
+    """Return the pixels of the mark: a scale bar with ticks, lower left, a quarter of the side."""
+    unit = max(1, size // 32)
+    left, bottom, tick = size // 16, size - size // 16, size // 16
+    pixels = np.zeros((size, size), dtype=np.uint8)
+    pixels[bottom - unit : bottom, left : left + 4 * tick + unit] = 1
+    for place in range(left, left + 4 * tick + 1, tick):
+        pixels[bottom - 3 * unit : bottom, place : place + unit // 2 + 1] = 1
+    return pixels
+
+
+def around(pixels: np.ndarray) -> np.ndarray:
+    """Return the box of the mark and a sixteenth of the side around it."""
+    margin = len(pixels) // 16
+    box = np.zeros_like(pixels)
+    (top, left), (bottom, right) = (f(np.argwhere(pixels), axis=0) for f in (np.min, np.max))
+    box[max(top - margin, 0) : bottom + margin + 1, max(left - margin, 0) : right + margin + 1] = 1
+    return box
+
+
+def make(framing: str, n_train: int, seed: int, options: argparse.Namespace) -> Any:
+    """Return one framing; both take the same steps of as many images."""
+    setting = options.setting
+    shared = {
+        **TRAINING,
+        **RATES[framing],
+        "encoder": setting["encoder"],
+        "encoder_weights": options.weights,
+        "batch_size": setting["batch"],
+        "max_epochs": max(1, round(setting["steps"] / -(-n_train // setting["batch"]))),
+        "n_threads": setting["n_threads"],
+        "random_state": seed,
+    }
+    if framing == CLASSIFICATION:
+        return ImageClassifier(**shared)
+    segmenter = SupervisedSegmenter(decoder_channels=setting["decoder"], **shared)
+    return SegmentationClassifier(segmenter=segmenter)
+
+
+def test(
+    model: Any, data: dict[str, Any], chosen: np.ndarray, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Score each image without the mark and with it; arrays (n, 2) as lists."""
+    labels, plain = data["labels"][chosen], data["images"][chosen]
+    truth = [data["masks"][i] for i in chosen]
+    bars = [around(mark(plain.shape[1]))] * len(plain)
+    versions = []
+    for images in (plain, painted(plain)):
+        scores = model.predict_proba(images)[:, 1]
+        called = (scores > 0.5).astype(int)
+        found = regions(model, images, options)
+        versions.append(
+            {
+                "scores": scores,
+                "called": called,
+                "overlap": strict_hits(labels, called, truth, found),
+                "middle": strict_hits(labels, called, truth, found, place="centroid"),
+                "on_mark": strict_hits(labels, called, bars, found, place="centroid"),
+            }
+        )
+    marks = np.repeat([0, 1], len(labels))
+    matrix = auroc_by_attribute(
+        np.tile(labels, 2), np.concatenate([v["scores"] for v in versions]), marks
+    )
+    return {
+        "auroc, none marked": float(matrix[0, 0]),
+        "auroc, robust": float(matrix[0, 1]),
+        "labels": labels.tolist(),
+        "groups": data["groups"][chosen].tolist(),
+        **{k: np.stack([v[k] for v in versions], axis=1).tolist() for k in versions[0]},
+    }
+
+
+def regions(model: Any, images: np.ndarray, options: argparse.Namespace) -> Any:
+    """Return where a model sees a finding: its masks, or the peak of its Grad-CAM."""
+    if isinstance(model, SegmentationClassifier):
+        return model.predict_masks(images)
+    labeler = GradCAMLabeler(
+        classifier=FrozenEstimator(model), threshold=HOTTEST, layer=options.setting["layer"]
+    )
+    shown = np.ones(len(images), dtype=int)
+    return np.maximum(labeler.fit(images, labels=shown).predict(images, labels=shown), 0)
+
+
+def records(options: argparse.Namespace) -> Records:
+    return Records(options.output / f"{options.name}.jsonl", settings_of(options))
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return all that a result depends on, but for its own task."""
+    return {
+        "setting": options.setting,
+        "training": TRAINING,
+        "rates": RATES,
+        "weights": options.weights.name if options.weights else "from scratch",
+        "test_on": options.test_on,
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def load(folder: Path, size: int, test_cap: int | None) -> dict[str, Any]:
+    return real_sets.load_rgb(folder, size, test_cap)
