@@ -121,7 +121,7 @@ class SummarizerDisplay:
         self.figure_ = self.ax_.figure
         right = (self.scores >= self.decision) == self.y_true
         colors = np.where(right, RIGHT_COLOR, WRONG_COLOR)
-        for there, label in ((True, "finding"), (False, "no finding")):
+        for there in (True, False):
             of = self.y_true == there
             self.ax_.scatter(
                 100 * self.areas[of],
@@ -130,16 +130,21 @@ class SummarizerDisplay:
                 facecolors=colors[of] if there else "none",
                 edgecolors=colors[of],
                 alpha=0.8,
-                label=label,
             )
-        if not right.all():
-            self.ax_.scatter([], [], s=26, color=WRONG_COLOR, label="called wrongly")
+        self._explain(has_errors=not right.all())
         self.ax_.axhline(self.decision, color="0.5", linewidth=1, linestyle="dashed")
         self.ax_.set_xscale("symlog", linthresh=SMALLEST_PERCENT)
         self.ax_.set(xlabel="area of the predicted mask (% of the image)", ylim=(-0.03, 1.03))
         self.ax_.set(ylabel="probability of a finding", xlim=(-SMALLEST_PERCENT / 5, None))
-        self.ax_.legend()
         return self
+
+    def _explain(self, *, has_errors: bool) -> None:
+        """Add the legend; its marks are its own, since the first point of a kind may be wrong."""
+        marks = [("finding", RIGHT_COLOR, RIGHT_COLOR), ("no finding", "none", RIGHT_COLOR)]
+        marks += [("called wrongly", WRONG_COLOR, WRONG_COLOR)] * has_errors
+        for label, face, edge in marks:
+            self.ax_.scatter([], [], s=26, facecolors=face, edgecolors=edge, label=label)
+        self.ax_.legend()
 
 
 def _area(mask: NDArray[Any]) -> float:
