@@ -11,6 +11,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from segclf.base.embedding import embed_by_network
 from segclf.base.network_estimator import NetworkEstimator
 from segclf.data import Images, Samples
 from segclf.networks import ClassificationNetwork, classification_network
@@ -73,13 +74,8 @@ class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstim
             float32, or float64 for an `X` of that type.
         """
         check_is_fitted(self)
-        network: Any = self.network_
-        images, outputs = self._outputs(X, forward=network.embed)
         dtype = np.float64 if getattr(X, "dtype", None) == np.float64 else np.float32
-        embeddings = np.empty((len(images), self._n_features_out), dtype=dtype)
-        for indices, output in outputs:
-            embeddings[indices] = output.numpy()
-        return embeddings
+        return embed_by_network(self, X).astype(dtype, copy=False)
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags: float32 and float64 come back as they are."""

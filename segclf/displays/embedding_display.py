@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.decomposition import PCA
 
+from segclf.base.embedding import embed
 from segclf.displays.canvas import new_figure
 from segclf.displays.predictions import as_names
 from segclf.displays.tiles import REGION_COLORS, UNKNOWN_COLOR, WRONG_COLOR
@@ -73,8 +74,9 @@ class EmbeddingDisplay:
 
         Parameters
         ----------
-        estimator : fitted transformer
-            With ``transform``, such as a pretrainer.
+        estimator : fitted estimator
+            A transformer, such as a pretrainer; or a segmenter or classifier, whose encoder says
+            what is drawn.
         X : array, list, paths or tensor
             The n images.
         y, y_pred : array of shape (n,), optional
@@ -88,8 +90,13 @@ class EmbeddingDisplay:
         -------
         EmbeddingDisplay
             Drawn.
+
+        Raises
+        ------
+        TypeError
+            When the estimator embeds no images.
         """
-        embeddings = estimator.transform(X)
+        embeddings = embed(estimator, X)
         return cls.from_predictions(embeddings, y, y_pred, class_names=class_names, ax=ax)
 
     @classmethod
