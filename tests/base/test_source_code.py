@@ -55,11 +55,15 @@ def test_the_code_of_a_function(package, fresh):
     assert digest(SupervisedSegmenter(loss=ours)) != before
 
 
-def test_the_code_of_segclf(monkeypatch, fresh):
+@pytest.mark.parametrize("package", ["segclf", "segclf_plugins"])
+def test_the_code_of_segclf_and_of_plugins(package, monkeypatch, fresh):
     before = digest(1)
     fresh()
     files = source_code._files
-    monkeypatch.setattr(source_code, "_files", lambda module: files(module)[1:])
+    left_out = {package: 1}
+    monkeypatch.setattr(
+        source_code, "_files", lambda module: files(module)[left_out.get(module, 0) :]
+    )
     assert digest(1) != before
 
 
