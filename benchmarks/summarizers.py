@@ -40,6 +40,7 @@ from summarizers_runs import (
 from segclf.metrics import confidence_interval
 
 Row = dict[str, Any]
+N_RESAMPLES = 500
 
 
 def main() -> None:
@@ -111,6 +112,7 @@ def cell_of(seeds: list[Row]) -> str:
         first["labels"],
         scores,
         groups=first["groups"],
+        n_resamples=N_RESAMPLES,
         random_state=0,
     )
     return f"{mean:.3f} ({low:.3f} to {high:.3f})"
