@@ -4,8 +4,8 @@ Is there a finding, or none? The S4C paper's Figure 6 on real data sets, with 10
 labeled images: AUROC of each method on the test split, means over 3 seeds, 95 % intervals by
 drawing whole groups (patients, tiles). One segmenter is trained for each set, fraction and seed,
 and all summarizers read what it says of the same images. The segmenter, MultitaskClassifier and
-ImageClassifier have the same encoder and take as many steps, each at the rate that serves it best;
-a summarizer that trains a network takes as many steps again, after the segmenter's.
+ImageClassifier have the same encoder and take as many steps, with one recipe; a summarizer that
+trains a network takes as many steps again, after the segmenter's.
 
     python benchmarks/summarizers.py --data FOLDER --weights mobilenet_v2.pth --jobs 2
 
@@ -27,7 +27,6 @@ from sklearn.metrics import roc_auc_score
 from summarizers_runs import (
     METHODS,
     PLAIN,
-    RATES,
     RECIPE,
     SEGMENTER,
     SETTINGS,
@@ -78,8 +77,8 @@ def make_report(rows: list[Row], options: argparse.Namespace, machine: str) -> s
             f"group). Images of {setting['size']} x {setting['size']}; {setting['encoder']}, "
             f"{start}.",
             f"- Every training: about {setting['steps']} steps (whole epochs) of "
-            f"{setting['batch']} images, {json.dumps(RECIPE)}, {json.dumps(RATES)}; light "
-            "augmentation, but none of masks and embeddings.",
+            f"{setting['batch']} images, {json.dumps(RECIPE)}; light augmentation, but none of "
+            "masks and embeddings.",
             f"- {SEGMENTER}: foreground IoU instead, and its own training; the seconds of a "
             "summarizer come on top.\n",
             auroc_table(rows),

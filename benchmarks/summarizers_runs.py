@@ -45,11 +45,12 @@ SUMMARIZERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 METHODS = (SEGMENTER, *SUMMARIZERS, MULTITASK, PLAIN)
 
-RECIPE: dict[str, Any] = {"optimizer": "adamw", "weight_decay": 1e-2, "precision": "bf16"}
-# What serves each framing best on the validation splits; MultitaskClassifier has the classifier's.
-RATES: dict[str, dict[str, Any]] = {
-    SEGMENTER: {"learning_rate": 3e-3, "schedule": "cosine"},
-    "all others": {"learning_rate": 1e-3, "schedule": "one_cycle"},
+RECIPE: dict[str, Any] = {
+    "optimizer": "adamw",
+    "learning_rate": 1e-3,
+    "weight_decay": 1e-2,
+    "schedule": "one_cycle",
+    "precision": "bf16",
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "small": {
@@ -117,13 +118,13 @@ class Cell:
 
     def make(self, method: str) -> Any:
         if method == PLAIN:
-            return ImageClassifier(**self.encoder, **self.training(method))
+            return ImageClassifier(**self.encoder, **self.training())
         if method == MULTITASK:
-            return MultitaskClassifier(**self.encoder, **self.decoder, **self.training(method))
+            return MultitaskClassifier(**self.encoder, **self.decoder, **self.training())
         name, changes = SUMMARIZERS[method]
         summarizer = load_plugin("summarizer", name)(**changes)
         if hasattr(summarizer, "max_epochs"):
-            summarizer.set_params(**self.training(method) | {"augmentation": None})
+            summarizer.set_params(**self.training(augmentation=None))
         return SegmentationClassifier(
             segmenter=FrozenEstimator(self.segmenter), summarizer=summarizer
         )
@@ -131,8 +132,7 @@ class Cell:
     @functools.cached_property
     def segmenter(self) -> SupervisedSegmenter:
         """Return what all summarizers read."""
-        settings = {**self.encoder, **self.decoder, **self.training(SEGMENTER)}
-        segmenter = SupervisedSegmenter(**settings)
+        segmenter = SupervisedSegmenter(**self.encoder, **self.decoder, **self.training())
         labels = self.data["labels"][self.train]
         return segmenter.fit(self.images, self.masks_of(self.train), labels=labels)
 
@@ -152,14 +152,13 @@ class Cell:
     def decoder(self) -> dict[str, Any]:
         return {"decoder_channels": self.options.setting["decoder"]}
 
-    def training(self, method: str) -> dict[str, Any]:
+    def training(self, augmentation: str | None = "light") -> dict[str, Any]:
         """Return the parameters of a training of so many steps, whatever the number of images."""
         setting = self.options.setting
         steps_per_epoch = -(-len(self.train) // setting["batch"])
         return {
             **RECIPE,
-            **RATES.get(method, RATES["all others"]),
-            "augmentation": "light",
+            "augmentation": augmentation,
             "batch_size": setting["batch"],
             "max_epochs": max(1, round(setting["steps"] / steps_per_epoch)),
             "n_threads": setting["n_threads"],
@@ -187,7 +186,6 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "setting": options.setting,
         "recipe": RECIPE,
-        "rates": RATES,
         "summarizers": SUMMARIZERS,
         "weights": options.weights.name if options.weights else "from scratch",
         "test_on": options.test_on,
