@@ -77,7 +77,7 @@ def make_report(rows: list[Row], options: argparse.Namespace, machine: str) -> s
             f"group). Images of {setting['size']} x {setting['size']}; {setting['encoder']}, "
             f"{start}.",
             f"- Every training: about {setting['steps']} steps (whole epochs) of "
-            f"{setting['batch']} images, {json.dumps(RECIPE)}; light augmentation, but none of "
+            f"{setting['batch']} images, {json.dumps(options.recipe)}; light augmentation, but none of "
             "masks and embeddings.",
             f"- {SEGMENTER}: foreground IoU instead, and its own training; the seconds of a "
             "summarizer come on top.\n",
@@ -144,6 +144,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--steps", type=int, help="of each training")
+    parser.add_argument("--recipe", type=json.loads, default={}, help="changes to it, as JSON")
     parser.add_argument("--encoder")
     parser.add_argument("--test-on", choices=("val", "test"), default="test")
     parser.add_argument("--jobs", type=int, default=2)
@@ -151,6 +152,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--name", default="summarizers")
     options = parser.parse_args()
     changes = {k: v for k in ("steps", "encoder") if (v := getattr(options, k)) is not None}
+    options.recipe = RECIPE | options.recipe
     options.setting = SETTINGS["smoke" if options.smoke else options.setting] | changes
     if options.smoke:
         options.sets, options.fractions, options.seeds = options.sets[:1], [0.1], [0]

@@ -157,7 +157,7 @@ class Cell:
         setting = self.options.setting
         steps_per_epoch = -(-len(self.train) // setting["batch"])
         return {
-            **RECIPE,
+            **self.options.recipe,
             "augmentation": augmentation,
             "batch_size": setting["batch"],
             "max_epochs": max(1, round(setting["steps"] / steps_per_epoch)),
@@ -185,7 +185,7 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     """Return all that a result depends on, but for its own task."""
     return {
         "setting": options.setting,
-        "recipe": RECIPE,
+        "recipe": options.recipe,
         "summarizers": SUMMARIZERS,
         "weights": options.weights.name if options.weights else "from scratch",
         "test_on": options.test_on,
