@@ -77,8 +77,8 @@ def make_report(rows: list[Row], options: argparse.Namespace, machine: str) -> s
             f"group). Images of {setting['size']} x {setting['size']}; {setting['encoder']}, "
             f"{start}.",
             f"- Every training: about {setting['steps']} steps (whole epochs) of "
-            f"{setting['batch']} images, {json.dumps(options.recipe)}; light augmentation, but none of "
-            "masks and embeddings.",
+            f"{setting['batch']} images, {json.dumps(options.recipe)}; light augmentation, but "
+            "none of masks and embeddings.",
             f"- {SEGMENTER}: foreground IoU instead, and its own training; the seconds of a "
             "summarizer come on top.\n",
             auroc_table(rows),
