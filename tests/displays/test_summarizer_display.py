@@ -9,11 +9,12 @@ from segclf.displays.tiles import RIGHT_COLOR, WRONG_COLOR
 
 def test_points_are_areas_and_scores_and_errors_have_a_color():
     display = SummarizerDisplay.from_predictions([0, 0.1, 0.5], [0.2, 0.4, 0.9], [0, 1, 1])
-    positive, negative, *_ = display.ax_.collections
+    positive, negative, *_, wrong = display.ax_.collections
     np.testing.assert_allclose(positive.get_offsets(), [[10, 0.4], [50, 0.9]])
     np.testing.assert_allclose(negative.get_offsets(), [[0, 0.2]])
     assert [to_hex(c).upper() for c in positive.get_facecolors()] == [WRONG_COLOR, RIGHT_COLOR]
     assert len(negative.get_facecolors()) == 0
+    assert wrong.get_label() == "called wrongly"
     display.figure_.canvas.draw()
 
 
