@@ -34,7 +34,7 @@ from segclf.registry import list_plugins as list_plugins
 from segclf.registry import load_plugin as load_plugin
 from segclf.reports.audit import audit_masks as audit_masks
 from segclf.reports.framing import framing_report as framing_report
-from segclf.reports.report import report as report
+from segclf.reports.page import report as report
 
 __all__: list[str]
 __version__: str

@@ -1,8 +1,7 @@
 """What one looks at to judge a model and its data: reports that hold everything they show."""
 
 from segclf.reports.audit import MaskAudit, audit_masks
-from segclf.reports.framing import framing_report
-from segclf.reports.framing_result import FramingReport
-from segclf.reports.report import report
+from segclf.reports.framing import FramingReport, framing_report
+from segclf.reports.page import report
 
 __all__ = ["FramingReport", "MaskAudit", "audit_masks", "framing_report", "report"]

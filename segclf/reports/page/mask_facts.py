@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf.metrics.pixel_counts import count_pixels
-from segclf.reports.outlines import outlines
+from segclf.reports.page.outlines import outlines
 
 
 class MaskFacts(NamedTuple):

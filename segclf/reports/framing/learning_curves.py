@@ -13,8 +13,8 @@ from sklearn.utils import _safe_indexing
 from segclf.base.partly_known import taken
 from segclf.metrics import confidence_interval
 from segclf.metrics.confidence_interval import ConfidenceInterval
-from segclf.reports.findings import Findings
 from segclf.reports.folds import Fold
+from segclf.reports.framing.findings import Findings
 
 
 @dataclass(frozen=True, kw_only=True)

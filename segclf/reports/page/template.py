@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import segclf
 from segclf.displays.tiles import REGION_COLORS
 from segclf.metrics.subgroups import Subgroup
-from segclf.reports.answers import Answers
-from segclf.reports.cards import KINDS
-from segclf.reports.numbers import MEANINGS, Numbers
+from segclf.reports.page.answers import Answers
+from segclf.reports.page.cards import KINDS
+from segclf.reports.page.numbers import MEANINGS, Numbers
 
 
 class Header(NamedTuple):
@@ -62,7 +62,7 @@ def write_page(
 
 
 def _file(name: str) -> str:
-    return (resources.files("segclf.reports") / name).read_text(encoding="utf-8")
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
 
 
 def _colors() -> str:

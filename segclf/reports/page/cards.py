@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf.displays.tiles import REGION_COLORS, RIGHT_MARK, WRONG_MARK
-from segclf.reports.mask_facts import MaskFacts
-from segclf.reports.outlines import canvas
+from segclf.reports.page.mask_facts import MaskFacts
+from segclf.reports.page.outlines import canvas
 
 KINDS = {
     "fp": "False positive",

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from reports.answering import Answering, AnsweringLabels, numbered_images, two_class
+from reports.page.answering import Answering, AnsweringLabels, numbered_images, two_class
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score, roc_auc_score
 
 from segclf.metrics import dice_score, mean_iou, strict_recall
-from segclf.reports.answers import ask
-from segclf.reports.numbers import count_up
+from segclf.reports.page.answers import ask
+from segclf.reports.page.numbers import count_up
 
 
 def scores_of(estimator, X, y, masks=None, groups=None):

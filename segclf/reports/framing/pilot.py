@@ -16,11 +16,11 @@ from segclf.data import as_images, as_masks, check_mask_sizes
 from segclf.methods.image_classifier import ImageClassifier
 from segclf.methods.segmentation_classifier import SegmentationClassifier
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
-from segclf.reports.findings import Findings
 from segclf.reports.folds import split_folds
-from segclf.reports.framing_result import FramingReport
-from segclf.reports.learning_curves import Contest
-from segclf.reports.patches import estimate_divergence
+from segclf.reports.framing.findings import Findings
+from segclf.reports.framing.learning_curves import Contest
+from segclf.reports.framing.patches import estimate_divergence
+from segclf.reports.framing.result import FramingReport
 
 
 def framing_report(

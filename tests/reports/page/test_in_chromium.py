@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from reports.answering import two_class
+from reports.page.answering import two_class
 
 from segclf import report
 

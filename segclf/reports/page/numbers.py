@@ -12,7 +12,7 @@ from segclf.metrics import confidence_interval, subgroup_scores
 from segclf.metrics.overlap import dices, ious, mean_of_rows
 from segclf.metrics.pixel_counts import PixelCounts
 from segclf.metrics.subgroups import Subgroup
-from segclf.reports.answers import Answers
+from segclf.reports.page.answers import Answers
 
 MEANINGS = {
     "AUROC": "how often an image of a class scores higher than one of another; mean of the classes",

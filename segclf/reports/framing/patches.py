@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from segclf.data import to_float
 from segclf.metrics import confidence_interval, kl_lower_bound, log_density_ratio
 from segclf.metrics.confidence_interval import ConfidenceInterval
-from segclf.reports.findings import Findings
+from segclf.reports.framing.findings import Findings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from segclf import SegmentationClassifier, SupervisedSegmenter
 from segclf.datasets import make_shapes
 from segclf.reports import audit_masks
-from segclf.reports.contradictions import IMAGES_AT_ONCE
+from segclf.reports.audit.contradictions import IMAGES_AT_ONCE
 
 
 class PixelSegmenter(BaseEstimator):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segclf.reports.doubts import SelfConfidence, as_questions, doubts
+from segclf.reports.audit.doubts import SelfConfidence, as_questions, doubts
 
 
 def test_thresholds_are_mean_self_confidences():

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf.metrics.confidence_interval import ConfidenceInterval
-from segclf.reports.learning_curves import Curve
-from segclf.reports.patches import DivergenceEstimate
+from segclf.reports.framing.learning_curves import Curve
+from segclf.reports.framing.patches import DivergenceEstimate
 
 Verdict = Literal["masks", "labels", "unclear"]
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from segclf.reports.outlines import LONGEST_PATH, canvas, outlines
+from segclf.reports.page.outlines import LONGEST_PATH, canvas, outlines
 
 
 def filled(path, shape):

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing, gen_batches
 from segclf.base.classifier import Labels
 from segclf.base.partly_known import taken
 from segclf.data import Masks
-from segclf.reports.doubts import SelfConfidence, as_questions, doubts
+from segclf.reports.audit.doubts import SelfConfidence, as_questions, doubts
 
 IMAGES_AT_ONCE = 16
 MASK_FIELDS = [

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from segclf.reports.thumbnails import thumbnail
+from segclf.reports.page.thumbnails import thumbnail
 
 
 def decoded(uri):

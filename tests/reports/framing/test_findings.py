@@ -1,7 +1,7 @@
 import numpy as np
 
 from segclf.data import as_images, as_masks
-from segclf.reports.findings import Findings
+from segclf.reports.framing.findings import Findings
 
 
 def findings(masks, labels, n_findings=1):

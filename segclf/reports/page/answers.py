@@ -13,7 +13,7 @@ from segclf.base import Classifier
 from segclf.data import Masks, as_masks
 from segclf.metrics import group_by_area, group_by_region
 from segclf.metrics.groupings import Grouping
-from segclf.reports.mask_facts import MaskFacts, mask_facts, without_context
+from segclf.reports.page.mask_facts import MaskFacts, mask_facts, without_context
 
 IMAGES_AT_ONCE = 32
 

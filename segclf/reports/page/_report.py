@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from segclf.data import as_images
 from segclf.displays.predictions import as_names
-from segclf.reports.answers import Answers, ask
-from segclf.reports.cards import Card, card
-from segclf.reports.numbers import count_up
-from segclf.reports.page import Header, write_page
-from segclf.reports.thumbnails import thumbnail
+from segclf.reports.page.answers import Answers, ask
+from segclf.reports.page.cards import Card, card
+from segclf.reports.page.numbers import count_up
+from segclf.reports.page.template import Header, write_page
+from segclf.reports.page.thumbnails import thumbnail
 
 BYTES_PER_PICTURE = 22_000  # 40,000 a card: a third more as base64, outlines, and text
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from segclf.data import as_images, as_masks
-from segclf.reports.findings import Findings
-from segclf.reports.patches import _cut, _statistics, estimate_divergence
+from segclf.reports.framing.findings import Findings
+from segclf.reports.framing.patches import _cut, _statistics, estimate_divergence
 
 SETTINGS = {
     "encoder": None,

@@ -3,8 +3,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from segclf.data import as_images, as_masks
-from segclf.reports.findings import Findings
-from segclf.reports.learning_curves import Contest, Curve, auroc, nested_order
+from segclf.reports.framing.findings import Findings
+from segclf.reports.framing.learning_curves import Contest, Curve, auroc, nested_order
 
 LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1])
 ALL = np.arange(10)

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
-from reports.answering import Answering, AnsweringLabels, numbered_images, two_class
+from reports.page.answering import Answering, AnsweringLabels, numbered_images, two_class
 
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter, report
 from segclf.datasets import make_shapes

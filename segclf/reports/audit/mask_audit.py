@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from segclf.base.classifier import check_labels
 from segclf.data import as_images, as_masks, check_mask_sizes
-from segclf.reports.contradictions import Known
+from segclf.reports.audit.contradictions import Known
 from segclf.reports.folds import split_folds
 
 
