@@ -23,8 +23,8 @@ from segclf.methods.moco_pretrainer import MoCoPretrainer as MoCoPretrainer
 from segclf.methods.multitask_classifier import MultitaskClassifier as MultitaskClassifier
 from segclf.methods.otsu_pretrainer import OtsuPretrainer as OtsuPretrainer
 from segclf.methods.picie_segmenter import PiCIESegmenter as PiCIESegmenter
-from segclf.methods.pseudo_label_semi_supervised import PseudoLabelSemiSupervised as PseudoLabelSemiSupervised
-from segclf.methods.segmentation_classifier import SegmentationClassifier as SegmentationClassifier
+from segclf.methods.pseudo_label import PseudoLabelSemiSupervised as PseudoLabelSemiSupervised
+from segclf.methods.segmentation import SegmentationClassifier as SegmentationClassifier
 from segclf.methods.simmim_pretrainer import SimMIMPretrainer as SimMIMPretrainer
 from segclf.methods.simsiam_pretrainer import SimSiamPretrainer as SimSiamPretrainer
 from segclf.methods.supervised_segmenter import SupervisedSegmenter as SupervisedSegmenter

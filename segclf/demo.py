@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 from segclf.datasets import make_shapes
 from segclf.displays import ComparisonDisplay
 from segclf.methods.image_classifier import ImageClassifier
-from segclf.methods.segmentation_classifier import SegmentationClassifier
+from segclf.methods.segmentation import SegmentationClassifier
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 
 __all__ = ["run"]

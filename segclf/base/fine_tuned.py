@@ -14,10 +14,10 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted
 from torch import nn
 
-from segclf.base.memory import as_memory, remember_features
 from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import Pretrainer
+from segclf.cache import as_memory, remember_features
 from segclf.networks import ImageNetwork, forget, transfer
 from segclf.objectives import Objective
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _num_samples, has_fit_parameter
 
 from segclf.base.segmenter import Segmenter
 from segclf.data import SemiSupervisedSplit, as_masks
@@ -61,6 +61,15 @@ def folds_of(cv: Any, labels: NDArray[np.int64], groups: Any) -> list[Fold]:
             f"{len(labeled)} labeled images; expected each once, as KFold does."
         )
     return folds
+
+
+def taken(estimator: Any, told: dict[str, Any]) -> dict[str, Any]:
+    """Return those arguments that there are and that the estimator's `fit` takes."""
+    return {
+        name: value
+        for name, value in told.items()
+        if value is not None and has_fit_parameter(estimator, name)
+    }
 
 
 def _highest(labels: NDArray[np.int64]) -> int:

@@ -1,1 +1,1 @@
-"""One method, one file: the estimator that users construct, and what it trains."""
+"""One method, one file or package: the estimator that users construct, and what it trains."""

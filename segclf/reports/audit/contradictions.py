@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing, gen_batches
 
 from segclf.base.classifier import Labels
-from segclf.base.partly_known import taken
+from segclf.base.supervision import taken
 from segclf.data import Masks
 from segclf.reports.audit.doubts import SelfConfidence, as_questions, doubts
 

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from segclf.base.partly_known import taken
+from segclf.base.supervision import taken
 from segclf.metrics import confidence_interval
 from segclf.metrics.confidence_interval import ConfidenceInterval
 from segclf.reports.folds import Fold

@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from segclf.base.classifier import check_labels
 from segclf.data import as_images, as_masks, check_mask_sizes
 from segclf.methods.image_classifier import ImageClassifier
-from segclf.methods.segmentation_classifier import SegmentationClassifier
+from segclf.methods.segmentation import SegmentationClassifier
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.reports.folds import split_folds
 from segclf.reports.framing.findings import Findings

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segclf.base.pseudo_masks import Selection, draw_masks
+from segclf.methods.pseudo_label.pseudo_masks import Selection, draw_masks
 
 
 def select(masks, foreground, **settings):

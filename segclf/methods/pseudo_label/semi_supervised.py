@@ -20,10 +20,10 @@ from sklearn.utils.validation import check_consistent_length, has_fit_parameter
 
 from segclf.base import MetaSegmenter
 from segclf.base.front_door import check_weights
-from segclf.base.partly_known import PartlyKnown
-from segclf.base.pseudo_label_rounds import Outcome, Rounds
-from segclf.base.pseudo_masks import Selection
 from segclf.base.split import held_out
+from segclf.methods.pseudo_label.partly_known import PartlyKnown
+from segclf.methods.pseudo_label.pseudo_masks import Selection
+from segclf.methods.pseudo_label.rounds import Outcome, Rounds
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.metrics import mean_iou
 from segclf.registry import make_plugin

@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from segclf.base.summarizer_input import as_read
+from segclf.methods.segmentation.summarizer_input import as_read
 from segclf.registry import load_plugin, make_plugin
 
 MAPS = np.random.default_rng(0).random((6, 2, 4, 5))

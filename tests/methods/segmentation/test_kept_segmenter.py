@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from segclf import SegmentationClassifier, SupervisedSegmenter, load, save
-from segclf.base import digest
+from segclf.cache import digests
 from segclf.datasets import make_shapes
 from segclf.networks import ImageNetwork
 
@@ -185,7 +185,7 @@ def test_no_parameter_is_stale(changed, tmp_path, trained):
 
 def test_no_code_is_stale(tmp_path, trained, monkeypatch):
     classifier(tmp_path).fit(X, Y, masks=MASKS)
-    monkeypatch.setattr(digest, "installed_code", lambda: "newer")
+    monkeypatch.setattr(digests, "installed_code", lambda: "newer")
     classifier(tmp_path).fit(X, Y, masks=MASKS)
     assert len(trained) == 2
 

@@ -9,7 +9,7 @@ from sklearn.callback import ProgressBar
 from sklearn.frozen import FrozenEstimator
 
 from segclf import PseudoLabelSemiSupervised, SimSiamPretrainer, SupervisedSegmenter
-from segclf.base.digest import digest, learned
+from segclf.cache import digest, learned
 from segclf.data import Augmentation, as_images, as_masks
 from segclf.datasets import make_shapes
 

@@ -11,10 +11,10 @@ from sklearn.callback import CallbackContext
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from segclf.base.digest import digest, learned
 from segclf.base.maps import Maps
 from segclf.base.parts import as_a_part
 from segclf.base.supervision import Supervision
+from segclf.cache import digest, learned
 
 # Images whose maps are kept, and read, at once.
 BLOCK = 32
@@ -30,7 +30,7 @@ class KeptSegmenter:
     segmenter : segmenter
         The fitted one; with `learned`, an unfitted one of the same parameters.
     learned : dict, optional
-        What it learned, from `segclf.base.digest.learned`.
+        What it learned, from `segclf.cache.digests.learned`.
     token : str, optional
         Stands for all that decides what it predicts; its digest by default.
     """

@@ -23,11 +23,17 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from segclf.base import Classifier
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.front_door import check_rows, check_weights
-from segclf.base.kept_segmenter import Drawn, KeptSegmenter, fit_segmenter, in_order, usable
 from segclf.base.maps import Maps
-from segclf.base.memory import as_memory
-from segclf.base.summarizer_input import as_read
 from segclf.base.supervision import Fold, Supervision, folds_of
+from segclf.cache import as_memory
+from segclf.methods.segmentation.kept_segmenter import (
+    Drawn,
+    KeptSegmenter,
+    fit_segmenter,
+    in_order,
+    usable,
+)
+from segclf.methods.segmentation.summarizer_input import as_read
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
 

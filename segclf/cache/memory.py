@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.utils.validation import check_memory
 from torch import nn
 
-from segclf.base.digest import digest
+from segclf.cache.digests import digest
 from segclf.networks import ImageNetwork, remember
 
 # What decides how an encoder computes, besides its weights.

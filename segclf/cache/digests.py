@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segclf.base.source_code import code_of, code_of_module, installed_code
+from segclf.cache.source_code import code_of, code_of_module, installed_code
 from segclf.data import Images, Masks
 
 # What scikit-learn's callbacks leave on an estimator.

@@ -12,10 +12,11 @@ from sklearn.callback import CallbackContext
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
 
-from segclf.base.partly_known import Mask, PartlyKnown, taken
 from segclf.base.parts import as_a_part
-from segclf.base.pseudo_masks import Selection, blamed, draw_masks
+from segclf.base.supervision import taken
 from segclf.data import MixingSampler, Sampler
+from segclf.methods.pseudo_label.partly_known import Mask, PartlyKnown
+from segclf.methods.pseudo_label.pseudo_masks import Selection, blamed, draw_masks
 
 
 class Outcome(NamedTuple):

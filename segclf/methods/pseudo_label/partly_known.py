@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import has_fit_parameter
 
 from segclf.base.segmenter import Segmenter
+from segclf.base.supervision import taken
 from segclf.data import as_masks
 
 Mask = NDArray[Any]
@@ -90,12 +90,3 @@ class PartlyKnown:
             y.n_classes = self.n_classes
         told = {"labels": labels, **self.told, **further}
         return segmenter.fit(self.X, y, **taken(segmenter, told))
-
-
-def taken(estimator: Any, told: dict[str, Any]) -> dict[str, Any]:
-    """Return those arguments that there are and that the estimator's `fit` takes."""
-    return {
-        name: value
-        for name, value in told.items()
-        if value is not None and has_fit_parameter(estimator, name)
-    }

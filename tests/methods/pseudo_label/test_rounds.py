@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segclf.base.pseudo_label_rounds import Passes
+from segclf.methods.pseudo_label.rounds import Passes
 
 
 @pytest.mark.parametrize(("n_samples", "n_places"), [(3, 10), (10, 10), (10, 3)])

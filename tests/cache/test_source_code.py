@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from segclf import SupervisedSegmenter
-from segclf.base import source_code
-from segclf.base.digest import digest
-from segclf.base.source_code import code_of, code_of_module, installed_code
+from segclf.cache import digest, source_code
+from segclf.cache.source_code import code_of, code_of_module, installed_code
 
 
 @pytest.fixture

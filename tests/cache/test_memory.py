@@ -8,7 +8,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
 from segclf import ImageClassifier, SimSiamPretrainer, SupervisedSegmenter
-from segclf.base.memory import as_memory
+from segclf.cache import as_memory
 from segclf.datasets import make_shapes
 from segclf.networks import TinyEncoder, classification_network
 
