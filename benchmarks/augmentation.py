@@ -11,7 +11,7 @@ Of the same float images, both make
 The two take turns, so that a busy machine slows both; the ratio is the median of the pairs'
 ratios.
 
-Run ``python benchmarks/augmentation.py`` and ``python benchmarks/augmentation.py --work view``.
+Run ``python -m benchmarks.augmentation`` and ``python -m benchmarks.augmentation --work view``.
 """
 
 import argparse

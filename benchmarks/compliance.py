@@ -1,6 +1,6 @@
 """Count which of scikit-learn's own checks our estimators pass, and skorch's beside them.
 
-Run ``python benchmarks/compliance.py [--folder results]``: a table on the screen, and the files
+Run ``python -m benchmarks.compliance [--folder results]``: a table on the screen, and the files
 scikit_learn_compliance.md and .json. It fails when a check of ours fails or is skipped.
 
 Ours run with default tags and default batch size. skorch gets all the help that its documentation

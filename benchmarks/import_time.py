@@ -1,6 +1,6 @@
 """Time `import segclf` beside `import sklearn`: medians over interleaved fresh processes.
 
-Run ``python benchmarks/import_time.py``. It fails when segclf takes more than 1.15 times as long.
+Run ``python -m benchmarks.import_time``. It fails when segclf takes more than 1.15 times as long.
 """
 
 import argparse

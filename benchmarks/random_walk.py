@@ -5,7 +5,7 @@ pixel, 256 steps of radius 5, in one process on one thread. Time is the processo
 the rounds. Memory is how far the walk makes the process grow beyond what it has with everything
 imported; the whole stands beside. IRNet's own matrix of all pixels by all takes 1 GB.
 
-Run ``python benchmarks/random_walk.py [--sizes 512] [--strides 4] [--rounds 5]``. It fails when an
+Run ``python -m benchmarks.random_walk [--sizes 512] [--strides 4] [--rounds 5]``. It fails when an
 image takes more than 2 s or 1 GB more.
 """
 
@@ -21,8 +21,9 @@ import time
 
 import numpy as np
 import torch
-from machine import describe_machine
 from segclf_plugins.pseudo_labelers.random_walk import random_walk
+
+from benchmarks.shared.machine import describe_machine
 
 MOST_SECONDS, MOST_BYTES = 2.0, 10**9
 KILOBYTE = 1 if sys.platform == "darwin" else 1024

@@ -1,9 +1,9 @@
 """What does a search cost with memory, and what without?
 
-    python benchmarks/search_cost.py                 # both parts
-    python benchmarks/search_cost.py summarizers     # 24 summarizers, 3 folds: 20 times cheaper
-    python benchmarks/search_cost.py decoders        # decoders on a frozen encoder: 1.7 times
-    python benchmarks/search_cost.py --smoke         # does it run? Claims are not checked
+    python -m benchmarks.search_cost                 # both parts
+    python -m benchmarks.search_cost summarizers     # 24 summarizers, 3 folds: 20 times cheaper
+    python -m benchmarks.search_cost decoders        # decoders on a frozen encoder: 1.7 times
+    python -m benchmarks.search_cost --smoke         # does it run? Claims are not checked
 
 Both searches are scikit-learn's GridSearchCV without its refit (which costs the same on either
 side), over the same candidates, folds and seeds, on one thread; memory is empty before. The
@@ -26,11 +26,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from machine import describe_machine
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
-from turns import Seconds, markdown, timed
 
+from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.turns import Seconds, markdown, timed
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter, load_plugin
 from segclf.datasets import make_shapes
 

@@ -3,7 +3,7 @@
 Wall time is what a user waits; processor time is steadier where other programs run.
 The slowest repeat is usually the first, whose memory the system has yet to hand out.
 
-Run: python benchmarks/shapes_speed.py [--n-samples 1000] [--repeats 5]
+Run: python -m benchmarks.shapes_speed [--n-samples 1000] [--repeats 5]
 """
 
 import argparse

@@ -7,7 +7,7 @@ histogram of one image at a time from both ends in float64; with the histograms 
 masks, and from ready histograms on. All in one process on one thread, the sides in
 turns; times are of the processor, and ratios medians over the rounds (quartiles).
 
-Run ``python benchmarks/thresholding.py [--images 10000] [--hdibco FOLDER]``. It fails when a bar is
+Run ``python -m benchmarks.thresholding [--images 10000] [--hdibco FOLDER]``. It fails when a bar is
 missed. The folder holds H-DIBCO 2016 as ``images/*.png`` and ``gt/*.png``.
 """
 
@@ -22,11 +22,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from machine import describe_machine
 from numpy.typing import NDArray
 from segclf_plugins.thresholders import GHTThresholder, OtsuThresholder
 from skimage.filters import threshold_otsu
-from turns import Times, markdown, quotients, spread, take_turns
+
+from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.turns import Times, markdown, quotients, spread, take_turns
 
 SIZE = 512
 IMAGES_PER_ROUND = 100

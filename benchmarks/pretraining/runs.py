@@ -1,29 +1,16 @@
-"""The runs of ``benchmarks/pretraining.py``: pretrain, fine-tune, score, and write down.
+"""The runs of ``benchmarks.pretraining``: pretrain, fine-tune, score, and write down.
 
 A module of its own, so that worker processes keep the data that they read.
 """
 
 import argparse
 import copy
-import functools
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import real_sets
-from pretraining_settings import (
-    CLASSIFIER,
-    FINE_TUNING,
-    PRETRAINERS,
-    PRETRAINING,
-    SEGMENTER,
-    decoder,
-    fine_tuning,
-    make_pretrainer,
-)
-from records import Records
 from segclf_plugins.thresholders import OtsuThresholder
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -32,6 +19,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import segclf
+from benchmarks.pretraining.settings import (
+    CLASSIFIER,
+    PRETRAINERS,
+    SEGMENTER,
+    decoder,
+    fine_tuning,
+    make_pretrainer,
+)
+from benchmarks.shared.real_sets import draw, load_rgb
+from benchmarks.shared.records import records
 from segclf import ImageClassifier, OtsuPretrainer, SupervisedSegmenter
 from segclf.metrics import mean_iou
 from segclf.networks import PairNetwork, classification_network, transfer
@@ -45,7 +42,7 @@ def run_chain(chain: list[Task], options: argparse.Namespace) -> None:
     """Do the tasks that share a pretraining, one after the other."""
     for task in chain:
         name, seed, start, what, detail = task
-        data = load(options.data / name, options.setting["size"], options.test_cap)
+        data = load_rgb(options.data / name, options.setting["size"], options.test_cap)
         encoder = detail if what in LABEL_TASKS else options.parts[options.segmenter]
         pretrainer = pretrained(start, data, encoder, name=name, seed=seed, options=options)
         started = time.process_time()
@@ -70,7 +67,7 @@ def segment(
     pretrainer: Any, data: dict[str, Any], fraction: float, seed: int, options: argparse.Namespace
 ) -> dict[str, float]:
     """Train the segmenter on some of the masks; score it on the test split."""
-    train = real_sets.draw(data, fraction, seed)
+    train = draw(data, fraction, seed)
     encoder = options.parts[options.segmenter]
     segmenter = SupervisedSegmenter(
         encoder=encoder,
@@ -122,7 +119,7 @@ def classify(
 ) -> dict[str, float]:
     """Train a classifier on some of the labels; score it on the test split."""
     _, seed, start, what, encoder = task
-    train = real_sets.draw(data, options.label_fraction, seed, by="classes")
+    train = draw(data, options.label_fraction, seed, by="classes")
     test = np.flatnonzero(data["split"] == "test")
     if what == "linear probe":
         embedding = untrained(encoder, data, seed, options) if start == "scratch" else pretrainer
@@ -222,7 +219,7 @@ def untrained(encoder: str, data: dict[str, Any], seed: int, options: argparse.N
 
 def otsu(data: dict[str, Any], seed: int, options: argparse.Namespace) -> OtsuThresholder:
     """Return Otsu's threshold with the polarity that fits the fewest masks of training best."""
-    train = real_sets.draw(data, min(options.fractions), seed)
+    train = draw(data, min(options.fractions), seed)
     masks = [data["masks"][i] for i in train]
 
     def fits(thresholder: OtsuThresholder) -> float:
@@ -230,27 +227,3 @@ def otsu(data: dict[str, Any], seed: int, options: argparse.Namespace) -> OtsuTh
         return mean_iou(masks, drawn, n_classes=2)
 
     return max((OtsuThresholder(polarity=p) for p in ("bright", "dark", "auto")), key=fits)
-
-
-def records(options: argparse.Namespace) -> Records:
-    return Records(options.log, settings_of(options))
-
-
-@functools.lru_cache(maxsize=1)
-def load(folder: Path, size: int, test_cap: int | None) -> dict[str, Any]:
-    return real_sets.load_rgb(folder, size, test_cap)
-
-
-def settings_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Return all that a result depends on, but for its own task."""
-    return {
-        "segmenter": options.segmenter,
-        "setting": options.setting,
-        "fewest_masks": min(options.fractions),
-        "label_fraction": options.label_fraction,
-        "test_cap": options.test_cap,
-        "pretraining": PRETRAINING,
-        "fine_tuning": FINE_TUNING,
-        "segmentation": SEGMENTER,
-        "classification": CLASSIFIER,
-    }

@@ -1,11 +1,12 @@
-"""The tables and the picture of ``benchmarks/synthetic.py``."""
+"""The tables and the picture of ``benchmarks.synthetic``."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markdown import NONE, line, rule
-from synthetic_runs import MODELS, PANELS, Settings
+
+from benchmarks.shared.markdown import NONE, line, rule
+from benchmarks.synthetic.runs import MODELS, PANELS, Settings
 
 Row = dict[str, Any]
 METRICS = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy"}

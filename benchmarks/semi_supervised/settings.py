@@ -1,9 +1,8 @@
-"""The settings of ``benchmarks/semi_supervised.py``: networks, budgets, what methods get."""
+"""The settings of ``benchmarks.semi_supervised``: networks, budgets, what methods get."""
 
-import argparse
 from typing import Any
 
-from mini_swin import MINI_SWIN
+from benchmarks.semi_supervised.mini_swin import MINI_SWIN
 
 # The same for all segmenters; the classifier does better with the second (val of lgg_mri and busi).
 TRAINING: dict[str, Any] = {
@@ -71,17 +70,6 @@ SETTINGS["smoke"] = {
     "boundaries": {"radius": 2, "max_epochs": 1},
     "test_cap": 16,
 }
-
-
-def settings_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Return all that a result depends on, but for its own task."""
-    return {
-        "setting": options.setting,
-        "training": TRAINING,
-        "classification": CLASSIFICATION,
-        "weights": options.weights.name if options.weights else "from scratch",
-        "walk_thresholds": WALK_THRESHOLDS,
-    }
 
 
 def schedule(

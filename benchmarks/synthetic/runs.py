@@ -1,4 +1,4 @@
-"""The runs of ``benchmarks/synthetic.py``: settings, training and scores of one point of Figure 5.
+"""The runs of ``benchmarks.synthetic``: settings, training and scores of one point of Figure 5.
 
 A module of its own, so that worker processes find it by name.
 """
@@ -11,9 +11,9 @@ from typing import Any
 
 import joblib
 import numpy as np
-from records import Records
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from benchmarks.shared.records import Records
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
 from segclf.datasets import SHAPES_EXPERIMENT_LEVELS, make_shapes_experiment
 

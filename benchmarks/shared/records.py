@@ -1,5 +1,6 @@
 """What a benchmark has measured, a line of JSON for each run, so that one that ended resumes."""
 
+import argparse
 import hashlib
 import json
 from pathlib import Path
@@ -34,3 +35,14 @@ class Records:
             file.write(json.dumps(row) + "\n")
         shown = {name: round(s, 3) for name, s in scores.items() if isinstance(s, float)}
         print(*task, f"{seconds:.1f} s", shown, flush=True)
+
+
+def records(options: argparse.Namespace) -> Records:
+    """Return what a benchmark called `options.name` has measured with `options.settings`."""
+    return Records(options.output / f"{options.name}.jsonl", options.settings)
+
+
+def settings_of(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
+    """Return all that a result depends on, but for its own task."""
+    weights = options.weights.name if options.weights else "from scratch"
+    return {"setting": options.setting, "weights": weights, **more}

@@ -1,4 +1,4 @@
-"""The runs of ``benchmarks/semi_supervised.py``: learn from few masks, score, and write down.
+"""The runs of ``benchmarks.semi_supervised``: learn from few masks, score, and write down.
 
 A module of its own, so that worker processes keep the data that they read.
 """
@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import real_sets
-from records import Records
 from segclf_plugins.pseudo_labelers import (
     BoostedLabeler,
     GradCAMLabeler,
@@ -22,11 +20,13 @@ from segclf_plugins.pseudo_labelers import (
     SelfTrainingLabeler,
 )
 from segclf_plugins.pseudo_labelers.irnet_boundaries import IRNetBoundaries
-from semi_supervised_settings import CLASSIFICATION, WALK_THRESHOLDS, schedule, settings_of
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
 
 import segclf
+from benchmarks.semi_supervised.settings import CLASSIFICATION, WALK_THRESHOLDS, schedule
+from benchmarks.shared.real_sets import draw, load_rgb
+from benchmarks.shared.records import records
 from segclf import (
     CrossTeachingSegmenter,
     DistilledSegmenter,
@@ -46,7 +46,7 @@ SHARED = ("classifier", "irnet, labels alone", "PiCIE, no masks")
 
 def run_shared(name: str, seed: int, tasks: list[Task], options: argparse.Namespace) -> None:
     """Do what needs no mask: a classifier and IRNet from labels, and clusters."""
-    data = load(options.data / name, options.setting["size"], options.setting["test_cap"])
+    data = load_rgb(options.data / name, options.setting["size"], options.setting["test_cap"])
     train = training_images(data, seed, options)
     does = dict(zip(SHARED, (classify, walk, cluster), strict=True))
     for task in tasks:
@@ -56,7 +56,7 @@ def run_shared(name: str, seed: int, tasks: list[Task], options: argparse.Namesp
 def run_chain(tasks: list[Task], options: argparse.Namespace) -> None:
     """Do all methods with the same masks, one after the other."""
     name, seed, _, fraction, _ = tasks[0]
-    data = load(options.data / name, options.setting["size"], options.setting["test_cap"])
+    data = load_rgb(options.data / name, options.setting["size"], options.setting["test_cap"])
     train = training_images(data, seed, options)
     known = np.isin(train, drawn(data, train, fraction, seed))
     cell = Cell(data, train, known, name, seed, options)
@@ -311,14 +311,14 @@ def drawn_iou(truth: list[np.ndarray], masks: np.ndarray) -> float:
 
 def training_images(data: dict[str, Any], seed: int, options: argparse.Namespace) -> np.ndarray:
     n_train = int((data["split"] == "train").sum())
-    return real_sets.draw(data, min(1.0, options.setting["cap"] / n_train), seed)
+    return draw(data, min(1.0, options.setting["cap"] / n_train), seed)
 
 
 def drawn(data: dict[str, Any], train: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Draw images with a mask; with one seed, those of a smaller fraction are among them."""
     inside = {**data, "split": np.full(len(data["split"]), "left out")}
     inside["split"][train] = "train"
-    return real_sets.draw(inside, fraction, seed)
+    return draw(inside, fraction, seed)
 
 
 def measured(task: Task, options: argparse.Namespace, run: Callable[[], dict[str, Any]]) -> None:
@@ -327,16 +327,7 @@ def measured(task: Task, options: argparse.Namespace, run: Callable[[], dict[str
     records(options).write(task, scores, time.process_time() - started)
 
 
-def records(options: argparse.Namespace) -> Records:
-    return Records(options.output / f"{options.name}.jsonl", settings_of(options))
-
-
 def weak_file(name: str, seed: int, what: str, options: argparse.Namespace) -> Path:
     folder = options.work / records(options).run
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}-{seed}-{what}.{'npz' if what == 'irnet' else 'safetensors'}"
-
-
-@functools.lru_cache(maxsize=1)
-def load(folder: Path, size: int, test_cap: int | None) -> dict[str, Any]:
-    return real_sets.load_rgb(folder, size, test_cap)

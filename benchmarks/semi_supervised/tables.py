@@ -1,11 +1,12 @@
-"""The report of ``benchmarks/semi_supervised.py``, as Markdown."""
+"""The report of ``benchmarks.semi_supervised``, as Markdown."""
 
 import json
 from typing import Any
 
 import numpy as np
-from markdown import NONE, line, mean_and_spread, ordered, rule
-from semi_supervised_runs import MASKS, SHARED
+
+from benchmarks.semi_supervised.runs import MASKS, SHARED
+from benchmarks.shared.markdown import NONE, line, mean_and_spread, ordered, rule
 
 Row = dict[str, Any]
 PARAMETER = {"distilled": "temperature {}"}  # of others it is the probability of an expert's mask

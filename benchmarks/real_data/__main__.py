@@ -6,7 +6,7 @@ number of steps, augmentation and schedule; trivial baselines stand beside them.
 holds three sets, 10 % and 100 % of the training images (from scratch only 10 %), 3 seeds, images of
 96 x 96 and 180 steps of 16, and ends in an hour on 2 cores; the full one needs a GPU.
 
-    python benchmarks/real_data.py --data FOLDER --preset small --jobs 2
+    python -m benchmarks.real_data --data FOLDER --preset small --jobs 2
 """
 
 import argparse
@@ -14,17 +14,17 @@ import copy
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import joblib
 import numpy as np
-from machine import describe_machine
-from real_sets import draw, load
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.markdown import mean_over_seeds
+from benchmarks.shared.real_sets import draw, load
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
 from segclf.metrics import confidence_interval
 
@@ -203,11 +203,6 @@ def row_of(what: list[Any], labels: Any, scores: np.ndarray, groups: Any, second
     ]
     cells = [f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high in numbers]
     return "| " + " | ".join([*map(str, what), *cells, f"{seconds:.0f}"]) + " |"
-
-
-def mean_over_seeds(score: Callable[..., float]) -> Callable[..., float]:
-    """Return the mean of a score over the seeds, so that an interval draws groups for all."""
-    return lambda y, s: float(np.mean([score(y, column) for column in s.T]))
 
 
 def rows_of_this_run(log: Path, options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """What does our loop cost beside a loop by hand, skorch, and the usual tutorial script?
 
-    python benchmarks/loop_overhead.py            # all three parts
-    python benchmarks/loop_overhead.py batch      # per-batch overhead, with a linear network
-    python benchmarks/loop_overhead.py fit        # a whole fit of a U-Net against a loop by hand
-    python benchmarks/loop_overhead.py tutorial   # images per second against a tutorial script
+    python -m benchmarks.loop_overhead            # all three parts
+    python -m benchmarks.loop_overhead batch      # per-batch overhead, with a linear network
+    python -m benchmarks.loop_overhead fit        # a whole fit of a U-Net against a loop by hand
+    python -m benchmarks.loop_overhead tutorial   # images per second against a tutorial script
 
 All sides take turns, and what counts is the median over the rounds of the ratio within a round,
 with quartiles: by the clock, and in processor time, which says more on a busy machine.
@@ -17,10 +17,10 @@ from statistics import mean
 from typing import Any
 
 import torch
-from loop_overhead_sides import BatchSides, FitSides, TutorialSides
-from machine import describe_machine
-from turns import Seconds, markdown, quotients, spread, take_turns, timed
 
+from benchmarks.loop_overhead.sides import BatchSides, FitSides, TutorialSides
+from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.turns import Seconds, markdown, quotients, spread, take_turns, timed
 from segclf.training import choose_threads
 
 PARTS = ("batch", "fit", "tutorial")

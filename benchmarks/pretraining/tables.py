@@ -1,12 +1,13 @@
-"""The report of ``benchmarks/pretraining.py``, as Markdown."""
+"""The report of ``benchmarks.pretraining``, as Markdown."""
 
 import json
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from markdown import NONE, line, mean_and_spread, ordered, rule
-from pretraining_runs import LABEL_TASKS
+
+from benchmarks.pretraining.runs import LABEL_TASKS
+from benchmarks.shared.markdown import NONE, line, mean_and_spread, ordered, rule
 
 Row = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""The tables of ``benchmarks/robustness.py`` on real images, in Markdown."""
+"""The tables of ``benchmarks.robustness`` on real images, in Markdown."""
 
 import json
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from typing import Any
 
 import joblib
 import numpy as np
-from markdown import NONE, line, ordered, rule
-from robustness_runs import CLASSIFICATION, FRAMINGS
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.robustness.runs import CLASSIFICATION, FRAMINGS
+from benchmarks.shared.markdown import NONE, line, ordered, rule
 from segclf.metrics import auroc_by_attribute, confidence_interval
 
 Row = dict[str, Any]

@@ -5,6 +5,7 @@ Splits keep groups (patients, near-duplicates) together.
 """
 
 import csv
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,12 @@ def load(folder: Path, size: int) -> dict[str, Any]:
     }
 
 
+@functools.lru_cache(maxsize=1)
 def load_rgb(folder: Path, size: int, test_cap: int | None = None) -> dict[str, Any]:
-    """Read a set with images in RGB; keep the first images of the test split only, if told so."""
+    """Read a set with images in RGB; keep the first `test_cap` images of the test split.
+
+    The last one stays in memory, for the next task on it in this process.
+    """
     data = load(folder, size)
     data["images"] = np.ascontiguousarray(data["images"][..., ::-1])
     test = np.flatnonzero(data["split"] == "test")

@@ -1,6 +1,6 @@
 """Does what comes along with a finding mislead? On shapes, and by a mark in real images.
 
-Shapes: all panels of the S4C paper's Figure 5, by ``benchmarks/synthetic.py``, which says how.
+Shapes: all panels of the S4C paper's Figure 5, by ``benchmarks.synthetic``, which says how.
 
 Mark: most pneumothoraces of CANDID come with a chest tube; where the tube misleads (a pneumothorax
 without, or a tube alone) the paper's classifier has an AUROC of .58, segmentation .84 (S4C, section
@@ -11,7 +11,7 @@ is scored with the bar and without, so that no other difference counts: AUROC wh
 in training, where there is none, and where it misleads (robust AUROC); what is called, and in which
 place (strict recall).
 
-    python benchmarks/robustness.py --data FOLDER --weights mobilenet_v2-b0353104.pth --jobs 2
+    python -m benchmarks.robustness --data FOLDER --weights mobilenet_v2-b0353104.pth --jobs 2
 
 The small setting ends in half an hour on 2 cores; ``--setting large --jobs 1`` needs a GPU. A run
 that ended early resumes; ``--smoke`` goes through everything with next to no training.
@@ -23,11 +23,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import joblib
-import synthetic_runs
-from machine import describe_machine
-from robustness_runs import FRAMINGS, SETTINGS, records, run, settings_of
-from robustness_tables import make_report
-from synthetic_tables import draw, tables
+
+from benchmarks.robustness.runs import FRAMINGS, RATES, SETTINGS, TRAINING, run
+from benchmarks.robustness.tables import make_report
+from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.records import records, settings_of
+from benchmarks.synthetic import runs as synthetic_runs
+from benchmarks.synthetic.tables import draw, tables
 
 PARTS = ("shapes", "mark")
 
@@ -52,7 +54,7 @@ def shapes(options: argparse.Namespace) -> str:
 
 
 def real_images(options: argparse.Namespace) -> str:
-    print(f"{json.dumps(settings_of(options))}\n", flush=True)
+    print(f"{json.dumps(options.settings)}\n", flush=True)
     tasks = [
         (name, share, seed, framing)
         for name in options.sets
@@ -65,7 +67,7 @@ def real_images(options: argparse.Namespace) -> str:
         joblib.delayed(run)(task, options) for task in tasks if task not in done
     )
     rows = {tuple(row["task"]): row for row in records(options).rows()}
-    report = make_report([rows[task] for task in tasks], settings_of(options), options.jobs)
+    report = make_report([rows[task] for task in tasks], options.settings, options.jobs)
     return f"## A mark in real images\n\n{report}"
 
 
@@ -90,6 +92,7 @@ def parse_arguments() -> argparse.Namespace:
     options.setting = SETTINGS["smoke" if options.smoke else options.setting]
     if options.smoke:
         options.sets, options.seeds, options.shares = options.sets[-1:], [0], [0.9]
+    options.settings = settings_of(options, training=TRAINING, rates=RATES, test_on=options.test_on)
     return options
 
 

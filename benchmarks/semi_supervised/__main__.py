@@ -8,7 +8,7 @@ with the weight of S4MI and that of Luo et al., and distillation at CheXseg's te
 Foreground IoU on the test split, and the AUROC of the labels that Algorithm 2 of S4C reads off the
 masks (S4C, Figure 7). On one set p runs over all values of CheXseg (MIDL version, Table 1).
 
-    python benchmarks/semi_supervised.py --data FOLDER --weights mobilenet_v2-b0353104.pth --jobs 2
+    python -m benchmarks.semi_supervised --data FOLDER --weights mobilenet_v2-b0353104.pth --jobs 2
 
 Equal budgets: every training that ends in a network which is tested takes as many steps of as many
 images. What it rests on, a teacher or a classifier, takes as many again, which is why masks alone
@@ -24,10 +24,18 @@ from collections import defaultdict
 from pathlib import Path
 
 import joblib
-from machine import describe_machine
-from semi_supervised_runs import MASKS, SHARED, Task, records, run_chain, run_shared
-from semi_supervised_settings import CHEXSEG_PROBABILITIES, SETTINGS, settings_of
-from semi_supervised_tables import make_report
+
+from benchmarks.semi_supervised.runs import MASKS, SHARED, Task, run_chain, run_shared
+from benchmarks.semi_supervised.settings import (
+    CHEXSEG_PROBABILITIES,
+    CLASSIFICATION,
+    SETTINGS,
+    TRAINING,
+    WALK_THRESHOLDS,
+)
+from benchmarks.semi_supervised.tables import make_report
+from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.records import records, settings_of
 
 FRACTIONS = (0.05, 0.1, 0.25, 0.5)
 METHODS: tuple[tuple[str, float | None], ...] = (
@@ -45,7 +53,7 @@ METHODS: tuple[tuple[str, float | None], ...] = (
 def main() -> None:
     options = parse_arguments()
     machine = describe_machine()
-    print(f"{machine}\n{json.dumps(settings_of(options))}\n", flush=True)
+    print(f"{machine}\n{json.dumps(options.settings)}\n", flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
     tasks = make_tasks(options)
     done = {tuple(row["task"]) for row in records(options).rows()}
@@ -61,7 +69,7 @@ def main() -> None:
     rows = {tuple(row["task"]): row for row in records(options).rows()}
     report = make_report(
         [rows[task] for task in tasks],
-        settings_of(options),
+        options.settings,
         f"{machine}, {options.jobs} at a time",
         sweep=(options.sweep_set, options.sweep_fraction),
     )
@@ -110,6 +118,9 @@ def parse_arguments() -> argparse.Namespace:
     options = parser.parse_args()
     options.setting = SETTINGS["smoke" if options.smoke else options.setting]
     options.seeds = options.seeds or ([0] if options.smoke else [0, 1, 2])
+    options.settings = settings_of(
+        options, training=TRAINING, classification=CLASSIFICATION, walk_thresholds=WALK_THRESHOLDS
+    )
     return options
 
 

@@ -15,9 +15,9 @@ and needs a GPU. In both the last weights count, not those of the best validatio
 paper; its number of updates is not known. Every setting is printed, and any can be changed.
 
 Scores are written to OUTPUT/synthetic.jsonl as they come; a run with the same settings resumes.
-benchmarks/robustness.py runs all panels.
+``benchmarks.robustness`` runs all panels.
 
-Run: python benchmarks/synthetic.py [--preset small|full] [--jobs 2] [--output results]
+Run: python -m benchmarks.synthetic [--preset small|full] [--jobs 2] [--output results]
 """
 
 import argparse
@@ -25,9 +25,9 @@ import json
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-from machine import describe_machine
-from synthetic_runs import PANELS, PRESETS, Settings, measure
-from synthetic_tables import draw, tables
+from benchmarks.shared.machine import describe_machine
+from benchmarks.synthetic.runs import PANELS, PRESETS, Settings, measure
+from benchmarks.synthetic.tables import draw, tables
 
 
 def main() -> None:

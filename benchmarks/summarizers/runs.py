@@ -1,4 +1,4 @@
-"""The runs of ``benchmarks/summarizers.py``: train, score, and write down.
+"""The runs of ``benchmarks.summarizers``: train, score, and write down.
 
 A module of its own, so that worker processes keep the data that they read.
 """
@@ -7,15 +7,14 @@ import argparse
 import functools
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import real_sets
-from records import Records
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from benchmarks.shared.real_sets import draw, load_rgb
+from benchmarks.shared.records import records
 from segclf import (
     ImageClassifier,
     MultitaskClassifier,
@@ -79,8 +78,8 @@ def run_cell(tasks: list[Task], options: argparse.Namespace) -> None:
     """Do all methods on the same images, one after the other."""
     name, fraction, seed, _ = tasks[0]
     setting = options.setting
-    data = load(options.data / name, setting["size"], setting["test_cap"])
-    cell = Cell(data, real_sets.draw(data, fraction, seed), seed, options)
+    data = load_rgb(options.data / name, setting["size"], setting["test_cap"])
+    cell = Cell(data, draw(data, fraction, seed), seed, options)
     if tasks[0][3] in SUMMARIZERS:
         _ = cell.segmenter  # was measured before, and is no summarizer's to pay for
     for task in tasks:
@@ -175,23 +174,3 @@ class Cell:
 
     def masks_of(self, indices: Any) -> list[Any]:
         return [self.data["masks"][i] for i in indices]
-
-
-def records(options: argparse.Namespace) -> Records:
-    return Records(options.output / f"{options.name}.jsonl", settings_of(options))
-
-
-def settings_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Return all that a result depends on, but for its own task."""
-    return {
-        "setting": options.setting,
-        "recipe": options.recipe,
-        "summarizers": SUMMARIZERS,
-        "weights": options.weights.name if options.weights else "from scratch",
-        "test_on": options.test_on,
-    }
-
-
-@functools.lru_cache(maxsize=1)
-def load(folder: Path, size: int, test_cap: int | None) -> dict[str, Any]:
-    return real_sets.load_rgb(folder, size, test_cap)

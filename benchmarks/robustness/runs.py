@@ -1,20 +1,18 @@
-"""The runs of ``benchmarks/robustness.py`` on real images: plant a mark, train, and score.
+"""The runs of ``benchmarks.robustness`` on real images: plant a mark, train, and score.
 
 A module of its own, so that worker processes keep the data that they read.
 """
 
 import argparse
-import functools
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import real_sets
-from records import Records
 from segclf_plugins.pseudo_labelers import GradCAMLabeler
 from sklearn.frozen import FrozenEstimator
 
+from benchmarks.shared.real_sets import draw, load_rgb
+from benchmarks.shared.records import records
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
 from segclf.metrics import auroc_by_attribute, strict_hits
 
@@ -65,8 +63,8 @@ def run(task: Task, options: argparse.Namespace) -> None:
     """Train on images of which some are marked; score test images with the mark and without."""
     name, share, seed, framing = task
     started = time.process_time()
-    data = load(options.data / name, options.setting["size"], options.setting["test_cap"])
-    train = real_sets.draw(data, 1.0, seed)
+    data = load_rgb(options.data / name, options.setting["size"], options.setting["test_cap"])
+    train = draw(data, 1.0, seed)
     chosen = marked(data["labels"][train], share, seed)
     images = np.where(
         chosen[:, None, None, None], painted(data["images"][train]), data["images"][train]
@@ -180,23 +178,3 @@ def regions(model: Any, images: np.ndarray, options: argparse.Namespace) -> Any:
     )
     shown = np.ones(len(images), dtype=int)
     return np.maximum(labeler.fit(images, labels=shown).predict(images, labels=shown), 0)
-
-
-def records(options: argparse.Namespace) -> Records:
-    return Records(options.output / f"{options.name}.jsonl", settings_of(options))
-
-
-def settings_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Return all that a result depends on, but for its own task."""
-    return {
-        "setting": options.setting,
-        "training": TRAINING,
-        "rates": RATES,
-        "weights": options.weights.name if options.weights else "from scratch",
-        "test_on": options.test_on,
-    }
-
-
-@functools.lru_cache(maxsize=1)
-def load(folder: Path, size: int, test_cap: int | None) -> dict[str, Any]:
-    return real_sets.load_rgb(folder, size, test_cap)

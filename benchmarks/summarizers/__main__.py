@@ -7,7 +7,7 @@ and all summarizers read what it says of the same images. The segmenter, Multita
 ImageClassifier have the same encoder and take as many steps, with one recipe; a summarizer that
 trains a network takes as many steps again, after the segmenter's.
 
-    python benchmarks/summarizers.py --data FOLDER --weights mobilenet_v2.pth --jobs 2
+    python -m benchmarks.summarizers --data FOLDER --weights mobilenet_v2.pth --jobs 2
 
 The small setting ends in an hour on 2 cores; ``--setting large --jobs 1`` needs a GPU. A run that
 ended early resumes; ``--smoke`` goes through everything with next to no training.
@@ -20,22 +20,21 @@ from typing import Any
 
 import joblib
 import numpy as np
-from machine import describe_machine
-from markdown import line, mean_and_spread, ordered, rule
-from real_data import mean_over_seeds
 from sklearn.metrics import roc_auc_score
-from summarizers_runs import (
+
+from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.markdown import line, mean_and_spread, mean_over_seeds, ordered, rule
+from benchmarks.shared.records import records, settings_of
+from benchmarks.summarizers.runs import (
     METHODS,
     PLAIN,
     RECIPE,
     SEGMENTER,
     SETTINGS,
+    SUMMARIZERS,
     Task,
-    records,
     run_cell,
-    settings_of,
 )
-
 from segclf.metrics import confidence_interval
 
 Row = dict[str, Any]
@@ -45,7 +44,7 @@ N_RESAMPLES = 500
 def main() -> None:
     options = parse_arguments()
     machine = describe_machine()
-    print(f"{machine}\n{json.dumps(settings_of(options))}\n", flush=True)
+    print(f"{machine}\n{json.dumps(options.settings)}\n", flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
     cells = [
         [(name, fraction, seed, method) for method in options.methods]
@@ -156,6 +155,9 @@ def parse_arguments() -> argparse.Namespace:
     options.setting = SETTINGS["smoke" if options.smoke else options.setting] | changes
     if options.smoke:
         options.sets, options.fractions, options.seeds = options.sets[:1], [0.1], [0]
+    options.settings = settings_of(
+        options, recipe=options.recipe, summarizers=SUMMARIZERS, test_on=options.test_on
+    )
     return options
 
 

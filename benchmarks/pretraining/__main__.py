@@ -9,7 +9,7 @@ the threshold is the object (polarity) is chosen on the fewest masks that a fine
 Classification: macro F1 with 10 % of the labels of two sets, by a linear probe and by fine-tuning,
 after CASS, after DINO and from scratch, for a transformer and for a convolutional network.
 
-    python benchmarks/pretraining.py --data FOLDER --jobs 2
+    python -m benchmarks.pretraining --data FOLDER --jobs 2
 
 Every method draws as many images in pretraining, in batches of one size and by one optimizer; every
 fine-tuning takes as many steps. What a pretraining learned is saved and handed on to all
@@ -26,16 +26,18 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-from machine import describe_machine
-from pretraining_runs import LABEL_TASKS, Task, records, run_chain, settings_of
-from pretraining_settings import PRETRAINERS, SETTINGS, VIT_ONLY
-from pretraining_tables import make_report
+
+from benchmarks.pretraining.runs import LABEL_TASKS, Task, run_chain
+from benchmarks.pretraining.settings import PRETRAINERS, SETTINGS, VIT_ONLY, settings_of
+from benchmarks.pretraining.tables import make_report
+from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.records import records
 
 
 def main() -> None:
     options = parse_arguments()
     machine = describe_machine()
-    print(f"{machine}\n{json.dumps(settings_of(options))}\n", flush=True)
+    print(f"{machine}\n{json.dumps(options.settings)}\n", flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
     done = {tuple(row["task"]) for row in records(options).rows()}
     tasks = make_tasks(options)
@@ -47,7 +49,7 @@ def main() -> None:
         joblib.delayed(run_chain)(chain, options) for chain in chains.values()
     )
     report = make_report(
-        sorted_rows(tasks, options), settings_of(options), f"{machine}, {options.jobs} at a time"
+        sorted_rows(tasks, options), options.settings, f"{machine}, {options.jobs} at a time"
     )
     (options.output / f"{options.name}.md").write_text(report)
     print(report)
@@ -117,7 +119,7 @@ def parse_arguments() -> argparse.Namespace:
     options.seeds = options.seeds or ([0] if options.smoke else [0, 1, 2])
     options.test_cap = 24 if options.smoke else None
     options.parts = {"vit": options.setting["vit"], "cnn": options.setting["cnn"]}
-    options.log = options.output / f"{options.name}.jsonl"
+    options.settings = settings_of(options)
     return options
 
 

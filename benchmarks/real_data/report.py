@@ -1,9 +1,9 @@
 """The report of a real data set: train a small model for minutes, and write what it does.
 
-    python benchmarks/real_report.py --data FOLDER/busi --weights mobilenet_v2.pth --out report.html
+    python -m benchmarks.real_data.report --data FOLDER/busi --weights mobilenet_v2.pth
 
-The folder is one of those that `real_data.py` reads. Trained on the training split, reported on the
-others; `--weights` may be left out, the encoder then starts from scratch.
+The folder is one of those that `benchmarks.real_data` reads. Trained on the training split,
+reported on the others; `--weights` may be left out, the encoder then starts from scratch.
 """
 
 import argparse

@@ -1,10 +1,11 @@
-"""The settings of ``benchmarks/pretraining.py``: networks, budgets, and what each method gets."""
+"""The settings of ``benchmarks.pretraining``: networks, budgets, and what each method gets."""
 
+import argparse
 from typing import Any
 
-from mini_vit import MINI_VIT
 from sklearn.base import BaseEstimator
 
+from benchmarks.pretraining.mini_vit import MINI_VIT
 from segclf import (
     BYOLPretrainer,
     CASSPretrainer,
@@ -159,4 +160,19 @@ def fine_tuning(setting: dict[str, Any], *, n_images: int, seed: int) -> dict[st
         "max_epochs": max(1, round(setting["steps"] / -(-n_images // setting["batch"]))),
         "n_threads": setting["n_threads"],
         "random_state": seed,
+    }
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return all that a result depends on, but for its own task."""
+    return {
+        "segmenter": options.segmenter,
+        "setting": options.setting,
+        "fewest_masks": min(options.fractions),
+        "label_fraction": options.label_fraction,
+        "test_cap": options.test_cap,
+        "pretraining": PRETRAINING,
+        "fine_tuning": FINE_TUNING,
+        "segmentation": SEGMENTER,
+        "classification": CLASSIFIER,
     }

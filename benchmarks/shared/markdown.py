@@ -1,6 +1,6 @@
 """Tables of means and spreads, in Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -27,3 +27,8 @@ def mean_and_spread(numbers: list[float], sign: str = "") -> str:
 def ordered(items: Iterable[Any]) -> list[Any]:
     """Return items once each, in the order of their first coming."""
     return list(dict.fromkeys(items))
+
+
+def mean_over_seeds(score: Callable[..., float]) -> Callable[..., float]:
+    """Return the mean of a score over the seeds, so that an interval draws groups for all."""
+    return lambda y, s: float(np.mean([score(y, column) for column in s.T]))

@@ -1,0 +1,1 @@
+"""Segmentation against classification on real images."""

@@ -1,0 +1,1 @@
+"""What several benchmarks use: machine, tables, records, turns, real data sets."""

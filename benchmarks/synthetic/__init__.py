@@ -1,0 +1,1 @@
+"""The S4C paper's Figure 5."""
