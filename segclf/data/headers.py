@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
-from PIL import JpegImagePlugin, TiffImagePlugin
+from PIL import Image, JpegImagePlugin, TiffImagePlugin
 
 __all__ = ["MAX_PIXELS", "Header", "read_header"]
 
@@ -25,7 +27,7 @@ class Header(NamedTuple):
     format : {"PNG", "JPEG", "TIFF"}
         By the first bytes, not by the name.
     height, width : int
-        As shown, that is after the orientation of a JPEG or TIFF is applied.
+        As shown, that is after the orientation is applied.
     n_channels : {1, 3}
         Without alpha.
     bits : int
@@ -36,6 +38,8 @@ class Header(NamedTuple):
         EXIF orientation, 1 to 8.
     opencv : bool
         True where only OpenCV keeps every bit: 16 bit colour and the rarer types of TIFF.
+    white_is_zero : bool
+        True for a gray TIFF that stores white as 0.
     """
 
     format: Literal["PNG", "JPEG", "TIFF"]
@@ -46,6 +50,7 @@ class Header(NamedTuple):
     dtype: np.dtype[Any] = np.dtype(np.uint8)
     orientation: int = 1
     opencv: bool = False
+    white_is_zero: bool = False
 
 
 def read_header(file: IO[bytes]) -> Header:
@@ -63,7 +68,7 @@ def read_header(file: IO[bytes]) -> Header:
     Raises
     ------
     ValueError
-        For another format, an unsupported kind of one, more than one page, or more than
+        For another format, an unsupported kind of one, more than one page or frame, or more than
         `MAX_PIXELS` pixels. Damaged files may raise anything; `segclf.data.readers` sorts it out.
     """
     file.seek(0)
@@ -98,23 +103,58 @@ def _png(file: IO[bytes]) -> Header:
     width, height, bits, kind = struct.unpack(">IIBB", start[16:26])
     gray = kind in (0, 4)
     dtype = np.dtype(np.uint16 if bits == 16 else bool if bits == 1 and gray else np.uint8)
-    return Header(
-        "PNG", height, width, 1 if gray else 3, bits, dtype, opencv=bits == 16 and kind != 0
-    )
+    only_opencv = bits == 16 and kind != 0
+    _check_png_frames(file)
+    orientation = _exif_orientation(partial(_png_exif, file))
+    size = _oriented(height, width, orientation)
+    return Header("PNG", *size, 1 if gray else 3, bits, dtype, orientation, only_opencv)
+
+
+def _png_exif(file: IO[bytes]) -> Image.Exif:
+    exif = Image.Exif()
+    for kind, length in _png_chunks(file):
+        if kind == b"eXIf":
+            exif.load(file.read(length))
+    return exif
+
+
+def _check_png_frames(file: IO[bytes]) -> None:
+    """Refuse an animation, whose first frame is the still picture or comes after it."""
+    frames, still = 0, 1
+    for kind, _ in _png_chunks(file):
+        if kind == b"acTL":
+            frames = int.from_bytes(file.read(4), "big")
+        elif kind == b"fcTL":
+            still = 0
+    if frames + still > 1:
+        raise ValueError(f"it holds {frames + still} frames; save each as a file of its own")
+
+
+def _png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield name and length of each chunk before the pixels, with the file at its first byte."""
+    position = 8
+    while True:
+        file.seek(position)
+        start = file.read(8)
+        if len(start) < 8 or start[4:] == b"IDAT":
+            return
+        length = int.from_bytes(start[:4], "big")
+        yield start[4:], length
+        position += 12 + length
 
 
 def _jpeg(file: IO[bytes]) -> Header:
     image = JpegImagePlugin.JpegImageFile(file)
-    orientation = _orientation(_exif_orientation(image))
+    orientation = _exif_orientation(image.getexif)
     height, width = _oriented(image.height, image.width, orientation)
     return Header("JPEG", height, width, 1 if image.mode == "L" else 3, orientation=orientation)
 
 
-def _exif_orientation(image: JpegImagePlugin.JpegImageFile) -> object:
+def _exif_orientation(read: Callable[[], Image.Exif]) -> int:
     try:
-        return image.getexif().get(_EXIF_ORIENTATION)
+        return _orientation(read().get(_EXIF_ORIENTATION))
     except Exception:  # damaged metadata must not cost the picture, as in any viewer
-        return None
+        return 1
 
 
 def _tiff(file: IO[bytes]) -> Header:
@@ -124,16 +164,26 @@ def _tiff(file: IO[bytes]) -> Header:
     photometric, planar = int(tags.get(262, 1)), int(tags.get(284, 1))
     if photometric not in (0, 1, 2, 3, 5, 6):
         raise ValueError(f"its colours (TIFF photometric {photometric}) are not supported")
+    white_is_zero = photometric == 0
+    if white_is_zero and kind == "f":
+        raise ValueError(
+            "its values are floats with white as 0, and nothing says which value is black; save it "
+            "with black as 0 (TIFF photometric 1), or give arrays"
+        )
     pillow = (kind == "u" and bits in (1, 2, 4, 8)) or (
         samples == 1 and (kind, bits) in (("u", 16), ("f", 32))
     )
+    # Pillow knows 16 bit with 0 as white in one byte order alone
+    pillow = pillow and not (white_is_zero and bits == 16 and tags.prefix == b"MM")
     orientation = _orientation(tags.get(274))
     if not pillow:
         _check_opencv_tiff(kind, bits, samples, photometric, planar, orientation)
     gray = photometric in (0, 1)
     dtype = np.dtype(bool if bits == 1 and gray else f"{kind}{max(bits, 8) // 8}")
     size = _oriented(int(tags[257]), int(tags[256]), orientation)
-    return Header("TIFF", *size, 1 if gray else 3, bits, dtype, orientation, not pillow)
+    return Header(
+        "TIFF", *size, 1 if gray else 3, bits, dtype, orientation, not pillow, white_is_zero
+    )
 
 
 def _tiff_tags(file: IO[bytes]) -> TiffImagePlugin.ImageFileDirectory_v2:

@@ -23,15 +23,6 @@ _PLUGINS: dict[str, Any] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
 }
-_TRANSPOSITIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 # PNG and TIFF stretch 2 and 4 bit gray to 0..255 for showing; ids are what was stored.
 _STRETCH = {2: 85, 4: 17}
 
@@ -48,7 +39,8 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[Any]:
     array of shape (h, w, 1) or (h, w, 3)
         Gray or RGB, of the file's own type: bool for 1 bit gray, uint8, uint16, and what a TIFF
         holds (signed and float). Palettes become RGB, CMYK and YCbCr too; alpha is dropped. The
-        orientation of a JPEG or TIFF is applied, as viewers do.
+        orientation is applied, and of a TIFF with white as 0 the values are turned over, so that
+        bright is high in all files, as viewers do.
     """
     with open(path, "rb") as file:
         header = read_header(file)
@@ -56,6 +48,7 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[Any]:
             array = decode_by_opencv(file, header)
         else:
             array = _channels_of(_by_pillow(file, header))
+    array = _upright(_turned_over(array, header, shown=True), header)
     return _checked(array if array.ndim == 3 else array[..., None], header, header.n_channels)
 
 
@@ -86,8 +79,8 @@ def read_raster_mask(path: str | os.PathLike[str]) -> NDArray[Any]:
     Returns
     -------
     array of shape (h, w)
-        Gray values as stored (1 bit: 0 and 1; 2 bit: 0 to 3), or the indices into the palette, as
-        in the masks of Pascal VOC.
+        Gray values as stored (1 bit: 0 and 1; 2 bit: 0 to 3), also where white is 0, or the
+        indices into the palette, as in the masks of Pascal VOC. The orientation is applied.
 
     Raises
     ------
@@ -98,11 +91,14 @@ def read_raster_mask(path: str | os.PathLike[str]) -> NDArray[Any]:
         header = read_header(file)
         if header.format == "JPEG":
             raise ValueError("JPEG changes values, so it cannot hold a mask; use PNG or TIFF")
-        if not header.opencv:
-            return _checked(_ids_of(_by_pillow(file, header), header.bits), header, None)
-        if header.n_channels != 1 or header.format == "PNG":
-            raise ValueError("a mask is one channel of ids; this file has colour or alpha")
-        return _checked(decode_by_opencv(file, header), header, None)
+        if header.opencv:
+            array = _ids_by_opencv(file, header)
+        else:
+            array = _ids_of(_by_pillow(file, header))
+    array = _upright(_turned_over(array, header, shown=False), header)
+    if header.n_channels == 1 and header.bits in _STRETCH:
+        array //= np.uint8(_STRETCH[header.bits])
+    return _checked(array, header, None)
 
 
 def _checked(array: NDArray[Any], header: Header, n_channels: int | None) -> NDArray[Any]:
@@ -115,16 +111,29 @@ def _checked(array: NDArray[Any], header: Header, n_channels: int | None) -> NDA
     return array
 
 
+def _turned_over(array: NDArray[Any], header: Header, *, shown: bool) -> NDArray[Any]:
+    """Of a file with white as 0, return the values to be shown, or those that are stored."""
+    # both decoders turn 8 bits and less over, and nothing longer
+    already = array.dtype.itemsize == 1
+    return ~array if header.white_is_zero and already != shown else array
+
+
+def _upright(array: NDArray[Any], header: Header) -> NDArray[Any]:
+    """Apply the orientation; of a TIFF the decoders do."""
+    orientation = 1 if header.format == "TIFF" else header.orientation
+    if orientation == 1:
+        return array
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    array = array[::-1] if orientation in (3, 4, 7, 8) else array
+    array = array[:, ::-1] if orientation in (2, 3, 6, 7) else array
+    return np.ascontiguousarray(array)
+
+
 def _by_pillow(file: IO[bytes], header: Header) -> Image.Image:
-    """Decode, and turn it upright."""
     file.seek(0)
     image: Image.Image = _PLUGINS[header.format](file)
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise ValueError(f"it holds {frames} frames; save each as a file of its own")
     image.load()
-    if header.format == "JPEG" and header.orientation > 1:
-        return image.transpose(_TRANSPOSITIONS[header.orientation])
     return image
 
 
@@ -140,14 +149,18 @@ def _channels_of(image: Image.Image) -> NDArray[Any]:
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _ids_of(image: Image.Image, bits: int) -> NDArray[Any]:
-    if image.mode == "L":
-        return np.array(image) // np.uint8(_STRETCH.get(bits, 1))
-    if image.mode in ("1", "P", "F") or image.mode.startswith("I"):
+def _ids_of(image: Image.Image) -> NDArray[Any]:
+    if image.mode in ("1", "L", "P", "F") or image.mode.startswith("I"):
         return _integers_of(image)
     raise ValueError(
         f"a mask is one channel of ids; this file has colour or alpha (mode {image.mode})"
     )
+
+
+def _ids_by_opencv(file: IO[bytes], header: Header) -> NDArray[Any]:
+    if header.n_channels != 1 or header.format == "PNG":
+        raise ValueError("a mask is one channel of ids; this file has colour or alpha")
+    return decode_by_opencv(file, header)
 
 
 def _integers_of(image: Image.Image) -> NDArray[Any]:

@@ -62,15 +62,16 @@ def read_image(path: Path) -> NDArray[Any]:
     -------
     array of shape (h, w, c)
         Gray (c = 1) or RGB (c = 3) in the file's own type: bool (1 bit), uint8, uint16, and for
-        TIFF signed and float ones. Palettes, CMYK and YCbCr become RGB; alpha is dropped; the EXIF
-        orientation of JPEG and TIFF is applied.
+        TIFF signed and float ones. Palettes, CMYK and YCbCr become RGB; alpha is dropped; the
+        orientation is applied (of a PNG that in its eXIf chunk). Bright is high: a TIFF with white
+        as 0 is turned over.
 
     Raises
     ------
     OSError
         If the file cannot be opened.
     ValueError
-        If it is damaged, truncated, has several pages, more than
+        If it is damaged, truncated, has several pages or frames, more than
         `segclf.data.headers.MAX_PIXELS` pixels, or is of an unsupported kind.
     """
     return _guarded(find_reader(path).image, path)
@@ -107,7 +108,8 @@ def read_mask(path: Path) -> NDArray[Any]:
     Returns
     -------
     array of shape (h, w)
-        Gray values, or palette indices as in Pascal VOC.
+        Gray values as stored, whatever their polarity, or palette indices as in Pascal VOC. The
+        orientation is applied as to an image.
 
     Raises
     ------

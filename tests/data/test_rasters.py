@@ -133,11 +133,10 @@ def test_cmyk_becomes_rgb(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
-def test_orientation_is_applied(tmp_path, suffix, orientation):
+def test_orientation_of_jpeg_is_applied(tmp_path, orientation):
     stored = np.zeros((32, 48, 3), dtype=np.uint8)
     stored[:16, :16] = 255  # a white corner, top left as stored
-    path = tmp_path / f"image{suffix}"
+    path = tmp_path / "image.jpg"
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(stored).save(path, exif=exif)
@@ -203,11 +202,48 @@ def test_several_pages_are_refused(tmp_path):
             read(tmp_path / "image.tif")
 
 
-def test_animated_png_is_refused(tmp_path):
-    frames = [Image.new("L", (4, 3), value) for value in (1, 2)]
-    frames[0].save(tmp_path / "image.png", save_all=True, append_images=frames[1:])
-    with pytest.raises(ValueError, match=r"image\.png.*2 frames"):
-        read_image(tmp_path / "image.png")
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("kind", ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8"])
+def test_white_as_0_is_turned_over_in_images_and_kept_in_masks(tmp_path, order, kind):
+    ids = np.arange(12, dtype=order + kind).reshape(3, 4)
+    path = tmp_path / "white.tif"
+    path.write_bytes(gray_tiff(ids.tobytes(), ids, photometric=0))
+    assert_reads(path, ~ids.astype(kind)[..., None])
+    np.testing.assert_array_equal(read_mask(path), ids)
+    path.write_bytes(gray_tiff(ids.tobytes(), ids, photometric=1))
+    assert_reads(path, ids.astype(kind)[..., None])
+    np.testing.assert_array_equal(read_mask(path), ids)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_white_as_0_in_few_bits(tmp_path, bits):
+    ids = np.arange(2**bits, dtype=np.uint8)[None].repeat(8, axis=1)
+    path, shown = tmp_path / "white.tif", ids[..., None] * (255 // (2**bits - 1))
+    for photometric in (0, 1):
+        path.write_bytes(
+            gray_tiff(packed(ids, bits).tobytes(), ids, photometric=photometric, bits=bits)
+        )
+        np.testing.assert_array_equal(read_mask(path), ids)
+        expected = 255 - shown if photometric == 0 else shown
+        assert_reads(path, expected > 0 if bits == 1 else expected)
+
+
+@pytest.mark.parametrize("compression", ["group4", "tiff_lzw", "tiff_adobe_deflate"])
+def test_compressed_white_as_0(tmp_path, compression):
+    """As fax machines have it."""
+    array = random((9, 8), np.uint8) > 99
+    path = tmp_path / "fax.tif"
+    Image.fromarray(array).save(path, compression=compression, tiffinfo={262: 0})
+    assert_reads(path, array[..., None])
+    np.testing.assert_array_equal(read_mask(path), ~array)
+
+
+def test_floats_with_white_as_0_are_refused(tmp_path):
+    path = tmp_path / "white.tif"
+    path.write_bytes(gray_tiff(bytes(48), np.zeros((3, 4), np.float32), photometric=0))
+    for read in (read_image, read_size, read_mask):
+        with pytest.raises(ValueError, match=r"white\.tif.*floats with white as 0"):
+            read(path)
 
 
 def test_complex_tiff_is_refused(tmp_path):
@@ -232,14 +268,31 @@ def test_planar_16_bit_colour_is_refused(tmp_path):
         read_image(path)
 
 
-def gray_png(ids, bits):
-    """Write PNG by its specification, since Pillow does not write 2 or 4 bit gray."""
+def gray_tiff(data, array, *, photometric, bits=None):
+    """Write TIFF by its specification, since Pillow turns values over as it sees fit."""
+    order = ">" if array.dtype.byteorder == ">" else "<"
+    height, width = array.shape
+    bits = bits or 8 * array.dtype.itemsize
+    values = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 0, 277: 1}
+    values |= {278: height, 279: len(data), 339: 1 + "uif".index(array.dtype.kind)}
+    values[273] = 8 + 2 + 12 * len(values) + 4
+    entries = [struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in values.items()]
+    start = (b"MM\0*" if order == ">" else b"II*\0") + struct.pack(f"{order}I", 8)
+    return start + struct.pack(f"{order}H", len(values)) + b"".join(entries) + bytes(4) + data
+
+
+def packed(ids, bits):
+    """Put several pixels into each byte, the first one highest."""
     per_byte = 8 // bits
     padded = np.zeros((len(ids), -(-ids.shape[1] // per_byte) * per_byte), dtype=np.uint8)
     padded[:, : ids.shape[1]] = ids
     shifts = np.arange(per_byte)[::-1] * bits
-    packed = (padded.reshape(len(ids), -1, per_byte) << shifts).sum(axis=2).astype(np.uint8)
-    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    return (padded.reshape(len(ids), -1, per_byte) << shifts).sum(axis=2).astype(np.uint8)
+
+
+def gray_png(ids, bits):
+    """Write PNG by its specification, since Pillow does not write 2 or 4 bit gray."""
+    rows = b"".join(b"\0" + row.tobytes() for row in packed(ids, bits))
 
     def chunk(name, body):
         check = struct.pack(">I", zlib.crc32(name + body))
