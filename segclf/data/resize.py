@@ -10,12 +10,17 @@ Size = tuple[int, int]
 
 
 def resize_image(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
-    """Resize an image (h, w, c) to `size` (height, width): area means down, bilinear up."""
-    if image.shape[:2] == size:
-        return image
-    smaller = size[0] * size[1] < image.shape[0] * image.shape[1]
-    method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=method).reshape(*size, image.shape[2])
+    """Resize an image (h, w, c) to `size` (height, width), each axis by its own rule.
+
+    An axis that shrinks takes area means, one that grows is interpolated linearly, so that nothing
+    moves against a mask of `resize_mask`, and no thin line is skipped.
+    """
+    shrunk = (min(size[0], image.shape[0]), min(size[1], image.shape[1]))
+    if shrunk != image.shape[:2]:
+        image = _area_means(image, shrunk)
+    if size != shrunk:
+        image = _resized(image, size, cv2.INTER_LINEAR)
+    return image
 
 
 def resize_mask(mask: NDArray[Any], size: Size) -> NDArray[np.int64]:
@@ -26,3 +31,17 @@ def resize_mask(mask: NDArray[Any], size: Size) -> NDArray[np.int64]:
     )
     same = mask.shape[-2:] == size
     return np.asarray(mask if same else mask[..., rows[:, None], columns], dtype=np.int64)
+
+
+def _area_means(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+    n_channels = image.shape[2]
+    whole = image.shape[0] % size[0] == 0 and image.shape[1] % size[1] == 0
+    if whole or n_channels <= 4:
+        return _resized(image, size, cv2.INTER_AREA)
+    # OpenCV takes area means of four channels at most, but for whole factors
+    parts = [image[..., start : start + 4] for start in range(0, n_channels, 4)]
+    return np.concatenate([_resized(part, size, cv2.INTER_AREA) for part in parts], axis=2)
+
+
+def _resized(image: NDArray[np.float32], size: Size, method: int) -> NDArray[np.float32]:
+    return cv2.resize(image, size[::-1], interpolation=method).reshape(*size, image.shape[2])

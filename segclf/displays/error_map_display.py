@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from segclf.data import as_masks
+from segclf.data.resize import resize_image
 from segclf.displays.canvas import grid_of_axes, new_figure
 from segclf.displays.tiles import RIGHT_COLOR
 from segclf.metrics import group_by_area, subgroup_scores
@@ -184,6 +184,6 @@ def _error_maps(masks_true: Any, masks_pred: Any) -> tuple[NDArray[Any], NDArray
         both = np.stack([wrong & (predicted > 0), wrong & (true > 0)])
         errors: Any = both.reshape(2, -1, *true.shape[-2:]).any(axis=1)
         for number, error in enumerate(errors):
-            total[number] += cv2.resize(error * 1.0, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+            total[number] += resize_image((error * 1.0)[..., None], (CELLS, CELLS))[..., 0]
         n_known += 1
     return total[0] / max(n_known, 1), total[1] / max(n_known, 1)

@@ -58,3 +58,11 @@ def test_asks_an_estimator_and_draws_into_given_axes():
     assert display.figure_ is figure
     assert not display.false_negatives.any()
     assert all(row.estimate == 1 for row in display.recall if row.n)
+
+
+def test_a_thin_error_counts_in_images_wide_and_low():
+    """Their maps shrink along one side and grow along the other."""
+    true = np.zeros((1, 16, 320), dtype=int)
+    true[0, :, 4] = 1
+    display = ErrorMapDisplay.from_predictions([1], [0], true, 0 * true)
+    np.testing.assert_allclose(display.false_negatives.mean(), 1 / 320, rtol=1e-6)
