@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackContext, CallbackSupportMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from torch import Tensor
 
 from segclf.base.front_door import check_images
-from segclf.base.network_state import freeze, set_statistics, thaw
+from segclf.base.frozen_network import freeze
+from segclf.base.network_state import set_statistics, thaw
 from segclf.base.split import split_validation
 from segclf.data import Augmentation, Images, Loader, Samples, as_augmentation, as_views
 from segclf.objectives import Objective
@@ -100,6 +105,10 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     random_state: Any = None
     verbose: int = 0
 
+    # Attributes that hold what was learned as a network.
+    _networks: ClassVar[tuple[str, ...]] = ("network_",)
+    # Parameters that also decide predictions, in which changes after `fit` take effect.
+    _at_prediction: ClassVar[tuple[str, ...]] = ("batch_size", "device", "precision", "n_threads")
     # A method to which images without mask and label are worth something says True.
     _learns_from_unlabeled: ClassVar[bool] = False
 
@@ -246,29 +255,37 @@ class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         forward: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         """Return the images of `X`, and what the network says of them, batch by batch."""
+        self._check_at_prediction()
         images = check_images(self, X, image_shape=self.image_shape, reset=False)
         plan = PredictionPlan(
             batch_size=self.batch_size,
             image_size=self.image_size_,
             tile_size=tile_size,
             device=choose_device(self.device),
-            precision=self.precision_,
+            precision=self.precision_ if self.precision == "auto" else self.precision,
             n_threads=choose_threads(self.n_threads),
         )
         return images, predict_batches(self.network_, images, plan, activation, forward)
 
+    def _check_at_prediction(self) -> None:
+        """Check the parameters that may have been set since `fit`."""
+        names = [name for name in self._at_prediction if name in self._parameter_constraints]
+        validate_parameter_constraints(
+            {name: self._parameter_constraints[name] for name in names},
+            {name: getattr(self, name) for name in names},
+            caller_name=type(self).__name__,
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the state with the network as its recipe and numpy arrays."""
         state = dict(super().__getstate__())
-        if "network_" in state:
-            state["network_"] = freeze(state["network_"])
+        state |= {name: freeze(state[name]) for name in self._networks if name in state}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build the network of the state from its recipe and arrays."""
-        if "network_" in state:
-            state = {**state, "network_": thaw(state["network_"])}
-        super().__setstate__(state)
+        networks = {name: thaw(state[name]) for name in self._networks if name in state}
+        super().__setstate__({**state, **networks})
 
 
 def as_learned(history: list[dict[str, float]]) -> dict[str, Any]:

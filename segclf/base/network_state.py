@@ -1,4 +1,4 @@
-"""What the networks of an estimator know of its images, and how they travel as plain data."""
+"""What the networks of an estimator know of its images, and how they are made of plain data."""
 
 from typing import Any
 
@@ -29,19 +29,13 @@ def set_statistics(objective: Objective, samples: Samples) -> None:
             module.set_statistics(mean.float(), std.float())
 
 
-def freeze(network: Any) -> dict[str, Any]:
-    """Return a network as plain data: its recipe, and its tensors as arrays."""
-    # Predicting may change the order of a tensor in memory, which is no part of the state.
-    arrays = {
-        name: value.cpu().clone(memory_format=torch.contiguous_format).numpy()
-        for name, value in network.state_dict().items()
-    }
-    return {"recipe": network.recipe, "arrays": arrays}
-
-
 def thaw(frozen: dict[str, Any]) -> nn.Module:
     """Return the network of plain data that `freeze` made."""
     with torch.random.fork_rng(devices=[]):  # it is born random, and then filled in
         network = build(frozen["recipe"])
-    network.load_state_dict({n: torch.as_tensor(a) for n, a in frozen["arrays"].items()})
+    tensors = {name: torch.as_tensor(array) for name, array in frozen["arrays"].items()}
+    for name, own in network.state_dict(keep_vars=True).items():
+        if name in tensors and own.dtype != tensors[name].dtype:  # after .half() or .double()
+            own.data = own.data.to(tensors[name].dtype)
+    network.load_state_dict(tensors)
     return network.eval()

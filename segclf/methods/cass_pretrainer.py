@@ -44,7 +44,7 @@ class CASSPretrainer(Pretrainer):
         ImageNet's (S4MI, Figure 1).
     keep : {"cnn", "transformer", "both"}
         Which becomes `network_`: what `transform` embeds with, and what is handed on. Of both, the
-        next estimator takes the one that has its encoder.
+        next estimator takes the one that has its encoder. The other is gone after `fit`.
     n_outputs : int
         Length of the two outputs that are compared, each a linear layer on an embedding. 1000 in
         the public code, which compares ImageNet's class scores.

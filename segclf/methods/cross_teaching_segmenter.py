@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor, nn
+from torch import Tensor
 
 from segclf.base import Segmenter
 from segclf.data import Sampler, Samples, TwoStreamSampler
@@ -54,9 +54,9 @@ class CrossTeachingSegmenter(Segmenter):
         Local files of pretrained weights; None starts from scratch. The papers start the
         transformer from ImageNet's and the other from scratch (S4MI, section 4.2.1).
     predict_with : {"cnn", "transformer", "mean"}
-        Which becomes `network_`, what predicts and is handed on: the CNN as of Luo et al., to whom
-        the transformer is company in training; the transformer as of S4MI (section 3.2.1); or
-        both, by the mean of their probabilities.
+        Which is `network_`, what predicts and is handed on: the CNN as of Luo et al., to whom the
+        transformer is company in training; the transformer as of S4MI (section 3.2.1); or both, by
+        the mean of their probabilities. It may be set after `fit`, too.
     n_labeled : int or None
         How many images of a batch have a mask; the others have none. None is half of `batch_size`,
         the 8 + 8 of S4MI; its 15 + 1 is ``n_labeled=15`` (section 3.2.1).
@@ -68,6 +68,11 @@ class CrossTeachingSegmenter(Segmenter):
         for a constant one, as S4MI has it. 30,000 in the code of Luo et al., all of its training.
     label_weight : float
         Weight of the image-level term of labeled images without a mask, for each network.
+
+    Attributes
+    ----------
+    pair_ : nn.Module
+        Both networks, ``pair_.cnn`` and ``pair_.transformer``.
 
     Notes
     -----
@@ -129,6 +134,8 @@ class CrossTeachingSegmenter(Segmenter):
     schedule: Any = "cosine"
 
     _learns_from_unlabeled: ClassVar[bool] = True
+    _networks: ClassVar[tuple[str, ...]] = ("pair_",)
+    _at_prediction: ClassVar[tuple[str, ...]] = (*Segmenter._at_prediction, "predict_with")
     # By these names a pretrainer of two networks asks for them.
     _shared: ClassVar[tuple[str, ...]] = (
         *Segmenter._shared,
@@ -174,7 +181,6 @@ class CrossTeachingSegmenter(Segmenter):
                 self._network("transformer", samples),
                 multilabel=self.multilabel_,
             ),
-            predict_with=self.predict_with,
             consistency_weight=self.consistency_weight,
             ramp_up=self.ramp_up,
             label_weight=self.label_weight,
@@ -190,8 +196,18 @@ class CrossTeachingSegmenter(Segmenter):
             decoder_channels=getattr(self, f"{kind}_decoder_channels"),
         )
 
-    def _to_start(self, objective: Any) -> nn.Module:
-        return objective.pair
+    @property
+    def network_(self) -> Any:
+        """The network that predicts: one of the pair, or the pair."""
+        self._check_at_prediction()
+        return self.pair_ if self.predict_with == "mean" else getattr(self.pair_, self.predict_with)
+
+    @network_.setter
+    def network_(self, network: Any) -> None:
+        if isinstance(network, SegmentationPair) or self.predict_with == "mean":
+            self.pair_ = network
+        else:
+            setattr(self.pair_, self.predict_with, network)
 
     def _recipe(self, pretrainer: Any, network: Any) -> dict[str, Any]:
         kind = "transformer" if getattr(pretrainer, "encoder", None) == self.transformer else "cnn"
@@ -205,8 +221,6 @@ class CrossTeaching(Objective):
     ----------
     pair : SegmentationPair
         The two networks.
-    predict_with : {"cnn", "transformer", "mean"}
-        Which becomes `network`; "mean" is the pair.
     consistency_weight : float
         Weight of what the networks learn from each other.
     ramp_up : int or None
@@ -219,29 +233,20 @@ class CrossTeaching(Objective):
         self,
         pair: SegmentationPair,
         *,
-        predict_with: str,
         consistency_weight: float,
         ramp_up: int | None,
         label_weight: float,
     ) -> None:
         super().__init__()
-        self.pair = pair
-        self.predict_with = predict_with
+        self.network: SegmentationPair = pair
         self.consistency_weight = consistency_weight
         self.ramp_up = ramp_up
         self.label_weight = label_weight
 
-    @property
-    def network(self) -> nn.Module:  # type: ignore[override]
-        """What the estimator keeps: one of the two, or the pair."""
-        return (
-            self.pair if self.predict_with == "mean" else self.pair.get_submodule(self.predict_with)
-        )
-
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the terms "segmentation", "consistency" and perhaps "label" of each network."""
         mask, weight = batch["mask"], batch.get("weight")
-        scores = {name: network(batch["image"]) for name, network in self.pair.named_children()}
+        scores = {name: network(batch["image"]) for name, network in self.network.named_children()}
         consistency_weight = self.consistency_weight * risen(progress.step, self.ramp_up)
         terms = {}
         for learner, teacher in (("cnn", "transformer"), ("transformer", "cnn")):

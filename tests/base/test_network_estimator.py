@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from segclf import ImageClassifier, SupervisedSegmenter
+from segclf.base import network_estimator
 from segclf.base.network_estimator import choose_size, set_statistics
 from segclf.data import Samples, as_images
 from segclf.datasets import make_shapes
@@ -134,3 +135,37 @@ def test_memory_is_flat_over_files(tmp_path, monkeypatch, shapes):
         ahead.append(len(reads) - 4 * n_seen)
     assert len(reads) == 90
     assert max(ahead) <= 4
+
+
+@pytest.mark.parametrize("kind", [ImageClassifier, SupervisedSegmenter])
+def test_what_governs_prediction_may_be_set_after_fit(kind, shapes, monkeypatch):
+    settings = {"encoder": "tiny", "max_epochs": 1, "random_state": 0}
+    y = shapes.target if kind is ImageClassifier else shapes.masks
+    fitted = kind(**settings).fit(shapes.images, y)
+    changes = {"batch_size": 3, "device": "cpu", "precision": "bf16", "n_threads": 2}
+    if kind is SupervisedSegmenter:
+        changes["tile_size"] = 16
+    plans = []
+    predict = network_estimator.predict_batches
+    monkeypatch.setattr(
+        network_estimator,
+        "predict_batches",
+        lambda network, images, plan, *rest: (
+            plans.append(plan) or predict(network, images, plan, *rest)
+        ),
+    )
+    before = fitted.predict_proba(shapes.images)
+    after = fitted.set_params(**changes).predict_proba(shapes.images)
+    assert {name: getattr(plans[1], name) for name in changes if name != "device"} == {
+        name: value for name, value in changes.items() if name != "device"
+    }
+    assert not np.array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("batch_size", 0), ("precision", "fp64"), ("n_threads", 1.5)]
+)
+def test_nonsense_set_after_fit_is_refused(name, value, shapes):
+    fitted = classifier(max_epochs=1).fit(shapes.images, shapes.target)
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of ImageClassifier must be"):
+        fitted.set_params(**{name: value}).predict(shapes.images)

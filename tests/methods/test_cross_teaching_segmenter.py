@@ -12,6 +12,8 @@ from segclf import (
     SegmentationClassifier,
     SimSiamPretrainer,
     SupervisedSegmenter,
+    load,
+    save,
 )
 from segclf.data import MixingSampler, RedNormalizer
 from segclf.datasets import make_shapes
@@ -53,7 +55,6 @@ def networks(n_classes=3):
 
 def objective(n_classes=3, multilabel=False, **changes):
     settings = {
-        "predict_with": "cnn",
         "consistency_weight": 1.0,
         "ramp_up": None,
         "label_weight": 1.0,
@@ -102,7 +103,7 @@ def test_dice_is_that_of_monai():
 def test_terms_by_hand():
     trained, batch = objective(consistency_weight=0.1, ramp_up=30_000), mixed_batch()
     terms = trained(batch, Progress(1, 9999, 0.5))
-    logits = {name: part(batch["image"]) for name, part in trained.pair.named_children()}
+    logits = {name: part(batch["image"]) for name, part in trained.network.named_children()}
     for learner, teacher in (("cnn", "transformer"), ("transformer", "cnn")):
         known, truth = logits[learner][:2], batch["mask"][:2]
         halves = (MONAI(known, truth[:, None]) + cross_entropy(known, truth)) / 2
@@ -118,9 +119,9 @@ def test_terms_by_hand():
 def test_no_gradient_reaches_the_teacher(learner, teacher, term):
     trained = objective()
     trained(mixed_batch(), Progress(0, 0, 0.0))[f"{learner}_{term}"].backward()
-    gradients = [p.grad for p in trained.pair.get_submodule(learner).parameters()]
+    gradients = [p.grad for p in trained.network.get_submodule(learner).parameters()]
     assert sum(float(g.abs().sum()) for g in gradients if g is not None) > 0
-    assert all(p.grad is None for p in trained.pair.get_submodule(teacher).parameters())
+    assert all(p.grad is None for p in trained.network.get_submodule(teacher).parameters())
 
 
 def test_pseudo_masks_are_decisions_where_nobody_said_anything():
@@ -226,6 +227,25 @@ def test_predict_with(multilabel):
     )
     assert not np.array_equal(cnn, transformer)
     np.testing.assert_allclose(mean, (cnn + transformer) / 2, atol=1e-6)
+
+
+def test_predict_with_may_be_set_after_fit(tmp_path):
+    fitted = segmenter().fit(SHAPES.images, FEW)
+    for which in ("transformer", "mean", "cnn"):
+        expected = segmenter(predict_with=which).fit(SHAPES.images, FEW)
+        fitted.set_params(predict_with=which)
+        expected = expected.predict_proba(SHAPES.images)
+        np.testing.assert_array_equal(fitted.predict_proba(SHAPES.images), expected)
+        save(fitted, tmp_path / "saved")
+        np.testing.assert_array_equal(
+            load(tmp_path / "saved").predict_proba(SHAPES.images), expected
+        )
+    fitted.set_params(predict_with="both of them")
+    for ask in (fitted.predict, fitted.embed_batches):
+        with pytest.raises(
+            ValueError, match=r"The 'predict_with' parameter .* must be a str among"
+        ):
+            list(ask(SHAPES.images))
 
 
 @pytest.mark.filterwarnings("ignore::segclf.objectives.CollapseWarning")
