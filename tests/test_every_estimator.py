@@ -124,6 +124,22 @@ def test_classifier_on_constant_images(kind, value):
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", CLASSIFIERS, ids=by_name)
+def test_weights_go_by_position_and_log_odds_go_with_predictions(kind):
+    weights = np.array([1, 2, 1, 2, 1, 2, 1, 2])
+    by_position = small(kind).fit(SHAPES.images, SHAPES.target, weights, masks=SHAPES.masks)
+    by_name = small(kind).fit(
+        SHAPES.images, SHAPES.target, masks=SHAPES.masks, sample_weight=weights
+    )
+    probabilities = by_position.predict_proba(SHAPES.images)
+    np.testing.assert_array_equal(by_name.predict_proba(SHAPES.images), probabilities)
+    odds = by_position.decision_function(SHAPES.images)
+    np.testing.assert_allclose(1 / (1 + np.exp(-odds)), probabilities[:, 1], atol=1e-9)
+    np.testing.assert_array_equal(odds > 0, by_position.predict(SHAPES.images) == 1)
+    logarithms = by_position.predict_log_proba(SHAPES.images)
+    np.testing.assert_array_equal(np.exp(logarithms), np.exp(np.log(probabilities)))
+
+
 @pytest.fixture(scope="module")
 def compliance(tmp_path_factory):
     """What scikit-learn's own checks say, in a process where scipy knows the array API."""

@@ -52,9 +52,34 @@ class Labels(NamedTuple):
 
 
 class Classifier(ClassifierMixin):
-    """From images to labels: ``fit(X, y, *, masks=None, sample_weight=None)``."""
+    """From images to labels: ``fit(X, y, sample_weight=None, *, masks=None)``."""
 
     classes_: NDArray[Any]
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class, (n, k); of each label where labels are many."""
+        raise NotImplementedError
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the logarithm of `predict_proba`, (n, k); minus infinity where that is 0."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the log-odds: how much more probable a class is than all others together.
+
+        Returns
+        -------
+        array of shape (n,) or (n, k)
+            For two classes the log-odds of ``classes_[1]``, above 0 where it is predicted; for
+            more, those of each class, of which the greatest is predicted; for a multi-label
+            indicator those of each label. Finite: a probability of 0 counts as 2e-308.
+        """
+        proba = self.predict_proba(X)
+        rest = 1 - proba if self._multilabel else proba @ (1 - np.eye(proba.shape[1]))
+        least = np.finfo(np.float64).tiny
+        odds = np.log(np.maximum(proba, least)) - np.log(np.maximum(rest, least))
+        return odds[:, 1] if odds.shape[1] == 2 and not self._multilabel else odds
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy over the images with a label; -1 is never scored."""

@@ -81,10 +81,13 @@ class MetaSegmenter(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         return self._segmenter.embed_batches(X, layer)
 
-    def score(self, X: Any, y: Any) -> float:
-        """Return the mean IoU of the foreground classes; pixels of -1 do not count."""
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the mean IoU of the foreground classes; pixels of -1 do not count.
+
+        With `sample_weight` (n,) a pixel counts as much as its image weighs.
+        """
         check_is_fitted(self)
-        return float(self._segmenter.score(X, y))
+        return float(self._segmenter.score(X, y, sample_weight))
 
     @property
     def n_classes_(self) -> int:

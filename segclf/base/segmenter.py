@@ -52,6 +52,7 @@ class Segmenter(FineTunedEstimator):
 
     tile_size: int | None = None
 
+    _at_prediction: ClassVar[tuple[str, ...]] = (*FineTunedEstimator._at_prediction, "tile_size")
     # A method that learns from images alone says False.
     _needs_targets: ClassVar[bool] = True
 
@@ -65,9 +66,9 @@ class Segmenter(FineTunedEstimator):
         self,
         X: Any,
         y: Any = None,
+        sample_weight: Any = None,
         *,
         labels: Any = None,
-        sample_weight: Any = None,
         groups: Any = None,
         sampler: Sampler | None = None,
     ) -> Self:
@@ -80,12 +81,12 @@ class Segmenter(FineTunedEstimator):
         y : array (n, h, w) or (n, k, h, w), list or None
             Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks of 0,
             1 and -1. A list may hold paths, and None for an image without a mask.
+        sample_weight : array of shape (n,), optional
+            Weight of each image.
         labels : array of shape (n,) or (n, k), optional
             The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
             indicator. An image labeled 0 has an empty mask, for free; one labeled otherwise that
             has no mask trains an image-level term.
-        sample_weight : array of shape (n,), optional
-            Weight of each image.
         groups : array of shape (n,), optional
             Group of each image; the validation split keeps groups together.
         sampler : Sampler, optional
@@ -147,11 +148,15 @@ class Segmenter(FineTunedEstimator):
         for indices, maps in self._outputs(X, forward=lambda image: read(image)[:, None])[1]:
             yield indices, maps[:, 0].numpy()
 
-    def score(self, X: Any, y: Any) -> float:
-        """Return the mean IoU of the foreground classes; pixels of -1 do not count."""
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the mean IoU of the foreground classes; pixels of -1 do not count.
+
+        With `sample_weight` (n,) a pixel counts as much as its image weighs.
+        """
         predicted = self.predict(X)
         truth: Any = as_masks(y, len(predicted))
-        return float(mean_iou(truth, predicted, n_classes=self.n_classes_))
+        weights = check_weights(sample_weight, len(predicted))
+        return float(mean_iou(truth, predicted, n_classes=self.n_classes_, sample_weight=weights))
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags: targets are masks, not single labels."""

@@ -119,9 +119,9 @@ class DistilledSegmenter(MetaSegmenter):
         self,
         X: Any,
         y: Any = None,
+        sample_weight: Any = None,
         *,
         labels: Any = None,
-        sample_weight: Any = None,
         groups: Any = None,
     ) -> Self:
         """Fit the teacher, then train the student on what it says of images.
@@ -133,11 +133,11 @@ class DistilledSegmenter(MetaSegmenter):
         y : array (n, h, w) or (n, k, h, w), list or None
             Masks, as for `Segmenter`: -1 is a pixel that nobody labeled, None in a list an image
             without a mask.
+        sample_weight : array of shape (n,), optional
+            Weight of each image, for both.
         labels : array of shape (n,) or (n, k), optional
             The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
             indicator. For the teacher.
-        sample_weight : array of shape (n,), optional
-            Weight of each image, for both.
         groups : array of shape (n,), optional
             Group of each image; validation splits keep groups together.
 

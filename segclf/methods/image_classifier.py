@@ -67,9 +67,9 @@ class ImageClassifier(NetworkClassifier):
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         *,
         masks: Any = None,
-        sample_weight: Any = None,
         groups: Any = None,
     ) -> Self:
         """Train on images and labels.
@@ -80,10 +80,10 @@ class ImageClassifier(NetworkClassifier):
             The n images.
         y : array of shape (n,) or (n, k)
             Labels, -1 where nobody said; or a multi-label indicator.
-        masks : ignored
-            Accepted so that this baseline takes what `SegmentationClassifier` takes.
         sample_weight : array of shape (n,), optional
             Weight of each image.
+        masks : ignored
+            Accepted so that this baseline takes what `SegmentationClassifier` takes.
         groups : array of shape (n,), optional
             Group of each image; the validation split keeps groups together.
 

@@ -127,9 +127,9 @@ class MultitaskClassifier(NetworkClassifier):
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         *,
         masks: Any = None,
-        sample_weight: Any = None,
         groups: Any = None,
     ) -> Self:
         """Train on images, of which some have labels and some masks.
@@ -140,11 +140,11 @@ class MultitaskClassifier(NetworkClassifier):
             The n images.
         y : array of shape (n,) or (n, k)
             Labels, -1 where nobody said; or a multi-label indicator.
+        sample_weight : array of shape (n,), optional
+            Weight of each image.
         masks : array (n, h, w) or (n, k, h, w), list or None
             Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks. A
             list may hold paths, and None for an image without a mask.
-        sample_weight : array of shape (n,), optional
-            Weight of each image.
         groups : array of shape (n,), optional
             Group of each image; the validation split keeps groups together.
 

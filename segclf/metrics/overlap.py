@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from segclf.metrics.pixel_counts import PixelCounts, count_pixels
 
@@ -19,6 +19,7 @@ def mean_iou(
     per_image: bool = False,
     empty: Literal["ignore"] | float = "ignore",
     include_background: bool = False,
+    sample_weight: ArrayLike | None = None,
 ) -> float:
     """Average intersection over union (Jaccard index) of the classes.
 
@@ -41,6 +42,8 @@ def mean_iou(
         out of the mean by default. A class (of an image) without labeled pixels always is.
     include_background : bool, default=False
         Whether id 0 is a class. All channels of multi-label masks are.
+    sample_weight : array of shape (n,), optional
+        What each image weighs: its pixels in the sums, with `per_image` its score in the mean.
 
     Returns
     -------
@@ -63,9 +66,9 @@ def mean_iou(
     >>> mean_iou(y_true, y_pred, per_image=True)
     0.25
     """
-    counts = count_pixels(y_true, y_pred, n_classes=n_classes)
+    counts = count_pixels(y_true, y_pred, n_classes=n_classes).weighted(sample_weight)
     counts = selected(counts, per_image=per_image, include_background=include_background)
-    return mean_of_rows(ious(counts, empty))
+    return mean_of_rows(ious(counts, empty), sample_weight if per_image else None)
 
 
 def dice_score(
@@ -76,6 +79,7 @@ def dice_score(
     per_image: bool = False,
     empty: Literal["ignore"] | float = "ignore",
     include_background: bool = False,
+    sample_weight: ArrayLike | None = None,
 ) -> float:
     """Average Dice coefficient (F1 of pixels) of the classes.
 
@@ -87,6 +91,7 @@ def dice_score(
     per_image : bool, default=False
     empty : "ignore" or float, default="ignore"
     include_background : bool, default=False
+    sample_weight : array of shape (n,), optional
         All as in :func:`mean_iou`.
 
     Returns
@@ -106,9 +111,9 @@ def dice_score(
     >>> dice_score(np.array([[[1, 1, 0, -1]]]), np.array([[[1, 0, 1, 1]]]))
     0.5
     """
-    counts = count_pixels(y_true, y_pred, n_classes=n_classes)
+    counts = count_pixels(y_true, y_pred, n_classes=n_classes).weighted(sample_weight)
     counts = selected(counts, per_image=per_image, include_background=include_background)
-    return mean_of_rows(dices(counts, empty))
+    return mean_of_rows(dices(counts, empty), sample_weight if per_image else None)
 
 
 def selected(counts: PixelCounts, *, per_image: bool, include_background: bool) -> PixelCounts:
@@ -129,9 +134,12 @@ def dices(counts: PixelCounts, empty: Literal["ignore"] | float) -> NDArray[np.f
     return _ratios(2 * counts.both, counts.true + counts.predicted, counts.labeled, empty)
 
 
-def mean_of_rows(scores: NDArray[np.float64]) -> float:
-    """Average the classes of each row, then the rows, without what is NaN."""
-    rows = [row[known].mean() for row in scores if (known := ~np.isnan(row)).any()]
+def mean_of_rows(scores: NDArray[np.float64], weights: ArrayLike | None = None) -> float:
+    """Average the classes of each row, then the rows by their weights, without what is NaN."""
+    known = ~np.isnan(scores).all(axis=1)
+    rows = [row[~np.isnan(row)].mean() for row in scores[known]]
+    if weights is not None:
+        return float(np.average(rows, weights=np.asarray(weights)[known])) if rows else np.nan
     return float(np.mean(rows)) if rows else float("nan")
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-Count = NDArray[np.int64]
+Count = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class PixelCounts:
     Attributes
     ----------
     both : int64 array of shape (n, k)
-        True and predicted.
+        True and predicted. All are float64 when `weighted`.
     true, predicted : int64 array of shape (n, k)
     labeled : int64 array of shape (n, k)
         Of any class; a class without any cannot be scored.
@@ -38,6 +38,24 @@ class PixelCounts:
     def total(self) -> "PixelCounts":
         """Sum the images to one row."""
         return self._map(lambda count: count.sum(axis=0, keepdims=True))
+
+    def weighted(self, weights: ArrayLike | None) -> "PixelCounts":
+        """Multiply each row by its image's weight; None is 1.
+
+        Raises
+        ------
+        ValueError
+            When there are not as many weights as images.
+        """
+        if weights is None:
+            return self
+        column = np.asarray(weights, dtype=np.float64)
+        if column.shape != (len(self.true),):
+            raise ValueError(
+                f"sample_weight has shape {column.shape}; expected one weight for each of the "
+                f"{len(self.true)} images."
+            )
+        return self._map(lambda count: count * column[:, None])
 
     def _map(self, function: Callable[[Count], Count]) -> "PixelCounts":
         counts = (self.both, self.true, self.predicted, self.labeled)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segclf.base.classifier import check_labels
+from segclf.base.classifier import Classifier, check_labels
 
 
 def test_labels_become_positions_and_minus_one_stays():
@@ -59,3 +59,36 @@ def test_balanced_weights_count_the_known_only():
     np.testing.assert_allclose(labels.weights("balanced"), [4 / 6, 2])
     np.testing.assert_allclose(labels.weights({1: 3}), [1, 3])
     assert labels.weights(None) is None
+
+
+class Given(Classifier):
+    """Answers with the probabilities that it is asked about."""
+
+    def __init__(self, multilabel=False):
+        self._multilabel = multilabel
+
+    def predict_proba(self, X):
+        return np.asarray(X, dtype=float)
+
+
+def test_log_odds_of_two_classes():
+    probabilities = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0], [0, 1]])
+    odds = Given().decision_function(probabilities)
+    np.testing.assert_allclose(odds[:2], [np.log(3), 0])
+    assert odds.shape == (4,)
+    assert np.isfinite(odds).all()
+    assert (odds[2] < -700) & (odds[3] > 700)
+
+
+def test_log_odds_of_many_classes_and_labels():
+    probabilities = np.array([[0.1, 0.3, 0.6], [1, 0, 0]])
+    for multilabel in (False, True):
+        odds = Given(multilabel).decision_function(probabilities)
+        np.testing.assert_allclose(odds[0], np.log(probabilities[0] / (1 - probabilities[0])))
+        assert np.isfinite(odds).all()
+    assert Given(True).decision_function(probabilities[:, :2]).shape == (2, 2)
+
+
+def test_log_probabilities():
+    logarithms = Given().predict_log_proba([[0.25, 0.75], [0, 1]])
+    np.testing.assert_array_equal(logarithms, [np.log([0.25, 0.75]), [-np.inf, 0]])

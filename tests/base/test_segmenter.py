@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 
 from segclf import DistilledSegmenter, SupervisedSegmenter
 from segclf.datasets import make_shapes
@@ -68,4 +70,18 @@ def test_meta_segmenters_forward(segmenter):
     np.testing.assert_array_equal(
         embedded(distilled, SHAPES.images, "deep"),
         embedded(distilled.student_, SHAPES.images, "deep"),
+    )
+
+
+def test_scores_and_fits_take_weights_as_scikit_learn_passes_them(segmenter):
+    weights = np.array([0, 2, 0, 2, 0])
+    chosen = np.flatnonzero(weights)
+    expected = segmenter.score(SHAPES.images[chosen], SHAPES.masks[chosen])
+    assert segmenter.score(SHAPES.images, SHAPES.masks, weights) == pytest.approx(expected)
+    distilled = DistilledSegmenter(teacher=FrozenEstimator(segmenter), student=clone(segmenter))
+    by_position = distilled.fit(SHAPES.images, SHAPES.masks, weights).predict_proba(SHAPES.images)
+    by_name = distilled.fit(SHAPES.images, SHAPES.masks, sample_weight=weights)
+    np.testing.assert_array_equal(by_name.predict_proba(SHAPES.images), by_position)
+    assert by_name.score(SHAPES.images, SHAPES.masks, weights) == pytest.approx(
+        by_name.score(SHAPES.images[chosen], SHAPES.masks[chosen])
     )

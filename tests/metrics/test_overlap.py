@@ -127,3 +127,22 @@ def test_all_foreground_scores_the_share_of_foreground():
 def test_unknown_rule_for_empty_classes():
     with pytest.raises(ValueError, match="'ignore' or a number, got 'drop'"):
         mean_iou(np.zeros((1, 2, 2)), np.zeros((1, 2, 2)), empty="drop")
+
+
+@both_scores
+@pytest.mark.parametrize("per_image", [False, True])
+def test_weights_equal_repeating_images(score, per_image):
+    y_true, y_pred = random_masks()
+    weights = np.array([1, 0, 3, 2, 0, 1])
+    rows = np.repeat(np.arange(6), weights)
+    expected = score(y_true[rows], y_pred[rows], n_classes=4, per_image=per_image)
+    given = score(y_true, y_pred, per_image=per_image, sample_weight=weights)
+    assert given == pytest.approx(expected, abs=1e-12)
+    same = score(y_true, y_pred, per_image=per_image, sample_weight=np.full(6, 0.3))
+    assert same == pytest.approx(score(y_true, y_pred, per_image=per_image), abs=1e-12)
+
+
+@both_scores
+def test_weights_of_other_images(score):
+    with pytest.raises(ValueError, match=r"sample_weight has shape \(3,\); expected one weight"):
+        score(*random_masks(), sample_weight=[1, 1, 1])

@@ -141,9 +141,9 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         *,
         labels: Any = None,
-        sample_weight: Any = None,
         groups: Any = None,
     ) -> Self:
         """Let the labeler draw, and train on all masks.
@@ -155,11 +155,11 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         y : array (n, h, w) or (n, k, h, w), list or None
             Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks of 0,
             1 and -1. A list may hold paths, and None for an image without a mask.
+        sample_weight : array of shape (n,), optional
+            Weight of each image.
         labels : array of shape (n,) or (n, k), optional
             The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
             indicator.
-        sample_weight : array of shape (n,), optional
-            Weight of each image.
         groups : array of shape (n,), optional
             Group of each image; what is held out is whole groups.
 

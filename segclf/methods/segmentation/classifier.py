@@ -122,9 +122,9 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         *,
         masks: Any = None,
-        sample_weight: Any = None,
         groups: Any = None,
     ) -> Self:
         """Train the segmenter, then the summarizer on the masks that it predicts.
@@ -135,11 +135,11 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
             The n images.
         y : array of shape (n,) or (n, k)
             Labels, -1 where nobody said; or a multi-label indicator.
+        sample_weight : array of shape (n,), optional
+            Weight of each image.
         masks : array (n, h, w) or (n, k, h, w), list or None
             Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks. A
             list may hold paths, and None for an image without a mask.
-        sample_weight : array of shape (n,), optional
-            Weight of each image.
         groups : array of shape (n,), optional
             Group of each image; the segmenter's validation split keeps groups together.
 
