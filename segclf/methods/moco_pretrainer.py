@@ -142,7 +142,6 @@ class MoCo(JointEmbedding):
 
     queue: Tensor
     pointer: Tensor
-    keys: Tensor
 
     def __init__(
         self,
@@ -164,36 +163,38 @@ class MoCo(JointEmbedding):
         queue = normalize(torch.randn(queue_size, projection_size), dim=1)
         self.register_buffer("queue", queue)
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("keys", torch.zeros(0, projection_size), persistent=False)
 
     def before_epoch(self, batches: Iterable[Batch], progress: Progress) -> None:
         """Fill the queue once, with the keys of the images that the first epoch shows last."""
         if progress.epoch == 0:
             for batch in batches:
-                self.keys = self._encode(views(batch)[1].to(self.queue.device))
-                self._enqueue()
+                self._enqueue(self._encode(views(batch)[1].to(self.queue.device)))
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the term "contrast"; ln(1 + queue_size) for a query as near to all keys."""
         query_view, key_view = views(batch)
         query = normalize(self.projector(self.network(query_view)).float(), dim=1)
-        self.keys = self._encode(key_view)
+        keys = self._encode(key_view)
         self.watch(query)
-        return {"contrast": info_nce(query, self.keys, self.queue, temperature=self.temperature)}
+        # A copy, since the queue moves on before the gradients are computed.
+        loss = info_nce(query, keys, self.queue.clone(), temperature=self.temperature)
+        if self.training:
+            self._enqueue(keys)
+        return {"contrast": loss}
 
     def after_update(self, progress: Progress) -> None:
-        """Let the key encoder follow, and the batch's keys take the place of the oldest ones."""
+        """Let the key encoder follow."""
         follow(self.key_encoder, nn.Sequential(self.network, self.projector), self.momentum)
-        self._enqueue()
 
     @torch.no_grad()
     def _encode(self, view: Tensor) -> Tensor:
         return normalize(self.key_encoder(view).float(), dim=1)
 
-    def _enqueue(self) -> None:
-        n_keys, size = len(self.keys), len(self.queue)
+    def _enqueue(self, keys: Tensor) -> None:
+        """Let keys take the place of the oldest ones."""
+        n_keys, size = len(keys), len(self.queue)
         places = (self.pointer + torch.arange(n_keys, device=self.pointer.device)) % size
-        self.queue.index_copy_(0, places[-size:], self.keys[-size:])
+        self.queue.index_copy_(0, places[-size:], keys[-size:])
         self.pointer.add_(n_keys).remainder_(size)
 
 

@@ -29,16 +29,17 @@ class JointEmbedding(Objective):
     """
 
     embedding_std: Tensor
+    n_dimensions: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("embedding_std", torch.zeros(()), persistent=False)
-        self._n_dimensions = 0
+        self.register_buffer("n_dimensions", torch.ones(()), persistent=False)
 
     @torch.no_grad()
     def watch(self, embedding: Tensor) -> None:
         """Measure embeddings (n, d); of k networks (k, n, d), where the least spread counts."""
-        self._n_dimensions = embedding.shape[-1]
+        self.n_dimensions.fill_(embedding.shape[-1])
         unit = functional.normalize(embedding.float(), dim=-1)
         self.embedding_std = unit.std(dim=-2, correction=0).mean(-1).min()
 
@@ -48,7 +49,7 @@ class JointEmbedding(Objective):
 
     def after_epoch(self, row: Mapping[str, float]) -> None:
         """Warn where the epoch's embeddings collapsed."""
-        healthy = 1 / math.sqrt(self._n_dimensions)
+        healthy = 1 / math.sqrt(self.n_dimensions)
         if row["embedding_std"] < COLLAPSED * healthy:
             warnings.warn(
                 f"Collapse in epoch {int(row['epoch'])} of {type(self).__name__}: the embeddings "

@@ -7,6 +7,7 @@ from segclf.training.plan import TrainingPlan
 from segclf.training.precision import choose_precision
 from segclf.training.predict import PredictionPlan, predict_batches
 from segclf.training.schedules import SCHEDULES, get_schedule
+from segclf.training.state import TrainingState
 
 __all__ = [
     "OPTIMIZERS",
@@ -14,6 +15,7 @@ __all__ = [
     "Batches",
     "PredictionPlan",
     "TrainingPlan",
+    "TrainingState",
     "choose_device",
     "choose_precision",
     "choose_threads",

@@ -61,6 +61,21 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
+def get_random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """Return where the generators of the CPU and of the device stand."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        state[device.type] = torch.get_device_module(device).get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Let the generators go on from where others stood."""
+    torch.set_rng_state(state["cpu"])
+    if device.type in state and device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(state[device.type])
+
+
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[None]:
     """Return the context in which a network computes in that precision."""
     if precision == "fp32":

@@ -1,8 +1,7 @@
 """The one loop. It knows objectives, batches and a plan, and no method."""
 
-import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import torch
@@ -11,9 +10,12 @@ from torch import Tensor
 from segclf.objectives import Batch, Objective, Progress
 from segclf.training.devices import autocast
 from segclf.training.history import Means, check_finite
-from segclf.training.optimizers import follow_schedules, make_optimizer
+from segclf.training.optimizers import follow_schedules
 from segclf.training.plan import Row, TrainingPlan
 from segclf.training.schedules import get_schedule
+from segclf.training.state import TrainingState
+
+Run = Callable[[Batch, Progress], dict[str, Tensor]]
 
 
 class Batches(Protocol):
@@ -31,19 +33,28 @@ def train(
     batches: Batches,
     plan: TrainingPlan,
     validation: Batches | None = None,
+    *,
+    run: Run | None = None,
+    state: TrainingState | None = None,
 ) -> list[Row]:
     """Train the objective in place.
 
     Parameters
     ----------
     objective : Objective
-        What to learn; moved to the plan's device.
+        What to learn; moved to the plan's device. Its hooks are called.
     batches : Batches
         What to learn from.
     plan : TrainingPlan
         How to learn.
     validation : Batches, optional
         Held-out batches; their loss terms become the columns ``validation_*``.
+    run : callable, optional
+        What computes the terms of a batch: the objective itself by default, or a wrapper around it,
+        which need not have its hooks.
+    state : TrainingState, optional
+        Of this objective and plan: where to go on from. Training changes it, so that whoever made
+        it can look at it after each epoch. By default training starts at the beginning.
 
     Returns
     -------
@@ -56,38 +67,25 @@ def train(
     FloatingPointError
         When a loss term is not finite.
     """
-    objective.to(plan.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(
-        plan.optimizer,
-        objective.parameter_groups(),
-        learning_rate=plan.learning_rate,
-        weight_decay=plan.weight_decay,
-    )
-    history: list[Row] = []
-    best = _Best(plan.n_iter_no_change)
-    for epoch in range(plan.max_epochs):
+    state = state or TrainingState(objective, plan)
+    run = run or objective
+    while state.epoch < plan.max_epochs and not state.best.patience_is_over:
         started = time.perf_counter()
-        row = _train_epoch(objective, batches, plan, optimizer, epoch)
+        row = _train_epoch(run, batches, plan, state)
         if validation is not None:
-            row.update(_validate(objective, validation, plan, epoch))
+            row.update(_validate(run, validation, plan, state))
         row["seconds"] = time.perf_counter() - started
         check_finite(row)
-        history.append(row)
         objective.after_epoch(row)
-        stop = plan.after_epoch is not None and plan.after_epoch(row)
-        if best.patience_is_over(objective, row) or stop:
+        state.add(row)
+        if plan.after_epoch is not None and plan.after_epoch(row):
             break
-    best.restore(objective)
-    return history
+    state.best.restore(objective)
+    return state.history
 
 
-def _train_epoch(
-    objective: Objective,
-    batches: Batches,
-    plan: TrainingPlan,
-    optimizer: torch.optim.Optimizer,
-    epoch: int,
-) -> Row:
+def _train_epoch(run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState) -> Row:
+    objective, optimizer, epoch = state.objective, state.optimizer, state.epoch
     schedule = get_schedule(plan.schedule)
     n_steps = plan.max_epochs * len(batches)
     step = epoch * len(batches)
@@ -97,8 +95,8 @@ def _train_epoch(
     for batch in batches.epoch(epoch):
         progress = Progress(epoch, step, step / n_steps)
         follow_schedules(optimizer, schedule, progress.fraction)
-        with autocast(plan.device, plan.precision):
-            terms = objective(to_device(batch, plan.device), progress)
+        with autocast(plan.device, state.precision):
+            terms = run(to_device(batch, plan.device), progress)
         total(terms).backward()
         objective.before_update(progress)
         optimizer.step()
@@ -111,14 +109,14 @@ def _train_epoch(
 
 
 @torch.no_grad()
-def _validate(objective: Objective, batches: Batches, plan: TrainingPlan, epoch: int) -> Row:
+def _validate(run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState) -> Row:
     means = Means()
-    objective.eval()
-    progress = Progress(epoch, 0, (epoch + 1) / plan.max_epochs)
+    state.objective.eval()
+    progress = Progress(state.epoch, 0, (state.epoch + 1) / plan.max_epochs)
     for batch in batches.epoch(0):
-        with autocast(plan.device, plan.precision):
-            terms = objective(to_device(batch, plan.device), progress)
-        means.add(terms, objective.measures(), len(batch["index"]))
+        with autocast(plan.device, state.precision):
+            terms = run(to_device(batch, plan.device), progress)
+        means.add(terms, state.objective.measures(), len(batch["index"]))
     return dict(means.items(prefix="validation_"))
 
 
@@ -133,26 +131,3 @@ def total(terms: dict[str, Tensor]) -> Tensor:
     """Return the sum of the terms."""
     values = iter(terms.values())
     return sum(values, start=next(values))
-
-
-class _Best:
-    """The weights of the epoch with the lowest loss, kept for early stopping."""
-
-    def __init__(self, n_iter_no_change: int | None) -> None:
-        self._patience = n_iter_no_change
-        self._loss = float("inf")
-        self._epoch = -1
-        self._state: dict[str, Tensor] | None = None
-
-    def patience_is_over(self, objective: Objective, row: Row) -> bool:
-        if self._patience is None:
-            return False
-        loss = row.get("validation_loss", row["loss"])
-        if loss < self._loss:
-            self._loss, self._epoch = loss, int(row["epoch"])
-            self._state = copy.deepcopy(objective.state_dict())
-        return row["epoch"] - self._epoch >= self._patience
-
-    def restore(self, objective: Objective) -> None:
-        if self._state is not None:
-            objective.load_state_dict(self._state)

@@ -106,7 +106,7 @@ def test_the_key_encoder_has_no_gradient_and_follows():
     assert sum(p.grad.abs().sum() for p in moco.network.parameters()) > 0
     trained = {id(p) for group in moco.parameter_groups() for p in group["params"]}
     assert trained.isdisjoint(map(id, moco.key_encoder.parameters()))
-    assert not moco.keys.requires_grad
+    assert not moco.queue.requires_grad
     before = [parameter.clone() for parameter in moco.key_encoder.parameters()]
     with torch.no_grad():
         for parameter in [*moco.network.parameters(), *moco.projector.parameters()]:
@@ -122,8 +122,7 @@ def fed(queue_size, n_keys):
     moco.queue.fill_(-1)
     number = 0
     for n in n_keys:
-        moco.keys = torch.arange(number, number + n).float()[:, None]
-        moco.after_update(START)
+        moco._enqueue(torch.arange(number, number + n).float()[:, None])
         number += n
     return moco.queue[:, 0].int().tolist(), moco.pointer.item()
 
@@ -146,10 +145,15 @@ def test_first_in_first_out(queue_size, n_keys, queue, pointer):
 def test_a_batch_enters_the_queue_after_it_was_compared():
     moco, batch = objective(), two_views()
     queue = moco.queue.clone()
-    moco(batch, START)["contrast"].backward()
-    assert torch.equal(moco.queue, queue)
-    keys = normalize(moco.key_encoder(batch["view_1"]), dim=1)
-    moco.after_update(START)
+    query, keys = (
+        normalize(module(batch[name]), dim=1)
+        for module, name in (
+            (nn.Sequential(moco.network, moco.projector), "view_0"),
+            (moco.key_encoder, "view_1"),
+        )
+    )
+    expected = info_nce(query, keys, queue, temperature=0.2)
+    torch.testing.assert_close(moco(batch, START)["contrast"], expected)
     torch.testing.assert_close(moco.queue[:6], keys)
     assert torch.equal(moco.queue[6:], queue[6:])
     assert moco.pointer == 6
@@ -177,7 +181,6 @@ def test_the_queue_starts_with_the_last_images_of_the_first_epoch():
 def test_the_queue_is_part_of_the_checkpoint_and_starts_with_random_directions():
     moco = objective(projection_size=64, queue_size=500)
     assert {"queue", "pointer"} <= moco.state_dict().keys()
-    assert "keys" not in moco.state_dict()
     torch.testing.assert_close(moco.queue.norm(dim=1), torch.ones(500))
     assert moco.queue.mean(0).abs().max() < 4 / math.sqrt(500 * 64)
 

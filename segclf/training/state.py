@@ -1,0 +1,148 @@
+"""The state of the loop: all that training needs to go on from where it stands."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from segclf.objectives import Objective
+from segclf.training.devices import get_random_state, set_random_state
+from segclf.training.optimizers import make_optimizer
+from segclf.training.plan import Row, TrainingPlan
+
+
+class TrainingState:
+    """Where a training stands, at the end of an epoch.
+
+    With the same plan and the same batches, a fresh state that loaded the dictionary of another one
+    goes on as the other would have gone on, bit for bit.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is trained; moved to the plan's device.
+    plan : TrainingPlan
+        How it is trained.
+
+    Attributes
+    ----------
+    objective : Objective
+        With all weights and buffers.
+    optimizer : Optimizer
+        Of the objective's parameters.
+    precision : {"fp32", "bf16"}
+        The precision computed in.
+    history : list of dict
+        A row for each epoch that is done.
+    best : BestWeights
+        Those of the best epoch, kept for early stopping.
+    """
+
+    def __init__(self, objective: Objective, plan: TrainingPlan) -> None:
+        self.objective = objective.to(plan.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = make_optimizer(
+            plan.optimizer,
+            objective.parameter_groups(),
+            learning_rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+        )
+        self.precision = plan.precision
+        self.history: list[Row] = []
+        self.best = BestWeights(plan.n_iter_no_change)
+        self._device = plan.device
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs that are done, which is the next one's number."""
+        return len(self.history)
+
+    def add(self, row: Row) -> None:
+        """Take in the row of the epoch that ends here."""
+        self.history.append(row)
+        self.best.look(self.objective, row)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return tensors, numbers, texts, and dictionaries and lists of them.
+
+        As everywhere in torch, the tensors are those that training changes: copy them to keep them.
+        """
+        return {
+            "objective": self.objective.state_dict(),
+            "optimizer": _plain(self.optimizer.state_dict()),
+            "generators": get_random_state(self._device),
+            "precision": self.precision,
+            "history": [dict(row) for row in self.history],
+            "best": self.best.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Stand where the state stood of which this is the dictionary; random generators too."""
+        self.objective.load_state_dict(state["objective"])
+        self.optimizer.load_state_dict(_completed(state["optimizer"], self.optimizer))
+        self.precision = state["precision"]
+        self.history = [dict(row) for row in state["history"]]
+        self.best.load_state_dict(state["best"])
+        set_random_state(state["generators"], self._device)
+
+
+class BestWeights:
+    """The weights of the epoch with the lowest loss, where training may stop early.
+
+    Parameters
+    ----------
+    patience : int or None
+        Number of epochs without a lower validation loss (training loss, without validation) after
+        which training is over; None keeps nothing.
+    """
+
+    def __init__(self, patience: int | None) -> None:
+        self._patience = patience
+        self._loss = float("inf")
+        self._n_worse = 0
+        self._weights: dict[str, Tensor] | None = None
+
+    @property
+    def patience_is_over(self) -> bool:
+        """Whether training should stop."""
+        return self._patience is not None and self._n_worse >= self._patience
+
+    def look(self, objective: Objective, row: Row) -> None:
+        """Keep the weights if the epoch's loss is the lowest so far."""
+        if self._patience is None:
+            return
+        loss = row.get("validation_loss", row["loss"])
+        self._n_worse += 1
+        if loss < self._loss:
+            self._loss, self._n_worse = loss, 0
+            self._weights = copy.deepcopy(objective.state_dict())
+
+    def restore(self, objective: Objective) -> None:
+        """Give the objective the best weights, if any were kept."""
+        if self._weights is not None:
+            objective.load_state_dict(self._weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the lowest loss, the number of epochs since, and the weights or None."""
+        return {"loss": self._loss, "n_worse": self._n_worse, "weights": self._weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what another one kept."""
+        self._loss, self._n_worse = state["loss"], state["n_worse"]
+        self._weights = copy.deepcopy(state["weights"])
+
+
+def _plain(state: dict[str, Any]) -> dict[str, Any]:
+    """Leave schedules out: they are functions, and the plan's or the objective's."""
+    groups = [
+        {name: value for name, value in group.items() if not callable(value)}
+        for group in state["param_groups"]
+    ]
+    return {**state, "param_groups": groups}
+
+
+def _completed(state: dict[str, Any], optimizer: Optimizer) -> dict[str, Any]:
+    """Put the optimizer's own schedules where `_plain` left some out."""
+    pairs = zip(optimizer.param_groups, state["param_groups"], strict=True)
+    return {**state, "param_groups": [{**ours, **theirs} for ours, theirs in pairs]}

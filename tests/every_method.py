@@ -1,0 +1,35 @@
+"""Every public estimator that trains, found by itself, and one way to fit and to ask each."""
+
+import numpy as np
+from sklearn.base import is_classifier
+
+import segclf
+from segclf.base import Pretrainer
+from segclf.datasets import make_shapes
+from segclf.testing.samples import answer
+from segclf.testing.small import small_estimator
+
+SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
+# Some images without a mask, since several methods learn from those too.
+MASKS = [None if index % 4 == 3 else mask for index, mask in enumerate(SHAPES.masks)]
+PUBLIC = [getattr(segclf, name) for name in segclf.__all__]
+METHODS = [t for t in PUBLIC if isinstance(t, type) and hasattr(t, "get_params")]
+
+
+def by_name(thing):
+    return thing.__name__
+
+
+def fitted(kind, max_epochs=2, **parameters):
+    """Return a small estimator of that class, fitted."""
+    estimator = small_estimator(kind, max_epochs).set_params(random_state=0, **parameters)
+    if issubclass(kind, Pretrainer):
+        return estimator.fit(SHAPES.images)
+    if is_classifier(estimator):
+        return estimator.fit(SHAPES.images, SHAPES.target, masks=MASKS)
+    return estimator.fit(SHAPES.images, MASKS)
+
+
+def outputs(estimator):
+    """Return what it says of the images."""
+    return np.asarray(answer(estimator, SHAPES.images))
