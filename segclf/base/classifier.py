@@ -11,6 +11,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import assert_all_finite, check_array, check_consistent_length
 
+from segclf.data.label_codes import as_indicator
+from segclf.data.labels import LabelsLike, as_label_array, is_known, known_to, natural
+
 
 class Labels(NamedTuple):
     """Labels as positions in `classes`, or as a multi-label indicator; -1 where nobody said.
@@ -81,14 +84,38 @@ class Classifier(ClassifierMixin):
         odds = np.log(np.maximum(proba, least)) - np.log(np.maximum(rest, least))
         return odds[:, 1] if odds.shape[1] == 2 and not self._multilabel else odds
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy over the images with a label; -1 is never scored."""
-        known = _known(np.asarray(y)) if np.ndim(y) == 1 else np.ones(len(y), dtype=bool)
+    def score(self, X: Any, y: LabelsLike, sample_weight: Any = None) -> float:
+        """Return the accuracy over the images whose label is known; -1 is never scored.
+
+        Parameters
+        ----------
+        X : array, list, paths or tensor
+            The n images.
+        y : array of shape (n,) or (n, k)
+            True labels; -1, None, NaN and pandas.NA where nobody said. Of an indicator, rows that
+            are known throughout are scored.
+        sample_weight : array of shape (n,), optional
+            Weight of each image.
+
+        Returns
+        -------
+        float
+            The accuracy.
+
+        Raises
+        ------
+        ValueError
+            If no label is known.
+        """
+        labels = as_label_array(y)
+        known = known_to(labels, self.classes_).reshape(len(labels), -1).all(axis=1)
         if known.all():
-            return super().score(X, y, sample_weight)
+            return super().score(X, natural(labels), sample_weight)
+        if not known.any():
+            raise ValueError(f"Nothing to score: none of the {len(labels)} images has a label.")
         chosen = np.flatnonzero(known)
         weights = None if sample_weight is None else np.asarray(sample_weight)[chosen]
-        return super().score(_safe_indexing(X, chosen), np.asarray(y)[chosen], weights)
+        return super().score(_safe_indexing(X, chosen), natural(labels[chosen]), weights)
 
     def _decide(self, probabilities: NDArray[Any]) -> NDArray[Any]:
         """Turn probabilities (n, k) into labels (n,), or into an indicator (n, k)."""
@@ -99,8 +126,18 @@ class Classifier(ClassifierMixin):
     _multilabel: bool = False
 
 
-def check_labels(y: Any, n_samples: int) -> Labels:
+def check_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) -> Labels:
     """Check and encode labels (n,), or a 0/1 indicator (n, k).
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or (n, k)
+        -1, None, NaN and pandas.NA where nobody said.
+    n_samples : int
+        How many there should be.
+    signs : bool
+        Whether a `y` of nothing but -1 and 1 is two classes, as among scikit-learn's own
+        estimators, which a warning says; else its -1 is "nobody said", as everywhere.
 
     Raises
     ------
@@ -113,44 +150,48 @@ def check_labels(y: Any, n_samples: int) -> Labels:
             "This estimator requires y to be passed, but the target y is None. "
             "An image that nobody labeled is -1 in y."
         )
-    y = check_array(y, ensure_2d=False, dtype=None, input_name="y", ensure_min_samples=0)
-    check_consistent_length(np.empty(n_samples), y)
-    if y.ndim == 2 and y.shape[1] > 1:
-        return _check_indicator(y)
-    y = column_or_1d(y, warn=True)
-    if y.dtype.kind == "f":
-        assert_all_finite(y, input_name="y")
-    known = _known(y)
-    check_classification_targets(y[known] if known.any() else y)
-    classes = unique_labels(y[known]) if known.any() else y[:0]
+    labels = check_array(
+        as_label_array(y),
+        ensure_2d=False,
+        dtype=None,
+        ensure_all_finite=False,
+        input_name="y",
+        ensure_min_samples=0,
+    )
+    check_consistent_length(np.empty(n_samples), labels)
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        return Labels(as_indicator(labels), np.arange(labels.shape[1]))
+    return _encoded(column_or_1d(labels, warn=True), signs)
+
+
+def _encoded(labels: NDArray[Any], signs: bool) -> Labels:
+    known = is_known(labels)
+    only_signs = labels.dtype.kind in "if" and bool(np.isin(labels, (-1, 1)).all())
+    if signs and only_signs and 0 < known.sum() < len(known):
+        _warn_of_signs()
+        known = np.ones(len(labels), dtype=bool)
+    values = natural(labels[known])
+    if values.dtype.kind == "f":
+        assert_all_finite(values, input_name="y")
+    if len(values):
+        check_classification_targets(values)
+    classes = unique_labels(values) if len(values) else values
     if len(classes) < 2:
+        hint = " Is -1 a class of yours? Then write the two as 0 and 1." if only_signs else ""
         raise ValueError(
             "Classifier can't train when only one class is present; two classes or more are "
             f"expected, and y holds {len(classes)} class ({classes.tolist()}; -1 is no class)."
+            f"{hint}"
         )
-    encoded = np.full(len(y), -1, dtype=np.int64)
-    encoded[known] = np.searchsorted(classes, y[known])
+    encoded = np.full(len(labels), -1, dtype=np.int64)
+    encoded[known] = np.searchsorted(classes, values)
     return Labels(encoded, classes)
 
 
-def _known(y: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell labels from -1; where -1 and 1 are all there is, they are two classes."""
-    known = y != -1 if y.dtype.kind in "if" else np.ones(len(y), dtype=bool)
-    if known.any() and not known.all() and (y[known] == 1).all():
-        warnings.warn(
-            "y holds -1 and 1 alone and is read as two classes; elsewhere -1 means that nobody "
-            "labeled the image. Use 0 and 1, with -1 for images without a label.",
-            UserWarning,
-            stacklevel=4,
-        )
-        return np.ones(len(y), dtype=bool)
-    return known
-
-
-def _check_indicator(y: NDArray[Any]) -> Labels:
-    if not np.isin(y, (-1, 0, 1)).all():
-        raise ValueError(
-            "Unknown label type: a y of two dimensions must be a multi-label indicator (n, k) of "
-            f"0, 1 and -1 (nobody said); got values {np.unique(y)[:5]} and shape {y.shape}."
-        )
-    return Labels(np.asarray(y, dtype=np.int64), np.arange(y.shape[1]))
+def _warn_of_signs() -> None:
+    warnings.warn(
+        "y holds -1 and 1 alone and is read as two classes; elsewhere -1 means that nobody "
+        "labeled the image. Use 0 and 1, with -1 for images without a label.",
+        UserWarning,
+        stacklevel=5,
+    )

@@ -52,7 +52,11 @@ def holds_images(X: Any) -> bool:
 
 
 def check_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float32] | None:
-    """Return the weights as an array (n,), a number standing for all."""
+    """Return the weights as an array (n,), 1 in the mean of those above 0; None if all are equal.
+
+    Losses that sum pixels before they divide, such as Dice, would take another scale for another
+    number of images.
+    """
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
@@ -70,4 +74,6 @@ def check_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float32] | N
         )
     if not weights.any():
         raise ValueError("Every sample_weight is zero; at least one image must weigh something.")
-    return np.ascontiguousarray(weights)
+    if (weights == weights[0]).all():
+        return None
+    return np.ascontiguousarray(weights / weights[weights > 0].mean(dtype=np.float64), np.float32)

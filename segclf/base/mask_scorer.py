@@ -11,6 +11,8 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import _num_samples
 
 from segclf.data import as_masks
+from segclf.data.label_codes import as_indicator, as_positions
+from segclf.data.labels import as_label_array
 from segclf.metrics import mean_iou
 
 
@@ -116,14 +118,11 @@ def _as_mask_ids(classifier: Any, y_true: Any, y_pred: NDArray[Any]) -> list[NDA
     if not hasattr(classifier, "predict_masks") or y_true is None:
         name = "segmenter" if y_true is not None else "classifier without y"
         raise ValueError(f"A metric with_labels needs a classifier and its y, got a {name}.")
-    labels, classes = (np.asarray(y_true), y_pred), classifier.classes_
     if y_pred.ndim == 2:
-        return list(labels)
+        return [as_indicator(as_label_array(y_true)), y_pred]
     first = int(getattr(classifier, "negative_class", "first") is None)
-    return [
-        np.where(np.isin(given, classes), np.searchsorted(classes, given) + first, -1)
-        for given in labels
-    ]
+    positions = [as_positions(given, classifier.classes_, unseen=-1) for given in (y_true, y_pred)]
+    return [np.where(given >= 0, given + first, -1) for given in positions]
 
 
 def innermost(estimator: Any, X: Any) -> tuple[Any, Any]:

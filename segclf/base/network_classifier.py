@@ -49,9 +49,9 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
         """Return as images what the network looks at, where that is something else."""
         return X
 
-    def _learn_classes(self, y: Any, n_samples: int) -> Labels:
+    def _learn_classes(self, y: Any, n_samples: int, *, signs: bool = False) -> Labels:
         """Check the labels, and learn the classes and their weights."""
-        labels = check_labels(y, n_samples)
+        labels = check_labels(y, n_samples, signs=signs)
         self.classes_, self._multilabel = labels.classes, labels.multilabel
         self._weights = labels.weights(self.class_weight)
         return labels

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
 from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
-from segclf.data import Images, Masks, Sampler, Samples, as_masks, check_mask_sizes
+from segclf.data import Images, Masks, Sampler, Samples, as_mask_ids, as_masks, check_mask_sizes
 from segclf.metrics import mean_iou
 from segclf.networks import layer_reader
 
@@ -178,8 +178,7 @@ class Segmenter(FineTunedEstimator):
         masks = as_masks(y, len(images))
         check_mask_sizes(images, masks)
         if labels is not None:
-            labels = check_array(labels, ensure_2d=False, dtype=np.int64, input_name="labels")
-            check_consistent_length(np.empty(len(images)), labels)
+            labels = as_mask_ids(labels, len(images))
         self.multilabel_, self.n_classes_ = mask_kind(masks, labels)
         samples = Samples(
             images=images,

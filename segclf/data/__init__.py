@@ -2,6 +2,8 @@
 
 from segclf.data.augmentation import Augmentation
 from segclf.data.images import Images, as_images, to_float
+from segclf.data.label_codes import as_mask_ids
+from segclf.data.labels import LabelsLike
 from segclf.data.loader import Loader
 from segclf.data.masks import Masks, as_masks, check_mask_sizes
 from segclf.data.multi_view import as_views, simclr_view, views
@@ -15,6 +17,7 @@ from segclf.data.tiles import Tiles, cut_tiles
 __all__ = [
     "Augmentation",
     "Images",
+    "LabelsLike",
     "Loader",
     "Masks",
     "MixingSampler",
@@ -27,6 +30,7 @@ __all__ = [
     "TwoStreamSampler",
     "as_augmentation",
     "as_images",
+    "as_mask_ids",
     "as_masks",
     "as_views",
     "check_mask_sizes",

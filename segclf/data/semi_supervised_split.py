@@ -11,6 +11,8 @@ from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
+from segclf.data.labels import as_label_array, is_known, natural
+
 Indices = NDArray[np.intp]
 
 
@@ -115,17 +117,15 @@ def labeled_part(y: Any, groups: Any) -> tuple[Indices, Any, Any]:
     """Return the indices, labels and groups of the labeled samples; None for masks as labels."""
     if hasattr(y, "dtype") and y.dtype != np.object_:
         values = np.asarray(y)
-        labeled, masks = (values.reshape(len(values), -1) != -1).any(axis=1), values.ndim > 2
+        labeled, masks = is_known(values.reshape(len(values), -1)).any(axis=1), values.ndim > 2
     else:
         labeled = np.array([says_something(each) for each in y], dtype=bool)
         masks = any(m is None or isinstance(m, os.PathLike) or np.ndim(m) > 1 for m in y)
     known = np.flatnonzero(labeled)
-    labels = None if masks else np.asarray(y)[known]
+    labels = None if masks else natural(as_label_array(y)[known])
     return known, labels, None if groups is None else np.asarray(groups)[known]
 
 
 def says_something(item: Any) -> bool:
-    """Tell -1, nothing but -1, and None from the rest; a file is taken to say something."""
-    if item is None:
-        return False
-    return isinstance(item, str | os.PathLike) or bool((np.asarray(item) != -1).any())
+    """Tell -1, nothing but -1, None and NaN from the rest; a file is taken to say something."""
+    return isinstance(item, os.PathLike) or bool(is_known(np.asarray(item)).any())

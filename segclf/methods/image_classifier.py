@@ -7,7 +7,7 @@ from sklearn.callback import with_callbacks
 from torch import Tensor, nn
 
 from segclf.base import NetworkClassifier
-from segclf.base.front_door import check_weights
+from segclf.base.front_door import check_weights, holds_images
 from segclf.data import Samples
 from segclf.losses import get_loss
 from segclf.networks import classification_network
@@ -93,7 +93,7 @@ class ImageClassifier(NetworkClassifier):
             The fitted estimator.
         """
         images = self._open(X)
-        labels = self._learn_classes(y, len(images))
+        labels = self._learn_classes(y, len(images), signs=not holds_images(X))
         samples = Samples(
             images=images,
             size=self.image_size_,

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from segclf.base import NetworkClassifier
 from segclf.base.classifier import Labels
-from segclf.base.front_door import check_weights
+from segclf.base.front_door import check_weights, holds_images
 from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
 from segclf.base.segmenter import mask_kind
 from segclf.data import Images, Samples, as_masks, check_mask_sizes
@@ -154,7 +154,7 @@ class MultitaskClassifier(NetworkClassifier):
             The fitted estimator.
         """
         images = self._open(X)
-        labels = self._learn_classes(y, len(images))
+        labels = self._learn_classes(y, len(images), signs=not holds_images(X))
         samples = self._check_masks(images, masks, labels)
         samples.weights = check_weights(sample_weight, len(images))
         self._learn(samples, strata=labels.encoded, groups=groups, X=X, y=y)

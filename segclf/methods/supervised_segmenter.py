@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
@@ -43,7 +44,8 @@ class SupervisedSegmenter(Segmenter):
         "cross_entropy", "dice", "dice_cross_entropy", "focal", "focal_tversky", "tversky", or a
         function of that form.
     class_weight : "balanced", sequence of float or None
-        Weight of each mask id in the loss; "balanced" weighs inversely to the number of pixels.
+        Weight of each mask id in the loss; "balanced" weighs inversely to the number of pixels, and
+        an id that no mask shows weighs nothing.
     label_weight : float
         Weight of the image-level term of labeled images without a mask.
 
@@ -106,14 +108,25 @@ class SupervisedSegmenter(Segmenter):
             return None
         weights = self.class_weight
         if isinstance(weights, str):
-            counts = samples.pixel_counts(self.n_classes_)
-            weights = counts.sum() / (self.n_classes_ * np.maximum(counts, 1))
+            weights = balanced_class_weight(samples.pixel_counts(self.n_classes_))
         if len(weights) != self.n_classes_:
             raise ValueError(
                 f"class_weight has {len(weights)} weights; expected one for each of the "
                 f"{self.n_classes_} mask ids, the background first."
             )
         return torch.as_tensor(weights, dtype=torch.float32)
+
+
+def balanced_class_weight(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weigh mask ids inversely to their numbers of pixels (k,), as if absent ones did not exist.
+
+    Examples
+    --------
+    >>> balanced_class_weight(np.array([30, 0, 10])).round(2).tolist()
+    [0.67, 0.0, 2.0]
+    """
+    there = counts > 0
+    return np.where(there, counts.sum() / (max(there.sum(), 1) * np.maximum(counts, 1)), 0.0)
 
 
 class SupervisedSegmentation(Objective):

@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from segclf.base.classifier import Classifier, check_labels
+from segclf.base import Classifier
+from segclf.base.classifier import check_labels
 
 
 def test_labels_become_positions_and_minus_one_stays():
@@ -11,16 +13,81 @@ def test_labels_become_positions_and_minus_one_stays():
     assert not labels.multilabel
 
 
-def test_strings_have_no_unknown():
-    labels = check_labels(["b", "a", "-1"], 3)
-    assert labels.classes.tolist() == ["-1", "a", "b"]
+UNKNOWN_AMONG_TEXT = {
+    "list": ["b", "a", -1, None, np.nan, pd.NA],
+    "array of objects": np.array(["b", "a", -1, None, np.nan, pd.NA], dtype=object),
+    "array of text": np.array(["b", "a", -1, np.nan, -1.0, -1]),
+    "series of text": pd.Series(["b", "a", None, None, None, None], dtype="string"),
+    "categories": pd.Categorical(["b", "a", None, None, None, None]),
+    "column": pd.DataFrame({"y": ["b", "a", -1, None, np.nan, pd.NA]})["y"],
+}
+UNKNOWN_AMONG_NUMBERS = {
+    "list": [7, 3, -1, None, np.nan, pd.NA],
+    "array of objects": np.array([7, 3, -1, None, np.nan, pd.NA], dtype=object),
+    "nullable": pd.Series([7, 3, None, -1, None, None], dtype="Int64"),
+    "categories": pd.Series(pd.Categorical([7, 3, None, -1, None, None])),
+}
 
 
-def test_minus_one_and_one_alone_are_two_classes_with_a_warning():
+@pytest.mark.parametrize("form", UNKNOWN_AMONG_TEXT)
+def test_nobody_said_among_text(form):
+    labels = check_labels(UNKNOWN_AMONG_TEXT[form], 6)
+    assert (labels.classes.tolist(), labels.classes.dtype.kind) == (["a", "b"], "U")
+    assert labels.encoded.tolist() == [1, 0, -1, -1, -1, -1]
+
+
+@pytest.mark.parametrize("form", UNKNOWN_AMONG_NUMBERS)
+def test_nobody_said_among_numbers(form):
+    labels = check_labels(UNKNOWN_AMONG_NUMBERS[form], 6)
+    assert (labels.classes.tolist(), labels.classes.dtype.kind) == ([3, 7], "i")
+    assert labels.encoded.tolist() == [1, 0, -1, -1, -1, -1]
+
+
+def test_nobody_said_among_floats_and_bools():
+    floats = check_labels(np.array([2.0, np.nan, 1.0]), 3)
+    assert (floats.classes.dtype, floats.encoded.tolist()) == (np.float64, [1, -1, 0])
+    bools = check_labels([True, None, False], 3)
+    assert (bools.classes.dtype, bools.encoded.tolist()) == (bool, [1, -1, 0])
+    indicator = check_labels([[0, 1], [None, 0], [np.nan, -1]], 3)
+    assert indicator.encoded.tolist() == [[0, 1], [-1, 0], [-1, -1]]
+
+
+def test_minus_one_and_one_alone_are_two_classes_where_rows_say_so():
     with pytest.warns(UserWarning, match="read as two classes"):
-        labels = check_labels([-1, 1, 1], 3)
+        labels = check_labels([-1, 1, 1], 3, signs=True)
     assert labels.classes.tolist() == [-1, 1]
     assert labels.encoded.tolist() == [0, 1, 1]
+    with pytest.raises(ValueError, match=r"only one class.*Is -1 a class of yours\?.* 0 and 1"):
+        check_labels([-1, 1, 1], 3)
+    assert check_labels([-1, 1, 0], 3, signs=True).encoded.tolist() == [-1, 1, 0]
+
+
+class Constant(Classifier):
+    def __init__(self, classes, says):
+        self.classes_, self.says = np.array(classes), says
+
+    def predict(self, X):
+        return np.array([self.says] * len(X))
+
+
+@pytest.mark.parametrize(
+    ("classes", "says", "y", "expected"),
+    [
+        ([0, 1], 1, [1, -1, -1, 1], 1.0),
+        ([0, 1], 1, [1, None, -1, 0], 0.5),
+        ([-1, 1], 1, [1, -1, -1, 1], 0.5),
+        (["a", "b"], "b", ["b", -1, None, "a"], 0.5),
+        (["a", "b"], "b", np.array(["b", -1, "b", "a"]), 2 / 3),
+        ([0, 1], [1, 0], [[1, 0], [1, -1], [0, 0], [-1, -1]], 0.5),
+    ],
+)
+def test_what_fit_learned_decides_what_a_score_leaves_out(classes, says, y, expected):
+    assert Constant(classes, says).score(np.zeros(4), y) == pytest.approx(expected)
+
+
+def test_nothing_to_score():
+    with pytest.raises(ValueError, match="none of the 4 images has a label"):
+        Constant([0, 1], 1).score(np.zeros(4), [-1, None, -1, -1])
 
 
 def test_indicators_pass_with_minus_one():
@@ -47,6 +114,8 @@ def test_mask_ids_of_labels():
         ([[0, 2], [1, 0]], "Unknown label type"),
         ([0, 1, 0], "inconsistent numbers of samples"),
         ([0, np.inf], "infinity"),
+        ([np.nan, None], "0 class"),
+        (["a", 1], "mix text and other values, such as 'a' and 1"),
     ],
 )
 def test_wrong_labels_say_what_is_wrong(y, message):

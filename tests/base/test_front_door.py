@@ -43,8 +43,20 @@ def test_rows_and_what_scikit_learn_shall_refuse(X):
 
 def test_weights():
     assert check_weights(None, 2) is None
-    assert check_weights(2, 2).tolist() == [2, 2]
     assert check_weights([1, 0.5], 2).dtype == np.float32
+
+
+@pytest.mark.parametrize("weights", [2, 1e-3, [1, 1], np.full(2, 0.5), [3e-30, 3e-30]])
+def test_equal_weights_are_no_weights(weights):
+    assert check_weights(weights, 2) is None
+
+
+@pytest.mark.parametrize("scale", [1, 1e-3, 7.3, 1 / 4])
+def test_weights_are_one_in_the_mean_of_those_that_count(scale):
+    given = scale * np.array([1, 0, 2, 0, 3.0])
+    np.testing.assert_allclose(check_weights(given, 5), [0.5, 0, 1, 0, 1.5], rtol=1e-6)
+    left_out = check_weights(scale * np.array([1, 0, 1, 0, 1.0]), 5)
+    assert left_out.tolist() == [1, 0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,24 @@ def test_class_weight_balances_pixels(shapes):
     )
 
 
+def test_an_id_that_nobody_drew_weighs_nothing(shapes):
+    """Ids 0 and 3 as if they were 0 and 1, which is what they are."""
+    fitted = segmenter(class_weight="balanced", max_epochs=1).fit(shapes.images, 3 * shapes.masks)
+    share = shapes.masks.mean()
+    samples = fitted._check_targets(fitted._open(shapes.images), 3 * shapes.masks, None)
+    expected = [0.5 / (1 - share), 0, 0, 0.5 / share]
+    np.testing.assert_allclose(fitted._class_weight(samples).numpy(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [1e-3, 1 / 16, np.full(16, 5.0)])
+def test_constant_weights_change_no_bit(shapes, weight):
+    images, masks = shapes.images[:16], shapes.masks[:16]
+    settings = {"loss": "dice", "max_epochs": 2}
+    expected = segmenter(**settings).fit(images, masks).predict_proba(images)
+    weighed = segmenter(**settings).fit(images, masks, sample_weight=weight)
+    np.testing.assert_array_equal(weighed.predict_proba(images), expected)
+
+
 def test_wrong_class_weight_says_what_is_expected(shapes):
     with pytest.raises(ValueError, match="has 3 weights; expected one for each of the 2 mask ids"):
         segmenter(class_weight=[1, 2, 3]).fit(shapes.images, shapes.masks)

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_array, check_consistent_length
 
-from segclf.data import Masks
+from segclf.data import Masks, as_mask_ids
 
 __all__ = ["as_indicator", "image_labels", "shown_in_masks"]
 
@@ -46,12 +45,13 @@ def image_labels(masks: Masks, labels: ArrayLike | None, n_classes: int = 1) -> 
     n_drawn = masks.n_classes - (not masks.multilabel) if drawn else 1
     if labels is None:
         return shown_in_masks(masks, max(n_drawn, n_classes))
-    many = np.ndim(labels) == 2
-    n_said = np.shape(labels)[1] if many else int(np.max(labels, initial=1))
-    said = as_indicator(labels, max(n_drawn, n_said, n_classes), len(masks))
+    ids = as_mask_ids(labels, len(masks))
+    many = ids.ndim == 2
+    n_said = ids.shape[1] if many else int(ids.max(initial=1))
+    said = as_indicator(ids, max(n_drawn, n_said, n_classes), len(masks))
     if drawn and masks.multilabel != many:
         raise ValueError(
-            f"labels of shape {np.shape(labels)} do not go with masks of "
+            f"labels of shape {ids.shape} do not go with masks of "
             f"{'channels, expected an indicator (n, k)' if masks.multilabel else 'ids'}."
         )
     return np.where(said >= 0, said, shown_in_masks(masks, said.shape[1]))
@@ -94,11 +94,10 @@ def as_indicator(labels: ArrayLike, n_classes: int, n_samples: int) -> NDArray[n
     ValueError
         For another number of labels or classes.
     """
-    array = check_array(labels, ensure_2d=False, dtype=np.int64, input_name="labels")
-    check_consistent_length(np.empty(n_samples), array)
+    array = as_mask_ids(labels, n_samples)
     many = array.ndim == 2
     fits = array.shape == (n_samples, n_classes) if many else array.ndim == 1
-    if not fits or array.min() < -1 or array.max() > (1 if many else n_classes):
+    if not fits or array.max() > n_classes:
         raise ValueError(
             f"labels of shape {array.shape} hold {array.min()} to {array.max()}; expected ids "
             f"(n,) from -1 to {n_classes}, or an indicator (n, {n_classes}) of 0, 1 and -1."

@@ -22,7 +22,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from segclf.base import Classifier
 from segclf.base.classifier import Labels, check_labels
-from segclf.base.front_door import check_rows, check_weights
+from segclf.base.front_door import check_rows, check_weights, holds_images
 from segclf.base.maps import Maps
 from segclf.base.supervision import Fold, Supervision, folds_of
 from segclf.cache import as_memory
@@ -150,7 +150,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
         """
         self._validate_params()
         X = check_rows(self, X, reset=True)
-        labels = check_labels(y, _num_samples(X))
+        labels = check_labels(y, _num_samples(X), signs=not holds_images(X))
         self.classes_, self._multilabel = labels.classes, labels.multilabel
         told = {
             "labels": labels.mask_ids(self.negative_class),

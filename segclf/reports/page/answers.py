@@ -11,6 +11,8 @@ from sklearn.utils.validation import _num_samples
 
 from segclf.base import Classifier
 from segclf.data import Masks, as_masks
+from segclf.data.label_codes import as_indicator, as_positions
+from segclf.data.labels import as_label_array
 from segclf.metrics import group_by_area, group_by_region
 from segclf.metrics.groupings import Grouping
 from segclf.reports.page.mask_facts import MaskFacts, mask_facts, without_context
@@ -96,8 +98,9 @@ def ask(estimator: Any, X: Any, y: Any, masks: Any) -> Answers:
         When the estimator is no fitted classifier, or labels or masks do not fit.
     """
     estimator = _checked(estimator)
-    truth = _indicator(np.asarray(y), estimator.classes_, _num_samples(X))
-    exclusive = np.ndim(y) == 1
+    given = as_label_array(y)
+    truth = _indicator(given, estimator.classes_, _num_samples(X))
+    exclusive = given.ndim == 1
     negative = exclusive and getattr(estimator, "negative_class", "first") is not None
     n_findings = len(estimator.classes_) - negative
     drawn = as_masks(masks, len(truth))
@@ -157,20 +160,11 @@ def _indicator(y: NDArray[Any], classes: NDArray[Any], n_samples: int) -> NDArra
     if len(y) != n_samples or y.ndim > 2:
         raise ValueError(f"y has shape {y.shape}; expected a label for each of {n_samples} images.")
     if y.ndim == 2:
-        if y.shape[1] != len(classes) or not np.isin(y, (-1, 0, 1)).all():
+        if y.shape[1] != len(classes):
             raise ValueError(
                 f"y has shape {y.shape}; expected an indicator of 0, 1 and -1 (nobody said) for "
                 f"{len(classes)} classes."
             )
-        return y.astype(np.int64)
-    indicator = (y[:, None] == classes).astype(np.int64)
-    none = indicator.sum(axis=1) == 0
-    said = none & (y != -1) if y.dtype.kind in "if" else none
-    if said.any():
-        sample = int(np.argmax(said))
-        raise ValueError(
-            f"Label {y[sample].item()!r} of sample {sample} is none of the classifier's classes: "
-            f"{classes.tolist()}."
-        )
-    indicator[none] = -1
-    return indicator
+        return as_indicator(y)
+    positions = as_positions(y, classes)[:, None]
+    return np.where(positions < 0, -1, positions == np.arange(len(classes)))

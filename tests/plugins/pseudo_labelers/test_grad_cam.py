@@ -266,7 +266,7 @@ def test_epochs_of_the_classifier_are_shown(capsys):
         ([0, 0, 0, -1], "None of the 4 images is known to show a class"),
         (None, "None of the 4 images is known to show a class"),
         ([0, 1, 0], "inconsistent numbers of samples"),
-        ([0, -2, 1, 0], "labels of shape .* hold -2 to 1"),
+        ([0, -2, 1, 0], "Label 1 is -2; expected whole mask ids"),
     ],
 )
 def test_labels_that_teach_nothing_are_refused(labels, message):

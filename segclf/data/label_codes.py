@@ -1,0 +1,140 @@
+"""Labels as numbers: positions among classes, indicators, and the ids that masks hold."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_consistent_length
+
+from segclf.data.labels import LabelsLike, as_label_array, is_known, known_to, natural
+from segclf.data.mask_checks import MAX_ID
+
+
+def as_positions(
+    y: LabelsLike, classes: NDArray[Any], *, unseen: int | None = None
+) -> NDArray[np.int64]:
+    """Return where each label stands among the classes that `fit` learned, -1 where nobody said.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+    classes : array of shape (k,)
+        Where -1 is one of them it is a class.
+    unseen : int, optional
+        What stands for a label that is none of the classes; None refuses it.
+
+    Returns
+    -------
+    array of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        Naming the first label that is none of the classes.
+
+    Examples
+    --------
+    >>> as_positions(["ill", None, "well"], np.array(["ill", "well"])).tolist()
+    [0, -1, 1]
+    """
+    labels = as_label_array(y)
+    known = known_to(labels, classes)
+    values = natural(labels[known])
+    same = values[:, None] == classes
+    there = same.any(axis=1)
+    for row in np.flatnonzero(~there)[:1] if unseen is None else ():
+        raise ValueError(
+            f"Label {values[row].item()!r} of sample {np.flatnonzero(known)[row]} is none of the "
+            f"classes: {classes.tolist()}."
+        )
+    positions = np.full(len(labels), -1, dtype=np.int64)
+    positions[known] = np.where(there, same.argmax(axis=1), -1 if unseen is None else unseen)
+    return positions
+
+
+def as_indicator(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return a multi-label indicator (n, k) of 0, 1 and -1.
+
+    Parameters
+    ----------
+    labels : array of shape (n, k)
+        From `as_label_array`.
+
+    Returns
+    -------
+    array of shape (n, k)
+
+    Raises
+    ------
+    ValueError
+        If it holds anything else.
+    """
+    known = is_known(labels)
+    values = natural(labels[known])
+    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+        raise ValueError(
+            "Unknown label type: a y of two dimensions must be a multi-label indicator (n, k) of "
+            f"0, 1 and -1 (nobody said); got values {np.unique(values)[:5]} and shape "
+            f"{labels.shape}."
+        )
+    indicator = np.full(labels.shape, -1, dtype=np.int64)
+    indicator[known] = values
+    return indicator
+
+
+def as_mask_ids(labels: LabelsLike, n_samples: int) -> NDArray[np.int64]:
+    """Check labels of images that are mask ids, as segmenters take them.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n,) or (n, k)
+        Ids as masks hold them, 0 where an image shows nothing; or a multi-label indicator.
+    n_samples : int
+        How many images there are.
+
+    Returns
+    -------
+    array of shape (n,) or (n, k)
+        -1 where nobody said.
+
+    Raises
+    ------
+    ValueError
+        For text, fractions, ids below -1 or above 254, and another number of labels.
+
+    Examples
+    --------
+    >>> as_mask_ids([2, None, 0], 3).tolist()
+    [2, -1, 0]
+    """
+    array = as_label_array(labels)
+    check_consistent_length(np.empty(n_samples), array)
+    if issparse(array) or array.ndim not in (1, 2):
+        raise ValueError(
+            f"labels have shape {array.shape}; expected ({n_samples},), a mask id for each image, "
+            f"or ({n_samples}, k), a multi-label indicator."
+        )
+    if array.ndim == 2:
+        return as_indicator(array)
+    known = is_known(array)
+    values = natural(array[known])
+    _require_ids(values, np.flatnonzero(known))
+    ids = np.full(n_samples, -1, dtype=np.int64)
+    ids[known] = values
+    return ids
+
+
+def _require_ids(values: NDArray[Any], rows: NDArray[np.intp]) -> None:
+    if values.dtype.kind not in "biuf":
+        raise ValueError(
+            f"Label {rows[0]} is {values[0].item()!r}; expected mask ids, as masks hold them: 0 "
+            "where the image shows nothing, 1 to K, and -1 where nobody said."
+        )
+    wrong = ~((values >= 0) & (values <= MAX_ID) & (values == np.floor(values)))
+    for row in np.flatnonzero(wrong)[:1]:
+        hint = " Is 255 'unknown'? Then set it to -1." if values[row] == 255 else ""
+        raise ValueError(
+            f"Label {rows[row]} is {values[row].item()!r}; expected whole mask ids from 0 to "
+            f"{MAX_ID}, as masks hold them, and -1 where nobody said.{hint}"
+        )

@@ -1,0 +1,133 @@
+"""Labels as people write them: text or numbers, and what they write where nobody said."""
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+
+#: Labels (n,), or a multi-label indicator (n, k) of 0 and 1: an array, a list, a tensor, a Series.
+#: -1, None, NaN and pandas.NA all mean that nobody said, among text and among numbers.
+LabelsLike: TypeAlias = ArrayLike | Sequence[Any]
+
+# What NumPy makes of -1 and NaN when it puts them among texts.
+_UNKNOWN_TEXTS = frozenset({"-1", "-1.0", "nan"})
+_UNKNOWN_TYPES = frozenset({"NAType", "NaTType", "NoneType"})
+
+
+def as_label_array(y: LabelsLike) -> NDArray[Any]:
+    """Return labels as an array in which text stays apart from numbers and from None.
+
+    Parameters
+    ----------
+    y : array-like
+
+    Returns
+    -------
+    array
+        Of object dtype where a list mixes text with anything else. Sparse matrices as they are.
+
+    Examples
+    --------
+    >>> as_label_array(["ill", -1]).tolist()
+    ['ill', -1]
+    """
+    values: Any = y
+    if issparse(values):
+        return values
+    dtype = getattr(values, "dtype", None)
+    if hasattr(values, "to_numpy") and not isinstance(dtype, np.dtype | None):
+        return np.array(list(values), dtype=object)  # pandas makes floats of integers and its NA
+    array = np.asarray(values)
+    if array.dtype.kind in "US" and dtype is None:
+        return np.asarray(values, dtype=object)
+    return array
+
+
+def is_known(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell labels from -1, None, NaN and pandas.NA, which all mean that nobody said.
+
+    Parameters
+    ----------
+    labels : array
+        From `as_label_array`. Text that NumPy made of -1 or NaN counts as such.
+
+    Returns
+    -------
+    array of bool, of the same shape
+
+    Examples
+    --------
+    >>> is_known(as_label_array(["ill", None, -1, float("nan")])).tolist()
+    [True, False, False, False]
+    """
+    if labels.dtype.kind in "if":
+        return np.asarray((labels != -1) & ~np.isnan(labels))
+    if labels.dtype.kind in "bu":
+        return np.ones(labels.shape, dtype=bool)
+    known = [_is_known(label) for label in labels.ravel().tolist()]
+    return np.array(known, dtype=bool).reshape(labels.shape)
+
+
+def natural(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels that are known in the dtype that they have by themselves.
+
+    Parameters
+    ----------
+    labels : array
+        Such as objects that are all integers.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    ValueError
+        If text is among numbers.
+
+    Examples
+    --------
+    >>> natural(np.array(["a", "bc"], dtype=object)).dtype
+    dtype('<U2')
+    """
+    if labels.dtype != object:
+        return labels
+    values = labels.ravel().tolist()
+    texts = [isinstance(value, str | bytes) for value in values]
+    if any(texts) and not all(texts):
+        text, other = values[texts.index(True)], values[texts.index(False)]
+        raise ValueError(
+            f"Labels mix text and other values, such as {text!r} and {other!r}; expected one kind, "
+            "and None or -1 where nobody said."
+        )
+    return np.asarray(values).reshape(labels.shape)
+
+
+def known_to(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell labels from "nobody said", for what learned those classes: -1 may be one of them.
+
+    Parameters
+    ----------
+    labels : array
+        From `as_label_array`.
+    classes : array of shape (k,)
+
+    Returns
+    -------
+    array of bool, of the shape of `labels`
+    """
+    known = is_known(labels)
+    if classes.dtype.kind in "if" and (classes == -1).any():
+        known |= np.asarray(labels == -1, dtype=bool)
+    return known
+
+
+def _is_known(label: Any) -> bool:
+    if isinstance(label, str | bytes):
+        return label not in _UNKNOWN_TEXTS
+    if type(label).__name__ in _UNKNOWN_TYPES:
+        return False
+    return not (isinstance(label, Real) and (label == -1 or label != label))
