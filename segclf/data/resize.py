@@ -5,6 +5,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 Size = tuple[int, int]
 
@@ -31,6 +33,18 @@ def resize_mask(mask: NDArray[Any], size: Size) -> NDArray[np.int64]:
     )
     same = mask.shape[-2:] == size
     return np.asarray(mask if same else mask[..., rows[:, None], columns], dtype=np.int64)
+
+
+def resize_maps(maps: Tensor, size: Size) -> Tensor:
+    """Resize maps (n, k, h, w) to `size` (height, width) by linear interpolation.
+
+    That skips nothing as long as no axis shrinks to less than a half; then it is antialiased. What
+    an image gets does not depend on how many there are.
+    """
+    if maps.shape[2:] == size:
+        return maps
+    skips = any(old > 2 * new for old, new in zip(maps.shape[2:], size, strict=True))
+    return functional.interpolate(maps, size=size, mode="bilinear", antialias=skips)
 
 
 def _area_means(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:

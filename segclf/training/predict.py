@@ -1,4 +1,4 @@
-"""Prediction: fixed-size padded batches, in tiles where images are large."""
+"""Prediction: batches of one size and length for the network, in tiles where images are large."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from segclf.data import Images
 from segclf.data.loader import one_ahead
-from segclf.data.resize import Size
+from segclf.data.resize import Size, resize_maps
 from segclf.data.samples import image_tensor
 from segclf.training.devices import autocast, threads
 
@@ -27,8 +26,8 @@ class PredictionPlan:
     ----------
     batch_size : int
         Number of images in a batch, at most; fewer when images are large. It depends on the
-        size of the images alone, and short batches are filled up, so that the result for an
-        image does not depend on its company.
+        size that the network sees alone, and short batches are filled up, so that the result for
+        an image does not depend on its company.
     image_size : (int, int) or None
         Height and width that images are brought to; None leaves them as they are.
     tile_size : int or None
@@ -56,7 +55,10 @@ def predict_batches(
     activation: Callable[[Tensor], Tensor] | None = None,
     forward: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
-    """Yield (indices, output) batch by batch; the images of a batch have one size.
+    """Yield (indices, output) of a few images of one size at a time.
+
+    The network sees images in batches of one size, which images of many sizes share where the plan
+    brings them to one; maps then go out at each image's own size.
 
     Parameters
     ----------
@@ -81,37 +83,51 @@ def predict_batches(
     """
     network = network.to(plan.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
-    def read(indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], Size, Tensor]:
+    def read(indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Size], Tensor]:
         taken = images.take(indices)
-        return indices, taken[0].shape[:2], image_tensor(taken, plan.image_size)
+        sizes = [(image.shape[0], image.shape[1]) for image in taken]
+        return indices, sizes, image_tensor(taken, plan.image_size)
 
     def answer(batch: Tensor) -> Tensor:
         with autocast(plan.device, plan.precision):
             output = (forward or network)(batch.to(plan.device)).float()
             return output if activation is None else activation(output)
 
-    for indices, size, batch in one_ahead(read, _groups(images, plan)):
+    for indices, sizes, batch in one_ahead(read, _groups(images, plan)):
         with threads(plan.n_threads), torch.inference_mode():
             output = _predict(answer, batch, plan)
-            if output.ndim == 4 and output.shape[2:] != size:
-                output = functional.interpolate(output, size=size, mode="bilinear")
-            output = output.cpu()
-        yield indices, output
+        for rows in _same_size(sizes) if output.ndim == 4 else [np.arange(len(indices))]:
+            # one size after the other: maps of large images, all at once, would fill the memory
+            with threads(plan.n_threads), torch.inference_mode():
+                part = _at_own_size(output, rows, sizes).cpu()
+            yield indices[rows], part
 
 
 def _groups(images: Images, plan: PredictionPlan) -> Iterator[NDArray[np.intp]]:
-    """Split the indices into batches of images of one size."""
-    everything = np.arange(len(images))
-    if images.size is not None:
-        same_size = [(images.size, everything)]
-    else:
-        sizes, members = np.unique(images.sizes(), axis=0, return_inverse=True)
-        members = members.reshape(-1)
-        same_size = [(tuple(s), everything[members == i]) for i, s in enumerate(sizes)]
-    for size, indices in same_size:
-        length = _batch_size(plan.image_size or size, plan)
+    """Split the indices into batches of images of which the network sees one size."""
+    sizes = images.sizes()
+    if plan.image_size is not None:
+        sizes = np.broadcast_to(plan.image_size, sizes.shape)
+    seen, members = np.unique(sizes, axis=0, return_inverse=True)
+    for number, (height, width) in enumerate(seen.tolist()):
+        indices = np.flatnonzero(members.reshape(-1) == number)
+        length = _batch_size((height, width), plan)
         for start in range(0, len(indices), length):
             yield indices[start : start + length]
+
+
+def _same_size(sizes: list[Size]) -> list[NDArray[np.intp]]:
+    """Split the rows of a batch by the images' own size."""
+    found, members = np.unique(sizes, axis=0, return_inverse=True)
+    return [np.flatnonzero(members.reshape(-1) == number) for number in range(len(found))]
+
+
+def _at_own_size(output: Tensor, rows: NDArray[np.intp], sizes: list[Size]) -> Tensor:
+    if output.ndim != 4:
+        return output
+    if len(rows) == len(output):
+        return resize_maps(output, sizes[0])
+    return torch.cat([resize_maps(output[row : row + 1], sizes[row]) for row in rows])
 
 
 def _batch_size(size: Size, plan: PredictionPlan) -> int:

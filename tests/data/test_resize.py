@@ -5,8 +5,9 @@ from itertools import product
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from segclf.data.resize import resize_image, resize_mask
+from segclf.data.resize import resize_image, resize_maps, resize_mask
 
 OLD = 30
 PAIRS = list(product((10, 13, OLD, 71, 90), repeat=2))
@@ -57,3 +58,17 @@ def test_many_channels(size):
     image = np.random.default_rng(0).random((OLD, OLD, 11), dtype=np.float32)
     single = [resize_image(image[..., [c]], size) for c in range(11)]
     np.testing.assert_allclose(resize_image(image, size), np.concatenate(single, 2), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [*PAIRS, (7, 90), (7, 7)])
+def test_maps_stay_where_they_are_and_keep_thin_lines(size):
+    for axis, new in enumerate(size):
+        exact = (np.indices(size)[axis] + 0.5) * OLD / new - 0.5
+        margin = OLD / new if 2 * new < OLD else 0
+        inside = (exact >= margin) & (exact <= OLD - 1 - margin)
+        both = np.stack([ramp(axis), ramp(axis) == 17]).astype(np.float32)
+        slope, line = resize_maps(torch.from_numpy(both)[None], size)[0].numpy()
+        assert np.abs(slope - exact)[inside].max() < 0.05 * OLD / new
+        assert line.mean() > 0.6 / OLD
+        center = (line * (np.indices(size)[axis] + 0.5)).sum() / line.sum()
+        assert abs(center - 17.5 * new / OLD) < 0.1

@@ -55,6 +55,30 @@ def test_maps_come_back_at_the_own_size(images):
     np.testing.assert_allclose(np.stack(found), np.full((6, 1, 12, 20), 2.0), rtol=1e-6)
 
 
+def of_many_sizes():
+    random = np.random.default_rng(0)
+    return [random.random((8 + i % 5, 20 - i, 1), dtype=np.float32) for i in range(6)]
+
+
+def test_images_of_many_sizes_share_the_batches_of_the_size_that_the_network_sees():
+    mixed = of_many_sizes()
+    network = Counted()
+    together = collect(network, mixed, image_size=(9, 16))
+    assert network.shapes == [(4, 1, 9, 16)] * 2
+    for one, image in zip(together, mixed, strict=True):
+        assert one.shape == (1, *image.shape[:2])
+        np.testing.assert_array_equal(one, collect(Counted(), [image], image_size=(9, 16))[0])
+
+
+def test_the_maps_of_a_batch_come_size_by_size_and_vectors_at_once():
+    plan = PredictionPlan(batch_size=6, image_size=(8, 8))
+    images = as_images([*of_many_sizes()[:2], *of_many_sizes()[:2]])
+    maps = {tuple(i): tuple(o.shape) for i, o in predict_batches(nn.Identity(), images, plan)}
+    assert maps == {(0, 2): (2, 1, 8, 20), (1, 3): (2, 1, 9, 19)}
+    vectors = predict_batches(nn.Identity(), images, plan, forward=lambda x: x.mean((2, 3)))
+    assert [(i.tolist(), tuple(o.shape)) for i, o in vectors] == [([0, 1, 2, 3], (4, 1))]
+
+
 def test_tiles_blend_into_what_the_whole_would_give(images):
     network = Counted()
     found = collect(network, images, tile_size=8)
