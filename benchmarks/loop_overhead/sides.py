@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -86,7 +85,6 @@ class BatchSides:
         return images, torch.from_numpy(self.targets)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class LinearEstimator(NetworkEstimator):
     """The least estimator of ours: everything that a fit does, around a linear network."""
 

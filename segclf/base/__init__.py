@@ -1,6 +1,7 @@
 """Where arrays meet tensors: the kinds of estimators, on scikit-learn's grammar."""
 
 from segclf.base.classifier import Classifier
+from segclf.base.estimator import Estimator
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_images
 from segclf.base.mask_scorer import MaskScorer
@@ -13,6 +14,7 @@ from segclf.base.segmenter import Segmenter
 __all__ = [
     "Classifier",
     "EncoderPretrainer",
+    "Estimator",
     "FineTunedEstimator",
     "MaskScorer",
     "MetaSegmenter",

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -22,7 +21,6 @@ from segclf.networks import ImageNetwork, forget, transfer
 from segclf.objectives import Objective
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class FineTunedEstimator(NetworkEstimator):
     """What estimators share that may start from a pretrainer.
 
@@ -64,7 +62,6 @@ class FineTunedEstimator(NetworkEstimator):
     )
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetworkEstimator._parameter_constraints,
         "pretrainer": [Pretrainer, FrozenEstimator, str, os.PathLike, None],
         "encoder_rate": [Interval(Real, 0, None, closed="left")],
         "memory": [str, os.PathLike, HasMethods(["cache"]), None],

@@ -5,17 +5,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from segclf.base.estimator import Estimator
 from segclf.base.maps import Maps
 from segclf.base.segmenter import Segmenter
 
 
 @Segmenter.register
-class MetaSegmenter(CallbackSupportMixin, BaseEstimator):
+class MetaSegmenter(CallbackSupportMixin, Estimator):
     """A segmenter around another one; ``isinstance`` counts it among the segmenters.
 
     Attributes

@@ -1,6 +1,5 @@
 """Classifiers of one network: from the scores of the classes to labels."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +13,6 @@ from segclf.base.classifier import Classifier, Labels, check_labels
 from segclf.base.fine_tuned import FineTunedEstimator
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class NetworkClassifier(Classifier, FineTunedEstimator):
     """What classifiers share whose ``network_`` gives every image a score per class.
 
@@ -27,7 +25,6 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
     class_weight: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **FineTunedEstimator._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -11,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackContext, CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
@@ -21,6 +19,7 @@ from sklearn.utils._param_validation import (
 )
 from torch import Tensor
 
+from segclf.base.estimator import Estimator
 from segclf.base.front_door import check_images
 from segclf.base.frozen_network import freeze
 from segclf.base.network_state import set_statistics, thaw
@@ -42,8 +41,7 @@ from segclf.training import (
 )
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
+class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     """Parameters of every estimator that trains a network.
 
     Parameters

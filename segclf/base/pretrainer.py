@@ -1,7 +1,6 @@
 """Pretrainers: ``fit(X)`` with images alone, ``transform(X)`` gives their embeddings."""
 
 import math
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,7 +16,6 @@ from segclf.data import Images, Samples
 from segclf.networks import ClassificationNetwork, classification_network
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
     """What all pretrainers share.
 
@@ -106,7 +104,6 @@ class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstim
         return int(network.n_features)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class EncoderPretrainer(Pretrainer):
     """A pretrainer of one encoder.
 
@@ -128,7 +125,6 @@ class EncoderPretrainer(Pretrainer):
     _needs_transformer: ClassVar[bool] = False
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Pretrainer._parameter_constraints,
         "encoder": [str, None],
     }
 

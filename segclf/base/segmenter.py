@@ -1,7 +1,6 @@
 """Segmenters: ``fit(X, y)`` with masks, ``predict(X)`` gives masks at the images' own size."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -21,7 +20,6 @@ from segclf.metrics import mean_iou
 from segclf.networks import layer_reader
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class Segmenter(FineTunedEstimator):
     """What all segmenters share.
 
@@ -57,7 +55,6 @@ class Segmenter(FineTunedEstimator):
     _needs_targets: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **FineTunedEstimator._parameter_constraints,
         "tile_size": [Interval(Integral, 1, None, closed="left"), None],
     }
 

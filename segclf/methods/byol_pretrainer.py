@@ -6,7 +6,7 @@ negative pairs. Grill et al., "Bootstrap your own latent: a new approach to self
 learning", NeurIPS 2020.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -27,7 +27,6 @@ from segclf.networks import (
 from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class BYOLPretrainer(EncoderPretrainer):
     """Pretrain an encoder by BYOL.
 
@@ -82,7 +81,6 @@ class BYOLPretrainer(EncoderPretrainer):
 
     _fewest_images: ClassVar[int] = 2
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **EncoderPretrainer._parameter_constraints,
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "projection_size": [Interval(Integral, 1, None, closed="left")],
         "momentum": [Interval(Real, 0, 1, closed="both")],

@@ -6,7 +6,6 @@ Cross architectural self-supervision for medical image analysis", arXiv 2206.041
 S4MI, section 3.1 and Figure 1 (Singh et al., "Shifting to machine supervision").
 """
 
-from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -27,7 +26,6 @@ from segclf.networks import (
 from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class CASSPretrainer(Pretrainer):
     """Pretrain a convolutional network and a vision transformer, each by the other.
 
@@ -106,7 +104,6 @@ class CASSPretrainer(Pretrainer):
 
     _fewest_images: ClassVar[int] = 2
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Pretrainer._parameter_constraints,
         "cnn": [str, None],
         "transformer": [str, None],
         "keep": [StrOptions({"cnn", "transformer", "both"})],

@@ -9,7 +9,6 @@ Imaging 2023. The second step is self-training, with such a segmenter as the tea
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -26,7 +25,6 @@ from segclf.networks import SegmentationNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class ConsistencySegmenter(Segmenter):
     """Segment images with a network whose features do not depend on photometric changes.
 
@@ -85,7 +83,6 @@ class ConsistencySegmenter(Segmenter):
     _learns_from_unlabeled: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Segmenter._parameter_constraints,
         "architecture": [str],
         "encoder": [str],
         "loss": [str, callable],

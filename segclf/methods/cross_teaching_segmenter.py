@@ -7,7 +7,6 @@ between CNN and transformer", MIDL 2022; here with the settings of S4MI, section
 (Singh et al., "Shifting to machine supervision").
 """
 
-from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -35,7 +34,6 @@ half_dice_half_cross_entropy = partial(
 )
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class CrossTeachingSegmenter(Segmenter):
     """Segment images with two networks that teach each other on images without a mask.
 
@@ -143,7 +141,6 @@ class CrossTeachingSegmenter(Segmenter):
     )
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Segmenter._parameter_constraints,
         "cnn": [str],
         "transformer": [str],
         "cnn_architecture": [str],

@@ -7,7 +7,7 @@ temperature (sharpening) keeps all from being equal. Caron et al., "Emerging pro
 self-supervised vision transformers", ICCV 2021.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from numbers import Integral, Real
@@ -39,7 +39,6 @@ NOT_NEGATIVE = ("n_local_crops", "frozen_epochs")
 SWITCHES = ("student_sees_global", "unit_prototypes", "bottleneck_activation")
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class DINOPretrainer(EncoderPretrainer):
     """Pretrain an encoder by DINO, and keep the teacher's, as the paper evaluates it.
 
@@ -138,7 +137,6 @@ class DINOPretrainer(EncoderPretrainer):
     _fewest_images: ClassVar[int] = 2
     _paper_encoder: ClassVar[str] = "vit_small_patch16_224"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **EncoderPretrainer._parameter_constraints,
         "global_crop": [tuple, list],
         "local_crop": [tuple, list],
         "local_scale": [Interval(Real, 0.01, 1, closed="both")],

@@ -9,7 +9,7 @@ version leaves it out).
 
 import copy
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import field
 from functools import partial
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -31,7 +31,6 @@ from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.objectives import Distillation, Objective
 
 
-@dataclass(eq=False, repr=False)
 class DistilledSegmenter(MetaSegmenter):
     """Segment images with a student of a segmenter.
 
@@ -93,9 +92,8 @@ class DistilledSegmenter(MetaSegmenter):
     ('tiny', (8, 32, 32))
     """
 
-    teacher: Any = None
-    student: Any = None
-    _: KW_ONLY
+    teacher: Any = field(default=None, kw_only=False)
+    student: Any = field(default=None, kw_only=False)
     temperature: float = 10.0
     scale_by_temperature: bool = False
     margin: float | None = None

@@ -1,6 +1,5 @@
 """The baseline: a network straight from the image to its label, no masks."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from sklearn.callback import with_callbacks
@@ -14,7 +13,6 @@ from segclf.networks import classification_network
 from segclf.objectives import Batch, Objective, Progress
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class ImageClassifier(NetworkClassifier):
     """Classify images with a network trained on labels alone.
 
@@ -57,7 +55,6 @@ class ImageClassifier(NetworkClassifier):
     loss: Any = "cross_entropy"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetworkClassifier._parameter_constraints,
         "encoder": [str],
         "loss": [str, callable],
     }

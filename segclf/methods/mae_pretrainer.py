@@ -5,7 +5,6 @@ away later, gets its tokens and guesses the pixels of the others. He et al., "Ma
 are scalable vision learners", CVPR 2022.
 """
 
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -27,7 +26,6 @@ from segclf.networks import (
 from segclf.objectives import Batch, Objective, Progress, spare_vectors
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class MAEPretrainer(EncoderPretrainer):
     """Pretrain a vision transformer as a masked autoencoder.
 
@@ -93,7 +91,6 @@ class MAEPretrainer(EncoderPretrainer):
     _paper_encoder: ClassVar[str] = "vit_base_patch16_224"
     _needs_transformer: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **EncoderPretrainer._parameter_constraints,
         "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
         "decoder_width": [Interval(Integral, 4, None, closed="left")],
         "decoder_blocks": [Interval(Integral, 1, None, closed="left")],

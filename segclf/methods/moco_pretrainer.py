@@ -8,7 +8,6 @@ contrastive learning", arXiv 2003.04297 (v2).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -28,7 +27,6 @@ from segclf.networks import (
 from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class MoCoPretrainer(EncoderPretrainer):
     """Pretrain an encoder by momentum contrast, version 2.
 
@@ -98,7 +96,6 @@ class MoCoPretrainer(EncoderPretrainer):
 
     _fewest_images: ClassVar[int] = 2
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **EncoderPretrainer._parameter_constraints,
         "head": [StrOptions({"linear", "mlp"})],
         "projection_size": [Interval(Integral, 1, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],

@@ -8,7 +8,6 @@ medical image classification as segmentation", NeurIPS 2023 (section 4).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -30,7 +29,6 @@ from segclf.networks import MultitaskNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class MultitaskClassifier(NetworkClassifier):
     """Classify and segment images with one network of two heads.
 
@@ -109,7 +107,6 @@ class MultitaskClassifier(NetworkClassifier):
     negative_class: str | None = "first"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetworkClassifier._parameter_constraints,
         "architecture": [str],
         "encoder": [str],
         "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],

@@ -7,7 +7,6 @@ segmentation", section 3.3 and algorithm 1.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
@@ -44,7 +43,6 @@ def _segments(estimator: Any) -> bool:
     return True
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class OtsuPretrainer(Pretrainer):
     """Pretrain an encoder, or a whole segmenter, on masks that a threshold draws.
 
@@ -126,7 +124,6 @@ class OtsuPretrainer(Pretrainer):
     n_iter_no_change: int | None = 5
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Pretrainer._parameter_constraints,
         "thresholder": [str, callable],
         "train": [StrOptions({"encoder", "end_to_end"})],
         "loss": [str, callable],

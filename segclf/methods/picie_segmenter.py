@@ -8,7 +8,6 @@ clustering", CVPR 2021.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, cast
 
@@ -42,7 +41,6 @@ TOLD = ("mask", "label", "weight")
 SMALLEST_SHARE = 1e-4
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class PiCIESegmenter(Segmenter):
     """Segment images without masks, by clusters of pixels that PiCIE learns to tell apart.
 
@@ -119,7 +117,6 @@ class PiCIESegmenter(Segmenter):
     _learns_from_unlabeled: ClassVar[bool] = True
     _needs_targets: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Segmenter._parameter_constraints,
         "encoder": [str],
         "n_clusters": [Interval(Integral, 2, 255, closed="both")],  # masks are of 8 bit
         "feature_size": [Interval(Integral, 1, None, closed="left")],

@@ -6,7 +6,6 @@ masked image modeling", CVPR 2022.
 """
 
 import math
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -20,7 +19,6 @@ from segclf.networks import ClassificationNetwork, Inpainter, padded
 from segclf.objectives import Batch, Objective, Progress, spare_vectors
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class SimMIMPretrainer(EncoderPretrainer):
     """Pretrain an encoder by painting what is hidden.
 
@@ -78,7 +76,6 @@ class SimMIMPretrainer(EncoderPretrainer):
 
     _paper_encoder: ClassVar[str] = "swin_base_patch4_window7_224"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **EncoderPretrainer._parameter_constraints,
         "mask_size": [Interval(Integral, 1, None, closed="left")],
         "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
         "largest_gradient": [Interval(Real, 0, None, closed="neither"), None],

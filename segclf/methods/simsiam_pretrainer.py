@@ -5,7 +5,6 @@ is. No negative pairs, no momentum teacher: the stopped gradient alone keeps all
 becoming one. Chen and He, "Exploring simple Siamese representation learning", CVPR 2021.
 """
 
-from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -20,7 +19,6 @@ from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 from segclf.training import get_schedule
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class SimSiamPretrainer(EncoderPretrainer):
     """Pretrain an encoder by SimSiam.
 
@@ -72,7 +70,6 @@ class SimSiamPretrainer(EncoderPretrainer):
 
     _fewest_images: ClassVar[int] = 2
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **EncoderPretrainer._parameter_constraints,
         "projection_size": [Interval(Integral, 1, None, closed="left")],
         "prediction_size": [Interval(Integral, 1, None, closed="left")],
         "fixed_prediction_rate": ["boolean"],

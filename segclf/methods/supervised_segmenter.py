@@ -5,7 +5,6 @@ labeled but has no mask trains its pooled pixel scores, as S4C's data would allo
 "A case for reframing automated medical image classification as segmentation", NeurIPS 2023).
 """
 
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -22,7 +21,6 @@ from segclf.networks import segmentation_network
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class SupervisedSegmenter(Segmenter):
     """Segment images with a network trained on masks.
 
@@ -74,7 +72,6 @@ class SupervisedSegmenter(Segmenter):
     label_weight: float = 1.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Segmenter._parameter_constraints,
         "architecture": [str],
         "encoder": [str],
         "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],

@@ -1,7 +1,6 @@
 """Pretrainers handed on: unfitted, frozen or as a file, to segmenters and classifiers."""
 
 import pickle
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -24,7 +23,6 @@ X, Y, MASKS = SHAPES.images, SHAPES.target, SHAPES.masks
 TINY = {"encoder": "tiny", "max_epochs": 2, "random_state": 0}
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class Witness(Pretrainer):
     """Learns the mean color of each image, and remembers the images that it saw."""
 

@@ -2,13 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
@@ -16,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted, has_fit_parameter
 
 from segclf import SupervisedSegmenter
+from segclf.base import Estimator
 from segclf.base.parts import as_a_part
 from segclf_plugins.pseudo_labelers.drawn import (
     Mask,
@@ -28,8 +28,7 @@ from segclf_plugins.pseudo_labelers.drawn import (
 __all__ = ["TeacherLabeler"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class TeacherLabeler(CallbackSupportMixin, BaseEstimator, ABC):
+class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
     """What labelers with a teacher share.
 
     Parameters

@@ -5,7 +5,6 @@ classification as segmentation", NeurIPS 2023): the masks of negative images are
 positive images without a positive region are dropped.
 """
 
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -18,7 +17,6 @@ from segclf_plugins.pseudo_labelers.drawn import Mask
 __all__ = ["BoostedLabeler"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class BoostedLabeler(TeacherLabeler):
     """Draw what a teacher predicts, corrected by image labels.
 
@@ -52,7 +50,6 @@ class BoostedLabeler(TeacherLabeler):
     min_area: float = 1
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TeacherLabeler._parameter_constraints,
         "min_area": [
             Interval(Integral, 1, None, closed="left"),
             Interval(Real, 0, 1, closed="neither"),

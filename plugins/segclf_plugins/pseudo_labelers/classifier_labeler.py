@@ -3,19 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.callback import CallbackContext, CallbackSupportMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from segclf import ImageClassifier
-from segclf.base import check_images
+from segclf.base import Estimator, check_images
 from segclf.base.maps import Maps
 from segclf.base.parts import as_a_part
 from segclf.data import Images, Masks, as_masks, check_mask_sizes
@@ -24,8 +23,7 @@ from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labe
 __all__ = ["ClassifierLabeler"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class ClassifierLabeler(CallbackSupportMixin, BaseEstimator, ABC):
+class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
     """A labeler that looks through a classifier, its own or one that is handed to it fitted.
 
     Parameters

@@ -6,7 +6,6 @@ which there are many; its maps, cut off where the few expert masks say, label th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -30,7 +29,6 @@ from segclf_plugins.thresholders.otsu import OtsuThresholder
 __all__ = ["GradCAMLabeler"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class GradCAMLabeler(ClassifierLabeler):
     """Draw masks where a classifier sees its classes.
 

@@ -9,7 +9,6 @@ for X-ray segmentation", MIDL 2021, Appendices A.2 and B.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -34,7 +33,6 @@ __all__ = ["IRNetLabeler"]
 _SHARE = [Interval(Real, 0, 1, closed="both")]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class IRNetLabeler(ClassifierLabeler):
     """Draw masks from image labels alone: activation maps, spread as far as boundaries let them.
 

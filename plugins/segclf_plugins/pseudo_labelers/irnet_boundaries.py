@@ -6,7 +6,6 @@ between them, those of two classes should have one.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -36,7 +35,6 @@ __all__ = ["IRNetBoundaries", "InterPixelRelations"]
 _SHARED = ("device", "encoder", "image_shape", "image_size", "n_threads", "precision")
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class IRNetBoundaries(FineTunedEstimator):
     """Learn the boundaries between classes from pairs of near pixels.
 
@@ -82,7 +80,6 @@ class IRNetBoundaries(FineTunedEstimator):
     encoder_rate: float = 0.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **FineTunedEstimator._parameter_constraints,
         "encoder": [str, None],
         "stride": [Interval(Integral, 1, None, closed="left")],
         "radius": [Interval(Integral, 2, None, closed="left")],

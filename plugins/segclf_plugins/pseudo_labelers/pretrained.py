@@ -4,15 +4,14 @@ Hooper et al., "A case for reframing automated medical image classification as s
 NeurIPS 2023, whose masks of the spine come from a published network.
 """
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
+from segclf.base import Estimator
 from segclf.data import as_images
 from segclf.registry import make_plugin
 from segclf_plugins.pseudo_labelers.drawn import (
@@ -26,8 +25,7 @@ from segclf_plugins.pseudo_labelers.drawn import (
 __all__ = ["PretrainedLabeler"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class PretrainedLabeler(BaseEstimator):
+class PretrainedLabeler(Estimator):
     """Draw what a fitted segmenter predicts; images labeled 0 get an empty mask.
 
     Parameters

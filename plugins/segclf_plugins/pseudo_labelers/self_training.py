@@ -4,7 +4,6 @@ Lee, "Pseudo-label: the simple and efficient semi-supervised learning method for
 networks", ICML 2013 workshop; S4C's semi-supervised setting 1 (Hooper et al., NeurIPS 2023).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from segclf_plugins.pseudo_labelers.base import TeacherLabeler
@@ -13,7 +12,6 @@ from segclf_plugins.pseudo_labelers.drawn import Mask
 __all__ = ["SelfTrainingLabeler"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class SelfTrainingLabeler(TeacherLabeler):
     """Draw what a teacher predicts, where it is sure.
 

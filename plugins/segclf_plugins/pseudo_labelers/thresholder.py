@@ -1,13 +1,12 @@
 """Pseudo masks by a threshold: what is brighter (or darker) than it is what the label says."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from segclf.base import Estimator
 from segclf.data import as_images, as_masks
 from segclf.registry import make_plugin
 from segclf_plugins.pseudo_labelers.drawn import (
@@ -22,8 +21,7 @@ from segclf_plugins.thresholders.gray import to_gray
 __all__ = ["ThresholderLabeler"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class ThresholderLabeler(BaseEstimator):
+class ThresholderLabeler(Estimator):
     """Draw what a thresholder separates, and let image labels say what it is.
 
     The object gets the id that its image is labeled with; nothing is drawn in images labeled 0.

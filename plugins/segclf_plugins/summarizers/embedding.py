@@ -4,7 +4,6 @@ Transfer learning with a segmenter where a classifier would be. Hooper et al., "
 classification" (S4C), section 3.2 and appendix A2.2.
 """
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import StrOptions
@@ -16,7 +15,6 @@ from segclf_plugins.summarizers.network_summarizer import NetworkSummarizer
 __all__ = ["EmbeddingSummarizer"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class EmbeddingSummarizer(NetworkSummarizer):
     """Classify the maps of one of the segmenter's layers.
 
@@ -47,7 +45,6 @@ class EmbeddingSummarizer(NetworkSummarizer):
     learning_rate: float = 1e-3
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetworkSummarizer._parameter_constraints,
         "layer": [str],
         "head": [StrOptions({"complex", "simple"})],
     }

@@ -1,26 +1,24 @@
 """Summarizers that turn each map into a row of numbers, and ask a scikit-learn classifier."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base import Classifier
+from segclf.base import Classifier, Estimator
 from segclf.base.classifier import check_labels
 from segclf_plugins.summarizers.maps import Stack, check_maps
 
 __all__ = ["FeatureSummarizer"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class FeatureSummarizer(Classifier, BaseEstimator, ABC):
+class FeatureSummarizer(Classifier, Estimator, ABC):
     """What summarizers share that read numbers off the maps.
 
     Parameters

@@ -4,8 +4,6 @@ Whether a mask means yes or no is a question about an image, which networks for 
 Hooper et al., "Segmentation for classification" (S4C), section 3.2 and appendix A2.2.
 """
 
-from dataclasses import dataclass
-
 from torch import nn
 
 from segclf.networks import classification_network
@@ -14,7 +12,6 @@ from segclf_plugins.summarizers.network_summarizer import NetworkSummarizer
 __all__ = ["ResNet50Summarizer", "SqueezeNetSummarizer"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class SqueezeNetSummarizer(NetworkSummarizer):
     """Classify masks by SqueezeNet 1.1, 0.7 million parameters.
 
@@ -37,7 +34,6 @@ class SqueezeNetSummarizer(NetworkSummarizer):
         )
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class ResNet50Summarizer(NetworkSummarizer):
     """Classify masks by a ResNet-50, 24 million parameters.
 

@@ -5,7 +5,6 @@ minimizes the cross-entropy by Adam. A linear layer under a softmax is logistic 
 minimum scikit-learn finds without a learning rate or epochs to choose.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ __all__ = ["FullyConnectedSummarizer", "PooledSummarizer"]
 _ITERATIONS = 1000
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class FullyConnectedSummarizer(FeatureSummarizer):
     """Weigh every pixel of every mask (S4C's fully connected layer).
 
@@ -65,7 +63,6 @@ class FullyConnectedSummarizer(FeatureSummarizer):
         return pixels.reshape(len(maps), -1)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class PooledSummarizer(FeatureSummarizer):
     """Weigh the mean of each mask (S4C's global average pooling and a fully connected layer).
 

@@ -4,14 +4,13 @@ How large, how many, how sure, where, and of which shape. Not in the S4C paper, 
 summarizers read the mask as it is (section 3.2).
 """
 
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,6 +18,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from segclf.base import Estimator
 from segclf_plugins.summarizers.feature_summarizer import FeatureSummarizer
 from segclf_plugins.summarizers.maps import Stack, check_maps
 
@@ -38,8 +38,7 @@ _NAMES = (
 )
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class MaskFeatures(TransformerMixin, BaseEstimator):
+class MaskFeatures(TransformerMixin, Estimator):
     """Nine numbers for each class's mask.
 
     ========================  ======================================================================
@@ -149,7 +148,6 @@ class MaskFeatures(TransformerMixin, BaseEstimator):
         return tags
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class MaskFeaturesSummarizer(FeatureSummarizer):
     """Measure the masks, and let a scikit-learn classifier decide.
 
@@ -176,7 +174,6 @@ class MaskFeaturesSummarizer(FeatureSummarizer):
     threshold: float = 0.5
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **FeatureSummarizer._parameter_constraints,
         "threshold": _PROBABILITY,
     }
 

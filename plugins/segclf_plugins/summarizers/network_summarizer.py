@@ -1,7 +1,6 @@
 """Summarizers that train a network on the maps, by the loop that trains everything else."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -18,7 +17,6 @@ from segclf_plugins.summarizers.maps import as_images
 __all__ = ["NetworkSummarizer"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class NetworkSummarizer(NetworkClassifier):
     """What summarizers share that train a network; the loss is the cross-entropy.
 

@@ -8,18 +8,18 @@ Hooper et al., "Segmentation for classification" (S4C), appendix A2.1, Algorithm
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from segclf.base import Estimator
 from segclf_plugins.summarizers.area_rule import MIN_AREA, POOLINGS, decide
 
 __all__ = ["ThresholdSummarizer"]
@@ -28,8 +28,7 @@ __all__ = ["ThresholdSummarizer"]
 _MARGIN = 1e-6
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class ThresholdSummarizer(ClassifierMixin, BaseEstimator):
+class ThresholdSummarizer(ClassifierMixin, Estimator):
     """Label an image by the area of its predicted mask (S4C, Algorithms 1 and 2).
 
     Parameters

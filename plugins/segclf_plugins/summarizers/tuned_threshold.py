@@ -7,16 +7,16 @@ Hooper et al., "Segmentation for classification" (S4C), appendix A2.1, Algorithm
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from segclf.base import Estimator
 from segclf.metrics.area_rule import AREA_GRID, best_area_rule
 from segclf_plugins.summarizers.area_rule import POOLINGS
 from segclf_plugins.summarizers.threshold import ThresholdSummarizer
@@ -24,8 +24,7 @@ from segclf_plugins.summarizers.threshold import ThresholdSummarizer
 __all__ = ["TunedThresholdSummarizer"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class TunedThresholdSummarizer(ClassifierMixin, BaseEstimator):
+class TunedThresholdSummarizer(ClassifierMixin, Estimator):
     """Label an image by the area of its predicted mask, by the rule of best balanced accuracy.
 
     The rule is one for all channels. Masks of images that the segmenter learned from are too

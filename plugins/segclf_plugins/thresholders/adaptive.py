@@ -7,7 +7,6 @@ the neighborhood or the offset.
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -25,7 +24,6 @@ _N_LEVELS = 2**16
 _GRAY_LEVEL = (_N_LEVELS - 1) / 255
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class AdaptiveThresholder(BaseThresholder):
     """A thresholder that compares each pixel with a mean around it.
 
@@ -50,7 +48,6 @@ class AdaptiveThresholder(BaseThresholder):
     _opencv_method: ClassVar[int]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseThresholder._parameter_constraints,
         "block_size": [
             Interval(Integral, 3, None, closed="left"),
             Interval(Real, 0, 1, closed="neither"),
@@ -88,7 +85,6 @@ class AdaptiveThresholder(BaseThresholder):
         """Average around each pixel; beyond the border, the border's pixels go on."""
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class AdaptiveMeanThresholder(AdaptiveThresholder):
     """Compare each pixel with the mean of a square around it (MedSASS's AMT).
 
@@ -107,7 +103,6 @@ class AdaptiveMeanThresholder(AdaptiveThresholder):
         return cv2.blur(levels, (size, size), borderType=cv2.BORDER_REPLICATE)
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class AdaptiveGaussianThresholder(AdaptiveThresholder):
     """Compare each pixel with a mean in which near pixels weigh more (MedSASS's AGT).
 

@@ -2,16 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from segclf.base import Estimator
 from segclf.base.front_door import check_rows, holds_images
 from segclf.data import Images, as_images
 from segclf_plugins.thresholders.gray import Levels, to_gray, to_levels
@@ -24,8 +24,7 @@ _BATCH_IMAGES = 32
 _BATCH_PIXELS = 2**20
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class BaseThresholder(TransformerMixin, BaseEstimator, ABC):
+class BaseThresholder(TransformerMixin, Estimator, ABC):
     """Parameters and methods of every thresholder.
 
     Nothing is learned, so `fit` may be left out. Images are made gray first: three channels are
@@ -152,7 +151,6 @@ class BaseThresholder(TransformerMixin, BaseEstimator, ABC):
         """Fill the masks with what is brighter than the threshold: nothing in a constant image."""
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class GlobalThresholder(BaseThresholder):
     """A thresholder with one threshold for each image, from the histogram of its gray values.
 
@@ -170,7 +168,6 @@ class GlobalThresholder(BaseThresholder):
     n_bins: int = 256
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseThresholder._parameter_constraints,
         "n_bins": [Interval(Integral, 2, 2**16, closed="both")],
     }
 

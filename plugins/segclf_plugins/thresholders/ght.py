@@ -6,7 +6,6 @@ and minimum error thresholding", ECCV 2020.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -23,7 +22,6 @@ __all__ = ["GHTThresholder"]
 _LEAST_VARIANCE = 1e-30
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class GHTThresholder(GlobalThresholder):
     """Threshold where two normal distributions fit best, given what is expected of them.
 
@@ -74,7 +72,6 @@ class GHTThresholder(GlobalThresholder):
     relative: bool = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **GlobalThresholder._parameter_constraints,
         "nu": [Interval(Real, 0, None, closed="left")],
         "tau": [Interval(Real, 0, None, closed="left")],
         "kappa": [Interval(Real, 0, None, closed="left")],

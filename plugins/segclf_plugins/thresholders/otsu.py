@@ -5,7 +5,6 @@ and Cybernetics 9 (1979). MedSASS (section 3.3.2) draws its pseudo-labels by it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -18,7 +17,6 @@ from segclf_plugins.thresholders.gray import Levels
 __all__ = ["OtsuThresholder"]
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class OtsuThresholder(GlobalThresholder):
     """Threshold where the variance between the two sides is largest.
 

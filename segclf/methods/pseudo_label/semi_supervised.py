@@ -6,7 +6,7 @@ section 4.3), or maps of a classifier's attention (Gadgil et al., "CheXseg", MID
 mixing of experts' masks and drawn ones within each batch is here for all of them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -29,7 +29,6 @@ from segclf.metrics import mean_iou
 from segclf.registry import make_plugin
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
 class PseudoLabelSemiSupervised(MetaSegmenter):
     """Segment images with a segmenter that also learns from masks that a labeler drew.
 

@@ -5,7 +5,6 @@ shows why. Hooper, Chen, Saab, Bhatia, Langlotz and Ré, "A case for reframing a
 image classification as segmentation", NeurIPS 2023, sections 2 and 3.
 """
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from numbers import Integral
 from os import PathLike
@@ -13,14 +12,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from segclf.base import Classifier
+from segclf.base import Classifier, Estimator
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.front_door import check_rows, check_weights, holds_images
 from segclf.base.maps import Maps
@@ -38,8 +37,7 @@ from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
-class SegmentationClassifier(Classifier, CallbackSupportMixin, BaseEstimator):
+class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     """Classify images through their segmentation.
 
     Any mixture of supervision is valid: masks for some images, labels for others, nothing for the

@@ -1,0 +1,82 @@
+"""Docstrings in numpydoc's form, completed by what those of the bases describe."""
+
+import functools
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+_SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.M)
+_ENTRY = re.compile(r"^(?=\S)", re.M)
+
+
+class Entry(NamedTuple):
+    """What is described at once: ``names``, and the type and text after them."""
+
+    names: tuple[str, ...]
+    text: str
+
+
+def complete_docstring(cls: type[Any], written: str | None, parameters: list[str]) -> str | None:
+    """Return the docstring of a class with all parameters, in this order, and all attributes.
+
+    What the class itself says of one comes before what its bases say. Without a docstring of its
+    own the class has the first paragraphs of its base's. None stays None where nothing is said, as
+    under ``python -OO``.
+    """
+    bases = [base.__doc__ or "" for base in cls.__bases__]
+    first = written if written is not None else _first_paragraphs(bases)
+    docstrings = [first, *bases]
+    own = read_docstring(first)
+    described = _described(docstrings, "Parameters")
+    order = [*parameters, *read_entries(own.get("Parameters", ""))]
+    attributes = _described(docstrings, "Attributes")
+    sections = {
+        "": own[""],
+        "Parameters": _render(described, order),
+        "Attributes": _render(attributes, attributes),
+    }
+    sections |= {title: text for title, text in own.items() if title not in sections}
+    whole = (f"{t}\n{'-' * len(t)}\n{text}" if t else text for t, text in sections.items() if text)
+    return "\n\n".join(whole) or None
+
+
+@functools.cache
+def read_docstring(docstring: str) -> dict[str, str]:
+    """Return the text of each section by its title; what comes before is at ""."""
+    first, *rest = _SECTION.split(inspect.cleandoc(docstring))
+    titles, texts = rest[::2], rest[1::2]
+    return {"": first.strip(), **{t: s.strip() for t, s in zip(titles, texts, strict=True)}}
+
+
+@functools.cache
+def read_entries(section: str) -> dict[str, Entry]:
+    """Return what a section like Parameters says of each name; some entries say it of several."""
+    entries = {}
+    for block in _ENTRY.split(section):
+        header, line_break, text = block.partition("\n")
+        names, colon, kind = header.partition(" :")
+        entry = Entry(tuple(names.split(", ")), colon + kind + line_break + text.rstrip())
+        entries.update(dict.fromkeys(entry.names if names else (), entry))
+    return entries
+
+
+def _first_paragraphs(docstrings: Iterable[str]) -> str:
+    described = (read_docstring(each) for each in docstrings)
+    return next((each[""] for each in described if "Parameters" in each), "")
+
+
+def _described(docstrings: Iterable[str], title: str) -> dict[str, Entry]:
+    """Return what the first docstring that says something of a name says of it."""
+    described: dict[str, Entry] = {}
+    for docstring in docstrings:
+        entries = read_entries(read_docstring(docstring).get(title, ""))
+        described = {**described, **{k: v for k, v in entries.items() if k not in described}}
+    return described
+
+
+def _render(described: dict[str, Entry], order: Iterable[str]) -> str:
+    """Write the entries in that order, each once; names that another entry describes leave it."""
+    entries = dict.fromkeys(described[name] for name in order if name in described)
+    headers = (", ".join(n for n in entry.names if described[n] is entry) for entry in entries)
+    return "\n".join(h + entry.text for h, entry in zip(headers, entries, strict=True))

@@ -1,0 +1,132 @@
+"""To inherit is enough: the annotated fields of a class are its parameters."""
+
+import inspect
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from typing import Any, ClassVar, dataclass_transform
+
+from sklearn.base import BaseEstimator
+
+from segclf.base.docstring import complete_docstring
+
+# The last ones of every signature: the seed, what is computed with, what is printed.
+LAST = ("random_state", "device", "precision", "n_threads", "verbose")
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
+class Estimator(BaseEstimator):
+    """What every estimator is, so that a class of parameters is ``class X(Base)`` and its fields.
+
+    A subclass, also one of a subclass, needs no decorator and repeats nothing:
+
+    - Its annotated fields are keyword parameters, of ``__init__``, ``get_params`` and ``clone``; a
+      ``field(default=..., kw_only=False)`` may be passed by position. A new default for an
+      inherited parameter needs no annotation.
+    - Its ``_parameter_constraints``, as scikit-learn has them, are its own only; those of its bases
+      are added.
+    - Its docstring describes its own parameters and fitted attributes only; those of its bases are
+      added. In signature and docstring its own come first, then those of its nearest base, and so
+      on; the last ones are always ``random_state``, ``device``, ``precision``, ``n_threads`` and
+      ``verbose``.
+
+    A class that cannot be one raises where it is defined: TypeError for an ``__init__`` of its own,
+    ValueError for a default that all estimators would share, such as a list or an estimator.
+
+    Examples
+    --------
+    >>> from sklearn.utils._param_validation import Options
+    >>> from segclf.base import Estimator
+    >>> class Rounded(Estimator):
+    ...     '''Round numbers.
+    ...
+    ...     Parameters
+    ...     ----------
+    ...     n_digits : int
+    ...         Number of digits after the point.
+    ...     '''
+    ...
+    ...     n_digits: int = 0
+    ...     _parameter_constraints = {"n_digits": [Options(int, {0, 1, 2})]}
+    >>> class Logged(Rounded):
+    ...     '''Round numbers, and print them.
+    ...
+    ...     Parameters
+    ...     ----------
+    ...     prefix : str
+    ...         What to print first.
+    ...     '''
+    ...
+    ...     prefix: str = ""
+    ...     n_digits = 2
+    >>> Logged(prefix=">", n_digits=1)
+    Logged(n_digits=1, prefix='>')
+    >>> import inspect
+    >>> inspect.signature(Logged)
+    <Signature (*, prefix: str = '', n_digits: int = 2) -> None>
+    >>> [line for line in Logged.__doc__.splitlines() if " : " in line]
+    ['prefix : str', 'n_digits : int']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Make a dataclass of the subclass, and give it what its bases know."""
+        super().__init_subclass__(**kwargs)
+        written = cls.__doc__
+        _make_dataclass(cls)
+        constraints = (getattr(base, "_parameter_constraints", {}) for base in cls.__bases__[::-1])
+        own = vars(cls).get("_parameter_constraints", {})
+        cls._parameter_constraints = {k: v for each in (*constraints, own) for k, v in each.items()}
+        cls.__init__.__signature__ = _ordered_signature(cls)  # type: ignore[attr-defined]
+        cls.__doc__ = complete_docstring(cls, written, _parameter_names(cls))
+
+
+def _make_dataclass(cls: type[Any]) -> None:
+    if "__init__" in vars(cls):
+        raise TypeError(
+            f"{cls.__name__} has an __init__ of its own, but an Estimator's is made of its fields: "
+            "write `name: type = default` in the body of the class, and check values in fit."
+        )
+    _annotate_overrides(cls)
+    # Where there is no docstring, a dataclass writes one, slowly.
+    cls.__doc__ = cls.__doc__ or cls.__name__
+    dataclass(kw_only=True, eq=False, repr=False)(cls)
+    for one in fields(cls):
+        if hasattr(type(one.default), "set_params"):
+            raise ValueError(
+                f"{cls.__name__}.{one.name} = {one.default!r:.80} would be one for all estimators "
+                "of this class; take None as the default, and make it in fit."
+            )
+
+
+def _annotate_overrides(cls: type[Any]) -> None:
+    """Make a field of a new default, ``max_epochs = 3``, that repeats no annotation."""
+    own = inspect.get_annotations(cls)
+    bases = [base for base in cls.__bases__[::-1] if is_dataclass(base)]
+    inherited = {one.name: one for base in bases for one in fields(base)}
+    for name in (inherited.keys() & vars(cls).keys()) - own.keys():
+        value = vars(cls)[name]
+        if not isinstance(value, Field):
+            setattr(cls, name, field(default=value, kw_only=bool(inherited[name].kw_only)))
+        own[name] = inherited[name].type
+    cls.__annotations__ = own
+
+
+def _parameter_names(cls: type[Any]) -> list[str]:
+    return list(inspect.signature(cls.__init__).parameters)[1:]
+
+
+def _ordered_signature(cls: type[Any]) -> inspect.Signature:
+    """Put own parameters before those of the bases; those by position stay where they are."""
+    signature = inspect.signature(cls.__init__)
+    this, *parameters = signature.parameters.values()
+    bases = [base for base in cls.__bases__ if issubclass(base, Estimator)]
+    inherited = list(dict.fromkeys(name for base in bases for name in _parameter_names(base)))
+
+    def place(one: inspect.Parameter) -> tuple[int, int, int]:
+        if one.kind is not one.KEYWORD_ONLY:
+            return 0, 0, 0
+        last = LAST.index(one.name) if one.name in LAST else -1
+        from_base = inherited.index(one.name) if one.name in inherited else -1
+        return 1, last, from_base
+
+    return signature.replace(parameters=[this, *sorted(parameters, key=place)])
