@@ -22,6 +22,7 @@ from torch import Tensor
 from segclf.base.estimator import Estimator
 from segclf.base.front_door import check_images
 from segclf.base.frozen_network import freeze
+from segclf.base.image_size import choose_size
 from segclf.base.network_state import set_statistics, thaw
 from segclf.base.split import split_validation
 from segclf.data import Augmentation, Images, Loader, Samples, as_augmentation, as_views
@@ -290,19 +291,3 @@ def as_learned(history: list[dict[str, float]]) -> dict[str, Any]:
     """Return the attributes that tell of the epochs."""
     columns = {name: np.array([row[name] for row in history]) for name in history[0]}
     return {"history_": columns, "n_iter_": len(history)}
-
-
-def choose_size(image_size: Any, images: Images) -> tuple[int, int] | None:
-    """Return the size that images are brought to; None leaves them as they are."""
-    if image_size is not None:
-        if np.size(image_size) not in (1, 2):
-            raise ValueError(
-                f"image_size={image_size!r}; expected an int, (height, width) or None."
-            )
-        height, width = np.broadcast_to(image_size, 2).tolist()
-        return height, width
-    sizes = images.sizes()
-    if (sizes == sizes[0]).all():
-        return None
-    height, width = np.median(sizes, axis=0).round().astype(int).tolist()
-    return height, width

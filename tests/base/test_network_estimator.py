@@ -6,7 +6,7 @@ import torch
 
 from segclf import ImageClassifier, SupervisedSegmenter
 from segclf.base import network_estimator
-from segclf.base.network_estimator import choose_size, set_statistics
+from segclf.base.network_state import set_statistics
 from segclf.data import Samples, as_images
 from segclf.datasets import make_shapes
 
@@ -19,22 +19,6 @@ def classifier(**changes):
 @pytest.fixture(scope="module")
 def shapes():
     return make_shapes(24, image_size=32, n_objects=4, random_state=0)
-
-
-def test_images_of_one_size_stay_as_they_are():
-    assert choose_size(None, as_images(np.zeros((3, 8, 9)))) is None
-    assert choose_size(16, as_images(np.zeros((3, 8, 9)))) == (16, 16)
-    assert choose_size((16, 8), as_images(np.zeros((3, 8, 9)))) == (16, 8)
-
-
-def test_a_size_of_three_numbers_is_refused():
-    with pytest.raises(ValueError, match=r"image_size=\(8, 8, 3\); expected an int"):
-        choose_size((8, 8, 3), as_images(np.zeros((3, 8, 9))))
-
-
-def test_images_of_several_sizes_come_to_their_median():
-    images = as_images([np.zeros((8, 10)), np.zeros((10, 30)), np.zeros((20, 20))])
-    assert choose_size(None, images) == (10, 20)
 
 
 @pytest.mark.parametrize("size", [None, (4, 5)])
