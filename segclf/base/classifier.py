@@ -117,6 +117,11 @@ class Classifier(ClassifierMixin):
         weights = None if sample_weight is None else np.asarray(sample_weight)[chosen]
         return super().score(_safe_indexing(X, chosen), natural(labels[chosen]), weights)
 
+    def _predict_with_masks(self, X: Any) -> tuple[NDArray[np.float64], Any]:
+        """Return `predict_proba`, and `predict_masks` where there is such a thing, else None."""
+        masks = self.predict_masks(X) if hasattr(self, "predict_masks") else None
+        return self.predict_proba(X), masks
+
     def _decide(self, probabilities: NDArray[Any]) -> NDArray[Any]:
         """Turn probabilities (n, k) into labels (n,), or into an indicator (n, k)."""
         if self._multilabel:

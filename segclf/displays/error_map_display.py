@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from segclf.data import as_masks
 from segclf.data.resize import resize_image
 from segclf.displays.canvas import grid_of_axes, new_figure
+from segclf.displays.predictions import predict_once
 from segclf.displays.tiles import RIGHT_COLOR
 from segclf.metrics import group_by_area, subgroup_scores
 from segclf.metrics.subgroups import Subgroup
@@ -86,8 +87,10 @@ class ErrorMapDisplay:
         ErrorMapDisplay
             Drawn.
         """
-        predicted = estimator.predict(X), estimator.predict_masks(X)
-        return cls.from_predictions(y, predicted[0], masks, predicted[1], groups=groups, ax=ax)
+        predicted = predict_once(estimator, X)
+        return cls.from_predictions(
+            y, predicted.labels, masks, predicted.masks, groups=groups, ax=ax
+        )
 
     @classmethod
     def from_predictions(

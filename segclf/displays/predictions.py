@@ -1,28 +1,70 @@
 """From images and what was said of them to tiles."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.base import Classifier, MetaSegmenter, Segmenter
 from segclf.data import as_images, as_masks
 from segclf.displays.captions import caption, is_right
 from segclf.displays.tiles import Tile
 
 
+class Predictions(NamedTuple):
+    """What an estimator says of n images, each None where it says nothing of the kind.
+
+    Parameters
+    ----------
+    labels : array of shape (n,) or (n, k), or None
+        Labels, or multi-label indicators.
+    probabilities : array of shape (n, k) or None
+        Of each class.
+    masks : array or list of n masks, or None
+        At the images' own size.
+    """
+
+    labels: Any = None
+    probabilities: Any = None
+    masks: Any = None
+
+
+def predict_once(estimator: Any, X: Any) -> Predictions:
+    """Ask a fitted estimator for all that it says, with one pass over the images where one will do.
+
+    A classifier is asked for labels and their probabilities, and for masks where it has
+    ``predict_masks``; a segmenter for masks.
+    """
+    classifies = hasattr(estimator, "classes_") or hasattr(estimator, "predict_masks")
+    if isinstance(estimator, Segmenter | MetaSegmenter) or not classifies:
+        return Predictions(masks=estimator.predict(X))
+    if isinstance(estimator, Classifier):
+        probabilities, masks = estimator._predict_with_masks(X)
+        return Predictions(estimator._decide(probabilities), probabilities, masks)
+    methods = ("predict", "predict_proba", "predict_masks")
+    return Predictions(*(getattr(estimator, name, lambda _: None)(X) for name in methods))
+
+
 def predicted_tiles(
-    estimator: Any, X: Any, y: Any, *, masks: Any, class_names: Any, n_images: int
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    masks: Any,
+    class_names: Any,
+    n_images: int,
+    predicted: Predictions | None = None,
 ) -> list[Tile]:
     """Predict the first images with a fitted estimator, see `MaskDisplay.from_estimator`."""
     shown = slice(0, n_images)
-    predicted = _predictions(estimator, X[shown])
-    segments = predicted.get("masks") is not None
+    predicted = predicted or predict_once(estimator, X[shown])
+    segments = predicted.masks is not None
     return make_tiles(
         X[shown],
-        predicted.get("labels"),
+        predicted.labels,
         y_true=None if y is None else np.asarray(y)[shown],
-        probabilities=predicted.get("probabilities"),
-        masks=predicted.get("masks"),
+        probabilities=_of_labels(predicted, estimator),
+        masks=predicted.masks,
         true_masks=masks[shown] if masks is not None and segments else None,
         class_names=as_names(class_names, getattr(estimator, "classes_", None)),
     )
@@ -57,18 +99,12 @@ def make_tiles(
     ]
 
 
-def _predictions(estimator: Any, X: Any) -> dict[str, Any]:
-    """Ask for labels and their probabilities where it classifies, for masks where it segments."""
-    if not hasattr(estimator, "classes_"):
-        return {"masks": estimator.predict(X)}
-    predicted = {"labels": estimator.predict(X)}
-    if hasattr(estimator, "predict_masks"):
-        predicted["masks"] = estimator.predict_masks(X)
-    if np.ndim(predicted["labels"]) == 1 and hasattr(estimator, "predict_proba"):
-        probabilities = estimator.predict_proba(X)
-        positions = np.searchsorted(estimator.classes_, predicted["labels"])
-        predicted["probabilities"] = probabilities[np.arange(len(positions)), positions]
-    return predicted
+def _of_labels(predicted: Predictions, estimator: Any) -> NDArray[Any] | None:
+    """Return the probability of each label that was predicted."""
+    if predicted.probabilities is None or np.ndim(predicted.labels) != 1:
+        return None
+    positions = np.searchsorted(estimator.classes_, predicted.labels)
+    return np.asarray(predicted.probabilities)[np.arange(len(positions)), positions]
 
 
 def as_names(class_names: Any, classes: Any) -> dict[Any, Any]:

@@ -13,7 +13,7 @@ from segclf.base.maps import collect_maps
 from segclf.data import as_masks
 from segclf.displays.canvas import grid_of_axes
 from segclf.displays.pictures import as_picture
-from segclf.displays.predictions import predicted_tiles
+from segclf.displays.predictions import predict_once, predicted_tiles
 from segclf.displays.tiles import Tile, draw_tile, draw_truth
 from segclf.networks import grad_cam, input_gradient
 
@@ -120,15 +120,17 @@ class SaliencyDisplay:
                 f"{estimator!r}. What draws masks goes beside it: beside=."
             )
         chosen = {"class_names": class_names, "n_images": n_images}
-        tiles = predicted_tiles(estimator, X, y, masks=masks, **chosen)
+        predicted = predict_once(estimator, X[:n_images])
+        tiles = predicted_tiles(estimator, X, y, masks=masks, predicted=predicted, **chosen)
         truths = as_masks(None if masks is None else masks[:n_images], len(tiles))
+        said_maps = partial(_said_maps, estimator, X[:n_images], predicted.probabilities)
         others = None
         if beside is not None:
             others = predicted_tiles(beside, X, y, masks=masks, **chosen)
         return cls(
             [tile._replace(true_mask=truths[i]) for i, tile in enumerate(tiles)],
-            _said_maps(estimator, X[:n_images], input_gradient),
-            _said_maps(estimator, X[:n_images], partial(grad_cam, layer=layer)),
+            said_maps(input_gradient),
+            said_maps(partial(grad_cam, layer=layer)),
             others,
         ).plot(ax=ax)
 
@@ -167,11 +169,14 @@ class SaliencyDisplay:
 
 
 def _said_maps(
-    estimator: Any, X: Any, function: Callable[[nn.Module, Tensor], Tensor]
+    estimator: Any,
+    X: Any,
+    probabilities: NDArray[Any],
+    function: Callable[[nn.Module, Tensor], Tensor],
 ) -> list[NDArray[Any]]:
     """Ask for the maps of all classes, and take that of the most probable one."""
     maps = collect_maps(*estimator._outputs(X, forward=partial(function, estimator.network_)))
-    said = estimator.predict_proba(X).argmax(axis=1)
+    said = probabilities.argmax(axis=1)
     return [of_classes[k] for of_classes, k in zip(maps, said, strict=True)]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf.displays.canvas import new_figure
+from segclf.displays.predictions import predict_once
 from segclf.displays.tiles import RIGHT_COLOR, WRONG_COLOR
 
 SMALLEST_PERCENT = 0.01
@@ -71,8 +72,9 @@ class SummarizerDisplay:
         """
         y, negative = np.asarray(y), estimator.classes_[0]
         known = np.flatnonzero((y == negative) | (y != -1))
-        areas = np.array([_area(mask) for mask in estimator.predict_masks(X)])
-        scores = 1 - estimator.predict_proba(X)[:, 0]
+        predicted = predict_once(estimator, X)
+        areas = np.array([_area(mask) for mask in predicted.masks])
+        scores = 1 - predicted.probabilities[:, 0]
         return cls.from_predictions(areas[known], scores[known], y[known] != negative, ax=ax)
 
     @classmethod

@@ -19,7 +19,7 @@ from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from segclf.base import Classifier, Estimator
+from segclf.base import Classifier, Estimator, Segmenter
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.front_door import check_rows, check_weights, holds_images
 from segclf.base.maps import Maps
@@ -184,6 +184,23 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         check_is_fitted(self)
         return self.segmenter_.predict_proba(check_rows(self, X, reset=False))
 
+    def _predict_with_masks(self, X: Any) -> tuple[NDArray[np.float64], Any]:
+        """Segment once for both, where the summarizer reads the masks' probabilities."""
+        check_is_fitted(self)
+        segmenter = getattr(self.segmenter_, "_segmenter", self.segmenter_)
+        embeds = getattr(self.summarizer_, "layer", None) is not None
+        if embeds or not isinstance(segmenter, Segmenter):
+            return super()._predict_with_masks(X)
+        X = check_rows(self, X, reset=False)
+        probabilities = np.empty((_num_samples(X), len(self.classes_)))
+        masks: list[Any] = [None] * len(probabilities)
+        for indices, maps in segmenter.predict_proba_batches(X):
+            read = as_read(self.summarizer_, maps[:, self._findings])
+            probabilities[indices] = self.summarizer_.predict_proba(read)
+            for index, mask in zip(indices, segmenter._decide(maps), strict=True):
+                masks[index] = mask
+        return probabilities, masks
+
     @cached_property
     def segmenter_(self) -> Any:
         """The trained segmenter; one that memory knew is built when somebody first asks for it."""
@@ -247,10 +264,14 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
 
     def _draw(self, kept: KeptSegmenter, X: Any, summarizer: Any) -> Drawn:
         """Draw what the summarizer reads: a layer, or the probabilities of the classes."""
-        k = len(self.classes_)
-        findings = slice(0, k) if self._multilabel else slice(1, 1 + k - bool(self.negative_class))
         layer = getattr(summarizer, "layer", None)
-        return kept.draw(as_memory(self.memory), X, layer=layer, channels=findings)
+        return kept.draw(as_memory(self.memory), X, layer=layer, channels=self._findings)
+
+    @property
+    def _findings(self) -> slice:
+        """Which channels of the segmenter's maps decide the label."""
+        k = len(self.classes_)
+        return slice(0, k) if self._multilabel else slice(1, 1 + k - bool(self.negative_class))
 
     def _image_weights(
         self, labels: Labels, sample_weight: Any, n_samples: int

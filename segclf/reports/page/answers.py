@@ -1,6 +1,6 @@
 """What a classifier says of its images, asked in batches, and how it compares with the truth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
-from segclf.base import Classifier
 from segclf.data import Masks, as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
+from segclf.displays.predictions import predict_once
 from segclf.metrics import group_by_area, group_by_region
 from segclf.metrics.groupings import Grouping
 from segclf.reports.page.mask_facts import MaskFacts, mask_facts, without_context
@@ -108,11 +108,13 @@ def ask(estimator: Any, X: Any, y: Any, masks: Any) -> Answers:
     probabilities, said, facts = [], [], []
     for start in range(0, len(truth), IMAGES_AT_ONCE):
         part = X[start : start + IMAGES_AT_ONCE]
-        probabilities.append(np.asarray(estimator.predict_proba(part)))
-        said.append(_said(estimator, part, probabilities[-1]))
+        predicted = predict_once(estimator, part)
+        probabilities.append(np.asarray(predicted.probabilities))
+        said.append(np.asarray(predicted.labels))
+        shown = [None] * len(said[-1]) if predicted.masks is None else predicted.masks
         facts += [
             mask_facts(keep(mask), keep(drawn[start + i]), n_findings)
-            for i, mask in enumerate(_predicted_masks(estimator, part))
+            for i, mask in enumerate(shown)
         ]
     return Answers(
         probabilities=np.concatenate(probabilities),
@@ -140,19 +142,6 @@ def _checked(estimator: Any) -> Any:
 def _each(keep: Callable[..., Any], drawn: Masks) -> Any:
     """Yield what is kept of each mask; one of them is in memory at a time."""
     return (keep(drawn[i]) for i in range(len(drawn)))
-
-
-def _said(estimator: Any, X: Any, probabilities: NDArray[Any]) -> NDArray[Any]:
-    """Decide as ours do, without predicting again; others may have thresholds of their own."""
-    if isinstance(estimator, Classifier):
-        return estimator._decide(probabilities)
-    return np.asarray(estimator.predict(X))
-
-
-def _predicted_masks(estimator: Any, X: Any) -> Sequence[NDArray[Any] | None]:
-    if hasattr(estimator, "predict_masks"):
-        return estimator.predict_masks(X)
-    return [None] * _num_samples(X)
 
 
 def _indicator(y: NDArray[Any], classes: NDArray[Any], n_samples: int) -> NDArray[np.int64]:
