@@ -1,19 +1,26 @@
-"""Time `import segclf` beside `import sklearn`: medians over interleaved fresh processes.
+"""Time imports in fresh processes that take turns, medians.
 
-Run ``python -m benchmarks.import_time``. It fails when segclf takes more than 1.15 times as long.
+Run ``python -m benchmarks.import_time [--rounds 11]``. It fails when ``import segclf`` takes more
+than 1.15 times as long as ``import sklearn``, or an estimator more than half a second longer than
+torch and scikit-learn together.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from statistics import median
 
 CEILING = 1.15
+SECONDS = 0.5
+PACKAGE, TWO = "import segclf", "import torch, sklearn"
+ESTIMATORS = ("SegmentationClassifier", "SupervisedSegmenter", "ImageClassifier")
 STATEMENTS = [
     "import sklearn",
-    "import segclf",
     "import torch",
-    "from segclf import SegmentationClassifier",
+    TWO,
+    PACKAGE,
+    *(f"from segclf import {name}" for name in ESTIMATORS),
 ]
 
 
@@ -27,11 +34,14 @@ def main():
             times.append(measure(statement))
     # The first round warms the disk cache.
     medians = {statement: median(times[1:]) for statement, times in seconds.items()}
+    print(f"Medians of {rounds} rounds, load {os.getloadavg()[0]:.1f}\n")
     for statement, time in medians.items():
         print(f"{time * 1e3:9.1f} ms  {statement}")
-    ratio = medians["import segclf"] / medians["import sklearn"]
-    print(f"segclf / sklearn: {ratio:.3f} (at most {CEILING}), {rounds} rounds")
-    return int(ratio > CEILING)
+    ratio = medians[PACKAGE] / medians["import sklearn"]
+    more = max(medians[f"from segclf import {name}"] for name in ESTIMATORS) - medians[TWO]
+    print(f"\n{PACKAGE} / import sklearn: {ratio:.3f}; the goal is at most {CEILING}")
+    print(f"An estimator, beyond {TWO}: {more:.2f} s; the goal is at most {SECONDS} s")
+    return int(ratio > CEILING or more > SECONDS)
 
 
 def measure(statement):

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from timm.models import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
@@ -21,6 +20,7 @@ from segclf.networks import (
     ClassificationNetwork,
     PairNetwork,
     classification_network,
+    is_vision_transformer,
     projection_head,
 )
 from segclf.objectives import Batch, JointEmbedding, Objective, Progress
@@ -219,7 +219,7 @@ def _embedder(name: str, weights: Any, n_channels: int) -> ClassificationNetwork
 
 def _check_kinds(cnn: ClassificationNetwork, transformer: ClassificationNetwork) -> None:
     """Refuse two of a kind, as the encoder of an estimator with another `keep` in mind makes."""
-    if isinstance(cnn.encoder, VisionTransformer):
+    if is_vision_transformer(cnn.encoder):
         raise ValueError(
             f"cnn={cnn.recipe['encoder']!r} is a vision transformer; expected a convolutional "
             "encoder, such as 'resnet50'. To hand on a transformer, say keep='transformer'."

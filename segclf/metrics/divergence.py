@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit, logsumexp, rel_entr
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.utils import check_random_state
 
@@ -185,7 +184,10 @@ def kl_lower_bound(is_first: ArrayLike, log_ratio: ArrayLike) -> float:
     return float(np.clip(first.mean() - logsumexp(second) + size, 0, size))
 
 
-def _small_trees(seed: int) -> HistGradientBoostingClassifier:
+def _small_trees(seed: int) -> Any:
+    # Here, since scikit-learn's ensembles, trees and neighbors take as long as all of segclf.
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     return HistGradientBoostingClassifier(
         max_leaf_nodes=8, early_stopping=True, n_iter_no_change=5, random_state=seed
     )

@@ -17,6 +17,7 @@ from segclf.networks.inpainter import Inpainter
 from segclf.networks.input_gradient import input_gradient
 from segclf.networks.irnet import IRNet, irnet
 from segclf.networks.layers import layer_reader
+from segclf.networks.libraries import is_vision_transformer
 from segclf.networks.map_classifier import MapClassifier, map_classifier
 from segclf.networks.masked_vit import (
     MaskedDecoder,
@@ -59,6 +60,7 @@ __all__ = [
     "grad_cam",
     "input_gradient",
     "irnet",
+    "is_vision_transformer",
     "layer_reader",
     "learn_clusters",
     "load_weights",

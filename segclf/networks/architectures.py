@@ -3,9 +3,6 @@
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import segmentation_models_pytorch as smp
 
 _STAGES = (256, 128, 64, 32, 16)
 
@@ -16,7 +13,7 @@ class Architecture:
 
     Parameters
     ----------
-    model : callable or None
+    model : str or None
         The class in segmentation-models-pytorch; None for our own.
     depth : int or None
         Stages of the encoder unless told otherwise; None where it is used whole.
@@ -34,7 +31,7 @@ class Architecture:
         Least height and width of an image, in strides of the encoder.
     """
 
-    model: Callable[..., Any] | None
+    model: str | None
     depth: int | None = 5
     depths: tuple[int, int] = (1, 5)
     channels: tuple[int, ...] | int | None = None
@@ -45,21 +42,21 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "deeplabv3": Architecture(model=smp.DeepLabV3, channels=256),
-    "deeplabv3plus": Architecture(model=smp.DeepLabV3Plus, depths=(3, 5), channels=256),
-    "dpt": Architecture(model=smp.DPT, depth=4, depths=(4, 4), stride=32),
+    "deeplabv3": Architecture(model="DeepLabV3", channels=256),
+    "deeplabv3plus": Architecture(model="DeepLabV3Plus", depths=(3, 5), channels=256),
+    "dpt": Architecture(model="DPT", depth=4, depths=(4, 4), stride=32),
     "fcn": Architecture(model=None),
-    "fpn": Architecture(model=smp.FPN, depths=(3, 5), upsampling=lambda depth: 2 ** (depth - 3)),
-    "linknet": Architecture(model=smp.Linknet),
-    "manet": Architecture(model=smp.MAnet, channels=_STAGES),
-    "pan": Architecture(model=smp.PAN, depths=(3, 5), channels=32, smallest=8),
-    "pspnet": Architecture(model=smp.PSPNet, depth=3, upsampling=lambda depth: 2**depth),
-    "segformer": Architecture(model=smp.Segformer, depths=(3, 5)),
-    "unet": Architecture(model=smp.Unet, channels=_STAGES, attention=True),
+    "fpn": Architecture(model="FPN", depths=(3, 5), upsampling=lambda depth: 2 ** (depth - 3)),
+    "linknet": Architecture(model="Linknet"),
+    "manet": Architecture(model="MAnet", channels=_STAGES),
+    "pan": Architecture(model="PAN", depths=(3, 5), channels=32, smallest=8),
+    "pspnet": Architecture(model="PSPNet", depth=3, upsampling=lambda depth: 2**depth),
+    "segformer": Architecture(model="Segformer", depths=(3, 5)),
+    "unet": Architecture(model=None, channels=_STAGES, attention=True),
     "unetplusplus": Architecture(
-        model=smp.UnetPlusPlus, depths=(2, 5), channels=_STAGES, attention=True
+        model="UnetPlusPlus", depths=(2, 5), channels=_STAGES, attention=True
     ),
-    "upernet": Architecture(model=smp.UPerNet, depths=(3, 5), channels=256),
+    "upernet": Architecture(model="UPerNet", depths=(3, 5), channels=256),
     "vit_unet": Architecture(model=None, depth=None, channels=(64, 128, 256, 512, 512), stride=16),
 }
 

@@ -7,16 +7,11 @@ alike, so that the two are compared on identical encoders. ``tu-`` before a name
 import difflib
 from typing import Any
 
-import segmentation_models_pytorch as smp
-import timm
 import torch
-from segmentation_models_pytorch.encoders.densenet import DenseNetEncoder
-from timm.models import VisionTransformer
 from torch import Tensor, nn
 
-from segclf.networks.squeezenet import SQUEEZENET
-from segclf.networks.tiny import SMP_NAME, register_tiny
-from segclf.networks.tiny_vit import TINY_VIT
+from segclf.networks.libraries import import_smp, import_timm, is_a, is_vision_transformer
+from segclf.networks.tiny import SMP_NAME, TINY_VIT, TinyEncoder
 from segclf.networks.vit_unet import ViTEncoder
 
 _TIMM = "tu-"
@@ -48,12 +43,11 @@ def encoder_key(name: str) -> str:
     ('resnet18', 'tu-convnext_atto')
     """
     if name == "tiny":
-        register_tiny()
         return SMP_NAME
-    if name in smp.encoders.encoders:
+    if name in import_smp().encoders.encoders:
         return name
     plain = name.removeprefix(_TIMM)
-    if timm.is_model(plain):
+    if import_timm().is_model(plain):
         return _TIMM + plain
     raise ValueError(_unknown(name))
 
@@ -84,7 +78,7 @@ def any_size(name: str) -> dict[str, Any]:
     """
     try:
         with torch.device("meta"):
-            timm.create_model(name, pretrained=False, dynamic_img_size=True)
+            import_timm().create_model(name, pretrained=False, dynamic_img_size=True)
     except TypeError:
         return {}
     return {"dynamic_img_size": True}
@@ -100,7 +94,7 @@ def make_timm(name: str, *, in_channels: int) -> Any:
     in_channels : int
         Channels of the images.
     """
-    return timm.create_model(
+    return import_timm().create_model(
         name, pretrained=False, num_classes=0, in_chans=in_channels, **any_size(name)
     )
 
@@ -122,7 +116,7 @@ def make_vit_encoder(key: str, *, in_channels: int) -> ViTEncoder:
     """
     name = timm_name(key)
     model = None if name is None else make_timm(name, in_channels=in_channels)
-    if not isinstance(model, VisionTransformer):
+    if not is_vision_transformer(model):
         raise ValueError(
             "it is no plain vision transformer (timm.models.VisionTransformer). These are, for "
             "example: vit_small_patch8_224, vit_tiny_patch16_224, deit_small_patch16_224, tiny_vit."
@@ -149,8 +143,12 @@ def make_encoder(key: str, *, in_channels: int, depth: int, output_stride: int =
     nn.Module
         Image to a list of maps, finest first; with `out_channels` and `output_stride`.
     """
+    if key == SMP_NAME:
+        encoder = TinyEncoder(depth)
+        encoder.set_in_channels(in_channels)
+        return encoder
     options = any_size(key.removeprefix(_TIMM)) if key.startswith(_TIMM) else {}
-    return smp.encoders.get_encoder(
+    return import_smp().encoders.get_encoder(
         key,
         in_channels=in_channels,
         depth=depth,
@@ -162,8 +160,10 @@ def make_encoder(key: str, *, in_channels: int, depth: int, output_stride: int =
 
 def weights_holder(encoder: nn.Module) -> nn.Module:
     """Give the module whose names a file of weights has: timm's model sits inside a wrapper."""
-    wrappers = (smp.encoders.TimmUniversalEncoder, smp.encoders.TimmViTEncoder, ViTEncoder)
-    wrapped = isinstance(encoder, wrappers)
+    wrapped = isinstance(encoder, ViTEncoder) or any(
+        is_a(encoder, "segmentation_models_pytorch.encoders", name)
+        for name in ("TimmUniversalEncoder", "TimmViTEncoder")
+    )
     return encoder.get_submodule("model") if wrapped else encoder
 
 
@@ -178,16 +178,18 @@ def last_activation(encoder: nn.Module) -> nn.Module:
 
     DenseNet's last map comes before its ReLU, which torchvision's classifier applies first.
     """
-    return nn.ReLU() if isinstance(encoder, DenseNetEncoder) else nn.Identity()
+    library = "segmentation_models_pytorch.encoders.densenet"
+    return nn.ReLU() if is_a(encoder, library, "DenseNetEncoder") else nn.Identity()
 
 
 def _unknown(name: str) -> str:
-    known = dict.fromkeys(["tiny", *smp.encoders.encoders, *timm.list_models()])
+    theirs = [*import_smp().encoders.encoders, *import_timm().list_models()]
+    known = dict.fromkeys(["tiny", *theirs])
     known.pop(SMP_NAME, None)
     close = difflib.get_close_matches(name.removeprefix(_TIMM), known, n=4)
     guess = f" Did you mean {', '.join(close)}?" if close else ""
     return (
-        f"No encoder named {name!r}.{guess} There are: tiny, tiny_vit, {SQUEEZENET}, those of "
+        f"No encoder named {name!r}.{guess} There are: tiny, tiny_vit, squeezenet1_1, those of "
         "segmentation-models-pytorch (resnet18, densenet121, mobilenet_v2, ...; see "
         "smp.encoders.get_encoder_names()), and every timm model by its name (see "
         "timm.list_models())."

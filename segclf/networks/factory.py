@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import segmentation_models_pytorch as smp
 from torch import nn
 
 from segclf.networks.classification import ClassificationNetwork
@@ -19,6 +18,7 @@ from segclf.networks.encoders import (
     weights_holder,
 )
 from segclf.networks.irnet import irnet
+from segclf.networks.libraries import is_a
 from segclf.networks.map_classifier import map_classifier
 from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.options import resolve_depth, resolve_options
@@ -272,7 +272,8 @@ def _timm_network(name: str, recipe: dict[str, Any]) -> ClassificationNetwork:
 
 def _fill(encoder: nn.Module, path: Path | None) -> None:
     if path is not None:
-        shallow = isinstance(encoder, (smp.encoders.TimmUniversalEncoder, TinyEncoder))
+        library = "segmentation_models_pytorch.encoders"
+        shallow = isinstance(encoder, TinyEncoder) or is_a(encoder, library, "TimmUniversalEncoder")
         load_weights(weights_holder(encoder), path, allow_deeper=shallow)
 
 

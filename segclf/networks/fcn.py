@@ -8,12 +8,11 @@ J. Long, E. Shelhamer, T. Darrell: "Fully Convolutional Networks for Semantic Se
 from collections.abc import Sequence
 from typing import Any
 
-import segmentation_models_pytorch as smp
-from segmentation_models_pytorch.encoders.resnet import ResNetEncoder
 from torch import Tensor, nn
-from torchvision.models.resnet import Bottleneck
 
 from segclf.networks.encoders import make_encoder
+from segclf.networks.libraries import import_smp
+from segclf.networks.tiny import SMP_NAME
 
 # What encoders raise that cannot trade their deepest strides for dilation, each in its own way.
 _CANNOT_DILATE = (ValueError, TypeError, NotImplementedError, RuntimeError, AssertionError)
@@ -60,16 +59,27 @@ def fcn_encoder(key: str, *, in_channels: int, depth: int) -> Any:
     in_channels, depth : int
         See :func:`segclf.networks.encoders.make_encoder`.
     """
-    entry = smp.encoders.encoders.get(key)
-    if entry and entry["encoder"] is ResNetEncoder and entry["params"]["block"] is Bottleneck:
-        return _torchvision_resnet(entry["params"], in_channels, depth)
+    if key != SMP_NAME and (params := _bottlenecks(key)) is not None:
+        return _torchvision_resnet(params, in_channels, depth)
     try:
         return make_encoder(key, in_channels=in_channels, depth=depth, output_stride=8)
     except _CANNOT_DILATE:
         return make_encoder(key, in_channels=in_channels, depth=depth)
 
 
-def _torchvision_resnet(params: dict[str, Any], in_channels: int, depth: int) -> ResNetEncoder:
+def _bottlenecks(key: str) -> dict[str, Any] | None:
+    """Give the parameters of a ResNet of bottlenecks, None for any other encoder."""
+    from torchvision.models.resnet import Bottleneck
+
+    entry = import_smp().encoders.encoders.get(key)
+    if entry is None or entry["params"].get("block") is not Bottleneck:
+        return None
+    return entry["params"] if entry["encoder"].__name__ == "ResNetEncoder" else None
+
+
+def _torchvision_resnet(params: dict[str, Any], in_channels: int, depth: int) -> Any:
+    from segmentation_models_pytorch.encoders.resnet import ResNetEncoder
+
     # smp dilates the first block of a stage too, torchvision leaves it: other pixels are seen.
     dilated = {"replace_stride_with_dilation": [False, True, True]}
     encoder = ResNetEncoder(**{**params, **dilated}, depth=depth, output_stride=8)

@@ -6,10 +6,10 @@ Xie et al., "SimMIM: a simple framework for masked image modeling", CVPR 2022, s
 from typing import Any
 
 import torch
-from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from segclf.networks.classification import ClassificationNetwork
+from segclf.networks.libraries import is_a
 
 
 class Inpainter(nn.Module):
@@ -72,8 +72,10 @@ class Inpainter(nn.Module):
 
 def _cuts_patches(encoder: Any) -> bool:
     """Whether there are tokens to hide, channels last."""
-    embed = getattr(encoder, "patch_embed", None)
-    return isinstance(embed, PatchEmbed) and (embed.flatten or embed.output_fmt == "NHWC")
+    embed: Any = getattr(encoder, "patch_embed", None)
+    return is_a(embed, "timm.layers", "PatchEmbed") and (
+        embed.flatten or embed.output_fmt == "NHWC"
+    )
 
 
 def _deepest_form(encoder: Any) -> tuple[int, int]:

@@ -3,12 +3,15 @@
 He et al., "Masked autoencoders are scalable vision learners", CVPR 2022, section 3.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import torch
-from timm.layers import PatchEmbed
-from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
-from timm.models import VisionTransformer
-from timm.models.vision_transformer import Block
 from torch import Tensor, nn
+
+from segclf.networks.libraries import is_a, is_vision_transformer
+
+if TYPE_CHECKING:
+    from timm.models import VisionTransformer
 
 Grid = tuple[int, int]
 
@@ -33,6 +36,8 @@ class MaskedDecoder(nn.Module):
         self, in_features: int, out_features: int, *, width: int, n_blocks: int, n_heads: int
     ) -> None:
         super().__init__()
+        from timm.models.vision_transformer import Block
+
         self.embed = nn.Linear(in_features, width)
         self.mask_token = nn.Parameter(torch.empty(width))
         self.blocks = nn.Sequential(
@@ -50,8 +55,8 @@ class MaskedDecoder(nn.Module):
         `visible` ``(n, k)``; patches are counted row by row over the `grid`.
         """
         tokens = self.embed(encoded)
-        positions = build_sincos2d_pos_embed(
-            list(grid), tokens.shape[2], device=tokens.device, dtype=tokens.dtype
+        positions = _sines_and_cosines(
+            grid, tokens.shape[2], device=tokens.device, dtype=tokens.dtype
         )
         n_prefix = encoded.shape[1] - visible.shape[1]
         prefix, seen = tokens[:, :n_prefix], tokens[:, n_prefix:] + positions[visible]
@@ -63,10 +68,10 @@ class MaskedDecoder(nn.Module):
 
 def can_drop_patches(encoder: nn.Module) -> bool:
     """Tell whether an encoder is a plain vision transformer: patches cut out before all layers."""
-    return isinstance(encoder, VisionTransformer) and isinstance(encoder.patch_embed, PatchEmbed)
+    return is_vision_transformer(encoder) and is_a(encoder.patch_embed, "timm.layers", "PatchEmbed")
 
 
-def encode_visible(encoder: VisionTransformer, image: Tensor, visible: Tensor) -> Tensor:
+def encode_visible(encoder: "VisionTransformer", image: Tensor, visible: Tensor) -> Tensor:
     """Let a vision transformer see some patches of an image; its blocks never meet the others.
 
     Parameters
@@ -94,16 +99,22 @@ def encode_visible(encoder: VisionTransformer, image: Tensor, visible: Tensor) -
         return encoder.forward_features(image)
 
 
-def fix_positions(encoder: VisionTransformer) -> None:
+def fix_positions(encoder: "VisionTransformer") -> None:
     """Set the position embedding to sines and cosines of both axes, and train it no more."""
     if encoder.pos_embed is None:
         return
     width = encoder.pos_embed.shape[2]
-    positions = build_sincos2d_pos_embed(list(encoder.patch_embed.grid_size), width)
+    positions = _sines_and_cosines(encoder.patch_embed.grid_size, width)
     with torch.no_grad():
         encoder.pos_embed.zero_()
         encoder.pos_embed[0, -len(positions) :] = positions
     encoder.pos_embed.requires_grad_(False)
+
+
+def _sines_and_cosines(grid: Grid, width: int, **form: Any) -> Tensor:
+    from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
+
+    return build_sincos2d_pos_embed(list(grid), width, **form)
 
 
 def _initialize(module: nn.Module) -> None:

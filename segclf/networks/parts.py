@@ -4,24 +4,28 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import segmentation_models_pytorch as smp
 from torch import nn
 
 from segclf.networks.architectures import Architecture, find_architecture
 from segclf.networks.encoders import (
     TINY_KEYS,
     any_size,
+    make_encoder,
     make_vit_encoder,
     shown_name,
     smallest_side,
     timm_name,
 )
 from segclf.networks.fcn import FCNDecoder, fcn_encoder
+from segclf.networks.libraries import import_smp
 from segclf.networks.tiny import group_normalized
+from segclf.networks.unet import UNetDecoder, initialize, unet_head
 from segclf.networks.vit_unet import ViTUNetDecoder
 
 # What the libraries raise for an encoder that an architecture cannot take.
 _REFUSALS = (ValueError, TypeError, KeyError, NotImplementedError, RuntimeError, AssertionError)
+
+Made = tuple[Any, nn.Module, nn.Module]  # encoder, decoder, head
 
 
 class Parts(NamedTuple):
@@ -80,14 +84,12 @@ def make_parts(
     return Parts(encoder, decoder, head, stride, smallest)
 
 
-def _made(
-    name: str, key: str, in_channels: int, n_classes: int, options: dict[str, Any]
-) -> tuple[Any, nn.Module, nn.Module]:
+def _made(name: str, key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
     architecture = find_architecture(name)
     if architecture.model is None:
-        encoder, decoder = _OURS[name](key, in_channels, options)
-        return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
-    model = architecture.model(
+        return _OURS[name](key, in_channels, n_classes, options)
+    smp = import_smp()
+    model = getattr(smp, architecture.model)(
         key,
         encoder_weights=None,
         in_channels=in_channels,
@@ -100,17 +102,32 @@ def _made(
     return model.encoder, model.decoder, model.segmentation_head
 
 
-def _fcn(key: str, in_channels: int, options: dict[str, Any]) -> tuple[Any, FCNDecoder]:
+def _fcn(key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
     encoder = fcn_encoder(key, in_channels=in_channels, depth=options["encoder_depth"])
-    return encoder, FCNDecoder(encoder.out_channels[-1])
+    decoder = FCNDecoder(encoder.out_channels[-1])
+    return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
 
 
-def _vit_unet(key: str, in_channels: int, options: dict[str, Any]) -> tuple[Any, ViTUNetDecoder]:
+def _unet(key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
+    encoder = make_encoder(key, in_channels=in_channels, depth=options["encoder_depth"])
+    decoder = UNetDecoder(
+        encoder.out_channels,
+        options["decoder_channels"],
+        attention=options["decoder_attention"],
+        center=key.startswith("vgg"),
+    )
+    head = unet_head(decoder.out_channels, n_classes)
+    initialize(decoder, head)
+    return encoder, decoder, head
+
+
+def _vit_unet(key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
     encoder = make_vit_encoder(key, in_channels=in_channels)
-    return encoder, ViTUNetDecoder(encoder.out_channels, options["decoder_channels"])
+    decoder = ViTUNetDecoder(encoder.out_channels, options["decoder_channels"])
+    return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
 
 
-_OURS: dict[str, Callable[..., tuple[Any, Any]]] = {"fcn": _fcn, "vit_unet": _vit_unet}
+_OURS: dict[str, Callable[..., Made]] = {"fcn": _fcn, "unet": _unet, "vit_unet": _vit_unet}
 
 
 def _model_options(architecture: Architecture, key: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +143,7 @@ def _model_options(architecture: Architecture, key: str, options: dict[str, Any]
 
 
 def _stride(architecture: Architecture, stride: int) -> int:
-    if architecture.model is smp.DPT and architecture.stride % stride:
+    if architecture.model == "DPT" and architecture.stride % stride:
         raise ValueError(
             f"its patches of {stride} pixels do not divide {architecture.stride} pixels, between "
             "which and 4 the decoder doubles."

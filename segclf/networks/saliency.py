@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.models import VisionTransformer
 from torch import Tensor, nn
 
 from segclf.networks.classification import ClassificationNetwork
 from segclf.networks.image_network import ImageNetwork, padded
+from segclf.networks.libraries import is_vision_transformer
 
 Size = tuple[int, int]
 
@@ -118,7 +118,7 @@ def last_layer(network: nn.Module) -> str:
     encoder: Any = network.encoder
     if hasattr(encoder, "out_channels"):
         return "deepest"
-    if isinstance(encoder, VisionTransformer):
+    if is_vision_transformer(encoder):
         return f"encoder.blocks.{len(encoder.blocks) - 1}.norm1"
     return f"encoder.{encoder.feature_info[-1]['module']}"
 

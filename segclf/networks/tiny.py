@@ -6,13 +6,12 @@ image never depends on its company.
 """
 
 import math
-from typing import Any
 
-import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
 TINY_CHANNELS = (16, 32, 64)
 SMP_NAME = "segclf-tiny"
+TINY_VIT = "tiny_vit"
 
 
 class TinyEncoder(nn.Module):
@@ -92,12 +91,6 @@ def group_normalized(module: nn.Module) -> nn.Module:
     for name, child in module.named_children():
         setattr(module, name, group_normalized(child))
     return module
-
-
-def register_tiny() -> None:
-    """Add the encoder to segmentation-models-pytorch's own table, once."""
-    entry: dict[str, Any] = {"encoder": TinyEncoder, "params": {}, "pretrained_settings": {}}
-    smp.encoders.encoders.setdefault(SMP_NAME, entry)
 
 
 def _stage(in_channels: int, out_channels: int) -> nn.Sequential:

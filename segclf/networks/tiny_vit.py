@@ -4,7 +4,8 @@ from typing import Any
 
 from timm.models import VisionTransformer, build_model_with_cfg, is_model, register_model
 
-TINY_VIT = "tiny_vit"
+from segclf.networks.tiny import TINY_VIT
+
 _FORM = {
     "img_size": 32,
     "patch_size": 4,
@@ -32,6 +33,7 @@ def tiny_vit(pretrained: bool = False, **options: Any) -> VisionTransformer:
     --------
     >>> import timm
     >>> import torch
+    >>> import segclf.networks.tiny_vit
     >>> timm.create_model("tiny_vit", num_classes=5)(torch.zeros(1, 3, 8, 12)).shape
     torch.Size([1, 5])
     """

@@ -17,11 +17,14 @@ tokens join, and four up blocks lead back. What the paper's text leaves open is 
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from timm.models import VisionTransformer
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from timm.models import VisionTransformer
 
 
 class ViTEncoder(nn.Module):
@@ -37,12 +40,13 @@ class ViTEncoder(nn.Module):
     Examples
     --------
     >>> import timm
+    >>> import segclf.networks.tiny_vit
     >>> encoder = ViTEncoder(timm.create_model("tiny_vit", num_classes=0), in_channels=3)
     >>> [tuple(each.shape) for each in encoder(torch.zeros(1, 3, 8, 16))]
     [(1, 3, 8, 16), (1, 32, 2, 4)]
     """
 
-    def __init__(self, model: VisionTransformer, in_channels: int) -> None:
+    def __init__(self, model: "VisionTransformer", in_channels: int) -> None:
         super().__init__()
         self.model = model
         self.out_channels = [in_channels, int(model.num_features)]

@@ -1,0 +1,52 @@
+"""segmentation-models-pytorch and timm, imported when a network of theirs is built.
+
+With torchvision, which both import, they take longer than torch itself; networks of ours alone, a
+U-Net on "tiny" among them, do without.
+"""
+
+import sys
+from typing import Any
+
+from segclf.networks.tiny import SMP_NAME, TinyEncoder
+
+
+def import_smp() -> Any:
+    """Import segmentation-models-pytorch, with "tiny" in its table of encoders."""
+    import segmentation_models_pytorch as smp
+
+    entry: dict[str, Any] = {"encoder": TinyEncoder, "params": {}, "pretrained_settings": {}}
+    smp.encoders.encoders.setdefault(SMP_NAME, entry)
+    return smp
+
+
+def import_timm() -> Any:
+    """Import timm, with "tiny_vit" and "squeezenet1_1" among its models."""
+    import timm
+
+    import segclf.networks.squeezenet
+    import segclf.networks.tiny_vit  # noqa: F401
+
+    return timm
+
+
+def is_vision_transformer(encoder: object) -> bool:
+    """Tell whether an encoder is timm's plain vision transformer."""
+    return is_a(encoder, "timm.models", "VisionTransformer")
+
+
+def is_a(thing: object, module: str, name: str) -> bool:
+    """Tell whether a thing is an instance of a library's class, without importing the library.
+
+    Parameters
+    ----------
+    thing : object
+        Anything. Before its module is imported, nothing is an instance of a class.
+    module, name : str
+        Where the class is found, and as what.
+
+    Examples
+    --------
+    >>> is_a({}, "collections.abc", "Mapping"), is_a({}, "no.such_library", "Mapping")
+    (True, False)
+    """
+    return module in sys.modules and isinstance(thing, getattr(sys.modules[module], name))
