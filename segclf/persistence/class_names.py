@@ -12,6 +12,25 @@ from sklearn.base import BaseEstimator
 from segclf.registry import list_plugins
 
 OURS = ("segclf", "sklearn")
+SPLITTERS = (
+    *("GroupKFold", "GroupShuffleSplit", "KFold", "LeaveOneGroupOut", "LeaveOneOut"),
+    *("LeavePGroupsOut", "LeavePOut", "PredefinedSplit", "RepeatedKFold", "TimeSeriesSplit"),
+    *("RepeatedStratifiedKFold", "ShuffleSplit", "StratifiedGroupKFold", "StratifiedKFold"),
+    "StratifiedShuffleSplit",
+)
+# What scikit-learn's and our estimators hold beside estimators, as objects of attributes alone.
+PLAIN = {
+    "segclf:MaskScorer",
+    "segclf:SemiSupervisedSplit",
+    "sklearn.calibration:_CalibratedClassifier",
+    "sklearn.ensemble._hist_gradient_boosting.predictor:TreePredictor",
+    *(
+        f"sklearn.metrics._scorer:{name}"
+        for name in ("_CurveScorer", "_MultimetricScorer", "_PassthroughScorer", "_Scorer")
+    ),
+    "sklearn.model_selection._split:_CVIterableWrapper",
+    *(f"sklearn.model_selection:{name}" for name in SPLITTERS),
+}
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -45,10 +64,13 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
             f"import it and pass it: load(path, trusted=[{name.rpartition(':')[2]}])."
         )
     module, _, attribute = name.partition(":")
+    if attribute.startswith("Halving"):
+        importlib.import_module("sklearn.experimental.enable_halving_search_cv")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (AttributeError, ImportError) as error:
         raise ValueError(f"{path} names the class {name!r}, which is not there: {error}") from error
-    if isinstance(found, type) and (issubclass(found, BaseEstimator) or name in plugins):
+    kinds = issubclass(found, BaseEstimator) if isinstance(found, type) else False
+    if kinds or name in plugins or name in PLAIN:
         return found
     raise ValueError(f"{path} names {name!r}, which is not an estimator.")

@@ -20,7 +20,8 @@ from segclf.persistence.reader import Reader, named_classes
 from segclf.persistence.writer import Writer
 
 KEY = "segclf"
-FORMAT = 1
+FORMAT = 2
+READS = (1, 2)  # 2: what more of scikit-learn's estimators are made of
 HEADER = {"format", "segclf", "scikit-learn", "estimator", "checksum"}
 
 
@@ -33,8 +34,10 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     estimator : estimator
-        Any of segclf's, or a scikit-learn estimator that holds them, as far as it is made of
-        numbers, strings, paths, arrays, lists, tuples, dicts and further estimators.
+        Any of segclf's, or of scikit-learn's, as far as it is made of numbers, strings, paths,
+        arrays, lists, tuples, dicts and further estimators, of trees, splitters, scikit-learn's
+        own metrics and scipy's distributions: pipelines, searches, forests, gradient boosting,
+        calibrated and voting classifiers and their kin.
     path : path
         The file; one that exists is replaced. Its name usually ends in ``.safetensors``.
 
@@ -42,7 +45,9 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     ------
     TypeError
         For a value that is none of these, naming the parameter. Functions are such values (a
-        ``loss`` or ``schedule`` of your own): a file holds no code.
+        ``loss`` or ``schedule`` of your own): a file holds no code. Of a search that holds one,
+        save the ``best_estimator_``. For what else scikit-learn has (nearest neighbors, support
+        vector machines), there is ``skops.io``.
 
     See Also
     --------
@@ -58,15 +63,26 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         raise TypeError(f"save takes an estimator, got {estimator!r:.80}.")
     writer = Writer()
+    written = _written(estimator, writer)
     header = {
         "format": FORMAT,
         "segclf": segclf.__version__,
         "scikit-learn": sklearn.__version__,
-        "estimator": writer.write(estimator, type(estimator).__name__),
+        "estimator": written,
         "checksum": _checksum(writer.arrays),
     }
     content = pack(writer.arrays, metadata={KEY: json.dumps(header, allow_nan=False)})
     _replace(Path(path), content)
+
+
+def _written(estimator: BaseEstimator, writer: Writer) -> Any:
+    try:
+        return writer.write(estimator, type(estimator).__name__)
+    except TypeError as error:
+        if hasattr(estimator, "best_estimator_"):
+            hint = "What a search found can be saved alone: save(search.best_estimator_, path)."
+            raise TypeError(f"{error} {hint}") from error
+        raise
 
 
 def load(path: str | os.PathLike[str], *, trusted: Iterable[type] = ()) -> Any:
@@ -137,10 +153,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 def _check_header(header: Any, path: Path) -> None:
     if not isinstance(header, dict) or "format" not in header:
         raise ValueError(f"{path} is a safetensors file, but not one that segclf.save wrote.")
-    if header["format"] != FORMAT:
+    if header["format"] not in READS:
         raise ValueError(
             f"{path} has format {header['format']!r} (segclf {header.get('segclf')}); this is "
-            f"segclf {segclf.__version__}, which reads format {FORMAT}."
+            f"segclf {segclf.__version__}, which reads formats {READS[0]} to {READS[-1]}."
         )
     if not header.keys() >= HEADER:
         raise ValueError(f"{path} is damaged: no {sorted(HEADER - header.keys())} in its header.")

@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from segclf.persistence.forms import FORMS
+from segclf.persistence.trees import check_trees
 from segclf.persistence.writer import REQUESTS
+
+# The tags beside which a class is named.
+CLASSES = ("$estimator", "$object", "$class")
 
 
 def named_classes(value: Any) -> Iterator[str]:
@@ -17,8 +22,7 @@ def named_classes(value: Any) -> Iterator[str]:
         for item in value:
             yield from named_classes(item)
     elif isinstance(value, dict):
-        if "$estimator" in value:
-            yield str(value["$estimator"])
+        yield from (str(value[tag]) for tag in CLASSES if tag in value)
         yield from named_classes(list(value.values()))
 
 
@@ -36,18 +40,31 @@ class Reader:
     def __init__(self, arrays: Mapping[str, NDArray[Any]], classes: Mapping[str, type[Any]]):
         self._arrays = arrays
         self._classes = classes
+        self._made: dict[int, Any] = {}
 
     def estimator(self, written: dict[str, Any]) -> Any:
         """Call the constructor, then fill in what was learned."""
         made = self._classes[written["$estimator"]](**self.read(written["parameters"]))
-        learned = self.read(written["learned"])
-        if "requests" in written:
-            learned[REQUESTS] = _requests(written["requests"], made)
+        learned = self._attributes(written, made)
         if hasattr(made, "__setstate__"):
             made.__setstate__(learned)
         else:
             vars(made).update(learned)
+        check_trees(made)
+        self._made[written.get("number", -1)] = made
         return made
+
+    def _object(self, written: dict[str, Any]) -> Any:
+        kind: Any = self._classes[written["$object"]]
+        made = kind.__new__(kind)
+        vars(made).update(self._attributes(written, made))
+        return made
+
+    def _attributes(self, written: dict[str, Any], owner: Any) -> dict[str, Any]:
+        learned = self.read(written["learned"])
+        if "requests" in written:
+            learned[REQUESTS] = _requests(written["requests"], owner)
+        return learned
 
     def read(self, value: Any) -> Any:
         """Return the value that was written.
@@ -66,17 +83,23 @@ class Reader:
             return {key: self.read(item) for key, item in value.items()}
         if tag == "$estimator":
             return self.estimator(value)
+        if tag == "$object":
+            return self._object(value)
         if tag == "$array":
             return self._array(**{key.strip("$"): item for key, item in value.items()})
         forms: dict[str, Callable[[Any], Any]] = {
+            "$class": self._classes.__getitem__,
             "$dict": lambda pairs: dict(self.read(pairs)),
             "$float": float,
             "$path": Path,
             "$random_state": self._random_state,
+            "$same": self._made.__getitem__,
             "$scalar": lambda array: self.read(array)[()],
             "$texts": self._texts,
             "$tuple": lambda items: tuple(self.read(items)),
         }
+        if tag in FORMS:
+            return FORMS[tag].together(self.read(value[tag]))
         if tag not in forms:
             raise ValueError(f"No value is written as {tag!r}.")
         return forms[tag](value[tag])

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from segclf.persistence.class_names import class_name
+from segclf.persistence.class_names import PLAIN, class_name
+from segclf.persistence.forms import FORMS, form_of
 
 # What scikit-learn's callbacks leave on an estimator.
 SESSION = (
@@ -36,6 +37,8 @@ class Writer:
 
     def __init__(self) -> None:
         self.arrays: dict[str, NDArray[Any]] = {}
+        # Kept by their ids, so that no other gets one of these.
+        self._numbers: dict[int, tuple[int, Any]] = {}
 
     def write(self, value: Any, place: str) -> Any:
         """Return the JSON value of something at that place, such as "Classifier.segmenter".
@@ -56,6 +59,9 @@ class Writer:
             return {"$tuple": self._items(value, place)}
         if kind is dict:
             return self._dict(value, place)
+        tag = form_of(value)
+        if tag is not None:
+            return {tag: self.write(FORMS[tag].apart(value), place)}
         if kind in (np.ndarray, np.memmap):
             return self._array(np.asarray(value), place)
         if isinstance(value, np.generic) and (value.dtype.name in NUMBERS or kind is np.str_):
@@ -66,6 +72,10 @@ class Writer:
             return {"$random_state": self._items(value.get_state(), place)}
         if hasattr(value, "get_params") and not isinstance(value, type):
             return self._estimator(value, place)
+        if class_name(kind) in PLAIN:
+            return {"$object": class_name(kind), **self._attributes(dict(vars(value)), place)}
+        if isinstance(value, type) and class_name(value) in PLAIN:
+            return {"$class": class_name(value)}
         raise TypeError(_refusal(value, place))
 
     def _items(self, values: Any, place: str) -> list[Any]:
@@ -92,19 +102,24 @@ class Writer:
         return {"$array": place, "columns_first": True} if columns_first else {"$array": place}
 
     def _estimator(self, estimator: Any, place: str) -> dict[str, Any]:
+        if id(estimator) in self._numbers:
+            return {"$same": self._numbers[id(estimator)][0]}
+        number = len(self._numbers)
+        self._numbers[id(estimator)] = number, estimator
         parameters = estimator.get_params(deep=False)
         state = dict(estimator.__getstate__() or {})
-        requests = state.pop(REQUESTS, None)
-        learned = {
-            name: value
-            for name, value in state.items()
-            if name not in parameters and name not in SESSION
-        }
-        written = {
+        learned = {name: value for name, value in state.items() if name not in parameters}
+        return {
             "$estimator": class_name(type(estimator)),
+            "number": number,
             "parameters": self.write(parameters, place),
-            "learned": self.write(learned, place),
+            **self._attributes(learned, place),
         }
+
+    def _attributes(self, attributes: dict[str, Any], place: str) -> dict[str, Any]:
+        requests = attributes.pop(REQUESTS, None)
+        learned = {name: value for name, value in attributes.items() if name not in SESSION}
+        written = {"learned": self.write(learned, place)}
         return written if requests is None else {**written, "requests": _requests(requests)}
 
 
@@ -122,4 +137,5 @@ def _refusal(value: Any, place: str) -> str:
             f"{place} is code ({name}), which a file cannot hold: use one of the names that this "
             "parameter accepts, or set it to one before saving and set your own after loading."
         )
-    return f"{place} is a {kind.__module__}.{kind.__qualname__}; a file holds {SAVED}."
+    hint = " skops.io.dump saves more of scikit-learn's." if "sklearn" in kind.__module__ else ""
+    return f"{place} is a {kind.__module__}.{kind.__qualname__}; a file holds {SAVED}.{hint}"

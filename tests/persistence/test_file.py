@@ -225,7 +225,7 @@ def rewrite(path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h: h.update(format=2, segclf="9.0"), r"format 2 \(segclf 9.0\); this is segclf"),
+        (lambda h: h.update(format=3, segclf="9.0"), r"format 3 \(segclf 9.0\); this is segclf"),
         (lambda h: h.pop("estimator"), r"damaged: no \['estimator'\]"),
         (lambda h: h["estimator"]["parameters"].update(depth=3), "depth"),
         (lambda h: h["estimator"]["learned"].pop("network_"), None),
