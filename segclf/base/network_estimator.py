@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import (
 )
 from torch import Tensor
 
+from segclf.base.batch_of_one import batches_of_one_explained
 from segclf.base.estimator import Estimator
 from segclf.base.front_door import check_images
 from segclf.base.frozen_network import freeze
@@ -183,7 +184,8 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
             set_statistics(objective, training)
             batches, held_out = self._loaders(training, validation, seed)
             context.call_on_fit_task_begin(estimator=self)
-            with self._started(objective, X, seed, context):
+            explained = batches_of_one_explained(len(training), self.batch_size)
+            with self._started(objective, X, seed, context), explained:
                 objective = wrap(objective)
                 first = next(batches.epoch(0))
                 self.precision_ = choose_precision(self.precision, objective, first, device)
