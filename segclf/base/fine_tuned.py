@@ -54,6 +54,7 @@ class FineTunedEstimator(NetworkEstimator):
 
     # What a pretrainer may leave open (None, "auto"), and then has from whom it is handed to.
     _shared: ClassVar[tuple[str, ...]] = (
+        "channels",
         "device",
         "image_shape",
         "image_size",

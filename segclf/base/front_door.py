@@ -1,22 +1,28 @@
 """What users hand over, checked: images through our door, rows through scikit-learn's."""
 
-import os
 from numbers import Real
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
-from segclf.data import Images, as_images
+from segclf.data import Images, ImagesLike, as_images
+from segclf.data.arrays import Channels, unwrap
+from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
 
 ImageShape = tuple[int, ...] | None
 
 
 def check_images(
-    estimator: BaseEstimator, X: Any, *, image_shape: ImageShape = None, reset: bool
+    estimator: BaseEstimator,
+    X: ImagesLike,
+    *,
+    image_shape: ImageShape = None,
+    channels: Channels = None,
+    reset: bool,
 ) -> Images:
     """Return the images of `X`; rows (n, f) become images of shape `image_shape`, else (1, f).
 
@@ -27,28 +33,58 @@ def check_images(
         check_rows(estimator, X, reset=reset),
         image_shape=image_shape,
         n_channels=None if reset else estimator.n_channels_,
+        channels=channels,
     )
     if reset:
         estimator.n_channels_ = images.n_channels
     return images
 
 
-def check_rows(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
-    """Return `X`, validated by scikit-learn when it is rows and not images."""
-    return X if holds_images(X) else validate_data(estimator, X, reset=reset)
+def check_rows(estimator: BaseEstimator, X: ImagesLike, *, reset: bool) -> Any:
+    """Return `X` as it is if it holds images; rows are validated by scikit-learn.
+
+    Raises
+    ------
+    ValueError
+        For what is neither, and for one array of rows where `fit` saw images.
+    """
+    if holds_images(X):
+        if reset:
+            for name in _OF_ROWS:
+                vars(estimator).pop(name, None)
+        return X
+    if reason := why_not(X):
+        raise ValueError(f"{reason}. Expected {EXPECTED}.")
+    if not reset and hasattr(estimator, "n_features_in_"):
+        return validate_data(estimator, X, reset=False)
+    if not reset and get_tags(estimator).requires_fit:
+        raise ValueError(
+            f"X holds rows, but {type(estimator).__name__} was fitted on images. If X is one gray "
+            "image (h, w), pass X[None]."
+        )
+    return validate_data(estimator, X, reset=reset)
 
 
-def holds_images(X: Any) -> bool:
-    """Tell images from rows: paths, arrays of two or more dimensions each, or a stack of them."""
+def holds_images(X: ImagesLike) -> bool:
+    """Tell images from rows: paths, PIL images, arrays of two axes or more each, or many of them.
+
+    What `segclf.data.as_images` refuses is neither.
+    """
     if isinstance(X, Images):
         return True
-    if isinstance(X, torch.Tensor) or (hasattr(X, "ndim") and hasattr(X, "dtype")):
-        texts = X.ndim == 1 and getattr(X.dtype, "kind", "O") in "OUST"
-        return X.ndim >= 3 or texts
-    if not isinstance(X, list | tuple) or not len(X):
+    if why_not(X):
         return False
-    first = X[0]
-    return isinstance(first, str | os.PathLike) or getattr(first, "ndim", 0) >= 2
+    values = column(unwrap(X))
+    if hasattr(values, "ndim") and hasattr(values, "dtype"):
+        texts = values.ndim == 1 and getattr(values.dtype, "kind", "O") in "OUST"
+        return values.ndim >= 3 or texts
+    if not isinstance(values, list | tuple):
+        return is_dataset(values)
+    first = image_of(values[0], 0)
+    return kind_of(first) is not None and getattr(first, "ndim", 2) >= 2
+
+
+_OF_ROWS = ("n_features_in_", "feature_names_in_")
 
 
 def check_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float32] | None:

@@ -27,6 +27,7 @@ from segclf.base.image_size import choose_size
 from segclf.base.network_state import set_statistics, thaw
 from segclf.base.split import split_validation
 from segclf.data import Augmentation, Images, Loader, Samples, as_augmentation, as_views
+from segclf.data.arrays import Channels
 from segclf.objectives import Objective
 from segclf.training import (
     OPTIMIZERS,
@@ -69,6 +70,10 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
         size as they are, and brings images of several sizes to their median size.
     image_shape : tuple or None
         (h, w) or (h, w, c) of each row, when X is plain rows (n, f); None means (1, f).
+    channels : {"first", "last"} or None
+        Where arrays have their channels: (n, c, h, w) or (n, h, w, c). None takes them to be last
+        where there are 1, 3 or 4, or at most 16 and fewer than an image has rows and columns; else
+        `fit` asks. Torch tensors are (n, c, h, w).
     validation_fraction : float
         Share of the labeled images held out to watch the loss; stratified by label, and by
         groups when ``groups`` is passed to fit.
@@ -97,6 +102,7 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     augmentation: Any = None
     image_size: int | tuple[int, int] | None = None
     image_shape: tuple[int, ...] | None = None
+    channels: Channels = None
     validation_fraction: float = 0.0
     n_iter_no_change: int | None = None
     device: str = "auto"
@@ -121,6 +127,7 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
         "schedule": [StrOptions(set(SCHEDULES)), callable],
         "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "image_shape": [tuple, list, None],
+        "channels": [StrOptions({"first", "last"}), None],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "precision": [StrOptions({"auto", "bf16", "fp32"})],
@@ -155,9 +162,13 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     def _open(self, X: Any) -> Images:
         """Check parameters and images at the start of ``fit``."""
         self._validate_params()
-        images = check_images(self, X, image_shape=self.image_shape, reset=True)
+        images = self._check_images(X, reset=True)
         self.image_size_ = choose_size(self.image_size, images)
         return images
+
+    def _check_images(self, X: Any, *, reset: bool) -> Images:
+        shape, channels = self.image_shape, self.channels
+        return check_images(self, X, image_shape=shape, channels=channels, reset=reset)
 
     def _learn(
         self,
@@ -257,7 +268,7 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         """Return the images of `X`, and what the network says of them, batch by batch."""
         self._check_at_prediction()
-        images = check_images(self, X, image_shape=self.image_shape, reset=False)
+        images = self._check_images(X, reset=False)
         plan = PredictionPlan(
             batch_size=self.batch_size,
             image_size=self.image_size_,

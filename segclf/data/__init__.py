@@ -2,6 +2,7 @@
 
 from segclf.data.augmentation import Augmentation
 from segclf.data.images import Images, as_images, to_float
+from segclf.data.kinds import ImagesLike
 from segclf.data.label_codes import as_mask_ids
 from segclf.data.labels import LabelsLike
 from segclf.data.loader import Loader
@@ -17,6 +18,7 @@ from segclf.data.tiles import Tiles, cut_tiles
 __all__ = [
     "Augmentation",
     "Images",
+    "ImagesLike",
     "LabelsLike",
     "Loader",
     "Masks",

@@ -6,11 +6,12 @@ refused here with its number, so that the rooms inside may trust what they get.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.data.arrays import Channels
 from segclf.data.intake import source_of
 from segclf.data.sources import Source
 
@@ -35,8 +36,25 @@ class Images:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int) -> NDArray[Any]:
-        return self._source.take(self._rows[index, None])[0]
+    @property
+    def shape(self) -> tuple[int]:
+        """(n,); with it scikit-learn cuts folds by `subset`, without opening any image."""
+        return (len(self),)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[Any]: ...
+
+    @overload
+    def __getitem__(self, index: Any) -> Images: ...
+
+    def __getitem__(self, index: Any) -> NDArray[Any] | Images:
+        """Return one image (h, w, c); or, for a slice, a list or an array, a subset."""
+        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:
+            index = index[0]
+        rows = self._rows[index]
+        if np.ndim(rows) == 0:
+            return self._source.take(rows[None])[0]
+        return Images(self._source, rows)
 
     def take(self, indices: ArrayLike) -> NDArray[Any] | list[NDArray[Any]]:
         """Return some images as new arrays, in their own type, colours as RGB.
@@ -96,21 +114,28 @@ def as_images(
     *,
     image_shape: tuple[int, ...] | None = None,
     n_channels: int | None = None,
+    channels: Channels = None,
 ) -> Images:
     """Take anything that holds images.
 
     Parameters
     ----------
-    X : array, tensor, memmap, sequence or Series
+    X : array, tensor, memmap, sequence, Series, data frame or Dataset
         Arrays (n, h, w) or (n, h, w, c) of any real dtype; torch tensors (n, h, w) or
-        (n, c, h, w) on any device; a list, tuple or 1-d object array of (h, w) or (h, w, c) arrays
-        or of (h, w) or (c, h, w) tensors, of different sizes; paths to PNG, JPEG or TIFF files
-        (a list, array or Series); rows (n, f).
+        (n, c, h, w) on any device; a list, tuple, 1-d object array, Series or a table of one
+        column that holds paths to PNG, JPEG or TIFF files, PIL images, (h, w) or (h, w, c) arrays,
+        or (h, w) or (c, h, w) tensors, of different sizes; a map-style Dataset of such images; rows
+        (n, f). Of an item that is a dict the "image" is taken, of a tuple (image, target) the
+        first.
     image_shape : tuple of int, optional
         (h, w) or (h, w, c) of what a row holds; (1, f) if None. Only for rows.
     n_channels : int, optional
-        The number of channels to insist on. For files None takes the first file's. Gray files
-        among colour ones are repeated to 3 channels; all other differences are errors.
+        The number of channels to insist on. For files, PIL images and Datasets None takes 3 where
+        any has 3, and repeats gray ones to 3 channels; all other differences are errors.
+    channels : {"first", "last"}, optional
+        Where the channels of arrays are. None takes them to be last where there are 1, 3 or 4, or
+        at most 16 and fewer than an image has rows and columns, and asks otherwise. Tensors have
+        them first.
 
     Returns
     -------
@@ -119,8 +144,9 @@ def as_images(
     Raises
     ------
     ValueError
-        For anything else, and for empty input, zero-size images, NaN and infinity, mixed kinds,
-        different numbers of channels, missing files, unknown suffixes: with the sample's number.
+        For anything else, saying what to pass in its place; and for empty input, zero-size images,
+        volumes, NaN, infinity, numbers beyond 1e15, masked pixels, mixed kinds, different numbers
+        of channels, missing files, unknown suffixes: with the sample's number.
 
     Examples
     --------
@@ -134,11 +160,22 @@ def as_images(
     if isinstance(X, Images):
         images = X
     else:
-        source = source_of(X, image_shape, n_channels)
+        source = source_of(X, image_shape, n_channels, channels)
         images = Images(source, np.arange(source.n_samples))
     if n_channels is not None and images.n_channels != n_channels:
-        raise ValueError(f"X has {images.n_channels} channel(s) per image; expected {n_channels}.")
+        raise ValueError(
+            f"X has {images.n_channels} channel(s) per image; expected {n_channels}, as fit saw."
+            + _one_image(X, n_channels)
+        )
     return images
+
+
+def _one_image(X: Any, n_channels: int) -> str:
+    """Say what to do where X seems to be one image of so many channels."""
+    shape = tuple(getattr(X, "shape", ()))
+    if len(shape) == 3 and n_channels in (shape[0], shape[2]):
+        return f" If X of shape {shape} is one image, pass X[None]."
+    return ""
 
 
 def to_float(array: NDArray[Any]) -> NDArray[np.float32]:

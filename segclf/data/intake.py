@@ -11,30 +11,33 @@ import torch
 from numpy.typing import NDArray
 
 from segclf.data.arrays import (
+    Channels,
+    as_hwc,
+    channel_axis,
+    checked_item,
     chunks,
     is_mapped,
-    require_channels,
     require_finite,
     require_real,
+    require_tensor_channels,
+    require_unmasked,
     to_numpy,
     unwrap,
 )
 from segclf.data.file_source import FileSource
+from segclf.data.item_source import ItemSource
+from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
 from segclf.data.readers import find_reader
 from segclf.data.sources import ArraySource, ListSource, Source, TensorSource
 
 __all__ = ["source_of"]
-
-_EXPECTED = (
-    "arrays (n, h, w) or (n, h, w, c), torch tensors (n, c, h, w), rows (n, f), a list of "
-    "arrays (h, w) or (h, w, c), of torch tensors (c, h, w), or of paths"
-)
 
 
 def source_of(
     X: object,
     image_shape: tuple[int, ...] | None,
     n_channels: int | None,
+    channels: Channels,
 ) -> Source:
     """Check X and wrap it as a source; see `segclf.data.images.as_images`.
 
@@ -44,7 +47,9 @@ def source_of(
     image_shape : tuple of int or None
         Of what a row holds.
     n_channels : int or None
-        For files: the number to insist on.
+        For files, PIL images and Datasets: the number to insist on.
+    channels : {"first", "last"} or None
+        Where they are in arrays.
 
     Returns
     -------
@@ -55,39 +60,70 @@ def source_of(
     ValueError
         As `segclf.data.images.as_images` does.
     """
-    values = unwrap(X)
+    if reason := why_not(X):
+        raise ValueError(f"{reason}. Expected {EXPECTED}.")
+    if is_dataset(X):
+        return ItemSource(X, n_channels, channels)
+    values = column(unwrap(X))
     if isinstance(values, torch.Tensor):
         return _from_tensor(values, image_shape)
     if isinstance(values, np.ndarray) and not (values.ndim == 1 and values.dtype.kind in "OUST"):
-        return _from_array(values, image_shape)
+        return _from_array(values, image_shape, channels)
     if not isinstance(values, np.ndarray | list | tuple):
-        raise ValueError(f"X is a {type(values).__name__}; expected {_EXPECTED}.")
-    items = list(values)
+        raise ValueError(f"X is a {type(X).__name__}; expected {EXPECTED}.")
+    items = [image_of(item, number) for number, item in enumerate(values)]
     if not items:
-        raise ValueError(f"X is empty; expected {_EXPECTED}.")
+        raise ValueError(f"X is empty; expected {EXPECTED}.")
     if isinstance(items[0], list | tuple | int | float):
-        return _from_array(_nested(items), image_shape)
+        return _from_array(_nested(items), image_shape, channels)
     kind = _common_kind(items)
-    return _from_paths(items, n_channels) if kind == "path" else _from_items(items)
+    if kind == "path":
+        return _from_paths(items, n_channels)
+    if kind == "PIL image":
+        return ItemSource(items, n_channels, channels)
+    return _from_items(items, channels)
 
 
-def _from_array(array: NDArray[Any], image_shape: tuple[int, ...] | None) -> Source:
+def _from_array(
+    array: NDArray[Any], image_shape: tuple[int, ...] | None, channels: Channels
+) -> Source:
     require_real(array.dtype, "X")
     if array.ndim not in (2, 3, 4):
-        raise ValueError(f"X has shape {array.shape}; expected {_EXPECTED}.")
+        raise ValueError(f"X has shape {array.shape}; expected {EXPECTED}.{_volumes(array)}")
     if array.size == 0:
         raise ValueError(f"X is empty, of shape {array.shape}; expected at least one pixel.")
+    if np.ma.isMaskedArray(array):
+        for number, image in enumerate(array):
+            require_unmasked(image, f"Image {number}")
     mapped, images = is_mapped(array), np.asarray(array)
     if array.ndim == 2:
         images = images.reshape(len(images), *_row_shape(array.shape[1], image_shape))
+    elif array.ndim == 3:
+        _require_many(array.shape)
+    else:
+        axis = channel_axis(images.shape[1:], "X", channels, given=images.shape)
+        images = np.moveaxis(images, 1 + axis, -1)
     if images.ndim == 3:
         images = images[..., None]
-    if array.ndim == 4:
-        require_channels(images.shape[1:], "X", first=False)
     if not mapped and images.dtype.kind == "f":
         for part in chunks(images.shape, images.itemsize):
             require_finite(images[part], np.arange(part.start, part.stop), "Image")
     return ArraySource(images, mapped=mapped)
+
+
+def _volumes(array: NDArray[Any]) -> str:
+    volumes = " If these are volumes, pass their slices (h, w) or (h, w, c) as images."
+    return volumes if array.ndim == 5 else ""
+
+
+def _require_many(shape: tuple[int, ...]) -> None:
+    """Refuse one image (h, w, c), where it is not plausibly h gray images of (w, c)."""
+    height, width, n_channels = shape
+    if n_channels in (1, 3, 4) and min(height, width) > 16:
+        raise ValueError(
+            f"X has shape {shape}: that is one image (h, w, c), or {height} gray ones of {width} x "
+            f"{n_channels} pixels. Pass X[None] for the one, X[..., None] for the {height}."
+        )
 
 
 def _row_shape(n_features: int, image_shape: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -102,11 +138,11 @@ def _row_shape(n_features: int, image_shape: tuple[int, ...] | None) -> tuple[in
 
 def _from_tensor(tensor: torch.Tensor, image_shape: tuple[int, ...] | None) -> Source:
     if tensor.ndim < 3 or tensor.ndim > 4 or tensor.is_complex():
-        return _from_array(to_numpy(tensor), image_shape)
+        return _from_array(to_numpy(tensor), image_shape, None)
     images = tensor[:, None] if tensor.ndim == 3 else tensor
     if images.numel() == 0:
         raise ValueError(f"X is empty, of shape {tuple(tensor.shape)}; expected some pixels.")
-    require_channels(images.shape[1:], "X", first=True)
+    require_tensor_channels(tuple(images.shape[1:]), "X")
     if images.device.type == "cpu" and images.dtype != torch.bfloat16:
         source: Source = ArraySource(to_numpy(images.movedim(1, -1)), mapped=False)
     else:
@@ -122,28 +158,21 @@ def _nested(items: list[Any]) -> NDArray[Any]:
     try:
         return np.asarray(items)
     except ValueError as error:
-        raise ValueError(f"X is a ragged nested list; expected {_EXPECTED}.") from error
+        raise ValueError(f"X is a ragged nested list; expected {EXPECTED}.") from error
 
 
 def _common_kind(items: Sequence[object]) -> str:
-    kinds = [_kind_of(item, number) for number, item in enumerate(items)]
-    for number, kind in enumerate(kinds):
-        if kind != kinds[0]:
+    first = kind_of(items[0])
+    for number, item in enumerate(items):
+        kind = kind_of(item)
+        if kind is None:
+            raise ValueError(f"Image {number} is a {type(item).__name__}; expected {EXPECTED}.")
+        if kind != first:
             raise ValueError(
-                f"X mixes kinds: image 0 is a {kinds[0]}, image {number} is a {kind}; expected "
+                f"X mixes kinds: image 0 is a {first}, image {number} is a {kind}; expected "
                 "one kind."
             )
-    return kinds[0]
-
-
-def _kind_of(item: object, number: int) -> str:
-    if isinstance(item, str | os.PathLike):
-        return "path"
-    if isinstance(item, np.ndarray):
-        return "numpy array"
-    if isinstance(item, torch.Tensor):
-        return "torch tensor"
-    raise ValueError(f"Image {number} is a {type(item).__name__}; expected {_EXPECTED}.")
+    return str(first)
 
 
 def _from_paths(items: Sequence[Any], n_channels: int | None) -> Source:
@@ -158,9 +187,9 @@ def _from_paths(items: Sequence[Any], n_channels: int | None) -> Source:
     return FileSource(paths, n_channels)
 
 
-def _from_items(items: Sequence[NDArray[Any] | torch.Tensor]) -> Source:
+def _from_items(items: Sequence[NDArray[Any] | torch.Tensor], channels: Channels) -> Source:
     mapped = [isinstance(item, np.ndarray) and is_mapped(item) for item in items]
-    images = [_with_channels(item, number) for number, item in enumerate(items)]
+    images = [checked_item(item, f"Image {i}", channels) for i, item in enumerate(items)]
     for number, (image, lazy) in enumerate(zip(images, mapped, strict=True)):
         axis = 0 if isinstance(image, torch.Tensor) else 2
         if image.shape[axis] != images[0].shape[axis]:
@@ -169,24 +198,5 @@ def _from_items(items: Sequence[NDArray[Any] | torch.Tensor]) -> Source:
                 f"{images[0].shape[axis]}; expected one number for all."
             )
         if not lazy:
-            require_finite(to_numpy(image)[None], np.array([number]), "Image")
+            require_finite(as_hwc(image)[None], np.array([number]), "Image")
     return ListSource(images, mapped=mapped)
-
-
-def _with_channels(item: NDArray[Any] | torch.Tensor, number: int) -> NDArray[Any] | torch.Tensor:
-    """Check one image of a list, and give a gray one its axis of channels."""
-    where = f"Image {number}"
-    first = isinstance(item, torch.Tensor)
-    if item.ndim not in (2, 3):
-        expected = "(h, w) or (c, h, w)" if first else "(h, w) or (h, w, c)"
-        raise ValueError(f"{where} has shape {tuple(item.shape)}; expected {expected}.")
-    if isinstance(item, torch.Tensor):
-        if item.is_complex():
-            raise ValueError(f"{where} has dtype {item.dtype}; expected real numbers.")
-        image: NDArray[Any] | torch.Tensor = item[None] if item.ndim == 2 else item
-        require_channels(image.shape, where, first=True)
-        return image
-    require_real(item.dtype, where)
-    image = np.asarray(item)[..., None] if item.ndim == 2 else np.asarray(item)
-    require_channels(image.shape, where, first=False)
-    return image

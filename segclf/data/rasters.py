@@ -16,7 +16,7 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 from segclf.data.headers import Header, read_header
 from segclf.data.opencv_rasters import decode_by_opencv
 
-__all__ = ["read_raster", "read_raster_mask", "read_raster_size"]
+__all__ = ["channels_of", "read_raster", "read_raster_header", "read_raster_mask"]
 
 _PLUGINS: dict[str, Any] = {
     "PNG": PngImagePlugin.PngImageFile,
@@ -47,13 +47,13 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[Any]:
         if header.opencv:
             array = decode_by_opencv(file, header)
         else:
-            array = _channels_of(_by_pillow(file, header))
+            array = channels_of(_by_pillow(file, header))
     array = _upright(_turned_over(array, header, shown=True), header)
     return _checked(array if array.ndim == 3 else array[..., None], header, header.n_channels)
 
 
-def read_raster_size(path: str | os.PathLike[str]) -> tuple[int, int, int]:
-    """Read (h, w, n_channels) of a PNG, JPEG or TIFF file from its header alone.
+def read_raster_header(path: str | os.PathLike[str]) -> Header:
+    """Read the header alone of a PNG, JPEG or TIFF file.
 
     Parameters
     ----------
@@ -61,12 +61,11 @@ def read_raster_size(path: str | os.PathLike[str]) -> tuple[int, int, int]:
 
     Returns
     -------
-    tuple of int
-        Height, width, number of channels, as `read_raster` would return them.
+    Header
+        Height, width, channels and type are those of what `read_raster` returns.
     """
     with open(path, "rb") as file:
-        header = read_header(file)
-    return header.height, header.width, header.n_channels
+        return read_header(file)
 
 
 def read_raster_mask(path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -137,8 +136,8 @@ def _by_pillow(file: IO[bytes], header: Header) -> Image.Image:
     return image
 
 
-def _channels_of(image: Image.Image) -> NDArray[Any]:
-    """Return a new array: gray (h, w) or RGB (h, w, 3)."""
+def channels_of(image: Image.Image) -> NDArray[Any]:
+    """Return a new array of a decoded image, which may be changed: gray (h, w) or RGB (h, w, 3)."""
     if image.mode in ("LA", "La"):
         return np.array(image)[..., 0]
     if image.mode in ("1", "L", "F") or image.mode.startswith("I"):

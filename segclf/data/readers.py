@@ -11,9 +11,18 @@ from typing import Any, NamedTuple, TypeVar
 
 from numpy.typing import NDArray
 
-from segclf.data.rasters import read_raster, read_raster_mask, read_raster_size
+from segclf.data.headers import Header
+from segclf.data.rasters import read_raster, read_raster_header, read_raster_mask
 
-__all__ = ["READERS", "Reader", "find_reader", "read_image", "read_mask", "read_size"]
+__all__ = [
+    "READERS",
+    "Reader",
+    "find_reader",
+    "read_image",
+    "read_image_header",
+    "read_mask",
+    "read_size",
+]
 
 #: What names a file.
 Path = str | os.PathLike[str]
@@ -27,18 +36,18 @@ class Reader(NamedTuple):
     ----------
     image : callable
         path -> array (h, w, c).
-    size : callable
-        path -> (h, w, n_channels), from the header alone.
+    header : callable
+        path -> Header; no pixel is decoded.
     mask : callable
         path -> array (h, w) of ids as stored.
     """
 
     image: Callable[[Path], NDArray[Any]]
-    size: Callable[[Path], tuple[int, int, int]]
+    header: Callable[[Path], Header]
     mask: Callable[[Path], NDArray[Any]]
 
 
-_RASTER = Reader(read_raster, read_raster_size, read_raster_mask)
+_RASTER = Reader(read_raster, read_raster_header, read_raster_mask)
 
 #: Readers by the end of the file's name, in lower case.
 READERS: dict[str, Reader] = {
@@ -77,6 +86,26 @@ def read_image(path: Path) -> NDArray[Any]:
     return _guarded(find_reader(path).image, path)
 
 
+def read_image_header(path: Path) -> Header:
+    """Read a file's header, decoding nothing.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    Header
+        Height, width, channels and type are those of what `read_image` returns.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_image` does.
+    """
+    return _guarded(find_reader(path).header, path)
+
+
 def read_size(path: Path) -> tuple[int, int, int]:
     """Read (h, w, n_channels) from a file's header, decoding nothing.
 
@@ -94,7 +123,8 @@ def read_size(path: Path) -> tuple[int, int, int]:
     OSError, ValueError
         As `read_image` does.
     """
-    return _guarded(find_reader(path).size, path)
+    header = read_image_header(path)
+    return header.height, header.width, header.n_channels
 
 
 def read_mask(path: Path) -> NDArray[Any]:

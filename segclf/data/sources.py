@@ -1,4 +1,4 @@
-"""Where images lie: in one array, in one tensor, in a list (and in files: see file_source).
+"""Where images lie: in one array, in one tensor, in a list (or behind a door: see opened_source).
 
 All speak of samples by their number in what the user gave, so that errors name the right one.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segclf.data.arrays import native, require_finite, to_numpy
+from segclf.data.arrays import as_hwc, native, require_finite, to_numpy
 
 __all__ = ["ArraySource", "ListSource", "Rows", "Source", "TensorSource"]
 
@@ -28,10 +28,13 @@ class Source(ABC):
     ----------
     n_samples : int
     n_channels : int
+    lazy : bool
+        Whether values are read, and checked, only when they are taken.
     """
 
     n_samples: int
     n_channels: int
+    lazy: bool = False
 
     @abstractmethod
     def take(self, rows: Rows) -> NDArray[Any] | list[NDArray[Any]]:
@@ -60,8 +63,20 @@ class Source(ABC):
         """
 
     @abstractmethod
+    def dtypes(self, rows: Rows) -> list[np.dtype[Any]]:
+        """Return the type of each image, as taken.
+
+        Parameters
+        ----------
+        rows : array of shape (n,)
+
+        Returns
+        -------
+        list of n dtypes
+        """
+
     def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
-        """Return the sizes that are known without opening a file, -1 for the others.
+        """Return the sizes that are known without opening anything, -1 for the others.
 
         Parameters
         ----------
@@ -71,6 +86,20 @@ class Source(ABC):
         -------
         array of shape (n, 2)
         """
+        return self.sizes(rows)
+
+    def name(self, row: int) -> str:
+        """Name an image in an error.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        str
+        """
+        return f"Image {row}"
 
 
 class ArraySource(Source):
@@ -81,18 +110,18 @@ class ArraySource(Source):
     array : array of shape (n, h, w, c)
     mapped : bool
         True if it lies in a file, and is then checked for NaN as it is taken; else it is checked
-        here, in chunks.
+        at the door, in chunks.
     """
 
     def __init__(self, array: NDArray[Any], *, mapped: bool) -> None:
         self.n_samples, *self._size, self.n_channels = array.shape
         self._array = array
-        self._check_taken = mapped and array.dtype.kind == "f"
+        self.lazy = mapped
 
     def take(self, rows: Rows) -> NDArray[Any]:
         """Index once; see `Source.take`."""
         batch = native(self._array[rows])
-        if self._check_taken:
+        if self.lazy:
             require_finite(batch, rows, "Image")
         return batch
 
@@ -100,9 +129,9 @@ class ArraySource(Source):
         """Repeat the one size; see `Source.sizes`."""
         return np.tile(np.array(self._size, dtype=np.intp), (len(rows), 1))
 
-    def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
-        """All are known; see `Source.known_sizes`."""
-        return self.sizes(rows)
+    def dtypes(self, rows: Rows) -> list[np.dtype[Any]]:
+        """Repeat the one type; see `Source.dtypes`."""
+        return [self._array.dtype] * len(rows)
 
 
 class TensorSource(Source):
@@ -126,9 +155,9 @@ class TensorSource(Source):
         """Repeat the one size; see `Source.sizes`."""
         return np.tile(np.array(self._size, dtype=np.intp), (len(rows), 1))
 
-    def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
-        """All are known; see `Source.known_sizes`."""
-        return self.sizes(rows)
+    def dtypes(self, rows: Rows) -> list[np.dtype[Any]]:
+        """Repeat the one type; see `Source.dtypes`."""
+        return [_numpy_type(self._tensor)] * len(rows)
 
 
 class ListSource(Source):
@@ -145,6 +174,7 @@ class ListSource(Source):
         self, items: Sequence[NDArray[Any] | torch.Tensor], *, mapped: Sequence[bool]
     ) -> None:
         self._items, self._mapped = items, mapped
+        self.lazy = any(mapped)
         self.n_samples = len(items)
         self.n_channels = items[0].shape[0 if isinstance(items[0], torch.Tensor) else 2]
         self._sizes = np.array(
@@ -159,15 +189,16 @@ class ListSource(Source):
         """Look them up; see `Source.sizes`."""
         return self._sizes[rows]
 
-    def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
-        """All are known; see `Source.known_sizes`."""
-        return self._sizes[rows]
+    def dtypes(self, rows: Rows) -> list[np.dtype[Any]]:
+        """Ask each; see `Source.dtypes`."""
+        return [_numpy_type(self._items[row]) for row in rows.tolist()]
 
     def _read(self, row: int) -> NDArray[Any]:
-        item = self._items[row]
-        if isinstance(item, torch.Tensor):
-            item = item.movedim(0, -1)
-        image = native(np.array(to_numpy(item)))
+        image = native(np.array(as_hwc(self._items[row])))
         if self._mapped[row]:
             require_finite(image[None], np.array([row]), "Image")
         return image
+
+
+def _numpy_type(item: NDArray[Any] | torch.Tensor) -> np.dtype[Any]:
+    return to_numpy(item[:0]).dtype

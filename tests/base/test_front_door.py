@@ -2,8 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from segclf.base.front_door import check_weights, holds_images
+from segclf.data import as_images
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,13 @@ from segclf.base.front_door import check_weights, holds_images
         np.array(["a.png", "b.png"]),
         np.array(["a.png", "b.png"], dtype=object),
         pd.Series(["a.png", "b.png"]),
+        pd.DataFrame({"path": ["a.png", "b.png"]}),
+        np.array([["a.png"], ["b.png"]], dtype=object),
+        [Image.new("L", (4, 4))],
+        [{"image": Image.new("L", (4, 4)), "label": 1}],
+        [(torch.zeros(3, 4, 4), 1)],
+        torch.utils.data.TensorDataset(torch.zeros(2, 3, 4, 4)),
+        as_images(np.zeros((2, 4, 4))),
     ],
 )
 def test_images(X):
@@ -32,6 +41,9 @@ def test_images(X):
         [[1.0, 2.0], [3.0, 4.0]],
         [np.zeros(4), np.zeros(4)],
         pd.DataFrame({"a": [1.0], "b": [2.0]}),
+        pd.DataFrame({"a": [1.0]}),
+        np.array([[1.0], [2.0]], dtype=object),
+        [(1.0, 2.0)],
         [],
         None,
         3.0,

@@ -15,13 +15,13 @@ def random(shape, dtype=np.uint8, seed=0):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(5, 6, 7), (5, 6, 7, 1), (5, 6, 7, 3), (5, 6, 7, 13)])
+@pytest.mark.parametrize("shape", [(5, 6, 7), (5, 6, 7, 1), (5, 6, 7, 3), (5, 16, 17, 13)])
 def test_arrays_keep_type_and_values(dtype, shape):
     X = random(shape, dtype)
     images = as_images(X)
-    expected = X.reshape(5, 6, 7, -1)
+    expected = X if X.ndim == 4 else X[..., None]
     assert len(images) == 5
-    assert images.size == (6, 7)
+    assert images.size == shape[1:3]
     assert images.n_channels == expected.shape[3]
     batch = images.take([3, 0, 3])
     assert isinstance(batch, np.ndarray)
@@ -168,10 +168,10 @@ WRONG = [
     (np.zeros((2, 4, 4), dtype="M8[s]"), "datetime64"),
     (np.zeros(4), r"shape \(4,\)"),
     (np.zeros((2, 3, 4, 5, 6)), r"shape \(2, 3, 4, 5, 6\)"),
-    (np.zeros((2, 3, 4, 700)), "700 channels of 3 x 4 pixels; are the channels on the wrong side"),
-    (np.zeros((2, 3, 32, 32)), r"on the wrong side\? Here arrays are \(n, h, w, c\)"),
+    (torch.zeros(2, 700, 3, 4), "700 channels of 3 x 4 pixels; are the channels on the wrong side"),
+    (np.zeros((2, 3, 32, 32)), r"\(2, 3, 32, 32\): 32 channels of 3 x 32 pixels, or 3 of 32 x 32"),
     (torch.zeros(2, 32, 32, 3), r"on the wrong side\? Here torch tensors are \(n, c, h, w\)"),
-    ([np.zeros((3, 32, 32))], "Image 0 has 32 channels of 3 x 32"),
+    ([np.zeros((3, 32, 32))], r"Image 0 has shape \(3, 32, 32\).*channels='first'"),
     ([np.zeros((4, 4)), np.zeros((4, 4, 3))], r"Image 1 has 3 channel\(s\), image 0 has 1"),
     (
         [np.zeros((4, 4)), torch.zeros(1, 4, 4)],
@@ -185,7 +185,7 @@ WRONG = [
     (torch.zeros(2, 3, 4, 4, dtype=torch.complex64), "complex64"),
     ([[1, 2], [3]], "ragged"),
     (None, "X is a NoneType"),
-    ("a.png", "X is a str"),
+    ("a.png", r"X is one path, 'a.png'; pass \[X\]"),
     ({"a": 1}, "X is a dict"),
     (nan_at((3, 4, 4), (2, 1, 1)), "Image 2 contains NaN"),
     (nan_at((3, 4, 4, 3), (1, 1, 1, 2), -np.inf), "Image 1 contains infinity"),

@@ -116,7 +116,8 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
 
     def _open(self, X: Any, *, reset: bool) -> Images:
         image_shape = getattr(self.classifier_, "image_shape", None)
-        return check_images(self, X, image_shape=image_shape, reset=reset)
+        channels = getattr(self.classifier_, "channels", None)
+        return check_images(self, X, image_shape=image_shape, channels=channels, reset=reset)
 
     def _look(self, X: Any, y: Any, labels: Any) -> tuple[Images, Masks, NDArray[np.int64]]:
         """Return images, masks and which classes are shown, (n, k), if the classifier can be so."""

@@ -193,7 +193,10 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
 
     def _check(self, X: Any, y: Any, labels: Any, told: dict[str, Any]) -> PartlyKnown:
         """Check everything at once, by a plain segmenter's front door: errors number all of X."""
-        door = SupervisedSegmenter(image_shape=getattr(self.estimator, "image_shape", None))
+        door = SupervisedSegmenter(
+            image_shape=getattr(self.estimator, "image_shape", None),
+            channels=getattr(self.estimator, "channels", None),
+        )
         images = door._open(X)
         samples = door._check_targets(images, y, labels)
         check_weights(told["sample_weight"], len(images))
