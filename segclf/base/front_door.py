@@ -10,7 +10,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from segclf.data import Images, ImagesLike, as_images
-from segclf.data.arrays import Channels, unwrap
+from segclf.data.arrays import unwrap
+from segclf.data.channels import Channels
 from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
 
 ImageShape = tuple[int, ...] | None

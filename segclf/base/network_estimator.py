@@ -27,7 +27,7 @@ from segclf.base.image_size import choose_size
 from segclf.base.network_state import set_statistics, thaw
 from segclf.base.split import split_validation
 from segclf.data import Augmentation, Images, Loader, Samples, as_augmentation, as_views
-from segclf.data.arrays import Channels
+from segclf.data.channels import Channels
 from segclf.objectives import Objective
 from segclf.training import (
     OPTIMIZERS,

@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segclf.data.arrays import Channels
+from segclf.data.channels import Channels
 from segclf.data.intake import source_of
 from segclf.data.sources import Source
 

@@ -11,18 +11,20 @@ import torch
 from numpy.typing import NDArray
 
 from segclf.data.arrays import (
-    Channels,
-    as_hwc,
-    channel_axis,
-    checked_item,
     chunks,
     is_mapped,
     require_finite,
     require_real,
-    require_tensor_channels,
     require_unmasked,
     to_numpy,
     unwrap,
+)
+from segclf.data.channels import (
+    Channels,
+    as_hwc,
+    channel_axis,
+    checked_item,
+    require_tensor_channels,
 )
 from segclf.data.file_source import FileSource
 from segclf.data.item_source import ItemSource

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from segclf.data.arrays import Channels, as_hwc, checked_item
+from segclf.data.channels import Channels, as_hwc, checked_item
 from segclf.data.kinds import EXPECTED, image_of
 from segclf.data.opened_source import OpenedSource
 from segclf.data.pictures import picture_array

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segclf.data.arrays import as_hwc, native, require_finite, to_numpy
+from segclf.data.arrays import native, require_finite, to_numpy
+from segclf.data.channels import as_hwc
 
 __all__ = ["ArraySource", "ListSource", "Rows", "Source", "TensorSource"]
 
