@@ -11,30 +11,24 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 
 from segclf.data import Images, ImagesLike, as_images
 from segclf.data.arrays import unwrap
-from segclf.data.channels import Channels
 from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
-
-ImageShape = tuple[int, ...] | None
 
 
 def check_images(
-    estimator: BaseEstimator,
-    X: ImagesLike,
-    *,
-    image_shape: ImageShape = None,
-    channels: Channels = None,
-    reset: bool,
+    estimator: BaseEstimator, X: ImagesLike, *, reset: bool, reader: Any = None
 ) -> Images:
-    """Return the images of `X`; rows (n, f) become images of shape `image_shape`, else (1, f).
+    """Return the images of `X`, read by the parameters of `reader`, which is the estimator itself.
 
-    With ``reset`` the estimator learns ``n_channels_`` (and ``n_features_in_`` for rows), else `X`
-    must agree with them.
+    These are `channels`, and `image_shape`, of which rows (n, f) become images, else (1, f). With
+    ``reset`` the estimator learns ``n_channels_`` (and ``n_features_in_`` for rows), else `X` must
+    agree with them.
     """
+    reader = estimator if reader is None else reader
     images = as_images(
         check_rows(estimator, X, reset=reset),
-        image_shape=image_shape,
+        image_shape=getattr(reader, "image_shape", None),
         n_channels=None if reset else estimator.n_channels_,
-        channels=channels,
+        channels=getattr(reader, "channels", None),
     )
     if reset:
         estimator.n_channels_ = images.n_channels

@@ -162,13 +162,9 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     def _open(self, X: Any) -> Images:
         """Check parameters and images at the start of ``fit``."""
         self._validate_params()
-        images = self._check_images(X, reset=True)
+        images = check_images(self, X, reset=True)
         self.image_size_ = choose_size(self.image_size, images)
         return images
-
-    def _check_images(self, X: Any, *, reset: bool) -> Images:
-        shape, channels = self.image_shape, self.channels
-        return check_images(self, X, image_shape=shape, channels=channels, reset=reset)
 
     def _learn(
         self,
@@ -268,7 +264,7 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         """Return the images of `X`, and what the network says of them, batch by batch."""
         self._check_at_prediction()
-        images = self._check_images(X, reset=False)
+        images = check_images(self, X, reset=False)
         plan = PredictionPlan(
             batch_size=self.batch_size,
             image_size=self.image_size_,

@@ -115,9 +115,7 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
         return copy if self.random_state is None else copy.set_params(random_state=seed)
 
     def _open(self, X: Any, *, reset: bool) -> Images:
-        image_shape = getattr(self.classifier_, "image_shape", None)
-        channels = getattr(self.classifier_, "channels", None)
-        return check_images(self, X, image_shape=image_shape, channels=channels, reset=reset)
+        return check_images(self, X, reset=reset, reader=self.classifier_)
 
     def _look(self, X: Any, y: Any, labels: Any) -> tuple[Images, Masks, NDArray[np.int64]]:
         """Return images, masks and which classes are shown, (n, k), if the classifier can be so."""
