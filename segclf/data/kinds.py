@@ -106,10 +106,10 @@ def column(values: Any) -> Any:
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "OUST":
         return values
     first = values[0] if len(values) else ()
-    if not any(isinstance(cell, Mapping) or _is_image(cell) for cell in first):
-        return values
-    if values.shape[1] == 1:
+    if len(first) == 1 and (isinstance(first[0], Mapping) or _is_image(first[0])):
         return values[:, 0]
+    if not any(_is_image(cell) for cell in first):
+        return values
     raise ValueError(
         f"X is a table of {values.shape[1]} columns, of which one or more hold texts or images; "
         "pass the one that holds the images or their paths, such as X['path']."

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter, load, save
+from segclf.data import as_images
 from segclf.metrics import best_thresholds, mean_iou
 from segclf.testing import plugin_checks
 
@@ -113,7 +114,8 @@ def test_search_without_masks_is_otsu_and_so_is_a_class_that_they_do_not_show():
 
 
 def test_the_larger_map_wins_and_other_classes_are_not_drawn():
-    images = np.array([[[[1.0, 0.2], [0.6, 0.8], [0.1, 1.0], [0.2, 0.3]]]])
+    pixels = np.array([[[[1.0, 0.2], [0.6, 0.8], [0.1, 1.0], [0.2, 0.3]]]])
+    images = as_images(pixels, channels="last")
     labeler = looking(threshold=0.5, fill_holes=False).fit(images, labels=[2])
     assert labeler.predict(images, labels=[1]).tolist() == [[[1, 1, 0, 0]]]
     assert labeler.predict(images, labels=[2]).tolist() == [[[0, 2, 2, 0]]]
@@ -132,7 +134,7 @@ def test_where_nobody_said_the_classifier_decides():
 
 
 def test_a_map_of_zeros_is_no_background():
-    images = np.array([[[[-1.0, 0.5], [-2.0, 0.1]]]])
+    images = as_images(np.array([[[[-1.0, 0.5], [-2.0, 0.1]]]]), channels="last")
     labeler = looking(threshold=0.5).fit(images, labels=[2])
     assert labeler.predict(images, labels=[1]).tolist() == [[[-1, -1]]]
     assert labeler.predict(images, labels=[[1, 1]]).tolist() == [[[2, -1]]]
