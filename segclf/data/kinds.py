@@ -105,7 +105,7 @@ def column(values: Any) -> Any:
     """
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "OUST":
         return values
-    first = values[0] if len(values) else ()
+    first: Any = values[0] if len(values) else ()
     if len(first) == 1 and (isinstance(first[0], Mapping) or _is_image(first[0])):
         return values[:, 0]
     if not any(_is_image(cell) for cell in first):
