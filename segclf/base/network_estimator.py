@@ -27,7 +27,6 @@ from segclf.base.image_size import choose_size
 from segclf.base.network_state import set_statistics, thaw
 from segclf.base.split import split_validation
 from segclf.data import Augmentation, Images, Loader, Samples, as_augmentation, as_views
-from segclf.data.channels import Channels
 from segclf.objectives import Objective
 from segclf.training import (
     OPTIMIZERS,
@@ -71,9 +70,8 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     image_shape : tuple or None
         (h, w) or (h, w, c) of each row, when X is plain rows (n, f); None means (1, f).
     channels : {"first", "last"} or None
-        Where arrays have their channels: (n, c, h, w) or (n, h, w, c). None takes them to be last
-        where there are 1, 3 or 4, or at most 16 and fewer than an image has rows and columns; else
-        `fit` asks. Torch tensors are (n, c, h, w).
+        Where the channels of arrays are. None takes 1, 3 or 4, or up to 16 that are fewer than an
+        image's rows and columns, to be last, and asks otherwise. Tensors have them first.
     validation_fraction : float
         Share of the labeled images held out to watch the loss; stratified by label, and by
         groups when ``groups`` is passed to fit.
@@ -102,7 +100,7 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     augmentation: Any = None
     image_size: int | tuple[int, int] | None = None
     image_shape: tuple[int, ...] | None = None
-    channels: Channels = None
+    channels: str | None = None
     validation_fraction: float = 0.0
     n_iter_no_change: int | None = None
     device: str = "auto"
