@@ -55,7 +55,13 @@ class Labels(NamedTuple):
 
 
 class Classifier(ClassifierMixin):
-    """From images to labels: ``fit(X, y, sample_weight=None, *, masks=None)``."""
+    """From images to labels: ``fit(X, y, sample_weight=None, *, masks=None)``.
+
+    Attributes
+    ----------
+    classes_ : array of shape (k,)
+        The classes; 0 to k - 1 where labels are a multi-label indicator.
+    """
 
     classes_: NDArray[Any]
 

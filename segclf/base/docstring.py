@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+# Of numpydoc; what comes before the first section has no title.
+ORDER = ("", "Parameters", "Attributes", "Methods", "See Also", "Notes", "References", "Examples")
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.M)
 _ENTRY = re.compile(r"^(?=\S)", re.M)
 
@@ -32,12 +34,12 @@ def complete_docstring(cls: type[Any], written: str | None, parameters: list[str
     order = [*parameters, *read_entries(own.get("Parameters", ""))]
     attributes = _described(docstrings, "Attributes")
     sections = {
-        "": own[""],
+        **own,
         "Parameters": _render(described, order),
         "Attributes": _render(attributes, attributes),
     }
-    sections |= {title: text for title, text in own.items() if title not in sections}
-    whole = (f"{t}\n{'-' * len(t)}\n{text}" if t else text for t, text in sections.items() if text)
+    titles = sorted(sections, key=lambda t: ORDER.index(t) if t in ORDER else len(ORDER))
+    whole = ((f"{t}\n{'-' * len(t)}\n" if t else "") + sections[t] for t in titles if sections[t])
     return "\n\n".join(whole) or None
 
 
@@ -70,8 +72,8 @@ def _described(docstrings: Iterable[str], title: str) -> dict[str, Entry]:
     """Return what the first docstring that says something of a name says of it."""
     described: dict[str, Entry] = {}
     for docstring in docstrings:
-        entries = read_entries(read_docstring(docstring).get(title, ""))
-        described = {**described, **{k: v for k, v in entries.items() if k not in described}}
+        for name, entry in read_entries(read_docstring(docstring).get(title, "")).items():
+            described.setdefault(name, entry)
     return described
 
 

@@ -76,8 +76,9 @@ class Estimator(BaseEstimator):
         constraints = (getattr(base, "_parameter_constraints", {}) for base in cls.__bases__[::-1])
         own = vars(cls).get("_parameter_constraints", {})
         cls._parameter_constraints = {k: v for each in (*constraints, own) for k, v in each.items()}
-        cls.__init__.__signature__ = _ordered_signature(cls)  # type: ignore[attr-defined]
-        cls.__doc__ = complete_docstring(cls, written, _parameter_names(cls))
+        signature = _ordered_signature(cls)
+        cls.__init__.__signature__ = signature  # type: ignore[attr-defined]
+        cls.__doc__ = complete_docstring(cls, written, list(signature.parameters)[1:])
 
 
 def _make_dataclass(cls: type[Any]) -> None:
@@ -111,22 +112,17 @@ def _annotate_overrides(cls: type[Any]) -> None:
     cls.__annotations__ = own
 
 
-def _parameter_names(cls: type[Any]) -> list[str]:
-    return list(inspect.signature(cls.__init__).parameters)[1:]
-
-
 def _ordered_signature(cls: type[Any]) -> inspect.Signature:
     """Put own parameters before those of the bases; those by position stay where they are."""
     signature = inspect.signature(cls.__init__)
-    this, *parameters = signature.parameters.values()
-    bases = [base for base in cls.__bases__ if issubclass(base, Estimator)]
-    inherited = list(dict.fromkeys(name for base in bases for name in _parameter_names(base)))
+    bases = [base for base in cls.__bases__ if is_dataclass(base)]
+    inherited = [name for base in bases for name in inspect.signature(base.__init__).parameters]
+    places = {name: place for place, name in reversed([*enumerate(inherited)])}
 
-    def place(one: inspect.Parameter) -> tuple[int, int, int]:
+    def place(one: inspect.Parameter) -> tuple[int, int]:
         if one.kind is not one.KEYWORD_ONLY:
-            return 0, 0, 0
-        last = LAST.index(one.name) if one.name in LAST else -1
-        from_base = inherited.index(one.name) if one.name in inherited else -1
-        return 1, last, from_base
+            return -1, 0
+        last = LAST.index(one.name) + 1 if one.name in LAST else 0
+        return last, places.get(one.name, -1)
 
-    return signature.replace(parameters=[this, *sorted(parameters, key=place)])
+    return signature.replace(parameters=sorted(signature.parameters.values(), key=place))

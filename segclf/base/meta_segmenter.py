@@ -30,6 +30,8 @@ class MetaSegmenter(CallbackSupportMixin, Estimator):
         Mean of each loss term, epoch by epoch.
     n_channels_ : int
         Number of image channels.
+    n_features_in_ : int
+        Number of features of each row; only where X is rows.
     """
 
     # The attribute that holds the fitted segmenter that answers.

@@ -78,6 +78,8 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     n_iter_no_change : int or None
         Stop when the validation loss (without a ``validation_fraction``, the training loss) has
         not fallen for so many epochs, and restore the best weights.
+    random_state : int, RandomState or None
+        Decides every random choice: same seed, same bits, on one machine and thread count.
     device : str
         "auto" (CUDA, else MPS, else CPU) or the name of a torch device.
     precision : {"auto", "bf16", "fp32"}
@@ -85,10 +87,25 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     n_threads : int or None
         CPU threads to compute with. None means ``SEGCLF_NUM_THREADS`` where set, 1 in a worker
         process, else ``OMP_NUM_THREADS``, else the CPUs that this process may use.
-    random_state : int, RandomState or None
-        Decides every random choice: same seed, same bits, on one machine and thread count.
     verbose : int
         With 1 or more, print a line for each epoch.
+
+    Attributes
+    ----------
+    network_ : nn.Module
+        The trained network.
+    history_ : dict of array
+        Mean of each loss term and measure, epoch by epoch.
+    n_iter_ : int
+        Number of epochs trained.
+    image_size_ : (int, int) or None
+        Height and width that images are brought to; None where they stay as they are.
+    precision_ : {"bf16", "fp32"}
+        The precision computed in.
+    n_channels_ : int
+        Number of image channels.
+    n_features_in_ : int
+        Number of features of each row; only where X is rows.
     """
 
     max_epochs: int = 50
@@ -103,10 +120,10 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
     channels: str | None = None
     validation_fraction: float = 0.0
     n_iter_no_change: int | None = None
+    random_state: Any = None
     device: str = "auto"
     precision: str = "auto"
     n_threads: int | None = None
-    random_state: Any = None
     verbose: int = 0
 
     # Attributes that hold what was learned as a network.

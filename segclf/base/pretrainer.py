@@ -22,21 +22,6 @@ class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstim
     Handed to a segmenter or classifier as ``pretrainer=``, unfitted, a pretrainer is cloned and
     fitted on all of the images there; what it leaves open (None) of network, image size, threads
     and seed is then as there. Inside ``sklearn.frozen.FrozenEstimator`` it is used as it is.
-
-    Attributes
-    ----------
-    network_ : nn.Module
-        The trained network.
-    history_ : dict of array
-        Mean of each loss term and measure, epoch by epoch.
-    n_iter_ : int
-        Number of epochs trained.
-    image_size_ : (int, int) or None
-        Height and width that images are brought to; None where they stay as they are.
-    precision_ : {"bf16", "fp32"}
-        The precision computed in.
-    n_channels_ : int
-        Number of image channels.
     """
 
     # A method that compares the images of a batch needs two of them.

@@ -34,18 +34,6 @@ class Segmenter(FineTunedEstimator):
         Number of mask ids with the background, or of channels of multi-label masks.
     multilabel_ : bool
         Whether a pixel may be of several classes.
-    network_ : nn.Module
-        The trained network.
-    history_ : dict of array
-        Mean of each loss term, epoch by epoch.
-    n_iter_ : int
-        Number of epochs trained.
-    image_size_ : (int, int) or None
-        Height and width that images are brought to; None where they stay as they are.
-    precision_ : {"bf16", "fp32"}
-        The precision computed in.
-    n_channels_ : int
-        Number of image channels.
     """
 
     tile_size: int | None = None

@@ -25,17 +25,6 @@ class ImageClassifier(NetworkClassifier):
     loss : str or callable
         "cross_entropy", "focal", or a function of that form.
 
-    Attributes
-    ----------
-    classes_ : array of shape (k,)
-        The classes.
-    network_ : nn.Module
-        The trained network.
-    history_ : dict of array
-        Mean of each loss term, epoch by epoch.
-    n_iter_ : int
-        Number of epochs trained.
-
     See Also
     --------
     SegmentationClassifier : Classify images through their segmentation.

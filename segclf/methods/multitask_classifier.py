@@ -67,16 +67,8 @@ class MultitaskClassifier(NetworkClassifier):
 
     Attributes
     ----------
-    classes_ : array of shape (k,)
-        The classes.
     n_mask_classes_ : int
         Number of mask ids with the background, or of channels of multi-label masks.
-    network_ : nn.Module
-        The trained network.
-    history_ : dict of array
-        Mean of each loss term, epoch by epoch.
-    n_iter_ : int
-        Number of epochs trained.
 
     See Also
     --------

@@ -41,6 +41,8 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
         Number of mask ids with the background, or of channels of multi-label masks.
     multilabel_ : bool
         Whether masks are (k, h, w), 0 and 1 for each class.
+    n_channels_ : int
+        Number of image channels.
     """
 
     classifier: Any = None

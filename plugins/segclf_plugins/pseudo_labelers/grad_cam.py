@@ -65,19 +65,11 @@ class GradCAMLabeler(ClassifierLabeler):
     layer : str or None
         Name of the network's module that gives the maps; None is the last that does, a torch
         module's must be named. See `segclf.networks.grad_cam`.
-    random_state : int, RandomState or None
-        Seed of the classifier; None leaves the classifier's own.
 
     Attributes
     ----------
-    classifier_ : ImageClassifier or nn.Module
-        What looks at the images.
     thresholds_ : array of shape (k,)
         Of each class without the background; NaN where Otsu's method chooses for each map.
-    n_classes_ : int
-        Number of mask ids with the background, or of channels of multi-label masks.
-    multilabel_ : bool
-        Whether masks are (k, h, w), 0 and 1 for each class.
 
     Examples
     --------

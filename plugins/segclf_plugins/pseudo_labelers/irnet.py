@@ -78,14 +78,8 @@ class IRNetLabeler(ClassifierLabeler):
 
     Attributes
     ----------
-    classifier_ : ImageClassifier
-        The fitted classifier.
     boundaries_ : IRNetBoundaries
         The fitted network of boundaries.
-    n_classes_ : int
-        Number of mask ids with the background, or of channels of multi-label masks.
-    multilabel_ : bool
-        Whether masks are drawn as (k, h, w), each class by itself.
 
     Notes
     -----

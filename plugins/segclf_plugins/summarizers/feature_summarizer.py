@@ -29,8 +29,6 @@ class FeatureSummarizer(Classifier, Estimator, ABC):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        The labels; column numbers for an indicator.
     classifier_ : classifier
         The fitted one; its classes are positions in ``classes_``.
     n_channels_ : int

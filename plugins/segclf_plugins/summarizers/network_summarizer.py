@@ -22,17 +22,6 @@ class NetworkSummarizer(NetworkClassifier):
 
     All maps are brought to the size of those in `fit`: to `image_size`, or as they are where they
     have one size, or to their median size.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-        The labels; column numbers for an indicator.
-    network_ : nn.Module
-        The trained network.
-    history_ : dict of array
-        Mean of each loss term, epoch by epoch.
-    n_channels_ : int
-        The number of channels of the maps.
     """
 
     @abstractmethod

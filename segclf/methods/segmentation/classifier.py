@@ -74,8 +74,6 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
 
     Attributes
     ----------
-    classes_ : array of shape (k,)
-        The classes.
     segmenter_ : Segmenter
         The trained segmenter.
     summarizer_ : classifier
