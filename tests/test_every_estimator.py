@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from house.described import described, fitted_attributes
 from sklearn.base import clone, is_classifier
 
 import segclf
@@ -88,6 +89,14 @@ def test_clone(kind):
     assert copy is not estimator
     assert repr(copy.get_params()) == repr(estimator.get_params())
     assert vars(copy).keys() == set(estimator.get_params(deep=False))
+
+
+@pytest.mark.filterwarnings("ignore::segclf.objectives.CollapseWarning")
+@pytest.mark.parametrize("kind", ESTIMATORS, ids=by_name)
+def test_help_describes_what_was_learned(kind):
+    estimator = small_estimator(kind, max_epochs=1)
+    estimator.fit(SHAPES.images, SHAPES.target if kind in CLASSIFIERS else SHAPES.masks)
+    assert fitted_attributes(estimator) <= set(described(kind, "Attributes"))
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS, ids=by_name)

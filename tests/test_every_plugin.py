@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from house.described import described, fitted_attributes
 
+from segclf import ImageClassifier, SupervisedSegmenter
+from segclf.datasets import make_shapes
 from segclf.registry import KINDS, list_plugins, make_plugin
 from segclf.testing import check_plugin, plugin_checks
 
 PLUGINS = list_plugins()
+SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 
 
 def test_ours_are_found():
@@ -16,6 +20,24 @@ def test_ours_are_found():
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.id)
 def test_plugin(plugin):
     check_plugin(plugin.kind, plugin.id)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.id)
+def test_help_describes_what_was_learned(plugin):
+    estimator = make_plugin(plugin.kind, plugin.id)
+    small = {"max_epochs": 1, "image_size": 16}
+    if plugin.kind == "pseudo_labeler":
+        tiny = {"encoder": "tiny", "max_epochs": 1}
+        small |= {"classifier": ImageClassifier(**tiny), "teacher": SupervisedSegmenter(**tiny)}
+    names = small.keys() & estimator.get_params(deep=False).keys()
+    estimator.set_params(**{name: small[name] for name in names})
+    if plugin.kind == "summarizer":
+        estimator.fit(np.random.default_rng(0).random((8, 1, 16, 16)), SHAPES.target)
+    elif plugin.kind == "pseudo_labeler":
+        estimator.fit(SHAPES.images, SHAPES.masks, labels=SHAPES.target)
+    else:
+        estimator.fit(SHAPES.images)
+    assert fitted_attributes(estimator) <= set(described(type(estimator), "Attributes"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,10 +2,10 @@
 
 import importlib
 import inspect
-import re
 from types import ModuleType
 
 import pytest
+from house.described import described
 from house.modules import ROOMS, module_names
 from sklearn.base import BaseEstimator
 
@@ -57,7 +57,7 @@ def test_public_names_are_documented(room):
 @pytest.mark.parametrize("room", ["segclf", *EXPORTING_ROOMS])
 def test_estimators_describe_every_parameter(room):
     missing = {
-        name: sorted(set(thing._get_param_names()) - _described_along_bases(thing))
+        name: sorted(set(thing._get_param_names()) - set(described(thing)))
         for name, thing in _public_objects(room).items()
         if inspect.isclass(thing) and issubclass(thing, BaseEstimator)
     }
@@ -67,9 +67,9 @@ def test_estimators_describe_every_parameter(room):
 @pytest.mark.parametrize("room", ["segclf", *EXPORTING_ROOMS])
 def test_described_parameters_exist(room):
     stale = {
-        name: sorted(_described(thing) - set(inspect.signature(thing).parameters))
+        name: sorted(set(described(thing)) - set(inspect.signature(thing).parameters))
         for name, thing in _public_objects(room).items()
-        if _described(thing)
+        if described(thing)
     }
     assert {name: parameters for name, parameters in stale.items() if parameters} == {}
 
@@ -77,9 +77,9 @@ def test_described_parameters_exist(room):
 @pytest.mark.parametrize("room", ["segclf", *EXPORTING_ROOMS])
 def test_functions_describe_all_parameters_or_none(room):
     missing = {
-        name: sorted(set(inspect.signature(thing).parameters) - _described(thing))
+        name: sorted(set(inspect.signature(thing).parameters) - set(described(thing)))
         for name, thing in _public_objects(room).items()
-        if inspect.isfunction(thing) and _described(thing)
+        if inspect.isfunction(thing) and described(thing)
     }
     assert {name: parameters for name, parameters in missing.items() if parameters} == {}
 
@@ -98,21 +98,6 @@ def _own_docstring(thing):
     """Docstring written for this very object; a dataclass invents its signature for want of one."""
     written = vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__
     return written and not written.startswith(f"{thing.__name__}(")
-
-
-def _described_along_bases(cls):
-    ours = [base for base in cls.__mro__ if base.__module__.startswith("segclf")]
-    return set().union(*(_described(base) for base in ours))
-
-
-def _described(thing):
-    """Names in the numpydoc section `Parameters` of the object's own docstring."""
-    docstring = inspect.cleandoc(
-        vars(thing).get("__doc__") or "" if inspect.isclass(thing) else thing.__doc__ or ""
-    )
-    section = re.search(r"^Parameters\n-+\n(.*?)(?=^[^\n]+\n-{3,}$|\Z)", docstring, re.M | re.S)
-    entries = re.findall(r"^(\S[^:\n]*)", section[1], re.M) if section else []
-    return {name.strip(" *") for entry in entries for name in entry.split(",")}
 
 
 def _by_kind(name):
