@@ -10,6 +10,7 @@ from segclf.data.masks import Masks, as_masks, check_mask_sizes
 from segclf.data.multi_view import as_views, simclr_view, views
 from segclf.data.presets import as_augmentation
 from segclf.data.red_normalizer import RedNormalizer
+from segclf.data.resize import resize_image, resize_mask
 from segclf.data.samplers import MixingSampler, Sampler, ShuffledSampler, TwoStreamSampler
 from segclf.data.samples import Samples
 from segclf.data.semi_supervised_split import SemiSupervisedSplit
@@ -37,6 +38,8 @@ __all__ = [
     "as_views",
     "check_mask_sizes",
     "cut_tiles",
+    "resize_image",
+    "resize_mask",
     "simclr_view",
     "to_float",
     "views",

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from segclf.data.channels import Channels
 from segclf.data.intake import source_of
-from segclf.data.sources import Source
+from segclf.data.sources import ArraySource, ListSource, Source
 
 __all__ = ["Images", "as_images", "to_float"]
 
@@ -32,6 +32,24 @@ class Images:
         self._source = source
         self._rows = rows
         self.n_channels = source.n_channels
+
+    @classmethod
+    def from_maps(cls, maps: NDArray[Any] | list[NDArray[Any]]) -> Images:
+        """Take maps, whose channels come first and may be as many as those of embeddings.
+
+        Parameters
+        ----------
+        maps : array of shape (n, k, h, w), or list of n arrays (k, h, w)
+            Finite numbers, of one k.
+        """
+        source: Source
+        if isinstance(maps, np.ndarray):
+            source = ArraySource(np.moveaxis(maps, 1, -1), mapped=False)
+        else:
+            source = ListSource(
+                [np.moveaxis(each, 0, -1) for each in maps], mapped=[False] * len(maps)
+            )
+        return cls(source, np.arange(source.n_samples))
 
     def __len__(self) -> int:
         return len(self._rows)

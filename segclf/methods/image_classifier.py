@@ -3,14 +3,12 @@
 from typing import Any, ClassVar, Self
 
 from sklearn.callback import with_callbacks
-from torch import Tensor, nn
 
 from segclf.base import NetworkClassifier
 from segclf.base.front_door import check_weights, holds_images
 from segclf.data import Samples
-from segclf.losses import get_loss
 from segclf.networks import classification_network
-from segclf.objectives import Batch, Objective, Progress
+from segclf.objectives import Classification, Objective
 
 
 class ImageClassifier(NetworkClassifier):
@@ -97,36 +95,3 @@ class ImageClassifier(NetworkClassifier):
             n_classes=len(self.classes_),
         )
         return Classification(network, loss=self.loss, class_weight=self._class_weight())
-
-
-class Classification(Objective):
-    """A classification loss on image labels.
-
-    Parameters
-    ----------
-    network : nn.Module
-        From images to class scores.
-    loss : str or callable
-        Name of the loss, or a function of that form.
-    class_weight : Tensor of shape (k,), optional
-        Weight of each class.
-    """
-
-    class_weight: Tensor | None
-
-    def __init__(self, network: nn.Module, *, loss: Any, class_weight: Tensor | None) -> None:
-        super().__init__()
-        self.network = network
-        self.loss = get_loss(loss)
-        self.register_buffer("class_weight", class_weight)
-
-    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the term "classification"."""
-        scores = self.network(batch["image"])
-        loss = self.loss(
-            scores,
-            batch["target"],
-            sample_weight=batch.get("weight"),
-            class_weight=self.class_weight,
-        )
-        return {"classification": loss}

@@ -16,15 +16,17 @@ from segclf.metrics.per_class import dice_per_class, iou_per_class
 from segclf.metrics.robust_auroc import auroc_by_attribute, robust_auroc
 from segclf.metrics.strict_recall import strict_hits, strict_recall
 from segclf.metrics.subgroups import subgroup_scores
-from segclf.metrics.thresholds import best_thresholds
+from segclf.metrics.thresholds import best_of_counts, best_thresholds, count_scores
 
 __all__ = [
     "FramingDivergence",
     "Grouping",
     "auroc_by_attribute",
     "best_area_rule",
+    "best_of_counts",
     "best_thresholds",
     "confidence_interval",
+    "count_scores",
     "dice_per_class",
     "dice_score",
     "expected_calibration_error",

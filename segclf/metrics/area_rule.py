@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-AREA_GRID = np.arange(1, 20) / 20
+GRID = np.arange(1, 20) / 20
 
 Counts = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ def best_area_rule(
     y_true: ArrayLike,
     scores: NDArray[Any] | Sequence[NDArray[Any]],
     *,
-    grid: ArrayLike = AREA_GRID,
+    grid: ArrayLike | None = None,
     objective: Callable[[Counts, Counts, Counts, Counts], Counts] = balanced_accuracy,
 ) -> AreaRule:
     """Find the threshold and the area that label held-out images best (S4C, Algorithm 1).
@@ -63,8 +63,8 @@ def best_area_rule(
     scores : array of shape (n, h, w), or list of n arrays (h, w)
         Probability of the target at each pixel, of images that the segmenter did not learn from:
         on those that it did, masks are too sure and the rule too strict.
-    grid : array-like of shape (t,), default=(0.05, 0.1, ..., 0.95)
-        The thresholds to try, increasing in (0, 1).
+    grid : array-like of shape (t,), optional
+        The thresholds to try, increasing in (0, 1); 0.05, 0.1, ..., 0.95 by default.
     objective : callable, default=balanced_accuracy
         ``objective(tp, fp, fn, tn)``, arrays of counts, one of each per rule; the greatest wins.
         ``lambda tp, fp, fn, tn: -(10 * fn + fp)`` is a cost. NaN never wins.
@@ -88,7 +88,7 @@ def best_area_rule(
     >>> best_area_rule([1, 0, 0], scores, grid=[0.2, 0.5])
     AreaRule(threshold=0.5, min_area=0.5, score=1.0)
     """
-    grid = np.asarray(grid, dtype=np.float64)
+    grid = np.asarray(GRID if grid is None else grid, dtype=np.float64)
     if grid.ndim != 1 or not len(grid) or not (np.diff(grid, prepend=0, append=1) > 0).all():
         raise ValueError(f"grid must increase in (0, 1), got {grid.tolist()}.")
     labels = np.asarray(y_true)

@@ -1,5 +1,6 @@
 """The contract that methods fulfil, and what two or more of them share."""
 
+from segclf.objectives.classification import Classification
 from segclf.objectives.distillation import Distillation, distillation_loss
 from segclf.objectives.gradients import shorten_each
 from segclf.objectives.image_labels import image_label_loss, pooled_scores
@@ -10,6 +11,7 @@ from segclf.objectives.weight_decay import spare_vectors
 
 __all__ = [
     "Batch",
+    "Classification",
     "CollapseWarning",
     "Distillation",
     "JointEmbedding",

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from segclf.data.images import as_images, to_float
+from segclf.data.images import Images, as_images, to_float
 
 DTYPES = ["?", "u1", "u2", "i1", "i2", "i4", "i8", "u4", "u8", "f2", "f4", "f8", ">u2", ">f4"]
 
@@ -244,3 +244,16 @@ def test_paths_as_str_pathlike_and_string_arrays(tmp_path):
 def test_pandas_series(tmp_path):
     pandas = pytest.importorskip("pandas")
     assert as_images(pandas.Series([np.ones((2, 3))]))[0].shape == (2, 3, 1)
+
+
+@pytest.mark.parametrize("as_given", [np.asarray, list], ids=["array", "list"])
+def test_channels_of_maps_come_first(as_given):
+    maps = np.random.default_rng(0).random((3, 2, 4, 5))
+    images = Images.from_maps(as_given(maps))
+    assert (len(images), images.n_channels, images.size) == (3, 2, (4, 5))
+    np.testing.assert_array_equal(images[1], maps[1].transpose(1, 2, 0))
+
+
+def test_maps_may_have_the_channels_of_embeddings():
+    """As images of a user, 2048 channels of 7 x 7 pixels would be refused."""
+    assert Images.from_maps(np.zeros((2, 2048, 7, 7))).n_channels == 2048

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from segclf.data.resize import resize_mask
+from segclf.data import resize_mask
 
 __all__ = ["Refine", "draw", "refined", "resized", "sure_mask"]
 

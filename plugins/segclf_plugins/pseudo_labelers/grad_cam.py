@@ -21,12 +21,15 @@ from torch import nn
 from segclf import ImageClassifier
 from segclf.base import Classifier
 from segclf.data import Images, Masks
-from segclf.metrics.thresholds import GRID, best_of_counts, count_scores
+from segclf.metrics import best_of_counts, count_scores
 from segclf_plugins.pseudo_labelers.class_maps import ClassMaps
 from segclf_plugins.pseudo_labelers.classifier_labeler import ClassifierLabeler
 from segclf_plugins.thresholders.otsu import OtsuThresholder
 
 __all__ = ["GradCAMLabeler"]
+
+# Those that CheXseg's code tries.
+THRESHOLDS = np.arange(20) / 20
 
 
 class GradCAMLabeler(ClassifierLabeler):
@@ -172,11 +175,11 @@ class GradCAMLabeler(ClassifierLabeler):
         decided = self._decided(images.subset(drawn), shown[drawn])
         chosen = drawn[decided.any(1)]
         decided = decided[decided.any(1)]
-        counts = np.zeros((2, shown.shape[1], len(GRID) + 1), dtype=np.int64)
+        counts = np.zeros((2, shown.shape[1], len(THRESHOLDS) + 1), dtype=np.int64)
         for number, maps in self._class_maps.maps(images.subset(chosen)):
             truth: Any = masks[int(chosen[number])]
-            counts += count_scores(truth, maps * decided[number][:, None, None], GRID)
-        return best_of_counts(counts, GRID)
+            counts += count_scores(truth, maps * decided[number][:, None, None], THRESHOLDS)
+        return best_of_counts(counts, THRESHOLDS)
 
     def _draw(self, maps: NDArray[np.float32], shown: NDArray[np.bool_]) -> NDArray[np.int16]:
         drawn = np.zeros(maps.shape, dtype=bool)

@@ -20,15 +20,15 @@ from torch import Tensor
 
 from segclf.base import FineTunedEstimator
 from segclf.data import Samples, as_masks
-from segclf.losses.inter_pixel import (
+from segclf.networks import IRNet, irnet
+from segclf.objectives import Batch, Objective, Progress
+from segclf_plugins.pseudo_labelers.inter_pixel import (
     affinity_loss,
     displacement_loss,
     half_disc,
     path_affinity,
     pixel_pairs,
 )
-from segclf.networks import IRNet, irnet
-from segclf.objectives import Batch, Objective, Progress
 
 __all__ = ["IRNetBoundaries", "InterPixelRelations"]
 

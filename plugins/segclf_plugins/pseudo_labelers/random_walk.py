@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import dia_array
 
-from segclf.losses.inter_pixel import half_disc, path_affinity
+from segclf_plugins.pseudo_labelers.inter_pixel import half_disc, path_affinity
 
 __all__ = ["random_walk", "transition_matrix"]
 

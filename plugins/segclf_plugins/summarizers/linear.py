@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from segclf.data.resize import resize_image
+from segclf.data import resize_image
 from segclf_plugins.summarizers.feature_summarizer import FeatureSummarizer
 from segclf_plugins.summarizers.maps import Stack
 

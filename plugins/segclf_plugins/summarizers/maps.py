@@ -1,14 +1,11 @@
-"""The maps that summarizers read: checked, and as images of many channels."""
+"""The maps that summarizers read, checked."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segclf.data import Images
-from segclf.data.sources import ArraySource, ListSource, Source
-
-__all__ = ["as_images", "check_maps"]
+__all__ = ["check_maps"]
 
 Stack = NDArray[Any] | list[NDArray[Any]]
 
@@ -49,20 +46,3 @@ def check_maps(P: Any, *, n_channels: int | None = None) -> Stack:
         if not np.isfinite(p).all():
             raise ValueError(f"P holds NaN or infinity at sample {sample}; expected numbers.")
     return maps
-
-
-def as_images(P: Any, *, n_channels: int | None = None) -> Images:
-    """Return maps as images, whose channels may be as many as those of embeddings.
-
-    Parameters
-    ----------
-    P, n_channels
-        As for :func:`check_maps`.
-    """
-    maps = check_maps(P, n_channels=n_channels)
-    source: Source
-    if isinstance(maps, np.ndarray):
-        source = ArraySource(np.moveaxis(maps, 1, -1), mapped=False)
-    else:
-        source = ListSource([np.moveaxis(p, 0, -1) for p in maps], mapped=[False] * len(maps))
-    return Images(source, np.arange(source.n_samples))

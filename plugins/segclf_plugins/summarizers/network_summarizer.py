@@ -10,9 +10,8 @@ from torch import nn
 
 from segclf.base import NetworkClassifier
 from segclf.data import Images, Samples
-from segclf.methods.image_classifier import Classification
-from segclf.objectives import Objective
-from segclf_plugins.summarizers.maps import as_images
+from segclf.objectives import Classification, Objective
+from segclf_plugins.summarizers.maps import check_maps
 
 __all__ = ["NetworkSummarizer"]
 
@@ -44,7 +43,7 @@ class NetworkSummarizer(NetworkClassifier):
         self
             The fitted summarizer.
         """
-        images = self._open(as_images(P))
+        images = self._open(Images.from_maps(check_maps(P)))
         self.image_size_ = self.image_size_ or images.size
         labels = self._learn_classes(y, len(images))
         samples = Samples(images=images, size=self.image_size_, targets=labels.encoded)
@@ -57,7 +56,7 @@ class NetworkSummarizer(NetworkClassifier):
         return Classification(network, loss="cross_entropy", class_weight=self._class_weight())
 
     def _as_images(self, P: Any) -> Images:
-        return as_images(P, n_channels=self.n_channels_)
+        return Images.from_maps(check_maps(P, n_channels=self.n_channels_))
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags: maps are read, not rows."""

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.base import Estimator
-from segclf.metrics.area_rule import AREA_GRID, best_area_rule
+from segclf.metrics import best_area_rule
 from segclf_plugins.summarizers.area_rule import POOLINGS
 from segclf_plugins.summarizers.threshold import ThresholdSummarizer
 
@@ -97,9 +97,8 @@ class TunedThresholdSummarizer(ClassifierMixin, Estimator):
         """
         self._validate_params()
         plain = ThresholdSummarizer(pooling=self.pooling).fit(P, y)
-        grid = AREA_GRID if self.thresholds is None else self.thresholds
         channels = [channel for maps in P for channel in np.asarray(maps)]
-        rule = best_area_rule(_channel_labels(y, plain).ravel(), channels, grid=grid)
+        rule = best_area_rule(_channel_labels(y, plain).ravel(), channels, grid=self.thresholds)
         self.threshold_, self.min_area_, self.score_ = rule
         self.summarizer_ = plain.set_params(threshold=rule.threshold, min_area=rule.min_area)
         self.classes_ = plain.classes_

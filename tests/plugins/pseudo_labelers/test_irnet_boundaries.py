@@ -2,15 +2,15 @@ import pickle
 
 import numpy as np
 import torch
-from segclf_plugins.pseudo_labelers.irnet_boundaries import InterPixelRelations, IRNetBoundaries
-
-from segclf.losses.inter_pixel import (
+from segclf_plugins.pseudo_labelers.inter_pixel import (
     affinity_loss,
     displacement_loss,
     half_disc,
     path_affinity,
     pixel_pairs,
 )
+from segclf_plugins.pseudo_labelers.irnet_boundaries import InterPixelRelations, IRNetBoundaries
+
 from segclf.networks import irnet
 from segclf.objectives import Progress
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
+from segclf_plugins.pseudo_labelers.inter_pixel import half_disc, straight_path
 from segclf_plugins.pseudo_labelers.random_walk import random_walk, transition_matrix
-
-from segclf.losses.inter_pixel import half_disc, straight_path
 
 
 def dense_matrix(edge, radius, beta):

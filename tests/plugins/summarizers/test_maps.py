@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from segclf_plugins.summarizers.maps import as_images, check_maps
+from segclf_plugins.summarizers.maps import check_maps
 
 MAPS = np.random.default_rng(0).random((3, 2, 4, 5))
 
@@ -9,18 +9,6 @@ def test_maps_are_taken_as_they_are():
     assert check_maps(MAPS) is MAPS
     listed = check_maps([MAPS[0], MAPS[1, :, :2]], n_channels=2)
     assert [each.shape for each in listed] == [(2, 4, 5), (2, 2, 5)]
-
-
-@pytest.mark.parametrize("P", [MAPS, list(MAPS)], ids=["array", "list"])
-def test_channels_of_images_come_last(P):
-    images = as_images(P)
-    assert (len(images), images.n_channels, images.size) == (3, 2, (4, 5))
-    np.testing.assert_array_equal(images[1], MAPS[1].transpose(1, 2, 0))
-
-
-def test_embeddings_of_any_number_of_channels():
-    """As images of a user, 2048 channels of 7 x 7 pixels would be refused."""
-    assert as_images(np.zeros((2, 2048, 7, 7))).n_channels == 2048
 
 
 @pytest.mark.parametrize(

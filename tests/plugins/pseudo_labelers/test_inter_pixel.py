@@ -2,8 +2,7 @@ import math
 
 import pytest
 import torch
-
-from segclf.losses.inter_pixel import (
+from segclf_plugins.pseudo_labelers.inter_pixel import (
     affinity_loss,
     displacement_loss,
     half_disc,

@@ -1,0 +1,41 @@
+"""Learn the label of an image."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from segclf.losses import get_loss
+from segclf.objectives.objective import Batch, Objective, Progress
+
+
+class Classification(Objective):
+    """A classification loss on image labels.
+
+    Parameters
+    ----------
+    network : nn.Module
+        From images to class scores.
+    loss : str or callable
+        Name of the loss, or a function of that form.
+    class_weight : Tensor of shape (k,), optional
+        Weight of each class.
+    """
+
+    class_weight: Tensor | None
+
+    def __init__(self, network: nn.Module, *, loss: Any, class_weight: Tensor | None) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = get_loss(loss)
+        self.register_buffer("class_weight", class_weight)
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the term "classification"."""
+        scores = self.network(batch["image"])
+        loss = self.loss(
+            scores,
+            batch["target"],
+            sample_weight=batch.get("weight"),
+            class_weight=self.class_weight,
+        )
+        return {"classification": loss}
