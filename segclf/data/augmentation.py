@@ -153,7 +153,7 @@ class Augmentation(BaseEstimator):
             moved, mask = self._move(image, mask, draws)
             moved = self._recolor(moved, image, draws, generator)
             moved = self._filter(moved, image, draws)
-        return _in_format_of(image, moved), mask
+        return in_format_of(image, moved), mask
 
     def _move(
         self, image: Tensor, mask: Tensor | None, draws: Draws
@@ -251,7 +251,8 @@ def _replaced(image: Tensor, chosen: Tensor, change: Callable[[Tensor, Tensor], 
     return image.index_copy(0, rows, change(image.index_select(0, rows), rows))
 
 
-def _in_format_of(image: Tensor, result: Tensor) -> Tensor:
+def in_format_of(image: Tensor, result: Tensor) -> Tensor:
+    """Return the result in the memory format of the image."""
     channels_last = image.is_contiguous(memory_format=torch.channels_last)
     if channels_last and not image.is_contiguous():
         return result.contiguous(memory_format=torch.channels_last)

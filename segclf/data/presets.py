@@ -4,6 +4,7 @@ from typing import Any
 
 from segclf.data.augmentation import Augment, Augmentation
 from segclf.data.augmentation_limits import check_settings
+from segclf.data.own_augmentation import in_our_form
 
 PRESETS: dict[str, dict[str, Any]] = {
     "flips": {"horizontal_flip": 0.5, "vertical_flip": 0.5},
@@ -46,12 +47,16 @@ def as_augmentation(spec: str | Augment | None) -> Augment | None:
         - ``"strong"``: both flips, turned up to 30 degrees, scaled by a quarter, moved, sheared,
           cropped to 60% of the area or more; brightness, contrast, color and noise.
 
-        A callable of your own takes and returns what :class:`Augmentation` does.
+        A callable of your own takes and returns what :class:`Augmentation` does; or it takes a
+        batch of images and masks (None where there are none) and returns both; or it takes images
+        alone, in which nothing may move. A transform of ``torchvision.transforms.v2`` is called
+        with one image after another and its mask. These draw from torch's own generator.
 
     Returns
     -------
     callable or None
-        A new :class:`Augmentation` for a name, else `spec` itself.
+        A new :class:`Augmentation` for a name; what takes and returns what it does as it is; any
+        other callable in that form.
 
     Raises
     ------
@@ -71,11 +76,14 @@ def as_augmentation(spec: str | Augment | None) -> Augment | None:
         return Augmentation(**PRESETS[spec])
     if isinstance(spec, Augmentation):
         check_settings(spec)
-    if spec is None or (callable(spec) and not isinstance(spec, type)):
+    if spec is None or isinstance(spec, Augmentation):
         return spec
+    if callable(spec) and not isinstance(spec, type):
+        return in_our_form(spec)
     raise TypeError(
         f"augmentation is {spec!r}; expected None, a name ({_names()}), an Augmentation(...) or "
-        "a callable (image, mask, generator) -> (image, mask)."
+        "a callable (image, mask, generator) -> (image, mask), (image, mask) -> (image, mask) or "
+        "image -> image."
     )
 
 

@@ -9,6 +9,7 @@ from segclf.losses.dice import dice
 from segclf.losses.dice_cross_entropy import dice_cross_entropy
 from segclf.losses.focal import focal
 from segclf.losses.focal_tversky import focal_tversky
+from segclf.losses.plain import in_our_form
 from segclf.losses.tversky import tversky
 
 Loss = Callable[..., Tensor]
@@ -24,13 +25,15 @@ _LOSSES: dict[str, Loss] = {
 
 
 def get_loss(loss: str | Loss) -> Loss:
-    """Find a loss by its name; a callable comes back as it is.
+    """Find a loss by its name; a callable comes back in the form of ours.
 
     Parameters
     ----------
     loss : str or callable
-        A name, or ``loss(logits, target, *, sample_weight, class_weight) -> scalar tensor``.
-        Options of a named loss are set with :func:`functools.partial`.
+        A name, or ``loss(logits, target, *, sample_weight, class_weight) -> scalar tensor``, which
+        comes back as it is. Options of a named loss are set with :func:`functools.partial`. Any
+        other ``loss(logits, target)``, such as ``nn.CrossEntropyLoss()``: weights are then
+        refused, and a -1 of the target becomes its ``ignore_index``.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def get_loss(loss: str | Loss) -> Loss:
     ValueError
         If no loss has that name.
     TypeError
-        If `loss` is neither a name nor callable.
+        If `loss` is neither a name nor callable, or a class.
 
     Examples
     --------
@@ -55,7 +58,7 @@ def get_loss(loss: str | Loss) -> Loss:
 focal_tversky, tversky.
     """
     if callable(loss):
-        return loss
+        return in_our_form(loss)
     if not isinstance(loss, str):
         raise TypeError(f"A loss is a name or a callable, got {loss!r}; {_names()}")
     if loss not in _LOSSES:

@@ -1,0 +1,124 @@
+"""Losses that know nothing of weights and of -1, such as torch's own, in the form of ours."""
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segclf.losses.targets import full_precision, is_exclusive
+
+_OURS = ("sample_weight", "class_weight")
+
+
+def in_our_form(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a loss that takes our keyword arguments as it is, and any other as a `PlainLoss`.
+
+    Raises
+    ------
+    TypeError
+        For a class, such as ``nn.CrossEntropyLoss`` without parentheses.
+    """
+    if isinstance(loss, type):
+        raise TypeError(f"loss is the class {loss.__name__}; give an object: {loss.__name__}().")
+    parameters = _parameters(loss)
+    if parameters is None or all(name in parameters for name in _OURS):
+        return loss
+    return PlainLoss(loss, parameters)
+
+
+class PlainLoss(nn.Module):
+    """``loss(logits, target)`` of another library, or of a user.
+
+    Where a target is -1 it gets the loss's own ``ignore_index``, whether that is an attribute or a
+    parameter. Targets that are channels become floats, as binary cross entropy wants them.
+
+    Parameters
+    ----------
+    loss : callable
+        Copied, so that the one that the user gave stays on its device.
+    parameters : set of str
+        The names of its parameters.
+    """
+
+    def __init__(self, loss: Callable[..., Any], parameters: set[str]) -> None:
+        super().__init__()
+        self.loss = copy.deepcopy(loss)
+        self._takes = parameters
+
+    def forward(
+        self,
+        logits: Tensor,
+        target: Tensor,
+        *,
+        sample_weight: Tensor | None = None,
+        class_weight: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss; 0 where nobody said anything.
+
+        Raises
+        ------
+        ValueError
+            For weights or a -1 that the loss cannot take, or when it gives no scalar.
+        """
+        options = self._options(sample_weight=sample_weight, class_weight=class_weight)
+        logits, unknown = full_precision(logits), target < 0
+        target = target.long() if is_exclusive(logits, target) else target.to(logits.dtype)
+        if unknown.all():
+            return logits.sum() * 0
+        if unknown.any():
+            logits, target, more = self._without(unknown, logits, target)
+            options |= more
+        loss: Tensor = self.loss(logits, target, **options)
+        if loss.ndim:
+            raise ValueError(
+                f"{_named(self.loss)} gives values of shape {tuple(loss.shape)}; expected one "
+                "number, such as by reduction='mean'."
+            )
+        return loss
+
+    def _options(self, **weights: Tensor | None) -> dict[str, Any]:
+        given = {name: value for name, value in weights.items() if value is not None}
+        for name in given.keys() - self._takes:
+            way = {
+                "sample_weight": "fit without sample_weight (and class_weight of images)",
+                "class_weight": "give the loss its own, such as CrossEntropyLoss(weight=...)",
+            }[name]
+            raise ValueError(
+                f"{_named(self.loss)} takes no {name}: {way}, or write a loss "
+                "f(logits, target, *, sample_weight, class_weight)."
+            )
+        return given
+
+    def _without(
+        self, unknown: Tensor, logits: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """Tell the loss what to leave out, by its own means."""
+        ignored = getattr(self.loss, "ignore_index", None)
+        if isinstance(ignored, int):
+            return logits, torch.where(unknown, ignored, target), {}
+        if "ignore_index" in self._takes:
+            return logits, target, {"ignore_index": -1}
+        if target.ndim == 1:  # labels of images
+            return logits[~unknown], target[~unknown], {}
+        raise ValueError(
+            f"{_named(self.loss)} cannot leave out the -1, where nobody said what there "
+            "is: give it ignore_index=-1 where it has such a parameter, or write a loss "
+            "f(logits, target, *, sample_weight, class_weight), whose target holds the -1."
+        )
+
+
+def _parameters(loss: Callable[..., Any]) -> set[str] | None:
+    """Return the names of a loss's parameters; None where it takes any, or cannot be asked."""
+    try:
+        signature = inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss)
+    except ValueError:  # compiled
+        return None
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    return None if inspect.Parameter.VAR_KEYWORD in kinds else set(signature.parameters)
+
+
+def _named(loss: Any) -> str:
+    return f"loss={getattr(loss, '__name__', None) or repr(loss)}"
