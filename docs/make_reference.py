@@ -1,9 +1,13 @@
-"""Write docs/reference.md: every public name, and the first sentence of its docstring."""
+"""Write docs/reference.md, every public name, and docs/parameters.md, what estimators take."""
 
 import importlib
 import inspect
 from pathlib import Path
 from types import GenericAlias
+
+from segclf import registry
+from segclf.base import Estimator
+from segclf.base.docstring import read_docstring, read_entries
 
 ROOT = Path(__file__).resolve().parents[1]
 INTRODUCTION = """\
@@ -11,7 +15,15 @@ INTRODUCTION = """\
 # Reference
 
 Every public name, with a link to the file whose docstring describes it; `help(segclf.<name>)` shows
-the same text.
+the same text. What estimators take is on a page of its own: [parameters](parameters.md).
+"""
+PARAMETERS = """\
+<!-- Written by docs/make_reference.py. Change the docstrings, then run it. -->
+# Parameters
+
+All parameters of all estimators, with their defaults. What several share is described once, where
+they have it from; `help(segclf.<name>)` describes all of them in one place. Plugins come last, with
+the name by which each is found.
 """
 
 
@@ -53,5 +65,73 @@ def _first_line(thing):
     return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
+def render_parameters():
+    """The page of parameters, as text: kinds of estimators first, then estimators, then plugins."""
+    kinds = sorted(_estimators("segclf.base"), key=lambda kind: len(kind.__mro__))
+    titles = {kind: kind.__name__ for kind in [*kinds, *_estimators("segclf")]}
+    for plugin in registry.list_plugins():
+        if plugin.distribution == "segclf":
+            kind = registry.load_plugin(plugin.kind, plugin.id)
+            titles[kind] = f'{kind.__name__}, {plugin.kind} "{plugin.name}"'
+    return "\n".join([PARAMETERS, *(_estimator(kind, titles) for kind in titles)])
+
+
+def _estimators(room):
+    module = importlib.import_module(room)
+    public = [getattr(module, name) for name in module.__all__]
+    classes = [thing for thing in public if inspect.isclass(thing) and issubclass(thing, Estimator)]
+    return [kind for kind in classes if inspect.signature(kind).parameters]
+
+
+def _estimator(kind, titles):
+    """A table of what nobody above describes in the same words, and a line for each other one."""
+    entries = _entries(kind)
+    homes = {name: _home(kind, name, titles) for name in entries}
+    own = dict.fromkeys(entry for name, entry in entries.items() if homes[name] is kind)
+    rows = [_parameter_row(kind, entry) for entry in own]
+    header = ["| parameter | default | what it is |", "|---|---|---|"] if rows else []
+    lines = [
+        f"From [{home.__name__}](#{_anchor(titles[home])}): {_defaults(kind, names)}.\n"
+        for home in dict.fromkeys(homes.values())
+        if home is not kind and (names := [name for name in homes if homes[name] is home])
+    ]
+    table = "\n".join([*header, *rows, ""])
+    parts = [f"## {titles[kind]}\n", f"{_first_line(kind)}\n", table, *lines]
+    return "\n".join(part for part in parts if part)
+
+
+def _entries(kind):
+    return read_entries(read_docstring(kind.__doc__).get("Parameters", ""))
+
+
+def _home(kind, name, titles):
+    """The farthest class on the page that describes the parameter in the words of this one."""
+    entry = _entries(kind)[name]
+    bases = [base for base in kind.__mro__ if base in titles]
+    return [base for base in bases if _entries(base).get(name) == entry][-1]
+
+
+def _parameter_row(kind, entry):
+    type_, _, text = entry.text.removeprefix(" : ").partition("\n")
+    names = ", ".join(f"`{name}`" for name in entry.names)
+    type_ = type_.partition(", default=")[0]
+    what = " ".join(f"{type_}. {text}".split()).replace("|", "\\|")
+    return f"| {names} | {', '.join(_default(kind, name) for name in entry.names)} | {what} |"
+
+
+def _defaults(kind, names):
+    return ", ".join(f"`{name}={_default(kind, name).strip('`')}`" for name in names)
+
+
+def _default(kind, name):
+    default = inspect.signature(kind).parameters[name].default
+    return "" if default is inspect.Parameter.empty else f"`{default!r}`"
+
+
+def _anchor(title):
+    return "".join(c for c in title.lower().replace(" ", "-") if c.isalnum() or c in "-_")
+
+
 if __name__ == "__main__":
     (ROOT / "docs" / "reference.md").write_text(render(), encoding="utf-8")
+    (ROOT / "docs" / "parameters.md").write_text(render_parameters(), encoding="utf-8")

@@ -255,3 +255,23 @@ def test_without_any_docstring_there_is_none():
 
     assert MoreSilent.__doc__ is None
     assert names(MoreSilent) == ["high", "low"]
+
+
+def test_without_docstrings():
+    """As ``python -OO`` compiles it."""
+    source = """
+class Optimized(Base):
+    '''Go.
+
+    Parameters
+    ----------
+    speed : float
+        How fast.
+    '''
+
+    speed: float = 1.0
+"""
+    scope = {"Base": Base, "__name__": __name__}
+    exec(compile(source, "optimized", "exec", optimize=2), scope)
+    assert "speed :" not in scope["Optimized"].__doc__
+    assert names(scope["Optimized"]) == ["estimator", "speed", *names(Base)[1:]]

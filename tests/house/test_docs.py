@@ -12,9 +12,12 @@ SOURCES = [path.read_text(encoding="utf-8") for path in source_files()]
 TESTED = "<!-- tested -->"
 
 
-def test_reference_is_up_to_date():
-    expected = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["render"]()
-    written = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("page", "render"), [("reference.md", "render"), ("parameters.md", "render_parameters")]
+)
+def test_reference_is_up_to_date(page, render):
+    expected = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))[render]()
+    written = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert written == expected, "run: python docs/make_reference.py"
 
 

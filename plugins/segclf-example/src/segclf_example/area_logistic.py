@@ -4,15 +4,17 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from segclf.base import Estimator
+
 __all__ = ["AreaLogisticSummarizer"]
 
 
-class AreaLogisticSummarizer(ClassifierMixin, BaseEstimator):
+class AreaLogisticSummarizer(ClassifierMixin, Estimator):
     """Learn how large an area means which label.
 
     The features are the logarithms of each class's expected area, the mean of its probabilities,
@@ -20,15 +22,17 @@ class AreaLogisticSummarizer(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    C : float, default=100.0
+    C : float
         Inverse strength of the regularization.
-    smallest : float, default=1e-4
+    smallest : float
         The share of the image below which areas are all the same.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels.
+    regression_ : LogisticRegression
+        What weighs the areas.
 
     Examples
     --------
@@ -40,9 +44,8 @@ class AreaLogisticSummarizer(ClassifierMixin, BaseEstimator):
     array(['no', 'no', 'yes', 'yes'], dtype='<U3')
     """
 
-    def __init__(self, C: float = 100.0, smallest: float = 1e-4) -> None:
-        self.C = C
-        self.smallest = smallest
+    C: float = 100.0
+    smallest: float = 1e-4
 
     def fit(self, P: Any, y: ArrayLike) -> Self:
         """Learn from masks and labels.

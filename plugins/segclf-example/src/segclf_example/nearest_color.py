@@ -5,19 +5,20 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils.validation import check_is_fitted
+
+from segclf.base import Estimator
 
 __all__ = ["NearestColorLabeler"]
 
 
-class NearestColorLabeler(BaseEstimator):
+class NearestColorLabeler(Estimator):
     """Draw masks by the mean color of each class.
 
     Parameters
     ----------
-    empty_negatives : bool, default=True
+    empty_negatives : bool
         Whether an image that is labeled 0 gets an empty mask, whatever its colors.
 
     Attributes
@@ -39,8 +40,7 @@ class NearestColorLabeler(BaseEstimator):
            [[1, 0]]])
     """
 
-    def __init__(self, empty_negatives: bool = True) -> None:
-        self.empty_negatives = empty_negatives
+    empty_negatives: bool = True
 
     def fit(
         self, X: Sequence[Any], y: Sequence[Any] | None = None, *, labels: ArrayLike | None = None

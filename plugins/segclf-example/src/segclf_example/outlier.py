@@ -4,17 +4,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+
+from segclf.base import Estimator
 
 __all__ = ["OutlierThresholder"]
 
 
-class OutlierThresholder(BaseEstimator):
+class OutlierThresholder(Estimator):
     """Mark what lies far from the mean gray value.
 
     Parameters
     ----------
-    n_deviations : float, default=2.0
+    n_deviations : float
         How far, in standard deviations of the image.
 
     Examples
@@ -26,8 +27,7 @@ class OutlierThresholder(BaseEstimator):
            [0, 0, 0, 1]])
     """
 
-    def __init__(self, n_deviations: float = 2.0) -> None:
-        self.n_deviations = n_deviations
+    n_deviations: float = 2.0
 
     def __call__(self, image: NDArray[Any], /) -> NDArray[np.bool_]:
         """Separate one gray image into object and background.
