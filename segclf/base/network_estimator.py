@@ -1,10 +1,9 @@
-"""An estimator that trains one network: its parameters, and how they become a plan."""
+"""An estimator that trains one network, and how its parameters become a plan."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,25 +11,19 @@ import torch
 from numpy.typing import NDArray
 from sklearn.callback import CallbackContext, CallbackSupportMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    Interval,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
 from segclf.base.batch_of_one import batches_of_one_explained
-from segclf.base.estimator import Estimator
 from segclf.base.front_door import check_images
 from segclf.base.frozen_network import freeze
 from segclf.base.image_size import choose_size
 from segclf.base.network_state import set_statistics, thaw
 from segclf.base.split import split_validation
+from segclf.base.training_parameters import TrainingParameters
 from segclf.data import Augmentation, Images, Loader, Samples, as_augmentation, as_views
 from segclf.objectives import Objective
 from segclf.training import (
-    OPTIMIZERS,
-    SCHEDULES,
     PredictionPlan,
     TrainingPlan,
     choose_device,
@@ -43,52 +36,8 @@ from segclf.training import (
 )
 
 
-class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
-    """Parameters of every estimator that trains a network.
-
-    Parameters
-    ----------
-    max_epochs : int
-        Number of passes over the training data, at most.
-    batch_size : int
-        Number of images in a batch.
-    learning_rate : float
-        Learning rate of the optimizer.
-    weight_decay : float
-        Weight decay of the optimizer.
-    optimizer : {"adam", "adamw", "sgd"} or callable
-        Optimizer, or ``optimizer(groups, lr=..., weight_decay=...)`` that returns one.
-    schedule : str or callable
-        Factor of the learning rate as a function of the fraction of training done: "constant",
-        "cosine", "one_cycle", "polynomial", "ramp_up", "step", "warm_up", "warm_up_cosine".
-    augmentation : None, {"flips", "light", "strong"}, Augmentation, callable or list of these
-        Random changes of the training images and their masks. For a method that compares views of
-        an image: one for all views or a list with one for each, None being its paper's.
-    image_size : int, (int, int) or None
-        Height and width that images are brought to for the network. None leaves images of one
-        size as they are, and brings images of several sizes to their median size.
-    image_shape : tuple or None
-        (h, w) or (h, w, c) of each row, when X is plain rows (n, f); None means (1, f).
-    channels : {"first", "last"} or None
-        Where the channels of arrays are. None takes 1, 3 or 4, or up to 16 that are fewer than an
-        image's rows and columns, to be last, and asks otherwise. Tensors have them first.
-    validation_fraction : float
-        Share of the labeled images held out to watch the loss; stratified by label, and by
-        groups when ``groups`` is passed to fit.
-    n_iter_no_change : int or None
-        Stop when the validation loss (without a ``validation_fraction``, the training loss) has
-        not fallen for so many epochs, and restore the best weights.
-    random_state : int, RandomState or None
-        Decides every random choice: same seed, same bits, on one machine and thread count.
-    device : str
-        "auto" (CUDA, else MPS, else CPU) or the name of a torch device.
-    precision : {"auto", "bf16", "fp32"}
-        "auto" tries a few training steps on this machine and takes bf16 where it is faster.
-    n_threads : int or None
-        CPU threads to compute with. None means ``SEGCLF_NUM_THREADS`` where set, 1 in a worker
-        process, else ``OMP_NUM_THREADS``, else the CPUs that this process may use.
-    verbose : int
-        With 1 or more, print a line for each epoch.
+class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
+    """What every estimator shares that trains a network.
 
     Attributes
     ----------
@@ -108,48 +57,12 @@ class NetworkEstimator(CallbackSupportMixin, Estimator, ABC):
         Number of features of each row; only where X is rows.
     """
 
-    max_epochs: int = 50
-    batch_size: int = 16
-    learning_rate: float = 1e-4
-    weight_decay: float = 0.0
-    optimizer: Any = "adam"
-    schedule: Any = "constant"
-    augmentation: Any = None
-    image_size: int | tuple[int, int] | None = None
-    image_shape: tuple[int, ...] | None = None
-    channels: str | None = None
-    validation_fraction: float = 0.0
-    n_iter_no_change: int | None = None
-    random_state: Any = None
-    device: str = "auto"
-    precision: str = "auto"
-    n_threads: int | None = None
-    verbose: int = 0
-
     # Attributes that hold what was learned as a network.
     _networks: ClassVar[tuple[str, ...]] = ("network_",)
     # Parameters that also decide predictions, in which changes after `fit` take effect.
     _at_prediction: ClassVar[tuple[str, ...]] = ("batch_size", "device", "precision", "n_threads")
     # A method to which images without mask and label are worth something says True.
     _learns_from_unlabeled: ClassVar[bool] = False
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
-        "schedule": [StrOptions(set(SCHEDULES)), callable],
-        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
-        "image_shape": [tuple, list, None],
-        "channels": [StrOptions({"first", "last"}), None],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
-        "precision": [StrOptions({"auto", "bf16", "fp32"})],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
 
     @abstractmethod
     def _make_objective(self, samples: Samples) -> Objective:
