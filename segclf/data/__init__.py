@@ -6,7 +6,8 @@ from segclf.data.kinds import ImagesLike
 from segclf.data.label_codes import as_mask_ids
 from segclf.data.labels import LabelsLike
 from segclf.data.loader import Loader
-from segclf.data.masks import Masks, as_masks, check_mask_sizes
+from segclf.data.mapped_masks import MappedMask, map_masks
+from segclf.data.masks import Masks, MasksLike, as_masks, check_mask_sizes
 from segclf.data.multi_view import as_views, simclr_view, views
 from segclf.data.presets import as_augmentation
 from segclf.data.red_normalizer import RedNormalizer
@@ -22,7 +23,9 @@ __all__ = [
     "ImagesLike",
     "LabelsLike",
     "Loader",
+    "MappedMask",
     "Masks",
+    "MasksLike",
     "MixingSampler",
     "RedNormalizer",
     "Sampler",
@@ -38,6 +41,7 @@ __all__ = [
     "as_views",
     "check_mask_sizes",
     "cut_tiles",
+    "map_masks",
     "resize_image",
     "resize_mask",
     "simclr_view",

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_ID", "require_ids", "require_shape"]
+__all__ = ["MAX_ID", "require_ids", "require_shape", "stands_255_for_1"]
 
-#: 255 is left out: it is nearly always "foreground" of an 8 bit picture, or "void".
+#: 255 is left out: it is "foreground" of an 8 bit picture, or "void".
 MAX_ID = 254
 
 
@@ -26,22 +26,17 @@ def require_shape(shape: tuple[int, ...], where: str) -> None:
     Raises
     ------
     ValueError
-        If it is not (h, w) or (k, h, w), has no pixels, or ends in one channel.
+        If it is not (h, w) or (k, h, w), or has no pixels.
     """
     if len(shape) not in (2, 3) or min(shape) < 1:
         raise ValueError(
             f"{where}: the shape of one mask is {shape}; expected (h, w), or (k, h, w) for "
             "multi-label, with at least one pixel."
         )
-    if len(shape) == 3 and shape[2] == 1 and min(shape[:2]) > 1:
-        raise ValueError(
-            f"{where}: the shape of one mask is {shape}, which looks like (h, w, 1); expected "
-            "(h, w): drop the last axis."
-        )
 
 
-def require_ids(masks: NDArray[Any], start: int, path: str = "") -> NDArray[np.int64]:
-    """Refuse values that are no ids.
+def require_ids(masks: NDArray[Any], start: int, path: str = "") -> None:
+    """Refuse values that are no ids; of 255 the whole set of masks decides.
 
     Parameters
     ----------
@@ -50,11 +45,6 @@ def require_ids(masks: NDArray[Any], start: int, path: str = "") -> NDArray[np.i
         The number of the first one.
     path : str
         Where it comes from, for the error.
-
-    Returns
-    -------
-    array of shape (n,)
-        The highest id of each; -1 where nobody said anything.
 
     Raises
     ------
@@ -66,12 +56,39 @@ def require_ids(masks: NDArray[Any], start: int, path: str = "") -> NDArray[np.i
     flat = masks.reshape(len(masks), -1)
     if masks.dtype.kind == "f":
         _require_whole(flat, start, path)
-    low, high = flat.min(axis=1), flat.max(axis=1)
-    top = 1 if masks.ndim == 4 else MAX_ID
-    for row in np.flatnonzero((low < -1) | (high > top))[:1]:
-        reason = _reason(flat[row], multilabel=masks.ndim == 4)
+    multilabel = masks.ndim == 4
+    wrong = (flat.min(axis=1) < -1) | (flat.max(axis=1) > 255)
+    if multilabel:
+        wrong |= ((flat > 1) & (flat < 255)).any(axis=1)
+    for row in np.flatnonzero(wrong)[:1]:
+        reason = _reason(np.unique(flat[row]), n_channels=masks.shape[1] if multilabel else None)
         raise ValueError(f"Mask {start + row}{path} {reason}")
-    return high.astype(np.int64)
+
+
+def stands_255_for_1(seen: NDArray[np.bool_], paths: list[str]) -> bool:
+    """Tell whether 255 stands for 1 in all masks, as in pictures of masks.
+
+    Parameters
+    ----------
+    seen : array of shape (n, 1 or k, values)
+        Whether each mask, or channel, shows -1, 0, 1, and so on.
+    paths : list of n str
+        What errors add to a mask's number.
+
+    Raises
+    ------
+    ValueError
+        If there are other ids beside 255, naming the first mask that holds it.
+    """
+    shown = seen.any(axis=1)
+    if shown.shape[1] < 257:
+        return False
+    others = np.flatnonzero(shown[:, 2:256].any(axis=1))
+    for row in np.flatnonzero(shown[:, 256])[: len(others)][:1]:
+        reason = _reason(np.flatnonzero(shown[row]) - 1, n_channels=None)
+        beside = "" if row in others else f" Mask {others[0]}{paths[others[0]]} holds other ids."
+        raise ValueError(f"Mask {row}{paths[row]} {reason}{beside}")
+    return True
 
 
 def _require_whole(flat: NDArray[Any], start: int, path: str) -> None:
@@ -83,17 +100,18 @@ def _require_whole(flat: NDArray[Any], start: int, path: str) -> None:
         )
 
 
-def _reason(values: NDArray[Any], *, multilabel: bool) -> str:
-    found = np.unique(values)
-    if found[-1] == 255 and set(found.tolist()) <= {-1, 0, 255}:
-        return (
-            "holds only 0 and 255, as a picture of a mask does; expected ids 0 (background) to K: "
-            "divide it by 255."
-        )
+def _reason(found: NDArray[Any], *, n_channels: int | None) -> str:
     shown = ", ".join(str(value) for value in found[:8]) + (", ..." if len(found) > 8 else "")
-    if multilabel:
-        return f"is multi-label (k, h, w) and holds {shown}; expected 0, 1 and -1 (nobody said)."
+    if n_channels is not None:
+        one = " Are these ids? Then drop the axis of channels: masks[:, 0]."
+        return (
+            f"is multi-label (k, h, w) and holds {shown}; expected 0, 1 and -1 (nobody said)."
+            + one * int(n_channels == 1 and found[0] >= -1)
+        )
     if found[0] < -1:
         return f"holds {shown}; expected ids from 0, and -1 only (nobody said)."
-    hint = " Is 255 a void label? Then set it to -1." if found[-1] == 255 else ""
-    return f"holds {shown}; expected ids 0 (background) to at most {MAX_ID}.{hint}"
+    void = " Is 255 a void label? Then set it to -1." if found[-1] == 255 else ""
+    return (
+        f"holds {shown}; expected ids 0 (background) to at most {MAX_ID}, or 0 and 255 alone.{void}"
+        " What other values mean says segclf.data.map_masks."
+    )

@@ -1,24 +1,54 @@
-"""One look at every mask: is it sound, what is its shape, which is the highest id."""
+"""One look at every mask: is it sound, what is its shape, which ids does it show."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from segclf.data.arrays import chunks, to_numpy, unwrap
-from segclf.data.mask_checks import require_ids, require_shape
+from segclf.data.mapped_masks import MappedMask
+from segclf.data.mask_checks import require_ids, require_shape, stands_255_for_1
+from segclf.data.mask_forms import channels_last, in_our_form
 from segclf.data.readers import read_mask
 
-__all__ = ["items_of", "read_item", "scan"]
+__all__ = ["Scan", "items_of", "read_item", "scan"]
 
 _EXPECTED = (
     "an array (n, h, w) of ids, a multi-label array (n, k, h, w) of 0, 1 and -1, or a list of "
     "arrays (h, w) or (k, h, w), paths to PNG or TIFF masks, and None"
 )
+# So many values in a row are looked for one by one, which is faster than counting them all.
+_FEW = 8
+
+
+class Scan(NamedTuple):
+    """What one look at n masks remembers.
+
+    Attributes
+    ----------
+    shapes : array of shape (n, 3)
+        Depth, height and width of each mask: -1 where nobody said anything, depth 0 for ids.
+    shows : array of bool, shape (n, m)
+        Which ids, 0 to m - 1, or channels each mask shows.
+    open : array of bool, shape (n, 1) or (n, m)
+        Whether a pixel is -1, in the mask or in each channel.
+    of_255 : bool
+        Whether 255 stands for 1 in all of them.
+    """
+
+    shapes: NDArray[np.intp]
+    shows: NDArray[np.bool_]
+    open: NDArray[np.bool_]
+    of_255: bool
+
+    def subset(self, rows: NDArray[np.intp]) -> Scan:
+        """Return what is remembered of some of the masks."""
+        return Scan(self.shapes[rows], self.shows[rows], self.open[rows], self.of_255)
 
 
 def items_of(masks: object) -> NDArray[Any] | list[Any]:
@@ -45,13 +75,13 @@ def items_of(masks: object) -> NDArray[Any] | list[Any]:
             raise ValueError(f"masks have shape {values.shape}; expected {_EXPECTED}.")
         if len(values):
             require_shape(values.shape[1:], "masks")
-        return np.asarray(values)
+        return list(values) if channels_last(values.shape[1:]) else np.asarray(values)
     if isinstance(values, np.ndarray | list | tuple):
         return list(values)
     raise ValueError(f"masks is a {type(masks).__name__}; expected {_EXPECTED}.")
 
 
-def scan(items: NDArray[Any] | list[Any]) -> tuple[NDArray[np.intp], int]:
+def scan(items: NDArray[Any] | list[Any]) -> Scan:
     """Look at every mask once, holding one (or some 16 MiB of one array) at a time.
 
     Parameters
@@ -61,25 +91,32 @@ def scan(items: NDArray[Any] | list[Any]) -> tuple[NDArray[np.intp], int]:
 
     Returns
     -------
-    shapes : array of shape (n, 3)
-        Depth, height and width of each mask: -1 where nobody said anything, depth 0 for ids.
-    highest : int
-        The highest id.
+    Scan
 
     Raises
     ------
     ValueError
         Naming the first mask that is not valid.
     """
-    return _scan_array(items) if isinstance(items, np.ndarray) else _scan_list(items)
+    looks = list(_looks(items))
+    n_channels = max((look.seen.shape[1] for look in looks), default=1)
+    n_values = max((look.seen.shape[2] for look in looks), default=2)
+    shapes = np.full((len(items), 3), -1, dtype=np.intp)
+    seen = np.zeros((len(items), n_channels, n_values), dtype=bool)
+    for look in looks:
+        rows = slice(look.start, look.start + len(look.seen))
+        seen[rows, :, : look.seen.shape[2]], shapes[rows] = look.seen, look.shape
+    of_255 = stands_255_for_1(seen, paths_of(items))
+    shapes[~seen[:, :, 1:].any(axis=(1, 2))] = -1
+    return _summed_up(shapes, seen, of_255)
 
 
 def read_item(item: object, number: int) -> NDArray[Any]:
-    """Return one mask as it lies in an array, a tensor or a file.
+    """Return one mask as it lies in an array, a tensor or a file, in our form.
 
     Parameters
     ----------
-    item : array, tensor or path
+    item : array, tensor, path or MappedMask
     number : int
         Of the sample, for errors.
 
@@ -92,54 +129,78 @@ def read_item(item: object, number: int) -> NDArray[Any]:
     ValueError
         If it is something else, or the file cannot be read.
     """
-    if isinstance(item, str | os.PathLike):
-        try:
+    try:
+        if isinstance(item, str | os.PathLike):
             return read_mask(item)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"Mask {number}: {error}") from error
-    if isinstance(item, np.ndarray | torch.Tensor):
-        return to_numpy(item)
+        if isinstance(item, MappedMask):
+            return item.read()
+        if isinstance(item, np.ndarray | torch.Tensor):
+            return in_our_form(to_numpy(item))
+    except (OSError, ValueError) as error:
+        path = _path_of(item) if isinstance(item, MappedMask) else ""
+        raise ValueError(f"Mask {number}{path}: {error}") from error
     raise ValueError(
         f"Mask {number} is a {type(item).__name__}; expected an array (h, w) or (k, h, w), a path "
         "or None."
     )
 
 
-def _scan_array(array: NDArray[Any]) -> tuple[NDArray[np.intp], int]:
-    shapes = np.full((len(array), 3), -1, dtype=np.intp)
-    highest = -1
-    for part in chunks(array.shape, array.itemsize):
-        tops = require_ids(array[part], part.start)
-        shapes[part][tops >= 0] = _shape_of(array[0])
-        highest = max(highest, int(tops.max()))
-    return shapes, highest
+class _Look(NamedTuple):
+    """Which values -1, 0, 1, ... masks of one shape show: (m, 1 or k, values)."""
+
+    start: int
+    shape: tuple[int, ...]
+    seen: NDArray[np.bool_]
 
 
-def _scan_list(items: list[Any]) -> tuple[NDArray[np.intp], int]:
-    shapes = np.full((len(items), 3), -1, dtype=np.intp)
-    highest, first = -1, None
+def _looks(items: NDArray[Any] | list[Any]) -> Iterator[_Look]:
+    if isinstance(items, np.ndarray):
+        for part in chunks(items.shape, items.itemsize):
+            yield _look(items[part], part.start, "")
+        return
+    first: tuple[int, int] | None = None
     for number, item in enumerate(items):
         if item is None:
             continue
         mask = read_item(item, number)
         require_shape(mask.shape, f"Mask {number}")
-        top = int(require_ids(mask[None], number, _path_of(item))[0])
-        depth = _shape_of(mask)[0]
-        if first is None:
-            first = number, depth
-        elif depth != first[1]:
+        look = _look(mask[None], number, _path_of(item))
+        first = first or (number, look.shape[0])
+        if look.shape[0] != first[1]:
             raise ValueError(
-                f"Mask {number} has {_describe(depth)}, mask {first[0]} {_describe(first[1])}; "
-                "expected one kind."
+                f"Mask {number} has {_describe(look.shape[0])}, mask {first[0]} "
+                f"{_describe(first[1])}; expected one kind."
             )
-        if top >= 0:
-            shapes[number] = _shape_of(mask)
-        highest = max(highest, top)
-    return shapes, highest
+        yield look
 
 
-def _shape_of(mask: NDArray[Any]) -> tuple[int, ...]:
-    return mask.shape if mask.ndim == 3 else (0, *mask.shape)
+def _look(masks: NDArray[Any], start: int, path: str) -> _Look:
+    require_ids(masks, start, path)
+    shape = masks.shape[1:] if masks.ndim == 4 else (0, *masks.shape[1:])
+    flat = masks.reshape(len(masks), max(shape[0], 1), -1)
+    low, high = int(flat.min()), int(flat.max())
+    seen = np.zeros((*flat.shape[:2], high + 2), dtype=bool)
+    if high - low < _FEW:
+        for value in range(low, high + 1):
+            seen[..., value + 1] = (flat == value).any(axis=-1)
+    else:
+        for index in np.ndindex(seen.shape[:2]):
+            seen[index] = np.bincount(flat[index].astype(np.intp) + 1, minlength=high + 2) > 0
+    return _Look(start, shape, seen)
+
+
+def _summed_up(shapes: NDArray[np.intp], seen: NDArray[np.bool_], of_255: bool) -> Scan:
+    """Forget what tells ids from channels, whose depth is above 0."""
+    if of_255:
+        seen = np.concatenate([seen[..., :2], seen[..., -1:]], axis=-1)
+    if seen.shape[1] == 1 and not (shapes[:, 0] > 0).any():
+        return Scan(shapes, seen[:, 0, 1:], seen[:, 0, :1], of_255)
+    return Scan(shapes, seen[..., 2:].any(axis=-1), seen[..., 0], of_255)
+
+
+def paths_of(items: NDArray[Any] | list[Any]) -> list[str]:
+    """Return what errors add to the number of each mask: its file."""
+    return [""] * len(items) if isinstance(items, np.ndarray) else [_path_of(i) for i in items]
 
 
 def _describe(depth: int) -> str:
@@ -147,4 +208,5 @@ def _describe(depth: int) -> str:
 
 
 def _path_of(item: object) -> str:
-    return f" ({str(os.fspath(item))!r})" if isinstance(item, str | os.PathLike) else ""
+    source = item.source if isinstance(item, MappedMask) else item
+    return f" ({str(os.fspath(source))!r})" if isinstance(source, str | os.PathLike) else ""

@@ -1,21 +1,23 @@
 """The front door for masks: ids, -1 where nobody said, None where there is no mask at all.
 
-All masks are looked at once, one at a time, so that a wrong one is refused here with its number
-and the number of classes is known; files are decoded again when they are asked for.
+All masks are looked at once, one at a time, so that a wrong one is refused here with its number,
+and what each shows is known; files are decoded again when they are asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from os import PathLike
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segclf.data.images import Images
-from segclf.data.mask_scan import items_of, read_item, scan
+from segclf.data.mapped_masks import MappedMask
+from segclf.data.mask_scan import Scan, items_of, read_item, scan
 
-__all__ = ["Masks", "as_masks", "check_mask_sizes"]
+__all__ = ["Masks", "MasksLike", "as_masks", "check_mask_sizes"]
 
 
 class Masks:
@@ -36,12 +38,14 @@ class Masks:
         self,
         items: NDArray[Any] | Sequence[Any],
         rows: NDArray[np.intp],
-        shapes: NDArray[np.intp],
+        scan: Scan,
+        *,
+        multilabel: bool,
         n_classes: int,
     ) -> None:
-        self._items, self._rows, self._shapes = items, rows, shapes
-        self.known: NDArray[np.bool_] = shapes[:, 1] >= 0
-        self.multilabel = bool((shapes[:, 0] > 0).any())
+        self._items, self._rows, self._scan = items, rows, scan
+        self.known: NDArray[np.bool_] = scan.shapes[:, 1] >= 0
+        self.multilabel = multilabel
         self.n_classes = n_classes
 
     def __len__(self) -> int:
@@ -51,7 +55,8 @@ class Masks:
         if not self.known[index]:
             return None
         row = int(self._rows[index])
-        return read_item(self._items[row], row).astype(np.int64)
+        mask = read_item(self._items[row], row).astype(np.int64)
+        return np.where(mask == 255, 1, mask) if self._scan.of_255 else mask
 
     def sizes(self) -> NDArray[np.intp]:
         """Return the size of each mask, remembered from the one look at each.
@@ -61,7 +66,31 @@ class Masks:
         array of shape (n, 2)
             Heights and widths; -1 where there is no mask.
         """
-        return self._shapes[:, 1:]
+        return self._scan.shapes[:, 1:]
+
+    def shown(self, n_classes: int | None = None) -> NDArray[np.int8]:
+        """Return which classes each mask shows, remembered from the one look at each.
+
+        Parameters
+        ----------
+        n_classes : int, optional
+            How many classes to tell of; `n_classes` by default.
+
+        Returns
+        -------
+        array of shape (n, n_classes)
+            For each id (the background is the first) or channel 1 if a pixel shows it, 0 if none
+            does, and -1 if none does but some are -1, or if there is no mask.
+        """
+        n_classes = self.n_classes if n_classes is None else n_classes
+        shows = np.zeros((len(self), n_classes), dtype=bool)
+        width = min(n_classes, self._scan.shows.shape[1])
+        shows[:, :width] = self._scan.shows[:, :width]
+        open_ = np.ones((len(self), n_classes), dtype=bool)
+        width = n_classes if not self.multilabel else width
+        open_[:, :width] = self._scan.open[:, :width]
+        open_[~self.known] = True
+        return np.where(shows, 1, np.where(open_, -1, 0)).astype(np.int8)
 
     def subset(self, indices: ArrayLike) -> Masks:
         """Return some of the masks, without reading any.
@@ -76,24 +105,37 @@ class Masks:
             Of the same number of classes, and multi-label where the whole is.
         """
         chosen = np.asarray(indices, dtype=np.intp)
-        part = Masks(self._items, self._rows[chosen], self._shapes[chosen], self.n_classes)
-        part.multilabel = self.multilabel
-        return part
+        return Masks(
+            self._items,
+            self._rows[chosen],
+            self._scan.subset(chosen),
+            multilabel=self.multilabel,
+            n_classes=self.n_classes,
+        )
 
 
-def as_masks(masks: object, n_samples: int) -> Masks:
+#: Masks as `as_masks` takes them: an array, a tensor, a list of arrays, paths and None, or Masks.
+MasksLike: TypeAlias = ArrayLike | Masks | Sequence[ArrayLike | PathLike[str] | MappedMask | None]
+
+
+def as_masks(masks: object, n_samples: int, *, n_classes: int | None = None) -> Masks:
     """Take anything that holds masks.
 
     Parameters
     ----------
     masks : array, tensor, memmap, sequence, Series or None
         An array or tensor (n, h, w) of ids (integers, bool, or floats that are whole): 0 is
-        background, -1 unlabeled; or (n, k, h, w) of 0, 1 and -1 for multi-label. Or a list, tuple,
-        1-d object array or Series whose items are such arrays (h, w) or (k, h, w), paths to gray
-        or palette PNG or TIFF files (of palettes the indices count), or None for an image without
-        mask. None alone stands for no mask at all.
+        background, -1 unlabeled; or (n, k, h, w) of 0, 1 and -1 for multi-label, also where k is 1.
+        Or a list, tuple, 1-d object array or Series whose items are such arrays (h, w) or
+        (k, h, w), paths to gray or palette PNG or TIFF files (of palettes the indices count), items
+        of `map_masks`, or None for an image without mask. None alone stands for no mask at all.
+        Where nothing but 0, 255 and -1 is in the whole set, 255 is read as 1. With the channels
+        last, (h, w, 1), gray RGB and RGBA, and one-hot (h, w, k) are read as ids. An empty mask, of
+        zeros, says that nothing is there; it is not the same as None.
     n_samples : int
         How many images there are.
+    n_classes : int, optional
+        How many ids there are, if that is known.
 
     Returns
     -------
@@ -102,9 +144,9 @@ def as_masks(masks: object, n_samples: int) -> Masks:
     Raises
     ------
     ValueError
-        For anything else, a wrong number, ids below -1 or above 254, 0 and 255 instead of 0 and
-        1, broken numbers, damaged files, multi-label among exclusive masks: with the number of
-        the sample.
+        For anything else, a wrong number, ids below -1 or above 254, 255 beside other ids, broken
+        numbers, colours, damaged files, multi-label among exclusive masks: with the number of the
+        sample.
 
     Examples
     --------
@@ -112,6 +154,8 @@ def as_masks(masks: object, n_samples: int) -> Masks:
     >>> masks = as_masks([np.array([[0, 3], [-1, 0]]), None], n_samples=2)
     >>> masks.n_classes, masks.known.tolist(), masks.multilabel
     (4, [True, False], False)
+    >>> masks.shown().tolist()
+    [[1, -1, -1, 1], [-1, -1, -1, -1]]
     """
     if isinstance(masks, Masks):
         items: Any = masks
@@ -119,11 +163,7 @@ def as_masks(masks: object, n_samples: int) -> Masks:
         items = items_of([None] * n_samples if masks is None else masks)
     if len(items) != n_samples:
         raise ValueError(f"There are {len(items)} masks for {n_samples} images; expected one each.")
-    if isinstance(masks, Masks):
-        return masks
-    shapes, highest = scan(items)
-    depth = int(shapes[:, 0].max(initial=0))
-    return Masks(items, np.arange(n_samples), shapes, depth if depth > 0 else max(highest + 1, 2))
+    return masks if isinstance(masks, Masks) else _looked_at(items, n_classes)
 
 
 def check_mask_sizes(images: Images, masks: Masks) -> None:
@@ -158,3 +198,21 @@ def check_mask_sizes(images: Images, masks: Masks) -> None:
             f"Mask {labeled[row]} has {height} x {width} pixels, its image {image_height} x "
             f"{image_width}; expected the same."
         )
+
+
+def _looked_at(items: NDArray[Any] | list[Any], n_classes: int | None) -> Masks:
+    found = scan(items)
+    depth = int(found.shapes[:, 0].max(initial=0))
+    if found.of_255 and depth == 0 and (n_classes or 2) > 2:
+        raise ValueError(
+            f"Masks hold 0 and 255 alone, but of {n_classes} ids. Is 255 a void label? Then set it "
+            "to -1; or say what it means by segclf.data.map_masks(masks, {0: 0, 255: 1})."
+        )
+    highest = int(np.flatnonzero(found.shows.any(axis=0)).max(initial=0))
+    return Masks(
+        items,
+        np.arange(len(items)),
+        found,
+        multilabel=depth > 0,
+        n_classes=depth if depth > 0 else max(highest + 1, 2),
+    )

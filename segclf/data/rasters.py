@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from segclf.data.headers import Header, read_header
+from segclf.data.mask_forms import COLOURS, as_gray
 from segclf.data.opencv_rasters import decode_by_opencv
 
 __all__ = ["channels_of", "read_raster", "read_raster_header", "read_raster_mask"]
@@ -79,7 +80,8 @@ def read_raster_mask(path: str | os.PathLike[str]) -> NDArray[Any]:
     -------
     array of shape (h, w)
         Gray values as stored (1 bit: 0 and 1; 2 bit: 0 to 3), also where white is 0, or the
-        indices into the palette, as in the masks of Pascal VOC. The orientation is applied.
+        indices into the palette, as in the masks of Pascal VOC. Of RGB and opaque RGBA whose
+        colours are all gray, the gray. The orientation is applied.
 
     Raises
     ------
@@ -151,14 +153,15 @@ def channels_of(image: Image.Image) -> NDArray[Any]:
 def _ids_of(image: Image.Image) -> NDArray[Any]:
     if image.mode in ("1", "L", "P", "F") or image.mode.startswith("I"):
         return _integers_of(image)
-    raise ValueError(
-        f"a mask is one channel of ids; this file has colour or alpha (mode {image.mode})"
-    )
+    gray = as_gray(np.array(image.convert("RGBA") if image.mode == "LA" else image))
+    if gray is None:
+        raise ValueError(f"it has colour or alpha (mode {image.mode}); {COLOURS}")
+    return gray
 
 
 def _ids_by_opencv(file: IO[bytes], header: Header) -> NDArray[Any]:
     if header.n_channels != 1 or header.format == "PNG":
-        raise ValueError("a mask is one channel of ids; this file has colour or alpha")
+        raise ValueError(f"it has colour or alpha; {COLOURS}")
     return decode_by_opencv(file, header)
 
 

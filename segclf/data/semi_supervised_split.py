@@ -12,6 +12,8 @@ from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_obje
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from segclf.data.labels import as_label_array, is_known, natural
+from segclf.data.mapped_masks import MappedMask
+from segclf.data.readers import READERS
 
 Indices = NDArray[np.intp]
 
@@ -120,7 +122,7 @@ def labeled_part(y: Any, groups: Any) -> tuple[Indices, Any, Any]:
         labeled, masks = is_known(values.reshape(len(values), -1)).any(axis=1), values.ndim > 2
     else:
         labeled = np.array([says_something(each) for each in y], dtype=bool)
-        masks = any(m is None or isinstance(m, os.PathLike) or np.ndim(m) > 1 for m in y)
+        masks = any(_is_mask(each) for each in y)
     known = np.flatnonzero(labeled)
     labels = None if masks else natural(as_label_array(y)[known])
     return known, labels, None if groups is None else np.asarray(groups)[known]
@@ -129,3 +131,10 @@ def labeled_part(y: Any, groups: Any) -> tuple[Indices, Any, Any]:
 def says_something(item: Any) -> bool:
     """Tell -1, nothing but -1, None and NaN from the rest; a file is taken to say something."""
     return isinstance(item, os.PathLike) or bool(is_known(np.asarray(item)).any())
+
+
+def _is_mask(item: Any) -> bool:
+    """Tell masks and files of masks from labels; a name is that of a file if a reader knows it."""
+    if isinstance(item, str):
+        return item.lower().endswith(tuple(READERS))
+    return isinstance(item, os.PathLike | MappedMask) or np.ndim(item) > 1

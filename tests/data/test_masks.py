@@ -134,6 +134,74 @@ def test_files_are_read_one_at_a_time_and_not_kept(tmp_path, monkeypatch):
     assert len(reads) == 6
 
 
+def of_255(tmp_path):
+    """Masks of 0 and 255 in every form, and what they mean."""
+    drawn = np.zeros((3, 6, 7), dtype=np.int64)
+    drawn[1, 2:4, 3:5] = 1
+    drawn[2, 0, 0] = -1
+    codes = np.where(drawn == 1, 255, drawn)
+    bytes_ = np.maximum(codes, 0).astype(np.uint8)
+    files = [str(tmp_path / f"{number}.png") for number in range(3)]
+    for file, mask in zip(files, bytes_, strict=True):
+        cv2.imwrite(file, mask)
+    with_open_pixels = {
+        "array": codes,
+        "floats": codes.astype(float),
+        "list": list(codes),
+        "tensor": torch.from_numpy(codes),
+    }
+    without = {"8 bit": bytes_, "files": files, "RGB": list(np.stack([bytes_] * 3, axis=-1))}
+    return drawn, with_open_pixels, without
+
+
+def test_255_is_1_where_0_is_all_else(tmp_path):
+    drawn, with_open_pixels, without = of_255(tmp_path)
+    for forms, expected in ((with_open_pixels, drawn), (without, np.maximum(drawn, 0))):
+        for given in forms.values():
+            masks = as_masks(given, 3)
+            assert (masks.n_classes, masks.multilabel) == (2, False)
+            assert masks.shown()[:, 1].tolist() == [0, 1, expected[2].min()]
+            np.testing.assert_array_equal(np.stack(list(masks)), expected)
+            assert masks.subset([1])[0].max() == 1
+
+
+def test_255_is_1_in_channels_too(tmp_path):
+    drawn, forms, _ = of_255(tmp_path)
+    masks = as_masks(np.stack([forms["array"]] * 2, axis=1), 3)
+    assert (masks.n_classes, masks.multilabel) == (2, True)
+    np.testing.assert_array_equal(masks[1][0], drawn[1])
+
+
+def test_255_is_no_guess_where_more_ids_are_expected(tmp_path):
+    codes = of_255(tmp_path)[1]["array"]
+    assert as_masks(codes, 3, n_classes=2).n_classes == 2
+    with pytest.raises(ValueError, match=r"0 and 255 alone, but of 4 ids.*void.*map_masks"):
+        as_masks(codes, 3, n_classes=4)
+
+
+def test_what_each_mask_shows_is_remembered(tmp_path, monkeypatch):
+    cv2.imwrite(str(tmp_path / "a.png"), np.uint8([[0, 7], [200, 0]]))
+    given = [np.array([[0, 2], [-1, 0]]), None, tmp_path / "a.png", np.full((2, 2), -1)]
+    masks = as_masks(given, 4)
+    monkeypatch.setattr(mask_scan, "read_mask", None)
+    shown = masks.shown()
+    assert shown.shape == (4, 201)
+    assert shown[0, :4].tolist() == [1, -1, 1, -1]
+    assert np.flatnonzero(shown[2]).tolist() == [0, 7, 200]
+    assert (shown[[1, 3]] == -1).all()
+    assert masks.subset([2]).shown(8)[0].tolist() == [1, 0, 0, 0, 0, 0, 0, 1]
+    assert masks.shown(203)[0, 200:].tolist() == [-1] * 3
+    assert masks.shown(203)[2, 200:].tolist() == [1, 0, 0]
+
+
+def test_what_channels_show_is_remembered():
+    given = np.zeros((2, 3, 4, 4), dtype=int)
+    given[0, 1, 0], given[0, 2, 0] = 1, -1
+    masks = as_masks([*given, None], 3)
+    assert masks.shown().tolist() == [[0, 1, -1], [0, 0, 0], [-1, -1, -1]]
+    assert masks.shown(4)[1].tolist() == [0, 0, 0, -1]
+
+
 def array_with(value, dtype=np.int64, shape=(3, 4, 4)):
     array = np.zeros(shape, dtype=dtype)
     array[1, 0, 0] = value
@@ -141,11 +209,17 @@ def array_with(value, dtype=np.int64, shape=(3, 4, 4)):
 
 
 WRONG = [
-    (array_with(255), "Mask 1 holds only 0 and 255.*divide it by 255"),
-    (list(array_with(255, np.uint8)), "Mask 1 holds only 0 and 255.*divide"),
-    (np.full((3, 4, 4), 255), "Mask 0 holds only 0 and 255"),
-    (array_with(1, shape=(3, 2, 4, 4)) * 255, "Mask 1 holds only 0 and 255"),
     (array_with(255) + np.eye(4, dtype=int)[::-1], "Mask 1 holds 0, 1, 255.*at most 254.*void"),
+    (
+        array_with(255) + np.arange(3)[:, None, None] // 2,
+        "Mask 1 holds 0, 255; expected.*void.*map_masks.* Mask 2 holds other ids",
+    ),
+    (
+        array_with(255, shape=(3, 2, 4, 4)) + np.arange(3)[:, None, None, None] // 2,
+        "Mask 1 holds 0, 255; .* Mask 2 holds other ids",
+    ),
+    (array_with(3, shape=(3, 1, 4, 4)), r"holds 0, 3; .*ids\? Then drop .*masks\[:, 0\]"),
+    (np.dstack([np.eye(9)] * 2 + [np.zeros((9, 9))])[None].repeat(3, 0), "Mask 0: .*map_masks"),
     (array_with(300), "Mask 1 holds 0, 300; expected ids 0"),
     (array_with(-2), "Mask 1 holds -2, 0; expected ids from 0, and -1 only"),
     (array_with(0.5, float), "Mask 1 holds 0.5; expected whole numbers"),
@@ -157,7 +231,6 @@ WRONG = [
     (np.zeros((3, 4)), r"shape \(3, 4\)"),
     (np.zeros((2, 4, 4)), "2 masks for 3 images"),
     ([None] * 4, "4 masks for 3 images"),
-    (np.zeros((3, 4, 4, 1)), r"looks like \(h, w, 1\)"),
     (np.zeros((3, 0, 4)), "at least one pixel"),
     ([None, np.zeros((4, 4)), np.zeros(4)], r"Mask 2: the shape of one mask is \(4,\)"),
     ([None, np.zeros((4, 4)), np.zeros((2, 4, 4))], "Mask 2 has 2 multi-label.*mask 1 exclusive"),
@@ -177,11 +250,11 @@ def test_errors_name_the_sample(given, message):
 
 
 def test_errors_of_files_give_number_and_path(tmp_path):
-    cv2.imwrite(str(tmp_path / "a.png"), np.full((3, 3), 255, np.uint8))
-    with pytest.raises(ValueError, match=r"Mask 1 .*a\.png.* holds only 0 and 255"):
+    cv2.imwrite(str(tmp_path / "a.png"), np.uint8([[0, 1, 255]]))
+    with pytest.raises(ValueError, match=r"Mask 1 .*a\.png.* holds 0, 1, 255"):
         as_masks([None, tmp_path / "a.png"], 2)
-    cv2.imwrite(str(tmp_path / "b.png"), np.zeros((3, 3, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"Mask 0: .*b\.png.*colour"):
+    cv2.imwrite(str(tmp_path / "b.png"), np.uint8([[[0, 1, 0]]]))
+    with pytest.raises(ValueError, match=r"Mask 0: .*b\.png.*colour.*map_masks"):
         as_masks([os.fspath(tmp_path / "b.png")], 1)
 
 

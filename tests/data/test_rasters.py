@@ -177,7 +177,7 @@ def test_ids_of_few_bits_are_not_stretched(tmp_path, bits):
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_colour_masks_are_refused(tmp_path, mode):
-    Image.new(mode, (4, 3)).save(tmp_path / "mask.png")
+    Image.new(mode, (4, 3), color=(9,) * (len(mode) - 1) + (7,)).save(tmp_path / "mask.png")
     with pytest.raises(ValueError, match=r"mask\.png.*colour or alpha"):
         read_mask(tmp_path / "mask.png")
 

@@ -1,0 +1,140 @@
+"""Masks that hold other values than ids: colours of a label map, or codes of gray."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.data.arrays import to_numpy, unwrap
+from segclf.data.mask_checks import MAX_ID
+from segclf.data.mask_forms import in_our_form
+from segclf.data.readers import read_image, read_mask
+
+__all__ = ["MappedMask", "map_masks"]
+
+Value: TypeAlias = int | tuple[int, int, int]
+
+
+def map_masks(masks: Any, values: Mapping[Value, int]) -> list[MappedMask | None]:
+    """Say what the values or colours of masks mean, where these are no ids.
+
+    What returns is a list of masks as any other: to be passed to `fit`, split, stored. Files are
+    read when they are looked at.
+
+    Parameters
+    ----------
+    masks : array (n, h, w) or (n, h, w, c), list of arrays or paths
+        Values (h, w) or colours (h, w, c); None for an image without a mask stays None. Files of
+        palettes hold their indices as values, or their colours.
+    values : dict
+        From each value, or each colour ``(r, g, b)``, to a mask id: 0 is background, -1 nobody
+        said. Alpha does not count.
+
+    Returns
+    -------
+    list of MappedMask or None
+
+    Raises
+    ------
+    ValueError
+        If `values` is empty, mixes numbers and colours, or leads to no mask id. Once read, for a
+        value that it does not name, for which the error says file, pixel and value.
+
+    Examples
+    --------
+    The label map of CVAT's "segmentation mask" export has a line for each colour:
+
+    >>> import numpy as np
+    >>> from segclf.data import as_masks, map_masks
+    >>> drawn = np.zeros((1, 4, 5, 3), dtype=np.uint8)
+    >>> drawn[0, 1, 2] = 250, 50, 83
+    >>> masks = map_masks(drawn, {(0, 0, 0): 0, (250, 50, 83): 1})
+    >>> as_masks(masks, 1)[0].sum()
+    np.int64(1)
+    """
+    pairs = tuple(_checked(value, mask_id) for value, mask_id in values.items())
+    if len({isinstance(value, tuple) for value, _ in pairs}) != 1:
+        raise ValueError(
+            f"values={values!r:.200}; expected numbers alone, or colours (r, g, b) alone."
+        )
+    items: Any = unwrap(masks)
+    if isinstance(items, str | os.PathLike):
+        raise ValueError(f"masks is one path, {items!r}; expected a list of paths or arrays.")
+    return [None if item is None else MappedMask(item, pairs) for item in items]
+
+
+@dataclass(frozen=True, eq=False)
+class MappedMask:
+    """One mask, and what its values mean.
+
+    Parameters
+    ----------
+    source : array or path
+        Of values (h, w) or colours (h, w, c).
+    values : tuple of (value, id)
+        A value is a number or a colour (r, g, b).
+    """
+
+    source: Any
+    values: tuple[tuple[Value, int], ...]
+
+    def read(self) -> NDArray[np.int16]:
+        """Return the ids, (h, w).
+
+        Raises
+        ------
+        ValueError
+            For a value that has no meaning.
+        """
+        given = self._colours() if isinstance(self.values[0][0], tuple) else self._values()
+        shape = given.shape[:2]
+        ids = np.full(shape, MAX_ID + 1, dtype=np.int16)
+        for value, mask_id in self.values:
+            ids[(given.reshape(*shape, -1) == value).all(axis=-1)] = mask_id
+        for row, column in np.argwhere(ids > MAX_ID)[:1]:
+            raise ValueError(
+                f"row {row}, column {column} holds {_shown(given[row, column])}, of which values= "
+                f"says nothing; it names {', '.join(_shown(value) for value, _ in self.values)}."
+            )
+        return ids
+
+    def _values(self) -> NDArray[Any]:
+        if isinstance(self.source, str | os.PathLike):
+            return read_mask(self.source)
+        return _shaped(in_our_form(to_numpy(self.source)), "(h, w)", 2)
+
+    def _colours(self) -> NDArray[Any]:
+        if not isinstance(self.source, str | os.PathLike):
+            colours = _shaped(to_numpy(self.source), "(h, w, 3) or (h, w, 4)", 3)[..., :3]
+        elif str(os.fspath(self.source)).lower().endswith((".jpg", ".jpeg")):
+            raise ValueError("JPEG changes colours, so it cannot hold a mask; use PNG or TIFF.")
+        else:
+            colours = read_image(self.source)
+        return np.broadcast_to(colours, (*colours.shape[:2], 3))
+
+
+def _checked(value: Any, mask_id: Any) -> tuple[Value, int]:
+    colour = isinstance(value, tuple) and len(value) == 3
+    numbers = all(isinstance(number, Integral) for number in (value if colour else (value,)))
+    if not numbers or not isinstance(mask_id, Integral) or not -1 <= mask_id <= MAX_ID:
+        raise ValueError(
+            f"values= maps {value!r} to {mask_id!r}; expected a number or a colour (r, g, b), and "
+            f"a mask id from 0 to {MAX_ID}, or -1 where nobody said."
+        )
+    return tuple(map(int, value)) if colour else int(value), int(mask_id)  # type: ignore[return-value]
+
+
+def _shaped(array: NDArray[Any], expected: str, n_axes: int) -> NDArray[Any]:
+    if array.ndim != n_axes or (n_axes == 3 and array.shape[-1] not in (3, 4)):
+        raise ValueError(f"its shape is {array.shape}; expected {expected}.")
+    return array
+
+
+def _shown(value: Any) -> str:
+    return str(np.asarray(value).tolist()).replace("[", "(").replace("]", ")")
