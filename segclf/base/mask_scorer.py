@@ -90,7 +90,10 @@ class MaskScorer:
                 + " In a search or cross-validation that takes metadata routing." * classifies
             )
         predicted = estimator.predict_masks(X) if classifies else estimator.predict(X)
-        given: list[Any] = [as_masks(truth, _num_samples(predicted)), predicted]
+        segmenter = estimator.segmenter_ if hasattr(estimator, "segmenter_") else estimator
+        n_classes = getattr(segmenter, "n_classes_", None)
+        true = as_masks(truth, _num_samples(predicted), n_classes=n_classes)
+        given: list[Any] = [true, predicted]
         if self.with_labels:
             given = [*_as_mask_ids(estimator, y, estimator.predict(X)), *given]
         return self.metric(*given)

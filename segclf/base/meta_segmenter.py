@@ -22,6 +22,8 @@ class MetaSegmenter(CallbackSupportMixin, Estimator):
     ----------
     n_classes_ : int
         Number of mask ids with the background, or of channels of multi-label masks.
+    classes_ : array of shape (n_classes_,)
+        The mask ids, or the numbers of the channels.
     multilabel_ : bool
         Whether a pixel may be of several classes.
     network_ : nn.Module
@@ -95,6 +97,11 @@ class MetaSegmenter(CallbackSupportMixin, Estimator):
     def n_classes_(self) -> int:
         """Number of mask ids with the background, or of channels of multi-label masks."""
         return self._segmenter.n_classes_
+
+    @property
+    def classes_(self) -> NDArray[np.int64]:
+        """The mask ids, the background among them, or the numbers of the channels."""
+        return self._segmenter.classes_
 
     @property
     def multilabel_(self) -> bool:

@@ -16,6 +16,7 @@ from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
 from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
 from segclf.data import Images, Masks, Sampler, Samples, as_mask_ids, as_masks, check_mask_sizes
+from segclf.data.mask_checks import MAX_ID
 from segclf.metrics import mean_iou
 from segclf.networks import layer_reader
 
@@ -25,6 +26,10 @@ class Segmenter(FineTunedEstimator):
 
     Parameters
     ----------
+    n_classes : int or None
+        Number of mask ids with the background, or of channels of multi-label masks. None finds it
+        from masks and labels; a number is needed where those of `fit` do not show every class, as
+        in a fold, and predictions shall have one size.
     tile_size : int or None
         Larger images are predicted in overlapping tiles of this height and width, blended.
 
@@ -32,10 +37,13 @@ class Segmenter(FineTunedEstimator):
     ----------
     n_classes_ : int
         Number of mask ids with the background, or of channels of multi-label masks.
+    classes_ : array of shape (n_classes_,)
+        The mask ids, or the numbers of the channels.
     multilabel_ : bool
         Whether a pixel may be of several classes.
     """
 
+    n_classes: int | None = None
     tile_size: int | None = None
 
     _at_prediction: ClassVar[tuple[str, ...]] = (*FineTunedEstimator._at_prediction, "tile_size")
@@ -43,6 +51,7 @@ class Segmenter(FineTunedEstimator):
     _needs_targets: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_classes": [Interval(Integral, 1, MAX_ID + 1, closed="both"), None],
         "tile_size": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -136,12 +145,19 @@ class Segmenter(FineTunedEstimator):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the mean IoU of the foreground classes; pixels of -1 do not count.
 
-        With `sample_weight` (n,) a pixel counts as much as its image weighs.
+        An id that `fit` never saw counts as missed. With `sample_weight` (n,) a pixel counts as
+        much as its image weighs.
         """
         predicted = self.predict(X)
-        truth: Any = as_masks(y, len(predicted))
+        truth: Any = as_masks(y, len(predicted), n_classes=self.n_classes_)
+        n_classes = self.n_classes_ if self.multilabel_ else max(self.n_classes_, truth.n_classes)
         weights = check_weights(sample_weight, len(predicted))
-        return float(mean_iou(truth, predicted, n_classes=self.n_classes_, sample_weight=weights))
+        return float(mean_iou(truth, predicted, n_classes=n_classes, sample_weight=weights))
+
+    @property
+    def classes_(self) -> NDArray[np.int64]:
+        """The mask ids, the background among them, or the numbers of the channels."""
+        return np.arange(self.n_classes_)
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags: targets are masks, not single labels."""
@@ -160,11 +176,11 @@ class Segmenter(FineTunedEstimator):
                 "This estimator requires y to be passed, but the target y is None: give masks as "
                 "y, or image labels as labels=."
             )
-        masks = as_masks(y, len(images))
+        masks = as_masks(y, len(images), n_classes=self.n_classes)
         check_mask_sizes(images, masks)
         if labels is not None:
             labels = as_mask_ids(labels, len(images))
-        self.multilabel_, self.n_classes_ = mask_kind(masks, labels)
+        self.multilabel_, self.n_classes_ = mask_kind(masks, labels, self.n_classes)
         samples = Samples(
             images=images,
             size=self.image_size_,
@@ -191,19 +207,35 @@ class Segmenter(FineTunedEstimator):
         return as_drawn(probabilities, multilabel=self.multilabel_)
 
 
-def mask_kind(masks: Masks, labels: NDArray[np.int64] | None) -> tuple[bool, int]:
-    """Return whether masks are multi-label, and their number of ids or channels."""
+def mask_kind(
+    masks: Masks, labels: NDArray[np.int64] | None, n_classes: int | None = None
+) -> tuple[bool, int]:
+    """Return whether masks are multi-label, and their number of ids or channels.
+
+    Raises
+    ------
+    ValueError
+        If masks and labels are not of one kind, or show more classes than `n_classes`.
+    """
     drawn = masks.known.any()
     said = labels is not None and labels.ndim == 2
     multilabel = bool(masks.multilabel) if drawn else said
     if labels is not None and multilabel != said:
+        one_channel = ""
+        if multilabel and masks.n_classes == 1:
+            one_channel = " If (n, 1, h, w) are ids, drop the axis of channels: masks[:, 0]."
         raise ValueError(
             f"labels of shape {labels.shape} do not go with masks that are "
             f"{'multi-label, expected an indicator (n, k)' if multilabel else 'exclusive ids'}."
+            + one_channel
         )
     counts = [1 if multilabel else 2]
     if drawn:
         counts.append(masks.n_classes)
     if labels is not None:
         counts.append(labels.shape[1] if said else int(labels.max()) + 1)
-    return multilabel, max(counts)
+    found = max(counts)
+    if n_classes is not None and (n_classes < found or (multilabel and n_classes != found)):
+        kind = "channels" if multilabel else "ids with the background"
+        raise ValueError(f"n_classes={n_classes}, but masks and labels are of {found} {kind}.")
+    return multilabel, n_classes or found

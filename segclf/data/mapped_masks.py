@@ -122,7 +122,7 @@ class MappedMask:
 def _checked(value: Any, mask_id: Any) -> tuple[Value, int]:
     colour = isinstance(value, tuple) and len(value) == 3
     numbers = all(isinstance(number, Integral) for number in (value if colour else (value,)))
-    if not numbers or not isinstance(mask_id, Integral) or not -1 <= mask_id <= MAX_ID:
+    if not numbers or not isinstance(mask_id, Integral) or not -1 <= int(mask_id) <= MAX_ID:
         raise ValueError(
             f"values= maps {value!r} to {mask_id!r}; expected a number or a colour (r, g, b), and "
             f"a mask id from 0 to {MAX_ID}, or -1 where nobody said."

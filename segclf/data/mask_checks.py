@@ -57,7 +57,7 @@ def require_ids(masks: NDArray[Any], start: int, path: str = "") -> None:
     if masks.dtype.kind == "f":
         _require_whole(flat, start, path)
     multilabel = masks.ndim == 4
-    wrong = (flat.min(axis=1) < -1) | (flat.max(axis=1) > 255)
+    wrong = np.asarray((flat.min(axis=1) < -1) | (flat.max(axis=1) > 255))
     if multilabel:
         wrong |= ((flat > 1) & (flat < 255)).any(axis=1)
     for row in np.flatnonzero(wrong)[:1]:
@@ -80,7 +80,7 @@ def stands_255_for_1(seen: NDArray[np.bool_], paths: list[str]) -> bool:
     ValueError
         If there are other ids beside 255, naming the first mask that holds it.
     """
-    shown = seen.any(axis=1)
+    shown = np.asarray(seen.any(axis=1))
     if shown.shape[1] < 257:
         return False
     others = np.flatnonzero(shown[:, 2:256].any(axis=1))

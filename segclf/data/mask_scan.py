@@ -195,7 +195,7 @@ def _summed_up(shapes: NDArray[np.intp], seen: NDArray[np.bool_], of_255: bool) 
         seen = np.concatenate([seen[..., :2], seen[..., -1:]], axis=-1)
     if seen.shape[1] == 1 and not (shapes[:, 0] > 0).any():
         return Scan(shapes, seen[:, 0, 1:], seen[:, 0, :1], of_255)
-    return Scan(shapes, seen[..., 2:].any(axis=-1), seen[..., 0], of_255)
+    return Scan(shapes, np.asarray(seen[..., 2:].any(axis=-1)), seen[..., 0], of_255)
 
 
 def paths_of(items: NDArray[Any] | list[Any]) -> list[str]:

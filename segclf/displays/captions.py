@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from segclf.data.labels import is_known
+
 
 def caption(said: Any, truth: Any, probability: Any, names: Mapping[Any, Any]) -> str:
     r"""Return the caption of one image; labels may be missing, single, or indicators (k,).
@@ -36,7 +38,7 @@ def is_right(said: Any, truth: Any) -> bool | None:
     if said is None or truth is None:
         return None
     said, truth = np.atleast_1d(said), np.atleast_1d(truth)
-    known = truth != -1
+    known = is_known(truth)
     return bool((said == truth)[known].all()) if known.any() else None
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from segclf.base import Classifier, MetaSegmenter, Segmenter
 from segclf.data import as_images, as_masks
+from segclf.data.labels import as_label_array
 from segclf.displays.captions import caption, is_right
 from segclf.displays.tiles import Tile
 
@@ -36,7 +37,8 @@ def predict_once(estimator: Any, X: Any) -> Predictions:
     ``predict_masks``; a segmenter for masks.
     """
     classifies = hasattr(estimator, "classes_") or hasattr(estimator, "predict_masks")
-    if isinstance(estimator, Segmenter | MetaSegmenter) or not classifies:
+    chosen = getattr(estimator, "best_estimator_", estimator)
+    if isinstance(chosen, Segmenter | MetaSegmenter) or not classifies:
         return Predictions(masks=estimator.predict(X))
     if isinstance(estimator, Classifier):
         probabilities, masks = estimator._predict_with_masks(X)
@@ -62,11 +64,11 @@ def predicted_tiles(
     return make_tiles(
         X[shown],
         predicted.labels,
-        y_true=None if y is None else np.asarray(y)[shown],
+        y_true=None if y is None else as_label_array(y)[shown],
         probabilities=_of_labels(predicted, estimator),
         masks=predicted.masks,
         true_masks=masks[shown] if masks is not None and segments else None,
-        class_names=as_names(class_names, getattr(estimator, "classes_", None)),
+        class_names=as_names(class_names, None if predicted.labels is None else estimator.classes_),
     )
 
 
@@ -118,7 +120,7 @@ def as_names(class_names: Any, classes: Any) -> dict[Any, Any]:
 def _entries(name: str, values: Any, n: int) -> NDArray[Any] | list[None]:
     if values is None:
         return [None] * n
-    values = np.asarray(values)
+    values = as_label_array(values)
     if len(values) != n:
         raise ValueError(f"{name} has {len(values)} entries for {n} images; expected one each.")
     return values

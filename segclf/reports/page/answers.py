@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
+from segclf.base import Segmenter
 from segclf.data import Masks, as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
@@ -131,7 +132,8 @@ def ask(estimator: Any, X: Any, y: Any, masks: Any) -> Answers:
 def _checked(estimator: Any) -> Any:
     """Take the best estimator of a search, and refuse what does not classify."""
     estimator = getattr(estimator, "best_estimator_", estimator)
-    if hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba"):
+    answers = hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba")
+    if answers and not isinstance(estimator, Segmenter):
         return estimator
     raise ValueError(
         "A report is about a fitted classifier, with classes_ and predict_proba; got "
