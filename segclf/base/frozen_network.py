@@ -27,7 +27,9 @@ def freeze(network: Any) -> dict[str, Any]:
     recipe = getattr(network, "recipe", None)
     if not isinstance(network, nn.Module) or not isinstance(recipe, dict):
         raise _refusal(f"network_ is a {_kind(network)}")
-    with torch.device("meta"):
+    # A user's function need not know of devices without memory.
+    own = recipe.get("kind") == "own"
+    with torch.random.fork_rng(devices=[]) if own else torch.device("meta"):
         twin = build(recipe)
     _check_modules(network, twin)
     arrays = {

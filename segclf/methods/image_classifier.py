@@ -7,7 +7,7 @@ from sklearn.callback import with_callbacks
 from segclf.base import NetworkClassifier
 from segclf.base.front_door import check_weights, holds_images
 from segclf.data import Samples
-from segclf.networks import classification_network
+from segclf.networks import ImageNetwork, check_options, classification_network, own_network
 from segclf.objectives import Classification, Objective
 
 
@@ -16,12 +16,14 @@ class ImageClassifier(NetworkClassifier):
 
     Parameters
     ----------
-    encoder : str
-        "tiny", or a name of segmentation-models-pytorch or timm, such as "resnet50".
+    encoder : str or callable
+        "tiny", or a name of segmentation-models-pytorch or timm, such as "resnet50"; or a function
+        or class ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network.
     encoder_weights : path or None
         A local file of pretrained weights; None starts from scratch.
     loss : str or callable
-        "cross_entropy", "focal", or a function of that form.
+        "cross_entropy", "focal", a function of that form, or any ``loss(logits, target)`` such as
+        ``nn.CrossEntropyLoss()``.
 
     See Also
     --------
@@ -37,12 +39,12 @@ class ImageClassifier(NetworkClassifier):
     (8, 2)
     """
 
-    encoder: str = "resnet50"
+    encoder: Any = "resnet50"
     encoder_weights: Any = None
     loss: Any = "cross_entropy"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "encoder": [str],
+        "encoder": [str, callable],
         "loss": [str, callable],
     }
 
@@ -88,10 +90,13 @@ class ImageClassifier(NetworkClassifier):
         return self
 
     def _make_objective(self, samples: Samples) -> Objective:
-        network = classification_network(
-            encoder=self.encoder,
-            encoder_weights=self.encoder_weights,
-            in_channels=samples.images.n_channels,
-            n_classes=len(self.classes_),
-        )
+        network = self._network(samples.images.n_channels)
         return Classification(network, loss=self.loss, class_weight=self._class_weight())
+
+    def _network(self, n_channels: int) -> ImageNetwork:
+        counts = {"in_channels": n_channels, "n_classes": len(self.classes_)}
+        weights = self.encoder_weights
+        if callable(self.encoder):
+            check_options(self.encoder, pretrainer=self.pretrainer, encoder_weights=weights)
+            return own_network(make=self.encoder, dense=False, **counts)
+        return classification_network(encoder=self.encoder, encoder_weights=weights, **counts)

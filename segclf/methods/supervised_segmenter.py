@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from segclf.base import Segmenter
 from segclf.data import Samples
 from segclf.losses import get_loss
-from segclf.networks import segmentation_network
+from segclf.networks import ImageNetwork, check_options, own_network, segmentation_network
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
 
 
@@ -26,8 +26,10 @@ class SupervisedSegmenter(Segmenter):
 
     Parameters
     ----------
-    architecture : str
-        "unet", "deeplabv3plus", "fcn", "fpn" or another name of `segclf.networks`.
+    architecture : str or callable
+        "unet", "deeplabv3plus", "fcn", "fpn" or another name of `segclf.networks`; or a function or
+        class ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network, whose other
+        parameters then stay None (`encoder` is not looked at).
     encoder : str
         "tiny", or a name of segmentation-models-pytorch or timm.
     encoder_weights : path or None
@@ -39,8 +41,8 @@ class SupervisedSegmenter(Segmenter):
     decoder_attention : {"scse"} or None
         Attention in the decoder.
     loss : str or callable
-        "cross_entropy", "dice", "dice_cross_entropy", "focal", "focal_tversky", "tversky", or a
-        function of that form.
+        "cross_entropy", "dice", "dice_cross_entropy", "focal", "focal_tversky", "tversky", a
+        function of that form, or any ``loss(logits, target)`` such as ``nn.CrossEntropyLoss()``.
     class_weight : "balanced", sequence of float or None
         Weight of each mask id in the loss; "balanced" weighs inversely to the number of pixels, and
         an id that no mask shows weighs nothing.
@@ -61,7 +63,7 @@ class SupervisedSegmenter(Segmenter):
     (8, 32, 32)
     """
 
-    architecture: str = "unet"
+    architecture: Any = "unet"
     encoder: str = "resnet18"
     encoder_weights: Any = None
     encoder_depth: int | None = None
@@ -72,7 +74,7 @@ class SupervisedSegmenter(Segmenter):
     label_weight: float = 1.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "architecture": [str],
+        "architecture": [str, callable],
         "encoder": [str],
         "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
         "decoder_channels": [tuple, list, None],
@@ -83,21 +85,26 @@ class SupervisedSegmenter(Segmenter):
     }
 
     def _make_objective(self, samples: Samples) -> Objective:
-        network = segmentation_network(
-            architecture=self.architecture,
-            encoder=self.encoder,
-            encoder_weights=self.encoder_weights,
-            in_channels=samples.images.n_channels,
-            n_classes=self.n_classes_,
-            encoder_depth=self.encoder_depth,
-            decoder_channels=self.decoder_channels,
-            decoder_attention=self.decoder_attention,
-        )
         return SupervisedSegmentation(
-            network,
+            self._network(samples.images.n_channels),
             loss=self.loss,
             class_weight=self._class_weight(samples),
             label_weight=self.label_weight,
+        )
+
+    def _network(self, n_channels: int) -> ImageNetwork:
+        counts: Any = {"in_channels": n_channels, "n_classes": self.n_classes_}
+        options: Any = {
+            "encoder_weights": self.encoder_weights,
+            "encoder_depth": self.encoder_depth,
+            "decoder_channels": self.decoder_channels,
+            "decoder_attention": self.decoder_attention,
+        }
+        if callable(self.architecture):
+            check_options(self.architecture, pretrainer=self.pretrainer, **options)
+            return own_network(make=self.architecture, dense=True, **counts)
+        return segmentation_network(
+            architecture=self.architecture, encoder=self.encoder, **counts, **options
         )
 
     def _class_weight(self, samples: Samples) -> Tensor | None:

@@ -27,6 +27,7 @@ from segclf.networks.masked_vit import (
 )
 from segclf.networks.momentum import follow, momentum_copy, rising_momentum
 from segclf.networks.multitask import MultitaskNetwork
+from segclf.networks.own import OwnNetwork, check_options, own_network
 from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.saliency import grad_cam
 from segclf.networks.segmentation import SegmentationNetwork
@@ -45,12 +46,14 @@ __all__ = [
     "MapClassifier",
     "MaskedDecoder",
     "MultitaskNetwork",
+    "OwnNetwork",
     "PairNetwork",
     "SegmentationNetwork",
     "SegmentationPair",
     "TinyEncoder",
     "build",
     "can_drop_patches",
+    "check_options",
     "classification_network",
     "cluster_network",
     "encode_visible",
@@ -66,6 +69,7 @@ __all__ = [
     "load_weights",
     "map_classifier",
     "momentum_copy",
+    "own_network",
     "padded",
     "projection_head",
     "read_tensors",

@@ -22,6 +22,7 @@ from segclf.networks.libraries import is_a
 from segclf.networks.map_classifier import map_classifier
 from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.options import resolve_depth, resolve_options
+from segclf.networks.own import own_network
 from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.parts import make_parts
 from segclf.networks.segmentation import SegmentationNetwork
@@ -226,6 +227,7 @@ def build(recipe: dict[str, Any]) -> nn.Module:
     True
     """
     makers: dict[Any, Callable[..., nn.Module]] = {
+        "own": own_network,
         "segmentation": segmentation_network,
         "classification": classification_network,
         "clusters": cluster_network,

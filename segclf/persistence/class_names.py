@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -44,6 +45,13 @@ def class_name(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
+def can_be_imported(value: Any) -> bool:
+    """Tell whether a module has a function or class by its name, other than Python's own."""
+    if not isinstance(value, type | FunctionType) or value.__module__ == "builtins":
+        return False
+    return getattr(sys.modules.get(value.__module__), value.__qualname__, None) is value
+
+
 def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]:
     """Import a class that a file names, if it is an estimator from a trusted package.
 
@@ -59,9 +67,9 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
     packages = {*OURS, *(target.partition(":")[0].partition(".")[0] for target in plugins)}
     if not _NAME.fullmatch(name) or package not in packages:
         raise ValueError(
-            f"{path} names the class {name!r}. A file may name estimators of segclf, of its "
-            f"plugins and of scikit-learn ({', '.join(sorted(packages))}); if you trust this one, "
-            f"import it and pass it: load(path, trusted=[{name.rpartition(':')[2]}])."
+            f"{path} names the class or function {name!r}. A file may name estimators of segclf, "
+            f"of its plugins and of scikit-learn ({', '.join(sorted(packages))}); if you trust "
+            f"this one, import it and pass it: load(path, trusted=[{name.rpartition(':')[2]}])."
         )
     module, _, attribute = name.partition(":")
     if attribute.startswith("Halving"):
@@ -73,4 +81,7 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
     kinds = issubclass(found, BaseEstimator) if isinstance(found, type) else False
     if kinds or name in plugins or name in PLAIN:
         return found
-    raise ValueError(f"{path} names {name!r}, which is not an estimator.")
+    raise ValueError(
+        f"{path} names {name!r}, which is not an estimator; if you trust it, import it and pass "
+        f"it: load(path, trusted=[{attribute}])."
+    )

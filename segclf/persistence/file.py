@@ -44,10 +44,11 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     TypeError
-        For a value that is none of these, naming the parameter. Functions are such values (a
-        ``loss`` or ``schedule`` of your own): a file holds no code. Of a search that holds one,
-        save the ``best_estimator_``. For what else scikit-learn has (nearest neighbors, support
-        vector machines), there is ``skops.io``.
+        For a value that is none of these, naming the parameter. A file holds no code: of a function
+        or class in a module (a ``loss`` or ``schedule`` of your own) it holds the name, and `load`
+        wants the function in its ``trusted``; lambdas are refused. Of a search that holds one,
+        save the ``best_estimator_``. For what else scikit-learn has, such as nearest neighbors,
+        there is ``skops.io``.
 
     See Also
     --------
@@ -85,7 +86,7 @@ def _written(estimator: BaseEstimator, writer: Writer) -> Any:
         raise
 
 
-def load(path: str | os.PathLike[str], *, trusted: Iterable[type] = ()) -> Any:
+def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     """Read an estimator that `save` wrote; it predicts what the saved one did, bit for bit.
 
     A file cannot bring code along. It names the classes of its estimators, and nothing is built
@@ -96,8 +97,9 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[type] = ()) -> Any:
     ----------
     path : path
         The file.
-    trusted : iterable of classes
-        Further classes that the file may name, such as a summarizer of your own.
+    trusted : iterable of classes and functions
+        What the file may name further, such as a summarizer, a loss or a network of your own. It
+        is not imported for the file.
 
     Returns
     -------

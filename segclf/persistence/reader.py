@@ -13,7 +13,7 @@ from segclf.persistence.trees import check_trees
 from segclf.persistence.writer import REQUESTS
 
 # The tags beside which a class is named.
-CLASSES = ("$estimator", "$object", "$class")
+CLASSES = ("$estimator", "$object", "$class", "$trusted")
 
 
 def named_classes(value: Any) -> Iterator[str]:
@@ -96,6 +96,7 @@ class Reader:
             "$same": self._made.__getitem__,
             "$scalar": lambda array: self.read(array)[()],
             "$texts": self._texts,
+            "$trusted": self._classes.__getitem__,
             "$tuple": lambda items: tuple(self.read(items)),
         }
         if tag in FORMS:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from segclf.persistence.class_names import PLAIN, class_name
+from segclf.persistence.class_names import PLAIN, can_be_imported, class_name
 from segclf.persistence.forms import FORMS, form_of
 
 # What scikit-learn's callbacks leave on an estimator.
@@ -76,6 +76,8 @@ class Writer:
             return {"$object": class_name(kind), **self._attributes(dict(vars(value)), place)}
         if isinstance(value, type) and class_name(value) in PLAIN:
             return {"$class": class_name(value)}
+        if can_be_imported(value):
+            return {"$trusted": class_name(value)}
         raise TypeError(_refusal(value, place))
 
     def _items(self, values: Any, place: str) -> list[Any]:

@@ -1,0 +1,124 @@
+"""A network that a user's function makes, where ours have a name."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from segclf.networks.image_network import ImageNetwork
+
+Make = Callable[[int, int], nn.Module]
+
+
+class OwnNetwork(ImageNetwork):
+    """The module that a function made, for images that are not normalized.
+
+    Made by :func:`own_network`.
+
+    Parameters
+    ----------
+    module : nn.Module
+        From normalized images to scores.
+    recipe : dict
+        See :class:`ImageNetwork`; with ``dense``, whether scores are of pixels.
+    """
+
+    def __init__(self, module: nn.Module, recipe: dict[str, Any]) -> None:
+        super().__init__(recipe)
+        self.encoder = module
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Give logits of images ``(n, c, h, w)``: ``(n, k, h, w)`` of pixels, or ``(n, k)``.
+
+        Those of pixels are brought to the images' size. A mapping, such as the networks of
+        torchvision give, holds them as "out".
+        """
+        scores: Any = self.encoder(self.prepare(image))
+        scores = scores["out"] if isinstance(scores, Mapping) else scores
+        self._check(scores, len(image))
+        if self.recipe["dense"] and scores.shape[2:] != image.shape[2:]:
+            return interpolate(scores, image.shape[2:], mode="bilinear")
+        return scores
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Give the scores as the only map, so that `layer_reader` finds layers by name."""
+        return [self(image)]
+
+    def embed(self, image: Tensor) -> Tensor:
+        """Refuse: nobody knows which layer that would be."""
+        raise TypeError(
+            f"{_name(self.recipe['make'])} makes a network of which segclf knows no embedding; "
+            "give a layer by name, such as embed_batches(X, layer='encoder.layer4')."
+        )
+
+    def set_encoder_rate(self, rate: float) -> Self:
+        """Refuse another rate: nobody knows which part is the encoder."""
+        if rate != 1:
+            raise ValueError(
+                f"encoder_rate={rate}: segclf does not know the encoder of the network that "
+                f"{_name(self.recipe['make'])} makes. Set requires_grad of its parameters there."
+            )
+        return self
+
+    def _check(self, scores: Any, n_images: int) -> None:
+        kind = "(n, n_classes, h, w)" if self.recipe["dense"] else "(n, n_classes)"
+        n_dimensions = 4 if self.recipe["dense"] else 2
+        expected = (n_images, self.recipe["n_classes"])
+        given = getattr(scores, "shape", None)
+        if given is None or len(given) != n_dimensions or tuple(given[:2]) != expected:
+            raise ValueError(
+                f"The network that {_name(self.recipe['make'])} makes gives "
+                f"{type(scores).__name__ if given is None else tuple(given)} for {n_images} "
+                f"images; expected {kind} with n_classes={expected[1]}."
+            )
+
+
+def own_network(*, make: Make, in_channels: int, n_classes: int, dense: bool) -> OwnNetwork:
+    """Make a network by a user's function.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(in_channels, n_classes) -> nn.Module``: a function, or a class of modules.
+    in_channels, n_classes : int
+        Channels of the images and of the logits.
+    dense : bool
+        Whether the logits are of pixels.
+
+    Raises
+    ------
+    TypeError
+        For a module that is already made, and when `make` gives no module.
+    """
+    if isinstance(make, nn.Module):
+        raise TypeError(
+            f"A {type(make).__name__} is a network that is already made; give the class, or a "
+            "function f(in_channels, n_classes) that makes it, so that each fit starts anew, "
+            "from its random_state."
+        )
+    counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
+    module = make(*counts.values())
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"{_name(make)} gives a {type(module).__name__}; expected an nn.Module.")
+    return OwnNetwork(module, {"kind": "own", "make": make, **counts, "dense": dense})
+
+
+def check_options(make: Make, **options: Any) -> None:
+    """Refuse options that only networks with names have.
+
+    Raises
+    ------
+    ValueError
+        That names the option.
+    """
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}={value!r:.80} is an option of networks with a name; {_name(make)} makes "
+                "one of its own, with what it takes itself (functools.partial sets that)."
+            )
+
+
+def _name(make: Any) -> str:
+    return str(getattr(make, "__qualname__", None) or repr(make))
