@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 from segclf.data import Images, ImagesLike, as_images
 from segclf.data.arrays import unwrap
 from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
+from segclf.data.scale import Scale
 
 
 def check_images(
@@ -20,8 +21,8 @@ def check_images(
     """Return the images of `X`, read by the parameters of `reader`, which is the estimator itself.
 
     These are `channels`, and `image_shape`, of which rows (n, f) become images, else (1, f). With
-    ``reset`` the estimator learns ``n_channels_`` (and ``n_features_in_`` for rows), else `X` must
-    agree with them.
+    ``reset`` the estimator learns ``n_channels_`` and ``image_scale_`` (for rows None, and
+    ``n_features_in_``), else `X` must agree with them.
     """
     reader = estimator if reader is None else reader
     images = as_images(
@@ -32,7 +33,11 @@ def check_images(
     )
     if reset:
         estimator.n_channels_ = images.n_channels
-    return images
+        images = images.learn_scale() if holds_images(X) else images
+        estimator.image_scale_ = images.scale and images.scale._asdict()
+        return images
+    learned = getattr(estimator, "image_scale_", None)
+    return images.expect(learned and Scale(**learned))
 
 
 def check_rows(estimator: BaseEstimator, X: ImagesLike, *, reset: bool) -> Any:

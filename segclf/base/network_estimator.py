@@ -53,6 +53,9 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         The precision computed in.
     n_channels_ : int
         Number of image channels.
+    image_scale_ : dict or None
+        What `fit` saw: the images' ``dtype``, their smallest and largest number, ``low`` and
+        ``high``, and the ``typical`` largest one of an image. Others are refused. None for rows.
     n_features_in_ : int
         Number of features of each row; only where X is rows.
     """

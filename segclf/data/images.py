@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from segclf.data.channels import Channels
 from segclf.data.intake import source_of
+from segclf.data.scale import Scale, learn_scale, require_scale, scale_of, scales_of
 from segclf.data.sources import ArraySource, ListSource, Source
 
 __all__ = ["Images", "as_images", "to_float"]
@@ -26,12 +27,17 @@ class Images:
     n_channels : int
     size : tuple of int, or None
         (h, w) if all images are known to have it. Files count as unknown until `sizes` was called.
+    scale : Scale or None
+        What the images must agree with as they are taken, see `segclf.data.scale`.
     """
 
-    def __init__(self, source: Source, rows: NDArray[np.intp]) -> None:
+    def __init__(
+        self, source: Source, rows: NDArray[np.intp], *, scale: Scale | None = None
+    ) -> None:
         self._source = source
         self._rows = rows
         self.n_channels = source.n_channels
+        self.scale = scale
 
     @classmethod
     def from_maps(cls, maps: NDArray[Any] | list[NDArray[Any]]) -> Images:
@@ -49,6 +55,7 @@ class Images:
             source = ListSource(
                 [np.moveaxis(each, 0, -1) for each in maps], mapped=[False] * len(maps)
             )
+        source.pixels = False
         return cls(source, np.arange(source.n_samples))
 
     def __len__(self) -> int:
@@ -71,8 +78,8 @@ class Images:
             index = index[0]
         rows = self._rows[index]
         if np.ndim(rows) == 0:
-            return self._source.take(rows[None])[0]
-        return Images(self._source, rows)
+            return self._take(rows[None])[0]
+        return Images(self._source, rows, scale=self.scale)
 
     def take(self, indices: ArrayLike) -> NDArray[Any] | list[NDArray[Any]]:
         """Return some images as new arrays, in their own type, colours as RGB.
@@ -90,9 +97,9 @@ class Images:
         ------
         ValueError
             Where a file cannot be read, or a file or memmap holds NaN or infinity: with the
-            number of the sample in X, and its path.
+            number of the sample in X, and its path. Where its scale is another than `scale`.
         """
-        return self._source.take(self._rows[np.asarray(indices, dtype=np.intp)])
+        return self._take(self._rows[np.asarray(indices, dtype=np.intp)])
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -124,7 +131,49 @@ class Images:
         Images
             Its errors still give the sample's number in the original X.
         """
-        return Images(self._source, self._rows[np.asarray(indices, dtype=np.intp)])
+        rows = self._rows[np.asarray(indices, dtype=np.intp)]
+        return Images(self._source, rows, scale=self.scale)
+
+    def learn_scale(self) -> Images:
+        """Return the same images with their common scale, see `segclf.data.scale.learn_scale`.
+
+        Raises
+        ------
+        ValueError
+            Where they are of several scales.
+        """
+        found = learn_scale(self._source, self._rows) if self._source.pixels else None
+        return self.expect(found, check=False)
+
+    def expect(self, scale: Scale | None, *, check: bool = True) -> Images:
+        """Return the same images, which must agree with a scale: at once, or where lazy as taken.
+
+        Parameters
+        ----------
+        scale : Scale or None
+        check : bool
+            False for those of which it is known.
+
+        Returns
+        -------
+        Images
+
+        Raises
+        ------
+        ValueError
+            Where one is of another scale: with its number, both ranges, and how to convert it.
+        """
+        if scale is not None and check and not self._source.lazy:
+            for row, found in scales_of(self._source, self._rows):
+                require_scale(found, scale, self._source.name(row))
+        return Images(self._source, self._rows, scale=scale)
+
+    def _take(self, rows: NDArray[np.intp]) -> NDArray[Any] | list[NDArray[Any]]:
+        batch = self._source.take(rows)
+        if self.scale is not None and self._source.lazy:
+            for row, image in zip(rows.tolist(), batch, strict=True):
+                require_scale(scale_of(image), self.scale, self._source.name(row))
+        return batch
 
 
 def as_images(

@@ -31,11 +31,14 @@ class Source(ABC):
     n_channels : int
     lazy : bool
         Whether values are read, and checked, only when they are taken.
+    pixels : bool
+        False where values have no scale to keep to, as the maps of a network.
     """
 
     n_samples: int
     n_channels: int
     lazy: bool = False
+    pixels: bool = True
 
     @abstractmethod
     def take(self, rows: Rows) -> NDArray[Any] | list[NDArray[Any]]:
