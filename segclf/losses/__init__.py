@@ -12,13 +12,13 @@ Every loss is called as ``loss(logits, target, *, sample_weight=None, class_weig
   no images) gives exactly 0, with gradients that are exactly 0.
 """
 
-from segclf.losses.cross_entropy import cross_entropy
-from segclf.losses.dice import dice
-from segclf.losses.dice_cross_entropy import dice_cross_entropy
-from segclf.losses.focal import focal
-from segclf.losses.focal_tversky import focal_tversky
+from segclf.losses._cross_entropy import cross_entropy
+from segclf.losses._dice import dice
+from segclf.losses._dice_cross_entropy import dice_cross_entropy
+from segclf.losses._focal import focal
+from segclf.losses._focal_tversky import focal_tversky
+from segclf.losses._tversky import tversky
 from segclf.losses.names import get_loss
-from segclf.losses.tversky import tversky
 
 __all__ = [
     "cross_entropy",

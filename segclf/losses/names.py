@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from segclf.losses.cross_entropy import cross_entropy
-from segclf.losses.dice import dice
-from segclf.losses.dice_cross_entropy import dice_cross_entropy
-from segclf.losses.focal import focal
-from segclf.losses.focal_tversky import focal_tversky
+from segclf.losses._cross_entropy import cross_entropy
+from segclf.losses._dice import dice
+from segclf.losses._dice_cross_entropy import dice_cross_entropy
+from segclf.losses._focal import focal
+from segclf.losses._focal_tversky import focal_tversky
+from segclf.losses._tversky import tversky
 from segclf.losses.plain import in_our_form
-from segclf.losses.tversky import tversky
 
 Loss = Callable[..., Tensor]
 

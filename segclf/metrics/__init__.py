@@ -1,8 +1,11 @@
 """Pure functions of arrays that say how good a prediction is."""
 
+from segclf.metrics._confidence_interval import ConfidenceInterval, confidence_interval
+from segclf.metrics._paired_test import paired_test
+from segclf.metrics._robust_auroc import auroc_by_attribute, robust_auroc
+from segclf.metrics._strict_recall import strict_hits, strict_recall
 from segclf.metrics.area_rule import best_area_rule
 from segclf.metrics.calibration import expected_calibration_error, reliability
-from segclf.metrics.confidence_interval import confidence_interval
 from segclf.metrics.divergence import (
     FramingDivergence,
     framing_divergence,
@@ -11,14 +14,12 @@ from segclf.metrics.divergence import (
 )
 from segclf.metrics.groupings import Grouping, group_by_area, group_by_region
 from segclf.metrics.overlap import dice_score, mean_iou
-from segclf.metrics.paired_test import paired_test
 from segclf.metrics.per_class import dice_per_class, iou_per_class
-from segclf.metrics.robust_auroc import auroc_by_attribute, robust_auroc
-from segclf.metrics.strict_recall import strict_hits, strict_recall
 from segclf.metrics.subgroups import subgroup_scores
 from segclf.metrics.thresholds import best_of_counts, best_thresholds, count_scores
 
 __all__ = [
+    "ConfidenceInterval",
     "FramingDivergence",
     "Grouping",
     "auroc_by_attribute",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 
-from segclf.metrics.confidence_interval import ConfidenceInterval, confidence_interval
+from segclf.metrics._confidence_interval import ConfidenceInterval, confidence_interval
 from segclf.metrics.groupings import Grouping
 
 _UNDEFINED = ConfidenceInterval(float("nan"), float("nan"), float("nan"))

@@ -1,7 +1,11 @@
 """Networks with weights or buffers: a factory over segmentation-models-pytorch and timm."""
 
+from segclf.networks._cluster_network import ClusterNetwork
+from segclf.networks._input_gradient import input_gradient
+from segclf.networks._irnet import IRNet, irnet
+from segclf.networks._map_classifier import MapClassifier, map_classifier
+from segclf.networks._transfer import transfer
 from segclf.networks.classification import ClassificationNetwork
-from segclf.networks.cluster_network import ClusterNetwork
 from segclf.networks.clusters import Clusters, learn_clusters
 from segclf.networks.dino_head import DINOHead
 from segclf.networks.encoder_memory import forget, remember
@@ -14,11 +18,8 @@ from segclf.networks.factory import (
 from segclf.networks.heads import projection_head
 from segclf.networks.image_network import ImageNetwork, padded
 from segclf.networks.inpainter import Inpainter
-from segclf.networks.input_gradient import input_gradient
-from segclf.networks.irnet import IRNet, irnet
 from segclf.networks.layers import layer_reader
 from segclf.networks.libraries import is_vision_transformer
-from segclf.networks.map_classifier import MapClassifier, map_classifier
 from segclf.networks.masked_vit import (
     MaskedDecoder,
     can_drop_patches,
@@ -32,7 +33,6 @@ from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.saliency import grad_cam
 from segclf.networks.segmentation import SegmentationNetwork
 from segclf.networks.tiny import TinyEncoder
-from segclf.networks.transfer import transfer
 from segclf.networks.weights import load_weights, read_tensors
 
 __all__ = [

@@ -6,8 +6,10 @@ from typing import Any, cast
 
 from torch import nn
 
+from segclf.networks._cluster_network import ClusterNetwork
+from segclf.networks._irnet import irnet
+from segclf.networks._map_classifier import map_classifier
 from segclf.networks.classification import ClassificationNetwork
-from segclf.networks.cluster_network import ClusterNetwork
 from segclf.networks.encoders import (
     any_size,
     encoder_key,
@@ -17,9 +19,7 @@ from segclf.networks.encoders import (
     timm_name,
     weights_holder,
 )
-from segclf.networks.irnet import irnet
 from segclf.networks.libraries import is_a
-from segclf.networks.map_classifier import map_classifier
 from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.options import resolve_depth, resolve_options
 from segclf.networks.own import own_network

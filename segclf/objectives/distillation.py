@@ -5,7 +5,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from segclf.losses.cross_entropy import cross_entropy, entry_cross_entropy
+from segclf.losses import cross_entropy
+from segclf.losses.entries import entry_cross_entropy
 from segclf.losses.targets import weighted_mean
 from segclf.objectives.objective import Batch, Objective, Progress
 

@@ -6,13 +6,14 @@ from types import ModuleType
 
 import pytest
 from house.described import described
-from house.modules import ROOMS, module_names
+from house.modules import ROOMS, module_names, module_path
 from sklearn.base import BaseEstimator
 
 import segclf
 
 # Methods are exported by the top level alone: a line for each here would be a second one.
 EXPORTING_ROOMS = [f"segclf.{room}" for room in ROOMS if room != "methods"]
+PACKAGES = [name for name in module_names() if module_path(name).name == "__init__.py"]
 # A method is a file or a package.
 METHODS = sorted(
     {n for n in module_names() if n.startswith("segclf.methods.") and n.count(".") == 2}

@@ -8,7 +8,7 @@ from segclf.networks import (
     segmentation_network,
     transfer,
 )
-from segclf.networks.cluster_network import FeaturePyramid, class_scores
+from segclf.networks._cluster_network import FeaturePyramid, class_scores
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from segclf.base.supervision import taken
-from segclf.metrics import confidence_interval
-from segclf.metrics.confidence_interval import ConfidenceInterval
+from segclf.metrics import ConfidenceInterval, confidence_interval
 from segclf.reports.folds import Fold
 from segclf.reports.framing.findings import Findings
 

@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from segclf.data import to_float
-from segclf.metrics import confidence_interval, kl_lower_bound, log_density_ratio
-from segclf.metrics.confidence_interval import ConfidenceInterval
+from segclf.metrics import (
+    ConfidenceInterval,
+    confidence_interval,
+    kl_lower_bound,
+    log_density_ratio,
+)
 from segclf.reports.framing.findings import Findings
 
 

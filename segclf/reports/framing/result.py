@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segclf.metrics.confidence_interval import ConfidenceInterval
+from segclf.metrics import ConfidenceInterval
 from segclf.reports.framing.learning_curves import Curve
 from segclf.reports.framing.patches import DivergenceEstimate
 

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
+from segclf.losses._tversky import tversky_index
 from segclf.losses.overlap import soft_overlap
-from segclf.losses.tversky import tversky_index
 
 
 def focal_tversky(

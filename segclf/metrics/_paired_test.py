@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from segclf.metrics.confidence_interval import confidence_interval
+from segclf.metrics._confidence_interval import confidence_interval
 
 # Sums in another order differ in their last bits; such ties count as ties.
 _ROUNDING = 1e-12

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from segclf.losses.cross_entropy import cross_entropy
-from segclf.losses.dice import dice
+from segclf.losses._cross_entropy import cross_entropy
+from segclf.losses._dice import dice
 
 
 def dice_cross_entropy(

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from segclf.losses.cross_entropy import entry_cross_entropy
+from segclf.losses.entries import entry_cross_entropy
 from segclf.losses.targets import compared, entry_weights, full_precision, weighted_mean
 
 
