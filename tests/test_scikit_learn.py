@@ -1,4 +1,7 @@
-"""The table of docs/scikit_learn.md, row by row: masks through scikit-learn's meta-estimators."""
+"""The table of docs/scikit_learn.md, cell by cell: scikit-learn's meta-estimators."""
+
+import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -7,21 +10,34 @@ import sklearn
 import torch
 from scipy.special import logit
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import BaggingClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 from sklearn.model_selection import (
+    FixedThresholdClassifier,
     GridSearchCV,
     HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+    RandomizedSearchCV,
     TunedThresholdClassifierCV,
+    cross_val_predict,
     cross_validate,
+    learning_curve,
+    permutation_test_score,
 )
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.semi_supervised import SelfTrainingClassifier
 
-from segclf import OtsuPretrainer, SegmentationClassifier, SupervisedSegmenter
+from segclf import ImageClassifier, OtsuPretrainer, SegmentationClassifier, SupervisedSegmenter
 
 SIZE = 16
 GRID = {"segmenter__learning_rate": [1e-3, 1e-2]}
@@ -49,6 +65,9 @@ def make_data(n_samples=16):
 
 X, Y, MASKS = make_data()
 ROWS = X.reshape(len(X), -1)
+# Of the sixteen images, nobody labeled four.
+PARTLY = np.where(np.isin(np.arange(16), [4, 5, 10, 11]), -1, Y)
+PAGE = Path(__file__).parents[1] / "docs" / "scikit_learn.md"
 
 
 def classifier(kind=Witness, *, image_shape=None, request=None):
@@ -67,6 +86,16 @@ def halving_search(estimator):
     )
 
 
+def random_search(estimator):
+    return RandomizedSearchCV(estimator, GRID, n_iter=2, cv=2, error_score="raise")
+
+
+def random_halving_search(estimator):
+    return HalvingRandomSearchCV(
+        estimator, GRID, cv=2, min_resources=8, random_state=0, error_score="raise"
+    )
+
+
 def tuned(estimator):
     return TunedThresholdClassifierCV(estimator, cv=2)
 
@@ -81,6 +110,38 @@ def bagged(estimator):
 
 def piped(estimator):
     return make_pipeline(FunctionTransformer(), estimator)
+
+
+def voting(estimator):
+    return VotingClassifier([("one", estimator)], voting="soft")
+
+
+def stacked(estimator):
+    return StackingClassifier([("one", estimator)], cv=2)
+
+
+def boosted(estimator):
+    return AdaBoostClassifier(estimator, n_estimators=1, random_state=0)
+
+
+def self_trained(estimator):
+    return SelfTrainingClassifier(estimator, max_iter=1)
+
+
+def curve(*given, **options):
+    return learning_curve(*given, train_sizes=[1.0], error_score="raise", **options)
+
+
+def permuted(*given, **options):
+    return permutation_test_score(*given, n_permutations=1, **options)
+
+
+# What takes images and hands masks on in either case, with routing alone, and rows with routing.
+SEARCHES = [search, random_search, halving_search, random_halving_search]
+EITHER_WAY = [*SEARCHES, calibrated]
+WITH_ROUTING = [tuned, FixedThresholdClassifier, voting, OneVsRestClassifier]
+ROWS_WITH_ROUTING = [bagged, OneVsOneClassifier, self_trained]
+FUNCTIONS = [cross_validate, cross_val_predict, curve, permuted]
 
 
 @pytest.fixture(params=[False, True], ids=["routing-off", "routing-on"])
@@ -102,16 +163,16 @@ def test_the_witness_notices():
         search(classifier()).fit(X, Y)
 
 
-@pytest.mark.parametrize("meta", [search, halving_search, calibrated])
+@pytest.mark.parametrize("meta", EITHER_WAY)
 def test_masks_arrive(meta, routing):
     estimator = meta(classifier(request=True if routing else None))
     assert estimator.fit(X, Y, masks=MASKS).predict(X).shape == Y.shape
 
 
-def test_masks_arrive_in_cross_validate(routing):
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_masks_arrive_by_params(function, routing):
     estimator = classifier(request=True if routing else None)
-    scores = cross_validate(estimator, X, Y, cv=2, params={"masks": MASKS}, error_score="raise")
-    assert np.isfinite(scores["test_score"]).all()
+    assert function(estimator, X, Y, cv=2, params={"masks": MASKS}) is not None
 
 
 def test_masks_arrive_in_a_pipeline(routing):
@@ -126,25 +187,45 @@ def test_masks_arrive_in_a_search_over_a_pipeline(routing_on):
     assert estimator.fit(X, Y, masks=MASKS).predict(X).shape == Y.shape
 
 
-def test_tuned_threshold_takes_masks_with_routing(routing_on):
-    estimator = tuned(classifier(request=True)).fit(X, Y, masks=MASKS)
+@pytest.mark.parametrize("meta", WITH_ROUTING)
+def test_masks_arrive_with_routing(meta, routing_on):
+    estimator = meta(classifier(request=True)).fit(X, Y, masks=MASKS)
     assert estimator.predict(X).shape == Y.shape
 
 
-def test_bagging_takes_rows_with_routing(routing_on):
-    estimator = bagged(classifier(image_shape=(SIZE, SIZE, 3), request=True))
+@pytest.mark.filterwarnings("ignore:y contains no unlabeled samples")
+@pytest.mark.parametrize("meta", ROWS_WITH_ROUTING)
+def test_masks_arrive_with_routing_on_rows(meta, routing_on):
+    estimator = meta(classifier(image_shape=(SIZE, SIZE, 3), request=True))
     assert estimator.fit(ROWS, Y, masks=MASKS).predict(ROWS).shape == Y.shape
 
 
-@pytest.mark.parametrize("meta", [tuned, bagged])
+@pytest.mark.parametrize("meta", [*WITH_ROUTING, *ROWS_WITH_ROUTING, stacked])
 def test_need_routing_for_masks(meta):
     with pytest.raises(ValueError, match="only supported if enable_metadata_routing=True"):
         meta(classifier()).fit(X, Y, masks=MASKS)
 
 
-def test_bagging_takes_no_images(routing_on):
+@pytest.mark.parametrize("meta", ROWS_WITH_ROUTING)
+def test_take_no_images(meta, routing_on):
     with pytest.raises(ValueError, match="Found array with dim 4, while dim <= 2 is required"):
-        bagged(classifier(request=True)).fit(X, Y, masks=MASKS)
+        meta(classifier(request=True)).fit(X, Y, masks=MASKS)
+
+
+def test_stacking_hands_masks_to_its_last_estimator_too(routing_on):
+    with pytest.raises(
+        TypeError, match=r"LogisticRegression\.fit\(\) got an unexpected .* 'masks'"
+    ):
+        stacked(classifier(request=True)).fit(X, Y, masks=MASKS)
+    first = classifier().fit(X, Y, masks=MASKS)
+    estimator = StackingClassifier([("one", first)], cv="prefit").fit(X, Y)
+    assert estimator.estimators_ == [first]
+    assert estimator.predict(X).shape == Y.shape
+
+
+def test_boosting_takes_no_masks(routing):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'masks'"):
+        boosted(classifier(request=True if routing else None)).fit(X, Y, masks=MASKS)
 
 
 @pytest.mark.parametrize("meta", [search, calibrated, tuned])
@@ -153,9 +234,82 @@ def test_routing_wants_a_request(meta, routing_on):
         meta(classifier()).fit(X, Y, masks=MASKS)
 
 
-@pytest.mark.parametrize("meta", [search, halving_search, calibrated, tuned, piped])
+@pytest.mark.parametrize("meta", [*EITHER_WAY, *WITH_ROUTING, piped, stacked])
 def test_labels_alone_need_no_masks(meta, routing):
     assert meta(classifier(SupervisedSegmenter)).fit(X, Y).predict(X).shape == Y.shape
+
+
+def on_rows():
+    return classifier(SupervisedSegmenter, image_shape=(SIZE, SIZE, 3))
+
+
+@pytest.mark.parametrize("meta", [*SEARCHES, piped, self_trained])
+def test_minus_one_stays_what_nobody_said(meta):
+    estimator = meta(on_rows()).fit(ROWS, PARTLY)
+    assert estimator.classes_.tolist() == [0, 1]
+    assert set(estimator.predict(ROWS)) <= {0, 1}
+
+
+@pytest.mark.parametrize(
+    "meta", [calibrated, voting, stacked, bagged, OneVsRestClassifier, OneVsOneClassifier]
+)
+def test_minus_one_becomes_a_class(meta):
+    assert meta(on_rows()).fit(ROWS, PARTLY).classes_.tolist() == [-1, 0, 1]
+
+
+@pytest.mark.parametrize("meta", [tuned, FixedThresholdClassifier])
+def test_minus_one_is_refused_as_a_third_class(meta):
+    with pytest.raises(ValueError, match="Only binary classification is supported"):
+        meta(on_rows()).fit(ROWS, PARTLY)
+
+
+def test_self_training_labels_what_is_minus_one():
+    estimator = SelfTrainingClassifier(on_rows(), threshold=0.5, max_iter=1).fit(ROWS, PARTLY)
+    np.testing.assert_array_equal(estimator.labeled_iter_ == 1, PARTLY == -1)
+
+
+def test_boosting_counts_minus_one_as_errors():
+    estimator = ImageClassifier(encoder="tiny", max_epochs=20, learning_rate=1e-2, batch_size=4)
+    boosting = boosted(estimator).fit(X, PARTLY)
+    assert boosting.classes_.tolist() == [0, 1]
+    wrong = boosting.predict(X) != PARTLY
+    assert boosting.estimator_errors_[0] == pytest.approx(wrong.mean())
+    assert wrong[PARTLY == -1].all()
+
+
+@pytest.mark.parametrize("function", [cross_validate, curve, permuted])
+def test_minus_one_is_not_scored_but_by_scorers_of_scikit_learn(function, fitted):
+    frozen = FrozenEstimator(fitted)
+    own, accuracy = (scored(function, frozen, scoring=scoring) for scoring in (None, "accuracy"))
+    known = PARTLY >= 0
+    expected = np.mean(fitted.predict(X)[known] == Y[known])
+    assert own == pytest.approx(expected, abs=0.1)  # folds hold different numbers of labels
+    assert accuracy < own
+
+
+def scored(function, estimator, **options):
+    found = function(estimator, X, PARTLY, cv=2, **options)
+    values = (
+        found["test_score"] if isinstance(found, dict) else found[2 if function is curve else 0]
+    )
+    return np.mean(values)
+
+
+def test_predicting_across_folds_makes_a_class_of_minus_one_only_for_probabilities():
+    estimator = classifier(SupervisedSegmenter)
+    assert set(cross_val_predict(estimator, X, PARTLY, cv=2)) <= {0, 1}
+    probabilities = cross_val_predict(estimator, X, PARTLY, cv=2, method="predict_proba")
+    assert probabilities.shape == (16, 3)
+
+
+def test_the_page_has_a_row_for_each():
+    rows = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.M)
+    made = [meta(classifier()) for meta in (*EITHER_WAY, *WITH_ROUTING, *ROWS_WITH_ROUTING)]
+    made += [piped(classifier()), stacked(classifier()), boosted(classifier())]
+    names = {type(each).__name__ for each in made}
+    names |= {"cross_validate", "cross_val_predict", "learning_curve", "permutation_test_score"}
+    assert set(rows) & names == names
+    assert len(names) == 19
 
 
 @pytest.mark.parametrize("meta", [search, calibrated])
