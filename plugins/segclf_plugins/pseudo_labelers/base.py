@@ -20,9 +20,9 @@ from segclf.base.parts import as_a_part
 from segclf_plugins.pseudo_labelers.drawn import (
     Mask,
     Masks,
-    as_drawn,
     each_label,
     empty_negatives,
+    stacked,
 )
 
 __all__ = ["TeacherLabeler"]
@@ -132,7 +132,7 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         for indices, maps in self._batches(X):
             for index, probabilities in zip(indices, maps, strict=True):
                 masks[index] = self._draw(probabilities, given[index])
-        return as_drawn(masks)
+        return stacked(masks)
 
     def predict_proba(self, X: Any) -> Any:
         """Return how sure the teacher is of each class at each pixel, as a segmenter does."""

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Mask", "Masks", "as_drawn", "empty_negatives"]
+__all__ = ["Mask", "Masks", "empty_negatives", "stacked"]
 
 Mask = NDArray[Any]
 Masks = Mask | list[Mask]
 
 
-def as_drawn(masks: Iterable[Mask]) -> Masks:
+def stacked(masks: Iterable[Mask]) -> Masks:
     """Return masks as one array where all are of one shape, else as a list.
 
     Parameters

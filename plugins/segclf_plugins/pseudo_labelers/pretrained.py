@@ -17,9 +17,9 @@ from segclf.registry import make_plugin
 from segclf_plugins.pseudo_labelers.drawn import (
     Mask,
     Masks,
-    as_drawn,
     each_label,
     empty_negatives,
+    stacked,
 )
 
 __all__ = ["PretrainedLabeler"]
@@ -99,7 +99,7 @@ class PretrainedLabeler(Estimator):
         check_is_fitted(self)
         masks = self._masks(X)
         pairs = zip(masks, each_label(labels, len(masks)), strict=True)
-        return as_drawn(empty_negatives(_as_ids(mask), label) for mask, label in pairs)
+        return stacked(empty_negatives(_as_ids(mask), label) for mask, label in pairs)
 
     def _masks(self, X: Any) -> Any:
         if hasattr(self.segmenter_, "predict"):

@@ -12,9 +12,9 @@ from segclf.registry import make_plugin
 from segclf_plugins.pseudo_labelers.drawn import (
     Mask,
     Masks,
-    as_drawn,
     each_label,
     empty_negatives,
+    stacked,
 )
 from segclf_plugins.thresholders.gray import to_gray
 
@@ -100,7 +100,7 @@ class ThresholderLabeler(Estimator):
         thresholder = make_plugin("thresholder", self.thresholder)
         images = as_images(X)
         given = each_label(labels, len(images))
-        return as_drawn(
+        return stacked(
             self._draw(np.asarray(thresholder(to_gray(images[index]))), label)
             for index, label in enumerate(given)
         )

@@ -1,6 +1,6 @@
 """Summarizers: from predicted masks to image labels."""
 
-from segclf_plugins.summarizers.area_rule import binary_label, probabilistic_label
+from segclf_plugins.summarizers.decision import binary_label, probabilistic_label
 from segclf_plugins.summarizers.embedding import EmbeddingSummarizer
 from segclf_plugins.summarizers.image_networks import ResNet50Summarizer, SqueezeNetSummarizer
 from segclf_plugins.summarizers.linear import FullyConnectedSummarizer, PooledSummarizer

@@ -20,7 +20,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from segclf.base import Estimator
-from segclf_plugins.summarizers.area_rule import MIN_AREA, POOLINGS, decide
+from segclf_plugins.summarizers.decision import MIN_AREA, POOLINGS, decide
 
 __all__ = ["ThresholdSummarizer"]
 

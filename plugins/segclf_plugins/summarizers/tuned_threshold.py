@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from segclf.base import Estimator
 from segclf.metrics import best_area_rule
-from segclf_plugins.summarizers.area_rule import POOLINGS
+from segclf_plugins.summarizers.decision import POOLINGS
 from segclf_plugins.summarizers.threshold import ThresholdSummarizer
 
 __all__ = ["TunedThresholdSummarizer"]

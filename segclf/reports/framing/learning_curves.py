@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
@@ -14,6 +13,7 @@ from segclf.base.supervision import taken
 from segclf.metrics import ConfidenceInterval, confidence_interval
 from segclf.reports.folds import Fold
 from segclf.reports.framing.findings import Findings
+from segclf.reports.mean_auroc import mean_auroc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ class Contest:
             fitted = self._fit(estimator, train, masks=masks)
             answers = fitted.predict_proba(_safe_indexing(self.X, test))
             probabilities[row, test] = answers
-            score[row, fold] = auroc(self._truth[test], answers)
+            score[row, fold] = mean_auroc(self._truth[test], answers)
             cost[row, fold] = self._costs(train, masks=masks)[-1]
             n_masks[row, fold] = masks * self.findings.positive[train].sum()
         return Curve(
@@ -168,21 +168,11 @@ def nested_order(strata: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
     return shuffled[np.argsort(share, kind="stable")]
 
 
-def auroc(truth: NDArray[np.int64], scores: NDArray[Any]) -> float:
-    """Average the AUROC of each class (n, k) against the rest; NaN where none is defined."""
-    n_positive = truth.sum(axis=0)
-    mixed = (n_positive > 0) & (n_positive < len(truth))
-    if not mixed.any():
-        return float("nan")
-    truth, n_positive = truth[:, mixed], n_positive[mixed]
-    ranks = rankdata(scores[:, mixed], axis=0)
-    n_wins = (ranks * truth).sum(axis=0) - n_positive * (n_positive + 1) / 2
-    return float((n_wins / (n_positive * (len(truth) - n_positive))).mean())
-
-
 def _mean_gain(truth: NDArray[np.int64], folded: NDArray[np.float64]) -> float:
     """Subtract AUROCs of answers (n, 2, 1 + k), fold by fold; the first column is the fold."""
     folds, answers = folded[:, 0, 0], folded[:, :, 1:]
     members = [folds == fold for fold in np.unique(folds)]
-    gains = [auroc(truth[m], answers[m, 0]) - auroc(truth[m], answers[m, 1]) for m in members]
+    gains = [
+        mean_auroc(truth[m], answers[m, 0]) - mean_auroc(truth[m], answers[m, 1]) for m in members
+    ]
     return float(np.mean([gain for gain in gains if not np.isnan(gain)] or [np.nan]))

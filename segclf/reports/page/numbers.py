@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from segclf.metrics import confidence_interval, subgroup_scores
 from segclf.metrics.overlap import dices, ious, mean_of_rows
 from segclf.metrics.pixel_counts import PixelCounts
 from segclf.metrics.subgroups import Subgroup
+from segclf.reports.mean_auroc import mean_auroc
 from segclf.reports.page.answers import Answers
 
 MEANINGS = {
@@ -76,7 +76,7 @@ def _questions(answers: Answers) -> Iterator[tuple[str, Scorer, Any, Any, NDArra
     labeled = _labeled(answers)
     truth, said = answers.truth, answers.said
     balanced = mean_recall if answers.exclusive else mean_of_both_sides
-    yield "AUROC", auroc, truth, answers.probabilities, labeled
+    yield "AUROC", mean_auroc, truth, answers.probabilities, labeled
     yield "accuracy", share_right, truth, said, labeled
     yield "balanced accuracy", balanced, truth, said, labeled
     there, found = answers.positive[:, None], answers.found[:, None]
@@ -96,18 +96,6 @@ def _questions(answers: Answers) -> Iterator[tuple[str, Scorer, Any, Any, NDArra
 
 def _labeled(answers: Answers) -> NDArray[np.bool_]:
     return np.asarray((answers.truth != -1).any(axis=1))
-
-
-def auroc(truth: NDArray[Any], probabilities: NDArray[Any]) -> float:
-    """Mean area under the ROC curve of the classes (n, k), one against the rest (Mann-Whitney)."""
-    areas = []
-    for known, column in zip(truth.T, probabilities.T, strict=True):
-        positive, scores = known[known != -1] == 1, column[known != -1]
-        n, n_positive = len(positive), positive.sum()
-        if 0 < n_positive < n:
-            ranks = rankdata(scores)[positive].sum() - n_positive * (n_positive + 1) / 2
-            areas.append(ranks / (n_positive * (n - n_positive)))
-    return _mean(areas)
 
 
 def share_right(truth: NDArray[Any], said: NDArray[Any]) -> float:

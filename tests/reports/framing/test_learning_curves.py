@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from segclf.data import as_images, as_masks
 from segclf.reports.framing.findings import Findings
-from segclf.reports.framing.learning_curves import Contest, Curve, auroc, nested_order
+from segclf.reports.framing.learning_curves import Contest, Curve, nested_order
 
 LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1])
 ALL = np.arange(10)
@@ -31,22 +30,6 @@ def test_orders_begin_with_one_of_each_and_stay_in_proportion():
         shares = np.bincount(strata[order[:size]]) / size
         np.testing.assert_allclose(shares, [0.6, 0.3, 0.1], atol=0.06)
     assert nested_order(strata, seed=1).tolist() != order.tolist()
-
-
-@pytest.mark.parametrize("shape", [(40, 1), (40, 3)])
-def test_auroc_is_that_of_scikit_learn(shape):
-    random = np.random.RandomState(0)
-    truth = random.randint(2, size=shape)
-    scores = random.randint(5, size=shape)  # with ties
-    expected = roc_auc_score(truth, scores, average="macro")
-    assert auroc(truth, scores) == pytest.approx(expected)
-
-
-def test_auroc_leaves_out_classes_that_nobody_or_everybody_shows():
-    truth = np.array([[1, 0, 1], [1, 0, 0]])
-    scores = np.array([[0, 0, 0.9], [0, 0, 0.1]])
-    assert auroc(truth, scores) == 1
-    assert np.isnan(auroc(truth[:, :2], scores[:, :2]))
 
 
 def test_images_without_a_needed_mask_train_neither_framing():

@@ -1,0 +1,32 @@
+"""How well scores part the images of each class from the others."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+
+def mean_auroc(truth: NDArray[Any], scores: NDArray[Any]) -> float:
+    """Average the area under the ROC curve of each class, one against the rest (Mann-Whitney).
+
+    Parameters
+    ----------
+    truth : array of shape (n, k)
+        1 where an image is of a class, else 0; -1 where nobody said.
+    scores : array of shape (n, k)
+        The higher, the more of that class.
+
+    Returns
+    -------
+    float
+        Over the classes that some images show and others do not; NaN where there is none.
+    """
+    areas = []
+    for said, column in zip(truth.T, scores.T, strict=True):
+        positive, ranks = said[said != -1] == 1, rankdata(column[said != -1])
+        n, n_positive = len(positive), int(positive.sum())
+        if 0 < n_positive < n:
+            n_wins = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
+            areas.append(n_wins / (n_positive * (n - n_positive)))
+    return float(np.mean(areas)) if areas else float("nan")
