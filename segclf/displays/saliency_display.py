@@ -120,11 +120,12 @@ class SaliencyDisplay:
                 f"{estimator!r}. What draws masks goes beside it: beside=."
             )
         chosen = {"class_names": class_names, "n_images": n_images}
-        predicted = predict_once(estimator, X[:n_images])
+        shown = X[:n_images]
+        predicted = predict_once(estimator, shown)
         tiles = predicted_tiles(estimator, X, y, masks=masks, predicted=predicted, **chosen)
         truths = as_masks(None if masks is None else masks[:n_images], len(tiles))
-        said_maps = partial(_said_maps, estimator, X[:n_images], predicted.probabilities)
-        others = None
+        said_maps = partial(_said_maps, estimator, shown, predicted.probabilities.argmax(axis=1))
+        others = beside
         if beside is not None:
             others = predicted_tiles(beside, X, y, masks=masks, **chosen)
         return cls(
@@ -171,12 +172,11 @@ class SaliencyDisplay:
 def _said_maps(
     estimator: Any,
     X: Any,
-    probabilities: NDArray[Any],
+    said: NDArray[np.intp],
     function: Callable[[nn.Module, Tensor], Tensor],
 ) -> list[NDArray[Any]]:
-    """Ask for the maps of all classes, and take that of the most probable one."""
+    """Ask for the maps of all classes, and take that of the one which was said."""
     maps = collect_maps(*estimator._outputs(X, forward=partial(function, estimator.network_)))
-    said = probabilities.argmax(axis=1)
     return [of_classes[k] for of_classes, k in zip(maps, said, strict=True)]
 
 

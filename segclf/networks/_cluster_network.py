@@ -69,7 +69,7 @@ class ClusterNetwork(ImageNetwork):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included."""
-        return list(self.encoder(self.prepare(image)))
+        return list(self.encode(self.prepare(image)))
 
     def embed(self, image: Tensor) -> Tensor:
         """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""

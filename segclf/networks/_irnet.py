@@ -69,14 +69,14 @@ class IRNet(ImageNetwork):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included."""
-        return list(self.encoder(self.prepare(image)))
+        return list(self.encode(self.prepare(image)))
 
     def embed(self, image: Tensor) -> Tensor:
         """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
         return pooled(self.encoder, self.features(image))
 
     def _maps(self, prepared: Tensor) -> list[Tensor]:
-        return [each for each in self.encoder(prepared)[1:] if each.shape[1]]
+        return [each for each in self.encode(prepared)[1:] if each.shape[1]]
 
     def _grid(self, image: Tensor) -> tuple[int, int]:
         height, width = (-(-side // self.recipe["stride"]) for side in image.shape[-2:])

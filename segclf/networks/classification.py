@@ -61,7 +61,7 @@ class ClassificationNetwork(ImageNetwork):
 
     def embed(self, image: Tensor) -> Tensor:
         """Give the vector ``(n, d)`` that the head sees, of images ``(n, c, h, w)``."""
-        encoded: Tensor | list[Tensor] = self.encoder(self.prepare(image))
+        encoded: Tensor | list[Tensor] = self.encode(self.prepare(image))
         if isinstance(encoded, Tensor):
             return encoded
         deepest: Tensor = self.deepest(encoded[-1])

@@ -84,6 +84,11 @@ def any_size(name: str) -> dict[str, Any]:
     return {"dynamic_img_size": True}
 
 
+def takes_whole_patches(model: Any) -> bool:
+    """Tell whether a timm model refuses images whose sides are no multiples of its patches."""
+    return getattr(getattr(model, "patch_embed", None), "dynamic_img_pad", None) is False
+
+
 def make_timm(name: str, *, in_channels: int) -> Any:
     """Make a timm model without its classifier, randomly initialized, for any size if it can.
 

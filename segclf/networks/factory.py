@@ -16,6 +16,7 @@ from segclf.networks.encoders import (
     make_encoder,
     make_timm,
     smallest_side,
+    takes_whole_patches,
     timm_name,
     weights_holder,
 )
@@ -51,7 +52,8 @@ def segmentation_network(
         uses it; or ``"vit_unet"``: MedSASS's U-Net around a plain vision transformer (Appendix
         A.1), the paper's with ``vit_small_patch8_224``.
     encoder : str
-        A name of segmentation-models-pytorch, any timm model, ``"tiny"`` or ``"tiny_vit"``.
+        A name of segmentation-models-pytorch, any timm model, ``"tiny"`` or ``"tiny_vit"``. A few
+        of timm's (``hiera_tiny_224``, ``mixer_s16_224``) take images of one size alone, and say so.
     encoder_weights : str, Path or None
         Local file of pretrained weights; see :func:`segclf.networks.load_weights`.
     in_channels, n_classes : int
@@ -268,7 +270,7 @@ def _timm_network(name: str, recipe: dict[str, Any]) -> ClassificationNetwork:
     encoder = make_timm(name, in_channels=recipe["in_channels"])
     coarsest = max((each["reduction"] for each in encoder.feature_info), default=32)
     n_features = getattr(encoder, "head_hidden_size", None) or encoder.num_features
-    stride = coarsest if any_size(name) else 1
+    stride = coarsest if any_size(name) or takes_whole_patches(encoder) else 1
     return ClassificationNetwork(encoder, n_features, recipe, stride=stride, smallest=coarsest)
 
 

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segclf.networks.only_size import explain_size
+
 # A standard deviation this small beside the mean is float32's rounding noise, not contrast.
 _CONSTANT = 1e-6
 
@@ -127,6 +129,20 @@ class ImageNetwork(nn.Module, ABC):
             )
         image = (image - self.mean[:, None, None]) / self.std[:, None, None]
         return padded(image, stride=self.stride, smallest=self.smallest)
+
+    def encode(self, prepared: Tensor) -> Any:
+        """Give what the encoder makes of images that :meth:`prepare` gave.
+
+        Raises
+        ------
+        ValueError
+            For images of another size than the only one that the encoder takes.
+        """
+        try:
+            return self.encoder(prepared)
+        except (AssertionError, RuntimeError) as error:
+            explain_size(self.recipe["encoder"], prepared, error)
+            raise
 
     def _statistic(self, name: str, values: Any) -> Tensor:
         tensor = torch.as_tensor(values, dtype=torch.float32, device=self.mean.device).reshape(-1)

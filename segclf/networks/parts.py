@@ -1,9 +1,12 @@
 """Encoder, decoder and head of a segmentation network, from the two libraries or our own."""
 
+import inspect
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from segclf.networks.architectures import Architecture, find_architecture
@@ -18,6 +21,7 @@ from segclf.networks.encoders import (
 )
 from segclf.networks.fcn import FCNDecoder, fcn_encoder
 from segclf.networks.libraries import import_smp
+from segclf.networks.options import resolve_options
 from segclf.networks.tiny import group_normalized
 from segclf.networks.unet import UNetDecoder, initialize, unet_head
 from segclf.networks.vit_unet import ViTUNetDecoder
@@ -76,12 +80,30 @@ def make_parts(
         depth = options["encoder_depth"]
         at_depth = "" if depth is None else f" at encoder_depth={depth}"
         raise ValueError(
-            f"architecture={name!r} cannot take encoder={shown_name(key)!r}{at_depth}: {error}"
+            f"architecture={name!r} cannot take encoder={shown_name(key)!r}{at_depth}: "
+            f"{str(error).rstrip('.')}. {_advice(name, key)}"
         ) from error
     smallest = max(architecture.smallest * encoder.output_stride, smallest_side(key))
     if key in TINY_KEYS:
         group_normalized(decoder)
     return Parts(encoder, decoder, head, stride, smallest)
+
+
+def _advice(name: str, key: str) -> str:
+    """Say which architectures take the encoder, by trying those of each kind without memory."""
+    others = [each for each in ("unet", "fpn", "dpt", "vit_unet") if each != name]
+    takers = list(others)
+    options = {"encoder_depth": None, "decoder_channels": None, "decoder_attention": None}
+    for each in others:
+        try:
+            with torch.device("meta"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                _made(each, key, 3, 2, resolve_options(each, key, **options))
+        except _REFUSALS:
+            takers.remove(each)
+    if not takers:
+        return f"Nor can {', '.join(others)}; choose another encoder."
+    return f"These architectures can: {', '.join(takers)}."
 
 
 def _made(name: str, key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
@@ -97,6 +119,7 @@ def _made(name: str, key: str, in_channels: int, n_classes: int, options: dict[s
         **_model_options(architecture, key, options),
     )
     if isinstance(model.encoder, smp.encoders.TimmViTEncoder):
+        _check_tokens(model.encoder)
         # A classifier that nothing reads, and that a classification network would not have.
         model.encoder.model.reset_classifier(0)
     return model.encoder, model.decoder, model.segmentation_head
@@ -140,6 +163,13 @@ def _model_options(architecture: Architecture, key: str, options: dict[str, Any]
         chosen["upsampling"] = architecture.upsampling(options["encoder_depth"])
     name = timm_name(key)
     return chosen if name is None else {**chosen, **any_size(name)}
+
+
+def _check_tokens(encoder: Any) -> None:
+    """Refuse a transformer whose patches cannot be read apart from its class token."""
+    readable = inspect.signature(encoder.model.forward_intermediates).parameters
+    if encoder.has_prefix_tokens and "return_prefix_tokens" not in readable:
+        raise ValueError("timm does not tell its patches from its class token")
 
 
 def _stride(architecture: Architecture, stride: int) -> int:

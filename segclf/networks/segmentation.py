@@ -36,12 +36,12 @@ class SegmentationNetwork(ImageNetwork):
         Under autocast the logits have autocast's type; losses convert.
         """
         prepared = self.prepare(image)
-        return self._decode(self.encoder(prepared), prepared, image)
+        return self._decode(self.encode(prepared), prepared, image)
 
     def forward_and_embed(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Give the logits and the vectors of :meth:`embed`, by one pass of the encoder."""
         prepared = self.prepare(image)
-        maps = self.encoder(prepared)
+        maps = self.encode(prepared)
         vectors = pooled(self.encoder, _as_list(maps))
         return self._decode(maps, prepared, image), vectors
 
@@ -51,7 +51,7 @@ class SegmentationNetwork(ImageNetwork):
         The first is the prepared image itself for most encoders; encoders that start at a quarter
         of the size have an empty map of no channels where a half would be.
         """
-        return _as_list(self.encoder(self.prepare(image)))
+        return _as_list(self.encode(self.prepare(image)))
 
     def embed(self, image: Tensor) -> Tensor:
         """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""

@@ -70,3 +70,23 @@ def test_pairs_that_do_not_go_together_say_why(architecture, encoder, reason):
     with pytest.raises(ValueError, match=reason) as caught:
         segmentation_network(architecture=architecture, encoder=encoder)
     assert f"architecture='{architecture}' cannot take encoder='{encoder}'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encoder", "advice"),
+    [
+        ("unet", "test_vit", "These architectures can: dpt, vit_unet."),
+        ("fpn", "samvit_base_patch16", "These architectures can: dpt."),
+        ("vit_unet", "tiny", "These architectures can: unet, fpn."),
+        ("unet", "cait_xxs24_224", "Nor can fpn, dpt, vit_unet; choose another encoder."),
+    ],
+)
+def test_what_would_go_together_is_named(architecture, encoder, advice):
+    with pytest.raises(ValueError, match="cannot take encoder") as caught:
+        segmentation_network(architecture=architecture, encoder=encoder)
+    assert str(caught.value).endswith(advice)
+
+
+def test_a_class_token_that_timm_does_not_part_from_the_patches_is_refused():
+    with pytest.raises(ValueError, match="does not tell its patches from its class token"):
+        segmentation_network(architecture="dpt", encoder="cait_xxs24_224")

@@ -1,0 +1,44 @@
+"""Encoders that take images of one size alone."""
+
+import torch
+from torch import Tensor
+
+from segclf.networks.libraries import import_timm
+
+
+def explain_size(encoder: str, image: Tensor, error: Exception) -> None:
+    """Say which size an encoder takes, where that may be why it failed.
+
+    Parameters
+    ----------
+    encoder : str
+        Its name.
+    image : Tensor of shape (n, c, h, w)
+        What it was given.
+    error : Exception
+        What it raised.
+
+    Raises
+    ------
+    ValueError
+        For images of another size than the only one that the encoder was made for.
+    """
+    size, given = _only_size(encoder), tuple(image.shape[-2:])
+    if isinstance(error, torch.OutOfMemoryError) or size in (None, given):
+        return
+    height, width = size
+    setting = height if height == width else size
+    raise ValueError(
+        f"encoder={encoder!r} takes images of {height} x {width} pixels alone, and was given "
+        f"{given[0]} x {given[1]}; set image_size={setting}, and tile_size, if any, likewise."
+    ) from error
+
+
+def _only_size(encoder: str) -> tuple[int, int] | None:
+    timm = import_timm()
+    name = encoder.removeprefix("tu-")
+    config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    if config is None or not config.fixed_input_size:
+        return None
+    _, height, width = config.input_size
+    return height, width
