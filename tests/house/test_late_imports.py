@@ -1,0 +1,34 @@
+"""Heavy libraries wait until they are needed."""
+
+import subprocess
+import sys
+
+# Until a network of theirs is built, a figure is drawn, or a test compares with them.
+LATE = {"segmentation_models_pytorch", "timm", "torchvision", "huggingface_hub", "matplotlib"}
+LATE |= {"lightly", "monai", "skimage", "skorch"}
+FIT_TINY = """
+import sys
+import segclf
+from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
+from segclf.datasets import make_shapes
+
+for name in segclf.__all__:
+    getattr(segclf, name)
+for plugin in segclf.list_plugins():
+    if plugin.distribution == "segclf":
+        segclf.load_plugin(plugin.kind, plugin.name)
+shapes = make_shapes(4, image_size=16, n_objects=2, random_state=0)
+tiny = {"encoder": "tiny", "max_epochs": 1}
+ImageClassifier(**tiny).fit(shapes.images, shapes.target).predict_proba(shapes.images)
+model = SegmentationClassifier(segmenter=SupervisedSegmenter(**tiny))
+model.fit(shapes.images, shapes.target, masks=shapes.masks).predict_proba(shapes.images)
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_estimators_plugins_and_tiny_networks_need_no_library_of_networks():
+    done = subprocess.run([sys.executable, "-c", FIT_TINY], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert {"segclf", "segclf_plugins", "torch"} <= loaded
+    assert LATE & loaded == set()
