@@ -41,6 +41,7 @@ MULTILABEL = (  # check_estimator runs these only under a tag that is not the de
     estimator_checks.check_classifiers_multilabel_representation_invariance,
     estimator_checks.check_classifiers_multilabel_output_format_predict,
     estimator_checks.check_classifiers_multilabel_output_format_predict_proba,
+    estimator_checks.check_classifiers_multilabel_output_format_decision_function,
 )
 PACKAGES = ("segclf", "scikit-learn", "skorch", "torch", "numpy", "scipy")
 STATES = ("passed", "xfail", "failed", "skipped")

@@ -127,6 +127,7 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
             Ids, or 0 and 1 for each class; -1 where the teacher is not sure.
         """
         check_is_fitted(self)
+        self._validate_params()
         given = each_label(labels, _num_samples(X))
         masks: list[Any] = [None] * len(given)
         for indices, maps in self._batches(X):

@@ -80,6 +80,7 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
             shows a class of which nothing can be drawn, so that it is not taught to be absent.
         """
         check_is_fitted(self)
+        self._validate_params()
         images = self._open(X, reset=False)
         labels = np.full(len(images), -1) if labels is None else labels
         shown = self._decided(images, as_indicator(labels, self._n_findings, len(images)))

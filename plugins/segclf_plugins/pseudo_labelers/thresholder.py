@@ -97,6 +97,7 @@ class ThresholderLabeler(Estimator):
             Ids, or 0 and 1 for each class; -1 where nobody said which of several it is.
         """
         check_is_fitted(self)
+        self._validate_params()
         thresholder = make_plugin("thresholder", self.thresholder)
         images = as_images(X)
         given = each_label(labels, len(images))

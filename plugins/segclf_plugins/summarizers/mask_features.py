@@ -114,6 +114,7 @@ class MaskFeatures(TransformerMixin, Estimator):
             The nine numbers of each channel in turn.
         """
         check_is_fitted(self, "n_channels_")
+        self._validate_params()
         maps = check_maps(P, n_channels=self.n_channels_)
         rows = [[_measured(mask, float(self.threshold)) for mask in p] for p in maps]
         return np.array(rows, dtype=np.float64).reshape(len(maps), -1)

@@ -147,6 +147,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
             each column stands for itself.
         """
         check_is_fitted(self, "classes_")
+        self._validate_params()
         labels, scores = self._summarize(P)
         if labels.shape[1] != self.n_channels_:
             given = labels.shape[1]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from segclf_plugins.pseudo_labelers import ThresholderLabeler
 from segclf_plugins.thresholders import OtsuThresholder
+from sklearn.utils._param_validation import InvalidParameterError
 
 GRAYS = np.array([[[10, 12, 90]], [[10, 80, 90]]], dtype=np.uint8)
 
@@ -29,3 +30,11 @@ def test_any_thresholder_will_do():
     assert dark.predict(GRAYS).tolist() == [[[1, 1, 0]], [[1, 0, 0]]]
     own = ThresholderLabeler(thresholder=lambda gray: gray > 11).fit(GRAYS)
     assert own.predict(GRAYS).tolist() == [[[0, 1, 1]], [[0, 1, 1]]]
+
+
+def test_a_thresholder_set_after_fit_takes_effect_or_is_refused():
+    labeler = ThresholderLabeler().fit(GRAYS)
+    labeler.set_params(thresholder=OtsuThresholder(polarity="dark"))
+    assert labeler.predict(GRAYS).tolist() == [[[1, 1, 0]], [[1, 0, 0]]]
+    with pytest.raises(InvalidParameterError, match="thresholder"):
+        labeler.set_params(thresholder=3).predict(GRAYS)

@@ -98,3 +98,13 @@ def test_shape_is_learned():
     assert search.best_score_ > 0.9
     pipeline = make_pipeline(MaskFeatures(), forest).fit(P, y)
     assert pipeline.score(P, y) == 1
+
+
+def test_a_threshold_set_after_fit_takes_effect_or_is_refused():
+    P = np.random.default_rng(0).random((3, 1, 8, 8))
+    features = MaskFeatures().fit(P).set_params(threshold=0.9)
+    np.testing.assert_array_equal(
+        features.transform(P), MaskFeatures(threshold=0.9).fit_transform(P)
+    )
+    with pytest.raises(ValueError, match="The 'threshold' parameter"):
+        features.set_params(threshold=2).transform(P)

@@ -252,3 +252,16 @@ def test_is_a_scikit_learn_classifier():
     search = GridSearchCV(summarizer, {"min_area": [1, 20, 60]}, cv=2).fit(P, y)
     assert search.best_params_ == {"min_area": 20}
     assert search.score(P, y) == 1
+
+
+@pytest.mark.parametrize(
+    "nonsense", [{"threshold": 5}, {"min_area": -1}, {"pooling": "median"}], ids=str
+)
+def test_parameters_set_after_fit_take_effect_or_are_refused(nonsense):
+    P = random_masks(6, 1)
+    summarizer = ThresholdSummarizer().fit(P, [0, 1] * 3)
+    changed = summarizer.set_params(threshold=0.3, min_area=3, pooling="rank").predict_proba(P)
+    expected = ThresholdSummarizer(threshold=0.3, min_area=3, pooling="rank").fit(P, [0, 1] * 3)
+    np.testing.assert_array_equal(changed, expected.predict_proba(P))
+    with pytest.raises(InvalidParameterError, match=next(iter(nonsense))):
+        summarizer.set_params(**nonsense).predict(P)
