@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import assert_all_finite, check_array, check_consistent_length
 
+from segclf.axes import is_indicator
 from segclf.data.label_codes import as_indicator
 from segclf.data.labels import LabelsLike, as_label_array, is_known, known_to, natural
 
@@ -32,7 +33,7 @@ class Labels(NamedTuple):
     @property
     def multilabel(self) -> bool:
         """Whether an image may be of several classes."""
-        return self.encoded.ndim == 2
+        return is_indicator(self.encoded)
 
     def weights(self, class_weight: Any) -> NDArray[np.float32] | None:
         """Return the weight of each class, or None when all are alike."""
@@ -170,7 +171,7 @@ def check_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) -
         ensure_min_samples=0,
     )
     check_consistent_length(np.empty(n_samples), labels)
-    if labels.ndim == 2 and labels.shape[1] > 1:
+    if is_indicator(labels) and labels.shape[1] > 1:
         return Labels(as_indicator(labels), np.arange(labels.shape[1]))
     return _encoded(column_or_1d(labels, warn=True), signs)
 

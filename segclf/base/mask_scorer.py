@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import _num_samples
 
+from segclf.axes import is_indicator
 from segclf.data import as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
@@ -121,7 +122,7 @@ def _as_mask_ids(classifier: Any, y_true: Any, y_pred: NDArray[Any]) -> list[NDA
     if not hasattr(classifier, "predict_masks") or y_true is None:
         name = "segmenter" if y_true is not None else "classifier without y"
         raise ValueError(f"A metric with_labels needs a classifier and its y, got a {name}.")
-    if y_pred.ndim == 2:
+    if is_indicator(y_pred):
         return [as_indicator(as_label_array(y_true)), y_pred]
     first = int(getattr(classifier, "negative_class", "first") is None)
     positions = [as_positions(given, classifier.classes_, unseen=-1) for given in (y_true, y_pred)]

@@ -43,7 +43,7 @@ def is_right(said: Any, truth: Any) -> bool | None:
 
 
 def _name(label: Any, names: Mapping[Any, Any]) -> str:
-    if np.ndim(label) == 0:
+    if not np.shape(label):
         label = label.item() if hasattr(label, "item") else label
         return str(names.get(label, label))
     shown = [str(names.get(int(k), int(k))) for k in np.flatnonzero(np.asarray(label) == 1)]

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import is_gray, is_multilabel
+
 LONGEST_SIDE = 800
 PERCENTILES = (0.5, 99.5)
 COLOR_KEPT = 0.25
@@ -32,7 +34,7 @@ def as_picture(image: NDArray[Any]) -> NDArray[np.float32]:
 
 def faded(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the picture with a quarter of its color, so that what is drawn onto it stands out."""
-    if picture.ndim == 2:
+    if is_gray(picture):
         return picture
     return np.float32(COLOR_KEPT) * picture + np.float32(1 - COLOR_KEPT) * picture.mean(
         axis=2, keepdims=True
@@ -48,7 +50,7 @@ def as_regions(mask: NDArray[Any]) -> dict[int, NDArray[np.bool_]]:
     >>> {k: region.astype(int).tolist() for k, region in as_regions(np.array([[0, 2, -1]])).items()}
     {2: [[0, 1, 0]]}
     """
-    if mask.ndim == 3:
+    if is_multilabel(mask):
         channels = enumerate(_thin(mask, rows=1), start=1)
         return {k: channel == 1 for k, channel in channels if (channel == 1).any()}
     ids = _thin(mask, rows=0)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import are_labels
 from segclf.base import Classifier, MetaSegmenter, Segmenter
 from segclf.data import as_images, as_masks
 from segclf.data.labels import as_label_array
@@ -103,7 +104,7 @@ def make_tiles(
 
 def _of_labels(predicted: Predictions, estimator: Any) -> NDArray[Any] | None:
     """Return the probability of each label that was predicted."""
-    if predicted.probabilities is None or np.ndim(predicted.labels) != 1:
+    if predicted.probabilities is None or not are_labels(predicted.labels):
         return None
     positions = np.searchsorted(estimator.classes_, predicted.labels)
     return np.asarray(predicted.probabilities)[np.arange(len(positions)), positions]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from segclf.axes import is_gray
 from segclf.base import NetworkClassifier
 from segclf.base.maps import collect_maps
 from segclf.data import as_masks
@@ -184,7 +185,7 @@ def _draw_map(ax: Any, tile: Tile, values: NDArray[Any]) -> None:
     """Lay the map over the gray image, the more opaque the higher it is."""
     picture = as_picture(tile.image)
     height, width = picture.shape[:2]
-    ax.imshow(picture if picture.ndim == 2 else picture.mean(axis=2), cmap="gray", vmin=0, vmax=1)
+    ax.imshow(picture if is_gray(picture) else picture.mean(axis=2), cmap="gray", vmin=0, vmax=1)
     heat = np.clip(values / max(float(np.percentile(values, PERCENTILE)), 1e-30), 0, 1)
     frame = (-0.5, width - 0.5, height - 0.5, -0.5)
     ax.imshow(heat, cmap="inferno", alpha=0.25 + 0.65 * heat, vmin=0, vmax=1, extent=frame)

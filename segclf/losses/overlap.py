@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from segclf.axes import across, axes_from
 from segclf.losses.targets import compared, full_precision, is_exclusive, weighted_mean
 
 
@@ -102,8 +103,8 @@ def _exclusive(logits: Tensor, target: Tensor, first: int) -> tuple[Tensor, Tens
     n_classes = logits.shape[1]
     ids = torch.arange(first, n_classes, dtype=logits.dtype, device=logits.device)
     target = target.to(logits).unsqueeze(1)
-    repeats = [1, n_classes - first, *[1] * (target.ndim - 2)]
-    truth = target.repeat(repeats).eq_(ids.view(-1, *[1] * (target.ndim - 2)))
+    repeated = target.expand(-1, n_classes - first, *target.shape[2:])
+    truth = repeated.clone(memory_format=torch.contiguous_format).eq_(across(ids, target, axis=1))
     return logits.softmax(1)[:, first:], truth, compared(target, logits, Tensor.ge_)
 
 
@@ -120,7 +121,8 @@ def _count(probability: Tensor, truth: Tensor, squared: bool) -> list[Tensor]:
 
 
 def _sum_pixels(pixels: Tensor) -> Tensor:
-    return pixels.sum(tuple(range(2, pixels.ndim))) if pixels.ndim > 2 else pixels
+    places = axes_from(2, pixels)
+    return pixels.sum(places) if places else pixels
 
 
 def _mean_weights(labeled: Tensor, sample_weight: Tensor | None) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segclf.axes import are_labels
 from segclf.losses.targets import full_precision, is_exclusive
 
 _OURS = ("sample_weight", "class_weight")
@@ -72,7 +73,7 @@ class PlainLoss(nn.Module):
             logits, target, more = self._without(unknown, logits, target)
             options |= more
         loss: Tensor = self.loss(logits, target, **options)
-        if loss.ndim:
+        if loss.shape:
             raise ValueError(
                 f"{_named(self.loss)} gives values of shape {tuple(loss.shape)}; expected one "
                 "number, such as by reduction='mean'."
@@ -101,7 +102,7 @@ class PlainLoss(nn.Module):
             return logits, torch.where(unknown, ignored, target), {}
         if "ignore_index" in self._takes:
             return logits, target, {"ignore_index": -1}
-        if target.ndim == 1:  # labels of images
+        if are_labels(target):
             return logits[~unknown], target[~unknown], {}
         raise ValueError(
             f"{_named(self.loss)} cannot leave out the -1, where nobody said what there "

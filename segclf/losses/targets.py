@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from segclf.axes import across
+
 
 def is_exclusive(logits: Tensor, target: Tensor) -> bool:
     """Tell exclusive class ids from multi-label channels, by shape.
@@ -80,9 +82,9 @@ def entry_weights(
     else:
         weights = compared(target, logits, Tensor.ge_)
         if class_weight is not None:
-            weights = weights * class_weight.to(logits).view(-1, *[1] * (target.ndim - 2))
+            weights = weights * across(class_weight.to(logits), target, axis=1)
     if sample_weight is not None:
-        weights = weights * sample_weight.to(logits).view(-1, *[1] * (target.ndim - 1))
+        weights = weights * across(sample_weight.to(logits), target)
     return weights
 
 

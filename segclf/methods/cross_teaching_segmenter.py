@@ -18,6 +18,7 @@ from torch import Tensor
 from segclf.base import Segmenter
 from segclf.data import Sampler, Samples, TwoStreamSampler
 from segclf.losses import dice, dice_cross_entropy
+from segclf.losses.targets import is_exclusive
 from segclf.networks import SegmentationNetwork, SegmentationPair, segmentation_network
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
 from segclf.training import get_schedule
@@ -263,7 +264,7 @@ def pseudo_masks(logits: Tensor, mask: Tensor) -> Tensor:
 
     No gradient passes a decision.
     """
-    drawn = (logits >= 0).long() if mask.ndim == logits.ndim else logits.argmax(dim=1)
+    drawn = logits.argmax(dim=1) if is_exclusive(logits, mask) else (logits >= 0).long()
     unlabeled = (mask < 0).all(dim=-1).all(dim=-1)
     return torch.where(unlabeled[..., None, None], drawn, -1)
 

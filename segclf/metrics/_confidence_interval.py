@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_random_state
 
+from segclf.axes import are_labels
+
 
 class ConfidenceInterval(NamedTuple):
     """A score of the whole sample and the interval around it.
@@ -81,7 +83,7 @@ def confidence_interval(
     _check(len(y_true), len(y_score), n_resamples, level)
     estimate = float(scorer(y_true, y_score))
     random = check_random_state(random_state)
-    needs_both = y_true.ndim == 1 and not _is_constant(y_true)
+    needs_both = are_labels(y_true) and not _is_constant(y_true)
     scores = []
     for _ in range(n_resamples):
         drawn = random.randint(len(members), size=len(members))

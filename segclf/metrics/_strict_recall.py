@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import are_labels, is_indicator
 from segclf.metrics.overlap import Masks, ious
 from segclf.metrics.pixel_counts import PixelCounts, count_pixels
 
@@ -123,7 +124,7 @@ def strict_hits(
             f"Expected as many true as predicted labels and masks, got labels of shape "
             f"{truth.shape} and {called.shape} and {len(right)} masks."
         )
-    own = _of_indicator(truth, right) if truth.ndim == 2 else _of_label(truth, right)
+    own = _of_indicator(truth, right) if is_indicator(truth) else _of_label(truth, right)
     return np.where(np.isnan(own), np.nan, (called == truth) & (own == 1))
 
 
@@ -136,13 +137,13 @@ def _as_ids(y: ArrayLike, labels: ArrayLike | None) -> NDArray[np.int64]:
         ids = np.where(same.any(axis=1), same.argmax(axis=1), -2)
         unknown = y == -1 if y.dtype.kind in "iuf" else np.zeros(len(y), dtype=bool)
         return _checked(np.where(unknown, -1, ids), y, f"labels {labels.tolist()} or -1")
-    if y.dtype.kind not in "biuf" or y.ndim not in (1, 2):
+    if y.dtype.kind not in "biuf" or not (are_labels(y) or is_indicator(y)):
         raise ValueError(
             f"Expected mask ids (n,) or an indicator (n, k), got {y.dtype} {y.shape}; "
             "labels= takes other labels."
         )
-    expected = "mask ids from 0, or -1" if y.ndim == 1 else "0, 1 or -1"
-    ids = np.where((y >= -1) & ((y <= 1) | (y.ndim == 1)) & (y == np.floor(y)), y, -2)
+    expected = "mask ids from 0, or -1" if are_labels(y) else "0, 1 or -1"
+    ids = np.where((y >= -1) & ((y <= 1) | are_labels(y)) & (y == np.floor(y)), y, -2)
     return _checked(ids.astype(np.int64), y, expected)
 
 

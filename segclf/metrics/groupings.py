@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import is_mask
 from segclf.metrics.overlap import Masks
 
 _ROWS = {1: ("",), 2: ("upper", "lower"), 3: ("upper", "middle", "lower")}
@@ -119,7 +120,7 @@ def _targets(masks: Masks) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Give where each image's target is, and where it is labeled, (h, w) each."""
     for index, given in enumerate(masks):
         mask = np.zeros((1, 1)) if given is None else np.asarray(given)
-        if mask.ndim not in (2, 3):
+        if not is_mask(mask):
             raise ValueError(f"Masks must be (h, w) or (k, h, w); sample {index}: {mask.shape}.")
         channels = mask.reshape(-1, *mask.shape[-2:])
         yield np.asarray((channels > 0).any(axis=0)), np.asarray((channels >= 0).any(axis=0))

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from segclf.axes import are_multilabel
+
 
 def count_agreement(
     clusters: NDArray[np.int64], shares: NDArray[np.float64], n_clusters: int
@@ -57,7 +59,7 @@ def class_shares(
     array of shape (n, n_classes, h, w)
         For multi-label masks, -1 where the class is not.
     """
-    if masks.ndim == 4:
+    if are_multilabel(masks):
         return np.select([masks == 1, masks == 0], [1.0, -1.0], 0.0)
     ids = np.arange(n_classes)[:, None, None]
     shares = (masks[:, None] == ids).astype(np.float64)

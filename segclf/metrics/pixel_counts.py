@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import is_mask, is_multilabel
+
 Count = NDArray[Any]
+#: As of masks at the front door: 255 is "foreground" of an 8 bit picture, or "void".
+MAX_ID = 254
 
 
 @dataclass(frozen=True)
@@ -90,19 +94,19 @@ def count_pixels(
     if len(y_true) != len(y_pred):
         raise ValueError(f"{len(y_true)} true masks need as many predicted, got {len(y_pred)}.")
     rows: list[Count] = []
-    kinds: set[int] = set()
+    kinds: set[bool] = set()
     for index in range(len(y_true)):
         truth = y_true[index]
         if truth is None:
             rows.append(np.zeros((4, 0), dtype=np.int64))
             continue
         truth, prediction = _checked(np.asarray(truth), y_pred[index], index)
-        kinds.add(truth.ndim)
-        count = _count_ids if truth.ndim == 2 else _count_channels
+        kinds.add(is_multilabel(truth))
+        count = _count_channels if is_multilabel(truth) else _count_ids
         rows.append(count(truth, prediction, index))
     if len(kinds) > 1:
         raise ValueError("Masks must all be (h, w) or all be (k, h, w), got some of each.")
-    return _stacked(rows, n_classes, multilabel=kinds == {3})
+    return _stacked(rows, n_classes, multilabel=kinds == {True})
 
 
 def _checked(
@@ -111,7 +115,7 @@ def _checked(
     if prediction is None:
         raise ValueError(f"Sample {index} has a true mask but its predicted mask is None.")
     prediction = np.asarray(prediction)
-    if truth.ndim not in (2, 3) or truth.shape != prediction.shape:
+    if not is_mask(truth) or truth.shape != prediction.shape:
         raise ValueError(
             f"Masks of a sample must both be (h, w) or (k, h, w), got {truth.shape} (true) and "
             f"{prediction.shape} (predicted) for sample {index}."
@@ -132,6 +136,11 @@ def _whole_numbers(mask: NDArray[Any], name: str, index: int) -> NDArray[Any]:
 
 def _count_ids(truth: NDArray[Any], prediction: NDArray[Any], index: int) -> Count:
     labeled = truth >= 0
+    if truth.max(initial=0) > MAX_ID:
+        raise ValueError(
+            f"The true mask of sample {index} holds {truth.max()}; expected ids up to {MAX_ID}. Of "
+            "0 and 255, make 0 and 1; of 255 as void, -1."
+        )
     if not labeled.all():
         truth, prediction = truth[labeled], prediction[labeled]
     if prediction.size and prediction.min() < 0:

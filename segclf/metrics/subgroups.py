@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 
+from segclf.axes import axes_from
 from segclf.metrics._confidence_interval import ConfidenceInterval, confidence_interval
 from segclf.metrics.groupings import Grouping
 
@@ -127,7 +128,7 @@ def _throughout(y: NDArray[Any], value: int) -> NDArray[np.bool_]:
     """Tell which samples hold nothing but a value."""
     if y.dtype.kind not in "biuf":
         return np.zeros(len(y), dtype=bool)
-    return np.asarray((y == value).all(axis=tuple(range(1, y.ndim))))
+    return np.asarray((y == value).all(axis=axes_from(1, y)))
 
 
 def _interval(

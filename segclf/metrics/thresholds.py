@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import is_map, is_multilabel
+
 Maps = NDArray[Any] | Sequence[NDArray[Any]]
 
 # CheXseg's code searches 0, .05, ..., .95.
@@ -91,7 +93,7 @@ def count_scores(
         Of pixels of the class, and of those that are not.
     """
     _check(truth, scores, index)
-    if truth.ndim == 2:
+    if not is_multilabel(truth):
         ids = np.arange(1, len(scores) + 1)[:, None, None]
         truth = np.where(truth < 0, -1, truth == ids)
     exceeded = np.searchsorted(grid, scores)
@@ -130,13 +132,13 @@ def best_of_counts(counts: NDArray[np.int64], grid: NDArray[np.float64]) -> NDAr
 
 
 def _check(truth: NDArray[Any], scores: NDArray[Any], index: int) -> None:
-    shape = scores.shape if truth.ndim == 3 else scores.shape[1:]
-    if scores.ndim != 3 or truth.shape != shape:
+    shape = scores.shape if is_multilabel(truth) else scores.shape[1:]
+    if not is_map(scores) or truth.shape != shape:
         raise ValueError(
             f"Expected scores (k, h, w) and a mask (h, w) or (k, h, w); sample {index} has scores "
             f"of shape {scores.shape} and a mask of shape {truth.shape}."
         )
-    highest = len(scores) if truth.ndim == 2 else 1
+    highest = 1 if is_multilabel(truth) else len(scores)
     if truth.max(initial=0) > highest:
         raise ValueError(
             f"The mask of sample {index} holds {truth.max()}; expected -1 to {highest}, as there "

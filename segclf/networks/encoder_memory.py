@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from segclf.axes import are_maps
 from segclf.networks.image_network import ImageNetwork
 
 
@@ -115,7 +116,7 @@ def _form(value: Any, images: Tensor, index: int, tensors: dict[str, Tensor]) ->
         name = str(len(tensors))
         row = value[index].detach()
         # Channels last, as they lie in memory.
-        tensors[name] = (row.movedim(0, -1) if value.ndim == 4 else row).cpu().contiguous()
+        tensors[name] = (row.movedim(0, -1) if are_maps(value) else row).cpu().contiguous()
         return name
     if isinstance(value, list | tuple):
         kind = type(value).__name__
@@ -149,6 +150,6 @@ def _joined(known: list[tuple[str, dict[str, Tensor]]], images: Tensor) -> Any:
         if form is None or form == "image":
             return images if form else None
         value = tensors[form]
-        return value.movedim(-1, 1) if value.ndim == 4 else value
+        return value.movedim(-1, 1) if are_maps(value) else value
 
     return nested(json.loads(known[0][0]))

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from segclf.axes import are_maps
+
 # Of a pair of networks the first answers.
 _PRESETS = {
     "deep": ("encoder", "cnn.encoder"),
@@ -75,7 +77,7 @@ def _map(said: Any, layer: str) -> Tensor:
     while isinstance(said, list | tuple) and said:
         # Some encoders give their maps, and with them tokens that are none.
         said = said[0] if isinstance(said, tuple) else said[-1]
-    if not isinstance(said, Tensor) or said.ndim != 4:
+    if not isinstance(said, Tensor) or not are_maps(said):
         given = f"shape {tuple(said.shape)}" if isinstance(said, Tensor) else type(said).__name__
         raise ValueError(f"Layer {layer!r} gives {given}; expected maps of shape (n, d, h, w).")
     return said

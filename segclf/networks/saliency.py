@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segclf.axes import are_maps, are_tokens
 from segclf.networks.classification import ClassificationNetwork
 from segclf.networks.image_network import ImageNetwork, padded
 from segclf.networks.libraries import is_vision_transformer
@@ -140,7 +141,7 @@ def _run(network: nn.Module, name: str, image: Tensor) -> tuple[Tensor, Tensor]:
     caught: list[Tensor] = []
 
     def catch(module: nn.Module, inputs: Any, output: Any) -> Tensor:
-        if not isinstance(output, Tensor) or output.ndim not in (3, 4):
+        if not isinstance(output, Tensor) or not (are_maps(output) or are_tokens(output)):
             given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(
                 f"The layer {name!r} gives {given}; expected maps (n, d, h, w), or tokens "
@@ -186,7 +187,7 @@ def _class_map(total: Tensor, features: Tensor, network: nn.Module, size: Size) 
 
 def _as_maps(features: Tensor, network: nn.Module, size: Size) -> Tensor:
     """Bring tokens, and maps with their channels last, to (n, d, h, w)."""
-    if features.ndim == 4:
+    if are_maps(features):
         timm_model = getattr(network, "encoder", network)
         channels_last = getattr(timm_model, "output_fmt", "") == "NHWC"
         return features.movedim(-1, 1) if channels_last else features

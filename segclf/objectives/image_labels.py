@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from segclf.axes import are_labels
+
 SHARPNESS = 5.0
 
 
@@ -36,9 +38,9 @@ def image_label_loss(
     >>> image_label_loss(logits, torch.tensor([1])).item()  # ln 2
     0.6931471824645996
     """
-    scores = pooled_scores(logits, exclusive=labels.ndim == 1)
+    scores = pooled_scores(logits, exclusive=are_labels(labels))
     known = labels >= 0
-    if labels.ndim == 1:
+    if are_labels(labels):
         losses = functional.cross_entropy(scores, labels, ignore_index=-1, reduction="none")
     else:
         target = labels.clamp(min=0).to(scores.dtype)

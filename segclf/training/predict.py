@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from segclf.axes import are_maps
 from segclf.data import Images
 from segclf.data.loader import one_ahead
 from segclf.data.resize import Size, resize_maps
@@ -96,7 +97,7 @@ def predict_batches(
     for indices, sizes, batch in one_ahead(read, _groups(images, plan)):
         with threads(plan.n_threads), torch.inference_mode():
             output = _predict(answer, batch, plan)
-        for rows in _same_size(sizes) if output.ndim == 4 else [np.arange(len(indices))]:
+        for rows in _same_size(sizes) if are_maps(output) else [np.arange(len(indices))]:
             # one size after the other: maps of large images, all at once, would fill the memory
             with threads(plan.n_threads), torch.inference_mode():
                 part = _at_own_size(output, rows, sizes).cpu()
@@ -123,7 +124,7 @@ def _same_size(sizes: list[Size]) -> list[NDArray[np.intp]]:
 
 
 def _at_own_size(output: Tensor, rows: NDArray[np.intp], sizes: list[Size]) -> Tensor:
-    if output.ndim != 4:
+    if not are_maps(output):
         return output
     if len(rows) == len(output):
         return resize_maps(output, sizes[0])
@@ -169,7 +170,7 @@ def _predict_tiles(
         part = corners[start : start + length]
         tiles = torch.cat([image[:, :, t : t + height, s : s + width] for t, s in part])
         outputs = _predict_padded(forward, tiles, length).cpu()
-        if blended.ndim == 0:
+        if start == 0:
             blended = torch.zeros(1, outputs.shape[1], *image.shape[2:])
             weight = torch.zeros(image.shape[2:])
         for (top, left), output in zip(part, outputs, strict=True):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from segclf.axes import is_multilabel
 from segclf_plugins.pseudo_labelers.base import TeacherLabeler
 from segclf_plugins.pseudo_labelers.drawn import Mask
 
@@ -59,7 +60,7 @@ class BoostedLabeler(TeacherLabeler):
     def _corrected(self, mask: Mask, label: Any) -> Mask:
         if label is None:
             return mask
-        if mask.ndim == 3:
+        if is_multilabel(mask):
             pairs = zip(mask == 1, label, strict=True)
             missing = [said == 1 and not self._is_there(region) for region, said in pairs]
             return np.where(np.reshape(missing, (-1, 1, 1)), mask.dtype.type(-1), mask)

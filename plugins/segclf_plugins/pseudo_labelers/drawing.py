@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from segclf.axes import is_multilabel
 from segclf.data import resize_mask
 
 __all__ = ["Refine", "draw", "refined", "resized", "sure_mask"]
@@ -96,7 +97,7 @@ def refined(
         The most probable of the classes that are present; -1 all over stays.
     """
     mask = resize_mask(mask, (image.shape[0], image.shape[1]))
-    if mask.ndim == 3:
+    if is_multilabel(mask):
         return np.stack([refined(channel, image, np.ones(1), refine) for channel in mask])
     if (mask < 0).any():
         return mask

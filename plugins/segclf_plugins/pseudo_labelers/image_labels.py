@@ -1,10 +1,9 @@
 """Which classes an image shows, by its label or by its mask."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import are_labels, is_indicator
 from segclf.data import Masks, as_mask_ids
 
 __all__ = ["as_indicator", "image_labels", "shown_in_masks"]
@@ -46,7 +45,7 @@ def image_labels(masks: Masks, labels: ArrayLike | None, n_classes: int = 1) -> 
     if labels is None:
         return shown_in_masks(masks, max(n_drawn, n_classes))
     ids = as_mask_ids(labels, len(masks))
-    many = ids.ndim == 2
+    many = is_indicator(ids)
     n_said = ids.shape[1] if many else int(ids.max(initial=1))
     said = as_indicator(ids, max(n_drawn, n_said, n_classes), len(masks))
     if drawn and masks.multilabel != many:
@@ -67,14 +66,8 @@ def shown_in_masks(masks: Masks, n_classes: int) -> NDArray[np.int64]:
     n_classes : int
         Without the background.
     """
-    shown = np.full((len(masks), n_classes), -1, dtype=np.int64)
-    for index in np.flatnonzero(masks.known).tolist():
-        mask: Any = masks[index]
-        if mask.ndim == 2:
-            mask = np.where(mask < 0, -1, mask == np.arange(1, n_classes + 1)[:, None, None])
-        pixels = mask.reshape(n_classes, -1)
-        shown[index] = np.where(pixels.max(1) == 1, 1, pixels.min(1))
-    return shown
+    background = int(not masks.multilabel)
+    return masks.shown(background + n_classes)[:, background:].astype(np.int64)
 
 
 def as_indicator(labels: ArrayLike, n_classes: int, n_samples: int) -> NDArray[np.int64]:
@@ -95,8 +88,8 @@ def as_indicator(labels: ArrayLike, n_classes: int, n_samples: int) -> NDArray[n
         For another number of labels or classes.
     """
     array = as_mask_ids(labels, n_samples)
-    many = array.ndim == 2
-    fits = array.shape == (n_samples, n_classes) if many else array.ndim == 1
+    many = is_indicator(array)
+    fits = array.shape == (n_samples, n_classes) if many else are_labels(array)
     if not fits or array.max() > n_classes:
         raise ValueError(
             f"labels of shape {array.shape} hold {array.min()} to {array.max()}; expected ids "

@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from segclf.axes import are_multilabel
 from segclf.base import FineTunedEstimator
 from segclf.data import Samples, as_masks
 from segclf.networks import IRNet, irnet
@@ -182,7 +183,7 @@ class InterPixelRelations(Objective):
         else:
             edge, displacement = network.edge_logits(batch["image"]), None
         mask = _on_grid(batch["mask"], network.recipe["stride"])
-        channels = mask.unbind(1) if mask.ndim == 4 else (mask,)
+        channels = mask.unbind(1) if are_multilabel(mask) else (mask,)
         pairs = [pixel_pairs(channel, self.offsets) for channel in channels]
         affinity = path_affinity(edge.float().sigmoid(), self.offsets)
         terms = {"affinity": _mean([affinity_loss(affinity, each) for each in pairs])}

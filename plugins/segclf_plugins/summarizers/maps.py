@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import are_maps, is_map
+
 __all__ = ["check_maps"]
 
 Stack = NDArray[Any] | list[NDArray[Any]]
@@ -31,15 +33,15 @@ def check_maps(P: Any, *, n_channels: int | None = None) -> Stack:
         For another shape, for channels that differ, for NaN and infinity; with the sample.
     """
     maps: Stack = [np.asarray(p) for p in P] if isinstance(P, list | tuple) else np.asarray(P)
-    if isinstance(maps, np.ndarray) and maps.ndim != 4:
+    if isinstance(maps, np.ndarray) and not are_maps(maps):
         raise ValueError(
             f"P has shape {maps.shape}; expected (n, k, h, w), or a list of (k, h, w)."
         )
     if not len(maps):
         raise ValueError("P is empty; expected one map at least.")
-    expected = n_channels or (maps[0].shape[0] if maps[0].ndim else 0)
+    expected = n_channels or (maps[0].shape[0] if maps[0].shape else 0)
     for sample, p in enumerate(maps):
-        if p.ndim != 3 or len(p) != expected or not p.size:
+        if not is_map(p) or len(p) != expected or not p.size:
             raise ValueError(
                 f"P has shape {p.shape} at sample {sample}; expected (k, h, w) with k = {expected}."
             )

@@ -19,6 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from segclf.axes import are_maps, is_indicator
 from segclf.base import Estimator
 from segclf_plugins.summarizers.decision import MIN_AREA, POOLINGS, decide
 
@@ -120,7 +121,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         check_consistent_length(P, y)
         labels, _ = self._summarize(P)
         n_channels = labels.shape[1]
-        self.multilabel_ = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        self.multilabel_ = is_indicator(y) and np.shape(y)[1] > 1
         self.classes_ = np.arange(np.shape(y)[1]) if self.multilabel_ else _known_classes(y)
         self.n_channels_ = n_channels
         if len(self.classes_) - n_channels not in ((0,) if self.multilabel_ else (0, 1)):
@@ -185,7 +186,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         """Label and score every channel of every image, (n, k) each."""
         stacks = [np.asarray(p)[None] for p in P] if isinstance(P, Sequence) else [np.asarray(P)]
         for sample, stack in enumerate(stacks):
-            if stack.ndim != 4 or stack.shape[1] != stacks[0].shape[1]:
+            if not are_maps(stack) or stack.shape[1] != stacks[0].shape[1]:
                 raise ValueError(
                     "P should be an array (n, k, h, w) or a list of arrays (k, h, w) with one k; "
                     f"got shape {stack.shape[-3:]} at sample {sample}, {stacks[0].shape} first."

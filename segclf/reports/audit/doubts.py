@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import across, axes_from
+
 Answers = NDArray[np.int64]
 Probabilities = NDArray[Any]
 
@@ -38,9 +40,8 @@ class SelfConfidence:
 
     def add(self, given: Answers, probabilities: Probabilities) -> None:
         """Add answers (q, ...) with probabilities (q, c, ...)."""
-        classes = np.arange(probabilities.shape[1]).reshape(-1, *[1] * (given.ndim - 1))
-        here = given[:, None] == classes
-        anywhere = tuple(range(2, here.ndim))
+        here = given[:, None] == across(np.arange(probabilities.shape[1]), probabilities, axis=1)
+        anywhere = axes_from(2, here)
         self._sums = self._sums + np.sum(probabilities, axis=anywhere, where=here, dtype=float)
         self._counts = self._counts + here.sum(axis=anywhere)
 
@@ -72,7 +73,7 @@ def doubts(
     rival : array of shape (q, ...)
         The likeliest class.
     """
-    limits = thresholds.reshape(*thresholds.shape, *[1] * (given.ndim - 1))
+    limits = np.expand_dims(thresholds, axes_from(2, probabilities))
     likely = probabilities / np.maximum(limits, np.finfo(float).tiny)
     own = np.take_along_axis(likely, np.maximum(given, 0)[:, None], axis=1)[:, 0]
     most = np.maximum(likely.max(axis=1), np.finfo(float).tiny)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _num_samples
 
+from segclf.axes import are_labels, is_indicator
 from segclf.base import Segmenter
 from segclf.data import Masks, as_masks
 from segclf.data.label_codes import as_indicator, as_positions
@@ -101,7 +102,7 @@ def ask(estimator: Any, X: Any, y: Any, masks: Any) -> Answers:
     estimator = _checked(estimator)
     given = as_label_array(y)
     truth = _indicator(given, estimator.classes_, _num_samples(X))
-    exclusive = given.ndim == 1
+    exclusive = are_labels(given)
     negative = exclusive and getattr(estimator, "negative_class", "first") is not None
     n_findings = len(estimator.classes_) - negative
     drawn = as_masks(masks, len(truth))
@@ -148,9 +149,9 @@ def _each(keep: Callable[..., Any], drawn: Masks) -> Any:
 
 def _indicator(y: NDArray[Any], classes: NDArray[Any], n_samples: int) -> NDArray[np.int64]:
     """Labels as an indicator (n, k), rows of -1 where nobody said."""
-    if len(y) != n_samples or y.ndim > 2:
+    if len(y) != n_samples or not (are_labels(y) or is_indicator(y)):
         raise ValueError(f"y has shape {y.shape}; expected a label for each of {n_samples} images.")
-    if y.ndim == 2:
+    if is_indicator(y):
         if y.shape[1] != len(classes):
             raise ValueError(
                 f"y has shape {y.shape}; expected an indicator of 0, 1 and -1 (nobody said) for "

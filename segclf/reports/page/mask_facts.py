@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import is_multilabel
 from segclf.metrics.pixel_counts import count_pixels
 from segclf.reports.page.outlines import outlines
 
@@ -40,7 +41,7 @@ def mask_facts(
     """
     counts = np.zeros((4, n_findings), dtype=np.int64)
     if predicted is not None and drawn is not None:
-        multilabel = drawn.ndim == 3
+        multilabel = is_multilabel(drawn)
         pixels = count_pixels([drawn], [predicted], n_classes=n_findings + (not multilabel))
         pixels = pixels if multilabel else pixels.foreground()
         counts = np.concatenate([pixels.both, pixels.true, pixels.predicted, pixels.labeled])
@@ -51,4 +52,4 @@ def without_context(mask: NDArray[Any] | None, n_findings: int) -> NDArray[Any] 
     """Keep the findings alone: ids above theirs, and channels after theirs, decide no label."""
     if mask is None:
         return None
-    return mask[:n_findings] if mask.ndim == 3 else np.where(mask <= n_findings, mask, 0)
+    return mask[:n_findings] if is_multilabel(mask) else np.where(mask <= n_findings, mask, 0)

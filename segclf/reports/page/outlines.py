@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import is_multilabel
+
 LONGEST_SIDE = 400
 TOLERANCE = 0.75
 LONGEST_PATH = 2500
@@ -47,7 +49,7 @@ def outlines(mask: NDArray[Any] | None) -> dict[int, str]:
     if mask is None:
         return {}
     regions: Sequence[tuple[int, NDArray[np.bool_]]]
-    if mask.ndim == 3:
+    if is_multilabel(mask):
         regions = [(k, channel == 1) for k, channel in enumerate(mask, start=1)]
     else:
         regions = [(int(k), mask == k) for k in np.unique(mask) if k > 0]

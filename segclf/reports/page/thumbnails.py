@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import is_gray
 from segclf.displays.pictures import as_picture
 
 QUALITIES = (88, 75, 60, 45)
@@ -26,7 +27,7 @@ def thumbnail(image: NDArray[Any], *, longest_side: int, n_bytes: int) -> str:
     'data:image/png;base64,'
     """
     picture = (as_picture(image) * 255).round().astype(np.uint8)
-    picture = _shrunk(picture[..., ::-1] if picture.ndim == 3 else picture, longest_side)
+    picture = _shrunk(picture if is_gray(picture) else picture[..., ::-1], longest_side)
     while True:
         for kind, options in _encodings(picture):
             data = cv2.imencode(f".{kind}", picture, options)[1].tobytes()
