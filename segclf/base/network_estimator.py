@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor
 
-from segclf.base.batch_of_one import batches_of_one_explained
+from segclf.base.batch_of_one import explained
 from segclf.base.front_door import check_images
 from segclf.base.frozen_network import freeze
 from segclf.base.image_size import choose_size
@@ -122,8 +122,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             set_statistics(objective, training)
             batches, held_out = self._loaders(training, validation, seed)
             context.call_on_fit_task_begin(estimator=self)
-            explained = batches_of_one_explained(len(training), self.batch_size)
-            with self._started(objective, X, seed, context), explained:
+            with self._started(objective, X, seed, context), explained(training, self.batch_size):
                 objective = wrap(objective)
                 first = next(batches.epoch(0))
                 self.precision_ = choose_precision(self.precision, objective, first, device)

@@ -115,11 +115,7 @@ class SaliencyDisplay:
         ValueError
             When the estimator does not get its scores from one network.
         """
-        if not isinstance(estimator, NetworkClassifier):
-            raise ValueError(
-                f"Saliency is of a classifier with one network, such as ImageClassifier; got "
-                f"{estimator!r}. What draws masks goes beside it: beside=."
-            )
+        _require_one_network(estimator)
         chosen = {"class_names": class_names, "n_images": n_images}
         shown = X[:n_images]
         predicted = predict_once(estimator, shown)
@@ -168,6 +164,14 @@ class SaliencyDisplay:
             if self.beside is not None:
                 draw_tile(row_axes[3], self.beside[row])
         return self
+
+
+def _require_one_network(estimator: Any) -> None:
+    if not isinstance(estimator, NetworkClassifier):
+        raise ValueError(
+            f"Saliency is of a classifier with one network, such as ImageClassifier; got "
+            f"{estimator!r}. What draws masks goes beside it: beside=."
+        )
 
 
 def _said_maps(
