@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 
 from segclf.data import Images, ImagesLike, as_images
 from segclf.data.arrays import unwrap
+from segclf.data.dataset_rows import DatasetRows
 from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
 from segclf.data.scale import Scale
 
@@ -43,6 +44,8 @@ def check_images(
 def check_rows(estimator: BaseEstimator, X: ImagesLike, *, reset: bool) -> Any:
     """Return `X` as it is if it holds images; rows are validated by scikit-learn.
 
+    Of a Dataset of images scikit-learn can then cut rows that are as lazy as it is.
+
     Raises
     ------
     ValueError
@@ -52,7 +55,7 @@ def check_rows(estimator: BaseEstimator, X: ImagesLike, *, reset: bool) -> Any:
         if reset:
             for name in _OF_ROWS:
                 vars(estimator).pop(name, None)
-        return X
+        return DatasetRows(X) if is_dataset(X) and not isinstance(X, Images) else X
     if reason := why_not(X):
         raise ValueError(f"{reason}. Expected {EXPECTED}.")
     if not reset and hasattr(estimator, "n_features_in_"):
