@@ -192,7 +192,7 @@ def learn_scale(source: Source, rows: Rows) -> Scale:
         if _stands_out(scale, common) if row in like else common.refuses(scale):
             other = source.name(next(each for each in like if each != row))
             raise ValueError(
-                f"{source.name(row)} holds {scale}; most others hold {common}, such as "
+                f"{source.name(row)} holds {scale}; others hold {common}, such as "
                 f"{other.replace('I', 'i', 1)}. The images of one fit are of one scale. "
                 f"{_conversion(scale, common)}"
             )
