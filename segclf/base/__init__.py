@@ -10,6 +10,7 @@ from segclf.base.network_classifier import NetworkClassifier
 from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.pretrainer import EncoderPretrainer, Pretrainer
 from segclf.base.segmenter import Segmenter
+from segclf.base.supervision import Supervision, supervise
 
 __all__ = [
     "Classifier",
@@ -22,5 +23,7 @@ __all__ = [
     "NetworkEstimator",
     "Pretrainer",
     "Segmenter",
+    "Supervision",
     "check_images",
+    "supervise",
 ]

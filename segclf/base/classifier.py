@@ -1,7 +1,7 @@
 """Labels of images: checked, encoded, weighted; -1 is "nobody said"."""
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,7 @@ class Classifier(ClassifierMixin):
     """
 
     classes_: NDArray[Any]
+    _takes_checked_masks: ClassVar[bool] = True
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class, (n, k); of each label where labels are many."""

@@ -115,4 +115,7 @@ def check_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float32] | N
         raise ValueError("Every sample_weight is zero; at least one image must weigh something.")
     if (weights == weights[0]).all():
         return None
-    return np.ascontiguousarray(weights / weights[weights > 0].mean(dtype=np.float64), np.float32)
+    mean = weights[weights > 0].mean(dtype=np.float64)
+    if np.isclose(mean, 1, rtol=0, atol=1e-6):  # so that what was checked before stays as it is
+        return np.ascontiguousarray(weights)
+    return np.ascontiguousarray(weights / mean, np.float32)

@@ -29,6 +29,11 @@ def collect_maps(
     return np.stack(collected) if images.size is not None else collected
 
 
+def stack_maps(maps: list[NDArray[Any]]) -> Maps:
+    """Return maps as one array where all are of one size, else as they are."""
+    return np.stack(maps) if len({each.shape for each in maps}) == 1 else maps
+
+
 def as_probabilities(scores: Tensor, *, multilabel: bool) -> Tensor:
     """Turn pixel scores (n, k, h, w) into probabilities."""
     return torch.sigmoid(scores) if multilabel else torch.softmax(scores, dim=1)

@@ -36,6 +36,7 @@ class MetaSegmenter(CallbackSupportMixin, Estimator):
         Number of features of each row; only where X is rows.
     """
 
+    _takes_checked_masks: ClassVar[bool] = True
     # The attribute that holds the fitted segmenter that answers.
     _answering: ClassVar[str]
 

@@ -8,12 +8,18 @@ from sklearn.callback import CallbackContext
 
 
 @contextmanager
-def as_a_part(context: CallbackContext, part: Any) -> Iterator[None]:
+def as_a_part(context: CallbackContext, part: Any, owner: Any = None) -> Iterator[None]:
     """Lend our callbacks to an estimator as a part of ours, not as a level below.
 
     A `ProgressBar` reaches one level down by default; a search should still show the epochs of
-    the part, such as those of a classifier's segmenter.
+    the part, such as those of a classifier's segmenter. Of a part that knows no callbacks the owner
+    tells that it begins and ends.
     """
+    if owner is not None and not hasattr(part, "set_callbacks"):
+        context.call_on_fit_task_begin(estimator=owner)
+        yield
+        context.call_on_fit_task_end(estimator=owner)
+        return
     context._propagation_depth -= 1
     with context.propagate_callback_context(part):
         yield

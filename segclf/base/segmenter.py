@@ -15,7 +15,8 @@ from torch import Tensor
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
 from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
-from segclf.data import Images, Masks, Sampler, Samples, as_mask_ids, as_masks, check_mask_sizes
+from segclf.base.supervision import Supervision, supervise
+from segclf.data import Images, Sampler, Samples, as_masks
 from segclf.data.mask_checks import MAX_ID
 from segclf.metrics import mean_iou
 from segclf.networks import layer_reader
@@ -49,6 +50,7 @@ class Segmenter(FineTunedEstimator):
     _at_prediction: ClassVar[tuple[str, ...]] = (*FineTunedEstimator._at_prediction, "tile_size")
     # A method that learns from images alone says False.
     _needs_targets: ClassVar[bool] = True
+    _takes_checked_masks: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_classes": [Interval(Integral, 1, MAX_ID + 1, closed="both"), None],
@@ -93,10 +95,23 @@ class Segmenter(FineTunedEstimator):
             The fitted estimator.
         """
         images = self._open(X)
-        samples = self._check_targets(images, y, labels)
-        samples.weights = check_weights(sample_weight, len(images))
+        if self._needs_targets and y is None and labels is None:
+            raise ValueError(
+                "This estimator requires y to be passed, but the target y is None: give masks as "
+                "y, or image labels as labels=."
+            )
+        supervision = supervise(
+            X,
+            images=images,
+            masks=y,
+            labels=labels,
+            n_classes=self.n_classes,
+            sample_weight=sample_weight,
+            groups=groups,
+        )
+        samples = self._check_targets(supervision)
         samples.sampler = sampler or self._make_sampler(samples)
-        self._learn(samples, strata=samples.labels, groups=groups, X=X, y=y)
+        self._learn(samples, strata=samples.labels, groups=supervision.groups, X=X, y=y)
         return self
 
     def predict(self, X: Any) -> Maps:
@@ -170,28 +185,14 @@ class Segmenter(FineTunedEstimator):
         """Return which images each batch holds; None is each once an epoch."""
         return None
 
-    def _check_targets(self, images: Images, y: Any, labels: Any) -> Samples:
-        if self._needs_targets and y is None and labels is None:
-            raise ValueError(
-                "This estimator requires y to be passed, but the target y is None: give masks as "
-                "y, or image labels as labels=."
-            )
-        masks = as_masks(y, len(images), n_classes=self.n_classes)
-        check_mask_sizes(images, masks)
-        if labels is not None:
-            labels = as_mask_ids(labels, len(images))
-        self.multilabel_, self.n_classes_ = mask_kind(masks, labels, self.n_classes)
-        samples = Samples(
-            images=images,
-            size=self.image_size_,
-            n_mask_channels=self.n_classes_ if self.multilabel_ else None,
-            masks=masks,
-            labels=labels,
-            dense=True,
-        )
+    def _check_targets(self, supervision: Supervision) -> Samples:
+        """Learn how many classes there are, and return what there is to learn from."""
+        self.multilabel_ = supervision.masks.multilabel
+        self.n_classes_ = supervision.masks.n_classes
+        samples = supervision.samples(self.image_size_)
         if self._needs_targets and not samples.known().any():
             raise ValueError(
-                f"Nothing is known of any of the {len(images)} images: each mask is None or all "
+                f"Nothing is known of any of the {len(samples)} images: each mask is None or all "
                 "-1, and no image has a label; expected a mask or a label of one at least."
             )
         return samples
@@ -205,37 +206,3 @@ class Segmenter(FineTunedEstimator):
 
     def _decide(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
         return as_drawn(probabilities, multilabel=self.multilabel_)
-
-
-def mask_kind(
-    masks: Masks, labels: NDArray[np.int64] | None, n_classes: int | None = None
-) -> tuple[bool, int]:
-    """Return whether masks are multi-label, and their number of ids or channels.
-
-    Raises
-    ------
-    ValueError
-        If masks and labels are not of one kind, or show more classes than `n_classes`.
-    """
-    drawn = masks.known.any()
-    said = labels is not None and labels.ndim == 2
-    multilabel = bool(masks.multilabel) if drawn else said
-    if labels is not None and multilabel != said:
-        one_channel = ""
-        if multilabel and masks.n_classes == 1:
-            one_channel = " If (n, 1, h, w) are ids, drop the axis of channels: masks[:, 0]."
-        raise ValueError(
-            f"labels of shape {labels.shape} do not go with masks that are "
-            f"{'multi-label, expected an indicator (n, k)' if multilabel else 'exclusive ids'}."
-            + one_channel
-        )
-    counts = [1 if multilabel else 2]
-    if drawn:
-        counts.append(masks.n_classes)
-    if labels is not None:
-        counts.append(labels.shape[1] if said else int(labels.max()) + 1)
-    found = max(counts)
-    if n_classes is not None and (n_classes < found or (multilabel and n_classes != found)):
-        kind = "channels" if multilabel else "ids with the background"
-        raise ValueError(f"n_classes={n_classes}, but masks and labels are of {found} {kind}.")
-    return multilabel, n_classes or found

@@ -51,10 +51,17 @@ def held_out(
     groups: NDArray[Any] | None,
     seed: int,
 ) -> NDArray[np.intp]:
-    """Choose positions in `known` to hold out, stratified and grouped as `split_validation` is."""
+    """Choose positions in `known` to hold out, stratified and grouped as `split_validation` is.
+
+    Raises
+    ------
+    ValueError
+        When nothing would be left to learn from, or nothing is there to hold out.
+    """
     counts = np.zeros(1) if strata is None else np.unique(strata, return_counts=True)[1]
     n_held_out = int(np.ceil(fraction * len(known)))
-    stratify = counts.min() >= 2 and len(counts) <= min(n_held_out, len(known) - n_held_out)
+    stratify = len(counts) <= min(n_held_out, len(known) - n_held_out) and counts.min() >= 2
+    _require_two_parts(len(known), groups, fraction, stratified=stratify)
     if groups is None:
         kind = StratifiedShuffleSplit if stratify else ShuffleSplit
         splitter = kind(1, test_size=n_held_out, random_state=seed)
@@ -64,3 +71,19 @@ def held_out(
     else:
         splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
     return next(splitter.split(known, strata, groups))[1]
+
+
+def _require_two_parts(
+    n_known: int, groups: NDArray[Any] | None, fraction: float, *, stratified: bool
+) -> None:
+    n_units, what = n_known, "image(s) of which anything is known"
+    if groups is not None:
+        n_units, what = len(np.unique(groups)), "group(s) of images of which anything is known"
+    # Of whole groups that are stratified, as many are held out as leave some to learn from.
+    n_held_out = 1 if stratified and groups is not None else int(np.ceil(fraction * n_units))
+    if n_held_out >= n_units:
+        raise ValueError(
+            f"validation_fraction={fraction} would hold out {n_held_out} of {n_units} {what}, so "
+            "that none is left to learn from. Set validation_fraction=0 or a smaller one, or say "
+            "something of more images."
+        )

@@ -1,76 +1,274 @@
-"""What a segmenter learns from, and the folds in which it does."""
+"""What people say of images: masks, labels, weights and groups, in one object, checked once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _num_samples, has_fit_parameter
+from sklearn.utils.validation import _num_samples, check_consistent_length
 
-from segclf.base.segmenter import Segmenter
-from segclf.data import SemiSupervisedSplit, as_masks
+from segclf.base.agreement import mask_kind
+from segclf.base.fit_arguments import accepted
+from segclf.base.front_door import check_weights
+from segclf.data import (
+    Images,
+    Masks,
+    Samples,
+    SemiSupervisedSplit,
+    as_mask_ids,
+    as_masks,
+    check_mask_sizes,
+)
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+Mask = NDArray[Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Supervision:
-    """Images, and what a segmenter is told of them.
+    """Images, and what people say of each. It never changes; `supervise` checks and makes it.
 
     Parameters
     ----------
     X : images
-        All n of them.
-    masks : array, list or None
-        As passed to ``fit``.
-    told : dict
-        Further arguments of ``fit``, of length n: ``labels``, ``sample_weight``, ``groups``.
+        All n of them, as passed.
+    masks : Masks
+        Of each image, None where nobody drew one. Whether they are multi-label, and of how many
+        classes, is that of masks and labels together, and stays so in every part.
+    labels : array of shape (n,) or (n, k), or None
+        The mask id that an image shows, 0 for none, -1 where nobody said; or an indicator.
+    y : array of shape (n,) or (n, k), or None
+        The classes as passed to a classifier; None for a segmenter.
+    target : array of shape (n,) or (n, k), or None
+        The same as positions, or as an indicator.
+    sample_weight : array of shape (n,), optional
+        Weight of each image.
+    groups : array of shape (n,), optional
+        Images that belong together have the same one.
+    images : Images, optional
+        `X`, opened.
     """
 
     X: Any
-    masks: Any
-    told: dict[str, Any]
+    masks: Masks
+    labels: NDArray[np.int64] | None = None
+    y: Any = None
+    target: NDArray[np.int64] | None = None
+    sample_weight: NDArray[np.float32] | None = None
+    groups: NDArray[Any] | None = None
+    images: Images | None = None
 
-    def subset(self, rows: NDArray[np.intp], segmenter: Any) -> "Supervision":
-        """Return the same of some images; ours remember classes that no mask of these shows."""
-        masks = self.masks
-        if masks is not None and isinstance(segmenter, Segmenter):
-            masks = as_masks(masks, _num_samples(self.X)).subset(rows)
-            masks.n_classes = max(masks.n_classes, _highest(self.told["labels"]))
-        elif masks is not None:
-            masks = _safe_indexing(masks, rows)
-        told = {name: _safe_indexing(values, rows) for name, values in self.told.items()}
-        return Supervision(X=_safe_indexing(self.X, rows), masks=masks, told=told)
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.masks)
+
+    @property
+    def n_ids(self) -> int:
+        """A pixel of a mask is below it: the number of classes, or 2 if multi-label."""
+        return 2 if self.masks.multilabel else self.masks.n_classes
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each image's mask, of those that there are and those that there are not."""
+        assert self.images is not None
+        depth = (self.masks.n_classes,) if self.masks.multilabel else ()
+        return [(*depth, *size) for size in self.images.sizes().tolist()]
+
+    @cached_property
+    def strata(self) -> NDArray[np.int64]:
+        """What folds balance: labels, else whether anything is there; -1 if nobody said anything.
+
+        Of labels of several classes, and of an image of which there is but a mask, it is the
+        latter.
+        """
+        said = self.labels if self.target is None else self.target
+        strata = np.full(len(self), -1) if said is None else said.reshape(len(self), -1).max(axis=1)
+        for row in np.flatnonzero((strata < 0) & self.masks.known).tolist():
+            mask: Any = self.masks[row]
+            strata[row] = (mask > 0).any()
+        return strata
+
+    def open(self, images: Images) -> "Supervision":
+        """Return the same with `X` opened; masks must be of their sizes."""
+        check_mask_sizes(images, self.masks)
+        return replace(self, images=images)
+
+    def subset(self, rows: NDArray[np.intp]) -> "Supervision":
+        """Return the same of some images; classes that no mask of theirs shows are remembered."""
+        parts = {"labels": self.labels, "y": self.y, "target": self.target, "groups": self.groups}
+        parts |= {"X": self.X, "sample_weight": self.sample_weight}
+        return Supervision(
+            masks=self.masks.subset(rows),
+            images=None if self.images is None else self.images.subset(rows),
+            **{name: None if v is None else _safe_indexing(v, rows) for name, v in parts.items()},
+        )
+
+    def hide(self, rows: Any) -> "Supervision":
+        """Return the same without masks and labels of some images, which stay in their places."""
+        kept = np.ones(len(self), dtype=bool)
+        kept[rows] = False
+        return self.with_masks(self.masks.hide(rows), labeled=kept)
+
+    def with_masks(self, masks: Any, *, labeled: NDArray[np.bool_] | None = None) -> "Supervision":
+        """Return the same with other masks, and with the labels of some images alone.
+
+        Parameters
+        ----------
+        masks : Masks, list of n arrays or None, or None
+            Of classes that are known; None for no masks.
+        labeled : array of bool, shape (n,), optional
+            Which images keep their label; all by default.
+        """
+        others = _of_kind(as_masks(masks, len(self)), self.masks.multilabel, self.masks.n_classes)
+        labels = self.labels
+        if labels is not None and labeled is not None:
+            labels = np.where(labeled.reshape(-1, *[1] * (labels.ndim - 1)), labels, -1)
+        return replace(self, masks=others, labels=labels)
+
+    def fill(self, masks: list[Mask | None]) -> Mask | list[Mask]:
+        """Return masks with -1 throughout for None; one array where all are of one shape."""
+        dtype = np.min_scalar_type(-self.n_ids)
+        filled = [
+            np.full(shape, -1, dtype=dtype) if mask is None else mask
+            for mask, shape in zip(masks, self.shapes, strict=True)
+        ]
+        return np.stack(filled) if len(set(self.shapes)) == 1 else filled
+
+    def folds(
+        self, cv: Any, *, seed: int | None = None, tested: NDArray[np.bool_] | None = None
+    ) -> list[Fold]:
+        """Split the images in folds: stratified, and with whole groups, where `cv` is a number.
+
+        Parameters
+        ----------
+        cv : int or splitter
+            See `SemiSupervisedSplit`.
+        seed : int, optional
+            A number of folds is of shuffled images.
+        tested : array of bool, shape (n,), optional
+            Which images are tested, once each; by default those of which anything is known. The
+            others are in training alone.
+
+        Returns
+        -------
+        list of (train, test)
+            Rows.
+
+        Raises
+        ------
+        ValueError
+            When an image is in no test fold, or in several.
+        """
+        strata = self.strata if tested is None else np.where(tested, self.strata, -1)
+        if isinstance(cv, Integral) and seed is not None:
+            kind = StratifiedKFold if self.groups is None else StratifiedGroupKFold
+            cv = kind(cv, shuffle=True, random_state=seed)
+        folds = list(SemiSupervisedSplit(cv).split(strata, strata, self.groups))
+        times = np.bincount(np.concatenate([test for _, test in folds]), minlength=len(strata))
+        for sample in np.flatnonzero(times != (strata >= 0))[:1]:
+            raise ValueError(
+                f"cv={cv!r:.80} must test every image once, as KFold does; it tests sample "
+                f"{sample} {times[sample]} times."
+            )
+        return folds
+
+    def samples(self, size: tuple[int, int] | None, *, dense: bool = True) -> Samples:
+        """Return the same for tensors.
+
+        Parameters
+        ----------
+        size : (int, int) or None
+            As of `Samples`.
+        dense : bool
+            Whether masks, and labels of masks, are learned from.
+        """
+        assert self.images is not None
+        samples = Samples(images=self.images, size=size, targets=self.target)
+        samples.weights = self.sample_weight
+        if dense:
+            samples.dense, samples.masks, samples.labels = True, self.masks, self.labels
+            samples.n_mask_channels = self.masks.n_classes if self.masks.multilabel else None
+        return samples
+
+    def arguments(self, estimator: Any, **more: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
+        """Return what to call the `fit` of an estimator with: as much as it takes.
+
+        A segmenter is handed masks as its ``y``, a classifier classes; ours masks that are checked.
+        """
+        masks: Any = None
+        if self.masks.known.any() or self.labels is not None:
+            ours = getattr(estimator, "_takes_checked_masks", False)
+            masks = self.masks if ours else self.masks.as_given()
+        told = {"sample_weight": self.sample_weight, "groups": self.groups, **more}
+        if self.y is None:
+            return (self.X, masks), accepted(estimator, {"labels": self.labels, **told})
+        return (self.X, self.y), accepted(estimator, {"masks": masks, **told})
+
+    def fit(self, estimator: Any, **more: Any) -> Any:
+        """Fit an estimator on this, and on further arguments, as far as its `fit` takes them."""
+        positional, named = self.arguments(estimator, **more)
+        return estimator.fit(*positional, **named)
 
 
-def folds_of(cv: Any, labels: NDArray[np.int64], groups: Any) -> list[Fold]:
-    """Return the (training, test) rows of each fold; unlabeled images are in training alone.
+def supervise(
+    X: Any,
+    *,
+    images: Images | None = None,
+    masks: Any = None,
+    labels: Any = None,
+    y: Any = None,
+    target: NDArray[np.int64] | None = None,
+    n_classes: int | None = None,
+    sample_weight: Any = None,
+    groups: Any = None,
+) -> Supervision:
+    """Check all that people say of images.
+
+    Parameters
+    ----------
+    X, y, target, sample_weight, groups
+        As of `Supervision`.
+    images : Images, optional
+        `X`, opened; masks are then of their sizes.
+    masks : array, list, Masks or None
+        What `segclf.data.as_masks` takes.
+    labels : array of shape (n,) or (n, k), optional
+        Mask ids or an indicator.
+    n_classes : int, optional
+        How many mask ids or channels there are; by default as many as masks and labels show.
 
     Raises
     ------
     ValueError
-        When a labeled image is in no test fold, or in several.
+        When something is not as described, of another length, or does not go with the rest.
     """
-    folds = list(SemiSupervisedSplit(cv).split(labels, labels, groups))
-    tested = np.sort(np.concatenate([test for _, test in folds]))
-    labeled = np.flatnonzero((labels.reshape(len(labels), -1) != -1).any(axis=1))
-    if not np.array_equal(tested, labeled):
-        raise ValueError(
-            f"cv={cv!r:.80} tests {len(tested)} times and {len(np.unique(tested))} of the "
-            f"{len(labeled)} labeled images; expected each once, as KFold does."
-        )
-    return folds
+    n_samples = _num_samples(X) if images is None else len(images)
+    masks = as_masks(masks, n_samples, n_classes=n_classes)
+    if images is not None:
+        check_mask_sizes(images, masks)
+    if labels is not None:
+        labels = as_mask_ids(labels, n_samples)
+    if groups is not None:
+        groups = np.asarray(groups)
+    check_consistent_length(np.empty(n_samples), labels, groups)
+    return Supervision(
+        X=X,
+        masks=_of_kind(masks, *mask_kind(masks, labels, n_classes)),
+        labels=labels,
+        y=y,
+        target=target,
+        sample_weight=check_weights(sample_weight, n_samples),
+        groups=groups,
+        images=images,
+    )
 
 
-def taken(estimator: Any, told: dict[str, Any]) -> dict[str, Any]:
-    """Return those arguments that there are and that the estimator's `fit` takes."""
-    return {
-        name: value
-        for name, value in told.items()
-        if value is not None and has_fit_parameter(estimator, name)
-    }
-
-
-def _highest(labels: NDArray[np.int64]) -> int:
-    return labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
+def _of_kind(masks: Masks, multilabel: bool, n_classes: int) -> Masks:
+    """Return the same masks, as some of a whole that is of this kind."""
+    part = masks.subset(np.arange(len(masks)))
+    part.multilabel, part.n_classes = multilabel, n_classes
+    return part

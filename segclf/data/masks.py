@@ -113,6 +113,39 @@ class Masks:
             n_classes=self.n_classes,
         )
 
+    def hide(self, indices: ArrayLike) -> Masks:
+        """Return as many masks, of which some are None.
+
+        Parameters
+        ----------
+        indices : array-like of int, shape (m,)
+
+        Returns
+        -------
+        Masks
+            Of the same number of classes, and multi-label where the whole is.
+        """
+        items: Any = list(self.as_given())
+        shapes = self._shapes.copy()
+        for index in np.asarray(indices, dtype=np.intp).tolist():
+            items[index], shapes[index] = None, -1
+        part = Masks(items, np.arange(len(items)), shapes, self.n_classes)
+        part.multilabel = self.multilabel
+        return part
+
+    def as_given(self) -> Any:
+        """Return the masks as they were passed, for who knows nothing of `Masks`.
+
+        Returns
+        -------
+        array (n, h, w) or (n, k, h, w), or list of arrays, paths and None
+        """
+        if len(self) == len(self._items) and (self._rows == np.arange(len(self))).all():
+            return self._items
+        if isinstance(self._items, np.ndarray):
+            return self._items[self._rows]
+        return [self._items[row] for row in self._rows]
+
 
 #: Masks as `as_masks` takes them: an array, a tensor, a list of arrays, paths and None, or Masks.
 MasksLike: TypeAlias = ArrayLike | Masks | Sequence[ArrayLike | PathLike[str] | MappedMask | None]

@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import BaseCrossValidator, check_cv
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    GroupKFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+)
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
@@ -25,7 +31,8 @@ class SemiSupervisedSplit(BaseCrossValidator):
     ----------
     cv : int or splitter
         Splits the labeled samples as if they were all: a number of folds, stratified where `y` is
-        labels of one dimension, or any splitter of scikit-learn's form, such as ``GroupKFold()``.
+        labels of one dimension, and of whole groups where there are groups; or any splitter of
+        scikit-learn's form, such as ``KFold()``.
 
     Notes
     -----
@@ -79,7 +86,7 @@ class SemiSupervisedSplit(BaseCrossValidator):
                 f"Nothing to score: none of the {_num_samples(X)} samples has a label."
             )
         kept = unknown = np.setdiff1d(np.arange(_num_samples(X)), known)
-        for train, test in self._splitter(labels).split(*part):
+        for train, test in self._splitter(labels, groups).split(*part):
             if groups is not None:
                 kept = unknown[~np.isin(np.asarray(groups)[unknown], of_known[test])]
             yield np.sort(np.concatenate([known[train], kept])), known[test]
@@ -98,21 +105,29 @@ class SemiSupervisedSplit(BaseCrossValidator):
             The number.
         """
         if y is None:
-            return self._splitter(None).get_n_splits(X, y, groups)
+            return self._splitter(None, groups).get_n_splits(X, y, groups)
         part = labeled_part(y, groups)
-        return self._splitter(part[1]).get_n_splits(*part)
+        return self._splitter(part[1], groups).get_n_splits(*part)
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Return what `cv` asks for: groups, where it is a splitter of groups."""
-        return get_routing_for_object(self._splitter(None))
+        """Return what `cv` asks for: groups, where it is a number or a splitter of groups."""
+        return get_routing_for_object(GroupKFold() if self._is_number else self.cv)
 
-    def _splitter(self, labels: Any) -> Any:
-        if not isinstance(self.cv, Integral) and not callable(getattr(self.cv, "get_n_splits", 0)):
+    @property
+    def _is_number(self) -> bool:
+        return isinstance(self.cv, Integral)
+
+    def _splitter(self, labels: Any, groups: Any) -> Any:
+        if not self._is_number and not callable(getattr(self.cv, "get_n_splits", 0)):
             raise TypeError(
                 f"cv={self.cv!r:.80}; expected a number of folds, or a splitter such as "
                 "GroupKFold()."
             )
-        return check_cv(self.cv, labels, classifier=True)
+        splitter = check_cv(self.cv, labels, classifier=True)
+        if self._is_number and groups is not None:
+            stratified = isinstance(splitter, StratifiedKFold)
+            return (StratifiedGroupKFold if stratified else GroupKFold)(splitter.n_splits)
+        return splitter
 
 
 def labeled_part(y: Any, groups: Any) -> tuple[Indices, Any, Any]:

@@ -19,14 +19,12 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.callback import CallbackContext, with_callbacks
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base import MetaSegmenter, Segmenter
-from segclf.base.front_door import check_weights
+from segclf.base import MetaSegmenter, Segmenter, Supervision, supervise
 from segclf.base.parts import as_a_part
-from segclf.data import Masks, Samples, as_masks
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.objectives import Distillation, Objective
 
@@ -146,30 +144,29 @@ class DistilledSegmenter(MetaSegmenter):
         """
         self._validate_params()
         check_student(self.student)
-        told = {"labels": labels, "sample_weight": sample_weight, "groups": groups}
-        told = {name: value for name, value in told.items() if value is not None}
+        supervision = supervise(
+            X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
+        )
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
         n_parts = 1 if isinstance(self.teacher, FrozenEstimator) else 2
         context = self._init_callback_context(max_subtasks=n_parts)
         context.call_on_fit_task_begin(estimator=self)
-        teacher = self._fitted_teacher(context, seeds[0], X, y, told)
+        teacher = self._fitted_teacher(context, seeds[0], supervision)
         student = self._part(partial(student_of, teacher), self.student, seeds[1])
         with as_a_part(context.subcontext(task_name="student"), student):
-            self._teach(student, teacher, X, y, **told)
+            self._teach(student, teacher, supervision, y)
         # The student first: of the networks in a file, `transfer` takes the first that fits.
         self.student_, self.teacher_, self.n_iter_ = student, teacher, student.n_iter_
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
-    def _fitted_teacher(
-        self, context: CallbackContext, seed: int, X: Any, y: Any, told: dict[str, Any]
-    ) -> Any:
+    def _fitted_teacher(self, context: CallbackContext, seed: int, supervision: Supervision) -> Any:
         if isinstance(self.teacher, FrozenEstimator):
             teacher = self.teacher.estimator
         else:
             teacher = self._part(SupervisedSegmenter, self.teacher, seed)
             with as_a_part(context.subcontext(task_name="teacher"), teacher):
-                teacher.fit(X, y, **told)
+                supervision.fit(teacher)
         check_teacher(teacher)
         return teacher
 
@@ -179,33 +176,20 @@ class DistilledSegmenter(MetaSegmenter):
             part.set_params(random_state=int(seed))
         return part
 
-    def _teach(
-        self,
-        student: Segmenter,
-        teacher: Any,
-        X: Any,
-        y: Any,
-        *,
-        labels: Any = None,
-        sample_weight: Any = None,
-        groups: Any = None,
-    ) -> None:
+    def _teach(self, student: Segmenter, teacher: Any, supervision: Supervision, y: Any) -> None:
         """Train the student's network on the teacher's scores of the chosen images."""
-        images = student._open(X)
-        check_consistent_length(np.empty(len(images)), labels, groups)
-        masks = as_masks(y, len(images))
-        samples = Samples(images=images, size=student.image_size_)
+        supervision = supervision.open(student._open(supervision.X))
+        samples = supervision.samples(student.image_size_, dense=False)
         if self.on == "masks_too":
-            samples = student._check_targets(images, masks, labels)
+            samples = student._check_targets(supervision)
             check_classes(student, teacher)
-        samples.weights = check_weights(sample_weight, len(images))
         student.n_classes_, student.multilabel_ = teacher.n_classes_, teacher.multilabel_
-        chosen = self._chosen(masks, labels)
+        chosen, groups = self._chosen(supervision), supervision.groups
         with_callbacks(Segmenter._learn)(
             student,
             samples.subset(chosen),
-            groups=None if groups is None else np.asarray(groups)[chosen],
-            X=X,
+            groups=None if groups is None else groups[chosen],
+            X=supervision.X,
             y=y,
             wrap=partial(self._distillation, teacher),
             keep_unlabeled=True,
@@ -221,14 +205,11 @@ class DistilledSegmenter(MetaSegmenter):
             scale_by_temperature=self.scale_by_temperature,
         )
 
-    def _chosen(self, masks: Masks, labels: Any) -> NDArray[np.intp]:
+    def _chosen(self, supervision: Supervision) -> NDArray[np.intp]:
         """Return the indices of the images that the student learns from."""
-        drawn = masks.known
-        if labels is not None:
-            labels = check_array(labels, ensure_2d=False, dtype=np.int64, input_name="labels")
-            drawn = drawn | (labels.reshape(len(masks), -1) == 0).all(axis=1)
+        drawn = supervision.samples(None).with_mask()
         everything = self.on != "unlabeled" or drawn.all()
-        return np.arange(len(masks)) if everything else np.flatnonzero(~drawn)
+        return np.arange(len(drawn)) if everything else np.flatnonzero(~drawn)
 
 
 def check_student(student: Any) -> None:

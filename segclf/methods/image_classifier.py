@@ -4,8 +4,8 @@ from typing import Any, ClassVar, Self
 
 from sklearn.callback import with_callbacks
 
-from segclf.base import NetworkClassifier
-from segclf.base.front_door import check_weights, holds_images
+from segclf.base import NetworkClassifier, supervise
+from segclf.base.front_door import holds_images
 from segclf.data import Samples
 from segclf.networks import ImageNetwork, check_options, classification_network, own_network
 from segclf.objectives import Classification, Objective
@@ -80,13 +80,11 @@ class ImageClassifier(NetworkClassifier):
         """
         images = self._open(X)
         labels = self._learn_classes(y, len(images), signs=not holds_images(X))
-        samples = Samples(
-            images=images,
-            size=self.image_size_,
-            targets=labels.encoded,
-            weights=check_weights(sample_weight, len(images)),
+        supervision = supervise(
+            X, images=images, target=labels.encoded, sample_weight=sample_weight, groups=groups
         )
-        self._learn(samples, strata=labels.encoded, groups=groups, X=X, y=y)
+        samples = supervision.samples(self.image_size_, dense=False)
+        self._learn(samples, strata=labels.encoded, groups=supervision.groups, X=X, y=y)
         return self
 
     def _make_objective(self, samples: Samples) -> Objective:

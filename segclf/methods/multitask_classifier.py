@@ -18,12 +18,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from segclf.base import NetworkClassifier
-from segclf.base.classifier import Labels
-from segclf.base.front_door import check_weights, holds_images
+from segclf.base import NetworkClassifier, supervise
+from segclf.base.front_door import holds_images
 from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
-from segclf.base.segmenter import mask_kind
-from segclf.data import Images, Samples, as_masks, check_mask_sizes
+from segclf.data import Images, Samples
 from segclf.losses import get_loss
 from segclf.networks import MultitaskNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress
@@ -144,9 +142,18 @@ class MultitaskClassifier(NetworkClassifier):
         """
         images = self._open(X)
         labels = self._learn_classes(y, len(images), signs=not holds_images(X))
-        samples = self._check_masks(images, masks, labels)
-        samples.weights = check_weights(sample_weight, len(images))
-        self._learn(samples, strata=labels.encoded, groups=groups, X=X, y=y)
+        supervision = supervise(
+            X,
+            images=images,
+            masks=masks,
+            labels=labels.mask_ids(self.negative_class),
+            target=labels.encoded,
+            sample_weight=sample_weight,
+            groups=groups,
+        )
+        self.n_mask_classes_ = supervision.masks.n_classes
+        samples = supervision.samples(self.image_size_)
+        self._learn(samples, strata=labels.encoded, groups=supervision.groups, X=X, y=y)
         return self
 
     def predict_masks(self, X: Any) -> Maps:
@@ -156,21 +163,6 @@ class MultitaskClassifier(NetworkClassifier):
     def predict_mask_proba(self, X: Any) -> Maps:
         """Return the probability of each mask id at each pixel, (n, n_ids, h, w) float32."""
         return collect_maps(*self._maps(X))
-
-    def _check_masks(self, images: Images, masks: Any, labels: Labels) -> Samples:
-        masks = as_masks(masks, len(images))
-        check_mask_sizes(images, masks)
-        ids = labels.mask_ids(self.negative_class)
-        multilabel, self.n_mask_classes_ = mask_kind(masks, ids)
-        return Samples(
-            images=images,
-            size=self.image_size_,
-            n_mask_channels=self.n_mask_classes_ if multilabel else None,
-            masks=masks,
-            labels=ids,
-            targets=labels.encoded,
-            dense=True,
-        )
 
     def _make_objective(self, samples: Samples) -> Objective:
         segmentation = segmentation_network(

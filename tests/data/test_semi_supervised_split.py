@@ -136,6 +136,14 @@ class Witness(LogisticRegression):
         return super().score(X, y)
 
 
+@pytest.mark.parametrize("labels", [Y, np.stack([Y, Y], axis=1)], ids=["classes", "indicator"])
+def test_a_number_of_folds_keeps_groups_together(labels):
+    folds = list(SemiSupervisedSplit(3).split(X, labels, GROUPS))
+    assert len(folds) == SemiSupervisedSplit(3).get_n_splits(X, labels, GROUPS) == 3
+    for train, test in folds:
+        assert set(GROUPS[train]).isdisjoint(GROUPS[test])
+
+
 def test_the_witness_notices():
     with pytest.raises(AssertionError):
         cross_validate(Witness(), X, Y, cv=KFold(3), error_score="raise")
@@ -160,7 +168,7 @@ def test_in_cross_validate_with_routed_groups(inner):
             error_score="raise",
         )
     for train, test in zip(*scores["indices"].values(), strict=True):
-        if isinstance(inner, GroupKFold):
+        if not isinstance(inner, KFold):
             assert set(GROUPS[train]).isdisjoint(GROUPS[test])
         else:
             assert set(np.flatnonzero(Y == -1)) <= set(train)

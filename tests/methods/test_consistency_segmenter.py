@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from segclf import ConsistencySegmenter
+from segclf.base import supervise
 from segclf.data import Augmentation
 from segclf.datasets import make_shapes
 from segclf.losses import cross_entropy
@@ -117,7 +118,8 @@ def test_gradients_flow_through_both_branches_and_not_into_the_classifier():
 def test_a_fifth_of_each_batch_has_masks(n_labeled, share):
     segmenter = ConsistencySegmenter(encoder="tiny", batch_size=10, n_labeled=n_labeled)
     masks = [*SHAPES.masks[:4], *[None] * 8]
-    samples = segmenter._check_targets(segmenter._open(SHAPES.images), masks, None)
+    images = segmenter._open(SHAPES.images)
+    samples = segmenter._check_targets(supervise(SHAPES.images, images=images, masks=masks))
     for indices in segmenter._make_sampler(samples).batches(10, seed=0, epoch=0):
         assert (indices < 4).sum() == share
 
@@ -131,9 +133,11 @@ def test_more_images_with_masks_than_a_batch_holds():
 def test_images_labeled_negative_have_masks_and_positives_have_not():
     segmenter = ConsistencySegmenter(encoder="tiny")
     labels = np.array([-1, 0, 1] * 4)
-    samples = segmenter._check_targets(
-        segmenter._open(SHAPES.images), [SHAPES.masks[0], *[None] * 11], labels
+    masks = [SHAPES.masks[0], *[None] * 11]
+    known = supervise(
+        SHAPES.images, images=segmenter._open(SHAPES.images), masks=masks, labels=labels
     )
+    samples = segmenter._check_targets(known)
     sampler = segmenter._make_sampler(samples)
     assert np.flatnonzero(sampler.labeled).tolist() == [0, 1, 4, 7, 10]
 

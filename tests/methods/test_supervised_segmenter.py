@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from segclf import SupervisedSegmenter
+from segclf.base import supervise
 from segclf.datasets import make_shapes
 from segclf.methods.supervised_segmenter import SupervisedSegmentation
 from segclf.objectives import Progress
@@ -96,7 +97,8 @@ def test_class_weight_balances_pixels(shapes):
     weights = segmenter(class_weight="balanced")
     fitted = weights.set_params(max_epochs=1).fit(shapes.images, shapes.masks)
     share = shapes.masks.mean()
-    samples = fitted._check_targets(fitted._open(shapes.images), shapes.masks, None)
+    images = fitted._open(shapes.images)
+    samples = fitted._check_targets(supervise(shapes.images, images=images, masks=shapes.masks))
     np.testing.assert_allclose(
         fitted._class_weight(samples).numpy(), [0.5 / (1 - share), 0.5 / share], rtol=1e-5
     )

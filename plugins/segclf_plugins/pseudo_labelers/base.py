@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import nullcontext
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -12,10 +13,10 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _num_samples, check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from segclf import SupervisedSegmenter
-from segclf.base import Estimator
+from segclf.base import Estimator, supervise
 from segclf.base.parts import as_a_part
 from segclf_plugins.pseudo_labelers.drawn import (
     Mask,
@@ -95,18 +96,11 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         context = self._init_callback_context(max_subtasks=1)
         context.call_on_fit_task_begin(estimator=self)
         teacher = self._new_teacher()
-        told = {"labels": labels, "sample_weight": sample_weight, "groups": groups}
-        told = {
-            name: value
-            for name, value in told.items()
-            if value is not None and has_fit_parameter(teacher, name)
-        }
+        known = supervise(X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups)
         task = context.subcontext(task_name="teacher")
-        if isinstance(teacher, CallbackSupportMixin):
-            with as_a_part(task, teacher):
-                teacher.fit(X, y, **told)
-        else:
-            teacher.fit(X, y, **told)
+        lent = isinstance(teacher, CallbackSupportMixin)
+        with as_a_part(task, teacher) if lent else nullcontext():
+            known.fit(teacher)
         self.teacher_ = teacher
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self

@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from segclf import ImageClassifier
-from segclf.base import Estimator, check_images
+from segclf.base import Estimator, check_images, supervise
 from segclf.base.maps import Maps
 from segclf.base.parts import as_a_part
-from segclf.data import Images, Masks, as_masks, check_mask_sizes
+from segclf.data import Images, Masks
 from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labels
 
 __all__ = ["ClassifierLabeler"]
@@ -123,10 +123,10 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
     def _look(self, X: Any, y: Any, labels: Any) -> tuple[Images, Masks, NDArray[np.int64]]:
         """Return images, masks and which classes are shown, (n, k), if the classifier can be so."""
         images = self._open(X, reset=True)
-        masks = as_masks(y, len(images))
-        check_mask_sizes(images, masks)
-        shown = image_labels(masks, labels, self._n_known)
-        self.multilabel_ = masks.multilabel or np.ndim(labels) == 2
+        known = supervise(X, images=images, masks=y, labels=labels)
+        masks = known.masks
+        shown = image_labels(masks, known.labels, self._n_known)
+        self.multilabel_ = masks.multilabel
         if self._learns:
             _check_both_kinds(shown)
         elif isinstance(self.classifier, FrozenEstimator) and shown.shape[1] > self._n_known:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base import Estimator
-from segclf.data import as_images, as_masks
+from segclf.base import Estimator, supervise
+from segclf.data import as_images
 from segclf.registry import make_plugin
 from segclf_plugins.pseudo_labelers.drawn import (
     Mask,
@@ -72,13 +72,8 @@ class ThresholderLabeler(Estimator):
             Itself.
         """
         self._validate_params()
-        masks = as_masks(y, len(as_images(X)))
-        said = np.asarray([] if labels is None else labels)
-        self.multilabel_ = masks.multilabel or said.ndim == 2
-        if self.multilabel_:
-            self.n_classes_ = masks.n_classes if masks.multilabel else said.shape[1]
-        else:
-            self.n_classes_ = max(masks.n_classes, 1 + int(said.max(initial=0)))
+        masks = supervise(X, images=as_images(X), masks=y, labels=labels).masks
+        self.multilabel_, self.n_classes_ = masks.multilabel, masks.n_classes
         return self
 
     def predict(self, X: Any, *, labels: ArrayLike | None = None) -> Masks:

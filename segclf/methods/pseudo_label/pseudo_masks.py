@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
+from segclf.base import Supervision
+
 Mask = NDArray[Any]
 
 
@@ -30,67 +32,54 @@ def blamed(labeler: Any, phase: str) -> Iterator[None]:
         ) from error
 
 
-def draw_masks(
-    labeler: Any,
-    X: Any,
-    chosen: NDArray[np.intp],
-    labels: NDArray[np.int64] | None,
-    *,
-    shapes: list[tuple[int, ...]],
-    n_ids: int,
-) -> list[Mask]:
-    """Ask a fitted labeler for the masks of the chosen images.
+def predict_masks(labeler: Any, known: Supervision, rows: NDArray[np.intp]) -> list[Mask]:
+    """Ask a fitted labeler for the masks of some images.
 
     Parameters
     ----------
     labeler : pseudo-labeler
         Fitted.
-    X : images
-        All n of them.
-    chosen : array of int, shape (m,)
-        Which to draw masks for.
-    labels : array of shape (n,) or (n, k), optional
-        Of all images, -1 where nobody said.
-    shapes : list of tuple
-        The shape of each of the n masks: (h, w), or (k, h, w) if multi-label.
-    n_ids : int
-        Ids run from 0 to ``n_ids - 1``, and -1 is "does not commit itself".
+    known : Supervision
+        All n images, opened, and what is known of each.
+    rows : array of int, shape (m,)
+        Which to predict masks for.
 
     Returns
     -------
     list of m arrays
-        int8 or int16.
+        int8 or int16: ids, or (k, h, w) if multi-label; -1 is "does not commit itself".
 
     Raises
     ------
     RuntimeError
         Naming the labeler and the sample at which it fails, or whose mask is none.
     """
-    drawn = _asked(labeler, X, chosen, labels)
-    if len(drawn) != len(chosen):
+    predicted = _asked(labeler, known.X, rows, known.labels)
+    if len(predicted) != len(rows):
         raise RuntimeError(
-            f"The pseudo-labeler {labeler!r:.120} drew {len(drawn)} masks for {len(chosen)} images."
+            f"The pseudo-labeler {labeler!r:.120} drew {len(predicted)} masks for {len(rows)} "
+            "images."
         )
-    dtype = np.min_scalar_type(-n_ids)
+    dtype, shapes = np.min_scalar_type(-known.n_ids), known.shapes
     masks = []
-    for number, mask in zip(chosen.tolist(), drawn, strict=True):
-        with blamed(labeler, f"drawing the mask of sample {number}"):
-            masks.append(_checked(np.asarray(mask), shapes[number], n_ids).astype(dtype))
+    for row, mask in zip(rows.tolist(), predicted, strict=True):
+        with blamed(labeler, f"drawing the mask of sample {row}"):
+            masks.append(_checked(np.asarray(mask), shapes[row], known.n_ids).astype(dtype))
     return masks
 
 
-def _asked(labeler: Any, X: Any, chosen: NDArray[np.intp], labels: NDArray[np.int64] | None) -> Any:
-    def ask(rows: NDArray[np.intp]) -> Any:
-        told = {} if labels is None else {"labels": labels[rows]}
-        return labeler.predict(_safe_indexing(X, rows), **told)
+def _asked(labeler: Any, X: Any, rows: NDArray[np.intp], labels: NDArray[np.int64] | None) -> Any:
+    def ask(some: NDArray[np.intp]) -> Any:
+        told = {} if labels is None else {"labels": labels[some]}
+        return labeler.predict(_safe_indexing(X, some), **told)
 
     try:
-        return ask(chosen)
+        return ask(rows)
     except Exception as together:
-        for number in chosen.tolist():
-            with blamed(labeler, f"drawing the mask of sample {number}"):
-                ask(np.array([number]))
-        message = f"drawing the masks of samples {chosen[0]} to {chosen[-1]}, though of each alone"
+        for row in rows.tolist():
+            with blamed(labeler, f"drawing the mask of sample {row}"):
+                ask(np.array([row]))
+        message = f"drawing the masks of samples {rows[0]} to {rows[-1]}, though of each alone"
         with blamed(labeler, f"{message} it can"):
             raise together
 

@@ -1,4 +1,4 @@
-"""Rounds of pseudo labels: a labeler learns and draws, a fresh segmenter learns from all masks."""
+"""What a round of pseudo labels consists of: clones that learn and draw, and what comes out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,51 +12,59 @@ from sklearn.callback import CallbackContext
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
 
+from segclf.base import Supervision
 from segclf.base.parts import as_a_part
-from segclf.base.supervision import taken
 from segclf.data import MixingSampler, Sampler
-from segclf.methods.pseudo_label.partly_known import Mask, PartlyKnown
-from segclf.methods.pseudo_label.pseudo_masks import Selection, blamed, draw_masks
+from segclf.methods.pseudo_label.pseudo_masks import Mask, Selection, blamed, predict_masks
 
 
 class Outcome(NamedTuple):
-    """What rounds end with.
+    """Where rounds have come to.
 
     Attributes
     ----------
-    estimator : segmenter
-        That of the last round, fitted.
-    labeler : pseudo-labeler or None
-        That of the last round, fitted; None where there was nothing to draw.
     masks : list of n arrays or None
         As used in the last round; None is not used.
-    drawn_in : array of int, shape (n,)
+    labeled_iter : array of int, shape (n,)
         0 for an expert's mask, the round in which a mask was first drawn, -1 for none.
+    estimator : segmenter or None
+        That of the last round, fitted.
+    baseline : segmenter or None
+        Fitted without pseudo masks, where it taught the first labeler.
+    labeler : pseudo-labeler or None
+        That of the last round, fitted; None where there was nothing to draw.
     n_iter : int
         Number of rounds.
-    condition : {"max_iter", "no_change", "all_labeled"}
-        Why there were no more.
-    baseline : segmenter or None
-        Fitted without drawn masks, where it taught the first labeler.
+    condition : {"max_iter", "no_change", "all_labeled"} or None
+        Why there are no more; None where there is one more.
     """
 
-    estimator: Any
-    labeler: Any
     masks: list[Mask | None]
-    drawn_in: NDArray[np.int64]
-    n_iter: int
-    condition: str
+    labeled_iter: NDArray[np.int64]
+    estimator: Any = None
     baseline: Any = None
+    labeler: Any = None
+    n_iter: int = 0
+    condition: str | None = None
+
+    def same(self, masks: list[Mask | None]) -> bool:
+        """Tell whether the last round, if there was one, had the same masks."""
+        return self.n_iter > 0 and all(
+            one is other or (one is not None and other is not None and np.array_equal(one, other))
+            for one, other in zip(masks, self.masks, strict=True)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rounds:
-    """How rounds go.
+    """How rounds go, on images of which `unlabeled` have no expert's mask.
 
     Parameters
     ----------
     estimator, labeler : segmenter, pseudo-labeler
         Unfitted, seeded; each round has clones.
+    unlabeled : array of int
+        Images that masks are drawn for.
     expert_probability : float or None
         See `MixingSampler`; None is each image once an epoch.
     max_iter : int
@@ -71,88 +79,55 @@ class Rounds:
 
     estimator: Any
     labeler: Any
+    unlabeled: NDArray[np.intp]
     expert_probability: float | None
     max_iter: int
     selection: Selection
     owner: Any
     context: CallbackContext
 
-    def run(self, known: PartlyKnown) -> Outcome:
-        """Run them, on what is known."""
-        chosen = np.flatnonzero(~known.expert & ~known.hidden)
-        drawn_in = np.where(known.expert, 0, -1)
-        if not len(chosen):
-            estimator = self._train(known, known.masks)
-            return Outcome(estimator, None, known.masks, drawn_in, 0, "all_labeled")
-        is_needed = self._is_taught() and self.labeler.teacher is None
-        baseline = self.baseline(known) if is_needed else None
-        outcome = Outcome(baseline, None, known.masks, drawn_in, 0, "max_iter", baseline)
-        while outcome.n_iter < self.max_iter:
-            if outcome.n_iter and not self._is_taught():
-                return outcome._replace(condition="no_change")
-            following = self._round(known, chosen, outcome)
-            if following is None:
-                return outcome._replace(condition="no_change")
-            outcome = following
-        return outcome
+    def start(self, known: Supervision) -> Outcome:
+        """Return where the first round starts: with a baseline where that is the first teacher."""
+        expert = known.masks.known
+        start = Outcome(known.masks.as_given(), np.where(expert, 0, -1))
+        if not len(self.unlabeled):
+            estimator = self.fit_estimator(known, start.masks)
+            return start._replace(estimator=estimator, condition="all_labeled")
+        if not self._is_taught() or self.labeler.teacher is not None:
+            return start
+        baseline = self.fit_baseline(known)
+        return start._replace(estimator=baseline, baseline=baseline)
 
-    def baseline(self, known: PartlyKnown) -> Any:
-        """Fit the estimator without drawn masks, for as many steps as if all were drawn."""
+    def fit_baseline(self, known: Supervision) -> Any:
+        """Fit the estimator without pseudo masks, for as many steps as if all were drawn."""
         estimator = clone(self.estimator)
-        passes = Passes(len(known.masks), n_places=int((~known.hidden).sum()))
+        n_places = len(self.unlabeled) + int(known.masks.known.sum())
         with self._phase("baseline", estimator):
-            return known.tell(estimator, known.masks, known.labels, sampler=passes)
+            return known.fit(estimator, sampler=Passes(len(known), n_places))
 
-    def _round(
-        self, known: PartlyKnown, chosen: NDArray[np.intp], before: Outcome
-    ) -> Outcome | None:
-        """Draw and train; None where the same was drawn as before."""
-        number = before.n_iter + 1
-        labeler = self._new_labeler(before.estimator)
-        told = {**known.told, "labels": known.labels}
-        learning = f"learning from what is known (round {number})"
-        with blamed(labeler, learning), self._phase("labeler", labeler):
-            labeler.fit(known.X, known.masks, **taken(labeler, told))
-        drawn = self._draw(labeler, known, chosen)
-        masks = list(known.masks)
-        for row, mask in zip(chosen, drawn, strict=True):
-            masks[row] = mask if (mask >= 0).any() else None
-        if number > 1 and _same(masks, before.masks):
-            return None
-        used = np.array([mask is not None for mask in masks])
-        first = np.where(before.drawn_in < 0, number, before.drawn_in)
-        drawn_in = np.where(used, first, -1)
-        estimator = self._train(known, masks)
-        return before._replace(
-            estimator=estimator, labeler=labeler, masks=masks, drawn_in=drawn_in, n_iter=number
-        )
-
-    def _is_taught(self) -> bool:
-        return "teacher" in self.labeler.get_params(deep=False)
-
-    def _new_labeler(self, teacher: Any) -> Any:
+    def fit_labeler(self, known: Supervision, before: Outcome) -> Any:
+        """Fit a labeler, which is taught by the estimator before."""
         labeler = clone(self.labeler)
-        if teacher is not None:
-            labeler.set_params(teacher=FrozenEstimator(teacher))
+        if before.estimator is not None:
+            labeler.set_params(teacher=FrozenEstimator(before.estimator))
+        learning = f"learning from what is known (round {before.n_iter + 1})"
+        with blamed(labeler, learning), self._phase("labeler", labeler):
+            known.fit(labeler)
         return labeler
 
-    def _draw(self, labeler: Any, known: PartlyKnown, chosen: NDArray[np.intp]) -> list[Mask]:
-        drawn = draw_masks(
-            labeler, known.X, chosen, known.labels, shapes=known.shapes, n_ids=known.n_ids
-        )
-        if self.selection.trusts_all:
-            return drawn
-        with blamed(labeler, "saying how confident it is, by predict_proba"):
-            probabilities = labeler.predict_proba(_safe_indexing(known.X, chosen))
-            trusted = self.selection.apply(drawn, probabilities)
-        negative = np.zeros(len(chosen), dtype=bool)
-        if known.labels is not None:
-            negative = (known.labels[chosen].reshape(len(chosen), -1) == 0).all(axis=1)
-        triples = zip(drawn, trusted, negative, strict=True)
-        return [whole if certain else part for whole, part, certain in triples]
+    def predict_masks(self, labeler: Any, known: Supervision) -> list[Mask | None]:
+        """Return all masks: experts', and those that a labeler is sure of anywhere."""
+        drawn = predict_masks(labeler, known, self.unlabeled)
+        if not self.selection.trusts_all:
+            drawn = self._trusted(labeler, known, drawn)
+        masks = list(known.masks.as_given())
+        for row, mask in zip(self.unlabeled, drawn, strict=True):
+            masks[row] = mask if (mask >= 0).any() else None
+        return masks
 
-    def _train(self, known: PartlyKnown, masks: list[Mask | None]) -> Any:
-        used = np.array([mask is not None for mask in masks])
+    def fit_estimator(self, known: Supervision, masks: list[Mask | None]) -> Any:
+        """Fit the estimator on experts' and pseudo masks; an image without one trains nothing."""
+        used = _used(masks)
         if not used.any():
             raise ValueError(
                 f"The pseudo-labeler {self.labeler!r:.120} dropped all of the {len(masks)} images, "
@@ -160,22 +135,47 @@ class Rounds:
             )
         mixing = None
         if self.expert_probability is not None:
-            mixing = MixingSampler(known.expert, self.expert_probability)
+            mixing = MixingSampler(known.masks.known, self.expert_probability)
         estimator = clone(self.estimator)
+        supervision = known.with_masks(masks, labeled=used)
         with self._phase("segmenter", estimator):
-            return known.tell(estimator, masks, known.labels_of(used), sampler=mixing)
+            return supervision.fit(estimator, sampler=mixing)
+
+    def end(
+        self, before: Outcome, labeler: Any, masks: list[Mask | None], estimator: Any
+    ) -> Outcome:
+        """Return where a round has come to."""
+        n_iter, used = before.n_iter + 1, _used(masks)
+        first = np.where(before.labeled_iter < 0, n_iter, before.labeled_iter)
+        goes_on = None if self._is_taught() else "no_change"
+        return before._replace(
+            masks=masks,
+            labeled_iter=np.where(used, first, -1),
+            estimator=estimator,
+            labeler=labeler,
+            n_iter=n_iter,
+            condition="max_iter" if n_iter == self.max_iter else goes_on,
+        )
+
+    def _is_taught(self) -> bool:
+        return "teacher" in self.labeler.get_params(deep=False)
+
+    def _trusted(self, labeler: Any, known: Supervision, drawn: list[Mask]) -> list[Mask]:
+        """Leave -1 where the labeler is not confident; images labeled 0 are certain."""
+        with blamed(labeler, "saying how confident it is, by predict_proba"):
+            probabilities = labeler.predict_proba(_safe_indexing(known.X, self.unlabeled))
+            trusted = self.selection.apply(drawn, probabilities)
+        negative = np.zeros(len(drawn), dtype=bool)
+        if known.labels is not None:
+            labels = known.labels[self.unlabeled]
+            negative = (labels.reshape(len(drawn), -1) == 0).all(axis=1)
+        triples = zip(drawn, trusted, negative, strict=True)
+        return [whole if certain else part for whole, part, certain in triples]
 
     @contextmanager
     def _phase(self, name: str, part: Any) -> Iterator[None]:
-        """Show a fit as a task of ours, whether or not the part knows callbacks."""
-        task = self.context.subcontext(task_name=name)
-        if hasattr(part, "set_callbacks"):
-            with as_a_part(task, part):
-                yield
-        else:
-            task.call_on_fit_task_begin(estimator=self.owner)
+        with as_a_part(self.context.subcontext(task_name=name), part, self.owner):
             yield
-            task.call_on_fit_task_end(estimator=self.owner)
 
 
 @dataclass(frozen=True)
@@ -208,8 +208,5 @@ class Passes(Sampler):
         return replace(self, n_samples=len(indices))
 
 
-def _same(masks: list[Mask | None], others: list[Mask | None]) -> bool:
-    return all(
-        one is other or (one is not None and other is not None and np.array_equal(one, other))
-        for one, other in zip(masks, others, strict=True)
-    )
+def _used(masks: list[Mask | None]) -> NDArray[np.bool_]:
+    return np.array([mask is not None for mask in masks])

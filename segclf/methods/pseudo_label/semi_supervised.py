@@ -11,21 +11,17 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackContext, with_callbacks
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import check_consistent_length, has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter
 
-from segclf.base import MetaSegmenter
-from segclf.base.front_door import check_weights
-from segclf.base.split import held_out
-from segclf.methods.pseudo_label.partly_known import PartlyKnown
+from segclf.base import MetaSegmenter, Supervision, check_images, supervise
+from segclf.methods.pseudo_label.comparison import compare, parts_to_hide, predict_hidden
 from segclf.methods.pseudo_label.pseudo_masks import Selection
 from segclf.methods.pseudo_label.rounds import Outcome, Rounds
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
-from segclf.metrics import mean_iou
 from segclf.registry import make_plugin
 
 
@@ -139,7 +135,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         labels: Any = None,
@@ -174,49 +170,44 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             then as it was before.
         """
         self._validate_params()
-        known = self._check(X, y, labels, {"sample_weight": sample_weight, "groups": groups})
+        known = self._check(X, y, labels, sample_weight, groups)
         split, *seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
+        parts = parts_to_hide(known, self.validation_fraction, cross_fit=self.baseline, seed=split)
         context = self._init_callback_context(max_subtasks=None)
-        rounds = self._make_rounds(seeds, context)
+        rounds = self._make_rounds(known, seeds, context)
         context.call_on_fit_task_begin(estimator=self)
-        kept_back = _held_out(known, self.validation_fraction, split)
-        outcome = rounds.run(known.hide(kept_back))
-        report = self._report(rounds, known, outcome, kept_back, split)
-        self.estimator_, self.labeler_ = outcome.estimator, outcome.labeler
-        pairs = zip(known.masks, outcome.masks, strict=True)
-        self.transduction_ = known.fill([drawn if mask is None else mask for mask, drawn in pairs])
-        self.labeled_iter_ = np.where(known.expert, 0, outcome.drawn_in)
-        self.n_iter_, self.termination_condition_ = outcome.n_iter, outcome.condition
-        self.report_ = report
+        outcomes, predicted = [], []
+        for hidden in parts:  # the first run is the result, further ones are for the report
+            visible = known.hide(hidden)
+            outcome = rounds.start(visible)
+            while outcome.condition is None:
+                labeler = rounds.fit_labeler(visible, outcome)
+                masks = rounds.predict_masks(labeler, visible)
+                if outcome.same(masks):
+                    outcome = outcome._replace(condition="no_change")
+                else:
+                    estimator = rounds.fit_estimator(visible, masks)
+                    outcome = rounds.end(outcome, labeler, masks, estimator)
+            answers = predict_hidden(rounds, visible, outcome, hidden, baseline=self.baseline)
+            outcomes.append(outcome)
+            predicted.append(answers)
+        self._keep(known, outcomes[0], compare(known, parts, predicted))
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
-    def _check(self, X: Any, y: Any, labels: Any, told: dict[str, Any]) -> PartlyKnown:
-        """Check everything at once, by a plain segmenter's front door: errors number all of X."""
-        door = SupervisedSegmenter(
-            image_shape=getattr(self.estimator, "image_shape", None),
-            channels=getattr(self.estimator, "channels", None),
+    def _check(self, X: Any, y: Any, labels: Any, sample_weight: Any, groups: Any) -> Supervision:
+        """Check everything at once: errors number all of X. Masks are then in memory."""
+        images = check_images(BaseEstimator(), X, reset=True, reader=self.estimator)
+        known = supervise(
+            X, images=images, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
         )
-        images = door._open(X)
-        samples = door._check_targets(images, y, labels)
-        check_weights(told["sample_weight"], len(images))
-        check_consistent_length(np.empty(len(images)), told["groups"])
-        masks: Any = samples.masks
-        given = (masks[index] for index in range(len(images)))
-        depth = (door.n_classes_,) if door.multilabel_ else ()
-        n_ids = 2 if door.multilabel_ else door.n_classes_
-        return PartlyKnown(
-            X=X,
-            masks=[None if m is None else m.astype(np.min_scalar_type(-n_ids)) for m in given],
-            labels=samples.labels,
-            told=told,
-            shapes=[(*depth, *size) for size in images.sizes().tolist()],
-            n_classes=door.n_classes_,
-            n_ids=n_ids,
-            hidden=np.zeros(len(images), dtype=bool),
-        )
+        dtype = np.min_scalar_type(-known.n_ids)
+        masks = (known.masks[index] for index in range(len(known)))
+        return known.with_masks([None if mask is None else mask.astype(dtype) for mask in masks])
 
-    def _make_rounds(self, seeds: list[int], context: CallbackContext) -> Rounds:
+    def _make_rounds(
+        self, known: Supervision, seeds: list[int], context: CallbackContext
+    ) -> Rounds:
         estimator = SupervisedSegmenter() if self.estimator is None else clone(self.estimator)
         mixes = self.expert_probability is not None
         if mixes and not has_fit_parameter(estimator, "sampler"):
@@ -231,6 +222,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         return Rounds(
             estimator=estimator,
             labeler=labeler,
+            unlabeled=np.flatnonzero(~known.masks.known),
             expert_probability=self.expert_probability,
             max_iter=self.max_iter,
             selection=Selection(self.min_confidence, self.kept_share, self.class_balanced),
@@ -238,60 +230,10 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             context=context,
         )
 
-    def _report(
-        self,
-        rounds: Rounds,
-        known: PartlyKnown,
-        outcome: Outcome,
-        kept_back: NDArray[np.intp],
-        seed: int,
-    ) -> dict[str, Any]:
-        """Score the result, and the baseline beside it, on images that neither has seen."""
-        if len(kept_back):
-            parts, measured = [kept_back], "held_out"
-        else:
-            worth_it = self.baseline and outcome.n_iter > 0
-            parts, measured = _halves(known, seed) if worth_it else [], "cross_fitted"
-        if not parts:
-            return {"measured": "not"}
-        answers: dict[str, list[Any]] = {"result": [], "baseline": []}
-        for part in parts:
-            X, rest = _safe_indexing(known.X, part), known.hide(part)
-            ours = outcome if len(kept_back) else rounds.run(rest)
-            for name, segmenter in self._compared(rounds, rest, ours).items():
-                answers[name] += list(segmenter.predict(X))
-        rows = np.concatenate(parts)
-        truth = [known.masks[row] for row in rows]
-        scores = {
-            name: mean_iou(truth, masks, n_classes=known.n_classes)
-            for name, masks in answers.items()
-            if masks
-        }
-        return {"measured": measured, "samples": rows, **scores}
-
-    def _compared(self, rounds: Rounds, known: PartlyKnown, ours: Outcome) -> dict[str, Any]:
-        compared = {"result": ours.estimator}
-        if self.baseline:
-            plain = ours.baseline if ours.n_iter else ours.estimator
-            compared["baseline"] = rounds.baseline(known) if plain is None else plain
-        return compared
-
-
-def _halves(known: PartlyKnown, seed: int) -> list[NDArray[np.intp]]:
-    """Split the images with masks in two; not at all where there is only one, or one group."""
-    experts, groups = np.flatnonzero(known.expert), known.told["groups"]
-    if len(experts if groups is None else np.unique(np.asarray(groups)[experts])) < 2:
-        return []
-    half = _held_out(known, 0.5, seed)
-    return [half, np.setdiff1d(experts, half)]
-
-
-def _held_out(known: PartlyKnown, fraction: float, seed: int) -> NDArray[np.intp]:
-    """Choose images with masks, whole groups, stratified by whether they show anything."""
-    experts, groups = np.flatnonzero(known.expert), known.told["groups"]
-    if fraction == 0:
-        return experts[:0]
-    shows = np.array([(mask > 0).any() for mask in known.masks if mask is not None])
-    if groups is not None:
-        groups = np.asarray(groups)[experts]
-    return experts[held_out(experts, fraction, shows, groups, seed)]
+    def _keep(self, known: Supervision, result: Outcome, report: dict[str, Any]) -> None:
+        self.estimator_, self.labeler_ = result.estimator, result.labeler
+        pairs = zip(known.masks.as_given(), result.masks, strict=True)
+        self.transduction_ = known.fill([drawn if mask is None else mask for mask, drawn in pairs])
+        self.labeled_iter_ = np.where(known.masks.known, 0, result.labeled_iter)
+        self.n_iter_, self.termination_condition_ = result.n_iter, result.condition
+        self.report_ = report

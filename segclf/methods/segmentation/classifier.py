@@ -5,6 +5,7 @@ shows why. Hooper, Chen, Saab, Bhatia, Langlotz and Ré, "A case for reframing a
 image classification as segmentation", NeurIPS 2023, sections 2 and 3.
 """
 
+from collections.abc import Iterable
 from functools import cached_property, partial
 from numbers import Integral
 from os import PathLike
@@ -12,29 +13,27 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import _safe_indexing, check_random_state, get_tags
+from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from segclf.base import Classifier, Estimator, Segmenter
+from segclf.base import Classifier, Estimator, Segmenter, Supervision, supervise
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.front_door import check_rows, check_weights, holds_images
-from segclf.base.maps import Maps
-from segclf.base.supervision import Fold, Supervision, folds_of
+from segclf.base.maps import Maps, as_drawn, stack_maps
+from segclf.base.supervision import Fold
 from segclf.cache import as_memory
 from segclf.methods.segmentation.kept_segmenter import (
-    Drawn,
     KeptSegmenter,
+    MapBatches,
     fit_segmenter,
     in_order,
     usable,
 )
+from segclf.methods.segmentation.parts import new_parts
 from segclf.methods.segmentation.summarizer_input import as_read
-from segclf.methods.supervised_segmenter import SupervisedSegmenter
-from segclf.registry import make_plugin
 
 
 class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
@@ -45,8 +44,10 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
 
     Parameters
     ----------
-    segmenter : Segmenter or None
-        Draws the masks; None means ``SupervisedSegmenter()``.
+    segmenter : segmenter or None
+        Predicts the masks; None means ``SupervisedSegmenter()``. Also a search or pipeline of one,
+        or any estimator whose ``fit(X, masks)`` is followed by ``predict_proba(X)``, maps
+        (n, n_ids, h, w), the background first.
     summarizer : str or classifier
         From the predicted probabilities (n, k, h, w) of the k foreground classes to a label: a
         name among the installed summarizers, such as "threshold", or a scikit-learn classifier. One
@@ -60,8 +61,9 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     cv : int, splitter or None
         None: the summarizer learns from masks that the segmenter predicts for its own training
         images, of which it is surer than of others. Folds: from masks predicted by clones that saw
-        only the other folds; `segmenter_` learns from all images. See `SemiSupervisedSplit`, which
-        does the splitting. A summarizer that learns nothing has no folds.
+        only the other folds; `segmenter_` learns from all images. A number of folds is stratified
+        and keeps groups together. See `SemiSupervisedSplit`, which does the splitting. A summarizer
+        that learns nothing has no folds.
     memory : str, path, joblib.Memory or None
         Where fitted segmenters and the maps that they predict are kept, so that a search over
         summarizers trains one segmenter a fold. A segmenter is found again by its parameters, the
@@ -137,7 +139,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
             Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks. A
             list may hold paths, and None for an image without a mask.
         groups : array of shape (n,), optional
-            Group of each image; the segmenter's validation split keeps groups together.
+            Group of each image; folds and the segmenter's validation split keep groups together.
 
         Returns
         -------
@@ -148,13 +150,23 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         X = check_rows(self, X, reset=True)
         labels = check_labels(y, _num_samples(X), signs=not holds_images(X))
         self.classes_, self._multilabel = labels.classes, labels.multilabel
-        told = {
-            "labels": labels.mask_ids(self.negative_class),
-            "sample_weight": self._image_weights(labels, sample_weight, _num_samples(X)),
-            "groups": groups,
-        }
-        told = {name: value for name, value in told.items() if value is not None}
-        self._fit_parts(Supervision(X=X, masks=masks, told=told), labels, y)
+        weights = self._image_weights(labels, sample_weight, _num_samples(X))
+        ids = labels.mask_ids(self.negative_class)
+        supervision = supervise(X, masks=masks, labels=ids, sample_weight=weights, groups=groups)
+        segmenter, summarizer = new_parts(self.segmenter, self.summarizer, self.random_state)
+        chosen = self._rows(summarizer, labels.encoded)
+        folds = self._folds(summarizer, supervision)
+        memory = usable(as_memory(self.memory), self, segmenter)
+        context = self._init_callback_context(max_subtasks=1 + len(folds))
+        context.call_on_fit_task_begin(estimator=self)
+        fit = partial(fit_segmenter, segmenter, memory=memory, context=context, owner=self)
+        kept = fit(supervision)
+        others = ((fit(supervision.subset(train)), np.intersect1d(t, chosen)) for train, t in folds)
+        maps = self._maps(X, summarizer, chosen, others if folds else [(kept, chosen)])
+        summarizer.fit(as_read(summarizer, maps), labels.encoded[chosen])
+        self.summarizer_ = summarizer
+        self._keep(kept, memory)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -163,7 +175,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         X = check_rows(self, X, reset=False)
         kept = self.__dict__.get("_kept") or KeptSegmenter(self.segmenter_)
         probabilities = np.empty((_num_samples(X), len(self.classes_)))
-        for indices, maps in self._draw(kept, X, self.summarizer_):
+        for indices, maps in self._read(kept, X, self.summarizer_):
             read = as_read(self.summarizer_, maps)
             probabilities[indices] = self.summarizer_.predict_proba(read)
         return probabilities
@@ -175,7 +187,12 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     def predict_masks(self, X: Any) -> Maps:
         """Return the masks that the labels come from, at the images' own size."""
         check_is_fitted(self)
-        return self.segmenter_.predict(check_rows(self, X, reset=False))
+        X = check_rows(self, X, reset=False)
+        if hasattr(self.segmenter_, "predict"):
+            return self.segmenter_.predict(X)
+        maps = self.segmenter_.predict_proba(X)
+        whole = (as_drawn(np.asarray(each)[None], multilabel=self._multilabel) for each in maps)
+        return stack_maps([mask for (mask,) in whole])
 
     def predict_mask_proba(self, X: Any) -> Maps:
         """Return the probability of each mask id at each pixel, (n, n_ids, h, w) float32."""
@@ -212,33 +229,22 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         getattr(self, "segmenter_", None)
         return dict(super().__getstate__())
 
-    def _fit_parts(self, supervision: Supervision, labels: Labels, y: Any) -> None:
-        """Train the segmenter and the summarizer; where there are folds, a segmenter for each."""
-        segmenter, summarizer = self._new_parts()
-        chosen = self._rows(summarizer, labels.encoded)
-        folds = self._folds(summarizer, labels.encoded, supervision.told.get("groups"))
-        memory = usable(as_memory(self.memory), self, segmenter)
-        context = self._init_callback_context(max_subtasks=1 + len(folds))
-        context.call_on_fit_task_begin(estimator=self)
-        fit = partial(fit_segmenter, segmenter, memory=memory, context=context, owner=self)
-        kept = fit(supervision)
+    def _maps(
+        self,
+        X: Any,
+        summarizer: Any,
+        chosen: NDArray[np.intp],
+        segmenters: Iterable[tuple[KeptSegmenter, NDArray[np.intp]]],
+    ) -> Maps:
+        """Predict what the summarizer learns from: each segmenter its rows of the chosen ones."""
 
-        def drawn_out_of_fold() -> Drawn:
-            for training, test in folds:
-                rows = np.intersect1d(test, chosen)
-                part = fit(supervision.subset(training, segmenter))
-                X = _safe_indexing(supervision.X, rows)
-                for indices, maps in self._draw(part, X, summarizer):
+        def batches() -> MapBatches:
+            for segmenter, rows in segmenters:
+                part = _safe_indexing(X, rows)
+                for indices, maps in self._read(segmenter, part, summarizer):
                     yield np.searchsorted(chosen, rows[indices]), maps
 
-        drawn = self._draw(kept, _safe_indexing(supervision.X, chosen), summarizer)
-        maps = in_order(drawn_out_of_fold() if folds else drawn, len(chosen))
-        summarizer.fit(as_read(summarizer, maps), labels.encoded[chosen])
-        self.summarizer_ = summarizer
-        self._keep(kept, memory)
-        context.call_on_fit_task_end(
-            estimator=self, X=supervision.X, y=y, reconstruction_attributes=dict
-        )
+        return in_order(batches(), len(chosen))
 
     def _keep(self, kept: KeptSegmenter, memory: Any) -> None:
         self._kept = kept
@@ -247,23 +253,10 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
             self.segmenter_ = kept.restore()
             del self._kept
 
-    def _new_parts(self) -> tuple[Any, Any]:
-        """Return the segmenter and the summarizer, not fitted, both seeded."""
-        segmenter = SupervisedSegmenter() if self.segmenter is None else clone(self.segmenter)
-        summarizer = clone(make_plugin("summarizer", self.summarizer))
-        if self.random_state is not None:
-            random = check_random_state(self.random_state)
-            segmenter.set_params(random_state=random.randint(np.iinfo(np.int32).max))
-            seed = random.randint(np.iinfo(np.int32).max)
-            seeds = (n for n in summarizer.get_params() if n.rpartition("__")[2] == "random_state")
-            unset = [name for name in seeds if summarizer.get_params()[name] is None]
-            summarizer.set_params(**dict.fromkeys(unset, seed))
-        return segmenter, summarizer
-
-    def _draw(self, kept: KeptSegmenter, X: Any, summarizer: Any) -> Drawn:
-        """Draw what the summarizer reads: a layer, or the probabilities of the classes."""
+    def _read(self, kept: KeptSegmenter, X: Any, summarizer: Any) -> MapBatches:
+        """Predict what the summarizer reads: a layer, or the probabilities of the classes."""
         layer = getattr(summarizer, "layer", None)
-        return kept.draw(as_memory(self.memory), X, layer=layer, channels=self._findings)
+        return kept.predict(as_memory(self.memory), X, layer=layer, channels=self._findings)
 
     @property
     def _findings(self) -> slice:
@@ -288,7 +281,9 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
             return chosen
         return np.sort(chosen[np.unique(encoded[chosen], axis=0, return_index=True)[1]])
 
-    def _folds(self, summarizer: Any, encoded: NDArray[np.int64], groups: Any) -> list[Fold]:
+    def _folds(self, summarizer: Any, supervision: Supervision) -> list[Fold]:
         if self.cv is None or not get_tags(summarizer).requires_fit:
             return []
-        return folds_of(self.cv, encoded, groups)
+        assert supervision.labels is not None
+        labeled = (supervision.labels.reshape(len(supervision), -1) != -1).any(axis=1)
+        return supervision.folds(self.cv, tested=labeled)

@@ -1,4 +1,4 @@
-"""Segmenters fitted before, and maps drawn before, found again by all that they come from."""
+"""Segmenters fitted before, and maps predicted before, found again by all that they come from."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,15 +11,15 @@ from sklearn.callback import CallbackContext
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from segclf.base.maps import Maps
+from segclf.base import Supervision
+from segclf.base.maps import Maps, stack_maps
 from segclf.base.parts import as_a_part
-from segclf.base.supervision import Supervision
 from segclf.cache import digest, learned
 
 # Images whose maps are kept, and read, at once.
 BLOCK = 32
 
-Drawn = Iterator[tuple[NDArray[np.intp], Maps]]
+MapBatches = Iterator[tuple[NDArray[np.intp], Maps]]
 
 
 class KeptSegmenter:
@@ -30,7 +30,7 @@ class KeptSegmenter:
     segmenter : segmenter
         The fitted one; with `learned`, an unfitted one of the same parameters.
     learned : dict, optional
-        What it learned, from `segclf.cache.digests.learned`.
+        What it learned, from `segclf.cache.learned`.
     token : str, optional
         Stands for all that decides what it predicts; its digest by default.
     """
@@ -47,7 +47,7 @@ class KeptSegmenter:
             self._learned = None
         return self._segmenter
 
-    def draw(self, memory: Any, X: Any, *, layer: str | None, channels: slice) -> Drawn:
+    def predict(self, memory: Any, X: Any, *, layer: str | None, channels: slice) -> MapBatches:
         """Yield (indices, maps), with memory in blocks and a list where maps differ in size.
 
         Parameters
@@ -62,18 +62,17 @@ class KeptSegmenter:
             Of which mask ids.
         """
         if memory is None:
-            yield from _drawn(self.restore(), X, layer, channels)
+            yield from _predict(self.restore(), X, layer, channels)
             return
         token = self._token or digest(self.restore())
-        recall = memory.cache(_kept_maps, ignore=["draw"])
-        for start in range(0, _num_samples(X), BLOCK):
-            rows = np.arange(start, min(start + BLOCK, _num_samples(X)))
+        recall = memory.cache(_kept_maps, ignore=["predict"])
+        for rows in _blocks(X):
             part = _safe_indexing(X, rows)
-            draw = partial(self._draw_again, part, layer, channels)
-            yield rows, recall(digest(token, part, layer, channels), draw, len(rows))
+            predict = partial(self._predict_again, part, layer, channels)
+            yield rows, recall(digest(token, part, layer, channels), predict, len(rows))
 
-    def _draw_again(self, *how: Any) -> Drawn:
-        return _drawn(self.restore(), *how)
+    def _predict_again(self, *how: Any) -> MapBatches:
+        return _predict(self.restore(), *how)
 
 
 def fit_segmenter(
@@ -100,19 +99,22 @@ def fit_segmenter(
         Its callbacks hear of a fit that was found, too.
     """
     segmenter = clone(segmenter)
+    positional, named = supervision.arguments(segmenter)
+    if memory is None:
+        with as_a_part(context.subcontext(task_name="segmenter"), segmenter, owner):
+            return KeptSegmenter(segmenter.fit(*positional, **named))
+    n_tasks = len(context._children_map)
+    task = partial(context.subcontext, task_name="segmenter")
 
     def fit() -> Any:
-        with as_a_part(context.subcontext(task_name="segmenter"), segmenter):
-            return segmenter.fit(supervision.X, supervision.masks, **supervision.told)
+        with as_a_part(task(), segmenter, owner):
+            return segmenter.fit(*positional, **named)
 
-    if memory is None:
-        return KeptSegmenter(fit())
-    n_tasks = len(context._children_map)
-    key = digest(segmenter, supervision.X, supervision.masks, supervision.told)
+    key = digest(segmenter, *positional, named)
     token, what = memory.cache(_kept_fit, ignore=["fit"])(key, fit)
     if n_tasks == len(context._children_map):
-        task = context.subcontext(task_name="segmenter").call_on_fit_task_begin(estimator=owner)
-        task.call_on_fit_task_end(estimator=owner)
+        found = task().call_on_fit_task_begin(estimator=owner)
+        found.call_on_fit_task_end(estimator=owner)
     return KeptSegmenter(segmenter, what, token)
 
 
@@ -124,21 +126,41 @@ def usable(memory: Any, *estimators: Any) -> Any:
     return None if any(map(_may_be_stopped, estimators)) else memory
 
 
-def in_order(drawn: Drawn, n_images: int) -> Maps:
+def in_order(batches: MapBatches, n_images: int) -> Maps:
     """Return maps in the order of their indices: one array where they are of one size."""
     maps: list[Any] = [None] * n_images
-    for indices, values in drawn:
+    for indices, values in batches:
         for index, value in zip(indices, values, strict=True):
             maps[index] = value
-    return np.stack(maps) if len({value.shape for value in maps}) == 1 else maps
+    return stack_maps(maps)
 
 
-def _drawn(segmenter: Any, X: Any, layer: str | None, channels: slice) -> Drawn:
+def _predict(segmenter: Any, X: Any, layer: str | None, channels: slice) -> MapBatches:
     if layer is not None:
         yield from segmenter.embed_batches(X, layer)
-        return
-    for indices, probabilities in segmenter.predict_proba_batches(X):
-        yield indices, probabilities[:, channels]
+    elif hasattr(segmenter, "predict_proba_batches"):
+        for indices, probabilities in segmenter.predict_proba_batches(X):
+            yield indices, probabilities[:, channels]
+    else:
+        for rows in _blocks(X):
+            maps = segmenter.predict_proba(_safe_indexing(X, rows))
+            yield rows, stack_maps([_checked(m, segmenter, channels)[channels] for m in maps])
+
+
+def _checked(maps: Any, segmenter: Any, channels: slice) -> NDArray[Any]:
+    """Refuse what are no maps of all classes."""
+    maps = np.asarray(maps)
+    if maps.ndim < 3 or len(maps) < channels.stop:
+        raise ValueError(
+            f"{type(segmenter).__name__}.predict_proba gives maps of shape {maps.shape} for an "
+            f"image; expected ({channels.stop} or more, height, width), one for each mask id."
+        )
+    return maps
+
+
+def _blocks(X: Any) -> Iterator[NDArray[np.intp]]:
+    for start in range(0, _num_samples(X), BLOCK):
+        yield np.arange(start, min(start + BLOCK, _num_samples(X)))
 
 
 def _may_be_stopped(estimator: Any) -> bool:
@@ -152,5 +174,5 @@ def _kept_fit(key: str, fit: Callable[[], Any]) -> tuple[str, dict[str, Any]]:
     return digest(segmenter), learned(segmenter)
 
 
-def _kept_maps(key: str, draw: Callable[[], Drawn], n_images: int) -> Maps:
-    return in_order(draw(), n_images)
+def _kept_maps(key: str, predict: Callable[[], MapBatches], n_images: int) -> Maps:
+    return in_order(predict(), n_images)

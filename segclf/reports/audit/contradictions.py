@@ -6,13 +6,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
+from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, gen_batches
 
-from segclf.base.classifier import Labels
-from segclf.base.supervision import taken
-from segclf.data import Masks
+from segclf.base import Supervision
 from segclf.reports.audit.doubts import SelfConfidence, as_questions, doubts
 
 IMAGES_AT_ONCE = 16
@@ -29,57 +26,30 @@ MASK_FIELDS = [
 NAMED = 0.75
 
 
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """Images, and what is known of each.
+@dataclass(frozen=True)
+class Contradictions:
+    """Compares what is known of images with what models predict that never saw it.
 
     Parameters
     ----------
-    X : images
-        All n of them, as the user passed them.
-    y : array of shape (n,) or (n, k), or None
-        Labels, as the user passed them.
-    labels : Labels or None
-        The same, checked.
-    masks : Masks
-        None for an image without one.
-    groups : array of shape (n,), optional
-        Images that belong together have the same one.
+    known : Supervision
+        The images, and what is known of each.
+    classes : array of shape (k,), or None
+        The classes, where there are labels.
     """
 
-    X: Any
-    y: ArrayLike | None
-    labels: Labels | None
-    masks: Masks
-    groups: ArrayLike | None
+    known: Supervision
+    classes: NDArray[Any] | None
 
     @cached_property
     def areas(self) -> NDArray[np.int64]:
         """Number of pixels of any class in each mask; 0 where there is none."""
-        masks = (self.masks[index] for index in range(len(self.masks)))
+        masks = (self.known.masks[index] for index in range(len(self.known)))
         return np.array([0 if mask is None else (mask > 0).sum() for mask in masks])
-
-    @property
-    def strata(self) -> NDArray[np.int64]:
-        """Labels, or whether anything is drawn where there are none; -1 if nothing is known."""
-        strata = np.where(self.masks.known, (self.areas > 0).astype(np.int64), -1)
-        if self.labels is None:
-            return strata
-        encoded = self.labels.encoded.reshape(len(strata), -1)
-        return np.where((encoded >= 0).any(axis=1), encoded.max(axis=1), strata)
-
-    def fit(self, estimator: Any, train: NDArray[np.intp]) -> Any:
-        """Train a clone on those images."""
-        X, masks = _safe_indexing(self.X, train), self.masks.subset(train)
-        told = {"groups": None if self.groups is None else np.asarray(self.groups)[train]}
-        told = taken(estimator, told)
-        if self.labels is None:
-            return clone(estimator).fit(X, masks, **told)
-        return clone(estimator).fit(X, np.asarray(self.y)[train], masks=masks, **told)
 
     def mask_table(self, fitted: Any, test: NDArray[np.intp], fold: int) -> NDArray[Any]:
         """Compare masks with what is predicted, in two rounds: a measure first, then doubts."""
-        test = test[self.masks.known[test]]
+        test = test[self.known.masks.known[test]]
         table = np.zeros(len(test), dtype=MASK_FIELDS)
         table["sample"], table["fold"] = test, fold
         confidence = SelfConfidence()
@@ -99,14 +69,15 @@ class Known:
 
     def label_table(self, fitted: Any, test: NDArray[np.intp], fold: int) -> NDArray[Any]:
         """Compare labels with what is predicted."""
-        if self.labels is None:
+        classes, target = self.classes, self.known.target
+        if classes is None or target is None:
             return np.zeros(0, dtype=_label_fields(np.dtype(np.int64)))
-        classes, multilabel = self.labels.classes, self.labels.multilabel
+        multilabel = target.ndim == 2
         answers = np.zeros((len(test), len(classes)))
         answers[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(
-            _safe_indexing(self.X, test)
+            _safe_indexing(self.known.X, test)
         )
-        given, chances = as_questions(self.labels.encoded[test].T, answers.T, multilabel=multilabel)
+        given, chances = as_questions(target[test].T, answers.T, multilabel=multilabel)
         confidence = SelfConfidence()
         confidence.add(given, chances)
         doubt, rival = doubts(given, chances, confidence.thresholds())
@@ -123,12 +94,13 @@ class Known:
         self, fitted: Any, test: NDArray[np.intp]
     ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[Any]]]:
         """Yield number, mask and probabilities of each image, as questions (q, ...)."""
-        predict = fitted.predict_proba if self.labels is None else fitted.predict_mask_proba
+        predict = fitted.predict_proba if self.classes is None else fitted.predict_mask_proba
+        masks = self.known.masks
         for rows in gen_batches(len(test), IMAGES_AT_ONCE):
-            maps = predict(_safe_indexing(self.X, test[rows]))
+            maps = predict(_safe_indexing(self.known.X, test[rows]))
             for row, values in enumerate(maps, start=rows.start):
-                mask: Any = self.masks[test[row]]
-                yield row, *as_questions(mask, values, multilabel=self.masks.multilabel)
+                mask: Any = masks[test[row]]
+                yield row, *as_questions(mask, values, multilabel=masks.multilabel)
 
 
 def _errors(

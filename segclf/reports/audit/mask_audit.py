@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 
+from segclf.base import supervise
 from segclf.base.classifier import check_labels
-from segclf.data import as_images, as_masks, check_mask_sizes
-from segclf.reports.audit.contradictions import Known
-from segclf.reports.folds import split_folds
+from segclf.data import as_images
+from segclf.reports.audit.contradictions import Contradictions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,29 +112,29 @@ def audit_masks(
     >>> len(audit.masks), len(audit.labels)
     (12, 12)
     """
-    known = _known(estimator, X, y, masks, groups)
+    comparison = _check(estimator, X, y, masks, groups)
+    known = comparison.known
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     mask_tables, label_tables = [], []
-    for fold, (train, test) in enumerate(split_folds(cv, known.strata, known.groups, seed)):
-        fitted = known.fit(estimator, train)
-        mask_tables.append(known.mask_table(fitted, test, fold))
-        label_tables.append(known.label_table(fitted, test, fold))
+    for fold, (train, test) in enumerate(known.folds(cv, seed=seed)):
+        fitted = known.subset(train).fit(clone(estimator))
+        mask_tables.append(comparison.mask_table(fitted, test, fold))
+        label_tables.append(comparison.label_table(fitted, test, fold))
     return MaskAudit(masks=_ranked(mask_tables), labels=_ranked(label_tables))
 
 
-def _known(
+def _check(
     estimator: Any, X: Any, y: ArrayLike | None, masks: Any, groups: ArrayLike | None
-) -> Known:
+) -> Contradictions:
     classifies = is_classifier(estimator)
     if classifies and not hasattr(estimator, "predict_mask_proba"):
         raise ValueError(f"{estimator!r:.120} draws no masks; expected predict_mask_proba.")
     if not classifies and y is not None:
         raise ValueError("A segmenter predicts no labels to compare y with; expected y=None.")
     images = as_images(X)
-    drawn = as_masks(masks, len(images))
-    check_mask_sizes(images, drawn)
-    labels = check_labels(y, len(images)) if classifies else None
-    return Known(X=X, y=y, labels=labels, masks=drawn, groups=groups)
+    target, classes = check_labels(y, len(images)) if classifies else (None, None)
+    known = supervise(X, images=images, masks=masks, y=y, target=target, groups=groups)
+    return Contradictions(known, classes)
 
 
 def _ranked(tables: list[NDArray[Any]]) -> NDArray[Any]:

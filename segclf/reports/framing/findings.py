@@ -7,42 +7,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.base import Supervision
 from segclf.data import Images, Masks
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Findings:
     """Images of which each has a label, and some a mask.
 
     Parameters
     ----------
-    images : Images
-        The n images.
-    masks : Masks
-        As many; None where nobody drew one.
-    labels : array of shape (n,) or (n, k)
-        Positions of classes, of which the first means that nothing is there; or an indicator.
+    known : Supervision
+        The images, opened, with their masks, and ``target``: positions of classes, of which the
+        first means that nothing is there; or an indicator.
     n_findings : int
         Mask ids up to it, or as many channels, are findings; further ones are context.
-    groups : array of shape (n,), optional
-        Images that belong together have the same one.
     """
 
-    images: Images
-    masks: Masks
-    labels: NDArray[np.int64]
+    known: Supervision
     n_findings: int
-    groups: NDArray[Any] | None
+
+    @property
+    def images(self) -> Images:
+        """The n images."""
+        assert self.known.images is not None
+        return self.known.images
+
+    @property
+    def masks(self) -> Masks:
+        """As many; None where nobody drew one."""
+        return self.known.masks
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The target of each image."""
+        assert self.known.target is not None
+        return self.known.target
 
     @property
     def units(self) -> NDArray[Any]:
         """Groups, or each image its own."""
-        return np.arange(len(self.labels)) if self.groups is None else self.groups
-
-    @property
-    def strata(self) -> NDArray[np.int64]:
-        """Labels, or of an indicator whether anything is there: what folds and orders balance."""
-        return self.labels if self.labels.ndim == 1 else self.positive.astype(np.int64)
+        groups = self.known.groups
+        return np.arange(len(self.labels)) if groups is None else groups
 
     @property
     def positive(self) -> NDArray[np.bool_]:

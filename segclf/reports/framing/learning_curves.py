@@ -9,9 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from segclf.base.supervision import taken
+from segclf.base.supervision import Fold
 from segclf.metrics import ConfidenceInterval, confidence_interval
-from segclf.reports.folds import Fold
 from segclf.reports.framing.findings import Findings
 from segclf.reports.mean_auroc import mean_auroc
 
@@ -45,12 +44,8 @@ class Contest:
 
     Parameters
     ----------
-    X : images
-        All n of them, as the user passed them.
-    y : array of shape (n,) or (n, k)
-        Their labels.
     findings : Findings
-        The same, checked.
+        All n images, with their labels and masks.
     folds : list of (train, test)
         Indices.
     cost_per_mask, cost_per_label : float
@@ -59,8 +54,6 @@ class Contest:
         Of the order in which training images are labeled.
     """
 
-    X: Any
-    y: NDArray[Any]
     findings: Findings
     folds: list[Fold]
     cost_per_mask: float
@@ -78,7 +71,7 @@ class Contest:
     def orders(self) -> list[NDArray[np.intp]]:
         """Each fold's training images that either framing can use, as they are labeled."""
         usable = [train[self.findings.framed[train]] for train, _ in self.folds]
-        return [rows[nested_order(self.findings.strata[rows], self.seed)] for rows in usable]
+        return [rows[nested_order(self.findings.known.strata[rows], self.seed)] for rows in usable]
 
     def sizes(self, train_sizes: ArrayLike) -> NDArray[np.int64]:
         """Turn numbers of images, or shares of all, into numbers (n_sizes, n_folds)."""
@@ -110,7 +103,7 @@ class Contest:
         for row, fold in np.ndindex(*sizes.shape):
             train, test = self.orders[fold][: sizes[row, fold]], self.folds[fold][1]
             fitted = self._fit(estimator, train, masks=masks)
-            answers = fitted.predict_proba(_safe_indexing(self.X, test))
+            answers = fitted.predict_proba(_safe_indexing(self.findings.known.X, test))
             probabilities[row, test] = answers
             score[row, fold] = mean_auroc(self._truth[test], answers)
             cost[row, fold] = self._costs(train, masks=masks)[-1]
@@ -121,7 +114,7 @@ class Contest:
 
     def gain(self, first: Curve, second: Curve, **told: Any) -> ConfidenceInterval:
         """Bootstrap the difference of mean AUROCs at the last sizes of two curves."""
-        fold_of = np.empty(len(self.y))
+        fold_of = np.empty(len(self._truth))
         for fold, (_, test) in enumerate(self.folds):
             fold_of[test] = fold
         answers = np.stack([first.probabilities[-1], second.probabilities[-1]], axis=1)
@@ -135,7 +128,7 @@ class Contest:
     @property
     def _fewest(self) -> int:
         """One image of each class, with which every order begins."""
-        return len(np.unique(self.findings.strata))
+        return len(np.unique(self.findings.known.strata))
 
     @property
     def _truth(self) -> NDArray[np.int64]:
@@ -149,13 +142,8 @@ class Contest:
         return self.cost_per_label * np.arange(1, len(order) + 1) + self.cost_per_mask * n_drawn
 
     def _fit(self, estimator: Any, train: NDArray[np.intp], *, masks: bool) -> Any:
-        groups = self.findings.groups
-        told = {
-            "masks": self.findings.masks.subset(train) if masks else None,
-            "groups": None if groups is None else groups[train],
-        }
-        told = taken(estimator, told)
-        return clone(estimator).fit(_safe_indexing(self.X, train), self.y[train], **told)
+        part = self.findings.known.subset(train)
+        return (part if masks else part.with_masks(None)).fit(clone(estimator))
 
 
 def nested_order(strata: NDArray[np.int64], seed: int) -> NDArray[np.intp]:

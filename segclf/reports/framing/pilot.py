@@ -8,15 +8,15 @@ small and images few, and it costs more per image.
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import _safe_indexing, check_random_state
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
 
+from segclf.base import supervise
 from segclf.base.classifier import check_labels
-from segclf.data import as_images, as_masks, check_mask_sizes
+from segclf.data import as_images
 from segclf.methods.image_classifier import ImageClassifier
 from segclf.methods.segmentation import SegmentationClassifier
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
-from segclf.reports.folds import split_folds
 from segclf.reports.framing.findings import Findings
 from segclf.reports.framing.learning_curves import Contest
 from segclf.reports.framing.patches import estimate_divergence
@@ -117,9 +117,9 @@ def framing_report(
     (True, 16)
     """
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    X, y, findings = _labeled(X, y, masks, groups)
-    folds = split_folds(cv, findings.strata, findings.groups, seed)
-    contest = Contest(X, y, findings, folds, cost_per_mask, cost_per_label, seed)
+    findings = _labeled(X, y, masks, groups)
+    folds = findings.known.folds(cv, seed=seed)
+    contest = Contest(findings, folds, cost_per_mask, cost_per_label, seed)
     patches = {"encoder": encoder, "patch_size": patch_size, "n_patches": n_patches}
     told: dict[str, Any] = {"n_resamples": n_resamples, "level": level, "random_state": seed}
     divergence = estimate_divergence(findings, **patches, **told)
@@ -127,28 +127,18 @@ def framing_report(
     return FramingReport(**_facts(findings), divergence=divergence, **outcome, level=level)
 
 
-def _labeled(
-    X: Any, y: ArrayLike, masks: Any, groups: ArrayLike | None
-) -> tuple[Any, NDArray[Any], Findings]:
+def _labeled(X: Any, y: ArrayLike, masks: Any, groups: ArrayLike | None) -> Findings:
     """Leave out images without a label, and check the rest."""
     images = as_images(X)
-    labels, masks = check_labels(y, len(images)), as_masks(masks, len(images))
-    check_mask_sizes(images, masks)
+    labels = check_labels(y, len(images))
+    known = supervise(X, images=images, masks=masks, y=y, target=labels.encoded, groups=groups)
     kept = np.flatnonzero((labels.encoded.reshape(len(images), -1) >= 0).all(axis=1))
-    encoded = labels.encoded[kept]
-    findings = Findings(
-        images=images.subset(kept),
-        masks=masks.subset(kept),
-        labels=encoded,
-        n_findings=len(labels.classes) - (not labels.multilabel),
-        groups=None if groups is None else np.asarray(groups)[kept],
-    )
+    findings = Findings(known.subset(kept), len(labels.classes) - (not labels.multilabel))
     if not findings.target_sizes.any():
         raise ValueError("No mask of a positive image shows a finding; masks are what is judged.")
     if findings.positive.all():
         raise ValueError("Every image is positive; expected some that show nothing.")
-    y = encoded if labels.multilabel else labels.classes[encoded]
-    return _safe_indexing(X, kept), y, findings
+    return findings
 
 
 def _facts(findings: Findings) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from segclf.methods.pseudo_label.pseudo_masks import Selection, draw_masks
+from segclf.base import supervise
+from segclf.data import as_images
+from segclf.methods.pseudo_label.pseudo_masks import Selection, predict_masks
 
 
 def select(masks, foreground, **settings):
@@ -67,9 +69,9 @@ class Labeler:
 
 
 def draw(labeler, chosen):
-    labels = np.array([0, 1, 0, 1])
-    shapes = [(2, 2)] * 4
-    return draw_masks(labeler, np.zeros((4, 2, 2)), chosen, labels, shapes=shapes, n_ids=2)
+    X = np.zeros((4, 2, 2))
+    known = supervise(X, images=as_images(X), labels=np.array([0, 1, 0, 1]))
+    return predict_masks(labeler, known, chosen)
 
 
 def test_only_the_chosen_images_and_their_labels_are_shown():

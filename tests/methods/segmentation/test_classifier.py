@@ -245,7 +245,7 @@ def test_several_classes_and_many_labels_in_folds(shapes):
 
 
 def test_folds_that_leave_images_out_are_refused(shapes):
-    with pytest.raises(ValueError, match="expected each once"):
+    with pytest.raises(ValueError, match="test every image once"):
         classifier(cv=ShuffleSplit(2), summarizer=Witness()).fit(
             shapes.images, shapes.target, masks=shapes.masks
         )

@@ -1,18 +1,15 @@
 import numpy as np
 
-from segclf.data import as_images, as_masks
+from segclf.base import supervise
+from segclf.data import as_images
 from segclf.reports.framing.findings import Findings
 
 
 def findings(masks, labels, n_findings=1):
     n = len(labels)
-    return Findings(
-        images=as_images(np.zeros((n, 2, 4))),
-        masks=as_masks(masks, n),
-        labels=np.array(labels),
-        n_findings=n_findings,
-        groups=None,
-    )
+    X = np.zeros((n, 2, 4))
+    known = supervise(X, images=as_images(X), masks=masks, target=np.array(labels))
+    return Findings(known, n_findings)
 
 
 MASK = np.array([[0, 1, 1, 2], [0, -1, 0, 0]])
@@ -38,8 +35,3 @@ def test_negative_images_have_empty_masks_for_free():
     assert seen.framed.tolist() == [True, True, False]
     assert seen.region_sizes.tolist() == [[5, 2], [8, 0], [0, 0]]
     assert seen.target_sizes.tolist() == [2 / 7]
-
-
-def test_strata_of_an_indicator_are_whether_anything_is_there():
-    seen = findings([None] * 3, [[0, 0], [0, 1], [1, 1]])
-    assert seen.strata.tolist() == [0, 1, 1]

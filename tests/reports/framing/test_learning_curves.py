@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from segclf.data import as_images, as_masks
+from segclf.base import supervise
+from segclf.data import as_images
 from segclf.reports.framing.findings import Findings
 from segclf.reports.framing.learning_curves import Contest, Curve, nested_order
 
@@ -10,15 +11,10 @@ ALL = np.arange(10)
 
 
 def contest(masks=None, labels=LABELS, cost_per_mask=3.0, folds=((ALL, ALL),)):
-    n = len(labels)
-    findings = Findings(
-        images=as_images(np.zeros((n, 2, 2))),
-        masks=as_masks([np.eye(2)] * n if masks is None else masks, n),
-        labels=labels,
-        n_findings=1,
-        groups=None,
-    )
-    return Contest(np.zeros((n, 2, 2)), labels, findings, list(folds), cost_per_mask, 1.0, seed=0)
+    X = np.zeros((len(labels), 2, 2))
+    masks = [np.eye(2)] * len(labels) if masks is None else masks
+    known = supervise(X, images=as_images(X), masks=masks, y=labels, target=labels)
+    return Contest(Findings(known, 1), list(folds), cost_per_mask, 1.0, seed=0)
 
 
 def test_orders_begin_with_one_of_each_and_stay_in_proportion():

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from segclf.data import as_images, as_masks
+from segclf.base import supervise
+from segclf.data import as_images
 from segclf.reports.framing.findings import Findings
 from segclf.reports.framing.patches import _cut, _statistics, estimate_divergence
 
@@ -20,14 +21,9 @@ def paper():
     random = np.random.RandomState(0)
     masks = (random.random_sample((2500, 2, 2)) < 0.1).astype(int)
     images = (random.random_sample(masks.shape) < np.where(masks, 0.8, 0.2)).astype(float)
-    n = len(masks)
-    return Findings(
-        images=as_images(images),
-        masks=as_masks(masks, n),
-        labels=masks.any(axis=(1, 2)).astype(int),
-        n_findings=1,
-        groups=None,
-    )
+    target = masks.any(axis=(1, 2)).astype(int)
+    known = supervise(images, images=as_images(images), masks=masks, target=target)
+    return Findings(known, n_findings=1)
 
 
 def test_estimates_agree_with_the_closed_form(paper):

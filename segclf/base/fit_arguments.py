@@ -1,0 +1,57 @@
+"""Which arguments does a fit take? Of ours, of pipelines, of searches, and of any other class."""
+
+from inspect import Parameter, signature
+from typing import Any
+
+from sklearn import get_config
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
+
+
+def accepted(estimator: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Return those arguments that there are and that an estimator's `fit` takes, by its names.
+
+    A `Pipeline` takes what its last step takes, a search what its estimator takes; with metadata
+    routing they take what is requested.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With ``fit``.
+    given : dict
+        Values by name; None is none.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> given = {"sample_weight": [1, 2], "groups": [0, 1], "labels": None}
+    >>> accepted(LogisticRegression(), given)
+    {'sample_weight': [1, 2]}
+    >>> accepted(make_pipeline(LogisticRegression()), given)
+    {'logisticregression__sample_weight': [1, 2]}
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    parameters = signature(estimator.fit).parameters
+    named = {name: value for name, value in given.items() if name in parameters}
+    if len(named) == len(given) or not _takes_any(parameters):
+        return named
+    if getattr(estimator, "_takes_checked_masks", False):
+        return given
+    if get_config()["enable_metadata_routing"] and hasattr(estimator, "get_metadata_routing"):
+        requested = get_routing_for_object(estimator).consumes("fit", given)
+        return {name: given[name] for name in requested}
+    if isinstance(estimator, Pipeline):
+        return _of_last_step(estimator, given)
+    inner = getattr(estimator, "estimator", None)
+    return named | (accepted(inner, given) if hasattr(inner, "fit") else {})
+
+
+def _takes_any(parameters: Any) -> bool:
+    return any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
+
+
+def _of_last_step(pipeline: Pipeline, given: dict[str, Any]) -> dict[str, Any]:
+    name, step = pipeline.steps[-1]
+    taken = accepted(step, given) if hasattr(step, "fit") else {}
+    return {f"{name}__{key}": value for key, value in taken.items()}

@@ -1,0 +1,44 @@
+"""The two parts of a classification through masks, before they learn."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from segclf.base import Segmenter
+from segclf.methods.supervised_segmenter import SupervisedSegmenter
+from segclf.registry import make_plugin
+
+
+def new_parts(segmenter: Any, summarizer: Any, random_state: Any) -> tuple[Any, Any]:
+    """Return clones of segmenter and summarizer, both seeded.
+
+    Raises
+    ------
+    ValueError
+        When the summarizer reads what the segmenter does not show.
+    """
+    segmenter = SupervisedSegmenter() if segmenter is None else clone(segmenter)
+    summarizer = clone(make_plugin("summarizer", summarizer))
+    layer = getattr(summarizer, "layer", None)
+    if layer is not None and not hasattr(segmenter, "embed_batches"):
+        raise ValueError(
+            f"The summarizer reads the layer {layer!r} of the segmenter, which "
+            f"{type(segmenter).__name__} does not show; expected a segmenter of segclf by itself, "
+            "or a summarizer of masks."
+        )
+    if random_state is not None:
+        random = check_random_state(random_state)
+        for part in (segmenter, summarizer):
+            _seed(part, random.randint(np.iinfo(np.int32).max))
+    return segmenter, summarizer
+
+
+def _seed(part: Any, seed: int) -> None:
+    """Seed a segmenter by its own parameter; of anything else what has no seed, however deep."""
+    if isinstance(part, Segmenter):
+        part.set_params(random_state=seed)
+        return
+    seeds = {n: v for n, v in part.get_params().items() if n.rpartition("__")[2] == "random_state"}
+    part.set_params(**{name: seed for name, value in seeds.items() if value is None})
