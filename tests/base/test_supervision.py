@@ -63,7 +63,7 @@ def test_a_part_is_in_step():
     np.testing.assert_array_equal(part.images[0][..., 0], X[5])
     assert [part.masks[i].max() for i in range(2)] == [2, 2]
     assert part.labels.tolist() == part.target.tolist() == [0, 0]
-    assert part.sample_weight.tolist() == [5, 2]
+    assert part.sample_weight.tolist() == [1.25, 0.5], "their mean is 1 in the whole"
     assert part.groups.tolist() == [2, 1]
     assert part.y == ["f", "c"]
 
@@ -120,7 +120,7 @@ def test_a_segmenter_is_handed_what_its_fit_takes():
     assert fitted.given[0] is X
     assert fitted.given[1] is MASKS, "others get masks as they were passed"
     assert fitted.given[2]["labels"].tolist() == LABELS.tolist()
-    assert fitted.given[2]["sample_weight"].tolist() == list(range(8))
+    assert fitted.given[2]["sample_weight"].tolist() == (np.arange(8) / 4).tolist()
 
 
 def test_ours_are_handed_masks_that_are_checked():

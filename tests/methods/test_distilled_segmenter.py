@@ -17,7 +17,7 @@ from segclf import (
     SupervisedSegmenter,
     save,
 )
-from segclf.base.network_state import freeze
+from segclf.base.frozen_network import freeze
 from segclf.datasets import make_shapes
 from segclf.methods import distilled_segmenter
 from segclf.testing import check_segmenter

@@ -108,7 +108,8 @@ def test_an_id_that_nobody_drew_weighs_nothing(shapes):
     """Ids 0 and 3 as if they were 0 and 1, which is what they are."""
     fitted = segmenter(class_weight="balanced", max_epochs=1).fit(shapes.images, 3 * shapes.masks)
     share = shapes.masks.mean()
-    samples = fitted._check_targets(fitted._open(shapes.images), 3 * shapes.masks, None)
+    images = fitted._open(shapes.images)
+    samples = fitted._check_targets(supervise(shapes.images, images=images, masks=3 * shapes.masks))
     expected = [0.5 / (1 - share), 0, 0, 0.5 / share]
     np.testing.assert_allclose(fitted._class_weight(samples).numpy(), expected, rtol=1e-5)
 

@@ -12,60 +12,75 @@ from segclf.methods.pseudo_label.rounds import Outcome, Rounds
 from segclf.metrics import mean_iou
 
 
-def parts_to_hide(
-    known: Supervision, fraction: float, *, cross_fit: bool, seed: int
-) -> list[NDArray[np.intp]]:
-    """Return which images each run must not see.
+class Comparison:
+    """Hides images from runs, and scores what these predict of them.
 
-    The first run is the one whose result counts: what is held out, or nothing. Where nothing is,
-    two more runs each leave out a half of the images with masks, if there are two to tell apart.
+    Parameters
+    ----------
+    known : Supervision
+        All that is known.
+    validation_fraction : float
+        Share of the images with masks that is hidden from the first run, whose result counts.
+    baseline : bool
+        Whether to compare with the baseline. Then, where nothing is hidden from the first run, each
+        of two more does without a half of the masks.
+    seed : int
+        Decides which images.
+
+    Attributes
+    ----------
+    hidden : list of array
+        Rows that each run must not see.
+    outcomes : list of Outcome
+        Of each run.
     """
+
+    def __init__(
+        self, known: Supervision, validation_fraction: float, baseline: bool, seed: int
+    ) -> None:
+        self._known, self._baseline = known, baseline
+        self.hidden = _parts_to_hide(known, validation_fraction, halves=baseline, seed=seed)
+        self.outcomes: list[Outcome] = []
+        self._predicted: dict[str, list[Any]] = {}
+
+    def add(self, rounds: Rounds, visible: Supervision, outcome: Outcome) -> None:
+        """Predict what was hidden from a run by its result, and by the baseline beside it."""
+        hidden = self.hidden[len(self.outcomes)]
+        self.outcomes.append(outcome)
+        if not len(hidden):
+            return
+        compared = {"result": outcome.estimator}
+        if self._baseline:
+            plain = outcome.baseline if outcome.n_iter else outcome.estimator
+            compared["baseline"] = rounds.fit_baseline(visible) if plain is None else plain
+        X = _safe_indexing(visible.X, hidden)
+        for name, segmenter in compared.items():
+            self._predicted.setdefault(name, []).extend(segmenter.predict(X))
+
+    def report(self) -> dict[str, Any]:
+        """Return the mean IoU over all images that were hidden."""
+        rows = np.concatenate(self.hidden)
+        if not len(rows):
+            return {"measured": "not"}
+        truth = [self._known.masks[row] for row in rows]
+        scores = {
+            name: mean_iou(truth, masks, n_classes=self._known.masks.n_classes)
+            for name, masks in self._predicted.items()
+        }
+        measured = "held_out" if len(self.hidden) == 1 else "cross_fitted"
+        return {"measured": measured, "samples": rows, **scores}
+
+
+def _parts_to_hide(
+    known: Supervision, fraction: float, *, halves: bool, seed: int
+) -> list[NDArray[np.intp]]:
     experts = np.flatnonzero(known.masks.known)
     first = _hold_out(known, fraction, seed) if fraction > 0 else experts[:0]
     units = experts if known.groups is None else np.unique(known.groups[experts])
-    if len(first) or not cross_fit or len(experts) == len(known) or len(units) < 2:
+    if len(first) or not halves or len(experts) == len(known) or len(units) < 2:
         return [first]
     half = _hold_out(known, 0.5, seed)
     return [first, half, np.setdiff1d(experts, half)]
-
-
-def predict_hidden(
-    rounds: Rounds,
-    visible: Supervision,
-    outcome: Outcome,
-    hidden: NDArray[np.intp],
-    *,
-    baseline: bool,
-) -> dict[str, list[Any]]:
-    """Return what a run's result predicts of the images hidden from it, and its baseline beside."""
-    if not len(hidden):
-        return {}
-    compared = {"result": outcome.estimator}
-    if baseline:
-        plain = outcome.baseline if outcome.n_iter else outcome.estimator
-        compared["baseline"] = rounds.fit_baseline(visible) if plain is None else plain
-    X = _safe_indexing(visible.X, hidden)
-    return {name: list(segmenter.predict(X)) for name, segmenter in compared.items()}
-
-
-def compare(
-    known: Supervision, hidden: list[NDArray[np.intp]], predicted: list[dict[str, list[Any]]]
-) -> dict[str, Any]:
-    """Return the mean IoU of what was predicted, over all images that were hidden."""
-    rows = np.concatenate(hidden)
-    if not len(rows):
-        return {"measured": "not"}
-    truth = [known.masks[row] for row in rows]
-    scores = {
-        name: mean_iou(
-            truth,
-            [mask for masks in predicted for mask in masks.get(name, [])],
-            n_classes=known.masks.n_classes,
-        )
-        for name in predicted[-1]
-    }
-    measured = "held_out" if len(hidden) == 1 else "cross_fitted"
-    return {"measured": measured, "samples": rows, **scores}
 
 
 def _hold_out(known: Supervision, fraction: float, seed: int) -> NDArray[np.intp]:

@@ -18,9 +18,9 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import has_fit_parameter
 
 from segclf.base import MetaSegmenter, Supervision, check_images, supervise
-from segclf.methods.pseudo_label.comparison import compare, parts_to_hide, predict_hidden
+from segclf.methods.pseudo_label.comparison import Comparison
 from segclf.methods.pseudo_label.pseudo_masks import Selection
-from segclf.methods.pseudo_label.rounds import Outcome, Rounds
+from segclf.methods.pseudo_label.rounds import Rounds
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
 
@@ -172,12 +172,11 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         self._validate_params()
         known = self._check(X, y, labels, sample_weight, groups)
         split, *seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
-        parts = parts_to_hide(known, self.validation_fraction, cross_fit=self.baseline, seed=split)
+        comparison = Comparison(known, self.validation_fraction, self.baseline, split)
         context = self._init_callback_context(max_subtasks=None)
         rounds = self._make_rounds(known, seeds, context)
         context.call_on_fit_task_begin(estimator=self)
-        outcomes, predicted = [], []
-        for hidden in parts:  # the first run is the result, further ones are for the report
+        for hidden in comparison.hidden:  # the first run gives the result, others are compared
             visible = known.hide(hidden)
             outcome = rounds.start(visible)
             while outcome.condition is None:
@@ -188,10 +187,8 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
                 else:
                     estimator = rounds.fit_estimator(visible, masks)
                     outcome = rounds.end(outcome, labeler, masks, estimator)
-            answers = predict_hidden(rounds, visible, outcome, hidden, baseline=self.baseline)
-            outcomes.append(outcome)
-            predicted.append(answers)
-        self._keep(known, outcomes[0], compare(known, parts, predicted))
+            comparison.add(rounds, visible, outcome)
+        self._keep(known, comparison)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
@@ -230,10 +227,11 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             context=context,
         )
 
-    def _keep(self, known: Supervision, result: Outcome, report: dict[str, Any]) -> None:
+    def _keep(self, known: Supervision, comparison: Comparison) -> None:
+        result = comparison.outcomes[0]
         self.estimator_, self.labeler_ = result.estimator, result.labeler
         pairs = zip(known.masks.as_given(), result.masks, strict=True)
         self.transduction_ = known.fill([drawn if mask is None else mask for mask, drawn in pairs])
         self.labeled_iter_ = np.where(known.masks.known, 0, result.labeled_iter)
         self.n_iter_, self.termination_condition_ = result.n_iter, result.condition
-        self.report_ = report
+        self.report_ = comparison.report()

@@ -164,8 +164,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         others = ((fit(supervision.subset(train)), np.intersect1d(t, chosen)) for train, t in folds)
         maps = self._maps(X, summarizer, chosen, others if folds else [(kept, chosen)])
         summarizer.fit(as_read(summarizer, maps), labels.encoded[chosen])
-        self.summarizer_ = summarizer
-        self._keep(kept, memory)
+        self._keep(kept, summarizer, memory)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
@@ -246,8 +245,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
 
         return in_order(batches(), len(chosen))
 
-    def _keep(self, kept: KeptSegmenter, memory: Any) -> None:
-        self._kept = kept
+    def _keep(self, kept: KeptSegmenter, summarizer: Any, memory: Any) -> None:
+        self._kept, self.summarizer_ = kept, summarizer
         self.__dict__.pop("segmenter_", None)
         if memory is None:
             self.segmenter_ = kept.restore()
