@@ -250,10 +250,8 @@ def supervise(
     masks = as_masks(masks, n_samples, n_classes=n_classes)
     if images is not None:
         check_mask_sizes(images, masks)
-    if labels is not None:
-        labels = as_mask_ids(labels, n_samples)
-    if groups is not None:
-        groups = np.asarray(groups)
+    labels = None if labels is None else as_mask_ids(labels, n_samples)
+    groups = None if groups is None else np.asarray(groups)
     check_consistent_length(np.empty(n_samples), labels, groups)
     return Supervision(
         X=X,

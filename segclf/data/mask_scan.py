@@ -50,6 +50,11 @@ class Scan(NamedTuple):
         """Return what is remembered of some of the masks."""
         return Scan(self.shapes[rows], self.shows[rows], self.open[rows], self.of_255)
 
+    def without(self, hidden: NDArray[np.bool_]) -> Scan:
+        """Return the same as if nobody had said anything in some of the masks."""
+        shapes = np.where(hidden[:, None], -1, self.shapes)
+        return Scan(shapes, self.shows & ~hidden[:, None], self.open | hidden[:, None], self.of_255)
+
 
 def items_of(masks: object) -> NDArray[Any] | list[Any]:
     """Return one array, or a list of whatever there is; a whole array's shape is checked.

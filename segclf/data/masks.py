@@ -125,26 +125,40 @@ class Masks:
         Masks
             Of the same number of classes, and multi-label where the whole is.
         """
-        items: Any = list(self.as_given())
-        shapes = self._shapes.copy()
-        for index in np.asarray(indices, dtype=np.intp).tolist():
-            items[index], shapes[index] = None, -1
-        part = Masks(items, np.arange(len(items)), shapes, self.n_classes)
-        part.multilabel = self.multilabel
-        return part
+        hidden = np.zeros(len(self), dtype=bool)
+        hidden[np.asarray(indices, dtype=np.intp)] = True
+        items = [
+            None if hides else self._items[row]
+            for row, hides in zip(self._rows, hidden, strict=True)
+        ]
+        return Masks(
+            items,
+            np.arange(len(items)),
+            self._scan.without(hidden),
+            multilabel=self.multilabel,
+            n_classes=self.n_classes,
+        )
 
     def as_given(self) -> Any:
-        """Return the masks as they were passed, for who knows nothing of `Masks`.
+        """Return the masks as they were passed, for who knows nothing of `Masks`, but as ids.
 
         Returns
         -------
-        array (n, h, w) or (n, k, h, w), or list of arrays, paths and None
+        array (n, h, w) or (n, k, h, w), or list of n arrays and None
+            Files are read; what is an array of ids stays as it is.
         """
-        if len(self) == len(self._items) and (self._rows == np.arange(len(self))).all():
-            return self._items
-        if isinstance(self._items, np.ndarray):
-            return self._items[self._rows]
-        return [self._items[row] for row in self._rows]
+        items = self._items
+        if not isinstance(items, np.ndarray):
+            return [self._as_ids(index) for index in range(len(self))]
+        rows = self._rows
+        part = items if np.array_equal(rows, np.arange(len(items))) else items[rows]
+        return np.where(part == 255, 1, part) if self._scan.of_255 else part
+
+    def _as_ids(self, index: int) -> NDArray[Any] | None:
+        item, (depth, *size) = self._items[self._rows[index]], self._scan.shapes[index].tolist()
+        shape = (depth, *size) if depth > 0 else tuple(size)
+        is_ids = isinstance(item, np.ndarray) and item.shape == shape and not self._scan.of_255
+        return item if is_ids else self[index]
 
 
 #: Masks as `as_masks` takes them: an array, a tensor, a list of arrays, paths and None, or Masks.

@@ -273,3 +273,29 @@ def test_sizes_of_files_come_from_headers(tmp_path, monkeypatch):
     check_mask_sizes(images, as_masks([np.zeros((2, 4, 5)), None], 2))
     with pytest.raises(ValueError, match="Mask 1 has 5 x 4"):
         check_mask_sizes(images, as_masks([None, np.zeros((5, 4))], 2))
+
+
+def test_hidden_masks_are_none_and_all_else_stays():
+    given = [np.array([[0, 3]]), np.array([[0, 1]]), None]
+    masks = as_masks(given, 3)
+    seen = masks.subset([2, 1, 0]).hide([2])
+    assert seen.known.tolist() == [False, True, False]
+    assert seen[2] is None
+    assert seen[1].tolist() == [[0, 1]]
+    assert seen.n_classes == 4
+    assert seen.shown(2).tolist() == [[-1, -1], [1, 1], [-1, -1]]
+    assert masks.known.tolist() == [True, True, False]
+
+
+def test_who_knows_no_masks_is_given_what_was_passed_as_ids(tmp_path):
+    array = np.zeros((3, 4, 2), dtype=np.uint8)
+    assert as_masks(array, 3).as_given() is array
+    assert as_masks(array, 3).subset([1]).as_given().dtype == np.uint8
+    assert as_masks(array + 255, 3).as_given().tolist() == (array + 1).tolist()
+    Image.fromarray(array[0] + 3).save(tmp_path / "mask.png")
+    item, decoded, missing = as_masks([array[0], tmp_path / "mask.png", None], 3).as_given()
+    assert item.base is array
+    assert decoded.tolist() == [[3, 3]] * 4
+    assert missing is None
+    (colored,) = as_masks([np.ones((8, 8, 3), dtype=np.uint8)], 1).as_given()
+    assert colored.tolist() == [[1] * 8] * 8

@@ -144,7 +144,9 @@ class Rounds:
     def end(
         self, before: Outcome, labeler: Any, masks: list[Mask | None], estimator: Any
     ) -> Outcome:
-        """Return where a round has come to."""
+        """Return where a round has come to; one without an estimator has changed nothing."""
+        if estimator is None:
+            return before._replace(condition="no_change")
         n_iter, used = before.n_iter + 1, _used(masks)
         first = np.where(before.labeled_iter < 0, n_iter, before.labeled_iter)
         goes_on = None if self._is_taught() else "no_change"

@@ -171,10 +171,10 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         """
         self._validate_params()
         known = self._check(X, y, labels, sample_weight, groups)
-        split, *seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
-        comparison = Comparison(known, self.validation_fraction, self.baseline, split)
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
+        comparison = Comparison(known, self.validation_fraction, self.baseline, seeds[0])
         context = self._init_callback_context(max_subtasks=None)
-        rounds = self._make_rounds(known, seeds, context)
+        rounds = self._make_rounds(known, seeds[1:], context)
         context.call_on_fit_task_begin(estimator=self)
         for hidden in comparison.hidden:  # the first run gives the result, others are compared
             visible = known.hide(hidden)
@@ -182,11 +182,9 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             while outcome.condition is None:
                 labeler = rounds.fit_labeler(visible, outcome)
                 masks = rounds.predict_masks(labeler, visible)
-                if outcome.same(masks):
-                    outcome = outcome._replace(condition="no_change")
-                else:
-                    estimator = rounds.fit_estimator(visible, masks)
-                    outcome = rounds.end(outcome, labeler, masks, estimator)
+                changed = not outcome.same(masks)
+                estimator = rounds.fit_estimator(visible, masks) if changed else None
+                outcome = rounds.end(outcome, labeler, masks, estimator)
             comparison.add(rounds, visible, outcome)
         self._keep(known, comparison)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
