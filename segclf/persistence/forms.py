@@ -1,6 +1,7 @@
-"""What scikit-learn's estimators hold that is no number, text or array: each kind as values."""
+"""What estimators hold that JSON does not know, arrays aside: how each kind becomes values."""
 
 from collections.abc import Callable
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,10 @@ import segclf.metrics
 from segclf.persistence.trees import tree_as_values, tree_of_values
 
 METRICS = {"segclf": segclf.metrics, "sklearn": sklearn.metrics}
+# The kinds of numbers that safetensors holds and numpy reads back.
+NUMBERS = {"bool", "float16", "float32", "float64", "complex64"} | {
+    f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+}
 LOSSES = {
     "AbsoluteError",
     "ExponentialLoss",
@@ -128,7 +133,27 @@ def _is_loss(value: Any) -> bool:
     return kind.__module__ == "sklearn._loss.loss" and kind.__name__ in LOSSES
 
 
+def _random_state(state: list[Any]) -> np.random.RandomState:
+    made = np.random.RandomState()
+    made.set_state(tuple(state))
+    return made
+
+
+def _is_scalar(value: Any) -> bool:
+    numbers = isinstance(value, np.generic) and value.dtype.name in NUMBERS
+    return numbers or type(value) is np.str_
+
+
 FORMS: dict[str, Form] = {
+    "$tuple": Form(lambda value: type(value) is tuple, list, tuple),
+    "$float": Form(lambda value: type(value) is float, str, float),  # JSON knows finite ones
+    "$scalar": Form(_is_scalar, np.asarray, lambda array: array[()]),
+    "$path": Form(lambda value: isinstance(value, PurePath), str, Path),
+    "$random_state": Form(
+        lambda value: type(value) is np.random.RandomState,
+        lambda value: list(value.get_state()),
+        _random_state,
+    ),
     "$tree": Form(lambda value: isinstance(value, Tree), tree_as_values, tree_of_values),
     "$masked": Form(lambda v: type(v) is np.ma.MaskedArray, _masked_apart, _masked_together),
     "$records": Form(

@@ -1,7 +1,6 @@
 """From JSON values and arrays to estimators; the inverse of the writer."""
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,20 +86,15 @@ class Reader:
             return self._object(value)
         if tag == "$array":
             return self._array(**{key.strip("$"): item for key, item in value.items()})
+        if tag in FORMS:
+            return FORMS[tag].together(self.read(value[tag]))
         forms: dict[str, Callable[[Any], Any]] = {
             "$class": self._classes.__getitem__,
             "$dict": lambda pairs: dict(self.read(pairs)),
-            "$float": float,
-            "$path": Path,
-            "$random_state": self._random_state,
             "$same": self._made.__getitem__,
-            "$scalar": lambda array: self.read(array)[()],
             "$texts": self._texts,
             "$trusted": self._classes.__getitem__,
-            "$tuple": lambda items: tuple(self.read(items)),
         }
-        if tag in FORMS:
-            return FORMS[tag].together(self.read(value[tag]))
         if tag not in forms:
             raise ValueError(f"No value is written as {tag!r}.")
         return forms[tag](value[tag])
@@ -113,11 +107,6 @@ class Reader:
         for index, value in enumerate(written["values"]):
             texts[index] = self.read(value)
         return texts.reshape(written["shape"])
-
-    def _random_state(self, state: list[Any]) -> np.random.RandomState:
-        random_state = np.random.RandomState()
-        random_state.set_state(tuple(self.read(state)))
-        return random_state
 
 
 def _requests(written: dict[str, dict[str, Any]], owner: Any) -> MetadataRequest:

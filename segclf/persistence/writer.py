@@ -1,7 +1,6 @@
 """From estimators to JSON values, with their arrays set aside."""
 
 import math
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from segclf.persistence.class_names import PLAIN, can_be_imported, class_name
-from segclf.persistence.forms import FORMS, form_of
+from segclf.persistence.forms import FORMS, NUMBERS, form_of
 
 # What scikit-learn's callbacks leave on an estimator.
 SESSION = (
@@ -19,10 +18,6 @@ SESSION = (
     "_skl_callbacks_to_teardown",
 )
 REQUESTS = "_metadata_request"
-# The kinds of numbers that safetensors holds and numpy reads back.
-NUMBERS = {"bool", "float16", "float32", "float64", "complex64"} | {
-    f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
-}
 SAVED = "numbers, strings, paths, arrays, lists, tuples, dicts and estimators"
 
 
@@ -49,14 +44,10 @@ class Writer:
             For a value that has none.
         """
         kind = type(value)
-        if value is None or kind in (bool, int, str):
+        if value is None or kind in (bool, int, str) or (kind is float and math.isfinite(value)):
             return value
-        if kind is float:
-            return value if math.isfinite(value) else {"$float": str(value)}
         if kind is list:
-            return self._items(value, place)
-        if kind is tuple:
-            return {"$tuple": self._items(value, place)}
+            return [self.write(item, f"{place}[{index}]") for index, item in enumerate(value)]
         if kind is dict:
             return self._dict(value, place)
         tag = form_of(value)
@@ -64,33 +55,29 @@ class Writer:
             return {tag: self.write(FORMS[tag].apart(value), place)}
         if kind in (np.ndarray, np.memmap):
             return self._array(np.asarray(value), place)
-        if isinstance(value, np.generic) and (value.dtype.name in NUMBERS or kind is np.str_):
-            return {"$scalar": self._array(np.asarray(value), place)}
-        if isinstance(value, PurePath):
-            return {"$path": str(value)}
-        if kind is np.random.RandomState:
-            return {"$random_state": self._items(value.get_state(), place)}
         if hasattr(value, "get_params") and not isinstance(value, type):
             return self._estimator(value, place)
-        if class_name(kind) in PLAIN:
-            return {"$object": class_name(kind), **self._attributes(dict(vars(value)), place)}
+        return self._by_name(value, place)
+
+    def _by_name(self, value: Any, place: str) -> dict[str, Any]:
+        """Write what a file holds by the name of a class or function."""
+        if class_name(type(value)) in PLAIN:
+            attributes = self._attributes(dict(vars(value)), place)
+            return {"$object": class_name(type(value)), **attributes}
         if isinstance(value, type) and class_name(value) in PLAIN:
             return {"$class": class_name(value)}
         if can_be_imported(value):
             return {"$trusted": class_name(value)}
         raise TypeError(_refusal(value, place))
 
-    def _items(self, values: Any, place: str) -> list[Any]:
-        return [self.write(value, f"{place}[{index}]") for index, value in enumerate(values)]
-
     def _dict(self, values: dict[Any, Any], place: str) -> dict[str, Any]:
         if all(type(key) is str and not key.startswith("$") for key in values):
             return {key: self.write(value, f"{place}.{key}") for key, value in values.items()}
-        return {"$dict": self._items(values.items(), place)}
+        return {"$dict": self.write([*values.items()], place)}
 
     def _array(self, array: NDArray[Any], place: str) -> dict[str, Any]:
         if array.dtype.kind in "OU":
-            values = self._items(array.ravel().tolist(), place)
+            values = self.write(array.ravel().tolist(), place)
             texts = {"shape": list(array.shape), "dtype": array.dtype.str, "values": values}
             return {"$texts": texts}
         if array.dtype.name not in NUMBERS:
