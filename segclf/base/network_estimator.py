@@ -22,6 +22,7 @@ from segclf.base.network_state import set_statistics, thaw
 from segclf.base.split import split_validation
 from segclf.base.training_parameters import TrainingParameters
 from segclf.data import Augmentation, Images, Loader, Samples, as_augmentation, as_views
+from segclf.isolation import isolated, seeded, threads
 from segclf.objectives import Objective
 from segclf.training import (
     PredictionPlan,
@@ -30,8 +31,6 @@ from segclf.training import (
     choose_precision,
     choose_threads,
     predict_batches,
-    seeded,
-    threads,
     train,
 )
 
@@ -116,7 +115,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
         context = self._init_callback_context(max_subtasks=self.max_epochs + self._n_parts)
-        with threads(choose_threads(self.n_threads)), seeded(seed, device):
+        with threads(choose_threads(self.n_threads)), isolated(), seeded(seed, device):
             training, validation = self._split(samples, strata, groups, seed, keep_unlabeled)
             objective = self._make_objective(samples)
             set_statistics(objective, training)

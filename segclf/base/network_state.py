@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from segclf.data import Samples
+from segclf.isolation import isolated, seeded
 from segclf.networks import ImageNetwork, build
 from segclf.objectives import Objective
 
@@ -29,10 +30,11 @@ def set_statistics(objective: Objective, samples: Samples) -> None:
             module.set_statistics(mean.float(), std.float())
 
 
+@isolated()
+@seeded(0)
 def thaw(frozen: dict[str, Any]) -> nn.Module:
     """Return the network of plain data that `freeze` made."""
-    with torch.random.fork_rng(devices=[]):  # it is born random, and then filled in
-        network = build(frozen["recipe"])
+    network = build(frozen["recipe"])  # it is born random, and then filled in
     tensors = {name: torch.as_tensor(array) for name, array in frozen["arrays"].items()}
     for name, own in network.state_dict(keep_vars=True).items():
         if name in tensors and own.dtype != tensors[name].dtype:  # after .half() or .double()

@@ -45,7 +45,8 @@ class TrainingParameters(Estimator):
         Stop when the validation loss (without a ``validation_fraction``, the training loss) has
         not fallen for so many epochs, and restore the best weights.
     random_state : int, RandomState or None
-        Decides every random choice: same seed, same bits, on one machine and thread count.
+        Decides every random choice: same seed, same bits, on one machine and number of threads,
+        in whichever thread of Python `fit` is called.
     device : str
         "auto" (CUDA, else MPS, else CPU) or the name of a torch device.
     precision : {"auto", "bf16", "fp32"}

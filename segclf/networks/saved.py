@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from segclf.isolation import isolated, seeded
 from segclf.networks.factory import build
 
 
@@ -61,8 +61,8 @@ def _networks_of(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _made_again(written: dict[str, Any], file: Any) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):  # it is born random, and then filled in
-        network = build(written["recipe"])
     names = {name: array["$array"] for name, array in written["arrays"].items()}
-    network.load_state_dict({name: file.get_tensor(names[name]) for name in names})
+    with isolated(), seeded(0):  # it is born random, and then filled in
+        network = build(written["recipe"])
+        network.load_state_dict({name: file.get_tensor(names[name]) for name in names})
     return network

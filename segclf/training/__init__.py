@@ -1,6 +1,6 @@
 """The one loop, its plan, and prediction."""
 
-from segclf.training.devices import choose_device, choose_threads, seeded, threads
+from segclf.training.devices import choose_device, choose_threads
 from segclf.training.loop import Batches, train
 from segclf.training.optimizers import OPTIMIZERS, make_optimizer
 from segclf.training.plan import TrainingPlan
@@ -22,7 +22,5 @@ __all__ = [
     "get_schedule",
     "make_optimizer",
     "predict_batches",
-    "seeded",
-    "threads",
     "train",
 ]

@@ -3,7 +3,6 @@
 import contextlib
 import multiprocessing
 import os
-from collections.abc import Iterator
 
 import torch
 
@@ -36,44 +35,6 @@ def choose_threads(n_threads: int | None) -> int:
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
         return int(os.environ["OMP_NUM_THREADS"])
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def threads(n_threads: int) -> Iterator[None]:
-    """Compute with that many threads, and restore the number on leaving."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Draw from torch's global generators as if fresh, and restore them on leaving."""
-    devices = [device] if device.type == "cuda" else []
-    with (
-        torch.random.fork_rng(devices=devices),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
-    ):
-        torch.manual_seed(seed)
-        yield
-
-
-def get_random_state(device: torch.device) -> dict[str, torch.Tensor]:
-    """Return where the generators of the CPU and of the device stand."""
-    state = {"cpu": torch.get_rng_state()}
-    if device.type != "cpu":
-        state[device.type] = torch.get_device_module(device).get_rng_state()
-    return state
-
-
-def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Let the generators go on from where others stood."""
-    torch.set_rng_state(state["cpu"])
-    if device.type in state and device.type != "cpu":
-        torch.get_device_module(device).set_rng_state(state[device.type])
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[None]:

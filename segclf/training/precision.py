@@ -5,6 +5,7 @@ import time
 
 import torch
 
+from segclf.isolation import seeded
 from segclf.objectives import Batch, Objective, Progress
 from segclf.training.devices import autocast
 from segclf.training.loop import to_device, total
@@ -50,7 +51,7 @@ def choose_precision(
 def _probe(objective: Objective, batch: Batch, device: torch.device) -> str:
     trial = copy.deepcopy(objective).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     batch = to_device({name: value[:PROBE_BATCH] for name, value in batch.items()}, device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with seeded(0, device):  # the generators that training will draw from stay as they are
         for precision in ("fp32", "bf16"):
             _seconds(trial, batch, device, precision)
         pairs = [

@@ -13,7 +13,8 @@ from segclf.data import Images
 from segclf.data.loader import one_ahead
 from segclf.data.resize import Size, resize_maps
 from segclf.data.samples import image_tensor
-from segclf.training.devices import autocast, threads
+from segclf.isolation import isolated, threads
+from segclf.training.devices import autocast
 
 PIXELS_A_BATCH = 2**20
 OVERLAP = 0.25
@@ -82,7 +83,8 @@ def predict_batches(
     output : Tensor of shape (b, k) or (b, k, h, w), float32
         What the network says of them.
     """
-    network = network.to(plan.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    with isolated():
+        network = network.to(plan.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def read(indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Size], Tensor]:
         taken = images.take(indices)
@@ -95,11 +97,11 @@ def predict_batches(
             return output if activation is None else activation(output)
 
     for indices, sizes, batch in one_ahead(read, _groups(images, plan)):
-        with threads(plan.n_threads), torch.inference_mode():
+        with threads(plan.n_threads), isolated(), torch.inference_mode():
             output = _predict(answer, batch, plan)
         for rows in _same_size(sizes) if are_maps(output) else [np.arange(len(indices))]:
             # one size after the other: maps of large images, all at once, would fill the memory
-            with threads(plan.n_threads), torch.inference_mode():
+            with threads(plan.n_threads), isolated(), torch.inference_mode():
                 part = _at_own_size(output, rows, sizes).cpu()
             yield indices[rows], part
 

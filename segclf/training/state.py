@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from segclf.isolation import get_random_state, set_random_state
 from segclf.objectives import Objective
-from segclf.training.devices import get_random_state, set_random_state
 from segclf.training.optimizers import make_optimizer
 from segclf.training.plan import Row, TrainingPlan
 

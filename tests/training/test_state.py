@@ -9,6 +9,7 @@ from every_method import METHODS, by_name, fitted
 from torch import nn
 
 from segclf.base import network_estimator
+from segclf.isolation import get_random_state, set_random_state
 from segclf.objectives import Objective
 from segclf.training import TrainingPlan, TrainingState, train
 
@@ -49,15 +50,15 @@ def trainings(monkeypatch):
 
     def train_both_ways(objective, batches, plan, validation=None):
         start, plain = copy.deepcopy(objective), plain_state(objective)
-        generator = torch.get_rng_state()
+        generators = get_random_state(plan.device)
         history = train(objective, batches, plan, validation)
-        end = torch.get_rng_state()
+        end = get_random_state(plan.device)["cpu"]
         for stop_after in range(1, N_EPOCHS):
-            torch.set_rng_state(generator)
+            set_random_state(generators, plan.device)
             other, its_history = in_two_parts(start, batches, plan, validation, stop_after)
             assert_same(objective, other)
             assert without_seconds(its_history) == without_seconds(history)
-            assert torch.equal(torch.get_rng_state(), end)
+            assert torch.equal(get_random_state(plan.device)["cpu"], end)
         assert plain_state(objective) == plain
         trained.append(type(objective).__name__)
         return history
@@ -69,7 +70,8 @@ def trainings(monkeypatch):
 def assert_same(one, other):
     expected = one.state_dict()
     for name, value in other.state_dict().items():
-        assert torch.equal(value, expected[name]), name
+        if not torch.equal(value, expected[name]):
+            raise AssertionError(f"{name} differs")
 
 
 def plain_state(objective):

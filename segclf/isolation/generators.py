@@ -1,0 +1,125 @@
+"""Random numbers of torch from a generator of one's own, whoever asks for them.
+
+Torch has one default generator for each device, and all threads share it. Its dispatcher, though,
+lets each thread switch keys on and off. At a key that no backend uses, every operation that takes
+a generator gets a kernel here that gives it the thread's own; all others fall through, in C++ and
+at no cost. So initializations, dropout and what else a network draws are the same bits as after
+`torch.manual_seed`, in any thread, while the default generator stays as it is.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+_KEY_NAME = "TESTING_ONLY_GenericMode"
+_KEY: Any = torch._C._parse_dispatch_key(_KEY_NAME)
+_mine = threading.local()
+_registering = threading.Lock()
+# The generators of accelerators have no such door: fused kernels read the default one.
+_accelerator = threading.RLock()
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device = torch.device("cpu")) -> Iterator[None]:
+    """Draw as after ``torch.manual_seed(seed)``, in this thread alone.
+
+    On an accelerator one thread at a time is within; the others wait.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    device : torch.device
+        Where to compute. Random numbers of the CPU are always covered.
+
+    Examples
+    --------
+    >>> with seeded(0):
+    ...     inside = torch.rand(2)
+    >>> bool((inside == torch.rand(2, generator=Generator().manual_seed(0))).all())
+    True
+    """
+    with _registering:
+        _register()
+    outer = getattr(_mine, "generator", None)
+    _mine.generator = Generator().manual_seed(seed)
+    try:
+        on_device = nullcontext() if device.type == "cpu" else _seeded_accelerator(seed, device)
+        with torch._C._IncludeDispatchKeyGuard(_KEY), on_device:
+            yield
+    finally:
+        _mine.generator = outer
+
+
+def get_random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return where the generators of the CPU and of the device stand, as this thread has them."""
+    state = {"cpu": _generator().get_state()}
+    if device.type != "cpu":
+        state[device.type] = torch.get_device_module(device).get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    """Let this thread's generators go on from where others stood."""
+    _generator().set_state(state["cpu"].cpu())
+    if device.type != "cpu" and device.type in state:
+        torch.get_device_module(device).set_rng_state(state[device.type].cpu())
+
+
+def _generator() -> Generator:
+    return getattr(_mine, "generator", None) or torch.default_generator
+
+
+@cache
+def _register() -> tuple[torch.library.Library, ...]:
+    """Give every operation of torch that takes a generator a kernel at our key."""
+    everything, random = (torch.library.Library(name, "IMPL", _KEY_NAME) for name in ("_", "aten"))
+    everything.fallback(torch.library.fallthrough_kernel)
+    for schema in torch._C._jit_get_all_schemas():
+        names = [argument.name for argument in schema.arguments]
+        if schema.name.startswith("aten::") and "generator" in names:
+            name = schema.name.removeprefix("aten::")
+            operation = getattr(getattr(torch.ops.aten, name), schema.overload_name or "default")
+            full = f"{name}.{schema.overload_name}".rstrip(".")
+            random.impl(full, _with_generator(operation, names.index("generator")))
+    return everything, random  # their kernels are gone when they are
+
+
+def _with_generator(operation: Callable[..., Any], place: int) -> Callable[..., Any]:
+    """Return the operation with the thread's own generator in place of the default one."""
+
+    def call(*args: Any, **options: Any) -> Any:
+        given = options.get("generator", args[place] if len(args) > place else None)
+        if given is None or _address(given) == _address(torch.default_generator):
+            options["generator"] = _generator()
+            args = args[:place]
+        with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY)):
+            return operation(*args, **options)
+
+    return call
+
+
+def _address(generator: Any) -> int:
+    return generator._cdata
+
+
+@contextmanager
+def _seeded_accelerator(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed the default generator of a device, choose repeatable kernels, and restore both."""
+    module = torch.get_device_module(device)
+    with (
+        _accelerator,
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+        torch.cuda.device(device) if device.type == "cuda" else nullcontext(),
+    ):
+        before = module.get_rng_state()
+        module.manual_seed(seed)
+        try:
+            yield
+        finally:
+            module.set_rng_state(before)

@@ -1,0 +1,63 @@
+"""The number of CPU threads, for one thread of Python alone."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+_setting = threading.Lock()
+
+
+@contextmanager
+def threads(n_threads: int) -> Iterator[None]:
+    """Compute with that many threads in this thread of Python, and restore the number on leaving.
+
+    Examples
+    --------
+    >>> before = torch.get_num_threads()
+    >>> with threads(3):
+    ...     torch.get_num_threads()
+    3
+    >>> torch.get_num_threads() == before
+    True
+    """
+    before = _set(n_threads)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(n_threads: int) -> int:
+    """Set the number in this thread, and return what it was.
+
+    OpenMP counts for each thread. Torch also notes the last number that anybody set, for threads
+    that have not computed yet; a new thread sees that note, and puts it back.
+    """
+    with _setting:
+        before = torch.get_num_threads()
+        if n_threads != before:
+            with _note_of_new_threads():
+                torch.set_num_threads(n_threads)
+    return before
+
+
+@contextmanager
+def _note_of_new_threads() -> Iterator[None]:
+    seen, changed = threading.Event(), threading.Event()
+
+    def look_and_put_back() -> None:
+        note = torch.get_num_threads()
+        seen.set()
+        changed.wait()
+        torch.set_num_threads(note)
+
+    keeper = threading.Thread(target=look_and_put_back)
+    keeper.start()
+    seen.wait()
+    try:
+        yield
+    finally:
+        changed.set()
+        keeper.join()
