@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from segclf.isolation import isolated, seeded
 from segclf.networks import build
 
 _WRAPPED = "_orig_mod"  # where torch.compile keeps the module that it was given
@@ -29,7 +30,7 @@ def freeze(network: Any) -> dict[str, Any]:
         raise _refusal(f"network_ is a {_kind(network)}")
     # A user's function need not know of devices without memory.
     own = recipe.get("kind") == "own"
-    with torch.random.fork_rng(devices=[]) if own else torch.device("meta"):
+    with isolated(), seeded(0) if own else torch.device("meta"):
         twin = build(recipe)
     _check_modules(network, twin)
     arrays = {

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from segclf.data.augmentation import Augment, in_format_of
 from segclf.data.augmentation_limits import check_batch
+from segclf.isolation import seeded
 
 
 def in_our_form(own: Callable[..., Any]) -> Augment:
@@ -61,8 +62,7 @@ class OwnAugmentation:
             When what comes back is no batch of images and masks.
         """
         seed = int(torch.randint(2**62, (), generator=generator))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             changed, moved = self._apply(self._own, image, mask)
         try:
             check_batch(changed, moved)

@@ -1,6 +1,7 @@
 """Prediction: batches of one size and length for the network, in tiles where images are large."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,13 +98,19 @@ def predict_batches(
             return output if activation is None else activation(output)
 
     for indices, sizes, batch in one_ahead(read, _groups(images, plan)):
-        with threads(plan.n_threads), isolated(), torch.inference_mode():
+        with _inference(plan):
             output = _predict(answer, batch, plan)
         for rows in _same_size(sizes) if are_maps(output) else [np.arange(len(indices))]:
             # one size after the other: maps of large images, all at once, would fill the memory
-            with threads(plan.n_threads), isolated(), torch.inference_mode():
+            with _inference(plan):
                 part = _at_own_size(output, rows, sizes).cpu()
             yield indices[rows], part
+
+
+@contextmanager
+def _inference(plan: PredictionPlan) -> Iterator[None]:
+    with threads(plan.n_threads), isolated(), torch.inference_mode():
+        yield
 
 
 def _groups(images: Images, plan: PredictionPlan) -> Iterator[NDArray[np.intp]]:
