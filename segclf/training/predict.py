@@ -83,6 +83,11 @@ def predict_batches(
         Which images these are.
     output : Tensor of shape (b, k) or (b, k, h, w), float32
         What the network says of them.
+
+    Raises
+    ------
+    FloatingPointError
+        Where what the network says is not finite, with the number of the image.
     """
     with isolated():
         network = network.to(plan.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -94,12 +99,13 @@ def predict_batches(
 
     def answer(batch: Tensor) -> Tensor:
         with autocast(plan.device, plan.precision):
-            output = (forward or network)(batch.to(plan.device)).float()
+            output = _nan_where_infinite((forward or network)(batch.to(plan.device)).float())
             return output if activation is None else activation(output)
 
     for indices, sizes, batch in one_ahead(read, _groups(images, plan)):
         with _inference(plan):
             output = _predict(answer, batch, plan)
+            _check_finite(output, indices)
         for rows in _same_size(sizes) if are_maps(output) else [np.arange(len(indices))]:
             # one size after the other: maps of large images, all at once, would fill the memory
             with _inference(plan):
@@ -138,6 +144,31 @@ def _at_own_size(output: Tensor, rows: NDArray[np.intp], sizes: list[Size]) -> T
     if len(rows) == len(output):
         return resize_maps(output, sizes[0])
     return torch.cat([resize_maps(output[row : row + 1], sizes[row]) for row in rows])
+
+
+def _nan_where_infinite(output: Tensor) -> Tensor:
+    """Set what the network says of an image to NaN, if any of it is; an activation keeps that."""
+    if output.sum().isfinite():  # a fraction of the time of a test of each value
+        return output
+    output[~_finite_rows(output)] = torch.nan
+    return output
+
+
+def _finite_rows(output: Tensor) -> Tensor:
+    return output.reshape(len(output), -1).isfinite().all(dim=1)
+
+
+def _check_finite(output: Tensor, indices: NDArray[np.intp]) -> None:
+    if output.sum().isfinite():
+        return
+    broken = indices[~_finite_rows(output).cpu().numpy()]
+    if len(broken):
+        raise FloatingPointError(
+            f"The network puts out NaN or infinity for image {broken[0]}"
+            f"{f' and {len(broken) - 1} more of its batch' if len(broken) > 1 else ''}, of which "
+            "nothing can be said. Compare the image's values with those of the training images; if "
+            "other images fail too, train again with a lower learning_rate, or precision='fp32'."
+        )
 
 
 def _batch_size(size: Size, plan: PredictionPlan) -> int:

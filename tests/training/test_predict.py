@@ -107,3 +107,40 @@ def test_threads_hold_while_computing_only(images):
     plan = PredictionPlan(batch_size=4, n_threads=before + 1)
     for _ in predict_batches(Counted(), as_images(images), plan, lambda scores: scores):
         assert torch.get_num_threads() == before
+
+
+class Broken(nn.Module):
+    """A score that is not finite in the first pixel of images whose first pixel is bright."""
+
+    def __init__(self, score):
+        super().__init__()
+        self.score = score
+
+    def forward(self, image):
+        scores = image.repeat(1, 2, 1, 1)
+        scores[image[:, 0, 0, 0] > 2, 1, 0, 0] = self.score
+        return scores
+
+
+@pytest.mark.parametrize("score", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("activation", [torch.sigmoid, lambda scores: scores.softmax(1), None])
+@pytest.mark.parametrize("tile_size", [None, 8])
+def test_scores_that_are_not_finite_name_the_image(images, score, activation, tile_size):
+    """Also those that an activation would hide: the sigmoid of infinity is 1."""
+    images[5, 0, 0] = 3.0
+    plan = PredictionPlan(batch_size=4, tile_size=tile_size)
+    outputs = predict_batches(Broken(score), as_images(images), plan, activation)
+    assert next(outputs)[0].tolist() == [0, 1, 2, 3]
+    with pytest.raises(FloatingPointError, match=r"for image 5, of which .* lower learning_rate"):
+        next(outputs)
+    images[4, 0, 0] = 3.0
+    with pytest.raises(FloatingPointError, match="for image 4 and 1 more of its batch"):
+        list(predict_batches(Broken(score), as_images(images), plan, activation))
+
+
+def test_finite_scores_whose_sum_is_not_are_predicted(images):
+    class Large(nn.Module):
+        def forward(self, image):
+            return torch.full_like(image, 3e38)
+
+    assert collect(Large(), images)[0].max() == np.float32(3e38)
