@@ -11,8 +11,8 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 def accepted(estimator: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Return those arguments that there are and that an estimator's `fit` takes, by its names.
 
-    A `Pipeline` takes what its last step takes, a search what its estimator takes; with metadata
-    routing they take what is requested.
+    A `Pipeline` takes what its last step takes; a search what its estimator takes, if it can be cut
+    into folds, and groups for its splitter. With metadata routing they take what is requested.
 
     Parameters
     ----------
@@ -44,7 +44,11 @@ def accepted(estimator: Any, given: dict[str, Any]) -> dict[str, Any]:
     if isinstance(estimator, Pipeline):
         return _of_last_step(estimator, given)
     inner = getattr(estimator, "estimator", None)
-    return named | (accepted(inner, given) if hasattr(inner, "fit") else {})
+    if hasattr(inner, "fit"):
+        named |= {n: v for n, v in accepted(inner, given).items() if hasattr(v, "__len__")}
+    if hasattr(estimator, "refit") and "groups" in given:
+        named["groups"] = given["groups"]
+    return named
 
 
 def _takes_any(parameters: Any) -> bool:

@@ -10,6 +10,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from segclf import SegmentationClassifier, SupervisedSegmenter
 from segclf.base.fit_arguments import accepted
+from segclf.methods.pseudo_label.rounds import Passes
 
 GIVEN = {"labels": [0], "sample_weight": [1.0], "groups": [2], "nothing": None}
 
@@ -36,7 +37,7 @@ def names(estimator):
         (SegmentationClassifier(), ["groups", "sample_weight"]),
         (TakesAll(), []),
         (Ours(), ["groups", "labels", "sample_weight"]),
-        (GridSearchCV(LogisticRegression(), {}), ["sample_weight"]),
+        (GridSearchCV(LogisticRegression(), {}), ["groups", "sample_weight"]),
         (GridSearchCV(SupervisedSegmenter(), {}), ["groups", "labels", "sample_weight"]),
         (FrozenEstimator(LogisticRegression()), ["sample_weight"]),
         (make_pipeline(FunctionTransformer(), "passthrough"), []),
@@ -44,13 +45,20 @@ def names(estimator):
         (make_pipeline(LogisticRegression()), ["logisticregression__sample_weight"]),
         (
             GridSearchCV(make_pipeline(LogisticRegression()), {}),
-            ["logisticregression__sample_weight"],
+            ["groups", "logisticregression__sample_weight"],
         ),
     ],
     ids=repr,
 )
 def test_what_a_fit_takes(estimator, expected):
     assert names(estimator) == expected
+
+
+def test_a_search_takes_only_what_it_can_cut_into_folds():
+    given = {"labels": [0], "sampler": Passes(3, 3)}
+    segmenter = SupervisedSegmenter()
+    assert sorted(accepted(segmenter, given)) == ["labels", "sampler"]
+    assert sorted(accepted(GridSearchCV(segmenter, {}), given)) == ["labels"]
 
 
 def test_with_routing_what_is_requested():

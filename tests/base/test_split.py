@@ -69,6 +69,26 @@ def test_a_class_of_one_image_falls_back_to_a_random_split():
     assert len(training) == 7
 
 
+@pytest.mark.parametrize(
+    ("labels", "fraction", "groups", "message"),
+    [
+        ([0, -1, -1], 0.2, None, r"=0.2 would hold out 1 of 1 image\(s\)"),
+        ([0, 1, 1], 0.9, None, r"=0.9 would hold out 3 of 3 image\(s\)"),
+        ([0, 1] * 8, 0.2, [5] * 16, r"=0.2 would hold out 1 of 1 group\(s\)"),
+        ([0, 1] * 8, 0.9, [0, 0, 1, 1] * 4, r"=0.9 would hold out 2 of 2 group\(s\)"),
+    ],
+)
+def test_what_cannot_be_split_is_told(labels, fraction, groups, message):
+    with pytest.raises(ValueError, match=f"validation_fraction{message}.*none is left to learn"):
+        split(labels, fraction, groups=groups)
+
+
+def test_as_few_groups_as_can_be_split():
+    labels, groups = [0, 1] * 8, np.repeat([0, 1], 8)
+    training, validation = split(labels, 0.75, groups=groups)
+    assert len(training) == len(validation) == 8
+
+
 def test_groups_must_fit_the_images():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         split([0, 1, 0, 1], 0.5, groups=[1, 2])

@@ -102,8 +102,9 @@ class Rounds:
         """Fit the estimator without pseudo masks, for as many steps as if all were drawn."""
         estimator = clone(self.estimator)
         n_places = len(self.unlabeled) + int(known.masks.known.sum())
+        positional, named = known.arguments(estimator, sampler=Passes(len(known), n_places))
         with self._phase("baseline", estimator):
-            return known.fit(estimator, sampler=Passes(len(known), n_places))
+            return estimator.fit(*positional, **named)
 
     def fit_labeler(self, known: Supervision, before: Outcome) -> Any:
         """Fit a labeler, which is taught by the estimator before."""
@@ -138,8 +139,9 @@ class Rounds:
             mixing = MixingSampler(known.masks.known, self.expert_probability)
         estimator = clone(self.estimator)
         supervision = known.with_masks(masks, labeled=used)
+        positional, named = supervision.arguments(estimator, sampler=mixing)
         with self._phase("segmenter", estimator):
-            return supervision.fit(estimator, sampler=mixing)
+            return estimator.fit(*positional, **named)
 
     def end(
         self, before: Outcome, labeler: Any, masks: list[Mask | None], estimator: Any

@@ -360,6 +360,30 @@ def test_good_masks_beat_the_baseline():
     assert report["result"] > report["baseline"] + 0.2
 
 
+@pytest.mark.parametrize("labeler", ["thresholder", "pretrained"])
+def test_a_labeler_may_need_neither_mask_nor_label(labeler):
+    fitted = semi(labeler=labeler, baseline=True).fit(SHAPES.images)
+    assert fitted.labeled_iter_.tolist() == [1] * 12
+    assert fitted.report_ == {"measured": "not"}
+    assert (fitted.n_classes_, fitted.multilabel_) == (2, False)
+    drawn = fitted.labeler_.predict(SHAPES.images)
+    np.testing.assert_array_equal(fitted.transduction_, drawn)
+
+
+def test_others_say_what_they_need():
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        semi(labeler="self_training").fit(SHAPES.images)
+    with pytest.raises(RuntimeError, match=r"GradCAMLabeler.*None of the 12 images is known"):
+        semi(labeler="grad_cam").fit(SHAPES.images)
+
+
+@pytest.mark.parametrize(("n_masks", "groups"), [(0, None), (1, None), (4, np.zeros(12))])
+def test_too_few_masks_to_hold_some_out(n_masks, groups):
+    masks = [*SHAPES.masks[:n_masks], *[None] * (12 - n_masks)]
+    with pytest.raises(ValueError, match=r"validation_fraction=0.5 would hold out .* none is left"):
+        semi(validation_fraction=0.5).fit(SHAPES.images, masks, labels=LABELS, groups=groups)
+
+
 def test_images_of_several_sizes():
     images = [image[: 16 - i % 3] for i, image in enumerate(SHAPES.images)]
     masks = [None if m is None else m[: 16 - i % 3] for i, m in enumerate(MASKS)]

@@ -202,6 +202,27 @@ def test_groups_are_not_torn_apart(shapes):
         classifier(**settings).fit(shapes.images[:20], shapes.target[:20], masks=shapes.masks[:20])
 
 
+@pytest.mark.parametrize("kind", ["classes", "indicator"])
+def test_a_number_of_folds_keeps_groups_together(kind, shapes, monkeypatch):
+    """Of 10 patients with two images each, none is in both parts of a fold."""
+    seen = []
+    learn = SupervisedSegmenter._learn
+
+    def noted(self, samples, *, groups, **how):
+        seen.append(set(groups))
+        learn(self, samples, groups=groups, **how)
+
+    monkeypatch.setattr(SupervisedSegmenter, "_learn", noted)
+    X, y, patients = shapes.images[:20], shapes.target[:20], np.arange(20) % 10
+    if kind == "indicator":
+        y = np.stack([y, 1 - y], axis=1)
+    classifier(1, cv=5, summarizer=Witness()).fit(X, y, groups=patients)
+    everybody, *folds = seen
+    assert everybody == set(range(10))
+    assert [len(training) for training in folds] == [8] * 5
+    assert set().union(*(everybody - training for training in folds)) == everybody
+
+
 def test_what_learns_nothing_has_no_folds(shapes, monkeypatch):
     fits = []
     learn = SupervisedSegmenter._learn
