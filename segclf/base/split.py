@@ -58,8 +58,9 @@ def held_out(
     ValueError
         When nothing would be left to learn from, or nothing is there to hold out.
     """
-    alike = strata is None or not len(strata)
-    counts = np.zeros(1) if alike else np.unique(strata, return_counts=True)[1]
+    counts: NDArray[Any] = np.zeros(1)
+    if strata is not None and len(strata):
+        counts = np.unique(strata, return_counts=True)[1]
     n_held_out = int(np.ceil(fraction * len(known)))
     stratify = len(counts) <= min(n_held_out, len(known) - n_held_out) and counts.min() >= 2
     _require_two_parts(len(known), groups, fraction, stratified=stratify)
