@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import type_before_parametrizations
 
 from segclf.isolation import isolated, seeded
 from segclf.networks import build
@@ -42,10 +43,9 @@ def freeze(network: Any) -> dict[str, Any]:
 
 def _check_modules(network: nn.Module, twin: nn.Module) -> None:
     """Refuse modules that the recipe does not make."""
-    expected = dict(twin.named_modules())
-    found = dict(_modules(network))
+    expected, found = dict(_modules(twin)), dict(_modules(network))
     for name, module in expected.items():
-        if not isinstance(found.get(name), type(module)):
+        if not isinstance(found.get(name), type_before_parametrizations(module)):
             raise _refusal(f"network_.{name} is a {_kind(found.get(name))}, not a {_kind(module)}")
     for name in found.keys() - expected.keys():
         raise _refusal(f"network_.{name}, a {_kind(found[name])}, was added")
@@ -64,7 +64,7 @@ def _find(network: nn.Module, name: str) -> Any:
     *path, last = name.split(".")
     module: Any = network
     for part in path:
-        module = _unwrapped(getattr(module, part))
+        module = module if part == _WRAPPED else _unwrapped(getattr(module, part))
     for hook in module._forward_pre_hooks.values():
         if type(hook).__module__.startswith("torch.nn.utils"):  # it computes a weight
             hook(module, None)

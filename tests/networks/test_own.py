@@ -112,6 +112,21 @@ def test_pickles_and_files_hold_the_name_of_the_function(change, tmp_path):
         )
 
 
+def normed(in_channels, n_classes):
+    network = pixels(in_channels, n_classes)
+    network[0] = torch.compile(nn.utils.parametrizations.weight_norm(network[0]), backend="eager")
+    return network
+
+
+def test_a_network_that_is_made_normed_and_compiled_comes_back(tmp_path):
+    fitted = SupervisedSegmenter(architecture=normed, **TINY).fit(SHAPES.images, SHAPES.masks)
+    save(fitted, tmp_path / "saved")
+    loaded = load(tmp_path / "saved", trusted=[normed])
+    np.testing.assert_array_equal(
+        loaded.predict_proba(SHAPES.images), fitted.predict_proba(SHAPES.images)
+    )
+
+
 def test_a_lambda_is_refused_when_saving(tmp_path):
     fitted = SupervisedSegmenter(architecture=lambda c, k: pixels(c, k), **TINY)
     fitted.fit(SHAPES.images, SHAPES.masks)
