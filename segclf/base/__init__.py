@@ -1,13 +1,15 @@
 """Where arrays meet tensors: the kinds of estimators, on scikit-learn's grammar."""
 
-from segclf.base.classifier import Classifier
+from segclf.base.classifier import Classifier, check_labels
 from segclf.base.estimator import Estimator
 from segclf.base.fine_tuned import FineTunedEstimator
-from segclf.base.front_door import check_images
+from segclf.base.front_door import check_images, check_rows, holds_images
+from segclf.base.maps import stack_maps
 from segclf.base.mask_scorer import MaskScorer
 from segclf.base.meta_segmenter import MetaSegmenter
 from segclf.base.network_classifier import NetworkClassifier
 from segclf.base.network_estimator import NetworkEstimator
+from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import EncoderPretrainer, Pretrainer
 from segclf.base.segmenter import Segmenter
 from segclf.base.supervision import Supervision, supervise
@@ -24,6 +26,11 @@ __all__ = [
     "Pretrainer",
     "Segmenter",
     "Supervision",
+    "as_a_part",
     "check_images",
+    "check_labels",
+    "check_rows",
+    "holds_images",
+    "stack_maps",
     "supervise",
 ]

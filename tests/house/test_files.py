@@ -57,6 +57,20 @@ def test_no_relative_imports():
     assert imports == []
 
 
+def test_the_template_of_plugins_imports_rooms_only():
+    """As a contract in pyproject.toml says of our own."""
+    template = [path for path in FILES if "segclf-example" in path.parts]
+    assert template
+    inner = [
+        place(path, node)
+        for path in template
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("segclf.")
+        if node.module.count(".") > 1
+    ]
+    assert inner == []
+
+
 @pytest.mark.parametrize("banned", ONE_ROOM)
 def test_stays_in_its_one_room(banned):
     uses = [

@@ -16,14 +16,12 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from segclf import SupervisedSegmenter
-from segclf.base import Estimator, supervise
-from segclf.base.parts import as_a_part
+from segclf.base import Estimator, as_a_part, stack_maps, supervise
 from segclf_plugins.pseudo_labelers.drawn import (
     Mask,
     Masks,
     each_label,
     empty_negatives,
-    stacked,
 )
 
 __all__ = ["TeacherLabeler"]
@@ -127,7 +125,7 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         for indices, maps in self._batches(X):
             for index, probabilities in zip(indices, maps, strict=True):
                 masks[index] = self._draw(probabilities, given[index])
-        return stacked(masks)
+        return stack_maps(masks)
 
     def predict_proba(self, X: Any) -> Any:
         """Return how sure the teacher is of each class at each pixel, as a segmenter does."""

@@ -14,9 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from segclf import ImageClassifier
-from segclf.base import Estimator, check_images, supervise
-from segclf.base.maps import Maps
-from segclf.base.parts import as_a_part
+from segclf.base import Estimator, as_a_part, check_images, stack_maps, supervise
 from segclf.data import Images, Masks
 from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labels
 
@@ -62,7 +60,7 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
     ) -> Iterator[tuple[int, NDArray[np.int16]]]:
         """Yield (row, mask) of the images in these rows, which show classes (n, k)."""
 
-    def predict(self, X: Any, *, labels: Any = None) -> Maps:
+    def predict(self, X: Any, *, labels: Any = None) -> NDArray[np.int16] | list[NDArray[np.int16]]:
         """Draw masks.
 
         Parameters
@@ -87,7 +85,7 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
         masks = [self._blank(size) for size in images.sizes().tolist()]
         for row, mask in self._drawn(images, np.flatnonzero(shown.any(1)), shown):
             masks[row] = mask
-        return np.stack(masks) if images.size is not None else masks
+        return stack_maps(masks)
 
     @property
     def _n_findings(self) -> int:

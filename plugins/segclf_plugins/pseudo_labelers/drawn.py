@@ -1,30 +1,14 @@
 """What all pseudo-labelers do with the masks that they drew."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Mask", "Masks", "empty_negatives", "stacked"]
+__all__ = ["Mask", "Masks", "empty_negatives"]
 
 Mask = NDArray[Any]
 Masks = Mask | list[Mask]
-
-
-def stacked(masks: Iterable[Mask]) -> Masks:
-    """Return masks as one array where all are of one shape, else as a list.
-
-    Parameters
-    ----------
-    masks : iterable of ndarray
-
-    Returns
-    -------
-    ndarray or list of ndarray
-    """
-    drawn = list(masks)
-    return np.stack(drawn) if len({mask.shape for mask in drawn}) == 1 else drawn
 
 
 def empty_negatives(mask: Mask, label: Any) -> Mask:

@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from segclf import ImageClassifier
-from segclf.base.parts import as_a_part
+from segclf.base import as_a_part
 from segclf.data import Images, Masks
 from segclf_plugins.pseudo_labelers.activation_maps import activation_maps
 from segclf_plugins.pseudo_labelers.classifier_labeler import ClassifierLabeler

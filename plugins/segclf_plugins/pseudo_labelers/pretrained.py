@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base import Estimator
+from segclf.base import Estimator, stack_maps
 from segclf.data import as_images
 from segclf.registry import make_plugin
 from segclf_plugins.pseudo_labelers.drawn import (
@@ -19,7 +19,6 @@ from segclf_plugins.pseudo_labelers.drawn import (
     Masks,
     each_label,
     empty_negatives,
-    stacked,
 )
 
 __all__ = ["PretrainedLabeler"]
@@ -99,7 +98,7 @@ class PretrainedLabeler(Estimator):
         check_is_fitted(self)
         masks = self._masks(X)
         pairs = zip(masks, each_label(labels, len(masks)), strict=True)
-        return stacked(empty_negatives(_as_ids(mask), label) for mask, label in pairs)
+        return stack_maps([empty_negatives(_as_ids(mask), label) for mask, label in pairs])
 
     def _masks(self, X: Any) -> Any:
         if hasattr(self.segmenter_, "predict"):

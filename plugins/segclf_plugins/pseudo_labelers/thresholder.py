@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base import Estimator, supervise
+from segclf.base import Estimator, stack_maps, supervise
 from segclf.data import as_images
 from segclf.registry import make_plugin
 from segclf_plugins.pseudo_labelers.drawn import (
@@ -14,7 +14,6 @@ from segclf_plugins.pseudo_labelers.drawn import (
     Masks,
     each_label,
     empty_negatives,
-    stacked,
 )
 from segclf_plugins.thresholders.gray import to_gray
 
@@ -96,10 +95,11 @@ class ThresholderLabeler(Estimator):
         thresholder = make_plugin("thresholder", self.thresholder)
         images = as_images(X)
         given = each_label(labels, len(images))
-        return stacked(
+        drawn = [
             self._draw(np.asarray(thresholder(to_gray(images[index]))), label)
             for index, label in enumerate(given)
-        )
+        ]
+        return stack_maps(drawn)
 
     def _draw(self, region: Mask, label: Any) -> Mask:
         if self.multilabel_:

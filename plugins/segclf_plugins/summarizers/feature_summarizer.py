@@ -11,8 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base import Classifier, Estimator
-from segclf.base.classifier import check_labels
+from segclf.base import Classifier, Estimator, check_labels
 from segclf_plugins.summarizers.maps import Stack, check_maps
 
 __all__ = ["FeatureSummarizer"]

@@ -11,8 +11,7 @@ from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from segclf.base import Estimator
-from segclf.base.front_door import check_rows, holds_images
+from segclf.base import Estimator, check_rows, holds_images
 from segclf.data import Images, as_images
 from segclf_plugins.thresholders.gray import Levels, to_gray, to_levels
 
