@@ -18,22 +18,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import quantiles
 
-ROOMS = (
-    "reports",
-    "persistence",
-    "displays",
-    "testing",
-    "methods",
-    "base",
-    "cache",
-    "training",
-    "objectives",
-    "networks",
-    "losses",
-    "data",
-    "datasets",
-    "metrics",
-)
 PLUGINS = ("plugins/segclf_plugins", "plugins/segclf-example/src")
 CHECKS = {"as_masks", "check_labels", "check_mask_sizes"}
 # Where what users hand over is opened, and where data for tests is made.
@@ -96,7 +80,7 @@ def main() -> None:
     options = parser.parse_args()
     roots = options.root or [Path(__file__).resolve().parents[1]]
     columns = [measure(root.resolve(), names=options.list) for root in roots]
-    rows = dict.fromkeys(name for column in columns for name in column)
+    rows = dict.fromkeys(name for column in reversed(columns) for name in column)
     print("| | " + " | ".join(str(root) for root in roots) + " |")
     print("|---" * (len(roots) + 1) + "|")
     for row in rows:
@@ -133,18 +117,17 @@ def sources(root: Path) -> list[Path]:
 
 def rooms(root: Path) -> dict[str, str]:
     """Count files and lines of each room."""
-    sizes = {}
-    for name, folder in {room: f"segclf/{room}" for room in ROOMS}.items():
-        sizes[f"`{name}`: files, lines"] = size(root / folder)
+    folders = sorted(file.parent for file in root.glob("segclf/*/__init__.py"))
+    sizes = {f"`{folder.name}`: files, lines": size(folder) for folder in folders}
     sizes["plugins: files, lines"] = size(root / PLUGINS[0])
-    sizes["all: files, lines"] = size(root / "segclf")
+    sizes["`segclf`: files, lines"] = size(root / "segclf")
     return sizes
 
 
 def size(folder: Path) -> str:
     files = list(folder.rglob("*.py"))
     n_lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
-    return f"{len(files)}, {n_lines:,}" if files else "–"
+    return f"{len(files)}, {n_lines:,}"
 
 
 def doors(root: Path, trees: dict[Path, ast.Module]) -> list[str]:
