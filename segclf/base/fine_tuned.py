@@ -17,7 +17,7 @@ from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import Pretrainer
 from segclf.cache import as_memory, remember_features
-from segclf.networks import ImageNetwork, forget, transfer
+from segclf.networks import ImageNetwork, forget, saved_weights, transfer
 from segclf.objectives import Objective
 
 
@@ -85,7 +85,9 @@ class FineTunedEstimator(NetworkEstimator):
             self.__dict__.pop(name, None)
         network = self._to_start(objective)
         if self.pretrainer is not None:
-            self.transferred_ = transfer(self._source(network, X, seed, context), network)
+            source = self._source(network, X, seed, context)
+            self.transferred_ = transfer(source, network)
+            self.__dict__.update(self._weights_of_pretrainer())
         for module in network.modules():
             if isinstance(module, ImageNetwork):
                 module.set_encoder_rate(self.encoder_rate)
@@ -95,6 +97,15 @@ class FineTunedEstimator(NetworkEstimator):
             yield
         finally:
             forget(network)
+
+    def _weights_of_pretrainer(self) -> dict[str, Any]:
+        """Return where the pretrainer's own weights came from: their licence holds for ours too."""
+        if isinstance(self.pretrainer, str | os.PathLike):
+            weights = saved_weights(self.pretrainer)
+        else:
+            fitted = self.pretrainer.estimator if self._is_frozen() else self.pretrainer_
+            weights = getattr(fitted, "weights_", None)
+        return {"weights_": weights} if weights else {}
 
     @property
     def _n_parts(self) -> int:

@@ -11,58 +11,34 @@ import torch
 from numpy.typing import NDArray
 from sklearn.callback import CallbackContext, CallbackSupportMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import validate_parameter_constraints
-from torch import Tensor
 
 from segclf.base.batch_of_one import explained
-from segclf.base.front_door import check_images
-from segclf.base.frozen_network import freeze
-from segclf.base.image_size import choose_size
-from segclf.base.network_state import set_statistics, thaw
+from segclf.base.network_holder import NetworkHolder
 from segclf.base.split import split_validation
 from segclf.base.training_parameters import TrainingParameters
-from segclf.data import Augmentation, Images, Loader, Samples, as_augmentation, as_views
+from segclf.data import Augmentation, Loader, Samples, as_augmentation, as_views
 from segclf.isolation import isolated, seeded, threads
 from segclf.objectives import Objective
 from segclf.training import (
-    PredictionPlan,
     TrainingPlan,
     choose_device,
     choose_precision,
     choose_threads,
-    predict_batches,
     train,
 )
 
 
-class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
+class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, ABC):
     """What every estimator shares that trains a network.
 
     Attributes
     ----------
-    network_ : nn.Module
-        The trained network.
     history_ : dict of array
         Mean of each loss term and measure, epoch by epoch.
     n_iter_ : int
         Number of epochs trained.
-    image_size_ : (int, int) or None
-        Height and width that images are brought to; None where they stay as they are.
-    precision_ : {"bf16", "fp32"}
-        The precision computed in.
-    n_channels_ : int
-        Number of image channels.
-    image_scale_ : dict or None
-        What `fit` saw: the images' ``dtype``, their smallest and largest number, ``low`` and
-        ``high``, and the ``typical`` largest one of an image. Others are refused. None for rows.
-    n_features_in_ : int
-        Number of features of each row; only where X is rows.
     """
 
-    # Attributes that hold what was learned as a network.
-    _networks: ClassVar[tuple[str, ...]] = ("network_",)
-    # Parameters that also decide predictions, in which changes after `fit` take effect.
-    _at_prediction: ClassVar[tuple[str, ...]] = ("batch_size", "device", "precision", "n_threads")
     # A method to which images without mask and label are worth something says True.
     _learns_from_unlabeled: ClassVar[bool] = False
 
@@ -89,13 +65,6 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         """Number of fits that are parts of ours."""
         return 0
 
-    def _open(self, X: Any) -> Images:
-        """Check parameters and images at the start of ``fit``."""
-        self._validate_params()
-        images = check_images(self, X, reset=True)
-        self.image_size_ = choose_size(self.image_size, images)
-        return images
-
     def _learn(
         self,
         samples: Samples,
@@ -118,7 +87,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
         with threads(choose_threads(self.n_threads)), isolated(), seeded(seed, device):
             training, validation = self._split(samples, strata, groups, seed, keep_unlabeled)
             objective = self._make_objective(samples)
-            set_statistics(objective, training)
+            self._learn_pixels(objective, training)
             batches, held_out = self._loaders(training, validation, seed)
             context.call_on_fit_task_begin(estimator=self)
             with self._started(objective, X, seed, context), explained(training, self.batch_size):
@@ -183,46 +152,6 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, ABC):
             n_iter_no_change=self.n_iter_no_change,
             after_epoch=after_epoch,
         )
-
-    def _outputs(
-        self,
-        X: Any,
-        activation: Callable[[Tensor], Tensor] | None = None,
-        tile_size: int | None = None,
-        forward: Callable[[Tensor], Tensor] | None = None,
-    ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
-        """Return the images of `X`, and what the network says of them, batch by batch."""
-        self._check_at_prediction()
-        images = check_images(self, X, reset=False)
-        plan = PredictionPlan(
-            batch_size=self.batch_size,
-            image_size=self.image_size_,
-            tile_size=tile_size,
-            device=choose_device(self.device),
-            precision=self.precision_ if self.precision == "auto" else self.precision,
-            n_threads=choose_threads(self.n_threads),
-        )
-        return images, predict_batches(self.network_, images, plan, activation, forward)
-
-    def _check_at_prediction(self) -> None:
-        """Check the parameters that may have been set since `fit`."""
-        names = [name for name in self._at_prediction if name in self._parameter_constraints]
-        validate_parameter_constraints(
-            {name: self._parameter_constraints[name] for name in names},
-            {name: getattr(self, name) for name in names},
-            caller_name=type(self).__name__,
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state with the network as its recipe and numpy arrays."""
-        state = dict(super().__getstate__())
-        state |= {name: freeze(state[name]) for name in self._networks if name in state}
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Build the network of the state from its recipe and arrays."""
-        networks = {name: thaw(state[name]) for name in self._networks if name in state}
-        super().__setstate__({**state, **networks})
 
 
 def as_learned(history: list[dict[str, float]]) -> dict[str, Any]:

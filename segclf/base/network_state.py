@@ -6,16 +6,34 @@ import numpy as np
 import torch
 from torch import nn
 
-from segclf.data import Samples
+from segclf.data import Images, Samples
 from segclf.isolation import isolated, seeded
 from segclf.networks import ImageNetwork, build
-from segclf.objectives import Objective
 
 STATISTICS_IMAGES = 1000
 
 
-def set_statistics(objective: Objective, samples: Samples) -> None:
-    """Teach every network mean and deviation of the channels, from 1,000 images at most."""
+def set_statistics(objective: nn.Module, samples: Samples) -> None:
+    """Teach every network mean and deviation of the channels, from 1,000 images at most.
+
+    An encoder with weights by name knows those that it learned with, and keeps them for images of
+    three channels that are read as 0 to 1; see docs/decisions/0022.
+    """
+    networks = [each for each in objective.modules() if isinstance(each, ImageNetwork)]
+    published = {each for each in networks if each.statistics and _is_picture(samples.images)}
+    for network in published:
+        network.set_statistics(*network.statistics or ())
+    if len(published) < len(networks):
+        mean, std = _moments(samples)
+        for network in set(networks) - published:
+            network.set_statistics(mean, std)
+
+
+def _is_picture(images: Images) -> bool:
+    return images.n_channels == 3 and images.scale is not None and images.scale.is_picture()
+
+
+def _moments(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
     n_samples = len(samples)
     chosen = np.unique(np.linspace(0, n_samples - 1, min(n_samples, STATISTICS_IMAGES)).astype(int))
     moments = [
@@ -25,9 +43,19 @@ def set_statistics(objective: Objective, samples: Samples) -> None:
     ]
     mean, square = torch.stack(moments).sum(0) / len(chosen)
     std = (square - mean.square()).clamp(min=0).sqrt()
-    for module in objective.modules():
-        if isinstance(module, ImageNetwork):
-            module.set_statistics(mean.float(), std.float())
+    return mean.float(), std.float()
+
+
+def weights_of(network: nn.Module) -> dict[str, Any]:
+    """Return the attribute that tells where the weights of the encoders came from, if anywhere."""
+    found = {
+        name.rpartition(".")[2]: module.weights
+        for name, module in network.named_modules()
+        if isinstance(module, ImageNetwork) and module.weights is not None
+    }
+    if not found:
+        return {}
+    return {"weights_": next(iter(found.values())) if len(found) == 1 else found}
 
 
 @isolated()

@@ -97,8 +97,9 @@ class EncoderPretrainer(Pretrainer):
     encoder : str or None
         A name as in `ImageClassifier`. None is that of the estimator that this one is handed to, on
         its own the paper's.
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
+    encoder_weights : str, path or None
+        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
+        docs/pretraining.md), or a local file. None starts from scratch.
     """
 
     encoder: str | None = None

@@ -70,6 +70,12 @@ class Scale(NamedTuple):
             held += f", read as {self.low / 65535:.2g} to {self.high / 65535:.2g}"
         return held
 
+    def is_picture(self) -> bool:
+        """Tell whether pixels are read as 0 to 1 and black and white are at the ends of that."""
+        if self.dtype == "uint16":
+            return not self._has_few_bits()
+        return self.dtype in _FULL_BITS or (self.low >= 0 and 0.5 < self.high <= 1)
+
     def refuses(self, image: Scale) -> bool:
         """Tell whether an image is of another scale; see the top of this file."""
         known = self.dtype in _FULL_BITS

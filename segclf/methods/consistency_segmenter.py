@@ -34,8 +34,9 @@ class ConsistencySegmenter(Segmenter):
         "unet", as in the paper, or another name of `segclf.networks`.
     encoder : str
         "tiny", or a name of segmentation-models-pytorch or timm.
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
+    encoder_weights : str, path or None
+        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
+        docs/pretraining.md), or a local file. None starts from scratch.
     loss : str or callable
         As in `SupervisedSegmenter`; the paper's is the cross-entropy.
     consistency_weight : float

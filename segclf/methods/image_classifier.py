@@ -19,8 +19,9 @@ class ImageClassifier(NetworkClassifier):
     encoder : str or callable
         "tiny", or a name of segmentation-models-pytorch or timm, such as "resnet50"; or a function
         or class ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network.
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
+    encoder_weights : str, path or None
+        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
+        docs/pretraining.md), or a local file. None starts from scratch.
     loss : str or callable
         "cross_entropy", "focal", a function of that form, or any ``loss(logits, target)`` such as
         ``nn.CrossEntropyLoss()``.

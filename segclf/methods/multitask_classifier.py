@@ -44,8 +44,9 @@ class MultitaskClassifier(NetworkClassifier):
         "unet", "deeplabv3plus", "fcn", "fpn" or another name of `segclf.networks`.
     encoder : str
         "tiny", or a name of segmentation-models-pytorch or timm.
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
+    encoder_weights : str, path or None
+        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
+        docs/pretraining.md), or a local file. None starts from scratch.
     encoder_depth : int or None
         Number of encoder stages; None is the architecture's own default.
     decoder_channels : tuple of int or None

@@ -69,8 +69,9 @@ class OtsuPretrainer(Pretrainer):
         "tiny", or a name of segmentation-models-pytorch or timm. None is that of the estimator
         that this one is handed to; on its own "resnet50", and "vit_small_patch8_224" for a
         "vit_unet" (section 3).
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch, as the paper does.
+    encoder_weights : str, path or None
+        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
+        docs/pretraining.md), or a local file. None starts from scratch, as the paper does.
     encoder_depth, decoder_channels, decoder_attention : int, tuple of int or int, {"scse"}, or None
         As in `SupervisedSegmenter`. None is that of the segmenter that this one is handed to, if
         that has the same architecture, else as `architecture` says.

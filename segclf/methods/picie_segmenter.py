@@ -51,8 +51,9 @@ class PiCIESegmenter(Segmenter):
     ----------
     encoder : str
         A name as in `SupervisedSegmenter`.
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
+    encoder_weights : str, path or None
+        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
+        docs/pretraining.md), or a local file. None starts from scratch.
     n_clusters : int
         Number of clusters: 27 in the paper, as many as COCO's coarse classes; 2 in S4MI.
     feature_size : int

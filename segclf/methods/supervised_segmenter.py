@@ -32,8 +32,9 @@ class SupervisedSegmenter(Segmenter):
         parameters then stay None (`encoder` is not looked at).
     encoder : str
         "tiny", or a name of segmentation-models-pytorch or timm.
-    encoder_weights : path or None
-        A local file of pretrained weights; None starts from scratch.
+    encoder_weights : str, path or None
+        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
+        docs/pretraining.md), or a local file. None starts from scratch.
     encoder_depth : int or None
         Number of encoder stages; None is the architecture's own default.
     decoder_channels : tuple of int or None

@@ -31,6 +31,7 @@ from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.own import OwnNetwork, check_options, own_network
 from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.saliency import grad_cam
+from segclf.networks.saved import saved_weights
 from segclf.networks.segmentation import SegmentationNetwork
 from segclf.networks.tiny import TinyEncoder
 from segclf.networks.weights import load_weights, read_tensors
@@ -75,6 +76,7 @@ __all__ = [
     "read_tensors",
     "remember",
     "rising_momentum",
+    "saved_weights",
     "segmentation_network",
     "transfer",
 ]

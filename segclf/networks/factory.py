@@ -18,17 +18,15 @@ from segclf.networks.encoders import (
     smallest_side,
     takes_whole_patches,
     timm_name,
-    weights_holder,
 )
-from segclf.networks.libraries import is_a
 from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.options import resolve_depth, resolve_options
 from segclf.networks.own import own_network
 from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.parts import make_parts
+from segclf.networks.pretrained import pretrained
 from segclf.networks.segmentation import SegmentationNetwork
-from segclf.networks.tiny import TinyEncoder
-from segclf.networks.weights import load_weights, weights_file
+from segclf.networks.weight_sources import find_weights
 
 
 def segmentation_network(
@@ -55,7 +53,9 @@ def segmentation_network(
         A name of segmentation-models-pytorch, any timm model, ``"tiny"`` or ``"tiny_vit"``. A few
         of timm's (``hiera_tiny_224``, ``mixer_s16_224``) take images of one size alone, and say so.
     encoder_weights : str, Path or None
-        Local file of pretrained weights; see :func:`segclf.networks.load_weights`.
+        Local file of pretrained weights, see :func:`segclf.networks.load_weights`; or a name,
+        ``"imagenet"`` or ``"timm/"`` and a model of timm, see
+        :mod:`segclf.networks.weight_sources`.
     in_channels, n_classes : int
         Channels of the images and of the logits.
     encoder_depth : int or None
@@ -79,7 +79,7 @@ def segmentation_network(
     ValueError
         For unknown names and for options that do not go together.
     FileNotFoundError
-        When `encoder_weights` is no file.
+        When `encoder_weights` is no file, or weights of that name cannot be had.
 
     Examples
     --------
@@ -88,9 +88,9 @@ def segmentation_network(
     >>> network(torch.zeros(2, 1, 37, 53)).shape
     torch.Size([2, 2, 37, 53])
     """
-    path = weights_file(encoder_weights)
-    _check_counts(in_channels=in_channels, n_classes=n_classes)
     key = encoder_key(encoder)
+    weights = find_weights(encoder_weights, key)
+    _check_counts(in_channels=in_channels, n_classes=n_classes)
     options = resolve_options(
         architecture,
         key,
@@ -100,9 +100,8 @@ def segmentation_network(
     )
     counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
     parts = make_parts(architecture, key, options=options, **counts)
-    _fill(parts.encoder, path)
     names = {"kind": "segmentation", "architecture": architecture, "encoder": encoder}
-    return SegmentationNetwork(parts, {**names, **counts, **options})
+    return pretrained(SegmentationNetwork(parts, {**names, **counts, **options}), weights, key)
 
 
 def classification_network(
@@ -140,7 +139,7 @@ def classification_network(
     ValueError
         For unknown names, and for a depth that the encoder does not have.
     FileNotFoundError
-        When `encoder_weights` is no file.
+        When `encoder_weights` is no file, or weights of that name cannot be had.
 
     Examples
     --------
@@ -150,16 +149,15 @@ def classification_network(
     >>> classification_network(encoder="tiny", n_classes=0)(torch.zeros(2, 3, 5, 7)).shape
     torch.Size([2, 64])
     """
-    path = weights_file(encoder_weights)
-    _check_counts(in_channels=in_channels, n_classes=n_classes, fewest_classes=0)
     key = encoder_key(encoder)
+    weights = find_weights(encoder_weights, key)
+    _check_counts(in_channels=in_channels, n_classes=n_classes, fewest_classes=0)
     counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
     depth = resolve_depth(key, encoder_depth)
     recipe = {"kind": "classification", "encoder": encoder, **counts, "encoder_depth": depth}
     name = timm_name(key)
     network = _pooled_network(key, recipe) if name is None else _timm_network(name, recipe)
-    _fill(network.encoder, path)
-    return network
+    return pretrained(network, weights, key)
 
 
 def cluster_network(
@@ -194,14 +192,13 @@ def cluster_network(
     >>> cluster_network(encoder="tiny", n_classes=2)(torch.zeros(1, 3, 37, 53)).shape
     torch.Size([1, 2, 37, 53])
     """
-    path = weights_file(encoder_weights)
+    key = encoder_key(encoder)
+    weights = find_weights(encoder_weights, key)
     _check_counts(in_channels=in_channels, n_classes=n_classes)
     recipe = {"kind": "clusters", "encoder": encoder, "in_channels": int(in_channels)}
     recipe |= {"n_clusters": int(n_clusters), "n_classes": int(n_classes)}
     recipe |= {"feature_size": int(feature_size), "multilabel": bool(multilabel)}
-    network = ClusterNetwork(encoder_key(encoder), recipe)
-    _fill(network.encoder, path)
-    return network
+    return pretrained(ClusterNetwork(key, recipe), weights, key)
 
 
 def build(recipe: dict[str, Any]) -> nn.Module:
@@ -272,13 +269,6 @@ def _timm_network(name: str, recipe: dict[str, Any]) -> ClassificationNetwork:
     n_features = getattr(encoder, "head_hidden_size", None) or encoder.num_features
     stride = coarsest if any_size(name) or takes_whole_patches(encoder) else 1
     return ClassificationNetwork(encoder, n_features, recipe, stride=stride, smallest=coarsest)
-
-
-def _fill(encoder: nn.Module, path: Path | None) -> None:
-    if path is not None:
-        library = "segmentation_models_pytorch.encoders"
-        shallow = isinstance(encoder, TinyEncoder) or is_a(encoder, library, "TimmUniversalEncoder")
-        load_weights(weights_holder(encoder), path, allow_deeper=shallow)
 
 
 def _check_counts(*, in_channels: int, n_classes: int, fewest_classes: int = 1) -> None:

@@ -39,6 +39,11 @@ class ImageNetwork(nn.Module, ABC):
         Length of what :meth:`embed` gives.
     encoder_rate : float
         1 until :meth:`set_encoder_rate`.
+    weights : dict or None
+        Where the encoder's weights came from, as plain data; None for random ones. With the network
+        made again from its recipe it is None too.
+    statistics : (mean, std) or None
+        Of the channels for pixels from 0 to 1, as whoever publishes those weights says.
     """
 
     mean: Tensor
@@ -46,6 +51,8 @@ class ImageNetwork(nn.Module, ABC):
     encoder: nn.Module
     n_features: int
     encoder_rate: float = 1.0
+    weights: dict[str, Any] | None = None
+    statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def __init__(self, recipe: dict[str, Any], *, stride: int = 1, smallest: int = 1) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def saved_networks(path: str | Path) -> list[nn.Module]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("segclf", "null"))
+            header = _header(file)
             written = list(_networks_of(header))
             named = [each for each in written if each["recipe"]["kind"] != "own"]
             if len(named) or not written:
@@ -50,12 +51,42 @@ def saved_networks(path: str | Path) -> list[nn.Module]:
     )
 
 
+def saved_weights(path: str | PathLike[str]) -> dict[str, Any] | None:
+    """Give what a file of ours tells of the weights that its networks started from.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any file.
+
+    Returns
+    -------
+    dict or None
+        The attribute ``weights_`` of the outermost estimator that has one; None where none has.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = _header(file)
+    except (SafetensorError, ValueError):
+        return None
+    return next((each["weights_"] for each in _dicts_of(header) if each.get("weights_")), None)
+
+
+def _header(file: Any) -> Any:
+    return json.loads((file.metadata() or {}).get("segclf", "null"))
+
+
 def _networks_of(value: Any) -> Iterator[dict[str, Any]]:
     """Yield what stands for networks in a JSON value, the outermost first."""
+    yield from (each for each in _dicts_of(value) if each.keys() == {"recipe", "arrays"})
+
+
+def _dicts_of(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects in a JSON value, the outermost first."""
     level = [value]
     while level:
         found = [each for each in level if isinstance(each, dict)]
-        yield from (each for each in found if each.keys() == {"recipe", "arrays"})
+        yield from found
         lists = [item for each in level if isinstance(each, list) for item in each]
         level = [item for each in found for item in each.values()] + lists
 

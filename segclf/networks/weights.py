@@ -33,8 +33,7 @@ def weights_file(encoder_weights: str | Path | None) -> Path | None:
     Raises
     ------
     FileNotFoundError
-        When there is no such file; a name such as ``"imagenet"`` is answered with the way to get
-        one, since nothing here downloads.
+        When there is no such file; a name is answered with those that there are.
     """
     if encoder_weights is None:
         return None
@@ -44,10 +43,9 @@ def weights_file(encoder_weights: str | Path | None) -> Path | None:
     if path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(f"encoder_weights={str(encoder_weights)!r}: there is no such file.")
     raise FileNotFoundError(
-        f"encoder_weights={encoder_weights!r} is no file, and segclf downloads nothing. Where "
-        "there is a network, save the weights, for example torch.save(torchvision.models."
-        "resnet18(weights='DEFAULT').state_dict(), 'resnet18.pth'), then give the path: "
-        "encoder_weights='resnet18.pth' (a state dict of torch, or safetensors)."
+        f"encoder_weights={encoder_weights!r} is neither a file nor a name of weights. Expected "
+        "'imagenet'; 'timm/' and the name of a model of timm, such as 'timm/resnet18.a1_in1k'; the "
+        "path of a file (a state dict of torch, or safetensors); or None to start from scratch."
     )
 
 
@@ -105,7 +103,13 @@ def load_weights(encoder: nn.Module, path: str | Path, *, allow_deeper: bool = F
         When a tensor is missing, has another shape, or the file belongs to a deeper network; with
         counts and names.
     """
-    given = read_tensors(path)
+    fill(encoder, read_tensors(path), path, allow_deeper=allow_deeper)
+
+
+def fill(
+    encoder: nn.Module, given: Mapping[str, Tensor], path: str | Path, *, allow_deeper: bool = False
+) -> None:
+    """Fill an encoder from the tensors of a file, as :func:`load_weights` does."""
     found = find_all(encoder, given, path, allow_deeper=allow_deeper)
     own = encoder.state_dict()
     with torch.no_grad():

