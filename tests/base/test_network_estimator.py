@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from segclf import ImageClassifier, SupervisedSegmenter
-from segclf.base import network_estimator
+from segclf.base import network_holder
 from segclf.base.network_state import set_statistics
 from segclf.data import Samples, as_images
 from segclf.datasets import make_shapes
@@ -130,9 +130,9 @@ def test_what_governs_prediction_may_be_set_after_fit(kind, shapes, monkeypatch)
     if kind is SupervisedSegmenter:
         changes["tile_size"] = 16
     plans = []
-    predict = network_estimator.predict_batches
+    predict = network_holder.predict_batches
     monkeypatch.setattr(
-        network_estimator,
+        network_holder,
         "predict_batches",
         lambda network, images, plan, *rest: (
             plans.append(plan) or predict(network, images, plan, *rest)
