@@ -49,4 +49,5 @@ def is_a(thing: object, module: str, name: str) -> bool:
     >>> is_a({}, "collections.abc", "Mapping"), is_a({}, "no.such_library", "Mapping")
     (True, False)
     """
-    return module in sys.modules and isinstance(thing, getattr(sys.modules[module], name))
+    kind = getattr(sys.modules.get(module), name, None)  # None while another thread imports it
+    return kind is not None and isinstance(thing, kind)

@@ -1,3 +1,6 @@
+import sys
+from types import ModuleType
+
 import timm
 import torch
 from segmentation_models_pytorch.encoders import TimmUniversalEncoder
@@ -26,6 +29,11 @@ def test_is_a():
     assert is_a(encoder, home, "TimmUniversalEncoder") == isinstance(encoder, TimmUniversalEncoder)
     assert not is_a(encoder, home, "TimmViTEncoder")
     assert not is_a(encoder, "never_imported", "TimmUniversalEncoder")
+
+
+def test_nothing_is_of_a_library_that_another_thread_is_still_importing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "half_imported", ModuleType("half_imported"))
+    assert not is_a(TinyEncoder(), "half_imported", "TinyEncoder")
 
 
 def test_vision_transformers():
