@@ -9,6 +9,7 @@ from segclf.base.mask_scorer import MaskScorer
 from segclf.base.meta_segmenter import MetaSegmenter
 from segclf.base.network_classifier import NetworkClassifier
 from segclf.base.network_estimator import NetworkEstimator
+from segclf.base.nothing_found import NothingFoundWarning
 from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import EncoderPretrainer, Pretrainer
 from segclf.base.segmenter import Segmenter
@@ -23,6 +24,7 @@ __all__ = [
     "MetaSegmenter",
     "NetworkClassifier",
     "NetworkEstimator",
+    "NothingFoundWarning",
     "Pretrainer",
     "Segmenter",
     "Supervision",

@@ -66,12 +66,13 @@ class NetworkHolder(Estimator):
         activation: Callable[[Tensor], Tensor] | None = None,
         tile_size: int | None = None,
         forward: Callable[[Tensor], Tensor] | None = None,
+        batch_size: int | None = None,
     ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         """Return the images of `X`, and what the network says of them, batch by batch."""
         self._check_at_prediction()
         images = check_images(self, X, reset=False)
         plan = PredictionPlan(
-            batch_size=self.batch_size,
+            batch_size=batch_size or self.batch_size,
             image_size=self.image_size_,
             tile_size=tile_size,
             device=choose_device(self.device),

@@ -15,6 +15,7 @@ from torch import Tensor
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
 from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
+from segclf.base.nothing_found import warn_if_nothing_found
 from segclf.base.supervision import Supervision, supervise
 from segclf.data import Images, Sampler, Samples, as_masks
 from segclf.data.mask_checks import MAX_ID
@@ -196,6 +197,12 @@ class Segmenter(FineTunedEstimator):
                 "-1, and no image has a label; expected a mask or a label of one at least."
             )
         return samples
+
+    def _end(self, samples: Samples) -> None:
+        # Two at once in random order, since one of the first ones will show something.
+        images = samples.images.subset(np.random.default_rng(0).permutation(len(samples)))
+        _, maps = self._outputs(images, self._activate, self.tile_size, batch_size=2)
+        warn_if_nothing_found(maps, self._decide, samples, self.n_classes_)
 
     def _maps(self, X: Any) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         check_is_fitted(self)

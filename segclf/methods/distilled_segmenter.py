@@ -24,6 +24,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.base import MetaSegmenter, Segmenter, Supervision, supervise
+from segclf.base.nothing_found import told_once
 from segclf.base.parts import as_a_part
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.objectives import Distillation, Objective
@@ -111,6 +112,7 @@ class DistilledSegmenter(MetaSegmenter):
     }
 
     @with_callbacks
+    @told_once()
     def fit(
         self,
         X: Any,

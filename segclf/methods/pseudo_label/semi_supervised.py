@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import has_fit_parameter
 
 from segclf.base import MetaSegmenter, Supervision, check_images, supervise
+from segclf.base.nothing_found import told_once
 from segclf.methods.pseudo_label.comparison import Comparison
 from segclf.methods.pseudo_label.pseudo_masks import Selection
 from segclf.methods.pseudo_label.rounds import Rounds
@@ -132,6 +133,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     }
 
     @with_callbacks
+    @told_once()
     def fit(
         self,
         X: Any,

@@ -23,6 +23,7 @@ from segclf.base import Classifier, Estimator, Segmenter, Supervision, supervise
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.front_door import check_rows, check_weights, holds_images
 from segclf.base.maps import Maps, as_drawn, stack_maps
+from segclf.base.nothing_found import told_once
 from segclf.base.supervision import Fold
 from segclf.cache import as_memory
 from segclf.methods.segmentation.kept_segmenter import (
@@ -116,6 +117,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     }
 
     @with_callbacks
+    @told_once()
     def fit(
         self,
         X: Any,

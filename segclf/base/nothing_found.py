@@ -1,0 +1,77 @@
+"""A segmenter that finds nothing in the images that it learned from says so."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segclf.data import Samples
+
+# Whether a fit that has others as parts was told already; None outside of such a fit.
+_told: ContextVar[list[bool] | None] = ContextVar("told", default=None)
+
+
+class NothingFoundWarning(UserWarning):
+    """A trained segmenter gives each of its training images an empty mask."""
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Let all fits within, such as those of folds or rounds, warn once at most."""
+    token = None if _told.get() is not None else _told.set([False])
+    try:
+        yield
+    finally:
+        if token is not None:
+            _told.reset(token)
+
+
+def warn_if_nothing_found(
+    outputs: Iterable[tuple[Any, Tensor]],
+    decide: Callable[[NDArray[Any]], NDArray[Any]],
+    samples: Samples,
+    n_classes: int,
+) -> None:
+    """Look at predictions until one shows something, and warn if none does where masks do.
+
+    Parameters
+    ----------
+    outputs : iterable of (indices, Tensor)
+        Probabilities of the training images.
+    decide : callable
+        From probabilities to masks.
+    samples : Samples
+        What was learned from.
+    n_classes : int
+        Number of mask ids or channels.
+    """
+    try:
+        found = any(decide(output.numpy()).any() for _, output in outputs)
+    except FloatingPointError:  # not finite: whoever predicts is told, with the image's number
+        return
+    told = _told.get() or [False]
+    if found or told[0] or not _shown(samples, n_classes):
+        return
+    told[0] = True
+    warnings.warn(
+        f"The network finds nothing in any of its {len(samples)} training images: all masks that "
+        "it predicts are empty, and so will be those of other images. Train longer (max_epochs), "
+        "try another learning_rate, class_weight='balanced', loss='dice_cross_entropy' where "
+        "findings are small, or fewer classes. To tell labels from probabilities below one half, "
+        "give the summarizer a lower threshold.",
+        NothingFoundWarning,
+        stacklevel=2,
+    )
+
+
+def _shown(samples: Samples, n_classes: int) -> bool:
+    """Tell whether there is anything to be found, as far as anybody said."""
+    first = 0 if samples.n_mask_channels is not None else 1
+    labels = samples.labels
+    return bool(samples.pixel_counts(n_classes)[first:].any()) or (
+        labels is not None and bool((labels > 0).any())
+    )
