@@ -80,10 +80,9 @@ class Supervision:
 
     @cached_property
     def strata(self) -> NDArray[np.int64]:
-        """What folds balance: labels, else whether anything is there; -1 if nobody said anything.
+        """What folds balance: the label of each image; -1 if nothing is known of it.
 
-        Of labels of several classes, and of an image of which there is but a mask, it is the
-        latter.
+        Where labels are an indicator, and where there is only a mask: 1 if it shows anything, else 0.
         """
         said = self.labels if self.target is None else self.target
         strata = np.full(len(self), -1) if said is None else said.reshape(len(self), -1).max(axis=1)
@@ -203,10 +202,10 @@ class Supervision:
         if self.masks.known.any() or self.labels is not None:
             ours = getattr(estimator, "_takes_checked_masks", False)
             masks = self.masks if ours else self.masks.as_given()
-        told = {"sample_weight": self.sample_weight, "groups": self.groups, **more}
+        metadata = {"sample_weight": self.sample_weight, "groups": self.groups, **more}
         if self.y is None:
-            return (self.X, masks), accepted(estimator, {"labels": self.labels, **told})
-        return (self.X, self.y), accepted(estimator, {"masks": masks, **told})
+            return (self.X, masks), accepted(estimator, {"labels": self.labels, **metadata})
+        return (self.X, self.y), accepted(estimator, {"masks": masks, **metadata})
 
     def fit(self, estimator: Any, **more: Any) -> Any:
         """Fit an estimator on this, and on further arguments, as far as its `fit` takes them."""

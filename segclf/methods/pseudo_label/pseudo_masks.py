@@ -70,8 +70,8 @@ def predict_masks(labeler: Any, known: Supervision, rows: NDArray[np.intp]) -> l
 
 def _asked(labeler: Any, X: Any, rows: NDArray[np.intp], labels: NDArray[np.int64] | None) -> Any:
     def ask(some: NDArray[np.intp]) -> Any:
-        told = {} if labels is None else {"labels": labels[some]}
-        return labeler.predict(_safe_indexing(X, some), **told)
+        metadata = {} if labels is None else {"labels": labels[some]}
+        return labeler.predict(_safe_indexing(X, some), **metadata)
 
     try:
         return ask(rows)

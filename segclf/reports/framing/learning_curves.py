@@ -112,7 +112,7 @@ class Contest:
             n_images=sizes, n_masks=n_masks, cost=cost, auroc=score, probabilities=probabilities
         )
 
-    def gain(self, first: Curve, second: Curve, **told: Any) -> ConfidenceInterval:
+    def gain(self, first: Curve, second: Curve, **bootstrap: Any) -> ConfidenceInterval:
         """Bootstrap the difference of mean AUROCs at the last sizes of two curves."""
         fold_of = np.empty(len(self._truth))
         for fold, (_, test) in enumerate(self.folds):
@@ -122,7 +122,7 @@ class Contest:
             [np.broadcast_to(fold_of[:, None, None], (len(fold_of), 2, 1)), answers], axis=2
         )
         return confidence_interval(
-            _mean_gain, self._truth, folded, groups=self.findings.units, **told
+            _mean_gain, self._truth, folded, groups=self.findings.units, **bootstrap
         )
 
     @property

@@ -84,9 +84,11 @@ def estimate_divergence(
     patches, origins, images = _draw(findings, draws.T, patch_size, random)
     features = _statistics(patches) if encoder is None else encoder.transform(patches)
     inside = region_sizes[positive & findings.masks.known]
-    told = {"n_resamples": n_resamples, "level": level, "random_state": random_state}
+    bootstrap = {"n_resamples": n_resamples, "level": level, "random_state": random_state}
     pixel, image = (
-        _divergence(features[side], origins[side] % 2 == 0, findings.units[images[side]], **told)
+        _divergence(
+            features[side], origins[side] % 2 == 0, findings.units[images[side]], **bootstrap
+        )
         for side in (origins < 2, origins >= 2)
     )
     return DivergenceEstimate(
@@ -95,10 +97,12 @@ def estimate_divergence(
 
 
 def _divergence(
-    features: NDArray[Any], is_first: NDArray[np.bool_], groups: NDArray[Any], **told: Any
+    features: NDArray[Any], is_first: NDArray[np.bool_], groups: NDArray[Any], **bootstrap: Any
 ) -> ConfidenceInterval:
-    ratio = log_density_ratio(features, is_first, groups=groups, random_state=told["random_state"])
-    return confidence_interval(kl_lower_bound, is_first, ratio, groups=groups, **told)
+    ratio = log_density_ratio(
+        features, is_first, groups=groups, random_state=bootstrap["random_state"]
+    )
+    return confidence_interval(kl_lower_bound, is_first, ratio, groups=groups, **bootstrap)
 
 
 def _draw(

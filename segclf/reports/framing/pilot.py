@@ -121,9 +121,9 @@ def framing_report(
     folds = findings.known.folds(cv, seed=seed)
     contest = Contest(findings, folds, cost_per_mask, cost_per_label, seed)
     patches = {"encoder": encoder, "patch_size": patch_size, "n_patches": n_patches}
-    told: dict[str, Any] = {"n_resamples": n_resamples, "level": level, "random_state": seed}
-    divergence = estimate_divergence(findings, **patches, **told)
-    outcome = _hold(contest, segmentation, classification, train_sizes, **told)
+    bootstrap: dict[str, Any] = {"n_resamples": n_resamples, "level": level, "random_state": seed}
+    divergence = estimate_divergence(findings, **patches, **bootstrap)
+    outcome = _hold(contest, segmentation, classification, train_sizes, **bootstrap)
     return FramingReport(**_facts(findings), divergence=divergence, **outcome, level=level)
 
 
@@ -156,7 +156,7 @@ def _hold(
     segmentation: Any,
     classification: Any,
     train_sizes: ArrayLike,
-    **told: Any,
+    **bootstrap: Any,
 ) -> dict[str, Any]:
     """Train both framings, and compare them at equal cost and on the same images."""
     if segmentation is None:
@@ -173,6 +173,6 @@ def _hold(
         "classification": labels,
         "segmentation": masks,
         "affordable": affordable,
-        "equal_cost": None if affordable is None else contest.gain(affordable, labels, **told),
-        "same_images": contest.gain(masks, labels, **told),
+        "equal_cost": None if affordable is None else contest.gain(affordable, labels, **bootstrap),
+        "same_images": contest.gain(masks, labels, **bootstrap),
     }
