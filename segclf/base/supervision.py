@@ -82,7 +82,7 @@ class Supervision:
     def strata(self) -> NDArray[np.int64]:
         """What folds balance: the label of each image; -1 if nothing is known of it.
 
-        Where labels are an indicator, and where there is only a mask: 1 if it shows anything, else 0.
+        Of an indicator, and of an image with a mask alone: 1 if it shows anything, else 0.
         """
         said = self.labels if self.target is None else self.target
         strata = np.full(len(self), -1) if said is None else said.reshape(len(self), -1).max(axis=1)
@@ -199,13 +199,18 @@ class Supervision:
         A segmenter is handed masks as its ``y``, a classifier classes; ours masks that are checked.
         """
         masks: Any = None
-        if self.masks.known.any() or self.labels is not None:
+        if self.masks.known.any() or self._remembers_more():
             ours = getattr(estimator, "_takes_checked_masks", False)
             masks = self.masks if ours else self.masks.as_given()
         metadata = {"sample_weight": self.sample_weight, "groups": self.groups, **more}
         if self.y is None:
             return (self.X, masks), accepted(estimator, {"labels": self.labels, **metadata})
         return (self.X, self.y), accepted(estimator, {"masks": masks, **metadata})
+
+    def _remembers_more(self) -> bool:
+        """Tell whether masks that are left out were of another kind than labels alone show."""
+        none = as_masks(None, len(self))
+        return mask_kind(none, self.labels) != (self.masks.multilabel, self.masks.n_classes)
 
     def fit(self, estimator: Any, **more: Any) -> Any:
         """Fit an estimator on this, and on further arguments, as far as its `fit` takes them."""

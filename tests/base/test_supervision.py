@@ -139,11 +139,11 @@ def test_a_classifier_is_handed_classes():
     assert fitted.given[2]["groups"].tolist() == GROUPS.tolist()
 
 
-def test_no_masks_are_none():
-    assert people(None, None).fit(Segments()).given[1:] == (
-        None,
-        {"labels": None, "sample_weight": None},
-    )
+@pytest.mark.parametrize("labels", [None, LABELS])
+@pytest.mark.parametrize("segmenter", [Segments(), SupervisedSegmenter()])
+def test_no_masks_are_none(labels, segmenter):
+    (_, masks), _ = people(None, labels).arguments(segmenter)
+    assert masks is None
 
 
 def test_strata_are_labels_else_whether_anything_is_there():

@@ -113,7 +113,7 @@ class Rounds:
             labeler.set_params(teacher=FrozenEstimator(before.estimator))
         learning = f"learning from what is known (round {before.n_iter + 1})"
         with blamed(labeler, learning), self._phase("labeler", labeler):
-            known.fit(labeler)
+            labeler.fit(known.X, known.masks.as_given(), **known.arguments(labeler)[1])
         return labeler
 
     def predict_masks(self, labeler: Any, known: Supervision) -> list[Mask | None]:
