@@ -120,7 +120,7 @@ def rooms(root: Path) -> dict[str, str]:
     folders = sorted(file.parent for file in root.glob("segclf/*/__init__.py"))
     sizes = {f"`{folder.name}`: files, lines": size(folder) for folder in folders}
     sizes["plugins: files, lines"] = size(root / PLUGINS[0])
-    sizes["`segclf`: files, lines"] = size(root / "segclf")
+    sizes["core: files, lines"] = size(root / "segclf")
     return sizes
 
 
