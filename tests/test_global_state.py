@@ -6,10 +6,17 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import pytest
 import torch
-from every_method import METHODS, SHAPES, by_name, fitted, outputs
+from every_method import MASKS, METHODS, SHAPES, by_name, fitted, outputs
 
 import segclf
-from segclf import MAEPretrainer, SegmentationClassifier, SupervisedSegmenter
+from segclf import (
+    ImageClassifier,
+    MAEPretrainer,
+    SegmentationClassifier,
+    SupervisedSegmenter,
+    load_plugin,
+)
+from segclf.testing.small import small_estimator
 
 
 @contextmanager
@@ -113,4 +120,21 @@ def test_a_tensor_made_in_inference_mode_is_an_image_like_others():
     expected = fitted(SegmentationClassifier).predict_proba(SHAPES.images)
     with everything():
         inside = fitted(SegmentationClassifier).predict_proba(images)
+    np.testing.assert_array_equal(inside, expected)
+
+
+@pytest.mark.parametrize("name", ["grad_cam", "irnet"])
+def test_labelers(name):
+    """They compute with networks and tensors of their own."""
+    labels = (SHAPES.target > 0).astype(int)
+
+    def predicted():
+        classifier = small_estimator(ImageClassifier, max_epochs=1)
+        labeler = small_estimator(load_plugin("pseudo_labeler", name))
+        labeler.set_params(classifier=classifier, random_state=0)
+        return np.asarray(labeler.fit(SHAPES.images, MASKS, labels=labels).predict(SHAPES.images))
+
+    expected = predicted()
+    with everything():
+        inside = predicted()
     np.testing.assert_array_equal(inside, expected)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import dia_array
 
+from segclf.isolation import isolated
 from segclf_plugins.pseudo_labelers.inter_pixel import half_disc, path_affinity
 
 __all__ = ["random_walk", "transition_matrix"]
@@ -64,6 +65,7 @@ def random_walk(
     return walked.reshape(maps.shape)
 
 
+@isolated()
 def transition_matrix(edge: NDArray[Any], *, radius: int, beta: float) -> dia_array:
     """Return the step of the walk: affinities to the power `beta`, each pixel's divided by its sum.
 
