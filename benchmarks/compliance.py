@@ -28,7 +28,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import estimator_checks
 
 import segclf
-from segclf.base import Pretrainer
+from segclf.base import ImageTransformer
 from segclf.testing.small import small_estimator
 
 # Mini-batch training is not invariant to repeating rows; scikit-learn exempts its own estimators
@@ -69,10 +69,10 @@ def estimators():
     public = [getattr(segclf, name) for name in segclf.__all__]
     kinds = [kind for kind in public if isinstance(kind, type) and hasattr(kind, "get_params")]
     classifiers = [kind for kind in kinds if is_classifier(kind())]
-    pretrainers = [kind for kind in kinds if issubclass(kind, Pretrainer)]
+    transformers = [kind for kind in kinds if issubclass(kind, ImageTransformer)]
     return {
         **{kind.__name__: small_estimator(kind, max_epochs=5) for kind in classifiers},
-        **{kind.__name__: small_estimator(kind) for kind in pretrainers},
+        **{kind.__name__: small_estimator(kind) for kind in transformers},
         "skorch NeuralNetClassifier": skorch.NeuralNetClassifier(
             Perceptron, max_epochs=20, lr=0.1, verbose=0, callbacks=[NumberOfClasses()]
         ),

@@ -23,6 +23,7 @@ from segclf.methods.moco_pretrainer import MoCoPretrainer as MoCoPretrainer
 from segclf.methods.multitask_classifier import MultitaskClassifier as MultitaskClassifier
 from segclf.methods.otsu_pretrainer import OtsuPretrainer as OtsuPretrainer
 from segclf.methods.picie_segmenter import PiCIESegmenter as PiCIESegmenter
+from segclf.methods.pretrained_encoder import PretrainedEncoder as PretrainedEncoder
 from segclf.methods.pseudo_label import PseudoLabelSemiSupervised as PseudoLabelSemiSupervised
 from segclf.methods.segmentation import SegmentationClassifier as SegmentationClassifier
 from segclf.methods.simmim_pretrainer import SimMIMPretrainer as SimMIMPretrainer

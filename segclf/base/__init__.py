@@ -4,6 +4,7 @@ from segclf.base.classifier import Classifier, check_labels
 from segclf.base.estimator import Estimator
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_images, check_rows, holds_images
+from segclf.base.image_transformer import ImageTransformer
 from segclf.base.maps import stack_maps
 from segclf.base.mask_scorer import MaskScorer
 from segclf.base.meta_segmenter import MetaSegmenter
@@ -20,6 +21,7 @@ __all__ = [
     "EncoderPretrainer",
     "Estimator",
     "FineTunedEstimator",
+    "ImageTransformer",
     "MaskScorer",
     "MetaSegmenter",
     "NetworkClassifier",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base.network_estimator import NetworkEstimator
+from segclf.base.network_holder import NetworkHolder
 
 
 def embed(estimator: Any, X: Any) -> NDArray[Any]:
@@ -40,7 +40,7 @@ def embed(estimator: Any, X: Any) -> NDArray[Any]:
     for name in ("segmenter_", "_segmenter"):  # of classifiers through masks, of meta-segmenters
         if hasattr(estimator, name):
             return embed(getattr(estimator, name), X)
-    if isinstance(estimator, NetworkEstimator):
+    if isinstance(estimator, NetworkHolder):
         return embed_by_network(estimator, X)
     raise TypeError(
         f"{estimator!r:.120} embeds no images; expected a transformer, such as a pretrainer, or a "
@@ -48,7 +48,7 @@ def embed(estimator: Any, X: Any) -> NDArray[Any]:
     )
 
 
-def embed_by_network(estimator: NetworkEstimator, X: Any) -> NDArray[np.float32]:
+def embed_by_network(estimator: NetworkHolder, X: Any) -> NDArray[np.float32]:
     """Return what the network itself says, (n, d)."""
     network: Any = estimator.network_
     images, outputs = estimator._outputs(X, forward=network.embed)

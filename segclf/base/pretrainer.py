@@ -3,20 +3,15 @@
 import math
 from typing import Any, ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import with_callbacks
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
-from segclf.base.embedding import embed_by_network
+from segclf.base.image_transformer import ImageTransformer
 from segclf.base.network_estimator import NetworkEstimator
 from segclf.data import Images, Samples
 from segclf.networks import ClassificationNetwork, classification_network
 
 
-class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstimator):
+class Pretrainer(ImageTransformer, NetworkEstimator):
     """What all pretrainers share.
 
     Handed to a segmenter or classifier as ``pretrainer=``, unfitted, a pretrainer is cloned and
@@ -48,24 +43,6 @@ class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstim
         self._learn(self._make_samples(images), X=X, y=y)
         return self
 
-    def transform(self, X: Any) -> NDArray[Any]:
-        """Return the embedding of each image.
-
-        Returns
-        -------
-        array of shape (n, d)
-            float32, or float64 for an `X` of that type.
-        """
-        check_is_fitted(self)
-        dtype = np.float64 if getattr(X, "dtype", None) == np.float64 else np.float32
-        return embed_by_network(self, X).astype(dtype, copy=False)
-
-    def __sklearn_tags__(self) -> Tags:
-        """Return the tags: float32 and float64 come back as they are."""
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
     def _check_batches(self, n_images: int) -> None:
         n_training = n_images - math.ceil(self.validation_fraction * n_images)
         if n_training < self._fewest_images * math.ceil(n_training / self.batch_size):
@@ -82,11 +59,6 @@ class Pretrainer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkEstim
     def _make_samples(self, images: Images) -> Samples:
         """Return what to learn from: the images, and targets that the method makes of them."""
         return Samples(images=images, size=self.image_size_)
-
-    @property
-    def _n_features_out(self) -> int:
-        network: Any = self.network_
-        return int(network.n_features)
 
 
 class EncoderPretrainer(Pretrainer):

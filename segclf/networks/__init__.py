@@ -8,6 +8,7 @@ from segclf.networks._transfer import transfer
 from segclf.networks.classification import ClassificationNetwork
 from segclf.networks.clusters import Clusters, learn_clusters
 from segclf.networks.dino_head import DINOHead
+from segclf.networks.embedding import EmbeddingNetwork, embedding_network
 from segclf.networks.encoder_memory import forget, remember
 from segclf.networks.factory import (
     build,
@@ -41,6 +42,7 @@ __all__ = [
     "ClusterNetwork",
     "Clusters",
     "DINOHead",
+    "EmbeddingNetwork",
     "IRNet",
     "ImageNetwork",
     "Inpainter",
@@ -57,6 +59,7 @@ __all__ = [
     "check_options",
     "classification_network",
     "cluster_network",
+    "embedding_network",
     "encode_visible",
     "fix_positions",
     "follow",

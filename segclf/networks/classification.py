@@ -4,7 +4,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segclf.networks.encoders import last_activation
+from segclf.networks.encoders import (
+    any_size,
+    last_activation,
+    make_encoder,
+    make_timm,
+    smallest_side,
+    takes_whole_patches,
+    timm_name,
+)
 from segclf.networks.image_network import ImageNetwork
 
 
@@ -66,3 +74,24 @@ class ClassificationNetwork(ImageNetwork):
             return encoded
         deepest: Tensor = self.deepest(encoded[-1])
         return deepest.mean((2, 3))
+
+
+def make_classification(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
+    """Make such a network of an encoder's key and the network's recipe, randomly initialized."""
+    name = timm_name(key)
+    return _pooled_network(key, recipe) if name is None else _timm_network(name, recipe)
+
+
+def _pooled_network(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
+    encoder = make_encoder(key, in_channels=recipe["in_channels"], depth=recipe["encoder_depth"])
+    # Any size from there up will do: nothing has to fit together again.
+    smallest = max(int(encoder.output_stride), smallest_side(key))
+    return ClassificationNetwork(encoder, encoder.out_channels[-1], recipe, smallest=smallest)
+
+
+def _timm_network(name: str, recipe: dict[str, Any]) -> ClassificationNetwork:
+    encoder = make_timm(name, in_channels=recipe["in_channels"])
+    coarsest = max((each["reduction"] for each in encoder.feature_info), default=32)
+    n_features = getattr(encoder, "head_hidden_size", None) or encoder.num_features
+    stride = coarsest if any_size(name) or takes_whole_patches(encoder) else 1
+    return ClassificationNetwork(encoder, n_features, recipe, stride=stride, smallest=coarsest)

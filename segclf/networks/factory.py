@@ -9,16 +9,9 @@ from torch import nn
 from segclf.networks._cluster_network import ClusterNetwork
 from segclf.networks._irnet import irnet
 from segclf.networks._map_classifier import map_classifier
-from segclf.networks.classification import ClassificationNetwork
-from segclf.networks.encoders import (
-    any_size,
-    encoder_key,
-    make_encoder,
-    make_timm,
-    smallest_side,
-    takes_whole_patches,
-    timm_name,
-)
+from segclf.networks.classification import ClassificationNetwork, make_classification
+from segclf.networks.embedding import embedding_network
+from segclf.networks.encoders import encoder_key
 from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.options import resolve_depth, resolve_options
 from segclf.networks.own import own_network
@@ -155,9 +148,7 @@ def classification_network(
     counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
     depth = resolve_depth(key, encoder_depth)
     recipe = {"kind": "classification", "encoder": encoder, **counts, "encoder_depth": depth}
-    name = timm_name(key)
-    network = _pooled_network(key, recipe) if name is None else _timm_network(name, recipe)
-    return pretrained(network, weights, key)
+    return pretrained(make_classification(key, recipe), weights, key)
 
 
 def cluster_network(
@@ -230,6 +221,7 @@ def build(recipe: dict[str, Any]) -> nn.Module:
         "segmentation": segmentation_network,
         "classification": classification_network,
         "clusters": cluster_network,
+        "embedding": embedding_network,
         "irnet": irnet,
         "map_classifier": map_classifier,
         "multitask": _multitask,
@@ -254,21 +246,6 @@ def _pair(**recipes: dict[str, Any]) -> PairNetwork:
 def _segmentation_pair(*, multilabel: bool, **recipes: dict[str, Any]) -> SegmentationPair:
     built = {name: cast(SegmentationNetwork, build(recipe)) for name, recipe in recipes.items()}
     return SegmentationPair(**built, multilabel=multilabel)
-
-
-def _pooled_network(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
-    encoder = make_encoder(key, in_channels=recipe["in_channels"], depth=recipe["encoder_depth"])
-    # Any size from there up will do: nothing has to fit together again.
-    smallest = max(int(encoder.output_stride), smallest_side(key))
-    return ClassificationNetwork(encoder, encoder.out_channels[-1], recipe, smallest=smallest)
-
-
-def _timm_network(name: str, recipe: dict[str, Any]) -> ClassificationNetwork:
-    encoder = make_timm(name, in_channels=recipe["in_channels"])
-    coarsest = max((each["reduction"] for each in encoder.feature_info), default=32)
-    n_features = getattr(encoder, "head_hidden_size", None) or encoder.num_features
-    stride = coarsest if any_size(name) or takes_whole_patches(encoder) else 1
-    return ClassificationNetwork(encoder, n_features, recipe, stride=stride, smallest=coarsest)
 
 
 def _check_counts(*, in_channels: int, n_classes: int, fewest_classes: int = 1) -> None:

@@ -1,6 +1,7 @@
 """What every network for images does before and after its layers: normalize, pad, remember."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
@@ -137,8 +138,15 @@ class ImageNetwork(nn.Module, ABC):
         image = (image - self.mean[:, None, None]) / self.std[:, None, None]
         return padded(image, stride=self.stride, smallest=self.smallest)
 
-    def encode(self, prepared: Tensor) -> Any:
+    def encode(self, prepared: Tensor, by: Callable[[Tensor], Any] | None = None) -> Any:
         """Give what the encoder makes of images that :meth:`prepare` gave.
+
+        Parameters
+        ----------
+        prepared : Tensor of shape (n, c, h, w)
+            The images.
+        by : callable, optional
+            One of the encoder's methods, instead of its `forward`.
 
         Raises
         ------
@@ -146,7 +154,7 @@ class ImageNetwork(nn.Module, ABC):
             For images of another size than the only one that the encoder takes.
         """
         try:
-            return self.encoder(prepared)
+            return (by or self.encoder)(prepared)
         except (AssertionError, RuntimeError) as error:
             explain_size(self.recipe["encoder"], prepared, error)
             raise

@@ -34,6 +34,11 @@ def is_vision_transformer(encoder: object) -> bool:
     return is_a(encoder, "timm.models", "VisionTransformer")
 
 
+def has_tokens(encoder: object) -> bool:
+    """Tell whether an encoder is a transformer of timm with one sequence of tokens throughout."""
+    return is_vision_transformer(encoder) or is_a(encoder, "timm.models", "Eva")
+
+
 def is_a(thing: object, module: str, name: str) -> bool:
     """Tell whether a thing is an instance of a library's class, without importing the library.
 

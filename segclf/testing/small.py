@@ -6,6 +6,7 @@ from segclf.methods.supervised_segmenter import SupervisedSegmenter
 
 TINY = {
     "encoder": "tiny",
+    "encoder_weights": None,
     "cnn": "tiny",
     "transformer": "tiny_vit",
     "transformer_architecture": "vit_unet",

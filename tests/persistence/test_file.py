@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import segclf
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter, load, save
-from segclf.base import Pretrainer, Segmenter
+from segclf.base import ImageTransformer, Segmenter
 from segclf.datasets import make_shapes
 from segclf.persistence import file as file_module
 from segclf.testing.small import small_estimator
@@ -33,7 +33,7 @@ def small(name, **changes):
 
 
 def fitted(estimator, y=SHAPES.target):
-    if isinstance(estimator, Pretrainer):
+    if isinstance(estimator, ImageTransformer):
         return estimator.fit(SHAPES.images)
     if isinstance(estimator, Segmenter):
         return estimator.fit(SHAPES.images, SHAPES.masks)

@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 import torch
-from every_method import METHODS, by_name, fitted
+from every_method import TRAINED, by_name, fitted
 from torch import nn
 
 from segclf.base import network_estimator
@@ -89,7 +89,7 @@ def without_seconds(history):
 
 
 @pytest.mark.filterwarnings("ignore::segclf.objectives.CollapseWarning")
-@pytest.mark.parametrize("kind", METHODS, ids=by_name)
+@pytest.mark.parametrize("kind", TRAINED, ids=by_name)
 def test_every_method_goes_on_with_the_same_bits(kind, trainings):
     fitted(kind, N_EPOCHS)
     assert trainings
