@@ -21,6 +21,7 @@ from segclf.isolation import isolated, seeded, threads
 from segclf.objectives import Objective
 from segclf.training import (
     TrainingPlan,
+    TrainingState,
     choose_device,
     choose_precision,
     choose_threads,
@@ -36,7 +37,12 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
     history_ : dict of array
         Mean of each loss term and measure, epoch by epoch.
     n_iter_ : int
-        Number of epochs trained.
+        Number of epochs trained; the last may have ended early.
+    n_steps_ : int
+        Number of training steps.
+    termination_condition_ : str
+        What ended training: "max_epochs", "max_steps", "max_seconds", "n_iter_no_change" or
+        "callback".
     """
 
     # A method to which images without mask and label are worth something says True.
@@ -83,7 +89,8 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
-        context = self._init_callback_context(max_subtasks=self.max_epochs + self._n_parts)
+        n_epochs = None if self.max_steps else self.max_epochs + self._n_parts
+        context = self._init_callback_context(max_subtasks=n_epochs)
         with threads(choose_threads(self.n_threads)), isolated(), seeded(seed, device):
             training, validation = self._split(samples, strata, groups, seed, keep_unlabeled)
             objective = self._make_objective(samples)
@@ -95,11 +102,14 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
                 first = next(batches.epoch(0))
                 self.precision_ = choose_precision(self.precision, objective, first, device)
                 self.network_ = objective.network
-                history = train(objective, batches, self._plan(device, context, X, y), held_out)
+                plan = self._plan(device, context, X, y)
+                state = TrainingState(objective, plan)
+                train(objective, batches, plan, held_out, state=state)
                 self.network_ = objective.network.eval()
                 self._end(training)
             context.call_on_fit_task_end(estimator=self)
-        self.__dict__.update(as_learned(history))
+        self.__dict__.update(as_learned(state.history))
+        self.n_steps_, self.termination_condition_ = state.n_steps, state.termination
 
     def _split(
         self,
@@ -143,6 +153,8 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
 
         return TrainingPlan(
             max_epochs=self.max_epochs,
+            max_steps=self.max_steps,
+            max_seconds=self.max_seconds,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             optimizer=self.optimizer,

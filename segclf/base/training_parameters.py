@@ -16,6 +16,12 @@ class TrainingParameters(Estimator):
     ----------
     max_epochs : int
         Number of passes over the training data, at most.
+    max_steps : int or None
+        Number of training steps, one for each batch, whatever `max_epochs` says: equal training for
+        unequal numbers of images. The schedule is spread over them; the last epoch may end early.
+    max_seconds : float or None
+        Training ends, wherever the schedule is, with the step in which so many seconds of it are
+        over. Then seeds no longer decide everything; see `termination_condition_`.
     batch_size : int
         Number of images in a batch.
     learning_rate : float
@@ -59,6 +65,8 @@ class TrainingParameters(Estimator):
     """
 
     max_epochs: int = 50
+    max_steps: int | None = None
+    max_seconds: float | None = None
     batch_size: int = 16
     learning_rate: float = 1e-4
     weight_decay: float = 0.0
@@ -78,6 +86,8 @@ class TrainingParameters(Estimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_steps": [Interval(Integral, 1, None, closed="left"), None],
+        "max_seconds": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],

@@ -1,7 +1,9 @@
 """The one loop. It knows objectives, batches and a plan, and no method."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Protocol
 
 import torch
@@ -69,30 +71,36 @@ def train(
     """
     state = state or TrainingState(objective, plan)
     run = run or objective
-    while state.epoch < plan.max_epochs and not state.best.patience_is_over:
+    n_steps = plan.n_steps(len(batches))
+    deadline = time.perf_counter() + (plan.max_seconds or math.inf)
+    while state.epoch * len(batches) < n_steps and state.termination is None:
         started = time.perf_counter()
-        row = _train_epoch(run, batches, plan, state)
+        row = _train_epoch(run, batches, plan, state, deadline)
         if validation is not None:
-            row.update(_validate(run, validation, plan, state))
+            fraction = min(1.0, (state.epoch + 1) * len(batches) / n_steps)
+            row.update(_validate(run, validation, plan, state, fraction))
         row["seconds"] = time.perf_counter() - started
         check_finite(row)
         objective.after_epoch(row)
         state.add(row)
         if plan.after_epoch is not None and plan.after_epoch(row):
-            break
+            state.termination = "callback"
+    state.termination = state.termination or ("max_steps" if plan.max_steps else "max_epochs")
     state.best.restore(objective)
     return state.history
 
 
-def _train_epoch(run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState) -> Row:
+def _train_epoch(
+    run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState, deadline: float
+) -> Row:
     objective, optimizer, epoch = state.objective, state.optimizer, state.epoch
     schedule = get_schedule(plan.schedule)
-    n_steps = plan.max_epochs * len(batches)
+    n_steps = plan.n_steps(len(batches))
     step = epoch * len(batches)
     means = Means()
     objective.train()
     objective.before_epoch(batches.epoch(epoch), Progress(epoch, step, step / n_steps))
-    for batch in batches.epoch(epoch):
+    for batch in islice(batches.epoch(epoch), n_steps - step):
         progress = Progress(epoch, step, step / n_steps)
         follow_schedules(optimizer, schedule, progress.fraction)
         with autocast(plan.device, state.precision):
@@ -104,15 +112,21 @@ def _train_epoch(run: Run, batches: Batches, plan: TrainingPlan, state: Training
         objective.after_update(progress)
         means.add(terms, objective.measures(), len(batch["index"]))
         step += 1
+        if step < n_steps and time.perf_counter() >= deadline:
+            state.termination = "max_seconds"
+            break
+    state.n_steps = step
     rate = plan.learning_rate * schedule((step - 1) / n_steps)
     return {"epoch": epoch, "learning_rate": rate, **dict(means.items())}
 
 
 @torch.no_grad()
-def _validate(run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState) -> Row:
+def _validate(
+    run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState, fraction: float
+) -> Row:
     means = Means()
     state.objective.eval()
-    progress = Progress(state.epoch, 0, (state.epoch + 1) / plan.max_epochs)
+    progress = Progress(state.epoch, 0, fraction)
     for batch in batches.epoch(0):
         with autocast(plan.device, state.precision):
             terms = run(to_device(batch, plan.device), progress)

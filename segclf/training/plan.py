@@ -19,6 +19,10 @@ class TrainingPlan:
     ----------
     max_epochs : int
         Number of passes over the data, at most.
+    max_steps : int or None
+        Number of steps instead, at most; the last epoch may end early.
+    max_seconds : float or None
+        Stop at the end of the step in which so many seconds of training are over.
     learning_rate, weight_decay : float
         Of the optimizer.
     optimizer : str or callable
@@ -37,6 +41,8 @@ class TrainingPlan:
     """
 
     max_epochs: int
+    max_steps: int | None = None
+    max_seconds: float | None = None
     learning_rate: float
     weight_decay: float = 0.0
     optimizer: str | OptimizerFactory = "adam"
@@ -45,3 +51,7 @@ class TrainingPlan:
     precision: str = "fp32"
     n_iter_no_change: int | None = None
     after_epoch: Callable[[Row], bool] | None = None
+
+    def n_steps(self, per_epoch: int) -> int:
+        """Return the number of steps that the schedule is spread over."""
+        return self.max_steps or self.max_epochs * per_epoch

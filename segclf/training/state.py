@@ -38,6 +38,11 @@ class TrainingState:
         A row for each epoch that is done.
     best : BestWeights
         Those of the best epoch, kept for early stopping.
+    n_steps : int
+        Number of steps that this process knows to be done.
+    termination : str or None
+        Why training ended, None where it has not: "max_epochs", "max_steps", "max_seconds",
+        "n_iter_no_change" or "callback".
     """
 
     def __init__(self, objective: Objective, plan: TrainingPlan) -> None:
@@ -51,6 +56,8 @@ class TrainingState:
         self.precision = plan.precision
         self.history: list[Row] = []
         self.best = BestWeights(plan.n_iter_no_change)
+        self.n_steps = 0
+        self.termination: str | None = None
         self._device = plan.device
 
     @property
@@ -62,6 +69,7 @@ class TrainingState:
         """Take in the row of the epoch that ends here."""
         self.history.append(row)
         self.best.look(self.objective, row)
+        self._lose_patience()
 
     def state_dict(self) -> dict[str, Any]:
         """Return tensors, numbers, texts, and dictionaries and lists of them.
@@ -84,7 +92,12 @@ class TrainingState:
         self.precision = state["precision"]
         self.history = [dict(row) for row in state["history"]]
         self.best.load_state_dict(state["best"])
+        self._lose_patience()
         set_random_state(state["generators"], self._device)
+
+    def _lose_patience(self) -> None:
+        if self.best.patience_is_over:
+            self.termination = self.termination or "n_iter_no_change"
 
 
 class BestWeights:

@@ -51,6 +51,13 @@ def test_history_has_a_value_for_each_epoch(shapes):
     )  # fmt: skip
 
 
+def test_steps_end_training(shapes):
+    fitted = classifier(max_steps=3, batch_size=12).fit(shapes.images, shapes.target)
+    assert (fitted.n_steps_, fitted.n_iter_, fitted.termination_condition_) == (3, 2, "max_steps")
+    fitted.set_params(max_steps=None, max_seconds=1e-9).fit(shapes.images, shapes.target)
+    assert (fitted.n_steps_, fitted.termination_condition_) == (1, "max_seconds")
+
+
 def test_early_stopping_watches_training_without_validation(shapes):
     """A learning rate of next to nothing cannot lower the loss for long."""
     fitted = classifier(max_epochs=60, learning_rate=1e-30, n_iter_no_change=2)

@@ -1,11 +1,12 @@
 import copy
+import itertools
 
 import pytest
 import torch
 from torch import nn
 
 from segclf.objectives import Objective
-from segclf.training import TrainingPlan, train
+from segclf.training import TrainingPlan, TrainingState, loop, train
 
 
 class Points:
@@ -173,3 +174,52 @@ def test_bf16_computes_in_bf16():
     train(objective, Points(), plan(precision="bf16"))
     assert objective.dtype == torch.bfloat16
     assert objective.network.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("max_steps", [1, 3, 4, 7])
+def test_steps_instead_of_epochs(max_steps):
+    """They are counted exactly, and the schedule is spread over them."""
+    objective = Regression()
+    schedule = plan(max_steps=max_steps, max_epochs=1, schedule=lambda fraction: 1 - fraction)
+    state = TrainingState(objective, schedule)
+    history = train(objective, Points(), schedule, Points(slope=1.0), state=state)
+    pairs = itertools.pairwise(objective.calls)
+    trained = [call for call, then in pairs if then[0] == "before_update"]
+    assert [call[2] for call in trained] == list(range(max_steps))
+    assert [call[3] for call in trained] == [step / max_steps for step in range(max_steps)]
+    assert len(history) == -(-max_steps // 3)
+    assert (state.n_steps, state.termination) == (max_steps, "max_steps")
+
+
+def test_seconds_end_training_after_a_step(monkeypatch):
+    """By a clock that goes on by a second each time that it is looked at."""
+    ticks = itertools.count()
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(ticks)))
+    objective = Regression()
+    short = plan(max_epochs=10, max_seconds=3.5)
+    state = TrainingState(objective, short)
+    history = train(objective, Points(n_batches=20), short, Points(), state=state)
+    assert (state.n_steps, state.termination, len(history)) == (3, "max_seconds", 1)
+    assert "validation_loss" in history[0]
+
+
+def test_seconds_that_are_enough_change_nothing():
+    weights = []
+    for max_seconds in (None, 1e6):
+        objective, long = Regression(), plan(max_seconds=max_seconds)
+        state = TrainingState(objective, long)
+        train(objective, Points(), long, state=state)
+        weights.append(objective.network.weight.item())
+        assert state.termination == "max_epochs"
+    assert weights[0] == weights[1]
+
+
+def test_what_ended_training():
+    for name, changes in (
+        ("callback", {"after_epoch": lambda row: True}),
+        ("n_iter_no_change", {"max_epochs": 50, "n_iter_no_change": 1, "learning_rate": 1e-30}),
+    ):
+        objective, chosen = Regression(), plan(**changes)
+        state = TrainingState(objective, chosen)
+        train(objective, Points(), chosen, state=state)
+        assert state.termination == name

@@ -48,10 +48,10 @@ def trainings(monkeypatch):
     """How often a fit trained; each time it did so in two parts as well, and compared."""
     trained = []
 
-    def train_both_ways(objective, batches, plan, validation=None):
+    def train_both_ways(objective, batches, plan, validation=None, *, state):
         start, plain = copy.deepcopy(objective), plain_state(objective)
         generators = get_random_state(plan.device)
-        history = train(objective, batches, plan, validation)
+        history = train(objective, batches, plan, validation, state=state)
         end = get_random_state(plan.device)["cpu"]
         for stop_after in range(1, N_EPOCHS):
             set_random_state(generators, plan.device)
