@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from pathlib import Path
 from types import GenericAlias
 
@@ -51,6 +52,8 @@ def _what(name, thing):
         return ", ".join(f"`{entry}`" for entry in thing)
     if isinstance(thing, GenericAlias):
         return f"`{thing}`"
+    if name.endswith("Like"):
+        return _comment(name)
     return _first_line(thing).replace("|", "\\|")
 
 
@@ -59,6 +62,12 @@ def _link(name, thing):
         return f"`{name}`"
     file = Path(inspect.getsourcefile(inspect.unwrap(thing))).resolve()
     return f"[`{name}`](../{file.relative_to(ROOT).as_posix()})"
+
+
+def _comment(name):
+    """The first line of the comment above a type alias, which has no docstring of its own."""
+    text = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("segclf/*/*.py"))
+    return re.search(rf"\n\n#: (.*)\n(?:#: .*\n)*{name}: TypeAlias", text)[1]
 
 
 def _first_line(thing):

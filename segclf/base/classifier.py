@@ -4,7 +4,7 @@ import warnings
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import _safe_indexing, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import assert_all_finite, check_array, check_consistent_length
 
 from segclf.axes import is_indicator
+from segclf.data import ImagesLike
 from segclf.data.label_codes import as_indicator
 from segclf.data.labels import LabelsLike, as_label_array, is_known, known_to, natural
 
@@ -67,16 +68,16 @@ class Classifier(ClassifierMixin):
     classes_: NDArray[Any]
     _takes_checked_masks: ClassVar[bool] = True
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: ImagesLike) -> NDArray[np.float64]:
         """Return the probability of each class, (n, k); of each label where labels are many."""
         raise NotImplementedError
 
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_log_proba(self, X: ImagesLike) -> NDArray[np.float64]:
         """Return the logarithm of `predict_proba`, (n, k); minus infinity where that is 0."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
+    def decision_function(self, X: ImagesLike) -> NDArray[np.float64]:
         """Return the log-odds: how much more probable a class is than all others together.
 
         Returns
@@ -92,7 +93,7 @@ class Classifier(ClassifierMixin):
         odds = np.log(np.maximum(proba, least)) - np.log(np.maximum(rest, least))
         return odds[:, 1] if odds.shape[1] == 2 and not self._multilabel else odds
 
-    def score(self, X: Any, y: LabelsLike, sample_weight: Any = None) -> float:
+    def score(self, X: ImagesLike, y: LabelsLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy over the images whose label is known; -1 is never scored.
 
         Parameters

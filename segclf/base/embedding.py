@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.base.network_holder import NetworkHolder
+from segclf.data import ImagesLike
 
 
-def embed(estimator: Any, X: Any) -> NDArray[Any]:
+def embed(estimator: Any, X: ImagesLike) -> NDArray[Any]:
     """Return the embedding of each image, (n, d).
 
     Parameters
@@ -48,7 +49,7 @@ def embed(estimator: Any, X: Any) -> NDArray[Any]:
     )
 
 
-def embed_by_network(estimator: NetworkHolder, X: Any) -> NDArray[np.float32]:
+def embed_by_network(estimator: NetworkHolder, X: ImagesLike) -> NDArray[np.float32]:
     """Return what the network itself says, (n, d)."""
     network: Any = estimator.network_
     images, outputs = estimator._outputs(X, forward=network.embed)

@@ -4,7 +4,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
@@ -90,7 +90,7 @@ def holds_images(X: ImagesLike) -> bool:
 _OF_ROWS = ("n_features_in_", "feature_names_in_")
 
 
-def check_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float32] | None:
+def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32] | None:
     """Return the weights as an array (n,), 1 in the mean of those above 0; None if all are equal.
 
     Losses that sum pixels before they divide, such as Dice, would take another scale for another

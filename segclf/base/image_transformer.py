@@ -10,12 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from segclf.base.embedding import embed_by_network
 from segclf.base.network_holder import NetworkHolder
+from segclf.data import ImagesLike
 
 
 class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkHolder):
     """What transformers share that have one network with an ``embed``."""
 
-    def transform(self, X: Any) -> NDArray[Any]:
+    def transform(self, X: ImagesLike) -> NDArray[Any]:
         """Return the embedding of each image.
 
         Returns

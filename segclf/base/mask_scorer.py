@@ -11,7 +11,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import _num_samples
 
 from segclf.axes import is_indicator
-from segclf.data import as_masks
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
 from segclf.metrics import mean_iou
@@ -56,7 +56,14 @@ class MaskScorer:
     masks: bool | str | None = True
     with_labels: bool = False
 
-    def __call__(self, estimator: Any, X: Any, y: Any = None, *, masks: Any = None) -> float:
+    def __call__(
+        self,
+        estimator: Any,
+        X: ImagesLike,
+        y: MasksLike | LabelsLike | None = None,
+        *,
+        masks: MasksLike | None = None,
+    ) -> float:
         """Return the metric of an estimator's masks.
 
         Parameters
@@ -129,7 +136,7 @@ def _as_mask_ids(classifier: Any, y_true: Any, y_pred: NDArray[Any]) -> list[NDA
     return [np.where(given >= 0, given + first, -1) for given in positions]
 
 
-def innermost(estimator: Any, X: Any) -> tuple[Any, Any]:
+def innermost(estimator: Any, X: ImagesLike) -> tuple[Any, Any]:
     """Return what predicts inside of searches and pipelines, and the images as it gets them."""
     while hasattr(estimator, "best_estimator_") or isinstance(estimator, Pipeline):
         if isinstance(estimator, Pipeline):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from segclf.base.estimator import Estimator
 from segclf.base.maps import Maps
 from segclf.base.segmenter import Segmenter
+from segclf.data import ImagesLike, MasksLike
 
 
 @Segmenter.register
@@ -44,7 +45,7 @@ class MetaSegmenter(CallbackSupportMixin, Estimator):
     def _segmenter(self) -> Any:
         return getattr(self, self._answering)
 
-    def predict(self, X: Any) -> Maps:
+    def predict(self, X: ImagesLike) -> Maps:
         """Return masks at the images' own size.
 
         Returns
@@ -55,7 +56,7 @@ class MetaSegmenter(CallbackSupportMixin, Estimator):
         check_is_fitted(self)
         return self._segmenter.predict(X)
 
-    def predict_proba(self, X: Any) -> Maps:
+    def predict_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each class at each pixel.
 
         Returns
@@ -66,13 +67,15 @@ class MetaSegmenter(CallbackSupportMixin, Estimator):
         check_is_fitted(self)
         return self._segmenter.predict_proba(X)
 
-    def predict_proba_batches(self, X: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    def predict_proba_batches(
+        self, X: ImagesLike
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
         """Yield (indices, probabilities (b, n_classes, h, w)); a batch at a time is in memory."""
         check_is_fitted(self)
         return self._segmenter.predict_proba_batches(X)
 
     def embed_batches(
-        self, X: Any, layer: str = "deep"
+        self, X: ImagesLike, layer: str = "deep"
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Yield (indices, maps (b, d, h', w')) of a layer of `network_`; images are not tiled.
 
@@ -86,7 +89,7 @@ class MetaSegmenter(CallbackSupportMixin, Estimator):
         check_is_fitted(self)
         return self._segmenter.embed_batches(X, layer)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: ImagesLike, y: MasksLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the mean IoU of the foreground classes; pixels of -1 do not count.
 
         With `sample_weight` (n,) a pixel counts as much as its image weighs.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from segclf.base.classifier import Classifier, Labels, check_labels
 from segclf.base.fine_tuned import FineTunedEstimator
+from segclf.data import ImagesLike
 
 
 class NetworkClassifier(Classifier, FineTunedEstimator):
@@ -28,7 +29,7 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: ImagesLike) -> NDArray[np.float64]:
         """Return the probability of each class, (n, k); of each label where labels are many."""
         check_is_fitted(self)
         activate = torch.sigmoid if self._multilabel else _softmax
@@ -38,7 +39,7 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
             probabilities[indices] = output.numpy()
         return probabilities
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: ImagesLike) -> NDArray[Any]:
         """Return the most probable class of each image, or the indicator (n, k)."""
         return self._decide(self.predict_proba(X))
 

@@ -7,7 +7,7 @@ from sklearn.callback import with_callbacks
 
 from segclf.base.image_transformer import ImageTransformer
 from segclf.base.network_estimator import NetworkEstimator
-from segclf.data import Images, Samples
+from segclf.data import Images, ImagesLike, Samples
 from segclf.networks import ClassificationNetwork, classification_network
 
 
@@ -23,7 +23,7 @@ class Pretrainer(ImageTransformer, NetworkEstimator):
     _fewest_images: ClassVar[int] = 1
 
     @with_callbacks
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: ImagesLike, y: Any = None) -> Self:
         """Train on images.
 
         Parameters

@@ -5,7 +5,7 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
@@ -17,7 +17,7 @@ from segclf.base.front_door import check_weights
 from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
 from segclf.base.nothing_found import warn_if_nothing_found
 from segclf.base.supervision import Supervision, supervise
-from segclf.data import Images, Sampler, Samples, as_masks
+from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Sampler, Samples, as_masks
 from segclf.data.mask_checks import MAX_ID
 from segclf.metrics import mean_iou
 from segclf.networks import layer_reader
@@ -61,12 +61,12 @@ class Segmenter(FineTunedEstimator):
     @with_callbacks
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: ImagesLike,
+        y: MasksLike | None = None,
+        sample_weight: ArrayLike | None = None,
         *,
-        labels: Any = None,
-        groups: Any = None,
+        labels: LabelsLike | None = None,
+        groups: ArrayLike | None = None,
         sampler: Sampler | None = None,
     ) -> Self:
         """Train on images, of which some have masks and some image labels.
@@ -115,7 +115,7 @@ class Segmenter(FineTunedEstimator):
         self._learn(samples, strata=samples.labels, groups=supervision.groups, X=X, y=y)
         return self
 
-    def predict(self, X: Any) -> Maps:
+    def predict(self, X: ImagesLike) -> Maps:
         """Return masks at the images' own size.
 
         Returns
@@ -125,7 +125,7 @@ class Segmenter(FineTunedEstimator):
         """
         return collect_maps(*self._maps(X), self._decide)
 
-    def predict_proba(self, X: Any) -> Maps:
+    def predict_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each class at each pixel.
 
         Returns
@@ -135,13 +135,15 @@ class Segmenter(FineTunedEstimator):
         """
         return collect_maps(*self._maps(X))
 
-    def predict_proba_batches(self, X: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    def predict_proba_batches(
+        self, X: ImagesLike
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
         """Yield (indices, probabilities (b, n_classes, h, w)); a batch at a time is in memory."""
         for indices, output in self._maps(X)[1]:
             yield indices, output.numpy()
 
     def embed_batches(
-        self, X: Any, layer: str = "deep"
+        self, X: ImagesLike, layer: str = "deep"
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Yield (indices, maps (b, d, h', w')) of a layer of `network_`; images are not tiled.
 
@@ -158,7 +160,7 @@ class Segmenter(FineTunedEstimator):
         for indices, maps in self._outputs(X, forward=lambda image: read(image)[:, None])[1]:
             yield indices, maps[:, 0].numpy()
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: ImagesLike, y: MasksLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the mean IoU of the foreground classes; pixels of -1 do not count.
 
         An id that `fit` never saw counts as missed. With `sample_weight` (n,) a pixel counts as

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import (
     GroupShuffleSplit,
     ShuffleSplit,
@@ -20,7 +20,7 @@ def split_validation(
     fraction: float,
     *,
     strata: NDArray[Any] | None,
-    groups: Any,
+    groups: ArrayLike,
     seed: int,
     keep_unlabeled: bool = True,
 ) -> tuple[Samples, Samples | None]:

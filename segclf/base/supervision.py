@@ -6,7 +6,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_consistent_length
@@ -16,7 +16,10 @@ from segclf.base.fit_arguments import accepted
 from segclf.base.front_door import check_weights
 from segclf.data import (
     Images,
+    ImagesLike,
+    LabelsLike,
     Masks,
+    MasksLike,
     Samples,
     SemiSupervisedSplit,
     as_mask_ids,
@@ -112,7 +115,9 @@ class Supervision:
         kept[rows] = False
         return self.with_masks(self.masks.hide(rows), labeled=kept)
 
-    def with_masks(self, masks: Any, *, labeled: NDArray[np.bool_] | None = None) -> "Supervision":
+    def with_masks(
+        self, masks: MasksLike | None, *, labeled: NDArray[np.bool_] | None = None
+    ) -> "Supervision":
         """Return the same with other masks, and with the labels of some images alone.
 
         Parameters
@@ -219,16 +224,16 @@ class Supervision:
 
 
 def supervise(
-    X: Any,
+    X: ImagesLike,
     *,
     images: Images | None = None,
-    masks: Any = None,
-    labels: Any = None,
-    y: Any = None,
+    masks: MasksLike | None = None,
+    labels: LabelsLike | None = None,
+    y: LabelsLike | None = None,
     target: NDArray[np.int64] | None = None,
     n_classes: int | None = None,
-    sample_weight: Any = None,
-    groups: Any = None,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> Supervision:
     """Check all that people say of images.
 

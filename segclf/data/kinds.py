@@ -31,7 +31,8 @@ class HasItems(Protocol):
 
 ImageLike: TypeAlias = str | os.PathLike[str] | Image.Image | NDArray[Any] | torch.Tensor
 
-#: What ``X`` may be wherever segclf asks for images; `segclf.data.as_images` says it in full.
+#: Images, as `segclf.data.as_images` takes them: what ``X`` may be throughout.
+#: An array, a tensor, a list or a Series of paths, PIL images, arrays or tensors, or a Dataset.
 ImagesLike: TypeAlias = NDArray[Any] | torch.Tensor | Sequence[ImageLike] | HasItems
 
 

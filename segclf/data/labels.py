@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
-#: Labels (n,), or a multi-label indicator (n, k) of 0 and 1: an array, a list, a tensor, a Series.
+#: Labels (n,), or a multi-label indicator (n, k): an array, a list, a tensor, a Series.
 #: -1, None, NaN and pandas.NA all mean that nobody said, among text and among numbers.
 LabelsLike: TypeAlias = ArrayLike | Sequence[Any]
 

@@ -161,7 +161,8 @@ class Masks:
         return item if is_ids else self[index]
 
 
-#: Masks as `as_masks` takes them: an array, a tensor, a list of arrays, paths and None, or Masks.
+#: Masks, as `segclf.data.as_masks` takes them.
+#: An array, a tensor, `Masks`, or a list of arrays, paths and None.
 MasksLike: TypeAlias = ArrayLike | Masks | Sequence[ArrayLike | PathLike[str] | MappedMask | None]
 
 

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
 from segclf.data.images import as_images, to_float
+from segclf.data.kinds import ImagesLike
 
 
 class RedNormalizer(TransformerMixin, BaseEstimator):
@@ -28,11 +29,11 @@ class RedNormalizer(TransformerMixin, BaseEstimator):
     [[1.     0.5774 0.5774 0.    ]]
     """
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: ImagesLike, y: Any = None) -> Self:
         """Do nothing: there is nothing to learn."""
         return self
 
-    def transform(self, X: Any) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+    def transform(self, X: ImagesLike) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         """Return the normalized red channel.
 
         Parameters

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf.data.images import as_images
-from segclf.data.masks import as_masks, check_mask_sizes
+from segclf.data.kinds import ImagesLike
+from segclf.data.masks import MasksLike, as_masks, check_mask_sizes
 
 
 class Tiles(NamedTuple):
@@ -28,7 +29,9 @@ class Tiles(NamedTuple):
     source: NDArray[np.intp]
 
 
-def cut_tiles(images: Any, masks: Any = None, size: int | tuple[int, int] = 480) -> Tiles:
+def cut_tiles(
+    images: ImagesLike, masks: MasksLike | None = None, size: int | tuple[int, int] = 480
+) -> Tiles:
     """Cut images, and masks along with them, into tiles side by side.
 
     The last tiles of a row or column are filled up with 0, their masks with -1: nobody said what

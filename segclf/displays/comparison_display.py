@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+from segclf.data import ImagesLike, LabelsLike, MasksLike
 from segclf.displays.canvas import INCHES_PER_TILE, new_figure
 from segclf.displays.mask_display import MaskDisplay
 from segclf.displays.predictions import predicted_tiles
@@ -45,10 +46,10 @@ class ComparisonDisplay:
     def from_estimators(
         cls,
         estimators: Mapping[str, Any],
-        X: Any,
-        y: Any = None,
+        X: ImagesLike,
+        y: LabelsLike | None = None,
         *,
-        masks: Any = None,
+        masks: MasksLike | None = None,
         class_names: Any = None,
         n_images: int = 6,
         figure: Any = None,

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from segclf.base.embedding import embed
+from segclf.data import ImagesLike, LabelsLike
 from segclf.displays.canvas import new_figure
 from segclf.displays.predictions import as_names
 from segclf.displays.tiles import REGION_COLORS, UNKNOWN_COLOR, WRONG_COLOR
@@ -63,10 +64,10 @@ class EmbeddingDisplay:
     def from_estimator(
         cls,
         estimator: Any,
-        X: Any,
-        y: Any = None,
+        X: ImagesLike,
+        y: LabelsLike | None = None,
         *,
-        y_pred: Any = None,
+        y_pred: LabelsLike | None = None,
         class_names: Any = None,
         ax: Any = None,
     ) -> Self:
@@ -103,8 +104,8 @@ class EmbeddingDisplay:
     def from_predictions(
         cls,
         embeddings: Any,
-        y_true: Any = None,
-        y_pred: Any = None,
+        y_true: LabelsLike | None = None,
+        y_pred: LabelsLike | None = None,
         *,
         class_names: Any = None,
         ax: Any = None,

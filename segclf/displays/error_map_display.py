@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from segclf.data import as_masks
+from segclf.base.maps import Maps
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf.data.resize import resize_image
 from segclf.displays.canvas import grid_of_axes, new_figure
 from segclf.displays.predictions import predict_once
@@ -63,7 +64,14 @@ class ErrorMapDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: Any, masks: Any, *, groups: Any = None, ax: Any = None
+        cls,
+        estimator: Any,
+        X: ImagesLike,
+        y: LabelsLike,
+        masks: MasksLike,
+        *,
+        groups: ArrayLike | None = None,
+        ax: Any = None,
     ) -> Self:
         """Predict labels and masks, and draw the errors.
 
@@ -95,12 +103,12 @@ class ErrorMapDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true: Any,
-        y_pred: Any,
-        masks_true: Any,
-        masks_pred: Any,
+        y_true: LabelsLike,
+        y_pred: LabelsLike,
+        masks_true: MasksLike,
+        masks_pred: Maps,
         *,
-        groups: Any = None,
+        groups: ArrayLike | None = None,
         bins: int | Sequence[float] = 4,
         ax: Any = None,
     ) -> Self:

@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+from segclf.data import ImagesLike, LabelsLike, MasksLike
 from segclf.displays.canvas import grid_of_axes
 from segclf.displays.predictions import make_tiles, predicted_tiles
 from segclf.displays.tiles import Tile, draw_tile
@@ -49,10 +50,10 @@ class MaskDisplay:
     def from_estimator(
         cls,
         estimator: Any,
-        X: Any,
-        y: Any = None,
+        X: ImagesLike,
+        y: LabelsLike | None = None,
         *,
-        masks: Any = None,
+        masks: MasksLike | None = None,
         class_names: Any = None,
         n_images: int = 12,
         n_columns: int = 6,
@@ -93,13 +94,13 @@ class MaskDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X: Any,
-        y_pred: Any = None,
+        X: ImagesLike,
+        y_pred: LabelsLike | None = None,
         *,
-        y_true: Any = None,
+        y_true: LabelsLike | None = None,
         probabilities: Any = None,
-        masks: Any = None,
-        true_masks: Any = None,
+        masks: MasksLike | None = None,
+        true_masks: MasksLike | None = None,
         class_names: Any = None,
         n_columns: int = 6,
         ax: Any = None,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from segclf.axes import is_gray
 from segclf.base import NetworkClassifier
 from segclf.base.maps import collect_maps
-from segclf.data import as_masks
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf.displays.canvas import grid_of_axes
 from segclf.displays.pictures import as_picture
 from segclf.displays.predictions import predict_once, predicted_tiles
@@ -72,10 +72,10 @@ class SaliencyDisplay:
     def from_estimator(
         cls,
         estimator: Any,
-        X: Any,
-        y: Any = None,
+        X: ImagesLike,
+        y: LabelsLike | None = None,
         *,
-        masks: Any = None,
+        masks: MasksLike | None = None,
         beside: Any = None,
         layer: str | None = None,
         class_names: Any = None,
@@ -120,7 +120,8 @@ class SaliencyDisplay:
         shown = X[:n_images]
         predicted = predict_once(estimator, shown)
         tiles = predicted_tiles(estimator, X, y, masks=masks, predicted=predicted, **chosen)
-        truths = as_masks(None if masks is None else masks[:n_images], len(tiles))
+        given: Any = masks
+        truths = as_masks(None if masks is None else given[:n_images], len(tiles))
         said_maps = partial(_said_maps, estimator, shown, predicted.probabilities.argmax(axis=1))
         others = beside
         if beside is not None:

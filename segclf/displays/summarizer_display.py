@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.data import ImagesLike, LabelsLike
 from segclf.displays.canvas import new_figure
 from segclf.displays.predictions import predict_once
 from segclf.displays.tiles import RIGHT_COLOR, WRONG_COLOR
@@ -51,7 +52,9 @@ class SummarizerDisplay:
         self.decision = decision
 
     @classmethod
-    def from_estimator(cls, estimator: Any, X: Any, y: Any, *, ax: Any = None) -> Self:
+    def from_estimator(
+        cls, estimator: Any, X: ImagesLike, y: LabelsLike, *, ax: Any = None
+    ) -> Self:
         """Predict masks and scores, and draw them.
 
         Parameters
@@ -79,7 +82,7 @@ class SummarizerDisplay:
 
     @classmethod
     def from_predictions(
-        cls, areas: Any, scores: Any, y_true: Any, *, decision: float = 0.5, ax: Any = None
+        cls, areas: Any, scores: Any, y_true: LabelsLike, *, decision: float = 0.5, ax: Any = None
     ) -> Self:
         """Draw areas and scores.
 

@@ -15,7 +15,7 @@ from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.callback import CallbackContext, with_callbacks
 from sklearn.frozen import FrozenEstimator
@@ -26,6 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 from segclf.base import MetaSegmenter, Segmenter, Supervision, supervise
 from segclf.base.nothing_found import told_once
 from segclf.base.parts import as_a_part
+from segclf.data import ImagesLike, LabelsLike, MasksLike
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.objectives import Distillation, Objective
 
@@ -115,12 +116,12 @@ class DistilledSegmenter(MetaSegmenter):
     @told_once()
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: ImagesLike,
+        y: MasksLike | None = None,
+        sample_weight: ArrayLike | None = None,
         *,
-        labels: Any = None,
-        groups: Any = None,
+        labels: LabelsLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Fit the teacher, then train the student on what it says of images.
 

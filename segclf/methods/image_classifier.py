@@ -2,11 +2,12 @@
 
 from typing import Any, ClassVar, Self
 
+from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
 
 from segclf.base import NetworkClassifier, supervise
 from segclf.base.front_door import holds_images
-from segclf.data import Samples
+from segclf.data import ImagesLike, LabelsLike, MasksLike, Samples
 from segclf.networks import ImageNetwork, check_options, classification_network, own_network
 from segclf.objectives import Classification, Objective
 
@@ -52,12 +53,12 @@ class ImageClassifier(NetworkClassifier):
     @with_callbacks
     def fit(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        X: ImagesLike,
+        y: LabelsLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        masks: Any = None,
-        groups: Any = None,
+        masks: MasksLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train on images and labels.
 

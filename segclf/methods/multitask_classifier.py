@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from segclf.base import NetworkClassifier, supervise
 from segclf.base.front_door import holds_images
 from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
-from segclf.data import Images, Samples
+from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Samples
 from segclf.losses import get_loss
 from segclf.networks import MultitaskNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress
@@ -113,12 +113,12 @@ class MultitaskClassifier(NetworkClassifier):
     @with_callbacks
     def fit(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        X: ImagesLike,
+        y: LabelsLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        masks: Any = None,
-        groups: Any = None,
+        masks: MasksLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train on images, of which some have labels and some masks.
 
@@ -157,11 +157,11 @@ class MultitaskClassifier(NetworkClassifier):
         self._learn(samples, strata=labels.encoded, groups=supervision.groups, X=X, y=y)
         return self
 
-    def predict_masks(self, X: Any) -> Maps:
+    def predict_masks(self, X: ImagesLike) -> Maps:
         """Return masks at the images' own size, uint8: ids (n, h, w), or 0 and 1 (n, k, h, w)."""
         return collect_maps(*self._maps(X), self._draw)
 
-    def predict_mask_proba(self, X: Any) -> Maps:
+    def predict_mask_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each mask id at each pixel, (n, n_ids, h, w) float32."""
         return collect_maps(*self._maps(X))
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from segclf.base import Pretrainer
 from segclf.base.maps import Maps, collect_maps
-from segclf.data import Images, Samples, as_masks, to_float
+from segclf.data import Images, ImagesLike, Samples, as_masks, to_float
 from segclf.data.resize import Size, resize_image
 from segclf.losses import get_loss
 from segclf.networks import ImageNetwork, classification_network, segmentation_network, transfer
@@ -136,7 +136,7 @@ class OtsuPretrainer(Pretrainer):
     }
 
     @available_if(_segments)
-    def predict(self, X: Any) -> Maps:
+    def predict(self, X: ImagesLike) -> Maps:
         """Return masks at the images' own size; with ``train="end_to_end"`` only.
 
         Returns
@@ -147,7 +147,7 @@ class OtsuPretrainer(Pretrainer):
         return collect_maps(*self._maps(X), lambda maps: maps.argmax(axis=1).astype(np.uint8))
 
     @available_if(_segments)
-    def predict_proba(self, X: Any) -> Maps:
+    def predict_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each class at each pixel; with ``train="end_to_end"`` only.
 
         Returns

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from segclf import SupervisedSegmenter
 from segclf.base import Estimator, as_a_part, stack_maps, supervise
+from segclf.data import ImagesLike, LabelsLike, MasksLike
 from segclf_plugins.pseudo_labelers.drawn import (
     Mask,
     Masks,
@@ -63,10 +64,10 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
     @with_callbacks
     def fit(
         self,
-        X: Any,
-        y: Any = None,
+        X: ImagesLike,
+        y: MasksLike | None = None,
         *,
-        labels: ArrayLike | None = None,
+        labels: LabelsLike | None = None,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
@@ -103,7 +104,7 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
-    def predict(self, X: Any, *, labels: ArrayLike | None = None) -> Masks:
+    def predict(self, X: ImagesLike, *, labels: LabelsLike | None = None) -> Masks:
         """Draw masks.
 
         Parameters
@@ -127,7 +128,7 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
                 masks[index] = self._draw(probabilities, given[index])
         return stack_maps(masks)
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: ImagesLike) -> Any:
         """Return how sure the teacher is of each class at each pixel, as a segmenter does."""
         check_is_fitted(self)
         return self.teacher_.predict_proba(X)

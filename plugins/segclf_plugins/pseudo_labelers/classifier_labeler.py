@@ -15,7 +15,7 @@ from torch import nn
 
 from segclf import ImageClassifier
 from segclf.base import Estimator, as_a_part, check_images, stack_maps, supervise
-from segclf.data import Images, Masks
+from segclf.data import Images, ImagesLike, LabelsLike, Masks
 from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labels
 
 __all__ = ["ClassifierLabeler"]
@@ -60,7 +60,9 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
     ) -> Iterator[tuple[int, NDArray[np.int16]]]:
         """Yield (row, mask) of the images in these rows, which show classes (n, k)."""
 
-    def predict(self, X: Any, *, labels: Any = None) -> NDArray[np.int16] | list[NDArray[np.int16]]:
+    def predict(
+        self, X: ImagesLike, *, labels: LabelsLike | None = None
+    ) -> NDArray[np.int16] | list[NDArray[np.int16]]:
         """Draw masks.
 
         Parameters

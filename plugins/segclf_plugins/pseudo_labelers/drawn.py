@@ -3,7 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+
+from segclf.data import LabelsLike
 
 __all__ = ["Mask", "Masks", "empty_negatives"]
 
@@ -40,6 +42,6 @@ def empty_negatives(mask: Mask, label: Any) -> Mask:
     return np.where(ruled_out[..., None, None], mask.dtype.type(0), mask)
 
 
-def each_label(labels: ArrayLike | None, n_samples: int) -> list[Any]:
+def each_label(labels: LabelsLike | None, n_samples: int) -> list[Any]:
     """Return the label of each image; None for all where there are none."""
     return [None] * n_samples if labels is None else list(np.asarray(labels))

@@ -20,7 +20,7 @@ from torch import nn
 
 from segclf import ImageClassifier
 from segclf.base import Classifier
-from segclf.data import Images, Masks
+from segclf.data import Images, ImagesLike, LabelsLike, Masks, MasksLike
 from segclf.metrics import best_of_counts, count_scores
 from segclf_plugins.pseudo_labelers.class_maps import ClassMaps
 from segclf_plugins.pseudo_labelers.classifier_labeler import ClassifierLabeler
@@ -104,7 +104,9 @@ class GradCAMLabeler(ClassifierLabeler):
     }
 
     @with_callbacks
-    def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Self:
+    def fit(
+        self, X: ImagesLike, y: MasksLike | None = None, *, labels: LabelsLike | None = None
+    ) -> Self:
         """Train the classifier, and choose the thresholds.
 
         Parameters

@@ -1,15 +1,15 @@
 """Which classes an image shows, by its label or by its mask."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from segclf.axes import are_labels, is_indicator
-from segclf.data import Masks, as_mask_ids
+from segclf.data import LabelsLike, Masks, as_mask_ids
 
 __all__ = ["as_indicator", "image_labels", "shown_in_masks"]
 
 
-def image_labels(masks: Masks, labels: ArrayLike | None, n_classes: int = 1) -> NDArray[np.int64]:
+def image_labels(masks: Masks, labels: LabelsLike | None, n_classes: int = 1) -> NDArray[np.int64]:
     """Tell which classes each image shows: what its label says, else what its mask shows.
 
     Parameters
@@ -70,7 +70,7 @@ def shown_in_masks(masks: Masks, n_classes: int) -> NDArray[np.int64]:
     return masks.shown(background + n_classes)[:, background:].astype(np.int64)
 
 
-def as_indicator(labels: ArrayLike, n_classes: int, n_samples: int) -> NDArray[np.int64]:
+def as_indicator(labels: LabelsLike, n_classes: int, n_samples: int) -> NDArray[np.int64]:
     """Bring labels (n,) or (n, k) to an indicator (n, k) of 1, 0 and -1.
 
     Parameters

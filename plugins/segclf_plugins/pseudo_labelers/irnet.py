@@ -21,7 +21,7 @@ from sklearn.utils._param_validation import Interval
 
 from segclf import ImageClassifier
 from segclf.base import as_a_part
-from segclf.data import Images, Masks
+from segclf.data import Images, ImagesLike, LabelsLike, Masks, MasksLike
 from segclf_plugins.pseudo_labelers.activation_maps import activation_maps
 from segclf_plugins.pseudo_labelers.classifier_labeler import ClassifierLabeler
 from segclf_plugins.pseudo_labelers.drawing import Refine, draw, refined, resized, sure_mask
@@ -126,7 +126,9 @@ class IRNetLabeler(ClassifierLabeler):
     }
 
     @with_callbacks
-    def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Self:
+    def fit(
+        self, X: ImagesLike, y: MasksLike | None = None, *, labels: LabelsLike | None = None
+    ) -> Self:
         """Train the classifier on labels, then the boundaries on what its maps are sure of.
 
         Parameters

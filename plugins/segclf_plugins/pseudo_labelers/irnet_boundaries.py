@@ -20,7 +20,7 @@ from torch import Tensor
 
 from segclf.axes import are_multilabel
 from segclf.base import FineTunedEstimator
-from segclf.data import Samples, as_masks
+from segclf.data import ImagesLike, MasksLike, Samples, as_masks
 from segclf.networks import IRNet, irnet
 from segclf.objectives import Batch, Objective, Progress
 from segclf_plugins.pseudo_labelers.inter_pixel import (
@@ -88,7 +88,7 @@ class IRNetBoundaries(FineTunedEstimator):
     }
 
     @with_callbacks
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: ImagesLike, y: MasksLike) -> Self:
         """Train on images and masks.
 
         Parameters
@@ -116,7 +116,7 @@ class IRNetBoundaries(FineTunedEstimator):
         self._learn(samples, X=X, y=y)
         return self
 
-    def predict_maps(self, X: Any) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    def predict_maps(self, X: ImagesLike) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield (number of the image, its map of boundaries (h / stride, w / stride))."""
         check_is_fitted(self)
         network: Any = self.network_

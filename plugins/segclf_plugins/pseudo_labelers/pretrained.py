@@ -7,12 +7,11 @@ NeurIPS 2023, whose masks of the spine come from a published network.
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.base import Estimator, stack_maps
-from segclf.data import as_images
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.registry import make_plugin
 from segclf_plugins.pseudo_labelers.drawn import (
     Mask,
@@ -56,7 +55,9 @@ class PretrainedLabeler(Estimator):
         "segmenter": [callable, HasMethods(["predict"]), None],
     }
 
-    def fit(self, X: Any, y: Any = None, *, labels: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: ImagesLike, y: MasksLike | None = None, *, labels: LabelsLike | None = None
+    ) -> Self:
         """Check that the segmenter is one; there is nothing to learn.
 
         Parameters
@@ -80,7 +81,7 @@ class PretrainedLabeler(Estimator):
         self.segmenter_ = segmenter
         return self
 
-    def predict(self, X: Any, *, labels: ArrayLike | None = None) -> Masks:
+    def predict(self, X: ImagesLike, *, labels: LabelsLike | None = None) -> Masks:
         """Draw masks.
 
         Parameters

@@ -3,11 +3,10 @@
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.base import Estimator, stack_maps, supervise
-from segclf.data import as_images
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.registry import make_plugin
 from segclf_plugins.pseudo_labelers.drawn import (
     Mask,
@@ -53,7 +52,9 @@ class ThresholderLabeler(Estimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"thresholder": [str, callable]}
 
-    def fit(self, X: Any, y: Any = None, *, labels: ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: ImagesLike, y: MasksLike | None = None, *, labels: LabelsLike | None = None
+    ) -> Self:
         """Look how many classes there are.
 
         Parameters
@@ -75,7 +76,7 @@ class ThresholderLabeler(Estimator):
         self.multilabel_, self.n_classes_ = masks.multilabel, masks.n_classes
         return self
 
-    def predict(self, X: Any, *, labels: ArrayLike | None = None) -> Masks:
+    def predict(self, X: ImagesLike, *, labels: LabelsLike | None = None) -> Masks:
         """Draw masks.
 
         Parameters

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils import Tags
@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.base import Classifier, Estimator, check_labels
+from segclf.data import LabelsLike
 from segclf_plugins.summarizers.maps import Stack, check_maps
 
 __all__ = ["FeatureSummarizer"]
@@ -51,7 +52,7 @@ class FeatureSummarizer(Classifier, Estimator, ABC):
     def _learn_features(self, maps: Stack) -> None:
         """Learn what the features depend on."""
 
-    def fit(self, P: Any, y: ArrayLike) -> Self:
+    def fit(self, P: Any, y: LabelsLike) -> Self:
         """Learn from maps and labels.
 
         Parameters

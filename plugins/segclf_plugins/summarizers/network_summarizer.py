@@ -3,13 +3,12 @@
 from abc import abstractmethod
 from typing import Any, Self
 
-from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 from torch import nn
 
 from segclf.base import NetworkClassifier
-from segclf.data import Images, Samples
+from segclf.data import Images, LabelsLike, Samples
 from segclf.objectives import Classification, Objective
 from segclf_plugins.summarizers.maps import check_maps
 
@@ -28,7 +27,7 @@ class NetworkSummarizer(NetworkClassifier):
         """Build the network from maps to a score for each of `classes_`."""
 
     @with_callbacks
-    def fit(self, P: Any, y: ArrayLike) -> Self:
+    def fit(self, P: Any, y: LabelsLike) -> Self:
         """Train on maps and labels.
 
         Parameters

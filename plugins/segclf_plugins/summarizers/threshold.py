@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from segclf.axes import are_maps, is_indicator
 from segclf.base import Estimator
+from segclf.data import LabelsLike
 from segclf_plugins.summarizers.decision import MIN_AREA, POOLINGS, decide
 
 __all__ = ["ThresholdSummarizer"]
@@ -95,7 +96,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         "pooling": [StrOptions(set(POOLINGS))],
     }
 
-    def fit(self, P: Any, y: ArrayLike) -> Self:
+    def fit(self, P: Any, y: LabelsLike) -> Self:
         """Note the labels and the channels; nothing else is learned from the masks.
 
         Parameters

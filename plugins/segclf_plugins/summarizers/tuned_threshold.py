@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.base import Estimator
+from segclf.data import LabelsLike
 from segclf.metrics import best_area_rule
 from segclf_plugins.summarizers.decision import POOLINGS
 from segclf_plugins.summarizers.threshold import ThresholdSummarizer
@@ -75,7 +76,7 @@ class TunedThresholdSummarizer(ClassifierMixin, Estimator):
         "pooling": [StrOptions(set(POOLINGS))],
     }
 
-    def fit(self, P: Any, y: ArrayLike) -> Self:
+    def fit(self, P: Any, y: LabelsLike) -> Self:
         """Find the rule.
 
         Parameters

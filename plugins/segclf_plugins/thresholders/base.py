@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from segclf.base import Estimator, check_rows, holds_images
-from segclf.data import Images, as_images
+from segclf.data import Images, ImagesLike, as_images
 from segclf_plugins.thresholders.gray import Levels, to_gray, to_levels
 
 __all__ = ["BaseThresholder", "GlobalThresholder"]
@@ -53,7 +53,7 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
         "image_shape": [tuple, list, None],
     }
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: ImagesLike, y: Any = None) -> Self:
         """Check parameters and images; there is nothing to learn.
 
         Parameters
@@ -71,7 +71,7 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
         self._open(X, reset=True)
         return self
 
-    def transform(self, X: Any) -> Masks:
+    def transform(self, X: ImagesLike) -> Masks:
         """Draw the masks of many images.
 
         Parameters
@@ -170,7 +170,7 @@ class GlobalThresholder(BaseThresholder):
         "n_bins": [Interval(Integral, 2, 2**16, closed="both")],
     }
 
-    def thresholds(self, X: Any) -> NDArray[np.float64]:
+    def thresholds(self, X: ImagesLike) -> NDArray[np.float64]:
         """Find the threshold of each image.
 
         Parameters

@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackContext, with_callbacks
 from sklearn.utils import check_random_state
@@ -19,6 +20,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from segclf.base import MetaSegmenter, Supervision, check_images, supervise
 from segclf.base.nothing_found import told_once
+from segclf.data import ImagesLike, LabelsLike, MasksLike
 from segclf.methods.pseudo_label.comparison import Comparison
 from segclf.methods.pseudo_label.pseudo_masks import Selection
 from segclf.methods.pseudo_label.rounds import Rounds
@@ -136,12 +138,12 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     @told_once()
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: ImagesLike,
+        y: MasksLike | None = None,
+        sample_weight: ArrayLike | None = None,
         *,
-        labels: Any = None,
-        groups: Any = None,
+        labels: LabelsLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Let the labeler draw, and train on all masks.
 

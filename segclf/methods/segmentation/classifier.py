@@ -12,7 +12,7 @@ from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing, get_tags
@@ -26,6 +26,7 @@ from segclf.base.maps import Maps, as_drawn, stack_maps
 from segclf.base.nothing_found import told_once
 from segclf.base.supervision import Fold
 from segclf.cache import as_memory
+from segclf.data import ImagesLike, LabelsLike, MasksLike
 from segclf.methods.segmentation.kept_segmenter import (
     KeptSegmenter,
     MapBatches,
@@ -120,12 +121,12 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     @told_once()
     def fit(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        X: ImagesLike,
+        y: LabelsLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        masks: Any = None,
-        groups: Any = None,
+        masks: MasksLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train the segmenter, then the summarizer on the masks that it predicts.
 
@@ -170,7 +171,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: ImagesLike) -> NDArray[np.float64]:
         """Return the probability of each class, (n, k); of each label where labels are many."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
@@ -181,11 +182,11 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
             probabilities[indices] = self.summarizer_.predict_proba(read)
         return probabilities
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: ImagesLike) -> NDArray[Any]:
         """Return the most probable class of each image, or the indicator (n, k)."""
         return self._decide(self.predict_proba(X))
 
-    def predict_masks(self, X: Any) -> Maps:
+    def predict_masks(self, X: ImagesLike) -> Maps:
         """Return the masks that the labels come from, at the images' own size."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
@@ -195,7 +196,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         whole = (as_drawn(np.asarray(each)[None], multilabel=self._multilabel) for each in maps)
         return stack_maps([mask for (mask,) in whole])
 
-    def predict_mask_proba(self, X: Any) -> Maps:
+    def predict_mask_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each mask id at each pixel, (n, n_ids, h, w) float32."""
         check_is_fitted(self)
         return self.segmenter_.predict_proba(check_rows(self, X, reset=False))

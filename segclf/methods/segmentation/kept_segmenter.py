@@ -15,6 +15,7 @@ from segclf.base import Supervision
 from segclf.base.maps import Maps, stack_maps
 from segclf.base.parts import as_a_part
 from segclf.cache import digest, learned
+from segclf.data import ImagesLike
 
 # Images whose maps are kept, and read, at once.
 BLOCK = 32
@@ -47,7 +48,9 @@ class KeptSegmenter:
             self._learned = None
         return self._segmenter
 
-    def predict(self, memory: Any, X: Any, *, layer: str | None, channels: slice) -> MapBatches:
+    def predict(
+        self, memory: Any, X: ImagesLike, *, layer: str | None, channels: slice
+    ) -> MapBatches:
         """Yield (indices, maps), with memory in blocks and a list where maps differ in size.
 
         Parameters

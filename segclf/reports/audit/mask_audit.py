@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from segclf.base import supervise
 from segclf.base.classifier import check_labels
-from segclf.data import as_images
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.reports.audit.contradictions import Contradictions
 
 
@@ -52,9 +52,9 @@ class MaskAudit:
 
 def audit_masks(
     estimator: Any,
-    X: Any,
-    y: ArrayLike | None,
-    masks: Any,
+    X: ImagesLike,
+    y: LabelsLike | None,
+    masks: MasksLike | None,
     *,
     cv: Any = 5,
     groups: ArrayLike | None = None,

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from segclf.base import supervise
 from segclf.base.classifier import check_labels
-from segclf.data import as_images
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.methods.image_classifier import ImageClassifier
 from segclf.methods.segmentation import SegmentationClassifier
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
@@ -24,9 +24,9 @@ from segclf.reports.framing.result import FramingReport
 
 
 def framing_report(
-    X: Any,
-    y: ArrayLike,
-    masks: Any,
+    X: ImagesLike,
+    y: LabelsLike,
+    masks: MasksLike | None,
     *,
     cost_per_mask: float,
     cost_per_label: float,

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from segclf.data import as_images
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.displays.predictions import as_names
 from segclf.reports.page.answers import Answers, ask
 from segclf.reports.page.cards import Card, card
@@ -22,12 +22,12 @@ BYTES_PER_PICTURE = 22_000  # 40,000 a card: a third more as base64, outlines, a
 
 def report(
     estimator: Any,
-    X: Any,
-    y: Any,
-    masks: Any = None,
+    X: ImagesLike,
+    y: LabelsLike,
+    masks: MasksLike | None = None,
     path: Any = "report.html",
     *,
-    groups: Any = None,
+    groups: ArrayLike | None = None,
     class_names: Any = None,
     title: str | None = None,
     description: str = "",
@@ -99,8 +99,8 @@ def report(
     '<!doctype html>'
     """
     answers = ask(estimator, X, y, masks)
-    groups = _checked_groups(groups, len(answers.truth))
-    numbers = count_up(answers, groups=groups, n_resamples=n_resamples, random_state=random_state)
+    units = _checked_groups(groups, len(answers.truth))
+    numbers = count_up(answers, groups=units, n_resamples=n_resamples, random_state=random_state)
     header = Header(
         title=title or type(estimator).__name__,
         description=description,

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _num_samples
 
 from segclf.axes import are_labels, is_indicator
 from segclf.base import Segmenter
-from segclf.data import Masks, as_masks
+from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
 from segclf.displays.predictions import predict_once
@@ -91,7 +91,7 @@ class Answers:
         return slice(1 if self.negative else 0, None)
 
 
-def ask(estimator: Any, X: Any, y: Any, masks: Any) -> Answers:
+def ask(estimator: Any, X: ImagesLike, y: LabelsLike, masks: MasksLike | None) -> Answers:
     """Predict in batches; of the masks of an image only facts are kept.
 
     Raises
