@@ -141,7 +141,7 @@ SEARCHES = [search, random_search, halving_search, random_halving_search]
 EITHER_WAY = [*SEARCHES, calibrated]
 WITH_ROUTING = [tuned, FixedThresholdClassifier, voting, OneVsRestClassifier]
 ROWS_WITH_ROUTING = [bagged, OneVsOneClassifier, self_trained]
-FUNCTIONS = [cross_validate, cross_val_predict, curve, permuted]
+FUNCTIONS = [cross_validate, cross_val_predict, curve]
 
 
 @pytest.fixture(params=[False, True], ids=["routing-off", "routing-on"])
@@ -173,6 +173,20 @@ def test_masks_arrive(meta, routing):
 def test_masks_arrive_by_params(function, routing):
     estimator = classifier(request=True if routing else None)
     assert function(estimator, X, Y, cv=2, params={"masks": MASKS}) is not None
+
+
+def test_a_permutation_test_leaves_masks_behind(routing):
+    """It shuffles labels and not masks, which then contradict each other."""
+    estimator = classifier(request=True if routing else None)
+    with pytest.raises(ValueError, match="Are masks in the order of images and labels"):
+        permuted(estimator, X, Y, cv=2, random_state=1, params={"masks": MASKS})
+
+
+def test_one_versus_rest_of_three_classes_has_ids_of_others(routing_on):
+    kinds, masks = Y * (1 + np.arange(16) // 8), MASKS * (1 + np.arange(16) // 8)[:, None, None]
+    estimator = OneVsRestClassifier(classifier(SupervisedSegmenter, request=True))
+    with pytest.raises(ValueError, match="Labels and masks contradict each other"):
+        estimator.fit(X, kinds, masks=masks)
 
 
 def test_masks_arrive_in_a_pipeline(routing):

@@ -1,6 +1,7 @@
 """Where arrays meet tensors: the kinds of estimators, on scikit-learn's grammar."""
 
 from segclf.base.classifier import Classifier, check_labels
+from segclf.base.conflicts import ContradictionWarning
 from segclf.base.estimator import Estimator
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_images, check_rows, holds_images
@@ -18,6 +19,7 @@ from segclf.base.supervision import Supervision, supervise
 
 __all__ = [
     "Classifier",
+    "ContradictionWarning",
     "EncoderPretrainer",
     "Estimator",
     "FineTunedEstimator",

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import is_indicator
 from segclf.data import Masks
 
 
@@ -17,7 +18,7 @@ def mask_kind(
         If masks and labels are not of one kind, or show more classes than `n_classes`.
     """
     drawn = masks.known.any()
-    said = labels is not None and labels.ndim == 2
+    said = labels is not None and is_indicator(labels)
     multilabel = bool(masks.multilabel) if drawn or labels is None else said
     if labels is not None and multilabel != said:
         one_channel = ""

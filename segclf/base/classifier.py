@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import assert_all_finite, check_array, check_consistent_length
 
 from segclf.axes import is_indicator
+from segclf.base.negative_class import class_ids, class_ranks
 from segclf.data import ImagesLike
 from segclf.data.label_codes import as_indicator
 from segclf.data.labels import LabelsLike, as_label_array, is_known, known_to, natural
@@ -46,14 +47,32 @@ class Labels(NamedTuple):
         weights = compute_class_weight(class_weight, classes=self.classes, y=known)
         return np.asarray(weights, dtype=np.float32)
 
-    def mask_ids(self, negative_class: str | None) -> NDArray[np.int64]:
-        """Return the mask id that images of each label show; -1 and indicators stay.
+    def image_weights(self, class_weight: Any) -> NDArray[np.float32] | None:
+        """Return the weight of each image by its class, 1 without one; None when all are alike."""
+        weights = self.weights(class_weight)
+        if weights is None:
+            return None
+        return np.where(self.encoded >= 0, weights[self.encoded], np.float32(1))
 
-        With "first" the first class has id 0, no region; with None every class has a region.
+    def mask_ids(self, negative_class: Any) -> NDArray[np.int64]:
+        """Return the mask id that images of each label show, 0 for nothing; -1 and indicators stay.
+
+        Parameters
+        ----------
+        negative_class : label or None
+            The class whose images show nothing; None: every class has a region.
         """
-        if self.multilabel or negative_class is not None:
+        if self.multilabel:
             return self.encoded
-        return np.where(self.encoded >= 0, self.encoded + 1, self.encoded)
+        ids = class_ids(self.classes, negative_class)
+        return np.where(self.encoded >= 0, ids[self.encoded], -1)
+
+    def negative_first(self, negative_class: Any) -> NDArray[np.int64]:
+        """Return the labels as positions among classes of which the negative one is the first."""
+        if self.multilabel:
+            return self.encoded
+        ranks = class_ranks(self.classes, negative_class)
+        return np.where(self.encoded >= 0, ranks[self.encoded], -1)
 
 
 class Classifier(ClassifierMixin):

@@ -11,6 +11,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.validation import _num_samples
 
 from segclf.axes import is_indicator
+from segclf.base.negative_class import class_ids, negative_class_of
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
@@ -131,9 +132,9 @@ def _as_mask_ids(classifier: Any, y_true: Any, y_pred: NDArray[Any]) -> list[NDA
         raise ValueError(f"A metric with_labels needs a classifier and its y, got a {name}.")
     if is_indicator(y_pred):
         return [as_indicator(as_label_array(y_true)), y_pred]
-    first = int(getattr(classifier, "negative_class", "first") is None)
-    positions = [as_positions(given, classifier.classes_, unseen=-1) for given in (y_true, y_pred)]
-    return [np.where(given >= 0, given + first, -1) for given in positions]
+    classes = classifier.classes_
+    ids = np.append(class_ids(classes, negative_class_of(classifier)), -1)
+    return [ids[as_positions(given, classes, unseen=-1)] for given in (y_true, y_pred)]
 
 
 def innermost(estimator: Any, X: ImagesLike) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import check_consistent_length
 
+from segclf.axes import are_labels
 from segclf.data import Samples
 
 
@@ -38,7 +39,7 @@ def split_validation(
     kept = np.arange(len(samples)) if keep_unlabeled else known
     if fraction == 0:
         return (samples if len(kept) == len(samples) else samples.subset(kept)), None
-    strata = strata[known] if strata is not None and strata.ndim == 1 else None
+    strata = strata[known] if strata is not None and are_labels(strata) else None
     groups = None if groups is None else groups[known]
     chosen = known[held_out(known, fraction, strata, groups, seed)]
     return samples.subset(np.setdiff1d(kept, chosen)), samples.subset(chosen)

@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
+from segclf.axes import across
 from segclf.base.agreement import mask_kind
 from segclf.base.fit_arguments import accepted
 from segclf.base.front_door import check_weights
@@ -89,10 +90,8 @@ class Supervision:
         """
         said = self.labels if self.target is None else self.target
         strata = np.full(len(self), -1) if said is None else said.reshape(len(self), -1).max(axis=1)
-        for row in np.flatnonzero((strata < 0) & self.masks.known).tolist():
-            mask: Any = self.masks[row]
-            strata[row] = (mask > 0).any()
-        return strata
+        shown = self.masks.shown()[:, int(not self.masks.multilabel) :]
+        return np.where((strata < 0) & self.masks.known, (shown == 1).any(axis=1), strata)
 
     def open(self, images: Images) -> "Supervision":
         """Return the same with `X` opened; masks must be of their sizes."""
@@ -130,7 +129,7 @@ class Supervision:
         others = _of_kind(as_masks(masks, len(self)), self.masks.multilabel, self.masks.n_classes)
         labels = self.labels
         if labels is not None and labeled is not None:
-            labels = np.where(labeled.reshape(-1, *[1] * (labels.ndim - 1)), labels, -1)
+            labels = np.where(across(labeled, labels), labels, -1)
         return replace(self, masks=others, labels=labels)
 
     def fill(self, masks: list[Mask | None]) -> Mask | list[Mask]:

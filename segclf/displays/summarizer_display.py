@@ -5,7 +5,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.base.negative_class import negative_class_of
 from segclf.data import ImagesLike, LabelsLike
+from segclf.data.label_codes import as_positions
 from segclf.displays.canvas import new_figure
 from segclf.displays.predictions import predict_once
 from segclf.displays.tiles import RIGHT_COLOR, WRONG_COLOR
@@ -60,7 +62,8 @@ class SummarizerDisplay:
         Parameters
         ----------
         estimator : fitted classifier
-            With ``predict_masks`` and ``predict_proba``; the first of its classes is negative.
+            With ``predict_masks`` and ``predict_proba``; its ``negative_class_``, or else the first
+            of its classes, is negative.
         X : array, list, paths or tensor
             The n images.
         y : array of shape (n,)
@@ -73,12 +76,14 @@ class SummarizerDisplay:
         SummarizerDisplay
             Drawn.
         """
-        y, negative = np.asarray(y), estimator.classes_[0]
-        known = np.flatnonzero((y == negative) | (y != -1))
+        positions = as_positions(y, estimator.classes_, unseen=-2)
+        negative = estimator.classes_.tolist().index(negative_class_of(estimator))
+        known = np.flatnonzero(positions != -1)
         predicted = predict_once(estimator, X)
         areas = np.array([_area(mask) for mask in predicted.masks])
-        scores = 1 - predicted.probabilities[:, 0]
-        return cls.from_predictions(areas[known], scores[known], y[known] != negative, ax=ax)
+        scores = 1 - predicted.probabilities[:, negative]
+        there = positions[known] != negative
+        return cls.from_predictions(areas[known], scores[known], there, ax=ax)
 
     @classmethod
     def from_predictions(

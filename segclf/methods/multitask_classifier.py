@@ -19,9 +19,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from segclf.base import NetworkClassifier, supervise
+from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import holds_images
 from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
-from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Samples
+from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Samples, as_masks
 from segclf.losses import get_loss
 from segclf.networks import MultitaskNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress
@@ -59,13 +60,17 @@ class MultitaskClassifier(NetworkClassifier):
         Of the images, as in `ImageClassifier`; "cross_entropy" in both papers.
     mask_weight, label_weight : float
         What the losses are multiplied by; 1 in Y-Net's code, and not named in Hooper et al.
-    negative_class : {"first"} or None
-        "first": the first of ``classes_`` is the negative one, whose images show nothing, and mask
-        id j belongs to ``classes_[j]``. None: every class has a region, and mask id j belongs to
-        ``classes_[j - 1]``. Further mask ids are context.
+    negative_class : label, "auto", "first" or None
+        The class whose images show nothing: their masks are empty. Mask ids 1, 2, ... belong to the
+        other classes, in the order of ``classes_``; further ids are context, which decides no
+        label. "auto" is the class whose drawn masks are empty, if there is exactly one, else the
+        first, as "first" always is (a class of that name goes before). None: every class has a
+        region, and mask id j belongs to ``classes_[j - 1]``.
 
     Attributes
     ----------
+    negative_class_ : label or None
+        The class whose images show nothing; None where there is none.
     n_mask_classes_ : int
         Number of mask ids with the background, or of channels of multi-label masks.
 
@@ -95,7 +100,7 @@ class MultitaskClassifier(NetworkClassifier):
     label_loss: Any = "cross_entropy"
     mask_weight: float = 1.0
     label_weight: float = 1.0
-    negative_class: str | None = "first"
+    negative_class: Any = "auto"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "architecture": [str],
@@ -107,7 +112,7 @@ class MultitaskClassifier(NetworkClassifier):
         "label_loss": [str, callable],
         "mask_weight": [Interval(Real, 0, None, closed="left")],
         "label_weight": [Interval(Real, 0, None, closed="left")],
-        "negative_class": [StrOptions({"first"}), None],
+        "negative_class": [object],
     }
 
     @with_callbacks
@@ -143,11 +148,13 @@ class MultitaskClassifier(NetworkClassifier):
         """
         images = self._open(X)
         labels = self._learn_classes(y, len(images), signs=not holds_images(X))
+        masks = as_masks(masks, len(images))
+        self.negative_class_ = learn_negative_class(labels, masks, self.negative_class)
         supervision = supervise(
             X,
             images=images,
             masks=masks,
-            labels=labels.mask_ids(self.negative_class),
+            labels=labels.mask_ids(self.negative_class_),
             target=labels.encoded,
             sample_weight=sample_weight,
             groups=groups,

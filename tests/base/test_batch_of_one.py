@@ -6,7 +6,8 @@ from segclf import ImageClassifier, MultitaskClassifier, SupervisedSegmenter
 from segclf.datasets import make_shapes
 
 SHAPES = make_shapes(3, image_size=32, n_objects=3, random_state=0)
-X, Y, MASKS = SHAPES.images, [0, 1, 1], SHAPES.masks
+X, Y, MASKS = SHAPES.images, [0, 1, 1], SHAPES.masks.copy()
+MASKS[2] = MASKS[1]
 REAL = {"encoder": "resnet18", "max_epochs": 1, "random_state": 0}
 
 

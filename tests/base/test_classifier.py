@@ -98,7 +98,8 @@ def test_indicators_pass_with_minus_one():
 
 def test_mask_ids_of_labels():
     labels = check_labels(np.array([5, -1, 2, 5]), 4)
-    assert labels.mask_ids("first").tolist() == [1, -1, 0, 1]
+    assert labels.mask_ids(2).tolist() == [1, -1, 0, 1]
+    assert labels.mask_ids(5).tolist() == [0, -1, 1, 0]
     assert labels.mask_ids(None).tolist() == [2, -1, 1, 2]
     indicator = check_labels([[0, 1], [-1, 0]], 2)
     assert indicator.mask_ids(None).tolist() == [[0, 1], [-1, 0]]

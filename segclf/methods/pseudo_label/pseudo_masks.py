@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
+from segclf.axes import is_multilabel
 from segclf.base import Supervision
 
 Mask = NDArray[Any]
@@ -158,7 +159,7 @@ class Selection:
 
 
 def _confidence(mask: Mask, probabilities: Mask) -> Mask:
-    if mask.ndim == 3:
+    if is_multilabel(mask):
         return np.where(mask == 1, probabilities, 1 - probabilities)
     return np.take_along_axis(probabilities, np.maximum(mask, 0)[None].astype(np.intp), 0)[0]
 
@@ -166,6 +167,6 @@ def _confidence(mask: Mask, probabilities: Mask) -> Mask:
 def _kinds(mask: Mask) -> NDArray[np.intp]:
     """Number what a pixel may be drawn as from 1 on: ids, or 0 and 1 of each channel."""
     kinds = mask.astype(np.intp) + 1
-    if mask.ndim == 3:
+    if is_multilabel(mask):
         kinds[kinds > 0] += 2 * np.nonzero(kinds > 0)[0]
     return kinds

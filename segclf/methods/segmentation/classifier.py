@@ -21,12 +21,14 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from segclf.base import Classifier, Estimator, Segmenter, Supervision, supervise
 from segclf.base.classifier import Labels, check_labels
+from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import check_rows, check_weights, holds_images
 from segclf.base.maps import Maps, as_drawn, stack_maps
+from segclf.base.negative_class import class_ranks
 from segclf.base.nothing_found import told_once
 from segclf.base.supervision import Fold
 from segclf.cache import as_memory
-from segclf.data import ImagesLike, LabelsLike, MasksLike
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf.methods.segmentation.kept_segmenter import (
     KeptSegmenter,
     MapBatches,
@@ -34,7 +36,7 @@ from segclf.methods.segmentation.kept_segmenter import (
     in_order,
     usable,
 )
-from segclf.methods.segmentation.parts import new_parts
+from segclf.methods.segmentation.parts import new_parts, rows_to_learn
 from segclf.methods.segmentation.summarizer_input import as_read
 
 
@@ -54,10 +56,12 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         From the predicted probabilities (n, k, h, w) of the k foreground classes to a label: a
         name among the installed summarizers, such as "threshold", or a scikit-learn classifier. One
         with a ``layer`` is given that layer of the segmenter instead.
-    negative_class : {"first"} or None
-        "first": the first of ``classes_`` is the negative one, whose images show nothing, and mask
-        id j belongs to ``classes_[j]``. None: every class has a region, and mask id j belongs to
-        ``classes_[j - 1]``. Further mask ids are context, which decides no label.
+    negative_class : label, "auto", "first" or None
+        The class whose images show nothing: their masks are empty. Mask ids 1, 2, ... belong to the
+        other classes, in the order of ``classes_``; further ids are context, which decides no
+        label. "auto" is the class whose drawn masks are empty, if there is exactly one, else the
+        first, as "first" always is (a class of that name goes before). None: every class has a
+        region, and mask id j belongs to ``classes_[j - 1]``.
     class_weight : dict, "balanced" or None
         Weight of the images of each class.
     cv : int, splitter or None
@@ -78,6 +82,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
 
     Attributes
     ----------
+    negative_class_ : label or None
+        The class whose images show nothing; None where there is none.
     segmenter_ : Segmenter
         The trained segmenter.
     summarizer_ : classifier
@@ -101,7 +107,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
 
     segmenter: Any = None
     summarizer: Any = "threshold"
-    negative_class: str | None = "first"
+    negative_class: Any = "auto"
     class_weight: Any = None
     cv: Any = None
     memory: Any = None
@@ -110,7 +116,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "segmenter": [HasMethods(["fit", "predict_proba"]), None],
         "summarizer": [str, HasMethods(["fit", "predict_proba"])],
-        "negative_class": [StrOptions({"first"}), None],
+        "negative_class": [object],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"]), None],
         "memory": [str, PathLike, HasMethods(["cache"]), None],
@@ -152,12 +158,10 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         self._validate_params()
         X = check_rows(self, X, reset=True)
         labels = check_labels(y, _num_samples(X), signs=not holds_images(X))
-        self.classes_, self._multilabel = labels.classes, labels.multilabel
-        weights = self._image_weights(labels, sample_weight, _num_samples(X))
-        ids = labels.mask_ids(self.negative_class)
-        supervision = supervise(X, masks=masks, labels=ids, sample_weight=weights, groups=groups)
+        supervision = self._supervise(X, labels, sample_weight, masks, groups)
+        target = labels.negative_first(self.negative_class_)
         segmenter, summarizer = new_parts(self.segmenter, self.summarizer, self.random_state)
-        chosen = self._rows(summarizer, labels.encoded)
+        chosen = rows_to_learn(summarizer, target)
         folds = self._folds(summarizer, supervision)
         memory = usable(as_memory(self.memory), self, segmenter)
         context = self._init_callback_context(max_subtasks=1 + len(folds))
@@ -166,10 +170,24 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         kept = fit(supervision)
         others = ((fit(supervision.subset(train)), np.intersect1d(t, chosen)) for train, t in folds)
         maps = self._maps(X, summarizer, chosen, others if folds else [(kept, chosen)])
-        summarizer.fit(as_read(summarizer, maps), labels.encoded[chosen])
+        summarizer.fit(as_read(summarizer, maps), target[chosen])
         self._keep(kept, summarizer, memory)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
+
+    def _supervise(
+        self, X: Any, labels: Labels, sample_weight: Any, masks: Any, groups: Any
+    ) -> Supervision:
+        """Learn the classes and which of them shows nothing, and say what that means for masks."""
+        masks = as_masks(masks, len(labels.encoded))
+        self.classes_, self._multilabel = labels.classes, labels.multilabel
+        self.negative_class_ = learn_negative_class(labels, masks, self.negative_class)
+        weights = check_weights(sample_weight, len(masks))
+        of_images = labels.image_weights(self.class_weight)
+        if of_images is not None:
+            weights = of_images if weights is None else of_images * weights
+        ids = labels.mask_ids(self.negative_class_)
+        return supervise(X, masks=masks, labels=ids, sample_weight=weights, groups=groups)
 
     def predict_proba(self, X: ImagesLike) -> NDArray[np.float64]:
         """Return the probability of each class, (n, k); of each label where labels are many."""
@@ -179,7 +197,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         probabilities = np.empty((_num_samples(X), len(self.classes_)))
         for indices, maps in self._read(kept, X, self.summarizer_):
             read = as_read(self.summarizer_, maps)
-            probabilities[indices] = self.summarizer_.predict_proba(read)
+            probabilities[indices] = self.summarizer_.predict_proba(read)[:, self._columns]
         return probabilities
 
     def predict(self, X: ImagesLike) -> NDArray[Any]:
@@ -213,7 +231,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         masks: list[Any] = [None] * len(probabilities)
         for indices, maps in segmenter.predict_proba_batches(X):
             read = as_read(self.summarizer_, maps[:, self._findings])
-            probabilities[indices] = self.summarizer_.predict_proba(read)
+            probabilities[indices] = self.summarizer_.predict_proba(read)[:, self._columns]
             for index, mask in zip(indices, segmenter._decide(maps), strict=True):
                 masks[index] = mask
         return probabilities, masks
@@ -264,24 +282,14 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     def _findings(self) -> slice:
         """Which channels of the segmenter's maps decide the label."""
         k = len(self.classes_)
-        return slice(0, k) if self._multilabel else slice(1, 1 + k - bool(self.negative_class))
+        if self._multilabel:
+            return slice(0, k)
+        return slice(1, k if self.negative_class_ is not None else k + 1)
 
-    def _image_weights(
-        self, labels: Labels, sample_weight: Any, n_samples: int
-    ) -> NDArray[np.float32] | None:
-        weights = check_weights(sample_weight, n_samples)
-        class_weights = labels.weights(self.class_weight)
-        if class_weights is None:
-            return weights
-        of_image = np.where(labels.encoded >= 0, class_weights[labels.encoded], np.float32(1))
-        return of_image if weights is None else of_image * weights
-
-    def _rows(self, summarizer: Any, encoded: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Choose all labeled images, or one of each class where masks teach nothing."""
-        chosen = np.flatnonzero((encoded.reshape(len(encoded), -1) >= 0).all(1))
-        if get_tags(summarizer).requires_fit:
-            return chosen
-        return np.sort(chosen[np.unique(encoded[chosen], axis=0, return_index=True)[1]])
+    @property
+    def _columns(self) -> NDArray[np.int64]:
+        """Which column of the summarizer is each class's."""
+        return class_ranks(self.classes_, self.negative_class_)
 
     def _folds(self, summarizer: Any, supervision: Supervision) -> list[Fold]:
         if self.cv is None or not get_tags(summarizer).requires_fit:

@@ -11,6 +11,7 @@ from sklearn.callback import CallbackContext
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
+from segclf.axes import is_map
 from segclf.base import Supervision
 from segclf.base.maps import Maps, stack_maps
 from segclf.base.parts import as_a_part
@@ -153,7 +154,7 @@ def _predict(segmenter: Any, X: Any, layer: str | None, channels: slice) -> MapB
 def _checked(maps: Any, segmenter: Any, channels: slice) -> NDArray[Any]:
     """Refuse what are no maps of all classes."""
     maps = np.asarray(maps)
-    if maps.ndim < 3 or len(maps) < channels.stop:
+    if not is_map(maps) or len(maps) < channels.stop:
         raise ValueError(
             f"{type(segmenter).__name__}.predict_proba gives maps of shape {maps.shape} for an "
             f"image; expected ({channels.stop} or more, height, width), one for each mask id."

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, get_tags
 
 from segclf.base import Segmenter
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
@@ -33,6 +34,14 @@ def new_parts(segmenter: Any, summarizer: Any, random_state: Any) -> tuple[Any, 
         for part in (segmenter, summarizer):
             _seed(part, random.randint(np.iinfo(np.int32).max))
     return segmenter, summarizer
+
+
+def rows_to_learn(summarizer: Any, target: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Choose all labeled images, or one of each class where masks teach nothing."""
+    chosen = np.flatnonzero((target.reshape(len(target), -1) >= 0).all(1))
+    if get_tags(summarizer).requires_fit:
+        return chosen
+    return np.sort(chosen[np.unique(target[chosen], axis=0, return_index=True)[1]])
 
 
 def _seed(part: Any, seed: int) -> None:

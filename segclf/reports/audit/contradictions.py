@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, gen_batches
 
+from segclf.axes import is_indicator
 from segclf.base import Supervision
 from segclf.reports.audit.doubts import SelfConfidence, as_questions, doubts
 
@@ -72,7 +73,7 @@ class Contradictions:
         classes, target = self.classes, self.known.target
         if classes is None or target is None:
             return np.zeros(0, dtype=_label_fields(np.dtype(np.int64)))
-        multilabel = target.ndim == 2
+        multilabel = is_indicator(target)
         answers = np.zeros((len(test), len(classes)))
         answers[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(
             _safe_indexing(self.known.X, test)

@@ -1,5 +1,6 @@
 """Which masks and labels are wrong? Those that models trained without them contradict."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from segclf.base import supervise
 from segclf.base.classifier import check_labels
+from segclf.base.conflicts import ContradictionWarning
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.reports.audit.contradictions import Contradictions
 
@@ -117,7 +119,11 @@ def audit_masks(
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     mask_tables, label_tables = [], []
     for fold, (train, test) in enumerate(known.folds(cv, seed=seed)):
-        fitted = known.subset(train).fit(clone(estimator))
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", ContradictionWarning
+            )  # to tell them is what this is for
+            fitted = known.subset(train).fit(clone(estimator))
         mask_tables.append(comparison.mask_table(fitted, test, fold))
         label_tables.append(comparison.label_table(fitted, test, fold))
     return MaskAudit(masks=_ranked(mask_tables), labels=_ranked(label_tables))

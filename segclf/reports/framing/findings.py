@@ -18,14 +18,17 @@ class Findings:
     Parameters
     ----------
     known : Supervision
-        The images, opened, with their masks, and ``target``: positions of classes, of which the
-        first means that nothing is there; or an indicator.
+        The images, opened, with their masks, and ``target``: 0 where nothing is there, else the
+        position among the other classes from 1 on; or an indicator.
     n_findings : int
         Mask ids up to it, or as many channels, are findings; further ones are context.
+    order : array of shape (k,), optional
+        Which of the classes, as they are sorted, each value of ``target`` is; by default its own.
     """
 
     known: Supervision
     n_findings: int
+    order: NDArray[np.intp] | None = None
 
     @property
     def images(self) -> Images:
@@ -66,7 +69,7 @@ class Findings:
         if mask is None:
             size = self.images.subset([index]).sizes()[0]
             return None if self.positive[index] else np.zeros(size, dtype=np.int8)
-        if mask.ndim == 3:
+        if self.masks.multilabel:
             shown = mask[: self.n_findings]
             return np.where((shown == 1).any(axis=0), 1, shown.min(axis=0)).astype(np.int8)
         found = (mask > 0) & (mask <= self.n_findings)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
+from segclf.axes import is_indicator
 from segclf.base.supervision import Fold
 from segclf.metrics import ConfidenceInterval, confidence_interval
 from segclf.reports.framing.findings import Findings
@@ -104,6 +105,7 @@ class Contest:
             train, test = self.orders[fold][: sizes[row, fold]], self.folds[fold][1]
             fitted = self._fit(estimator, train, masks=masks)
             answers = fitted.predict_proba(_safe_indexing(self.findings.known.X, test))
+            answers = answers if self.findings.order is None else answers[:, self.findings.order]
             probabilities[row, test] = answers
             score[row, fold] = mean_auroc(self._truth[test], answers)
             cost[row, fold] = self._costs(train, masks=masks)[-1]
@@ -134,7 +136,7 @@ class Contest:
     def _truth(self) -> NDArray[np.int64]:
         """Indicator (n, k) of labels of either kind."""
         labels = self.findings.labels
-        return labels if labels.ndim == 2 else np.eye(labels.max() + 1, dtype=np.int64)[labels]
+        return labels if is_indicator(labels) else np.eye(labels.max() + 1, dtype=np.int64)[labels]
 
     def _costs(self, order: NDArray[np.intp], *, masks: bool) -> NDArray[np.float64]:
         """Return what the first 1, 2, ... images of an order cost."""

@@ -13,7 +13,9 @@ from sklearn.utils import check_random_state
 
 from segclf.base import supervise
 from segclf.base.classifier import check_labels
-from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
+from segclf.base.conflicts import check_agreement, find_negative_class
+from segclf.base.negative_class import class_ranks
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images, as_masks
 from segclf.methods.image_classifier import ImageClassifier
 from segclf.methods.segmentation import SegmentationClassifier
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
@@ -52,8 +54,8 @@ def framing_report(
     X : array, list, paths or tensor
         The images.
     y : array of shape (n,) or (n, k)
-        Labels, the first class meaning that nothing is there; or an indicator. Images labeled -1
-        are left out.
+        Labels, of which one class means that nothing is there: `segmentation` says which, as its
+        ``negative_class``; or an indicator. Images without a label are left out.
     masks : array or list
         Mask ids, or multi-label masks; None for an image without a mask. A positive image without
         one is tested but trains neither framing. A negative image has its empty mask for free.
@@ -117,7 +119,8 @@ def framing_report(
     (True, 16)
     """
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    findings = _labeled(X, y, masks, groups)
+    chosen = getattr(segmentation, "negative_class", None)
+    findings = _labeled(X, y, masks, groups, "auto" if chosen is None else chosen)
     folds = findings.known.folds(cv, seed=seed)
     contest = Contest(findings, folds, cost_per_mask, cost_per_label, seed)
     patches = {"encoder": encoder, "patch_size": patch_size, "n_patches": n_patches}
@@ -127,17 +130,23 @@ def framing_report(
     return FramingReport(**_facts(findings), divergence=divergence, **outcome, level=level)
 
 
-def _labeled(X: Any, y: ArrayLike, masks: Any, groups: ArrayLike | None) -> Findings:
+def _labeled(
+    X: Any, y: ArrayLike, masks: Any, groups: ArrayLike | None, negative_class: Any
+) -> Findings:
     """Leave out images without a label, and check the rest."""
     images = as_images(X)
-    labels = check_labels(y, len(images))
-    known = supervise(X, images=images, masks=masks, y=y, target=labels.encoded, groups=groups)
+    labels, masks = check_labels(y, len(images)), as_masks(masks, len(images))
+    negative = find_negative_class(labels, masks, negative_class)
+    target = labels.negative_first(negative)
+    known = supervise(X, images=images, masks=masks, y=y, target=target, groups=groups)
     kept = np.flatnonzero((labels.encoded.reshape(len(images), -1) >= 0).all(axis=1))
-    findings = Findings(known.subset(kept), len(labels.classes) - (not labels.multilabel))
+    order = np.argsort(class_ranks(labels.classes, negative))
+    findings = Findings(known.subset(kept), len(labels.classes) - (not labels.multilabel), order)
     if not findings.target_sizes.any():
         raise ValueError("No mask of a positive image shows a finding; masks are what is judged.")
     if findings.positive.all():
         raise ValueError("Every image is positive; expected some that show nothing.")
+    check_agreement(labels, masks, negative)
     return findings
 
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _num_samples
 
 from segclf.axes import are_labels, is_indicator
 from segclf.base import Segmenter
+from segclf.base.negative_class import negative_class_of
 from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
@@ -34,8 +35,8 @@ class Answers:
         Indicators of the classes; a truth is -1 where nobody said.
     exclusive : bool
         Whether an image is of one class alone.
-    negative : bool
-        Whether the first class means that nothing is there.
+    findings : array of int
+        Which classes mean that something is there: in their order, those of mask ids 1, 2, ...
     masks : list of MaskFacts
         What is kept of the masks of each image.
     sizes, regions : Grouping
@@ -46,7 +47,7 @@ class Answers:
     said: NDArray[np.int64]
     truth: NDArray[np.int64]
     exclusive: bool
-    negative: bool
+    findings: NDArray[np.intp]
     masks: list[MaskFacts]
     sizes: Grouping
     regions: Grouping
@@ -54,12 +55,12 @@ class Answers:
     @property
     def positive(self) -> NDArray[np.bool_]:
         """Which images show anything; none of those that nobody labeled."""
-        return (self.truth == 1)[:, self._findings].any(axis=1)
+        return (self.truth == 1)[:, self.findings].any(axis=1)
 
     @property
     def found(self) -> NDArray[np.bool_]:
         """In which images the classifier sees anything, as far as somebody knows."""
-        return ((self.said == 1) & (self.truth != -1))[:, self._findings].any(axis=1)
+        return ((self.said == 1) & (self.truth != -1))[:, self.findings].any(axis=1)
 
     @property
     def kinds(self) -> NDArray[np.str_]:
@@ -86,10 +87,6 @@ class Answers:
         part = np.select([kinds == "unknown", kinds == "right"], [2, 1], 0)
         return np.lexsort((np.where(part == 0, -sure, sure), part))
 
-    @property
-    def _findings(self) -> slice:
-        return slice(1 if self.negative else 0, None)
-
 
 def ask(estimator: Any, X: ImagesLike, y: LabelsLike, masks: MasksLike | None) -> Answers:
     """Predict in batches; of the masks of an image only facts are kept.
@@ -103,10 +100,10 @@ def ask(estimator: Any, X: ImagesLike, y: LabelsLike, masks: MasksLike | None) -
     given = as_label_array(y)
     truth = _indicator(given, estimator.classes_, _num_samples(X))
     exclusive = are_labels(given)
-    negative = exclusive and getattr(estimator, "negative_class", "first") is not None
-    n_findings = len(estimator.classes_) - negative
+    negative = negative_class_of(estimator) if exclusive else None
+    findings = np.flatnonzero([label != negative for label in estimator.classes_.tolist()])
     drawn = as_masks(masks, len(truth))
-    keep = partial(without_context, n_findings=n_findings)
+    keep = partial(without_context, n_findings=len(findings))
     probabilities, said, facts = [], [], []
     for start in range(0, len(truth), IMAGES_AT_ONCE):
         part = X[start : start + IMAGES_AT_ONCE]
@@ -115,7 +112,7 @@ def ask(estimator: Any, X: ImagesLike, y: LabelsLike, masks: MasksLike | None) -
         said.append(np.asarray(predicted.labels))
         shown = [None] * len(said[-1]) if predicted.masks is None else predicted.masks
         facts += [
-            mask_facts(keep(mask), keep(drawn[start + i]), n_findings)
+            mask_facts(keep(mask), keep(drawn[start + i]), len(findings))
             for i, mask in enumerate(shown)
         ]
     return Answers(
@@ -123,7 +120,7 @@ def ask(estimator: Any, X: ImagesLike, y: LabelsLike, masks: MasksLike | None) -
         said=_indicator(np.concatenate(said), estimator.classes_, len(truth)),
         truth=truth,
         exclusive=exclusive,
-        negative=negative,
+        findings=findings,
         masks=facts,
         sizes=group_by_area(_each(keep, drawn)),
         regions=group_by_region(_each(keep, drawn)),

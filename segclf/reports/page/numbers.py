@@ -85,9 +85,8 @@ def _questions(answers: Answers) -> Iterator[tuple[str, Scorer, Any, Any, NDArra
         yield "specificity", share_of_true, ~there, ~found, labeled
     counts = np.stack([facts.counts for facts in answers.masks])
     drawn = np.asarray(counts[:, 3].any(axis=1))
-    columns = slice(truth.shape[1] - counts.shape[2], None)
-    hits = (said == 1)[:, columns] & (counts[:, 0] > 0)
-    due = (truth == 1)[:, columns] & (counts[:, 1] > 0)
+    hits = (said == 1)[:, answers.findings] & (counts[:, 0] > 0)
+    due = (truth == 1)[:, answers.findings] & (counts[:, 1] > 0)
     if due.any():
         yield "strict recall", share_of_true, due, hits, drawn
     yield "IoU", _overlap(ious), counts, counts, drawn

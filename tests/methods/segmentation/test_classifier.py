@@ -95,7 +95,8 @@ def test_multi_class(shapes):
 
 def test_multilabel(shapes):
     labels = np.stack([shapes.target, 1 - shapes.target], axis=1)
-    masks = np.stack([shapes.masks, np.zeros_like(shapes.masks)], axis=1)
+    healthy = np.ones_like(shapes.masks) * (shapes.target == 0)[:, None, None]
+    masks = np.stack([shapes.masks, healthy], axis=1)
     fitted = classifier().fit(shapes.images, labels, masks=masks)
     assert fitted.predict(shapes.images).shape == (60, 2)
     assert set(np.unique(fitted.predict(shapes.images))) <= {0, 1}
@@ -258,7 +259,8 @@ def test_several_classes_and_many_labels_in_folds(shapes):
     )
     assert fitted.summarizer_.P_.shape == (20, 2, 32, 32)
     indicator = np.stack([shapes.target[:20], 1 - shapes.target[:20]], axis=1)
-    stacked = np.stack([shapes.masks[:20], 1 - shapes.masks[:20]], axis=1)
+    healthy = np.ones_like(shapes.masks[:20]) * indicator[:, 1, None, None]
+    stacked = np.stack([shapes.masks[:20], healthy], axis=1)
     fitted = classifier(cv=2, summarizer=Witness()).fit(
         shapes.images[:20], indicator, masks=stacked
     )

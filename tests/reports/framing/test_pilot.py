@@ -140,6 +140,7 @@ def test_classes_of_any_name_and_indicators():
     indicator = np.stack([LABELS, LABELS], axis=1)
     indicator[1] = [1, 0]
     channels = np.stack([MASKS, MASKS], axis=1)
+    channels[1, 1] = 0
     assert report(0, 2, y=indicator, masks=channels).verdict == "masks"
 
 

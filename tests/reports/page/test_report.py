@@ -169,7 +169,7 @@ def test_exclusive_classes_by_name(tmp_path):
     classes = np.array(["benign", "malignant", "normal"])
     said = np.array([0, 0, 1, 2, 1])
     estimator = Answering(np.eye(3)[said] * 0.7 + 0.1, classes=classes)
-    estimator.negative_class = None
+    estimator.negative_class_ = None
     X, y = numbered_images(5), classes[[0, 1, 1, 0, 2]]
     kinds = {
         card["data-name"]: card["data-kind"] for card in write(tmp_path, estimator, X, y).cards
@@ -181,7 +181,7 @@ def test_exclusive_classes_by_name(tmp_path):
         "confused",
         "confused",
     ]
-    estimator.negative_class = "first"
+    estimator.negative_class_ = "benign"
     kinds = {
         card["data-name"]: card["data-kind"] for card in write(tmp_path, estimator, X, y).cards
     }

@@ -1,0 +1,42 @@
+"""Which class shows nothing, and which mask id belongs to which class."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def negative_class_of(classifier: Any) -> Any:
+    """Return the class of a fitted classifier that shows nothing; None where there is none.
+
+    Of one that does not say so, it is the first; of a multi-label one there is none.
+    """
+    return getattr(classifier, "negative_class_", classifier.classes_[0])
+
+
+def class_ids(classes: NDArray[Any], negative_class: Any) -> NDArray[np.int64]:
+    """Return the mask id of each class: 0 for the negative one, 1, 2, ... for the others.
+
+    Parameters
+    ----------
+    classes : array of shape (k,)
+    negative_class : label or None
+        None: every class has a region.
+
+    Examples
+    --------
+    >>> class_ids(np.array(["benign", "malignant", "normal"]), "normal").tolist()
+    [1, 2, 0]
+    """
+    ids = np.arange(1, len(classes) + 1)
+    if negative_class is None:
+        return ids
+    negative = classes.tolist().index(negative_class)
+    return np.where(ids == negative + 1, 0, ids - (ids > negative))
+
+
+def class_ranks(classes: NDArray[Any], negative_class: Any) -> NDArray[np.int64]:
+    """Return the place of each class where the negative one goes first, as summarizers see them."""
+    if negative_class is None:
+        return np.arange(len(classes))
+    return class_ids(classes, negative_class)
