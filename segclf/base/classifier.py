@@ -160,7 +160,45 @@ class Classifier(ClassifierMixin):
 
 
 def check_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) -> Labels:
-    """Check and encode labels (n,), or a 0/1 indicator (n, k).
+    """Check and encode labels (n,) of two classes or more, or a 0/1 indicator (n, k).
+
+    Parameters
+    ----------
+    y, n_samples, signs
+        As of `encode_labels`.
+
+    Raises
+    ------
+    ValueError
+        As `encode_labels` does, and for fewer than two classes.
+    """
+    labels = encode_labels(y, n_samples, signs=signs)
+    require_two_classes(labels)
+    return labels
+
+
+def require_two_classes(labels: Labels) -> None:
+    """Refuse labels of fewer classes than there is something to learn about.
+
+    Raises
+    ------
+    ValueError
+        If there is one class, or none.
+    """
+    n_classes = len(labels.classes)
+    if n_classes < 2:
+        open_ = bool((labels.encoded < 0).any())
+        hint = " Is -1 a class of yours? Then write the two as 0 and 1."
+        raise ValueError(
+            "Classifier can't train when only one class is present; two classes or more are "
+            f"expected, and y holds {n_classes} class ({labels.classes.tolist()}; -1 is no class)."
+            + hint
+            * (open_ and labels.classes.tolist() == [1])
+        )
+
+
+def encode_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) -> Labels:
+    """Encode labels (n,) of any number of classes, or a 0/1 indicator (n, k).
 
     Parameters
     ----------
@@ -175,8 +213,7 @@ def check_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) -
     Raises
     ------
     ValueError
-        When `y` is missing, of another length, not a classification target, or of fewer than two
-        classes.
+        When `y` is missing, of another length, or not a classification target.
     """
     if y is None:
         raise ValueError(
@@ -209,13 +246,6 @@ def _encoded(labels: NDArray[Any], signs: bool) -> Labels:
     if len(values):
         check_classification_targets(values)
     classes = unique_labels(values) if len(values) else values
-    if len(classes) < 2:
-        hint = " Is -1 a class of yours? Then write the two as 0 and 1." if only_signs else ""
-        raise ValueError(
-            "Classifier can't train when only one class is present; two classes or more are "
-            f"expected, and y holds {len(classes)} class ({classes.tolist()}; -1 is no class)."
-            f"{hint}"
-        )
     encoded = np.full(len(labels), -1, dtype=np.int64)
     encoded[known] = np.searchsorted(classes, values)
     return Labels(encoded, classes)

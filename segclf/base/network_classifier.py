@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from segclf.base.classifier import Classifier, Labels, check_labels
+from segclf.base.classifier import Classifier, Labels, encode_labels, require_two_classes
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.data import ImagesLike
 
@@ -48,9 +48,13 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
         return X
 
     def _learn_classes(self, y: Any, n_samples: int, *, signs: bool = False) -> Labels:
-        """Check the labels, and learn the classes and their weights."""
-        labels = check_labels(y, n_samples, signs=signs)
+        """Check the labels, and learn the classes and their weights.
+
+        ``classes_`` tells what a fold holds that is refused for having a single class.
+        """
+        labels = encode_labels(y, n_samples, signs=signs)
         self.classes_, self._multilabel = labels.classes, labels.multilabel
+        require_two_classes(labels)
         self._weights = labels.weights(self.class_weight)
         return labels
 

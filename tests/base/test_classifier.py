@@ -1,7 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import cross_validate
 
+from segclf import ImageClassifier
 from segclf.base import Classifier
 from segclf.base.classifier import check_labels
 
@@ -60,6 +63,19 @@ def test_minus_one_and_one_alone_are_two_classes_where_rows_say_so():
     with pytest.raises(ValueError, match=r"only one class.*Is -1 a class of yours\?.* 0 and 1"):
         check_labels([-1, 1, 1], 3)
     assert check_labels([-1, 1, 0], 3, signs=True).encoded.tolist() == [-1, 1, 0]
+
+
+def test_a_fold_without_a_class_makes_none_of_minus_one():
+    X = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3)).astype(np.uint8)
+    y = np.array([-1] * 6 + [1] * 4 + [0] * 2)
+    folds = [(np.arange(10), np.array([10, 11])), (np.arange(2, 12), np.array([0, 1]))]
+    classifier = ImageClassifier(encoder="tiny", max_epochs=1, random_state=0)
+    with pytest.warns(FitFailedWarning, match="only one class is present.*write the two as 0 and"):
+        done = cross_validate(
+            classifier, X, y, cv=folds, return_estimator=True, scoring=lambda *_: 1.0
+        )
+    assert [each.classes_.tolist() for each in done["estimator"]] == [[1], [0, 1]]
+    assert np.isnan(done["test_score"]).tolist() == [True, False]
 
 
 class Constant(Classifier):

@@ -60,6 +60,7 @@ def test_masks_need_no_array_to_hold_them_all():
         (np.full((1, 2, 3, 3), 2), np.zeros((1, 2, 3, 3)), "0 and 1; those of sample 0 hold more"),
         (np.zeros((1, 3, 3)), np.full((1, 3, 3), 4), "Expected 3 classes, got id 4 in sample 0"),
         (np.zeros((1, 2, 3, 3)), np.zeros((1, 2, 3, 3)), "Expected 3 classes, got 2 channels"),
+        (np.full((1, 3, 3), 255), np.ones((1, 3, 3)), "holds 255; expected ids up to 254.*void"),
         ([np.zeros((3, 3)), np.zeros((1, 3, 3))],) * 2 + ("some of each",),
     ],
 )
