@@ -8,7 +8,7 @@ from segclf.data import Images
 
 
 def choose_size(image_size: Any, images: Images) -> tuple[int, int] | None:
-    """Return the size that images are brought to; None leaves them as they are."""
+    """Return height and width that images are brought to; None leaves them as they are."""
     if image_size is not None:
         if np.size(image_size) not in (1, 2):
             raise ValueError(

@@ -34,6 +34,7 @@ def _is_picture(images: Images) -> bool:
 
 
 def _moments(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and deviation of each channel of images (n, c, h, w)."""
     n_samples = len(samples)
     chosen = np.unique(np.linspace(0, n_samples - 1, min(n_samples, STATISTICS_IMAGES)).astype(int))
     moments = [

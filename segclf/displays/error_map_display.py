@@ -186,7 +186,7 @@ class ErrorMapDisplay:
 
 
 def _error_maps(masks_true: Any, masks_pred: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Average the errors over the images with a mask, cell by cell."""
+    """Average the errors over the images with a mask (h, w) or (k, h, w), cell by cell."""
     total, n_known = np.zeros((2, CELLS, CELLS)), 0
     for true, predicted in zip(masks_true, masks_pred, strict=True):
         if true is None:

@@ -158,5 +158,5 @@ class SummarizerDisplay:
 
 
 def _area(mask: NDArray[Any]) -> float:
-    """Share of the pixels that any class covers."""
+    """Share of the pixels of a mask (h, w) or (k, h, w) that any class covers."""
     return float((mask.reshape(-1, *mask.shape[-2:]) > 0).any(axis=0).mean())

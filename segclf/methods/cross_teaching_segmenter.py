@@ -260,7 +260,7 @@ class CrossTeaching(Objective):
 
 
 def pseudo_masks(logits: Tensor, mask: Tensor) -> Tensor:
-    """Draw what a network decides where a mask, or its channel, is all -1; -1 elsewhere.
+    """Draw what a network decides where a mask (h, w), or its channel, is all -1; -1 elsewhere.
 
     No gradient passes a decision.
     """

@@ -172,7 +172,7 @@ class MAE(Objective):
         )
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the term "reconstruction", in squares of the standard deviation of pixels."""
+        """Return the term "reconstruction", in squares of the deviation of pixels, from (h, w)."""
         (view,) = views(batch)
         image = padded(self.network.prepare(view), stride=self.patch, smallest=2 * self.patch)
         patches = F.unfold(image, self.patch, stride=self.patch).transpose(1, 2)

@@ -178,7 +178,7 @@ class PiCIESegmenter(Segmenter):
                 network.members.copy_(torch.from_numpy(members))
 
     def _members(self, network: ClusterNetwork, batches: Iterable[Batch]) -> NDArray[np.bool_]:
-        """Return which clusters belong to which class, (n_classes, n_clusters)."""
+        """Return which clusters belong to which class, (n_classes, n_clusters), by masks (h, w)."""
         agreement = np.zeros((self.n_clusters, self.n_classes_))
         for batch in batches:
             nearest = network.cluster_scores(batch["image"]).argmax(dim=1)

@@ -154,6 +154,7 @@ def _count_ids(truth: NDArray[Any], prediction: NDArray[Any], index: int) -> Cou
 
 
 def _count_channels(truth: NDArray[Any], prediction: NDArray[Any], index: int) -> Count:
+    """Count the pixels of each channel of masks (k, h, w)."""
     labeled = truth >= 0
     if truth.max(initial=0) > 1 or (~np.isin(prediction, (0, 1)) & labeled).any():
         raise ValueError(f"Multi-label masks hold 0 and 1; those of sample {index} hold more.")

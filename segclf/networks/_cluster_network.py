@@ -157,5 +157,6 @@ def _encoder(key: str, in_channels: int) -> tuple[Any, list[int]]:
 
 
 def _best(scores: Tensor, members: Tensor) -> Tensor:
+    """Return for each class the best of the scores (n, clusters, h, w) that are its members'."""
     others = ~members[:, :, None, None]
     return torch.stack([scores.masked_fill(o, NO_CLUSTER).amax(dim=1) for o in others], dim=1)

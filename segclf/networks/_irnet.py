@@ -79,6 +79,7 @@ class IRNet(ImageNetwork):
         return [each for each in self.encode(prepared)[1:] if each.shape[1]]
 
     def _grid(self, image: Tensor) -> tuple[int, int]:
+        """Return height and width of the grid that is laid over an image."""
         height, width = (-(-side // self.recipe["stride"]) for side in image.shape[-2:])
         return height, width
 
@@ -131,7 +132,7 @@ class DisplacementBranch(nn.Module):
         self.head = nn.Conv2d(_FUSED_WIDTH, 2, 1, bias=False)
 
     def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-        """Give displacements ``(n, 2, *size)`` of maps, finest first."""
+        """Give displacements ``(n, 2, h, w)`` of a size, from maps, finest first."""
         squeezed = [f(each) for f, each in zip(self.squeeze, maps, strict=True)]
         middle = (squeezed[2].shape[2], squeezed[2].shape[3])
         deep = self.deep(torch.cat([_sized(each, middle).relu() for each in squeezed[2:]], 1))
@@ -187,6 +188,7 @@ def _squeeze(before: int, after: int, groups: int | None = None) -> nn.Sequentia
 
 
 def _sized(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring maps (n, d, h, w) to a height and width."""
     height, width = values.shape[2:]
     if (height, width) == size:
         return values

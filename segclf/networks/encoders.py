@@ -173,7 +173,7 @@ def weights_holder(encoder: nn.Module) -> nn.Module:
 
 
 def pooled(encoder: nn.Module, maps: list[Tensor]) -> Tensor:
-    """Give the mean over the deepest map, ``(n, d)``, after what `last_activation` does to it."""
+    """Give the mean (n, d) of the deepest map (n, d, h, w), after its `last_activation`."""
     deepest: Tensor = last_activation(encoder)(maps[-1])
     return deepest.mean((2, 3))
 

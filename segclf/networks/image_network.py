@@ -172,7 +172,7 @@ class ImageNetwork(nn.Module, ABC):
 
 
 def padded(image: Tensor, *, stride: int, smallest: int) -> Tensor:
-    """Repeat the last row and column until the sides are multiples of `stride`, `smallest` or more.
+    """Repeat the last row and column of (n, c, h, w) to multiples of `stride` and to `smallest`.
 
     Examples
     --------

@@ -175,7 +175,7 @@ def _find(network: nn.Module, name: str) -> nn.Module:
 
 
 def _class_map(total: Tensor, features: Tensor, network: nn.Module, size: Size) -> Tensor:
-    """Weigh the maps of a layer by the gradient of one class's score."""
+    """Weigh the maps (n, d, h, w) of a layer by the gradient of one class's score."""
     gradient = None
     if total.requires_grad:
         gradient = torch.autograd.grad(total, features, retain_graph=True, allow_unused=True)[0]
@@ -205,7 +205,7 @@ def _padded_size(network: nn.Module, image: Tensor) -> Size:
 
 
 def _cropped(maps: Tensor, size: Size, image: Tensor) -> Tensor:
-    """Take away what lies on padding."""
+    """Take away what lies on padding: rows and columns beyond the image's height and width."""
     height, width = image.shape[2:]
     if size == (height, width):
         return maps

@@ -58,6 +58,7 @@ class SegmentationNetwork(ImageNetwork):
         return pooled(self.encoder, self.features(image))
 
     def _decode(self, maps: Any, prepared: Tensor, image: Tensor) -> Tensor:
+        """Return scores (n, k, h, w) of the image's own height and width."""
         decoded = self.decoder(*maps) if isinstance(maps, tuple) else self.decoder(maps)
         logits: Tensor = self.head(decoded)
         if logits.shape[-2:] != prepared.shape[-2:]:

@@ -51,7 +51,7 @@ class SqueezeNet(nn.Module):
         return maps
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give the deepest map's mean, ``(n, 512)``."""
+        """Give the mean (n, 512) of the deepest map (n, 512, h, w)."""
         return self.forward_features(image).mean((2, 3))
 
 

@@ -177,6 +177,7 @@ def _batch_size(size: Size, plan: PredictionPlan) -> int:
 
 
 def _predict(forward: Callable[[Tensor], Tensor], batch: Tensor, plan: PredictionPlan) -> Tensor:
+    """Return the outputs of a batch (n, c, h, w), in tiles where a side is too long."""
     size = (batch.shape[2], batch.shape[3])
     length = _batch_size(size, plan)
     if plan.tile_size is not None and max(size) > plan.tile_size:
@@ -197,7 +198,7 @@ def _predict_padded(forward: Callable[[Tensor], Tensor], batch: Tensor, length: 
 def _predict_tiles(
     forward: Callable[[Tensor], Tensor], image: Tensor, tile_size: int, length: int
 ) -> Tensor:
-    """Blend the outputs of overlapping tiles, each weighted by its distance from the border."""
+    """Blend outputs of overlapping tiles, height by width, each by its distance to the border."""
     height, width = (min(s, tile_size) for s in image.shape[2:])
     corners = [
         (top, left)

@@ -172,7 +172,7 @@ class GradCAMLabeler(ClassifierLabeler):
     def _best_thresholds(
         self, images: Images, masks: Masks, shown: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Search over the images with masks, as their masks will be drawn, but for the holes."""
+        """Search over the images with masks (h, w), as theirs will be drawn, but for the holes."""
         drawn = np.flatnonzero(masks.known)
         decided = self._decided(images.subset(drawn), shown[drawn])
         chosen = drawn[decided.any(1)]
@@ -184,6 +184,7 @@ class GradCAMLabeler(ClassifierLabeler):
         return best_of_counts(counts, THRESHOLDS)
 
     def _draw(self, maps: NDArray[np.float32], shown: NDArray[np.bool_]) -> NDArray[np.int16]:
+        """Cut maps (k, h, w) into a mask; -1 where nothing of what is shown was found."""
         drawn = np.zeros(maps.shape, dtype=bool)
         for c in np.flatnonzero(shown):
             drawn[c] = self._cut(maps[c], self.thresholds_[c])

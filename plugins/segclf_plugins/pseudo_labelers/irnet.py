@@ -209,7 +209,7 @@ class IRNetLabeler(ClassifierLabeler):
     def _walked(
         self, maps: NDArray[np.float32], edge: NDArray[np.float32], size: tuple[int, int]
     ) -> NDArray[np.float32]:
-        """Let maps walk, and bring them to the image's size; the largest value is 1."""
+        """Let maps (k, h, w) walk, and bring them to the image's size; the largest value is 1."""
         start = resized(maps, edge.shape)
         walked = random_walk(start, edge, radius=self.radius, beta=self.beta, n_steps=self.n_steps)
         seen = self.boundaries_.image_size_ or size

@@ -103,6 +103,7 @@ class ThresholderLabeler(Estimator):
         return stack_maps(drawn)
 
     def _draw(self, region: Mask, label: Any) -> Mask:
+        """Draw a region (h, w) as what its label allows."""
         if self.multilabel_:
             said = np.full(self.n_classes_, -1) if label is None else label
             # It is 1 where it can be of no other class.

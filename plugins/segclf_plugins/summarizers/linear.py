@@ -86,4 +86,5 @@ class PooledSummarizer(FeatureSummarizer):
         return make_pipeline(StandardScaler(), LogisticRegression(C=100, max_iter=_ITERATIONS))
 
     def _features(self, maps: Stack) -> NDArray[np.float64]:
+        """Return the means (n, k) of maps (k, h, w)."""
         return np.stack([p.mean(axis=(1, 2), dtype=np.float64) for p in maps])

@@ -133,7 +133,7 @@ def _cut(image: NDArray[Any], pixels: NDArray[np.intp], patch_size: int) -> NDAr
 
 
 def _statistics(patches: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the central value, mean, deviation, least and greatest of each channel, (m, 5 c)."""
+    """Return center, mean, deviation, least and greatest (m, 5 c) of patches (m, h, w, c)."""
     values = to_float(patches)
     center = values[:, values.shape[1] // 2, values.shape[2] // 2]
     reduced = [getattr(values, name)(axis=(1, 2)) for name in ("mean", "std", "min", "max")]
