@@ -17,8 +17,12 @@ from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import Pretrainer
 from segclf.cache import as_memory, remember_features
+from segclf.data import Augment, Augmentation, as_augmentation
 from segclf.networks import ImageNetwork, forget, saved_weights, transfer
 from segclf.objectives import Objective
+
+# Flips and quarter turns make eight images of one.
+_WAYS_TO_LIE = 8
 
 
 class FineTunedEstimator(NetworkEstimator):
@@ -32,12 +36,14 @@ class FineTunedEstimator(NetworkEstimator):
         ``sklearn.frozen.FrozenEstimator``; or a file of weights, or of an estimator that
         `segclf.save` wrote.
     encoder_rate : float
-        Learning rate of the encoder, as a fraction of `learning_rate`; 0 freezes it.
+        Learning rate of the encoder, as a fraction of `learning_rate`; 0 freezes it. A frozen
+        encoder sees each image once in a fit: its maps are kept, in half precision, in up to 1 GB
+        of memory, unless an `augmentation` makes new images all the time. Flips and quarter turns
+        act on the maps, which stand for those of the flipped image; where only the mean of a map is
+        looked at, they change nothing.
     memory : str, path, joblib.Memory or None
-        Where a frozen encoder keeps its maps of each training image, in a file of their size, so
-        that it computes them in the first epoch of the first fit alone, and a search over decoders
-        pays for decoders. With an `encoder_rate` above 0 or an `augmentation`, which makes new
-        images all the time, nothing is kept.
+        Where the maps of a frozen encoder are kept as well, in a file for each image, however many
+        there are: then the next fit finds them, and a search over decoders pays for decoders.
 
     Attributes
     ----------
@@ -88,15 +94,41 @@ class FineTunedEstimator(NetworkEstimator):
             source = self._source(network, X, seed, context)
             self.transferred_ = transfer(source, network)
             self.__dict__.update(self._weights_of_pretrainer())
-        for module in network.modules():
-            if isinstance(module, ImageNetwork):
-                module.set_encoder_rate(self.encoder_rate)
-        if self.augmentation is None and self.memory is not None:
-            remember_features(network, as_memory(self.memory), most=_num_samples(X))
+        for module in _image_networks(network):
+            module.set_encoder_rate(self.encoder_rate)
+        if self.encoder_rate == 0 and self._sees_images_again():
+            most = _WAYS_TO_LIE * _num_samples(X)
+            remember_features(network, as_memory(self.memory), most=most)
         try:
             yield
         finally:
             forget(network)
+            for module in _image_networks(network):
+                module.turns = None
+
+    def _augmentation(self, objective: Objective) -> Augment | None:
+        """Return what the loader does to images; exact turns are left to networks of kept maps."""
+        augmentation = super()._augmentation(objective)
+        networks = list(_image_networks(self._to_start(objective)))
+        if (
+            self.encoder_rate > 0
+            or not isinstance(augmentation, Augmentation)
+            or not augmentation.only_turns
+            or not all(each.turns_maps for each in networks)
+        ):
+            return augmentation
+        for each in networks:
+            each.turns = augmentation
+        return None
+
+    def _sees_images_again(self) -> bool:
+        """Tell whether the encoder is given the same images in each epoch."""
+        if self._make_views():
+            return False
+        augmentation = as_augmentation(self.augmentation)
+        return augmentation is None or (
+            isinstance(augmentation, Augmentation) and augmentation.only_turns
+        )
 
     def _weights_of_pretrainer(self) -> dict[str, Any]:
         """Return where the pretrainer's own weights came from: their licence holds for ours too."""
@@ -134,6 +166,10 @@ class FineTunedEstimator(NetworkEstimator):
             if value is None or (isinstance(value, str) and value == "auto")
         )
         return pretrainer.set_params(**{name: here[name] for name in left_open if name in here})
+
+
+def _image_networks(network: nn.Module) -> Iterator[ImageNetwork]:
+    return (each for each in network.modules() if isinstance(each, ImageNetwork))
 
 
 def _network_of(estimator: Any) -> nn.Module:

@@ -16,7 +16,7 @@ from segclf.base.batch_of_one import explained
 from segclf.base.network_holder import NetworkHolder
 from segclf.base.split import split_validation
 from segclf.base.training_parameters import TrainingParameters
-from segclf.data import Augmentation, Loader, Samples, as_augmentation, as_views
+from segclf.data import Augment, Augmentation, Loader, Samples, as_augmentation, as_views
 from segclf.isolation import isolated, seeded, threads
 from segclf.objectives import Objective
 from segclf.training import (
@@ -95,7 +95,8 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             training, validation = self._split(samples, strata, groups, seed, keep_unlabeled)
             objective = self._make_objective(samples)
             self._learn_pixels(objective, training)
-            batches, held_out = self._loaders(training, validation, seed)
+            augmentation = self._augmentation(objective)
+            batches, held_out = self._loaders(training, validation, seed, augmentation)
             context.call_on_fit_task_begin(estimator=self)
             with self._started(objective, X, seed, context), explained(training, self.batch_size):
                 objective = wrap(objective)
@@ -110,6 +111,10 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             context.call_on_fit_task_end(estimator=self)
         self.__dict__.update(as_learned(state.history))
         self.n_steps_, self.termination_condition_ = state.n_steps, state.termination
+
+    def _augmentation(self, objective: Objective) -> Augment | None:
+        """Return the random changes that the loader makes of images, but for views."""
+        return None if self._make_views() else as_augmentation(self.augmentation)
 
     def _split(
         self,
@@ -129,11 +134,10 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         )
 
     def _loaders(
-        self, training: Samples, validation: Samples | None, seed: int
+        self, training: Samples, validation: Samples | None, seed: int, augmentation: Any
     ) -> tuple[Loader, Loader | None]:
         paper = self._make_views()
         views = as_views(self.augmentation, paper) if paper else ()
-        augmentation = None if paper else as_augmentation(self.augmentation)
         make = partial(Loader, batch_size=self.batch_size, seed=seed, views=views)
         batches = make(training, augmentation=augmentation)
         return batches, None if validation is None else make(validation, shuffle=False)

@@ -22,21 +22,24 @@ def as_memory(memory: Any) -> Any:
 
 
 def remember_features(network: nn.Module, memory: Any, *, most: int) -> None:
-    """Let the frozen encoders of a network keep their maps in memory.
+    """Let the frozen encoders of a network keep their maps: in memory, and in a folder if any.
 
     Parameters
     ----------
     network : nn.Module
         An `ImageNetwork`, or a module of several.
-    memory : joblib.Memory
+    memory : joblib.Memory or None
         Where it keeps things in files.
     most : int
         How many images may be added.
     """
     store: Any = getattr(memory, "store_backend", None)
-    for module in network.modules() if store is not None else ():
+    for module in network.modules():
         if isinstance(module, ImageNetwork) and module.encoder_rate == 0:
-            recipe = {name: module.recipe.get(name) for name in _OF_ENCODER}
-            name = digest(recipe, module.encoder.state_dict())
-            folder = Path(store.location) / "segclf_features" / name
+            folder = None if store is None else Path(store.location) / _folder(module)
             remember(module, folder, most=most)
+
+
+def _folder(network: ImageNetwork) -> Path:
+    recipe = {name: network.recipe.get(name) for name in _OF_ENCODER}
+    return Path("segclf_features") / digest(recipe, network.encoder.state_dict())

@@ -1,6 +1,6 @@
 """From arrays, paths and masks to batches of tensors."""
 
-from segclf.data.augmentation import Augmentation
+from segclf.data.augmentation import Augment, Augmentation
 from segclf.data.images import Images, as_images, to_float
 from segclf.data.kinds import ImagesLike
 from segclf.data.label_codes import as_mask_ids
@@ -18,6 +18,7 @@ from segclf.data.semi_supervised_split import SemiSupervisedSplit
 from segclf.data.tiles import Tiles, cut_tiles
 
 __all__ = [
+    "Augment",
     "Augmentation",
     "Images",
     "ImagesLike",

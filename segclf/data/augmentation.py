@@ -19,6 +19,8 @@ from segclf.data.color import Recoloring, add_noise, extremes, grayscale, moment
 from segclf.data.draws import Draws, random_placement, random_recoloring
 from segclf.data.orientation import Orientation, orientation, reorient
 
+_TURNS = ("horizontal_flip", "vertical_flip", "quarter_turns")
+
 Augment = Callable[[Tensor, Tensor | None, torch.Generator], tuple[Tensor, Tensor | None]]
 
 
@@ -166,6 +168,19 @@ class Augmentation(BaseEstimator):
         matrix = oriented_matrix(self._matrix(draws, (height, width)), layout)
         grid = sampling_grid(matrix.to(image.device), size)
         return resample(image, grid), None if mask is None else resample(mask, grid)
+
+    @property
+    def only_turns(self) -> bool:
+        """Whether nothing but flips and quarter turns may happen, which change no pixel."""
+        still = Augmentation().get_params()
+        given = self.get_params().items()
+        return all(value == still[name] for name, value in given if name not in _TURNS)
+
+    def orientation(
+        self, n_images: int, generator: torch.Generator, *, square: bool
+    ) -> Orientation:
+        """Return the flips and quarter turns of so many images, drawn as by a call."""
+        return self._orientation(Draws(n_images, generator), square=square)
 
     def _output_size(self, size: int) -> int:
         return max(1, round(self.output_scale * size))

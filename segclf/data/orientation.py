@@ -38,6 +38,22 @@ def orientation(flip_x: Tensor, flip_y: Tensor, turns: Tensor) -> Orientation:
     return Orientation(transpose, first_x ^ turned_x, first_y ^ turned_y)
 
 
+def undone(orientation: Orientation) -> Orientation:
+    """Return the way back.
+
+    Examples
+    --------
+    >>> ways = orientation(*torch.tensor([[False, True], [True, True]]), torch.tensor([1, 3]))
+    >>> image = torch.arange(18.0).reshape(2, 3, 3)
+    >>> bool((reorient(reorient(image, ways), undone(ways)) == image).all())
+    True
+    """
+    transpose, flip_x, flip_y = orientation
+    # Flipping before a transposition is flipping the other axis after it.
+    back_x, back_y = torch.where(transpose, flip_y, flip_x), torch.where(transpose, flip_x, flip_y)
+    return Orientation(transpose, back_x, back_y)
+
+
 def reorient(image: Tensor, orientation: Orientation) -> Tensor:
     """Flip and transpose each image exactly, without interpolation.
 

@@ -50,6 +50,11 @@ class ClassificationNetwork(ImageNetwork):
         n_classes = recipe["n_classes"]
         self.head = nn.Linear(n_features, n_classes) if n_classes else nn.Identity()
 
+    @property
+    def turns_maps(self) -> bool:
+        """Whether the head sees the mean of a map, which no turn changes; then none is made."""
+        return hasattr(self.encoder, "out_channels")
+
     def forward(self, image: Tensor) -> Tensor:
         """Give logits ``(n, k)`` of images ``(n, c, h, w)``; for no classes what `embed` gives."""
         logits: Tensor = self.head(self.embed(image))

@@ -1,37 +1,43 @@
-"""Frozen encoders that look up what they said of an image before, in a folder."""
+"""Frozen encoders that look up what they said of an image before."""
 
+import copy
 import hashlib
-import json
-import os
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from segclf.axes import are_maps
 from segclf.networks.image_network import ImageNetwork
+from segclf.networks.kept_maps import InFolder, InMemory, Kept, joined, take
+
+#: How much memory the maps of one encoder take at most, 1 GB.
+KEPT_BYTES = 2**30
 
 
-def remember(network: nn.Module, folder: str | Path, *, most: int) -> None:
+def remember(
+    network: nn.Module, folder: str | Path | None = None, *, most: int, n_bytes: int | None = None
+) -> None:
     """Let every frozen encoder in a network keep its maps of each image, and look them up.
 
     Images are known by their pixels, normalized and padded, so that it does not matter in which
     order, batch, epoch or fit they come. Maps take no gradient, as those of a frozen encoder do.
+    They are rounded to half precision whether they are kept or not, so that the same is learned
+    from them either way. Inference computes as ever.
 
     Parameters
     ----------
     network : nn.Module
         Its `state_dict` stays as it is.
-    folder : path
-        For this encoder with these weights alone. It holds a file for each image.
+    folder : path, optional
+        For this encoder with these weights alone. It holds a file for each image, and is asked
+        where the maps are not in memory.
     most : int
-        How many new files there may be at most. Images that random changes make are never met
-        again, and must not fill the disk.
+        How many images there may be at most. Those that random changes make are never met again,
+        and must not fill the disk.
+    n_bytes : int, optional
+        How much memory the maps of each encoder may take; `KEPT_BYTES` by default.
 
     See Also
     --------
@@ -39,11 +45,14 @@ def remember(network: nn.Module, folder: str | Path, *, most: int) -> None:
     """
     for encoder in _encoders(network):
         if not any(parameter.requires_grad for parameter in encoder.parameters()):
-            encoder.__dict__["forward"] = _Lookup(encoder, Path(folder), most)
+            room = KEPT_BYTES if n_bytes is None else n_bytes
+            stores: list[InMemory | InFolder] = [InMemory(room, most)]
+            stores += [] if folder is None else [InFolder(Path(folder), most)]
+            encoder.__dict__["forward"] = _Lookup(encoder, stores)
 
 
 def forget(network: nn.Module) -> None:
-    """Let encoders compute again, whatever `remember` did.
+    """Let encoders compute again, whatever `remember` did; what is in memory is given back.
 
     Parameters
     ----------
@@ -61,37 +70,46 @@ def _encoders(network: nn.Module) -> Iterator[nn.Module]:
 class _Lookup:
     """Stands for the method `forward` of one encoder."""
 
-    def __init__(self, encoder: nn.Module, folder: Path, most: int) -> None:
-        self._encoder, self._folder, self._left = encoder, folder, most
+    def __init__(self, encoder: nn.Module, stores: list[InMemory | InFolder]) -> None:
+        self._encoder, self._stores = encoder, stores
 
     def __call__(self, images: Tensor) -> Any:
         compute = type(self._encoder).forward
-        if self._encoder.training or images.requires_grad:
+        learns = self._encoder.training or images.requires_grad
+        if learns or torch.is_inference_mode_enabled():
             return compute(self._encoder, images)
-        paths = [self._folder / name[:2] / name[2:] for name in _names(images)]
-        known = [_read(path) for path in paths]
-        if all(each is not None for each in known):
-            return _joined([each for each in known if each is not None], images)
-        maps = compute(self._encoder, images)
-        for index, path in enumerate(paths):
-            if known[index] is None:
-                self._write(path, maps, images, index)
-        return maps
+        names = _names(images)
+        known = {name: kept for name in names if (kept := self._find(name)) is not None}
+        rows = {name: row for row, name in enumerate(names) if name not in known}
+        if rows:
+            some = images if len(rows) == len(images) else _rows(images, list(rows.values()))
+            maps = compute(self._encoder, some)
+            for row, name in enumerate(rows):
+                known[name] = take(maps, some, row)
+                self._put(name, known[name])
+        return joined([known[name] for name in names], images)
 
-    def _write(self, path: Path, maps: Any, images: Tensor, index: int) -> None:
-        if self._left <= 0:
-            return
-        self._left -= 1
-        tensors: dict[str, Tensor] = {}
-        form = json.dumps(_form(maps, images, index, tensors))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{os.getpid()}")
-            save_file(tensors, partial, metadata={"form": form})
-            partial.replace(path)  # another process finds all of it or nothing
-        except (OSError, SafetensorError) as error:
-            self._left = 0
-            warnings.warn(f"No more maps are kept in {self._folder}: {error}", stacklevel=2)
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Self":
+        """Copy the encoder without what it said: the copy may be given other weights."""
+        return type(self)(copy.deepcopy(self._encoder, memo), [InMemory(0, 0)])
+
+    def _find(self, name: str) -> Kept | None:
+        for number, store in enumerate(self._stores):
+            kept = store.get(name)
+            if kept is not None:
+                for nearer in self._stores[:number]:
+                    nearer.put(name, kept)
+                return kept
+        return None
+
+    def _put(self, name: str, kept: Kept) -> None:
+        for store in self._stores:
+            store.put(name, kept)
+
+
+def _rows(images: Tensor, rows: list[int]) -> Tensor:
+    """Select images, in the order of memory that an encoder is given them in."""
+    return images[rows].contiguous(memory_format=torch.channels_last)
 
 
 def _names(images: Tensor) -> list[str]:
@@ -106,50 +124,3 @@ def _names(images: Tensor) -> list[str]:
         name.update(row.data)
         names.append(name.hexdigest())
     return names
-
-
-def _form(value: Any, images: Tensor, index: int, tensors: dict[str, Tensor]) -> Any:
-    """Take one image's maps out of those of a batch, and say how they are nested, for JSON."""
-    if value is images:
-        return "image"
-    if isinstance(value, Tensor):
-        name = str(len(tensors))
-        row = value[index].detach()
-        # Channels last, as they lie in memory.
-        tensors[name] = (row.movedim(0, -1) if are_maps(value) else row).cpu().contiguous()
-        return name
-    if isinstance(value, list | tuple):
-        kind = type(value).__name__
-        return {kind: [_form(each, images, index, tensors) for each in value]}
-    if value is None:
-        return None
-    raise TypeError(f"An encoder's maps hold a {type(value).__name__}; expected tensors.")
-
-
-def _read(path: Path) -> tuple[str, dict[str, Tensor]] | None:
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return file.metadata()["form"], tensors
-    except (FileNotFoundError, SafetensorError):
-        return None
-
-
-def _joined(known: list[tuple[str, dict[str, Tensor]]], images: Tensor) -> Any:
-    """Make a batch again of the maps of its images."""
-    tensors = {
-        name: torch.stack([each[name] for _, each in known]).to(images.device)
-        for name in known[0][1]
-    }
-
-    def nested(form: Any) -> Any:
-        if isinstance(form, dict):
-            ((kind, parts),) = form.items()
-            values = [nested(part) for part in parts]
-            return tuple(values) if kind == "tuple" else values
-        if form is None or form == "image":
-            return images if form else None
-        value = tensors[form]
-        return value.movedim(-1, 1) if are_maps(value) else value
-
-    return nested(json.loads(known[0][0]))

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segclf.data import Augmentation
 from segclf.networks.only_size import explain_size
 
 # A standard deviation this small beside the mean is float32's rounding noise, not contrast.
@@ -43,6 +44,10 @@ class ImageNetwork(nn.Module, ABC):
     weights : dict or None
         Where the encoder's weights came from, as plain data; None for random ones. With the network
         made again from its recipe it is None too.
+    turns : Augmentation or None
+        Flips and quarter turns that training makes of the maps instead of the images, where
+        `turns_maps`. Maps of a flipped image are not quite the flipped maps of the image; for a
+        frozen encoder they stand for them, since it then sees each image once.
     statistics : (mean, std) or None
         Of the channels for pixels from 0 to 1, as whoever publishes those weights says.
     """
@@ -53,6 +58,7 @@ class ImageNetwork(nn.Module, ABC):
     n_features: int
     encoder_rate: float = 1.0
     weights: dict[str, Any] | None = None
+    turns: Augmentation | None = None
     statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def __init__(self, recipe: dict[str, Any], *, stride: int = 1, smallest: int = 1) -> None:
@@ -70,6 +76,11 @@ class ImageNetwork(nn.Module, ABC):
     @abstractmethod
     def embed(self, image: Tensor) -> Tensor:
         """Give one vector per image, ``(n, d)``, of images ``(n, c, h, w)``."""
+
+    @property
+    def turns_maps(self) -> bool:
+        """Whether `turns` does to maps what the augmentation would do to images."""
+        return False
 
     def set_statistics(self, mean: Any, std: Any) -> Self:
         """Normalize from now on by these statistics of the channels.

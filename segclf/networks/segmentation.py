@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segclf.data.orientation import Orientation, reorient, undone
 from segclf.networks.encoders import pooled
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.parts import Parts
@@ -57,16 +59,37 @@ class SegmentationNetwork(ImageNetwork):
         """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
         return pooled(self.encoder, self.features(image))
 
+    @property
+    def turns_maps(self) -> bool:
+        """Whether the decoder can be given turned maps: yes, and its logits are turned back."""
+        return True
+
     def _decode(self, maps: Any, prepared: Tensor, image: Tensor) -> Tensor:
         """Return scores (n, k, h, w) of the image's own height and width."""
+        size = prepared.shape[-2:]
+        turn = self._turn(len(prepared), square=size[0] == size[1]) if self.training else None
+        maps = maps if turn is None else _turned(maps, turn)
         decoded = self.decoder(*maps) if isinstance(maps, tuple) else self.decoder(maps)
         logits: Tensor = self.head(decoded)
-        if logits.shape[-2:] != prepared.shape[-2:]:
-            logits = F.interpolate(logits, prepared.shape[-2:], mode="bilinear")
+        if logits.shape[-2:] != size:
+            logits = F.interpolate(logits, size, mode="bilinear")
+        logits = logits if turn is None else reorient(logits, undone(turn))
         # Cropping nothing would still copy the whole gradient on the way back.
         if prepared.shape[-2:] != image.shape[-2:]:
             logits = logits[..., : image.shape[-2], : image.shape[-1]]
         return logits
+
+    def _turn(self, n_images: int, *, square: bool) -> Orientation | None:
+        if self.turns is None:
+            return None
+        return self.turns.orientation(n_images, torch.default_generator, square=square)
+
+
+def _turned(maps: Any, turn: Orientation) -> Any:
+    """Turn maps, and leave the class tokens beside them as they are."""
+    if isinstance(maps, tuple):
+        return (_turned(maps[0], turn), *maps[1:])
+    return [reorient(each, turn) for each in maps]
 
 
 def _as_list(maps: Any) -> list[Tensor]:

@@ -1,5 +1,7 @@
 """Frozen encoders in fits: each image is encoded once, and not where it would be wrong."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from segclf import ImageClassifier, SimSiamPretrainer, SupervisedSegmenter
 from segclf.cache import as_memory
 from segclf.datasets import make_shapes
-from segclf.networks import TinyEncoder, classification_network
+from segclf.networks import TinyEncoder, classification_network, encoder_memory
 
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 X, Y, MASKS = SHAPES.images, SHAPES.target, SHAPES.masks
@@ -25,12 +27,13 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def encoded(monkeypatch):
-    """One item for each batch that the encoder computes: its length."""
+    """One item for each batch that the encoder computes in training: its length."""
     batches = []
     forward = TinyEncoder.forward
 
     def counted(self, image):
-        batches.append(len(image))
+        if not torch.is_inference_mode_enabled():
+            batches.append(len(image))
         return forward(self, image)
 
     monkeypatch.setattr(TinyEncoder, "forward", counted)
@@ -42,14 +45,66 @@ def segmenter(weights, **changes):
     return SupervisedSegmenter(encoder="tiny", random_state=0, **{**settings, **changes})
 
 
-def test_a_fit_encodes_each_image_once(weights, tmp_path, encoded):
-    plain = segmenter(weights).fit(X, MASKS)
-    assert sum(encoded) == 3 * 8
-    encoded.clear()
-    fitted = segmenter(weights, memory=tmp_path).fit(X, MASKS)
+@pytest.mark.parametrize("changes", [{}, {"augmentation": "flips"}, {"validation_fraction": 0.25}])
+def test_a_fit_encodes_each_image_once(changes, weights, tmp_path, encoded):
+    plain = segmenter(weights, **changes).fit(X, MASKS)
     assert sum(encoded) == 8
-    np.testing.assert_allclose(fitted.history_["loss"], plain.history_["loss"], rtol=1e-6)
-    np.testing.assert_allclose(fitted.predict_proba(X), plain.predict_proba(X), atol=1e-6)
+    encoded.clear()
+    fitted = segmenter(weights, memory=tmp_path, **changes).fit(X, MASKS)
+    assert sum(encoded) == 8
+    assert fitted.history_["loss"].tolist() == plain.history_["loss"].tolist()
+    np.testing.assert_array_equal(fitted.predict_proba(X), plain.predict_proba(X))
+
+
+def test_the_same_is_learned_where_there_is_no_room(weights, encoded, monkeypatch):
+    roomy = segmenter(weights).fit(X, MASKS)
+    monkeypatch.setattr(encoder_memory, "KEPT_BYTES", 5000)
+    encoded.clear()
+    tight = segmenter(weights).fit(X, MASKS)
+    assert 8 < sum(encoded) < 3 * 8, "some fit in"
+    np.testing.assert_allclose(tight.history_["loss"], roomy.history_["loss"], rtol=1e-4)
+
+
+def test_the_decoder_of_a_whole_fit_sees_half_precision(weights):
+    """Close to what it sees of an encoder that learns next to nothing."""
+    frozen = segmenter(weights).fit(X, MASKS)
+    slow = segmenter(weights, encoder_rate=1e-30).fit(X, MASKS)
+    np.testing.assert_allclose(frozen.history_["loss"], slow.history_["loss"], rtol=1e-2)
+
+
+def test_nothing_kept_is_in_the_fitted_estimator(weights, encoded):
+    fitted = segmenter(weights, augmentation="flips").fit(X, MASKS)
+    assert "forward" not in fitted.network_.encoder.__dict__
+    assert fitted.network_.turns is None
+    assert len(pickle.dumps(fitted)) < 1.05 * len(
+        pickle.dumps(segmenter(weights, encoder_rate=1.0).fit(X, MASKS))
+    )
+
+
+def test_flips_act_on_maps(weights):
+    """They change what is learned, by torch's generator: the same seed, the same bits."""
+    flipped = [segmenter(weights, augmentation="flips").fit(X, MASKS) for _ in range(2)]
+    losses = [each.history_["loss"].tolist() for each in flipped]
+    assert losses[0] == losses[1] != segmenter(weights).fit(X, MASKS).history_["loss"].tolist()
+
+
+def test_flips_of_images_of_which_only_a_vector_is_known(encoded):
+    """There are four of each."""
+    classifier = ImageClassifier(
+        encoder="tiny_vit", encoder_rate=0.0, augmentation="flips", max_epochs=40, random_state=0
+    )
+    seen = []
+    network = classifier._network
+    classifier._network = lambda n_channels: counted(network(n_channels), seen)
+    classifier.fit(X[:2], Y[:2] * 0 + np.arange(2))
+    assert 2 < sum(seen) <= 8
+
+
+def counted(network, seen):
+    network.encoder.patch_embed.register_forward_hook(
+        lambda module, inputs, output: seen.append(len(output))
+    )
+    return network
 
 
 def test_another_decoder_encodes_nothing(weights, tmp_path, encoded):
@@ -62,14 +117,15 @@ def test_another_decoder_encodes_nothing(weights, tmp_path, encoded):
 
 def test_predictions_are_computed(weights, tmp_path, encoded):
     fitted = segmenter(weights, memory=tmp_path).fit(X, MASKS)
-    encoded.clear()
-    fitted.predict(X)
+    expected = fitted.predict_proba(X)
     assert sum(encoded) == 8
+    again = segmenter(weights, memory=tmp_path).fit(X, MASKS)
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"encoder_rate": 0.5}, {"augmentation": "flips"}],
+    [{"encoder_rate": 0.5}, {"augmentation": "light"}],
     ids=["a learning encoder", "augmentation"],
 )
 def test_nothing_is_kept_of(changes, weights, tmp_path, encoded):
@@ -89,10 +145,15 @@ def test_other_weights_are_another_encoder(tmp_path, encoded):
 
 
 def test_a_classifier_has_it_too(weights, tmp_path, encoded):
-    for n_images in (8, 0):
+    for memory, n_images in ((None, 8), (tmp_path, 8), (tmp_path, 0)):
         encoded.clear()
         ImageClassifier(
-            encoder="tiny", encoder_weights=weights, encoder_rate=0.0, max_epochs=2, memory=tmp_path
+            encoder="tiny",
+            encoder_weights=weights,
+            encoder_rate=0.0,
+            max_epochs=2,
+            memory=memory,
+            augmentation="flips",
         ).fit(X, Y)
         assert sum(encoded) == n_images
 

@@ -250,3 +250,12 @@ def test_settings_are_scikit_learn_parameters():
     copy = clone(augmentation).set_params(rotation=20)
     assert copy.get_params() == {**augmentation.get_params(), "rotation": 20}
     assert repr(augmentation) == "Augmentation(rotation=10, scale=(0.9, 1.1))"
+
+
+def test_what_only_turns():
+    turns = Augmentation(horizontal_flip=0.5, vertical_flip=1.0, quarter_turns=0.2)
+    assert all(each.only_turns for each in (turns, as_augmentation("flips"), Augmentation()))
+    for name in ("light", "strong"):
+        assert not as_augmentation(name).only_turns
+    for change in ({"crop": [0.5, 1.0]}, {"grayscale": 0.1}, {"output_scale": 0.5}):
+        assert not clone(turns).set_params(**change).only_turns

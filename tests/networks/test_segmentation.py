@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from segclf.data import Augmentation
+from segclf.data.orientation import reorient, undone
 from segclf.networks import segmentation_network
 
 
@@ -75,3 +77,33 @@ def test_parts_are_within_reach(tiny):
     names = {name.split(".")[0] for name, _ in tiny.named_parameters()}
     assert names == {"encoder", "decoder", "head"}
     assert tiny.stride == 8
+
+
+TURNS = [{"horizontal_flip": 1.0}, {"vertical_flip": 1.0}, {"quarter_turns": 1.0}]
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("size", [(16, 16), (13, 21)])
+def test_maps_are_turned_in_training_and_logits_back(turn, size):
+    network = segmentation_network(encoder="tiny").set_encoder_rate(0).train()
+    image = torch.rand(4, 3, *size)
+    plain = network(image)
+    network.turns = Augmentation(**turn)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        turned = network(image)
+        torch.manual_seed(1)
+        maps = network.features(image)
+        square = maps[0].shape[-2] == maps[0].shape[-1]
+        ways = network.turns.orientation(4, torch.default_generator, square=square)
+    by_hand = network.head(network.decoder([reorient(each, ways) for each in maps]))
+    by_hand = reorient(by_hand, undone(ways))[..., : size[0], : size[1]]
+    torch.testing.assert_close(turned, by_hand)
+    assert not torch.allclose(turned, plain)
+    torch.testing.assert_close(network.eval()(image), plain)
+
+
+def test_class_tokens_beside_turned_maps_stay():
+    network = segmentation_network(architecture="dpt", encoder="vit_tiny_patch16_224")
+    network.set_encoder_rate(0).train().turns = Augmentation(horizontal_flip=1.0)
+    assert network(torch.rand(2, 3, 32, 32)).shape == (2, 2, 32, 32)

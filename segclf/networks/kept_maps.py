@@ -1,0 +1,144 @@
+"""What an encoder says of one image, apart from its batch: kept in memory, and in files."""
+
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from segclf.axes import are_maps
+
+
+class Kept(NamedTuple):
+    """The maps of one image: how they are nested, as JSON, and the tensors."""
+
+    form: str
+    tensors: dict[str, Tensor]
+
+    def nbytes(self) -> int:
+        """Return how much memory they take."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+
+def take(maps: Any, images: Tensor, index: int) -> Kept:
+    """Take one image's maps out of those of a batch, rounded to half precision.
+
+    A map with values beyond those of half precision stays as it is.
+    """
+    tensors: dict[str, Tensor] = {}
+    return Kept(json.dumps(_form(maps, images, index, tensors)), tensors)
+
+
+def joined(kept: list[Kept], images: Tensor) -> Any:
+    """Make a batch again of the maps of its images, of the types that they were computed in."""
+
+    def nested(form: Any) -> Any:
+        if isinstance(form, dict):
+            ((kind, parts),) = form.items()
+            values = [nested(part) for part in parts]
+            return tuple(values) if kind == "tuple" else values
+        if form is None or form == "image":
+            return images if form else None
+        name, dtype = form.split()
+        kind = getattr(torch, dtype)  # before they are stacked: autocast knows no half on a CPU
+        rows = torch.stack([each.tensors[name].to(images.device, kind) for each in kept])
+        return rows.movedim(-1, 1) if are_maps(rows) else rows
+
+    return nested(json.loads(kept[0].form))
+
+
+class InMemory:
+    """Maps by the names of their images, while there is room.
+
+    Parameters
+    ----------
+    n_bytes : int
+        How much memory they may take.
+    most : int
+        How many images there may be.
+    """
+
+    def __init__(self, n_bytes: int, most: int) -> None:
+        self._left, self._most = n_bytes, most
+        self._kept: dict[str, Kept] = {}
+
+    def get(self, name: str) -> Kept | None:
+        """Look an image up."""
+        return self._kept.get(name)
+
+    def put(self, name: str, kept: Kept) -> None:
+        """Keep the maps of an image, if there is room."""
+        if len(self._kept) < self._most and kept.nbytes() <= self._left:
+            self._left -= kept.nbytes()
+            self._kept[name] = kept
+
+
+class InFolder:
+    """Maps by the names of their images, a file for each; other processes find them too.
+
+    Parameters
+    ----------
+    folder : Path
+        For one encoder with its weights.
+    most : int
+        How many new files there may be.
+    """
+
+    def __init__(self, folder: Path, most: int) -> None:
+        self._folder, self._left = folder, most
+
+    def get(self, name: str) -> Kept | None:
+        """Look an image up."""
+        try:
+            with safe_open(self._path(name), framework="pt") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                return Kept(file.metadata()["form"], tensors)
+        except (FileNotFoundError, SafetensorError):
+            return None
+
+    def put(self, name: str, kept: Kept) -> None:
+        """Write the maps of an image; warn once where that fails."""
+        if self._left <= 0:
+            return
+        self._left -= 1
+        path = self._path(name)
+        tensors = {key: tensor.cpu() for key, tensor in kept.tensors.items()}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(f".{os.getpid()}")
+            save_file(tensors, partial, metadata={"form": kept.form})
+            partial.replace(path)  # another process finds all of it or nothing
+        except (OSError, SafetensorError) as error:
+            self._left = 0
+            warnings.warn(f"No more maps are kept in {self._folder}: {error}", stacklevel=2)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / name[:2] / name[2:]
+
+
+def _form(value: Any, images: Tensor, index: int, tensors: dict[str, Tensor]) -> Any:
+    if value is images:
+        return "image"
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        row = value[index].detach()
+        # Channels last, as they lie in memory; a copy, which does not hold the whole batch.
+        row = _rounded(row.movedim(0, -1) if are_maps(value) else row)
+        tensors[name] = row.clone(memory_format=torch.contiguous_format)
+        return f"{name} {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, list | tuple):
+        kind = type(value).__name__
+        return {kind: [_form(each, images, index, tensors) for each in value]}
+    if value is None:
+        return None
+    raise TypeError(f"An encoder's maps hold a {type(value).__name__}; expected tensors.")
+
+
+def _rounded(row: Tensor) -> Tensor:
+    half = row.half()
+    return half if half.isfinite().all() else row
