@@ -235,13 +235,13 @@ def run(root: Path) -> dict[str, str]:
     """Count frames and described parameters, in a process that imports the tree."""
     paths = os.pathsep.join([str(root), str(root / "plugins")])
     command = [sys.executable, "-c", RUN]
-    told = subprocess.run(
+    ran = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, cwd=root
     )
-    if told.returncode:
-        print(told.stderr, file=sys.stderr)
+    if ran.returncode:
+        print(ran.stderr, file=sys.stderr)
         return {"frames from fit to loss": "failed"}
-    frames, described, parameters = json.loads(told.stdout.splitlines()[-1])
+    frames, described, parameters = json.loads(ran.stdout.splitlines()[-1])
     return {
         **{f"frames from `{name}.fit` to the loss": str(n) for name, n in frames.items()},
         "parameters described in `help`": f"{described} of {parameters}",

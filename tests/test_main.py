@@ -52,8 +52,8 @@ def test_plugins_start_without_heavy_imports():
 
 def test_info_names_versions_device_and_threads(capsys):
     main.main(["info"])
-    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert told["python"] == sys.version.split()[0]
-    assert told["torch"][0].isdigit()
-    assert {"device", "system", "cores", "threads", "CPU", "numpy"} <= set(told)
-    assert "segclf" in told["plugins"].split(", ")
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["python"] == sys.version.split()[0]
+    assert lines["torch"][0].isdigit()
+    assert {"device", "system", "cores", "threads", "CPU", "numpy"} <= set(lines)
+    assert "segclf" in lines["plugins"].split(", ")

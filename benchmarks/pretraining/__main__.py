@@ -102,7 +102,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--label-fraction", type=float, default=0.1)
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--cap", type=int, help="training images of pretraining, at most")
-    parser.add_argument("--images-drawn", type=int, help="by each pretraining")
+    parser.add_argument("--images-seen", type=int, help="by each pretraining")
     parser.add_argument("--steps", type=int, help="of each fine-tuning")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path("results"))
@@ -114,7 +114,7 @@ def parse_arguments() -> argparse.Namespace:
         help="folder for what pretrainings learned, 1 GB in the small setting",
     )
     options = parser.parse_args()
-    changes = {k: v for k in ("cap", "images_drawn", "steps") if (v := getattr(options, k))}
+    changes = {k: v for k in ("cap", "images_seen", "steps") if (v := getattr(options, k))}
     options.setting = SETTINGS["smoke" if options.smoke else options.setting] | changes
     options.seeds = options.seeds or ([0] if options.smoke else [0, 1, 2])
     options.test_cap = 24 if options.smoke else None

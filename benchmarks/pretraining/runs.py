@@ -27,7 +27,7 @@ from benchmarks.pretraining.settings import (
     fine_tuning,
     make_pretrainer,
 )
-from benchmarks.shared.real_sets import draw, load_rgb
+from benchmarks.shared.real_sets import load_rgb, sample
 from benchmarks.shared.records import records
 from segclf import ImageClassifier, OtsuPretrainer, SupervisedSegmenter
 from segclf.metrics import mean_iou
@@ -67,7 +67,7 @@ def segment(
     pretrainer: Any, data: dict[str, Any], fraction: float, seed: int, options: argparse.Namespace
 ) -> dict[str, float]:
     """Train the segmenter on some of the masks; score it on the test split."""
-    train = draw(data, fraction, seed)
+    train = sample(data, fraction, seed)
     encoder = options.parts[options.segmenter]
     segmenter = SupervisedSegmenter(
         encoder=encoder,
@@ -97,17 +97,19 @@ def score_baselines(
         "all background": np.zeros_like(masks),
         "Otsu's threshold": thresholder.transform(data["images"][test]).astype(np.uint8),
     }
-    scores = {name: overlap(drawn, data, test) for name, drawn in baselines.items()}
+    scores = {name: overlap(predicted, data, test) for name, predicted in baselines.items()}
     return {**scores, "polarity": thresholder.polarity}
 
 
-def overlap(drawn: Any, data: dict[str, Any], indices: np.ndarray) -> dict[str, float]:
+def overlap(predicted: Any, data: dict[str, Any], indices: np.ndarray) -> dict[str, float]:
     """Return the IoU of all pixels together, and the mean over images that show something."""
     masks = [data["masks"][i] for i in indices]
     return {
-        "iou": mean_iou(masks, drawn, n_classes=2),
+        "iou": mean_iou(masks, predicted, n_classes=2),
         "iou_per_image": mean_iou(
-            *zip(*[pair for pair in zip(masks, drawn, strict=True) if pair[0].any()], strict=True),
+            *zip(
+                *[pair for pair in zip(masks, predicted, strict=True) if pair[0].any()], strict=True
+            ),
             n_classes=2,
             per_image=True,
         ),
@@ -119,7 +121,7 @@ def classify(
 ) -> dict[str, float]:
     """Train a classifier on some of the labels; score it on the test split."""
     _, seed, start, what, encoder = task
-    train = draw(data, options.label_fraction, seed, by="classes")
+    train = sample(data, options.label_fraction, seed, by="classes")
     test = np.flatnonzero(data["split"] == "test")
     if what == "linear probe":
         embedding = untrained(encoder, data, seed, options) if start == "scratch" else pretrainer
@@ -209,7 +211,7 @@ def untrained(encoder: str, data: dict[str, Any], seed: int, options: argparse.N
 
     A rate of 1e-12 leaves them; the statistics of normalizations are learned all the same.
     """
-    setting = options.setting | {"images_drawn": 10 * options.setting["pretraining_batch"]}
+    setting = options.setting | {"images_seen": 10 * options.setting["pretraining_batch"]}
     images = data["images"][data["split"] == "train"][: setting["pretraining_batch"]]
     pretrainer = make_pretrainer("SimSiam", encoder, setting, n_images=len(images), seed=seed)
     with warnings.catch_warnings():
@@ -219,11 +221,11 @@ def untrained(encoder: str, data: dict[str, Any], seed: int, options: argparse.N
 
 def otsu(data: dict[str, Any], seed: int, options: argparse.Namespace) -> OtsuThresholder:
     """Return Otsu's threshold with the polarity that fits the fewest masks of training best."""
-    train = draw(data, min(options.fractions), seed)
+    train = sample(data, min(options.fractions), seed)
     masks = [data["masks"][i] for i in train]
 
     def fits(thresholder: OtsuThresholder) -> float:
-        drawn = thresholder.transform(data["images"][train]).astype(np.uint8)
-        return mean_iou(masks, drawn, n_classes=2)
+        predicted = thresholder.transform(data["images"][train]).astype(np.uint8)
+        return mean_iou(masks, predicted, n_classes=2)
 
     return max((OtsuThresholder(polarity=p) for p in ("bright", "dark", "auto")), key=fits)

@@ -78,7 +78,7 @@ LARGE_METHODS: dict[str, dict[str, Any]] = {
     "SimMIM": {},
 }
 
-# images_drawn: by every pretraining; steps: of every fine-tuning; cap: training images at most.
+# images_seen: by every pretraining; steps: of every fine-tuning; cap: training images at most.
 SETTINGS: dict[str, dict[str, Any]] = {
     "small": {
         "size": 64,
@@ -87,7 +87,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "vit_decoder": (8, 16, 32, 64, 64),
         "cnn_decoder": (128, 64, 32, 16, 8),
         "cap": 2000,
-        "images_drawn": 4000,
+        "images_seen": 4000,
         "pretraining_batch": 32,
         "steps": 100,
         "batch": 8,
@@ -101,7 +101,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "vit_decoder": (64, 128, 256, 512, 512),
         "cnn_decoder": (256, 128, 64, 32, 16),
         "cap": 100_000,
-        "images_drawn": 100_000,
+        "images_seen": 100_000,
         "pretraining_batch": 64,
         "steps": 2000,
         "batch": 16,
@@ -113,7 +113,7 @@ SETTINGS["smoke"] = {
     **SETTINGS["small"],
     "size": 32,
     "cap": 16,
-    "images_drawn": 16,
+    "images_seen": 16,
     "pretraining_batch": 8,
     "steps": 1,
     "batch": 64,
@@ -139,7 +139,7 @@ def make_pretrainer(
         **setting["methods"][method],
         **others,
         batch_size=setting["pretraining_batch"],
-        max_epochs=max(1, round(setting["images_drawn"] / n_images)),
+        max_epochs=max(1, round(setting["images_seen"] / n_images)),
         n_threads=setting["n_threads"],
         random_state=seed,
     )

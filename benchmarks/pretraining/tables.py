@@ -43,8 +43,8 @@ def mask_table(rows: list[Row], score: str, name: str) -> str:
         ]
         lines.append(line([start, alone, *cells, wins(trained, start, score)]))
     for baseline in ("all foreground", "all background", "Otsu's threshold"):
-        drawn = [row[baseline] for row in only(rows, what="baselines")]
-        cells = [mean_and_spread(values(drawn, score)), *[NONE] * (len(heads) + 1)]
+        rows_of_baseline = [row[baseline] for row in only(rows, what="baselines")]
+        cells = [mean_and_spread(values(rows_of_baseline, score)), *[NONE] * (len(heads) + 1)]
         lines.append(line([baseline, *cells]))
     polarities = sorted({row["polarity"] for row in only(rows, what="baselines")})
     return "\n".join(lines) + f"\n\nPolarity of Otsu's threshold: {', '.join(polarities)}.\n"
@@ -104,7 +104,7 @@ def notes(settings: dict[str, Any]) -> str:
             f"- Images of {setting['size']} x {setting['size']}; the segmenter is "
             f"{json.dumps(setting[settings['segmenter'] + '_decoder'])} channels of decoder on "
             f"{network}. Tested on {kept} of the test split.{left_out}",
-            f"- Every pretraining: about {setting['images_drawn']} images drawn (whole epochs) of "
+            f"- Every pretraining: about {setting['images_seen']} images drawn (whole epochs) of "
             f"at most {setting['cap']} without masks and labels, in batches of "
             f"{setting['pretraining_batch']}, {json.dumps(settings['pretraining'])}, from scratch.",
             f"- Every fine-tuning: about {setting['steps']} steps (whole epochs) of "

@@ -24,7 +24,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from benchmarks.shared.machine import describe_machine
 from benchmarks.shared.markdown import mean_over_seeds
-from benchmarks.shared.real_sets import draw, load
+from benchmarks.shared.real_sets import load, sample
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
 from segclf.metrics import confidence_interval
 
@@ -97,7 +97,7 @@ def run(task: tuple[str, float, str, int, str], options: argparse.Namespace, log
     """Train and test one model, and append the result to the log."""
     name, fraction, init, seed, framing = task
     data = load(options.data / name, options.size)
-    train = draw(data, fraction, seed)
+    train = sample(data, fraction, seed)
     test = np.flatnonzero(data["split"] == options.test_on)
     model = make_model(framing, init, seed, len(train), options)
     started = time.perf_counter()

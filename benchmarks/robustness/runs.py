@@ -11,7 +11,7 @@ import numpy as np
 from segclf_plugins.pseudo_labelers import GradCAMLabeler
 from sklearn.frozen import FrozenEstimator
 
-from benchmarks.shared.real_sets import draw, load_rgb
+from benchmarks.shared.real_sets import load_rgb, sample
 from benchmarks.shared.records import records
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
 from segclf.metrics import auroc_by_attribute, strict_hits
@@ -64,7 +64,7 @@ def run(task: Task, options: argparse.Namespace) -> None:
     name, share, seed, framing = task
     started = time.process_time()
     data = load_rgb(options.data / name, options.setting["size"], options.setting["test_cap"])
-    train = draw(data, 1.0, seed)
+    train = sample(data, 1.0, seed)
     chosen = marked(data["labels"][train], share, seed)
     images = np.where(
         chosen[:, None, None, None], painted(data["images"][train]), data["images"][train]

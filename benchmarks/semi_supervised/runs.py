@@ -25,7 +25,7 @@ from sklearn.metrics import roc_auc_score
 
 import segclf
 from benchmarks.semi_supervised.settings import CLASSIFICATION, WALK_THRESHOLDS, schedule
-from benchmarks.shared.real_sets import draw, load_rgb
+from benchmarks.shared.real_sets import load_rgb, sample
 from benchmarks.shared.records import records
 from segclf import (
     CrossTeachingSegmenter,
@@ -58,7 +58,7 @@ def run_chain(tasks: list[Task], options: argparse.Namespace) -> None:
     name, seed, _, fraction, _ = tasks[0]
     data = load_rgb(options.data / name, options.setting["size"], options.setting["test_cap"])
     train = training_images(data, seed, options)
-    known = np.isin(train, drawn(data, train, fraction, seed))
+    known = np.isin(train, sample_masks(data, train, fraction, seed))
     cell = Cell(data, train, known, name, seed, options)
     if tasks[0][2] != MASKS:
         _ = cell.teacher  # was measured before, and is no other method's to pay for
@@ -85,7 +85,7 @@ class Cell:
         return {
             "n_masks": int(self.known.sum()),
             **test(segmenter, self.data),
-            **({"drawn_iou": self.compare(segmenter)} if pseudo else {}),
+            **({"pseudo_iou": self.compare(segmenter)} if pseudo else {}),
         }
 
     @functools.cached_property
@@ -96,7 +96,7 @@ class Cell:
     def fit(self, method: str, probability: float | None) -> Any:
         """Train by one of the other methods."""
         few = [m if k else None for m, k in zip(self.masks, self.known, strict=True)]
-        told = {"labels": self.data["labels"][self.train]}
+        metadata = {"labels": self.data["labels"][self.train]}
         if method == "masks alone, twice as long":
             segmenter = self.plain(passes=2)
             return segmenter.fit(self.images[self.known], self.masks_of(self.known))
@@ -116,7 +116,7 @@ class Cell:
             expert_probability=probability,
             baseline=False,
         )
-        return segmenter.fit(self.images, few, **({} if method == "self-training" else told))
+        return segmenter.fit(self.images, few, **({} if method == "self-training" else metadata))
 
     def plain(self, n_places: int | None = None, passes: int = 1) -> SupervisedSegmenter:
         setting = self.options.setting
@@ -159,7 +159,7 @@ class Cell:
 
     def fits(self, masks: np.ndarray) -> float:
         """Tell how well masks of all images fit those that are known."""
-        return drawn_iou(self.masks_of(self.known), masks[self.known])
+        return pseudo_iou(self.masks_of(self.known), masks[self.known])
 
     @property
     def images(self) -> np.ndarray:
@@ -176,11 +176,11 @@ class Cell:
         """Compare what a labeler drew with what an expert would have drawn there."""
         hidden = np.flatnonzero(~self.known)
         masks = np.stack([segmenter.transduction_[i] for i in hidden])
-        return drawn_iou(self.masks_of(~self.known), masks)
+        return pseudo_iou(self.masks_of(~self.known), masks)
 
 
 class Remembered:
-    """Draws again what was drawn before."""
+    """Predicts again what was predicted before."""
 
     def __init__(self, images: np.ndarray, masks: np.ndarray) -> None:
         pairs = zip(images, masks, strict=True)
@@ -239,8 +239,8 @@ def walk(
     )
     np.savez_compressed(weak_file(name, seed, "irnet", options), masks=masks)
     truth = [data["masks"][i] for i in train]
-    scores = [drawn_iou(truth, drawn) for drawn in masks]
-    return {f"drawn_iou at {t}": s for t, s in zip(WALK_THRESHOLDS, scores, strict=True)}
+    scores = [pseudo_iou(truth, pseudo) for pseudo in masks]
+    return {f"pseudo_iou at {t}": s for t, s in zip(WALK_THRESHOLDS, scores, strict=True)}
 
 
 def make_irnet(classifier: ImageClassifier, seed: int, options: argparse.Namespace) -> IRNetLabeler:
@@ -304,21 +304,21 @@ def val_threshold(segmenter: Any, data: dict[str, Any]) -> float:
     return float(best_thresholds([data["masks"][i] for i in chosen], maps, grid=THRESHOLDS)[0])
 
 
-def drawn_iou(truth: list[np.ndarray], masks: np.ndarray) -> float:
+def pseudo_iou(truth: list[np.ndarray], masks: np.ndarray) -> float:
     """Score drawn masks, what was not committed to as background."""
     return mean_iou(truth, np.maximum(masks, 0).astype(np.uint8), n_classes=2)
 
 
 def training_images(data: dict[str, Any], seed: int, options: argparse.Namespace) -> np.ndarray:
     n_train = int((data["split"] == "train").sum())
-    return draw(data, min(1.0, options.setting["cap"] / n_train), seed)
+    return sample(data, min(1.0, options.setting["cap"] / n_train), seed)
 
 
-def drawn(data: dict[str, Any], train: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+def sample_masks(data: dict[str, Any], train: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Draw images with a mask; with one seed, those of a smaller fraction are among them."""
     inside = {**data, "split": np.full(len(data["split"]), "left out")}
     inside["split"][train] = "train"
-    return draw(inside, fraction, seed)
+    return sample(inside, fraction, seed)
 
 
 def measured(task: Task, options: argparse.Namespace, run: Callable[[], dict[str, Any]]) -> None:

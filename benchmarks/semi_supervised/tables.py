@@ -30,7 +30,7 @@ def make_report(
         ("iou_per_image", "foreground IoU, mean over the test images that show something"),
         ("iou_at_half", "foreground IoU of all pixels, at a probability of one half"),
         ("auroc", "AUROC of the labels read off the masks"),
-        ("drawn_iou", "IoU of the masks that a labeler drew, training images"),
+        ("pseudo_iou", "IoU of the masks that a labeler drew, training images"),
     ):
         parts.append(f"## {title[0].upper()}{title[1:]}\n")
         parts += [table(only(rows, name=name), only(main, name=name), score, name) for name in sets]

@@ -58,7 +58,7 @@ def read_mask(folder: Path, name: str, size: int) -> np.ndarray | None:
     return mask if folder.name in CONTEXT else (mask > 0).astype(np.uint8)
 
 
-def draw(data: dict[str, Any], fraction: float, seed: int, by: str = "labels") -> np.ndarray:
+def sample(data: dict[str, Any], fraction: float, seed: int, by: str = "labels") -> np.ndarray:
     """Draw a fraction of the training split, the same of each label.
 
     With one seed, what a smaller fraction draws is among what a larger one does.

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from benchmarks.shared.real_sets import draw, load_rgb
+from benchmarks.shared.real_sets import load_rgb, sample
 from benchmarks.shared.records import records
 from segclf import (
     ImageClassifier,
@@ -79,7 +79,7 @@ def run_cell(tasks: list[Task], options: argparse.Namespace) -> None:
     name, fraction, seed, _ = tasks[0]
     setting = options.setting
     data = load_rgb(options.data / name, setting["size"], setting["test_cap"])
-    cell = Cell(data, draw(data, fraction, seed), seed, options)
+    cell = Cell(data, sample(data, fraction, seed), seed, options)
     if tasks[0][3] in SUMMARIZERS:
         _ = cell.segmenter  # was measured before, and is no summarizer's to pay for
     for task in tasks:
@@ -137,9 +137,9 @@ class Cell:
 
     def iou(self) -> float:
         """Return the IoU of the finding over all test images that have a mask."""
-        drawn = [i for i in self.test if self.data["masks"][i] is not None]
-        found = self.segmenter.predict(self.data["images"][drawn]) == 1
-        truth = [(mask == 1).astype(np.uint8) for mask in self.masks_of(drawn)]
+        with_mask = [i for i in self.test if self.data["masks"][i] is not None]
+        found = self.segmenter.predict(self.data["images"][with_mask]) == 1
+        truth = [(mask == 1).astype(np.uint8) for mask in self.masks_of(with_mask)]
         return mean_iou(truth, found.astype(np.uint8), n_classes=2)
 
     @property

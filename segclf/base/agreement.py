@@ -17,9 +17,9 @@ def mask_kind(
     ValueError
         If masks and labels are not of one kind, or show more classes than `n_classes`.
     """
-    drawn = masks.known.any()
+    has_masks = masks.known.any()
     said = labels is not None and is_indicator(labels)
-    multilabel = bool(masks.multilabel) if drawn or labels is None else said
+    multilabel = bool(masks.multilabel) if has_masks or labels is None else said
     if labels is not None and multilabel != said:
         one_channel = ""
         if multilabel and masks.n_classes == 1:

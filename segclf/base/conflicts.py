@@ -77,7 +77,7 @@ def check_agreement(labels: Labels, masks: Masks, negative_class: Any) -> None:
         return
     of_class, of_all = len(worst.wrong) / worst.n_asked, n_wrong / n_asked
     if n_wrong > 1 and (of_class >= _MANY_OF_CLASS or of_all >= _MANY_OF_ALL):
-        raise ValueError(_told(worst, labels, masks, negative_class))
+        raise ValueError(_message(worst, labels, masks, negative_class))
     some = [f"{row} ({claim.who}, but {claim.but})" for claim in claims for row in claim.wrong]
     warnings.warn(
         f"Labels and masks contradict each other in {n_wrong} of {n_asked} images: "
@@ -186,9 +186,9 @@ def _claim(who: str, words: tuple[str, str], own: Any, right: Any, wrong: Any) -
     return _Claim(who, *words, n_asked=int((own & (right | wrong)).sum()), wrong=rows)
 
 
-def _told(claim: _Claim, labels: Labels, masks: Masks, negative_class: Any) -> str:
+def _message(claim: _Claim, labels: Labels, masks: Masks, negative_class: Any) -> str:
     some = ", ".join(map(str, claim.wrong[:_LISTED])) + ", ..." * (len(claim.wrong) > _LISTED)
-    told = (
+    start = (
         f"Labels and masks contradict each other in {len(claim.wrong)} of the {claim.n_asked} "
         f"images {claim.who} that have a mask ({some}): expected that {claim.expected}"
     )
@@ -197,11 +197,11 @@ def _told(claim: _Claim, labels: Labels, masks: Masks, negative_class: Any) -> s
         "leaves masks behind."
     )
     if labels.multilabel:
-        return f"{told}, as the indicator says. {moved}"
+        return f"{start}, as the indicator says. {moved}"
     found = np.flatnonzero((masks.shown()[claim.wrong, 1:] == 1).any(axis=0)) + 1
     ids = class_ids(labels.classes, negative_class).tolist()
     return (
-        f"{told}; theirs show {found.tolist() or 'nothing'}. Classes have the mask ids "
+        f"{start}; theirs show {found.tolist() or 'nothing'}. Classes have the mask ids "
         f"{dict(zip(labels.classes.tolist(), ids, strict=True))} here; 0 is the negative class, "
         "whose masks are empty. Say negative_class= the class that shows nothing, or None if every "
         f"class has a region; or change the ids by segclf.data.map_masks. {moved}"

@@ -39,7 +39,7 @@ def as_probabilities(scores: Tensor, *, multilabel: bool) -> Tensor:
     return torch.sigmoid(scores) if multilabel else torch.softmax(scores, dim=1)
 
 
-def as_drawn(probabilities: NDArray[Any], *, multilabel: bool) -> NDArray[np.uint8]:
+def to_masks(probabilities: NDArray[Any], *, multilabel: bool) -> NDArray[np.uint8]:
     """Turn probabilities (n, k, h, w) into masks: ids (n, h, w), or 0 and 1 (n, k, h, w)."""
     if multilabel:
         return (probabilities >= 0.5).astype(np.uint8)

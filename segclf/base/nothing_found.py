@@ -11,8 +11,8 @@ from torch import Tensor
 
 from segclf.data import Samples
 
-# Whether a fit that has others as parts was told already; None outside of such a fit.
-_told: ContextVar[list[bool] | None] = ContextVar("told", default=None)
+# Whether a fit that has others as parts warned already; None outside of such a fit.
+_warned: ContextVar[list[bool] | None] = ContextVar("warned", default=None)
 
 
 class NothingFoundWarning(UserWarning):
@@ -20,14 +20,14 @@ class NothingFoundWarning(UserWarning):
 
 
 @contextmanager
-def told_once() -> Iterator[None]:
+def warn_once() -> Iterator[None]:
     """Let all fits within, such as those of folds or rounds, warn once at most."""
-    token = None if _told.get() is not None else _told.set([False])
+    token = None if _warned.get() is not None else _warned.set([False])
     try:
         yield
     finally:
         if token is not None:
-            _told.reset(token)
+            _warned.reset(token)
 
 
 def warn_if_nothing_found(
@@ -51,12 +51,12 @@ def warn_if_nothing_found(
     """
     try:
         found = any(decide(output.numpy()).any() for _, output in outputs)
-    except FloatingPointError:  # not finite: whoever predicts is told, with the image's number
+    except FloatingPointError:  # not finite: predict says so, with the image's number
         return
-    told = _told.get() or [False]
-    if found or told[0] or not _shown(samples, n_classes):
+    warned = _warned.get() or [False]
+    if found or warned[0] or not _shown(samples, n_classes):
         return
-    told[0] = True
+    warned[0] = True
     warnings.warn(
         f"The network finds nothing in any of its {len(samples)} training images: all masks that "
         "it predicts are empty, and so will be those of other images. Train longer (max_epochs), "

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
-from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
+from segclf.base.maps import Maps, as_probabilities, collect_maps, to_masks
 from segclf.base.nothing_found import warn_if_nothing_found
 from segclf.base.supervision import Supervision, supervise
 from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Sampler, Samples, as_masks
@@ -214,4 +214,4 @@ class Segmenter(FineTunedEstimator):
         return as_probabilities(scores, multilabel=self.multilabel_)
 
     def _decide(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
-        return as_drawn(probabilities, multilabel=self.multilabel_)
+        return to_masks(probabilities, multilabel=self.multilabel_)

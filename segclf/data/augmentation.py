@@ -16,8 +16,8 @@ from segclf.data.affine import oriented_matrix, resample, sampling_grid, samplin
 from segclf.data.augmentation_limits import check_batch, check_settings
 from segclf.data.blur import blur
 from segclf.data.color import Recoloring, add_noise, extremes, grayscale, moments, recolor, solarize
-from segclf.data.draws import Draws, random_placement, random_recoloring
 from segclf.data.orientation import Orientation, orientation, reorient
+from segclf.data.random_choices import RandomChoices, random_placement, random_recoloring
 
 _TURNS = ("horizontal_flip", "vertical_flip", "quarter_turns")
 
@@ -149,23 +149,23 @@ class Augmentation(BaseEstimator):
         """
         check_settings(self)
         check_batch(image, mask)
-        draws = Draws(len(image), generator)
+        choices = RandomChoices(len(image), generator)
         # Autocast would round the places of pixels to half precision.
         with torch.autocast(image.device.type, enabled=False):
-            moved, mask = self._move(image, mask, draws)
-            moved = self._recolor(moved, image, draws, generator)
-            moved = self._filter(moved, image, draws)
+            moved, mask = self._move(image, mask, choices)
+            moved = self._recolor(moved, image, choices, generator)
+            moved = self._filter(moved, image, choices)
         return in_format_of(image, moved), mask
 
     def _move(
-        self, image: Tensor, mask: Tensor | None, draws: Draws
+        self, image: Tensor, mask: Tensor | None, choices: RandomChoices
     ) -> tuple[Tensor, Tensor | None]:
         height, width = image.shape[-2:]
         size = self._output_size(height), self._output_size(width)
-        layout = self._orientation(draws, square=height == width)
+        layout = self._orientation(choices, square=height == width)
         if not self._is_affine() and size == (height, width):
             return reorient(image, layout), None if mask is None else reorient(mask, layout)
-        matrix = oriented_matrix(self._matrix(draws, (height, width)), layout)
+        matrix = oriented_matrix(self._matrix(choices, (height, width)), layout)
         grid = sampling_grid(matrix.to(image.device), size)
         return resample(image, grid), None if mask is None else resample(mask, grid)
 
@@ -180,18 +180,18 @@ class Augmentation(BaseEstimator):
         self, n_images: int, generator: torch.Generator, *, square: bool
     ) -> Orientation:
         """Return the flips and quarter turns of so many images, drawn as by a call."""
-        return self._orientation(Draws(n_images, generator), square=square)
+        return self._orientation(RandomChoices(n_images, generator), square=square)
 
     def _output_size(self, size: int) -> int:
         return max(1, round(self.output_scale * size))
 
-    def _orientation(self, draws: Draws, *, square: bool) -> Orientation:
+    def _orientation(self, choices: RandomChoices, *, square: bool) -> Orientation:
         step = 1 if square else 2
-        turns = step * draws.between("turn", 0, 4 // step).long()
+        turns = step * choices.between("turn", 0, 4 // step).long()
         return orientation(
-            draws.happens("horizontal_flip", self.horizontal_flip),
-            draws.happens("vertical_flip", self.vertical_flip),
-            turns * draws.happens("quarter_turns", self.quarter_turns),
+            choices.happens("horizontal_flip", self.horizontal_flip),
+            choices.happens("vertical_flip", self.vertical_flip),
+            turns * choices.happens("quarter_turns", self.quarter_turns),
         )
 
     def _is_affine(self) -> bool:
@@ -199,9 +199,9 @@ class Augmentation(BaseEstimator):
         zooms = any(limit != 1 for limit in (*self.scale, *self.crop))
         return self.affine_probability > 0 and (moves or zooms)
 
-    def _matrix(self, draws: Draws, size: tuple[int, int]) -> Tensor:
+    def _matrix(self, choices: RandomChoices, size: tuple[int, int]) -> Tensor:
         placement = random_placement(
-            draws,
+            choices,
             rotation=self.rotation,
             scale=self.scale,
             translation=self.translation,
@@ -209,27 +209,27 @@ class Augmentation(BaseEstimator):
             crop=self.crop,
         )
         matrix = sampling_matrix(placement, size)
-        moves = draws.happens("affine", self.affine_probability)
+        moves = choices.happens("affine", self.affine_probability)
         return torch.where(moves[:, None, None], matrix, torch.eye(2, 3, device=matrix.device))
 
     def _recolor(
-        self, moved: Tensor, image: Tensor, draws: Draws, generator: torch.Generator
+        self, moved: Tensor, image: Tensor, choices: RandomChoices, generator: torch.Generator
     ) -> Tensor:
         chroma = image.shape[1] == 3 and (self.saturation > 0 or self.hue > 0)
         changes = chroma or self.brightness > 0 or self.contrast > 0
         if self.color_probability == 0 or not (changes or self.noise > 0):
             return moved
         mean, deviation = moments(image)
-        recoloring = self._recoloring(draws, image.device)
+        recoloring = self._recoloring(choices, image.device)
         if changes:
             moved = recolor(moved, recoloring, mean, deviation, chroma=chroma)
         if self.noise > 0:
             moved = add_noise(moved, deviation * recoloring.noise.reshape(mean.shape), generator)
         return moved
 
-    def _recoloring(self, draws: Draws, device: torch.device) -> Recoloring:
+    def _recoloring(self, choices: RandomChoices, device: torch.device) -> Recoloring:
         recoloring = random_recoloring(
-            draws,
+            choices,
             brightness=self.brightness,
             contrast=self.contrast,
             saturation=self.saturation,
@@ -239,19 +239,19 @@ class Augmentation(BaseEstimator):
         )
         return Recoloring(*torch.stack(recoloring).to(device))
 
-    def _filter(self, moved: Tensor, image: Tensor, draws: Draws) -> Tensor:
+    def _filter(self, moved: Tensor, image: Tensor, choices: RandomChoices) -> Tensor:
         if self.grayscale > 0 and image.shape[1] == 3:
-            chosen = draws.happens("grayscale", self.grayscale)
+            chosen = choices.happens("grayscale", self.grayscale)
             moved = _replaced(moved, chosen, lambda some, _: grayscale(some))
         if self.blur[1] > 0 and self.blur_probability > 0:
-            chosen = draws.happens("blur", self.blur_probability)
-            deviation = draws.between("blur_deviation", *self.blur).to(image.device)
+            chosen = choices.happens("blur", self.blur_probability)
+            deviation = choices.between("blur_deviation", *self.blur).to(image.device)
             largest = self.blur[1]
             moved = _replaced(
                 moved, chosen, lambda some, rows: blur(some, deviation[rows], largest=largest)
             )
         if self.solarize > 0:
-            chosen = draws.happens("solarize", self.solarize)
+            chosen = choices.happens("solarize", self.solarize)
             moved = _replaced(
                 moved, chosen, lambda some, rows: solarize(some, *extremes(image[rows]))
             )

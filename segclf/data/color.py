@@ -118,7 +118,7 @@ def add_noise(image: Tensor, deviation: Tensor, generator: torch.Generator) -> T
     deviation : Tensor of shape (n, 1, 1, 1)
         The standard deviation of the noise, in the image's units.
     generator : torch.Generator
-        Draws on its own device, so that a CPU generator gives every device the same noise.
+        Samples on its own device, so that a CPU generator gives every device the same noise.
 
     Returns
     -------

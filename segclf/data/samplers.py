@@ -96,11 +96,11 @@ class MixingSampler(Sampler):
         n_samples = len(self.expert)
         generator = np.random.default_rng([seed, epoch])
         experts, others = np.flatnonzero(self.expert), np.flatnonzero(~self.expert)
-        drawn = generator.random(n_samples) < self.probability
+        is_expert = generator.random(n_samples) < self.probability
         if not len(experts) or not len(others):
-            drawn[:] = len(experts) > 0
+            is_expert[:] = len(experts) > 0
         order = np.empty(n_samples, dtype=np.intp)
-        for places, kind in ((drawn, experts), (~drawn, others)):
+        for places, kind in ((is_expert, experts), (~is_expert, others)):
             order[places] = _cycle(kind, int(places.sum()), generator)
         return np.array_split(order, _n_batches(n_samples, batch_size))
 
@@ -155,11 +155,11 @@ class TwoStreamSampler(Sampler):
         return TwoStreamSampler(self.labeled[indices], self.n_labeled, self.n_unlabeled)
 
 
-def _cycle(kind: Indices, n_draws: int, generator: Any) -> Indices:
+def _cycle(kind: Indices, n_places: int, generator: Any) -> Indices:
     """Draw so many of a kind: all of them in random order, then all again in another."""
-    n_rounds = -(-n_draws // max(1, len(kind)))
+    n_rounds = -(-n_places // max(1, len(kind)))
     rounds = [generator.permutation(kind) for _ in range(n_rounds)]
-    return np.concatenate([kind[:0], *rounds])[:n_draws]
+    return np.concatenate([kind[:0], *rounds])[:n_places]
 
 
 def _n_batches(n_samples: int, batch_size: int) -> int:

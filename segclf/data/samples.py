@@ -112,10 +112,10 @@ class Samples:
 
     def with_mask(self) -> NDArray[np.bool_]:
         """Tell for each sample whether it has a mask, be it the empty one of a label 0."""
-        drawn = np.zeros(len(self), dtype=bool) if self.masks is None else self.masks.known.copy()
+        given = np.zeros(len(self), dtype=bool) if self.masks is None else self.masks.known.copy()
         if self.labels is not None:
-            drawn |= (self.labels.reshape(len(self), -1) == 0).all(axis=1)
-        return drawn
+            given |= (self.labels.reshape(len(self), -1) == 0).all(axis=1)
+        return given
 
     def pixel_counts(self, n_classes: int) -> NDArray[np.int64]:
         """Count the pixels of each mask id over all masks; -1 counts nowhere."""

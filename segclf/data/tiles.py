@@ -71,14 +71,14 @@ def cut_tiles(
         raise ValueError(f"size={size!r}; expected an int of 1 or more, or (height, width).")
     height, width = np.broadcast_to(size, 2).tolist()
     slides = as_images(images)
-    drawn = as_masks(masks, len(slides))
-    check_mask_sizes(slides, drawn)
+    checked = as_masks(masks, len(slides))
+    check_mask_sizes(slides, checked)
     tiles: list[NDArray[Any]] = []
     of_masks: list[NDArray[np.int64] | None] = []
     counts = []
     for index in range(len(slides)):
         cut = _cut(slides[index], height, width, axis=0, fill=0)
-        mask = drawn[index]
+        mask = checked[index]
         tiles += cut
         of_masks += [None] * len(cut) if mask is None else _cut(mask, height, width, -2, -1)
         counts.append(len(cut))

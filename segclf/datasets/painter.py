@@ -34,26 +34,26 @@ class Painter:
         self.background = self._brushes(scene.background)
 
     @property
-    def n_draws(self) -> int:
+    def n_random(self) -> int:
         """How many random numbers one image takes, whatever it shows."""
         return 2 + 4 * (2 + self.scene.n_objects)
 
     def paint(self, uniform: Array, image: Array, mask: Array) -> tuple[bool, bool]:
         """Fill image (h, w, 3) and mask (h, w) from (n_draws,); return target and spurious."""
-        scene, draws = self.scene, uniform[2:].reshape(-1, 4)
+        scene, rows = self.scene, uniform[2:].reshape(-1, 4)
         positive = bool(uniform[0] < scene.positive_fraction)
         match = bool(uniform[1] < scene.spurious_correlation)
         spurious = positive == match
         self.canvas.fill(self.gray)
-        self._place(scene.spurious, self.spurious, draws[1 : 1 + spurious])
+        self._place(scene.spurious, self.spurious, rows[1 : 1 + spurious])
         n_background = scene.n_objects - positive - spurious
-        self._place(scene.background, self.background, draws[2 : 2 + n_background])
-        self._place(scene.target, self.target, draws[: int(positive)])
+        self._place(scene.background, self.background, rows[2 : 2 + n_background])
+        self._place(scene.target, self.target, rows[: int(positive)])
         self._develop(image, mask)
         return positive, spurious
 
     def _place(self, role: Objects, brushes: list[_Brush], uniform: Array) -> None:
-        kinds, radii, x, y = role.draw(uniform)
+        kinds, radii, x, y = role.sample(uniform)
         centres = (y + self.margin) * self.canvas.shape[1] + x + self.margin
         pixels = self.canvas.reshape(-1)
         placed = zip(kinds.tolist(), radii.tolist(), centres.tolist(), strict=True)

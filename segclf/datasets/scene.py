@@ -35,7 +35,7 @@ class Objects:
     x: Range
     y: Range
 
-    def draw(self, uniform: Array) -> tuple[Array, Array, Array, Array]:
+    def sample(self, uniform: Array) -> tuple[Array, Array, Array, Array]:
         """Turn uniform random numbers (n, 4) into kind and radius ids, x and y, each (n,)."""
         kind = _whole((0, len(self.kinds) - 1), uniform[:, 0])
         bounds = np.cumsum(list(self.radii.values()))[:-1]

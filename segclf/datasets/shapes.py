@@ -127,10 +127,10 @@ def make_shapes(
     background = (background_colors, background_shapes, background_radius, background_location)
     kinds, fractions = n_background_kinds, (positive_fraction, spurious_correlation)
     scene = as_scene(image_size, n_objects, target, spurious, background, kinds, fractions)
-    return _draw(scene, n_samples, random_state)
+    return _paint(scene, n_samples, random_state)
 
 
-def _draw(scene: Scene, n_samples: int, random_state: int | np.random.RandomState | None) -> Bunch:
+def _paint(scene: Scene, n_samples: int, random_state: int | np.random.RandomState | None) -> Bunch:
     check_number("n_samples", n_samples, 1, np.inf, integer=True)
     random, painter = check_random_state(random_state), Painter(scene)
     images = np.empty((n_samples, *scene.size, 3), dtype=np.uint8)
@@ -138,7 +138,7 @@ def _draw(scene: Scene, n_samples: int, random_state: int | np.random.RandomStat
     labels = np.empty((2, n_samples), dtype=np.int64)
     for i in range(n_samples):
         # Every image takes equally many numbers, so that no image depends on the others.
-        labels[:, i] = painter.paint(random.random_sample(painter.n_draws), images[i], masks[i])
+        labels[:, i] = painter.paint(random.random_sample(painter.n_random), images[i], masks[i])
     return Bunch(
         images=images,
         target=labels[0],

@@ -133,8 +133,8 @@ class ErrorMapDisplay:
             Drawn.
         """
         right = (np.asarray(y_true) == np.asarray(y_pred)).reshape(len(masks_pred), -1)
-        drawn = as_masks(masks_true, len(right))
-        sizes: Any = group_by_area(drawn, bins=bins)  # type: ignore[arg-type]
+        true = as_masks(masks_true, len(right))
+        sizes: Any = group_by_area(true, bins=bins)  # type: ignore[arg-type]
         recall = subgroup_scores(
             lambda _, found: float(found.mean()),
             np.where(sizes.group >= 0, 1, -1)[:, None],
@@ -143,7 +143,7 @@ class ErrorMapDisplay:
             groups=groups,
             random_state=0,
         )
-        return cls(*_error_maps(drawn, masks_pred), recall).plot(ax=ax)
+        return cls(*_error_maps(true, masks_pred), recall).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> Self:
         """Draw.

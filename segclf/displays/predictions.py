@@ -88,12 +88,12 @@ def make_tiles(
     n = len(images)
     said, truth = _entries("y_pred", y_pred, n), _entries("y_true", y_true, n)
     chances = _entries("probabilities", probabilities, n)
-    drawn, true = as_masks(masks, n), as_masks(true_masks, n)
+    predicted, true = as_masks(masks, n), as_masks(true_masks, n)
     names = as_names(class_names, None)
     return [
         Tile(
             image=images[i],
-            mask=drawn[i],
+            mask=predicted[i],
             true_mask=true[i],
             caption=caption(said[i], truth[i], chances[i], names),
             right=is_right(said[i], truth[i]),

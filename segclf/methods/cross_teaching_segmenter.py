@@ -248,9 +248,9 @@ class CrossTeaching(Objective):
         consistency_weight = self.consistency_weight * risen(progress.step, self.ramp_up)
         terms = {}
         for learner, teacher in (("cnn", "transformer"), ("transformer", "cnn")):
-            logits, drawn = scores[learner], pseudo_masks(scores[teacher], mask)
+            logits, pseudo = scores[learner], pseudo_masks(scores[teacher], mask)
             segmentation = half_dice_half_cross_entropy(logits, mask, sample_weight=weight)
-            consistency = class_dice(logits, drawn, sample_weight=weight)
+            consistency = class_dice(logits, pseudo, sample_weight=weight)
             terms[f"{learner}_segmentation"] = segmentation
             terms[f"{learner}_consistency"] = consistency_weight * consistency
             if "label" in batch:
@@ -264,9 +264,9 @@ def pseudo_masks(logits: Tensor, mask: Tensor) -> Tensor:
 
     No gradient passes a decision.
     """
-    drawn = logits.argmax(dim=1) if is_exclusive(logits, mask) else (logits >= 0).long()
+    decided = logits.argmax(dim=1) if is_exclusive(logits, mask) else (logits >= 0).long()
     unlabeled = (mask < 0).all(dim=-1).all(dim=-1)
-    return torch.where(unlabeled[..., None, None], drawn, -1)
+    return torch.where(unlabeled[..., None, None], decided, -1)
 
 
 def risen(step: int, ramp_up: int | None) -> float:

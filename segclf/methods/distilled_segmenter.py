@@ -24,7 +24,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.base import MetaSegmenter, Segmenter, Supervision, supervise
-from segclf.base.nothing_found import told_once
+from segclf.base.nothing_found import warn_once
 from segclf.base.parts import as_a_part
 from segclf.data import ImagesLike, LabelsLike, MasksLike
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
@@ -113,7 +113,7 @@ class DistilledSegmenter(MetaSegmenter):
     }
 
     @with_callbacks
-    @told_once()
+    @warn_once()
     def fit(
         self,
         X: ImagesLike,
@@ -210,9 +210,9 @@ class DistilledSegmenter(MetaSegmenter):
 
     def _chosen(self, supervision: Supervision) -> NDArray[np.intp]:
         """Return the indices of the images that the student learns from."""
-        drawn = supervision.samples(None).with_mask()
-        everything = self.on != "unlabeled" or drawn.all()
-        return np.arange(len(drawn)) if everything else np.flatnonzero(~drawn)
+        masked = supervision.samples(None).with_mask()
+        everything = self.on != "unlabeled" or masked.all()
+        return np.arange(len(masked)) if everything else np.flatnonzero(~masked)
 
 
 def check_student(student: Any) -> None:

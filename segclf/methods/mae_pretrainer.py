@@ -176,7 +176,7 @@ class MAE(Objective):
         (view,) = views(batch)
         image = padded(self.network.prepare(view), stride=self.patch, smallest=2 * self.patch)
         patches = F.unfold(image, self.patch, stride=self.patch).transpose(1, 2)
-        visible, masked = self.draw(len(image), patches.shape[1], image.device)
+        visible, masked = self.sample(len(image), patches.shape[1], image.device)
         encoded = encode_visible(self.network.encoder, image, visible)
         grid = image.shape[2] // self.patch, image.shape[3] // self.patch
         predicted = self.decoder(encoded, visible, masked, grid)
@@ -185,7 +185,7 @@ class MAE(Objective):
             target = normalized(target)
         return {"reconstruction": (predicted.float() - target).square().mean()}
 
-    def draw(self, n: int, n_patches: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    def sample(self, n: int, n_patches: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Draw for each of n images which patches are visible ``(n, k)`` and which masked."""
         order = torch.rand(n, n_patches, device=device).argsort(dim=1)
         n_visible = min(max(int(n_patches * (1 - self.mask_ratio)), 1), n_patches - 1)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from segclf.base import NetworkClassifier, supervise
 from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import holds_images
-from segclf.base.maps import Maps, as_drawn, as_probabilities, collect_maps
+from segclf.base.maps import Maps, as_probabilities, collect_maps, to_masks
 from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Samples, as_masks
 from segclf.losses import get_loss
 from segclf.networks import MultitaskNetwork, segmentation_network
@@ -166,7 +166,7 @@ class MultitaskClassifier(NetworkClassifier):
 
     def predict_masks(self, X: ImagesLike) -> Maps:
         """Return masks at the images' own size, uint8: ids (n, h, w), or 0 and 1 (n, k, h, w)."""
-        return collect_maps(*self._maps(X), self._draw)
+        return collect_maps(*self._maps(X), self._to_masks)
 
     def predict_mask_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each mask id at each pixel, (n, n_ids, h, w) float32."""
@@ -204,8 +204,8 @@ class MultitaskClassifier(NetworkClassifier):
     def _activate(self, scores: Tensor) -> Tensor:
         return as_probabilities(scores, multilabel=self._multilabel)
 
-    def _draw(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
-        return as_drawn(probabilities, multilabel=self._multilabel)
+    def _to_masks(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
+        return to_masks(probabilities, multilabel=self._multilabel)
 
 
 class Multitask(Objective):

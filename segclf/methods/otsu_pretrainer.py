@@ -49,7 +49,7 @@ class OtsuPretrainer(Pretrainer):
     Parameters
     ----------
     thresholder : str or callable
-        Draws the masks: a name among the installed thresholders, "adaptive_gaussian",
+        Makes the masks: a name among the installed thresholders, "adaptive_gaussian",
         "adaptive_mean", "ght" or "otsu" (Table 3), or an object such as
         ``OtsuThresholder(polarity="dark")`` for objects darker than their surroundings. The paper
         does not say which side it takes.
@@ -168,7 +168,7 @@ class OtsuPretrainer(Pretrainer):
 
     def _make_samples(self, images: Images) -> Samples:
         thresholder = make_plugin("thresholder", self.thresholder)
-        masks = _draw_masks(thresholder, images, self.image_size_)
+        masks = _threshold_masks(thresholder, images, self.image_size_)
         return Samples(
             images=images,
             size=self.image_size_,
@@ -251,7 +251,7 @@ def _take_encoder(segmenter: ImageNetwork) -> ImageNetwork:
     return network
 
 
-def _draw_masks(thresholder: Any, images: Images, size: Size | None) -> NDArray[np.uint8]:
+def _threshold_masks(thresholder: Any, images: Images, size: Size | None) -> NDArray[np.uint8]:
     """Draw the mask of each image, 0 and 1 (n, h, w), holding a few images at a time."""
     height, width = size or images.sizes()[0].tolist()
     masks = np.empty((len(images), height, width), dtype=np.uint8)

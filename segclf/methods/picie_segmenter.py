@@ -36,7 +36,7 @@ MOVEMENTS = (
     *("horizontal_flip", "vertical_flip", "quarter_turns", "rotation", "scale", "translation"),
     *("shear", "crop", "output_scale"),
 )
-TOLD = ("mask", "label", "weight")
+TARGETS = ("mask", "label", "weight")
 # A cluster of fewer of the pixels weighs no more than one of so many.
 SMALLEST_SHARE = 1e-4
 
@@ -182,7 +182,7 @@ class PiCIESegmenter(Segmenter):
         agreement = np.zeros((self.n_clusters, self.n_classes_))
         for batch in batches:
             nearest = network.cluster_scores(batch["image"]).argmax(dim=1)
-            said = {name: batch[name].cpu().numpy() for name in TOLD if name in batch}
+            said = {name: batch[name].cpu().numpy() for name in TARGETS if name in batch}
             shares = class_shares(said["mask"], said.get("label"), self.n_classes_)
             shares *= said.get("weight", np.ones(len(shares)))[:, None, None, None]
             agreement += count_agreement(nearest.cpu().numpy(), shares, self.n_clusters)
@@ -223,16 +223,16 @@ class PiCIE(Objective):
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the terms "within" and "across", each the mean of its two, halved."""
         with torch.no_grad():
-            seen = self.describe(self.teacher, batch, progress.step)
+            described_by_teacher = self.describe(self.teacher, batch, progress.step)
         described = self.describe(self.network, batch, progress.step)
         losses = [
             cross_entropy(
                 clusters.scores(features),
-                clusters.scores(told).argmax(dim=1),
+                clusters.scores(seen).argmax(dim=1),
                 sample_weight=batch.get("weight"),
                 class_weight=balanced_weight(clusters.counts) if self.balanced else None,
             )
-            for clusters, told in zip(self.clusters, seen, strict=True)
+            for clusters, seen in zip(self.clusters, described_by_teacher, strict=True)
             for features in described
         ]
         return {"within": (losses[0] + losses[3]) / 4, "across": (losses[1] + losses[2]) / 4}

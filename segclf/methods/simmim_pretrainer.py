@@ -131,11 +131,11 @@ class SimMIM(Objective):
         (view,) = views(batch)
         stride, unit = self.inpainter.stride, self.inpainter.unit
         image = padded(self.network.prepare(view), stride=stride, smallest=2 * unit)
-        hidden = self.draw(image)
+        hidden = self.sample(image)
         painted = self.inpainter(self.network.encoder, image, hidden)
         return {"reconstruction": masked_error(painted, image, repeated(hidden, unit))}
 
-    def draw(self, image: Tensor) -> Tensor:
+    def sample(self, image: Tensor) -> Tensor:
         """Draw what of each image is hidden: bool (n, h, w) in units of the inpainter."""
         unit = self.inpainter.unit
         height, width = image.shape[2] // unit, image.shape[3] // unit

@@ -86,8 +86,8 @@ def confidence_interval(
     needs_both = are_labels(y_true) and not _is_constant(y_true)
     scores = []
     for _ in range(n_resamples):
-        drawn = random.randint(len(members), size=len(members))
-        index = np.concatenate([members[group] for group in drawn])
+        sampled = random.randint(len(members), size=len(members))
+        index = np.concatenate([members[group] for group in sampled])
         skip = needs_both and _is_constant(y_true[index])
         scores.append(float("nan") if skip else _score(scorer, y_true[index], y_score[index]))
     return ConfidenceInterval(estimate, *_percentiles(np.array(scores), level))

@@ -94,15 +94,15 @@ class Weights:
 
     def described(self) -> dict[str, Any]:
         """Return what an estimator tells of them, as plain data without the path."""
-        told = {name: getattr(self, name) for name in ("name", "source", "sha256", "licence")}
-        told["file"] = self.path.name
+        facts = {name: getattr(self, name) for name in ("name", "source", "sha256", "licence")}
+        facts["file"] = self.path.name
         if binds(self.licence):
-            told["notice"] = (
+            facts["notice"] = (
                 f"Derived from {self.name} ({self.path.name}), which is under the licence "
                 f"{self.licence}. Its terms bind what is derived from these weights, this model "
                 "among it: pass them on with it."
             )
-        return told
+        return facts
 
 
 def find_weights(encoder_weights: str | os.PathLike[str] | None, key: str) -> Weights | None:

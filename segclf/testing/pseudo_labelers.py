@@ -10,15 +10,15 @@ from segclf.testing.report import Check
 from segclf.testing.samples import assert_equal, fresh, make_samples
 
 
-def check_draws_masks(labeler: Any) -> None:
+def check_predicts_masks(labeler: Any) -> None:
     """It learns from some masks and all labels, and draws ids (or -1) at each image's size."""
     samples = make_samples()
     masks = [mask if i < 3 else None for i, mask in enumerate(samples.masks)]
     copy = fresh(labeler)
     assert copy.fit(samples.images, masks, labels=samples.labels) is copy
-    drawn = copy.predict(samples.images)
-    assert np.shape(drawn) == samples.masks.shape
-    assert np.isin(drawn, [-1, 0, 1]).all(), f"draws {np.unique(drawn)}; known were 0 and 1"
+    predicted = copy.predict(samples.images)
+    assert np.shape(predicted) == samples.masks.shape
+    assert np.isin(predicted, [-1, 0, 1]).all(), f"draws {np.unique(predicted)}; known were 0 and 1"
 
 
 def check_labels_of_predict(labeler: Any) -> None:
@@ -31,14 +31,14 @@ def check_labels_of_predict(labeler: Any) -> None:
     assert_equal(unknown, trained.predict(samples.images))
 
 
-def check_draws_lists(labeler: Any) -> None:
+def check_predicts_lists(labeler: Any) -> None:
     """Images of different sizes, in a list, get masks of their sizes."""
     parts = [make_samples(n_samples=2, size=size) for size in ((16, 16), (13, 18))]
     images = [image for part in parts for image in part.images]
     masks = [mask for part in parts for mask in part.masks]
     labels = np.concatenate([part.labels for part in parts])
-    drawn = fresh(labeler).fit(images, masks, labels=labels).predict(images, labels=labels)
-    assert [np.shape(mask) for mask in drawn] == [mask.shape for mask in masks]
+    predicted = fresh(labeler).fit(images, masks, labels=labels).predict(images, labels=labels)
+    assert [np.shape(mask) for mask in predicted] == [mask.shape for mask in masks]
 
 
 def check_labeler_leaves_data(labeler: Any) -> None:
@@ -74,9 +74,9 @@ def _fitted(labeler: Any) -> Any:
 
 
 CHECKS: tuple[Check, ...] = (
-    check_draws_masks,
+    check_predicts_masks,
     check_labels_of_predict,
-    check_draws_lists,
+    check_predicts_lists,
     check_labeler_leaves_data,
     check_labeler_is_repeatable,
     check_labeler_is_fitted_first,

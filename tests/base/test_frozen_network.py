@@ -125,7 +125,7 @@ def test_other_modules_inside_are_refused(fitted):
         freeze(network)
 
 
-def test_freezing_draws_no_random_number_and_changes_nothing():
+def test_freezing_takes_no_random_number_and_changes_nothing():
     fitted = ImageClassifier(encoder="tiny", max_epochs=1, random_state=0)
     fitted.fit(SHAPES.images, SHAPES.target)
     before = torch.get_rng_state()

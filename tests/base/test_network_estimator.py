@@ -83,7 +83,7 @@ def test_the_state_holds_arrays_only(shapes):
     assert np.array_equal(again.predict_proba(shapes.images), fitted.predict_proba(shapes.images))
 
 
-def test_bf16_and_fp32_draw_the_same_masks_within_noise():
+def test_bf16_and_fp32_predict_the_same_masks_within_noise():
     shapes = make_shapes(64, image_size=32, n_objects=4, target_radius=5, random_state=0)
     test = make_shapes(64, image_size=32, n_objects=4, target_radius=5, random_state=1)
     settings = {"encoder": "tiny", "max_epochs": 30, "learning_rate": 3e-3, "random_state": 0}

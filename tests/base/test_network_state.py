@@ -78,7 +78,7 @@ def test_a_saved_model_needs_its_weights_no_more(folder, tmp_path):
     assert b"private" not in (tmp_path / "saved").read_bytes()
 
 
-def test_weights_are_told_of_the_last_fit_only(folder):
+def test_weights_are_those_of_the_last_fit_only(folder):
     classifier = fitted(SHAPES.images, encoder_weights="imagenet")
     classifier.set_params(encoder_weights=None).fit(SHAPES.images, SHAPES.target)
     assert not hasattr(classifier, "weights_")

@@ -46,10 +46,10 @@ def caught(fit, *args, **options):
     ids=["ids", "three classes", "multi-label"],
 )
 def test_it_says_what_happened_and_what_to_try(masks):
-    (told,) = caught(segmenter().fit, SHAPES.images, masks)
-    assert "nothing in any of its 8 training images" in str(told.message)
-    assert "max_epochs" in str(told.message)
-    assert "learning_rate" in str(told.message)
+    (warned,) = caught(segmenter().fit, SHAPES.images, masks)
+    assert "nothing in any of its 8 training images" in str(warned.message)
+    assert "max_epochs" in str(warned.message)
+    assert "learning_rate" in str(warned.message)
     assert caught(segmenter(score=9.0).fit, SHAPES.images, masks) == []
 
 
@@ -88,13 +88,13 @@ def test_a_fit_of_many_parts_warns_once(score):
     rounds = PseudoLabelSemiSupervised(segmenter(score), max_iter=2, random_state=0)
     distilled = DistilledSegmenter(teacher=segmenter(score), random_state=0)
     some = [*SHAPES.masks[:4], None, None, None, None]
-    told = caught(classifier.fit, SHAPES.images, SHAPES.target, masks=SHAPES.masks)
-    assert len(told) == (score < 0)
+    warned = caught(classifier.fit, SHAPES.images, SHAPES.target, masks=SHAPES.masks)
+    assert len(warned) == (score < 0)
     assert len(caught(rounds.fit, SHAPES.images, some)) == (score < 0)
     assert len(caught(distilled.fit, SHAPES.images, some)) == (score < 0)
     # What was told in one fit is told in the next one again.
-    told = caught(classifier.fit, SHAPES.images, SHAPES.target, masks=SHAPES.masks)
-    assert len(told) == (score < 0)
+    warned = caught(classifier.fit, SHAPES.images, SHAPES.target, masks=SHAPES.masks)
+    assert len(warned) == (score < 0)
 
 
 def test_what_is_not_finite_is_left_to_whoever_predicts():

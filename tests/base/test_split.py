@@ -78,7 +78,7 @@ def test_a_class_of_one_image_falls_back_to_a_random_split():
         ([0, 1] * 8, 0.9, [0, 0, 1, 1] * 4, r"=0.9 would hold out 2 of 2 group\(s\)"),
     ],
 )
-def test_what_cannot_be_split_is_told(labels, fraction, groups, message):
+def test_what_cannot_be_split_is_an_error(labels, fraction, groups, message):
     with pytest.raises(ValueError, match=f"validation_fraction{message}.*none is left to learn"):
         split(labels, fraction, groups=groups)
 

@@ -124,9 +124,9 @@ def test_a_segmenter_is_handed_what_its_fit_takes():
 
 
 def test_ours_are_handed_masks_that_are_checked():
-    (_, masks), told = people(groups=GROUPS).arguments(SupervisedSegmenter())
+    (_, masks), metadata = people(groups=GROUPS).arguments(SupervisedSegmenter())
     assert isinstance(masks, Masks)
-    assert sorted(told) == ["groups", "labels"]
+    assert sorted(metadata) == ["groups", "labels"]
 
 
 def test_a_classifier_is_handed_classes():

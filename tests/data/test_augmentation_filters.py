@@ -81,7 +81,7 @@ def test_solarization_asks_for_the_extremes_before_the_image_moves():
     torch.testing.assert_close(solarized, torch.where(cropped > 31.5, 63 - cropped, cropped))
 
 
-def test_filters_do_not_change_what_else_is_drawn():
+def test_filters_do_not_change_what_else_is_sampled():
     image, mask = smooth_images(32), blocky_masks(32)
     settings = {**PRESETS["strong"], "quarter_turns": 0.5}
     plain, moved = Augmentation(**settings)(image, mask, generator())

@@ -64,7 +64,7 @@ def jitter(image, mask, generator):
     return image + torch.rand(len(image), 1, 1, 1, generator=generator), mask
 
 
-def test_augmentation_draws_from_seed_and_epoch():
+def test_augmentation_samples_from_seed_and_epoch():
     def pixels(seed, epoch):
         loader = Loader(samples(), batch_size=4, seed=seed, augmentation=jitter, shuffle=False)
         return torch.cat([batch["image"] for batch in loader.epoch(epoch)])
@@ -102,15 +102,15 @@ def test_views_are_made_of_the_image_by_their_augmentation():
     assert all(v.is_contiguous(memory_format=torch.channels_last) for v in views(batch))
 
 
-def drawn(name="view_1", *, seed=0, epoch=0, **changes):
+def sampled(name="view_1", *, seed=0, epoch=0, **changes):
     loader = Loader(samples(), batch_size=4, seed=seed, shuffle=False, **changes)
     return torch.cat([batch[name] - batch["image"] for batch in loader.epoch(epoch)])
 
 
-def test_what_a_view_draws_depends_on_seed_epoch_and_its_place_alone():
-    first = drawn(views=[jitter, jitter])
-    assert torch.equal(first, drawn(views=[Augmentation(noise=1.0), jitter]))
-    torch.testing.assert_close(first, drawn(views=[jitter, jitter], augmentation=jitter))
-    assert not torch.equal(first, drawn("view_0", views=[jitter, jitter]))
-    assert not torch.equal(first, drawn(views=[jitter, jitter], epoch=1))
-    assert not torch.equal(first, drawn(views=[jitter, jitter], seed=1))
+def test_what_a_view_samples_depends_on_seed_epoch_and_its_place_alone():
+    first = sampled(views=[jitter, jitter])
+    assert torch.equal(first, sampled(views=[Augmentation(noise=1.0), jitter]))
+    torch.testing.assert_close(first, sampled(views=[jitter, jitter], augmentation=jitter))
+    assert not torch.equal(first, sampled("view_0", views=[jitter, jitter]))
+    assert not torch.equal(first, sampled(views=[jitter, jitter], epoch=1))
+    assert not torch.equal(first, sampled(views=[jitter, jitter], seed=1))

@@ -136,10 +136,10 @@ def test_files_are_read_one_at_a_time_and_not_kept(tmp_path, monkeypatch):
 
 def of_255(tmp_path):
     """Masks of 0 and 255 in every form, and what they mean."""
-    drawn = np.zeros((3, 6, 7), dtype=np.int64)
-    drawn[1, 2:4, 3:5] = 1
-    drawn[2, 0, 0] = -1
-    codes = np.where(drawn == 1, 255, drawn)
+    ids = np.zeros((3, 6, 7), dtype=np.int64)
+    ids[1, 2:4, 3:5] = 1
+    ids[2, 0, 0] = -1
+    codes = np.where(ids == 1, 255, ids)
     bytes_ = np.maximum(codes, 0).astype(np.uint8)
     files = [str(tmp_path / f"{number}.png") for number in range(3)]
     for file, mask in zip(files, bytes_, strict=True):
@@ -151,12 +151,12 @@ def of_255(tmp_path):
         "tensor": torch.from_numpy(codes),
     }
     without = {"8 bit": bytes_, "files": files, "RGB": list(np.stack([bytes_] * 3, axis=-1))}
-    return drawn, with_open_pixels, without
+    return ids, with_open_pixels, without
 
 
 def test_255_is_1_where_0_is_all_else(tmp_path):
-    drawn, with_open_pixels, without = of_255(tmp_path)
-    for forms, expected in ((with_open_pixels, drawn), (without, np.maximum(drawn, 0))):
+    ids, with_open_pixels, without = of_255(tmp_path)
+    for forms, expected in ((with_open_pixels, ids), (without, np.maximum(ids, 0))):
         for given in forms.values():
             masks = as_masks(given, 3)
             assert (masks.n_classes, masks.multilabel) == (2, False)
@@ -166,10 +166,10 @@ def test_255_is_1_where_0_is_all_else(tmp_path):
 
 
 def test_255_is_1_in_channels_too(tmp_path):
-    drawn, forms, _ = of_255(tmp_path)
+    ids, forms, _ = of_255(tmp_path)
     masks = as_masks(np.stack([forms["array"]] * 2, axis=1), 3)
     assert (masks.n_classes, masks.multilabel) == (2, True)
-    np.testing.assert_array_equal(masks[1][0], drawn[1])
+    np.testing.assert_array_equal(masks[1][0], ids[1])
 
 
 def test_255_is_no_guess_where_more_ids_are_expected(tmp_path):

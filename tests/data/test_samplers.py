@@ -13,14 +13,14 @@ SAMPLERS = [
 ]
 
 
-def drawn(sampler, n_epochs=1, batch_size=5, seed=0):
+def sampled(sampler, n_epochs=1, batch_size=5, seed=0):
     epochs = (sampler.batches(batch_size, seed, epoch) for epoch in range(n_epochs))
     return np.concatenate(list(itertools.chain.from_iterable(epochs)))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: type(s).__name__)
 def test_a_pure_function_of_seed_and_epoch(sampler):
-    first = [drawn(sampler, seed=seed) for seed in (0, 1, 0)]
+    first = [sampled(sampler, seed=seed) for seed in (0, 1, 0)]
     np.testing.assert_array_equal(first[0], first[2])
     assert (first[0] != first[1]).any()
     later = sampler.batches(5, 0, 1)
@@ -37,14 +37,14 @@ def test_shuffled_takes_each_once_in_batches_of_nearly_one_size(n_samples):
 
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0])
-def test_mixing_draws_experts_with_that_probability(p):
+def test_mixing_samples_experts_with_that_probability(p):
     """Among them .3, .6, .7 and .85, where the public code draws with .2, .5, .6 and .8."""
-    indices = drawn(MixingSampler(EXPERT, p), n_epochs=500)
+    indices = sampled(MixingSampler(EXPERT, p), n_epochs=500)
     share = EXPERT[indices].mean()
     assert abs(share - p) <= 3 * np.sqrt(p * (1 - p) / len(indices))
 
 
-def test_mixing_draws_every_sample_of_a_kind_as_often():
+def test_mixing_samples_every_sample_of_a_kind_as_often():
     (indices,) = MixingSampler(EXPERT, 0.5).batches(40, seed=0, epoch=0)
     for kind in (EXPERT, ~EXPERT):
         counts = np.bincount(indices, minlength=40)[kind]
@@ -53,8 +53,8 @@ def test_mixing_draws_every_sample_of_a_kind_as_often():
 
 @pytest.mark.parametrize("expert", [np.ones(6, bool), np.zeros(6, bool)])
 @pytest.mark.parametrize("p", [0.0, 0.4, 1.0])
-def test_mixing_of_one_kind_alone_draws_all(expert, p):
-    assert sorted(drawn(MixingSampler(expert, p))) == list(range(6))
+def test_mixing_of_one_kind_alone_samples_all(expert, p):
+    assert sorted(sampled(MixingSampler(expert, p))) == list(range(6))
 
 
 def test_two_streams_fill_every_batch_and_pass_over_the_longer_one():
@@ -71,13 +71,13 @@ def test_two_streams_fill_every_batch_and_pass_over_the_longer_one():
 @pytest.mark.parametrize("labeled", [np.ones(8, bool), np.zeros(8, bool)])
 def test_two_streams_of_which_one_is_empty_end(labeled):
     sampler = TwoStreamSampler(labeled, n_labeled=4, n_unlabeled=4)
-    assert sorted(drawn(sampler)) == list(range(8))
+    assert sorted(sampled(sampler)) == list(range(8))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: type(s).__name__)
 def test_a_subset_knows_its_own_samples(sampler):
     chosen = np.array([0, 1, 4, 5, 6, 8, 39])
-    indices = drawn(sampler.subset(chosen), n_epochs=20)
+    indices = sampled(sampler.subset(chosen), n_epochs=20)
     assert set(indices) == set(range(len(chosen)))
     if isinstance(sampler, MixingSampler):
         share = EXPERT[chosen][indices].mean()

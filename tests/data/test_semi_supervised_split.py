@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 
 from segclf import SemiSupervisedSplit
 
-DRAWS = range(20)
+SEEDS = range(20)
 PLAIN = [
     KFold(3),
     KFold(3, shuffle=True, random_state=0),
@@ -29,7 +29,7 @@ PLAIN = [
 GROUPED = [GroupKFold(3), StratifiedGroupKFold(3), LeaveOneGroupOut()]
 
 
-def draw(seed, n_samples=120):
+def sample(seed, n_samples=120):
     """Labels of 0, 1, 2 with a random share of -1, and groups of both kinds of samples."""
     random = np.random.default_rng(seed)
     y = random.integers(3, size=n_samples)
@@ -37,10 +37,10 @@ def draw(seed, n_samples=120):
     return y, random.integers(8, size=n_samples)
 
 
-@pytest.mark.parametrize("seed", DRAWS)
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("inner", PLAIN, ids=repr)
 def test_unlabeled_are_always_trained_on_and_never_scored(inner, seed):
-    y, _ = draw(seed)
+    y, _ = sample(seed)
     labeled, unlabeled = np.flatnonzero(y != -1), np.flatnonzero(y == -1)
     expected = list(inner.split(labeled, y[labeled]))
     splits = list(SemiSupervisedSplit(inner).split(y, y))
@@ -50,10 +50,10 @@ def test_unlabeled_are_always_trained_on_and_never_scored(inner, seed):
         np.testing.assert_array_equal(train, np.sort([*labeled[inner_train], *unlabeled]))
 
 
-@pytest.mark.parametrize("seed", DRAWS)
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("inner", GROUPED, ids=repr)
 def test_groups_stay_apart(inner, seed):
-    y, groups = draw(seed)
+    y, groups = sample(seed)
     labeled, unlabeled = np.flatnonzero(y != -1), np.flatnonzero(y == -1)
     expected = list(inner.split(labeled, y[labeled], groups[labeled]))
     split = SemiSupervisedSplit(inner)
@@ -76,10 +76,10 @@ def test_a_number_of_folds_is_stratified():
 
 
 def masks():
-    drawn = np.zeros((6, 2, 2), dtype=int)
-    drawn[[1, 4]] = -1
-    drawn[0, 0, 0] = -1  # the rest of it is labeled
-    return drawn
+    masks = np.zeros((6, 2, 2), dtype=int)
+    masks[[1, 4]] = -1
+    masks[0, 0, 0] = -1  # the rest of it is labeled
+    return masks
 
 
 FORMS = {
@@ -120,7 +120,7 @@ def test_refusals():
             next(SemiSupervisedSplit(cv).split(X, y))
 
 
-Y, GROUPS = draw(0)
+Y, GROUPS = sample(0)
 X = np.random.default_rng(0).normal(size=(len(Y), 2)) + Y[:, None]
 
 

@@ -18,32 +18,32 @@ def test_tiles_put_together_are_the_slide_and_its_border():
     assert tiles.shape == (6, 32, 32, 3)
     assert tiles.dtype == np.uint8
     assert source.tolist() == [0] * 6
-    whole, drawn = put_together(tiles, 3), put_together(masks, 3)
+    whole, cut = put_together(tiles, 3), put_together(masks, 3)
     np.testing.assert_array_equal(whole[:70, :50], image)
-    np.testing.assert_array_equal(drawn[:70, :50], mask)
+    np.testing.assert_array_equal(cut[:70, :50], mask)
     assert (whole[70:] == 0).all()
     assert (whole[:, 50:] == 0).all()
-    assert (drawn[70:] == -1).all()
-    assert (drawn[:, 50:] == -1).all()
+    assert (cut[70:] == -1).all()
+    assert (cut[:, 50:] == -1).all()
 
 
 def test_slides_of_several_sizes_some_without_a_mask():
     slides = [np.zeros((10, 30, 1)), np.zeros((8, 8, 1)), np.zeros((16, 9, 1))]
     masks = [np.ones((10, 30), int), None, np.zeros((16, 9), int)]
-    tiles, drawn, source = cut_tiles(slides, masks, size=(8, 10))
+    tiles, cut, source = cut_tiles(slides, masks, size=(8, 10))
     assert tiles.shape == (9 - 2 + 2, 8, 10, 1)
     assert source.tolist() == [0] * 6 + [1] + [2] * 2
-    assert [mask is None for mask in drawn] == [False] * 6 + [True] + [False] * 2
-    assert drawn[5].tolist() == [[1] * 10] * 2 + [[-1] * 10] * 6
+    assert [mask is None for mask in cut] == [False] * 6 + [True] + [False] * 2
+    assert cut[5].tolist() == [[1] * 10] * 2 + [[-1] * 10] * 6
 
 
 def test_multilabel_masks():
     masks = np.zeros((1, 2, 5, 5), int)
     masks[0, 1] = 1
-    tiles, drawn, _ = cut_tiles(np.zeros((1, 5, 5)), masks, size=4)
-    assert drawn.shape == (4, 2, 4, 4)
+    tiles, cut, _ = cut_tiles(np.zeros((1, 5, 5)), masks, size=4)
+    assert cut.shape == (4, 2, 4, 4)
     assert tiles.shape == (4, 4, 4, 1)
-    assert drawn[1, :, 0].tolist() == [[0, -1, -1, -1], [1, -1, -1, -1]]
+    assert cut[1, :, 0].tolist() == [[0, -1, -1, -1], [1, -1, -1, -1]]
 
 
 def test_no_masks_at_all():

@@ -13,7 +13,7 @@ UNCHANGED = [
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def made(monkeypatch):
     """What make_shapes was asked for, instead of its images."""
     calls = []
     monkeypatch.setattr(
@@ -45,7 +45,7 @@ def test_the_seven_rows_of_table_a3():
 
 
 @pytest.mark.parametrize("name", SHAPES_EXPERIMENT_LEVELS)
-def test_every_level_of_every_experiment_can_be_drawn(name):
+def test_every_level_of_every_experiment_can_be_made(name):
     for level in SHAPES_EXPERIMENT_LEVELS[name]:
         if name == "training_size":
             continue
@@ -67,7 +67,7 @@ def test_the_level_changes_only_the_training_data(name, low, high):
         np.testing.assert_array_equal(one[part].target, other[part].target)
 
 
-def test_parts_are_drawn_independently():
+def test_parts_are_sampled_independently():
     data = make_shapes_experiment("class_balance", 0.5, **SMALL)
     assert (data.train.images[:20] != data.test.images).any()
     assert (data.validation.images != data.test.images).any()
@@ -103,9 +103,9 @@ def test_spurious_correlation_is_gone_in_test():
 
 
 @pytest.mark.parametrize(("image_size", "radius"), [(224, 28), (56, 7)])
-def test_the_spurious_object_is_large_in_all_parts(drawn, image_size, radius):
+def test_the_spurious_object_is_large_in_all_parts(made, image_size, radius):
     make_shapes_experiment("spurious_correlation", 1, image_size=image_size)
-    assert [parameters["spurious_radius"] for _, parameters in drawn] == [radius] * 3
+    assert [parameters["spurious_radius"] for _, parameters in made] == [radius] * 3
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_the_spurious_object_is_large_in_all_parts(drawn, image_size, radius):
         (1, 96, (0, 95)),
     ],
 )
-def test_location_bias_runs_from_the_middle_pixel_to_everywhere(drawn, level, image_size, location):
+def test_location_bias_runs_from_the_middle_pixel_to_everywhere(made, level, image_size, location):
     make_shapes_experiment("location_bias", level, image_size=image_size)
-    assert [parameters.get("target_location") for _, parameters in drawn] == [location, None, None]
+    assert [parameters.get("target_location") for _, parameters in made] == [location, None, None]
 
 
 def test_location_bias_of_0_puts_every_training_target_into_the_middle():
@@ -185,6 +185,6 @@ def test_errors_say_what_was_given_and_expected(name, level, parameters, message
 @pytest.mark.parametrize(
     ("name", "n_train"), [("target_size", 10_000), ("n_objects", 25_000), ("size_bias", 100_000)]
 )
-def test_default_sizes_are_the_papers(drawn, name, n_train):
+def test_default_sizes_are_the_papers(made, name, n_train):
     make_shapes_experiment(name, 1)
-    assert [n_samples for n_samples, _ in drawn] == [n_train, 20_000, 100_000]
+    assert [n_samples for n_samples, _ in made] == [n_train, 20_000, 100_000]

@@ -25,7 +25,7 @@ def test_another_class_is_missed_and_marked_wrongly():
     assert display.false_positives[0, 0] == display.false_negatives[0, 0] == 1
 
 
-def test_what_nobody_drew_is_no_error():
+def test_what_nobody_annotated_is_no_error():
     masks = [None, np.where(TRUE[1] == 1, -1, 0)]
     display = ErrorMapDisplay.from_predictions([1, 1], [1, 1], masks, TRUE[:2])
     assert not display.false_positives.any()

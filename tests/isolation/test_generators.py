@@ -10,7 +10,7 @@ from segclf.isolation import get_random_state, seeded, set_random_state
 CPU = torch.device("cpu")
 ONES = torch.ones(1, 1, 3, 4)
 # Whatever a network, a loss or an augmentation may ask for; in C++, several call each other.
-DRAWS = {
+SAMPLES = {
     "rand": lambda: torch.rand(3),
     "randn": lambda: torch.randn(3),
     "rand_like": lambda: torch.rand_like(ONES),
@@ -40,18 +40,18 @@ DRAWS = {
 }
 
 
-def drawn(name):
+def sampled(name):
     """Twice, since a network asks more than once."""
-    return torch.cat([DRAWS[name]().detach().flatten().float() for _ in range(2)])
+    return torch.cat([SAMPLES[name]().detach().flatten().float() for _ in range(2)])
 
 
-@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("name", SAMPLES)
 def test_the_bits_are_those_of_manual_seed_and_the_default_generator_stays(name):
     torch.manual_seed(5)
-    expected = drawn(name)
+    expected = sampled(name)
     before = torch.get_rng_state()
     with seeded(5):
-        assert torch.equal(drawn(name), expected)
+        assert torch.equal(sampled(name), expected)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -70,19 +70,19 @@ def test_every_operation_that_takes_a_generator_is_covered():
     assert random <= set(registered)
 
 
-def test_threads_draw_each_from_its_own():
+def test_threads_sample_each_from_its_own():
     expected = {}
     for seed in range(3):
         with seeded(seed):
-            expected[seed] = [drawn(name) for name in DRAWS]
+            expected[seed] = [sampled(name) for name in SAMPLES]
     before, right = torch.get_rng_state(), []
 
-    def draw(seed):
+    def sample(seed):
         with seeded(seed):
-            values = [drawn(name) for name in DRAWS]
+            values = [sampled(name) for name in SAMPLES]
         right.append(all(map(torch.equal, values, expected[seed])))
 
-    workers = [threading.Thread(target=draw, args=(number % 3,)) for number in range(12)]
+    workers = [threading.Thread(target=sample, args=(number % 3,)) for number in range(12)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -166,7 +166,7 @@ def test_better_logits_have_a_lower_loss(name):
     assert get_loss(name)(logits + truth, target) < get_loss(name)(logits, target)
 
 
-def test_a_heavier_class_draws_more_of_the_loss(name):
+def test_a_heavier_class_has_more_of_the_loss(name):
     _, target = make_batch("multilabel")
     right_but_for_last = (2.0 * target - 1) * torch.tensor([9.0, 9.0, -9.0]).view(3, 1, 1)
     light, heavy = (

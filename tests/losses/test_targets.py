@@ -9,7 +9,7 @@ from segclf.losses.targets import (
 )
 
 
-def test_kinds_are_told_by_shape():
+def test_kinds_are_recognized_by_shape():
     logits = torch.zeros(2, 3, 4, 4)
     assert is_exclusive(logits, torch.zeros(2, 4, 4))
     assert not is_exclusive(logits, torch.zeros(2, 3, 4, 4))

@@ -139,14 +139,14 @@ def last_spread(seed, **options):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_the_papers_loss_draws_all_images_together_and_a_projector_does_not(seed):
+def test_the_papers_loss_pulls_all_images_together_and_a_projector_does_not(seed):
     first, last = last_spread(seed)
     assert last < 0.6 * first
     for options in ({"projector": 64}, {"projector": 64, "stop_gradient": True}):
         assert last_spread(seed, **options)[-1] > 2 * last
 
 
-def test_collapse_is_told():
+def test_collapse_is_a_warning():
     with pytest.warns(CollapseWarning, match="of CASS"):
         pretrainer(learning_rate=0.03, max_epochs=10).fit(SHAPES.images)
 

@@ -108,8 +108,8 @@ def test_terms_by_hand():
         known, truth = logits[learner][:2], batch["mask"][:2]
         halves = (MONAI(known, truth[:, None]) + cross_entropy(known, truth)) / 2
         torch.testing.assert_close(terms[f"{learner}_segmentation"], halves)
-        drawn = logits[teacher][2:].argmax(1)[:, None]
-        expected = 0.1 * risen(9999, 30_000) * MONAI(logits[learner][2:], drawn)
+        predicted = logits[teacher][2:].argmax(1)[:, None]
+        expected = 0.1 * risen(9999, 30_000) * MONAI(logits[learner][2:], predicted)
         torch.testing.assert_close(terms[f"{learner}_consistency"], expected)
     assert len(terms) == 4
 
@@ -128,20 +128,20 @@ def test_pseudo_masks_are_decisions_where_nobody_said_anything():
     logits = torch.randn(3, 4, 5, 6, requires_grad=True)
     mask = torch.full((3, 5, 6), -1)
     mask[1, 2, 3] = 0
-    drawn = pseudo_masks(logits, mask)
-    assert not drawn.requires_grad
-    torch.testing.assert_close(drawn[[0, 2]], logits.argmax(1)[[0, 2]])
-    assert (drawn[1] == -1).all()
+    predicted = pseudo_masks(logits, mask)
+    assert not predicted.requires_grad
+    torch.testing.assert_close(predicted[[0, 2]], logits.argmax(1)[[0, 2]])
+    assert (predicted[1] == -1).all()
 
 
 def test_pseudo_masks_of_several_labels_go_by_channel():
     logits, mask = torch.randn(2, 3, 5, 6), torch.full((2, 3, 5, 6), -1)
     mask[0, 1] = 1
-    drawn = pseudo_masks(logits, mask)
-    assert (drawn[0, 1] == -1).all()
+    predicted = pseudo_masks(logits, mask)
+    assert (predicted[0, 1] == -1).all()
     expected = (logits.sigmoid() >= 0.5).long()
-    torch.testing.assert_close(drawn[1], expected[1])
-    torch.testing.assert_close(drawn[0, [0, 2]], expected[0, [0, 2]])
+    torch.testing.assert_close(predicted[1], expected[1])
+    torch.testing.assert_close(predicted[0, [0, 2]], expected[0, [0, 2]])
 
 
 def test_weight_of_zero_leaves_an_image_out_of_both_terms():

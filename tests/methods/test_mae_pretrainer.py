@@ -35,7 +35,7 @@ def shapes():
     [(196, 0.75, 49), (49, 0.75, 12), (64, 0.6, 25), (4, 0.75, 1), (4, 0.9, 1), (4, 0.1, 3)],
 )
 def test_number_of_visible_patches(n_patches, ratio, n_visible):
-    visible, masked = objective(mask_ratio=ratio).draw(3, n_patches, torch.device("cpu"))
+    visible, masked = objective(mask_ratio=ratio).sample(3, n_patches, torch.device("cpu"))
     assert (visible.shape, masked.shape) == ((3, n_visible), (3, n_patches - n_visible))
     everything = torch.cat([visible, masked], dim=1).sort(dim=1).values
     assert torch.equal(everything, torch.arange(n_patches).expand(3, -1))
@@ -43,18 +43,18 @@ def test_number_of_visible_patches(n_patches, ratio, n_visible):
 
 def test_masks_are_uniform_and_each_image_has_its_own():
     torch.manual_seed(0)
-    _, masked = objective().draw(4000, 16, torch.device("cpu"))
+    _, masked = objective().sample(4000, 16, torch.device("cpu"))
     shares = torch.bincount(masked.flatten(), minlength=16) / 4000
     torch.testing.assert_close(shares, torch.full((16,), 0.75), atol=0.04, rtol=0)
     assert len(masked.sort(dim=1).values.unique(dim=0)) > 1000
 
 
 def test_masks_come_from_torchs_generator():
-    draws = []
+    samples = []
     for _ in range(2):
         torch.manual_seed(3)
-        draws.append(objective().draw(2, 64, torch.device("cpu"))[0])
-    assert torch.equal(*draws)
+        samples.append(objective().sample(2, 64, torch.device("cpu"))[0])
+    assert torch.equal(*samples)
 
 
 @pytest.mark.parametrize(("size", "n_visible", "n_patches"), [(32, 16, 64), (3, 1, 4)])
@@ -72,7 +72,7 @@ def test_the_loss_is_the_papers(normalize_pixels):
     """Mean over each patch, then over the masked ones: (error * mask).sum() / mask.sum()."""
     mae = objective(normalize_pixels=normalize_pixels)
     mae.network.set_statistics([0.4, 0.5, 0.6], [0.2, 0.3, 0.4])
-    mae.draw = lambda *given: (torch.tensor([[2], [0]]), torch.tensor([[3, 0, 1], [1, 2, 3]]))
+    mae.sample = lambda *given: (torch.tensor([[2], [0]]), torch.tensor([[3, 0, 1], [1, 2, 3]]))
     painted = []
     mae.decoder.register_forward_hook(lambda module, given, values: painted.append(values))
     view = torch.rand(2, 3, 8, 8)
@@ -94,8 +94,8 @@ def test_visible_pixels_are_not_in_the_loss():
     mae = objective()
     nn.init.zeros_(mae.decoder.head.weight)
     view = torch.rand(2, 3, 16, 16, requires_grad=True)
-    visible, masked = mae.draw(2, 16, view.device)
-    mae.draw = lambda *given: (visible, masked)
+    visible, masked = mae.sample(2, 16, view.device)
+    mae.sample = lambda *given: (visible, masked)
     mae({"view_0": view}, START)["reconstruction"].backward()
     reached = view.grad.unfold(2, 4, 4).unfold(3, 4, 4).abs().sum((1, 4, 5)).flatten(1) > 0
     assert torch.equal(reached, torch.zeros(2, 16, dtype=bool).scatter(1, masked, True))

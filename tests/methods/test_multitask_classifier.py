@@ -134,10 +134,10 @@ def test_it_learns_both(shapes):
     settings = {"max_epochs": 40, "schedule": "one_cycle"}
     trained = classifier(**settings).fit(shapes.images, shapes.target, masks=shapes.masks)
     assert roc_auc_score(test.target, trained.predict_proba(test.images)[:, 1]) > 0.9
-    drawn = trained.predict_masks(test.images)
-    overlap = (drawn & test.masks).sum() / (drawn | test.masks).sum()
+    predicted = trained.predict_masks(test.images)
+    overlap = (predicted & test.masks).sum() / (predicted | test.masks).sum()
     assert overlap > 0.5
-    assert drawn.dtype == np.uint8
+    assert predicted.dtype == np.uint8
 
 
 def test_what_nobody_said_teaches_nothing(shapes):
@@ -204,8 +204,8 @@ def test_masks_of_images_of_several_sizes(shapes):
     images = [shapes.images[0], shapes.images[1, 12:], shapes.images[2], shapes.images[3, :, :25]]
     masks = [shapes.masks[0], shapes.masks[1, 12:], None, shapes.masks[3, :, :25]]
     trained = classifier().fit(images, [0, 1, 0, 0], masks=masks)
-    drawn = trained.predict_masks(images)
-    assert [mask.shape for mask in drawn] == [image.shape[:2] for image in images]
+    predicted = trained.predict_masks(images)
+    assert [mask.shape for mask in predicted] == [image.shape[:2] for image in images]
     with pytest.raises(ValueError, match="Mask 1 has 32 x 32 pixels, its image 20 x 32"):
         classifier().fit(images, [0, 1, 0, 1], masks=[None, shapes.masks[1], None, None])
 

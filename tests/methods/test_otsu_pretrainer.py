@@ -88,13 +88,13 @@ def assert_taken(host, learned, prefixes):
         torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=0)
 
 
-def test_masks_are_drawn_once_for_each_image():
+def test_masks_are_made_once_for_each_image():
     recorder = Recorder()
     pretrainer(thresholder=recorder, max_epochs=4, batch_size=4).fit(IMAGES)
     assert len(recorder.seen) == len(IMAGES)
 
 
-def test_a_transform_draws_many_masks_at_once():
+def test_a_transform_makes_many_masks_at_once():
     recorder = BatchRecorder()
     images, masks = discs(40)
     _, batch = objective_of(pretrainer(thresholder=recorder), images)
@@ -105,9 +105,9 @@ def test_a_transform_draws_many_masks_at_once():
 @pytest.mark.parametrize("name", ["otsu", "ght", "adaptive_mean", "adaptive_gaussian"])
 def test_masks_are_those_of_the_installed_thresholder(name):
     _, batch = objective_of(pretrainer(thresholder=name))
-    drawn = load_plugin("thresholder", name)().transform(np.float32(IMAGES) / np.float32(255))
-    np.testing.assert_array_equal(batch["mask"], drawn)
-    assert 0 < drawn.mean() < 1
+    found = load_plugin("thresholder", name)().transform(np.float32(IMAGES) / np.float32(255))
+    np.testing.assert_array_equal(batch["mask"], found)
+    assert 0 < found.mean() < 1
 
 
 def test_polarity_is_the_thresholders():
@@ -134,7 +134,7 @@ def test_color_is_thresholded_as_luma():
     np.testing.assert_allclose(recorder.seen[0], luma, rtol=1e-6)
 
 
-def test_masks_are_drawn_at_the_size_that_the_network_sees():
+def test_masks_are_made_at_the_size_that_the_network_sees():
     recorder = Recorder()
     mixed = [image[: SIZE - i % 3] for i, image in enumerate(IMAGES)]
     _, batch = objective_of(pretrainer(thresholder=recorder, image_size=(12, 16)), mixed)
@@ -159,7 +159,7 @@ def test_an_augmentation_moves_the_mask_along():
 
 
 @pytest.mark.parametrize(
-    ("draw", "given"),
+    ("threshold", "given"),
     [
         (lambda gray: gray[1:] > THRESHOLD, r"bool of shape \(23, 24\) for sample 0"),
         (lambda gray: gray.astype(np.uint8), r"uint8 of shape \(24, 24\) for sample 0"),
@@ -173,13 +173,13 @@ def test_an_augmentation_moves_the_mask_along():
         ),
     ],
 )
-def test_what_is_no_mask_is_told_with_its_sample(draw, given):
+def test_what_is_no_mask_is_named_with_its_sample(threshold, given):
     expected = rf"lambda.*gave {given}; expected a mask, bool of shape \(24, 24\)\."
     with pytest.raises(ValueError, match=expected):
-        pretrainer(thresholder=draw).fit(IMAGES)
+        pretrainer(thresholder=threshold).fit(IMAGES)
 
 
-def test_a_missing_mask_is_told():
+def test_a_missing_mask_is_an_error():
     class Forgetful(BatchRecorder):
         def transform(self, X):
             return super().transform(X)[1:]
@@ -188,7 +188,7 @@ def test_a_missing_mask_is_told():
         pretrainer(thresholder=Forgetful()).fit(IMAGES)
 
 
-def test_an_unknown_thresholder_is_told_with_those_there_are():
+def test_an_unknown_thresholder_is_named_with_those_there_are():
     with pytest.raises(PluginError, match=r"adaptive_mean, ght, otsu\. Did you mean 'otsu'"):
         pretrainer(thresholder="otsus").fit(IMAGES)
 
@@ -336,7 +336,7 @@ def test_the_encoder_is_handed_on_to_a_classifier():
     assert_taken(host, host.pretrainer_.network_, ["encoder."])
 
 
-def test_decoders_that_differ_are_told():
+def test_decoders_that_differ_are_an_error():
     other = pretrainer(train="end_to_end", architecture="fpn")
     with pytest.raises(ValueError, match=r"'architecture': 'fpn'.*'architecture': 'unet'"):
         segmenter(pretrainer=other).fit(IMAGES, MASKS)

@@ -157,8 +157,8 @@ def test_clusters_and_labels_are_of_the_network_as_the_epoch_began():
     with torch.no_grad():
         made.network.layers[0].weight.neg_()
     terms = made(given, START)
-    told, said = (made.describe(network, given, 0) for network in (made.teacher, made.network))
-    both = zip(made.clusters, told, said, strict=True)
+    seen, said = (made.describe(network, given, 0) for network in (made.teacher, made.network))
+    both = zip(made.clusters, seen, said, strict=True)
     losses = [functional.cross_entropy(c.scores(f), c.scores(t).argmax(1)) for c, t, f in both]
     torch.testing.assert_close(terms["within"], sum(losses) / 4)
 
@@ -168,13 +168,13 @@ def test_clusters_are_of_what_is_trained_on():
     made, given = objective(Pixelwise(2)), batch()
     later = Progress(1, 7, 0.5)
     made.before_epoch([given], later)
-    for clusters, told in zip(made.clusters, made.describe(made.teacher, given, 7), strict=True):
-        labels = clusters.scores(told).argmax(dim=1)
+    for clusters, seen in zip(made.clusters, made.describe(made.teacher, given, 7), strict=True):
+        labels = clusters.scores(seen).argmax(dim=1)
         assert labels.flatten().bincount().tolist() == clusters.counts.tolist()
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_two_colors_are_told_apart(seed):
+def test_two_colors_are_distinguished(seed):
     images, masks = mosaics()
     trained = segmenter(random_state=seed).fit(images, masks)
     predicted, known = trained.predict(images), masks >= 0

@@ -35,7 +35,7 @@ def shapes():
 @pytest.mark.parametrize(("ratio", "n_hidden"), [(0.6, 22), (0.5, 18), (0.01, 1), (0.99, 35)])
 def test_number_of_hidden_squares(encoder, unit, ratio, n_hidden):
     """22 of the 36 squares of 32 pixels in an image of 192 x 192, as in the paper."""
-    hidden = objective(encoder, mask_ratio=ratio).draw(torch.zeros(3, 3, 192, 192))
+    hidden = objective(encoder, mask_ratio=ratio).sample(torch.zeros(3, 3, 192, 192))
     assert hidden.shape == (3, 192 // unit, 192 // unit)
     side = 32 // unit
     squares = hidden.unfold(1, side, side).unfold(2, side, side).flatten(3)
@@ -49,7 +49,7 @@ def test_number_of_hidden_squares(encoder, unit, ratio, n_hidden):
 )
 def test_squares_are_whole_patches(encoder, mask_size, side):
     image = torch.zeros(1, 3, 160, 160)
-    hidden = objective(encoder, mask_size=mask_size).draw(image)[0]
+    hidden = objective(encoder, mask_size=mask_size).sample(image)[0]
     n_hidden = -(-6 * (hidden.shape[0] // side) ** 2 // 10)
     assert hidden.sum() == n_hidden * side**2
 
@@ -68,7 +68,7 @@ def test_squares_are_whole_patches(encoder, mask_size, side):
 )
 def test_squares_shrink_in_small_images(size, encoder, side):
     simmim = objective(encoder)
-    hidden = simmim.draw(torch.zeros(5, 3, *size))
+    hidden = simmim.sample(torch.zeros(5, 3, *size))
     rows, columns = (length // simmim.inpainter.unit // side for length in size)
     n_squares = rows * columns
     expected = min(-(-6 * n_squares // 10), n_squares - 1)
@@ -76,18 +76,18 @@ def test_squares_shrink_in_small_images(size, encoder, side):
 
 
 def test_squares_cut_by_the_border():
-    hidden = objective().draw(torch.zeros(50, 3, 72, 104))
+    hidden = objective().sample(torch.zeros(50, 3, 72, 104))
     corners = hidden[:, ::32, ::32].sum((1, 2))
     assert corners.tolist() == [8] * 50, ".6 of 3 x 4 squares, rounded up"
 
 
 def test_each_image_has_its_own_mask_from_torchs_generator():
-    draws = []
+    samples = []
     for _ in range(2):
         torch.manual_seed(3)
-        draws.append(objective().draw(torch.zeros(4000, 3, 64, 64))[:, ::32, ::32].flatten(1))
-    assert torch.equal(*draws)
-    kinds, counts = draws[0].unique(dim=0, return_counts=True)
+        samples.append(objective().sample(torch.zeros(4000, 3, 64, 64))[:, ::32, ::32].flatten(1))
+    assert torch.equal(*samples)
+    kinds, counts = samples[0].unique(dim=0, return_counts=True)
     assert len(kinds) == 4, "one of four squares stays visible"
     torch.testing.assert_close(counts / 4000, torch.full((4,), 0.25), atol=0.04, rtol=0)
 
@@ -125,8 +125,8 @@ def test_what_is_hidden_from_the_encoder_is_what_counts(encoder):
     for parameter in simmim.inpainter.head.parameters():
         nn.init.zeros_(parameter)
     view = torch.rand(2, 3, 16, 24, requires_grad=True)
-    hidden = simmim.draw(view)
-    simmim.draw = lambda image: hidden
+    hidden = simmim.sample(view)
+    simmim.sample = lambda image: hidden
     term = simmim({"view_0": view}, START)["reconstruction"]
     term.backward()
     unit = simmim.inpainter.unit

@@ -53,7 +53,7 @@ def test_labels_alone_teach_where_there_is_no_mask(shapes):
     assert (fitted.history_["label"] > 0).all()
 
 
-def test_the_label_term_is_left_out_where_all_masks_are_drawn(shapes):
+def test_the_label_term_is_left_out_where_all_masks_are_annotated(shapes):
     fitted = segmenter(max_epochs=1).fit(shapes.images, shapes.masks, labels=shapes.target)
     assert "label" not in fitted.history_
 
@@ -104,7 +104,7 @@ def test_class_weight_balances_pixels(shapes):
     )
 
 
-def test_an_id_that_nobody_drew_weighs_nothing(shapes):
+def test_an_id_that_nobody_annotated_weighs_nothing(shapes):
     """Ids 0 and 3 as if they were 0 and 1, which is what they are."""
     fitted = segmenter(class_weight="balanced", max_epochs=1).fit(shapes.images, 3 * shapes.masks)
     share = shapes.masks.mean()

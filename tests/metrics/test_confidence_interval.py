@@ -56,7 +56,7 @@ def test_a_higher_level_is_wider(scores):
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
-def test_whole_groups_are_drawn():
+def test_whole_groups_are_sampled():
     y_true, groups = np.tile([0, 1], 30), np.repeat(np.arange(12), 5)
     counts = []
 

@@ -67,7 +67,7 @@ def test_estimates_approach_closed_forms():
     assert kl_lower_bound(is_first, ratio) == pytest.approx(0.8317766, abs=0.1)
 
 
-def test_nothing_learned_from_a_group_is_told_of_it():
+def test_nothing_learned_from_a_group_says_nothing_of_it():
     """Each image has its own color: that says which sample it is of only if it was seen."""
     images = np.repeat(np.arange(40), 20)
     is_first = images % 2 == 0

@@ -57,7 +57,7 @@ def test_masks_are_scored_by_size():
     assert [row[:4] for row in rows] == [("below 50%", 10, 20, 0.0), ("from 50%", 10, 20, 1.0)]
 
 
-def test_patients_are_drawn_whole(case):
+def test_patients_are_sampled_whole(case):
     copied = [np.repeat(values, 3) for values in case[:2]]
     grouping = Grouping(np.repeat(case[2].group, 3), case[2].names)
     patients = np.repeat(np.arange(200), 3)

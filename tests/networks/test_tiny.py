@@ -39,7 +39,7 @@ def test_classifier_trains_on_one_tiny_image(size, in_channels):
     assert all(torch.isfinite(each.grad).all() for each in network.parameters())
 
 
-def test_two_numbers_as_an_image_can_be_told_apart():
+def test_two_numbers_as_an_image_can_be_distinguished():
     torch.manual_seed(0)
     label = torch.arange(64) % 2
     image = torch.randn(64, 1, 1, 2) * 0.3

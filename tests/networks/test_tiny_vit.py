@@ -33,7 +33,7 @@ def test_vector_is_the_class_token():
     assert torch.equal(network(image), network.encoder.forward_features(image)[:, 0])
 
 
-def test_two_numbers_as_an_image_can_be_told_apart():
+def test_two_numbers_as_an_image_can_be_distinguished():
     torch.manual_seed(0)
     label = torch.arange(64) % 2
     image = torch.randn(64, 1, 1, 2) * 0.3

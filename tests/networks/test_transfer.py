@@ -265,7 +265,7 @@ def test_the_outermost_network_of_a_file_counts(tmp_path):
     assert len(saved_networks(tmp_path / "saved.safetensors")) == 2
 
 
-def test_reading_a_file_draws_no_random_number(tmp_path):
+def test_reading_a_file_takes_no_random_number(tmp_path):
     save(fitted_segmenter(), tmp_path / "saved.safetensors")
     target, before = segmenter(), torch.get_rng_state()
     transfer(tmp_path / "saved.safetensors", target)

@@ -44,9 +44,9 @@ def parameters(network):
 @pytest.mark.parametrize(("encoder", "options"), KINDS.values(), ids=KINDS)
 def test_same_weights_same_output(encoder, options):
     network = ours(encoder, options)
-    drawn_next = torch.rand(1)
+    next_number = torch.rand(1)
     reference = theirs("tu-" * (encoder == "convnext_atto") + encoder, network.recipe)
-    assert torch.equal(torch.rand(1), drawn_next)
+    assert torch.equal(torch.rand(1), next_number)
     torch.testing.assert_close(parameters(network), parameters(reference), rtol=0, atol=0)
     image = torch.rand(2, 2, 64, 96)
     with torch.no_grad():

@@ -225,7 +225,7 @@ def test_imagenet_never_means_a_licence_that_binds(connections):
     assert binding_licence(encoder_key("resnet18")) is None
 
 
-def test_a_licence_that_binds_is_told_with_a_notice(tmp_path):
+def test_a_licence_that_binds_comes_with_a_notice(tmp_path):
     """By name and from a file of one's own."""
     name = "vit_small_patch16_dinov3.lvd1689m"
     in_hub_cache(tmp_path, "timm", name, "main", {"model.safetensors": b"anything"})

@@ -148,7 +148,7 @@ def test_callbacks_stay_behind(tmp_path):
     assert not hasattr(loaded, "_skl_callbacks")
 
 
-def test_loading_draws_no_random_number(tmp_path):
+def test_loading_takes_no_random_number(tmp_path):
     save(fitted(small("ImageClassifier")), tmp_path / "saved")
     before = torch.get_rng_state()
     load(tmp_path / "saved")

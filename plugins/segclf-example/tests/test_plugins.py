@@ -42,15 +42,15 @@ def test_outlier_finds_a_bright_and_a_dark_spot():
     assert not outlier(np.full((4, 4), 7)).any()
 
 
-def test_nearest_color_draws_what_it_learned():
-    """Draws red blue by blue, keeps sizes, and leaves negatives empty."""
+def test_nearest_color_predicts_what_it_learned():
+    """Predicts red blue by blue, keeps sizes, and leaves negatives empty."""
     labeler = make_plugin("pseudo_labeler", "nearest_color")
     assert isinstance(labeler, PseudoLabeler)
     masks = [np.eye(4, dtype=int), np.eye(6, dtype=int)]
     X = [np.stack([255 * mask, 0 * mask, 255 - 255 * mask], axis=-1) for mask in masks]
     labeler.fit(X, [masks[0], None])
-    for drawn, mask in zip(labeler.predict(X), masks, strict=True):
-        np.testing.assert_array_equal(drawn, mask)
+    for predicted, mask in zip(labeler.predict(X), masks, strict=True):
+        np.testing.assert_array_equal(predicted, mask)
     first, second = labeler.predict(X, labels=[0, -1])
     assert not first.any()
     np.testing.assert_array_equal(second, masks[1])

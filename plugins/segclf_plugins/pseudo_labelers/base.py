@@ -18,7 +18,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from segclf import SupervisedSegmenter
 from segclf.base import Estimator, as_a_part, stack_maps, supervise
 from segclf.data import ImagesLike, LabelsLike, MasksLike
-from segclf_plugins.pseudo_labelers.drawn import (
+from segclf_plugins.pseudo_labelers.pseudo_masks import (
     Mask,
     Masks,
     each_label,
@@ -125,7 +125,7 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         masks: list[Any] = [None] * len(given)
         for indices, maps in self._batches(X):
             for index, probabilities in zip(indices, maps, strict=True):
-                masks[index] = self._draw(probabilities, given[index])
+                masks[index] = self._predict_mask(probabilities, given[index])
         return stack_maps(masks)
 
     def predict_proba(self, X: ImagesLike) -> Any:
@@ -154,7 +154,7 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
             maps = self.teacher_.predict_proba(X)
             yield range(len(maps)), maps
 
-    def _draw(self, probabilities: NDArray[Any], label: Any) -> Mask:
+    def _predict_mask(self, probabilities: NDArray[Any], label: Any) -> Mask:
         """Draw a mask from the maps (n_classes, h, w) of an image."""
         if getattr(self.teacher_, "multilabel_", False):
             decided, sure = probabilities >= 0.5, np.maximum(probabilities, 1 - probabilities)

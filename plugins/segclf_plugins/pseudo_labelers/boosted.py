@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from segclf.axes import is_multilabel
 from segclf_plugins.pseudo_labelers.base import TeacherLabeler
-from segclf_plugins.pseudo_labelers.drawn import Mask
+from segclf_plugins.pseudo_labelers.pseudo_masks import Mask
 
 __all__ = ["BoostedLabeler"]
 

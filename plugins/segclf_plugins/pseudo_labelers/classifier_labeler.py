@@ -55,7 +55,7 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
         """Tell which classes (n, k) the classifier sees."""
 
     @abstractmethod
-    def _drawn(
+    def _predict_masks(
         self, images: Images, rows: NDArray[np.intp], shown: NDArray[np.bool_]
     ) -> Iterator[tuple[int, NDArray[np.int16]]]:
         """Yield (row, mask) of the images in these rows, which show classes (n, k)."""
@@ -85,7 +85,7 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
         labels = np.full(len(images), -1) if labels is None else labels
         shown = self._decided(images, as_indicator(labels, self._n_findings, len(images)))
         masks = [self._blank(size) for size in images.sizes().tolist()]
-        for row, mask in self._drawn(images, np.flatnonzero(shown.any(1)), shown):
+        for row, mask in self._predict_masks(images, np.flatnonzero(shown.any(1)), shown):
             masks[row] = mask
         return stack_maps(masks)
 

@@ -163,19 +163,19 @@ class GradCAMLabeler(ClassifierLabeler):
     def _seen(self, images: Images) -> NDArray[np.bool_]:
         return self._class_maps.shown(images)
 
-    def _drawn(
+    def _predict_masks(
         self, images: Images, rows: NDArray[np.intp], shown: NDArray[np.bool_]
     ) -> Iterator[tuple[int, NDArray[np.int16]]]:
         for number, maps in self._class_maps.maps(images.subset(rows)):
-            yield rows[number], self._draw(maps, shown[rows[number]])
+            yield rows[number], self._predict_mask(maps, shown[rows[number]])
 
     def _best_thresholds(
         self, images: Images, masks: Masks, shown: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Search over the images with masks (h, w), as theirs will be drawn, but for the holes."""
-        drawn = np.flatnonzero(masks.known)
-        decided = self._decided(images.subset(drawn), shown[drawn])
-        chosen = drawn[decided.any(1)]
+        """Search over the images with masks (h, w), as predicted but for the holes."""
+        with_mask = np.flatnonzero(masks.known)
+        decided = self._decided(images.subset(with_mask), shown[with_mask])
+        chosen = with_mask[decided.any(1)]
         decided = decided[decided.any(1)]
         counts = np.zeros((2, shown.shape[1], len(THRESHOLDS) + 1), dtype=np.int64)
         for number, maps in self._class_maps.maps(images.subset(chosen)):
@@ -183,16 +183,18 @@ class GradCAMLabeler(ClassifierLabeler):
             counts += count_scores(truth, maps * decided[number][:, None, None], THRESHOLDS)
         return best_of_counts(counts, THRESHOLDS)
 
-    def _draw(self, maps: NDArray[np.float32], shown: NDArray[np.bool_]) -> NDArray[np.int16]:
+    def _predict_mask(
+        self, maps: NDArray[np.float32], shown: NDArray[np.bool_]
+    ) -> NDArray[np.int16]:
         """Cut maps (k, h, w) into a mask; -1 where nothing of what is shown was found."""
-        drawn = np.zeros(maps.shape, dtype=bool)
+        found = np.zeros(maps.shape, dtype=bool)
         for c in np.flatnonzero(shown):
-            drawn[c] = self._cut(maps[c], self.thresholds_[c])
-        open_ = shown & ~drawn.any((1, 2))
+            found[c] = self._cut(maps[c], self.thresholds_[c])
+        open_ = shown & ~found.any((1, 2))
         if self.multilabel_:
-            return np.where(open_[:, None, None], -1, drawn).astype(np.int16)
-        ids = np.where(drawn, maps, -1).argmax(0) + 1
-        return np.where(drawn.any(0), ids, -1 if open_.any() else 0).astype(np.int16)
+            return np.where(open_[:, None, None], -1, found).astype(np.int16)
+        ids = np.where(found, maps, -1).argmax(0) + 1
+        return np.where(found.any(0), ids, -1 if open_.any() else 0).astype(np.int16)
 
     def _cut(self, heat: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
         if np.isnan(threshold):

@@ -40,15 +40,15 @@ def image_labels(masks: Masks, labels: LabelsLike | None, n_classes: int = 1) ->
     >>> image_labels(masks, [-1, -1, 1, -1]).tolist()
     [[0, 1], [-1, -1], [1, 0], [-1, -1]]
     """
-    drawn = bool(masks.known.any())
-    n_drawn = masks.n_classes - (not masks.multilabel) if drawn else 1
+    has_masks = bool(masks.known.any())
+    n_in_masks = masks.n_classes - (not masks.multilabel) if has_masks else 1
     if labels is None:
-        return shown_in_masks(masks, max(n_drawn, n_classes))
+        return shown_in_masks(masks, max(n_in_masks, n_classes))
     ids = as_mask_ids(labels, len(masks))
     many = is_indicator(ids)
     n_said = ids.shape[1] if many else int(ids.max(initial=1))
-    said = as_indicator(ids, max(n_drawn, n_said, n_classes), len(masks))
-    if drawn and masks.multilabel != many:
+    said = as_indicator(ids, max(n_in_masks, n_said, n_classes), len(masks))
+    if has_masks and masks.multilabel != many:
         raise ValueError(
             f"labels of shape {ids.shape} do not go with masks of "
             f"{'channels, expected an indicator (n, k)' if masks.multilabel else 'ids'}."

@@ -24,8 +24,14 @@ from segclf.base import as_a_part
 from segclf.data import Images, ImagesLike, LabelsLike, Masks, MasksLike
 from segclf_plugins.pseudo_labelers.activation_maps import activation_maps
 from segclf_plugins.pseudo_labelers.classifier_labeler import ClassifierLabeler
-from segclf_plugins.pseudo_labelers.drawing import Refine, draw, refined, resized, sure_mask
 from segclf_plugins.pseudo_labelers.irnet_boundaries import IRNetBoundaries
+from segclf_plugins.pseudo_labelers.maps_to_masks import (
+    Refine,
+    mask_from_maps,
+    refined,
+    resized,
+    sure_mask,
+)
 from segclf_plugins.pseudo_labelers.random_walk import random_walk
 
 __all__ = ["IRNetLabeler"]
@@ -173,24 +179,26 @@ class IRNetLabeler(ClassifierLabeler):
         for row, maps in self._maps(images, np.flatnonzero((present == 1).any(1) & ~masks.known)):
             there = present[row]
             thresholds = (self.foreground_threshold, self.background_threshold)
-            drawn = [self._draw(maps[there == 1], threshold, there) for threshold in thresholds]
+            both = [
+                self._predict_mask(maps[there == 1], threshold, there) for threshold in thresholds
+            ]
             if self.refine is not None:
-                drawn = [refined(mask, images[row], there, self.refine) for mask in drawn]
-            sure[row] = sure_mask(*drawn)
+                both = [refined(mask, images[row], there, self.refine) for mask in both]
+            sure[row] = sure_mask(*both)
         return dict(sorted(sure.items()))
 
     def _seen(self, images: Images) -> NDArray[np.bool_]:
         seen: NDArray[np.bool_] = self.classifier_.predict_proba(images) >= 0.5
         return seen[:, -self._n_findings :]
 
-    def _drawn(
+    def _predict_masks(
         self, images: Images, rows: NDArray[np.intp], shown: NDArray[np.bool_]
     ) -> Iterator[tuple[int, NDArray[np.int16]]]:
         sizes = images.sizes().tolist()
         edges = self.boundaries_.predict_maps(images.subset(rows)) if len(rows) else ()
         for (row, maps), (_, edge) in zip(self._maps(images, rows), edges, strict=True):
             walked = self._walked(maps[shown[row]], edge, sizes[row])
-            yield row, self._draw(walked, self.threshold, shown[row])
+            yield row, self._predict_mask(walked, self.threshold, shown[row])
 
     def _maps(self, images: Images, rows: NDArray[np.intp]) -> Iterator[tuple[int, Any]]:
         """Yield (number of the image, its activation maps)."""
@@ -220,5 +228,7 @@ class IRNetLabeler(ClassifierLabeler):
         peak = full.max((1, 2), keepdims=True) if self.multilabel_ else full.max(keepdims=True)
         return np.divide(full, peak, out=full, where=peak > 0)
 
-    def _draw(self, maps: NDArray[Any], threshold: float, present: NDArray[Any]) -> NDArray[Any]:
-        return draw(maps, threshold, present, multilabel=self.multilabel_)
+    def _predict_mask(
+        self, maps: NDArray[Any], threshold: float, present: NDArray[Any]
+    ) -> NDArray[Any]:
+        return mask_from_maps(maps, threshold, present, multilabel=self.multilabel_)

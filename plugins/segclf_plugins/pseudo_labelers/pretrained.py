@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from segclf.base import Estimator, stack_maps
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.registry import make_plugin
-from segclf_plugins.pseudo_labelers.drawn import (
+from segclf_plugins.pseudo_labelers.pseudo_masks import (
     Mask,
     Masks,
     each_label,

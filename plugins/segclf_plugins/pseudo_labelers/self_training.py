@@ -7,7 +7,7 @@ networks", ICML 2013 workshop; S4C's semi-supervised setting 1 (Hooper et al., N
 from typing import Any
 
 from segclf_plugins.pseudo_labelers.base import TeacherLabeler
-from segclf_plugins.pseudo_labelers.drawn import Mask
+from segclf_plugins.pseudo_labelers.pseudo_masks import Mask
 
 __all__ = ["SelfTrainingLabeler"]
 

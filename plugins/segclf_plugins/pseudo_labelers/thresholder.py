@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from segclf.base import Estimator, stack_maps, supervise
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.registry import make_plugin
-from segclf_plugins.pseudo_labelers.drawn import (
+from segclf_plugins.pseudo_labelers.pseudo_masks import (
     Mask,
     Masks,
     each_label,
@@ -96,14 +96,14 @@ class ThresholderLabeler(Estimator):
         thresholder = make_plugin("thresholder", self.thresholder)
         images = as_images(X)
         given = each_label(labels, len(images))
-        drawn = [
-            self._draw(np.asarray(thresholder(to_gray(images[index]))), label)
+        masks = [
+            self._predict_mask(np.asarray(thresholder(to_gray(images[index]))), label)
             for index, label in enumerate(given)
         ]
-        return stack_maps(drawn)
+        return stack_maps(masks)
 
-    def _draw(self, region: Mask, label: Any) -> Mask:
-        """Draw a region (h, w) as what its label allows."""
+    def _predict_mask(self, region: Mask, label: Any) -> Mask:
+        """Turn a region (h, w) into what its label allows."""
         if self.multilabel_:
             said = np.full(self.n_classes_, -1) if label is None else label
             # It is 1 where it can be of no other class.

@@ -55,7 +55,7 @@ class AdaptiveThresholder(BaseThresholder):
         "offset": [Interval(Real, None, None, closed="neither")],
     }
 
-    def _draw_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
+    def _fill_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
         for gray, mask in zip(grays, masks, strict=True):
             size = self._size(gray.shape)
             if gray.min() == gray.max():

@@ -98,7 +98,7 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
         else:
             masks = [np.empty(size, dtype=bool) for size in sizes]
         for rows, grays in _gray_batches(X, images):
-            self._draw(grays, masks[rows])
+            self._fill(grays, masks[rows])
         return masks if holds_images(X) else np.reshape(masks, (len(masks), -1))
 
     def __call__(self, image: ArrayLike, /) -> NDArray[np.bool_]:
@@ -135,9 +135,9 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
         self._validate_params()
         return as_images(check_rows(self, X, reset=reset), image_shape=self.image_shape)
 
-    def _draw(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
+    def _fill(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
         """Fill the masks of gray images."""
-        self._draw_bright(grays, masks)
+        self._fill_bright(grays, masks)
         if self.polarity == "bright":
             return
         for gray, mask in zip(grays, masks, strict=True):
@@ -146,7 +146,7 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
                 np.logical_not(mask, out=mask)
 
     @abstractmethod
-    def _draw_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
+    def _fill_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
         """Fill the masks with what is brighter than the threshold: nothing in a constant image."""
 
 
@@ -196,7 +196,7 @@ class GlobalThresholder(BaseThresholder):
             ]
         )
 
-    def _draw_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
+    def _fill_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
         images = [to_levels(gray, self.n_bins) for gray in grays]
         for image, mask, split in zip(images, masks, self._splits(images), strict=True):
             levels = image.levels

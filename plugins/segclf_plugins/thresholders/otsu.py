@@ -35,9 +35,9 @@ class OtsuThresholder(GlobalThresholder):
            [1, 1, 0, 0]])
     """
 
-    def _draw_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
+    def _fill_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
         if any(gray.dtype != np.uint8 for gray in grays):
-            super()._draw_bright(grays, masks)
+            super()._fill_bright(grays, masks)
             return
         for gray, mask in zip(grays, masks, strict=True):  # threshold and mask in one go
             level, _ = cv2.threshold(gray, 0, 1, cv2.THRESH_OTSU, dst=mask.view(np.uint8))

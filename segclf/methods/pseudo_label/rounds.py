@@ -118,11 +118,11 @@ class Rounds:
 
     def predict_masks(self, labeler: Any, known: Supervision) -> list[Mask | None]:
         """Return all masks: experts', and those that a labeler is sure of anywhere."""
-        drawn = predict_masks(labeler, known, self.unlabeled)
+        pseudo = predict_masks(labeler, known, self.unlabeled)
         if not self.selection.trusts_all:
-            drawn = self._trusted(labeler, known, drawn)
+            pseudo = self._trusted(labeler, known, pseudo)
         masks = list(known.masks.as_given())
-        for row, mask in zip(self.unlabeled, drawn, strict=True):
+        for row, mask in zip(self.unlabeled, pseudo, strict=True):
             masks[row] = mask if (mask >= 0).any() else None
         return masks
 
@@ -164,16 +164,16 @@ class Rounds:
     def _is_taught(self) -> bool:
         return "teacher" in self.labeler.get_params(deep=False)
 
-    def _trusted(self, labeler: Any, known: Supervision, drawn: list[Mask]) -> list[Mask]:
+    def _trusted(self, labeler: Any, known: Supervision, pseudo: list[Mask]) -> list[Mask]:
         """Leave -1 where the labeler is not confident; images labeled 0 are certain."""
         with blamed(labeler, "saying how confident it is, by predict_proba"):
             probabilities = labeler.predict_proba(_safe_indexing(known.X, self.unlabeled))
-            trusted = self.selection.apply(drawn, probabilities)
-        negative = np.zeros(len(drawn), dtype=bool)
+            trusted = self.selection.apply(pseudo, probabilities)
+        negative = np.zeros(len(pseudo), dtype=bool)
         if known.labels is not None:
             labels = known.labels[self.unlabeled]
-            negative = (labels.reshape(len(drawn), -1) == 0).all(axis=1)
-        triples = zip(drawn, trusted, negative, strict=True)
+            negative = (labels.reshape(len(pseudo), -1) == 0).all(axis=1)
+        triples = zip(pseudo, trusted, negative, strict=True)
         return [whole if certain else part for whole, part, certain in triples]
 
     @contextmanager

@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import has_fit_parameter
 
 from segclf.base import MetaSegmenter, Supervision, check_images, supervise
-from segclf.base.nothing_found import told_once
+from segclf.base.nothing_found import warn_once
 from segclf.data import ImagesLike, LabelsLike, MasksLike
 from segclf.methods.pseudo_label.comparison import Comparison
 from segclf.methods.pseudo_label.pseudo_masks import Selection
@@ -135,7 +135,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     }
 
     @with_callbacks
-    @told_once()
+    @warn_once()
     def fit(
         self,
         X: ImagesLike,
@@ -233,7 +233,9 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         result = comparison.outcomes[0]
         self.estimator_, self.labeler_ = result.estimator, result.labeler
         pairs = zip(known.masks.as_given(), result.masks, strict=True)
-        self.transduction_ = known.fill([drawn if mask is None else mask for mask, drawn in pairs])
+        self.transduction_ = known.fill(
+            [pseudo if mask is None else mask for mask, pseudo in pairs]
+        )
         self.labeled_iter_ = np.where(known.masks.known, 0, result.labeled_iter)
         self.n_iter_, self.termination_condition_ = result.n_iter, result.condition
         self.report_ = comparison.report()

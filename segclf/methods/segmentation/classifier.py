@@ -23,9 +23,9 @@ from segclf.base import Classifier, Estimator, Segmenter, Supervision, supervise
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import check_rows, check_weights, holds_images
-from segclf.base.maps import Maps, as_drawn, stack_maps
+from segclf.base.maps import Maps, stack_maps, to_masks
 from segclf.base.negative_class import class_ranks
-from segclf.base.nothing_found import told_once
+from segclf.base.nothing_found import warn_once
 from segclf.base.supervision import Fold
 from segclf.cache import as_memory
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
@@ -124,7 +124,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     }
 
     @with_callbacks
-    @told_once()
+    @warn_once()
     def fit(
         self,
         X: ImagesLike,
@@ -211,7 +211,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         if hasattr(self.segmenter_, "predict"):
             return self.segmenter_.predict(X)
         maps = self.segmenter_.predict_proba(X)
-        whole = (as_drawn(np.asarray(each)[None], multilabel=self._multilabel) for each in maps)
+        whole = (to_masks(np.asarray(each)[None], multilabel=self._multilabel) for each in maps)
         return stack_maps([mask for (mask,) in whole])
 
     def predict_mask_proba(self, X: ImagesLike) -> Maps:

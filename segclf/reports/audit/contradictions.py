@@ -56,8 +56,8 @@ class Contradictions:
         confidence = SelfConfidence()
         for _, given, maps in self._maps(fitted, test):
             confidence.add(given, maps)
-        drawn = self.areas[self.areas > 0]
-        typical = np.median(drawn) if len(drawn) else 1.0
+        positive = self.areas[self.areas > 0]
+        typical = np.median(positive) if len(positive) else 1.0
         for row, given, maps in self._maps(fitted, test):
             doubt, rival = doubts(given, maps, confidence.thresholds())
             errors = _errors(given, doubt, rival)
@@ -108,11 +108,11 @@ def _errors(
     given: NDArray[np.int64], doubt: NDArray[np.float64], rival: NDArray[np.intp]
 ) -> dict[str, float]:
     """Sum the doubt by what is wrong."""
-    drawn, seen = given > 0, rival > 0
+    annotated, seen = given > 0, rival > 0
     return {
-        "missing": float(doubt[~drawn].sum()),
-        "extra": float(doubt[drawn & ~seen].sum()),
-        "confused": float(doubt[drawn & seen].sum()),
+        "missing": float(doubt[~annotated].sum()),
+        "extra": float(doubt[annotated & ~seen].sum()),
+        "confused": float(doubt[annotated & seen].sum()),
     }
 
 

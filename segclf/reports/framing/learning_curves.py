@@ -140,8 +140,8 @@ class Contest:
 
     def _costs(self, order: NDArray[np.intp], *, masks: bool) -> NDArray[np.float64]:
         """Return what the first 1, 2, ... images of an order cost."""
-        n_drawn = masks * np.cumsum(self.findings.positive[order])
-        return self.cost_per_label * np.arange(1, len(order) + 1) + self.cost_per_mask * n_drawn
+        n_masks = masks * np.cumsum(self.findings.positive[order])
+        return self.cost_per_label * np.arange(1, len(order) + 1) + self.cost_per_mask * n_masks
 
     def _fit(self, estimator: Any, train: NDArray[np.intp], *, masks: bool) -> Any:
         part = self.findings.known.subset(train)

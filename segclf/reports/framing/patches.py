@@ -80,8 +80,8 @@ def estimate_divergence(
     positive, region_sizes = findings.positive, findings.region_sizes
     areas = findings.images.sizes().prod(axis=1)
     weights = np.column_stack([region_sizes, areas * ~positive, areas * positive])
-    draws = np.array([random.multinomial(n_patches, w / w.sum()) for w in weights.T])
-    patches, origins, images = _draw(findings, draws.T, patch_size, random)
+    counts = np.array([random.multinomial(n_patches, w / w.sum()) for w in weights.T])
+    patches, origins, images = _sample(findings, counts.T, patch_size, random)
     features = _statistics(patches) if encoder is None else encoder.transform(patches)
     inside = region_sizes[positive & findings.masks.known]
     bootstrap = {"n_resamples": n_resamples, "level": level, "random_state": random_state}
@@ -105,21 +105,21 @@ def _divergence(
     return confidence_interval(kl_lower_bound, is_first, ratio, groups=groups, **bootstrap)
 
 
-def _draw(
-    findings: Findings, draws: NDArray[np.int64], patch_size: int, random: np.random.RandomState
+def _sample(
+    findings: Findings, counts: NDArray[np.int64], patch_size: int, random: np.random.RandomState
 ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
     """Cut patches (m, p, p, c), one image at a time; return of which distribution and image."""
-    drawn = np.flatnonzero(draws.any(axis=1))
+    sampled = np.flatnonzero(counts.any(axis=1))
     patches = []
-    for index in drawn.tolist():
+    for index in sampled.tolist():
         image, target = findings.images[index], findings.target(index)
         flat = np.full(image.shape[:2], -1).ravel() if target is None else target.ravel()
         anywhere = np.arange(flat.size)
         choices = (np.flatnonzero(flat == 0), np.flatnonzero(flat == 1), anywhere, anywhere)
-        pixels = [random.choice(c, n) for c, n in zip(choices, draws[index], strict=True) if n]
+        pixels = [random.choice(c, n) for c, n in zip(choices, counts[index], strict=True) if n]
         patches.append(_cut(image, np.concatenate(pixels), patch_size))
-    origins = [np.repeat(np.arange(4), draws[index]) for index in drawn]
-    images = np.repeat(drawn, draws[drawn].sum(axis=1))
+    origins = [np.repeat(np.arange(4), counts[index]) for index in sampled]
+    images = np.repeat(sampled, counts[sampled].sum(axis=1))
     return np.concatenate(patches), np.concatenate(origins), images
 
 

@@ -102,7 +102,7 @@ def ask(estimator: Any, X: ImagesLike, y: LabelsLike, masks: MasksLike | None) -
     exclusive = are_labels(given)
     negative = negative_class_of(estimator) if exclusive else None
     findings = np.flatnonzero([label != negative for label in estimator.classes_.tolist()])
-    drawn = as_masks(masks, len(truth))
+    true = as_masks(masks, len(truth))
     keep = partial(without_context, n_findings=len(findings))
     probabilities, said, facts = [], [], []
     for start in range(0, len(truth), IMAGES_AT_ONCE):
@@ -112,7 +112,7 @@ def ask(estimator: Any, X: ImagesLike, y: LabelsLike, masks: MasksLike | None) -
         said.append(np.asarray(predicted.labels))
         shown = [None] * len(said[-1]) if predicted.masks is None else predicted.masks
         facts += [
-            mask_facts(keep(mask), keep(drawn[start + i]), len(findings))
+            mask_facts(keep(mask), keep(true[start + i]), len(findings))
             for i, mask in enumerate(shown)
         ]
     return Answers(
@@ -122,8 +122,8 @@ def ask(estimator: Any, X: ImagesLike, y: LabelsLike, masks: MasksLike | None) -
         exclusive=exclusive,
         findings=findings,
         masks=facts,
-        sizes=group_by_area(_each(keep, drawn)),
-        regions=group_by_region(_each(keep, drawn)),
+        sizes=group_by_area(_each(keep, true)),
+        regions=group_by_region(_each(keep, true)),
     )
 
 
@@ -139,9 +139,9 @@ def _checked(estimator: Any) -> Any:
     )
 
 
-def _each(keep: Callable[..., Any], drawn: Masks) -> Any:
+def _each(keep: Callable[..., Any], true: Masks) -> Any:
     """Yield what is kept of each mask; one of them is in memory at a time."""
-    return (keep(drawn[i]) for i in range(len(drawn)))
+    return (keep(true[i]) for i in range(len(true)))
 
 
 def _indicator(y: NDArray[Any], classes: NDArray[Any], n_samples: int) -> NDArray[np.int64]:

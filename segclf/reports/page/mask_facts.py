@@ -28,7 +28,7 @@ class MaskFacts(NamedTuple):
 
 
 def mask_facts(
-    predicted: NDArray[Any] | None, drawn: NDArray[Any] | None, n_findings: int
+    predicted: NDArray[Any] | None, true: NDArray[Any] | None, n_findings: int
 ) -> MaskFacts:
     """Keep what a report needs of masks (h, w) or (k, h, w) without context.
 
@@ -40,12 +40,12 @@ def mask_facts(
     [[2, 2, 2, 4]]
     """
     counts = np.zeros((4, n_findings), dtype=np.int64)
-    if predicted is not None and drawn is not None:
-        multilabel = is_multilabel(drawn)
-        pixels = count_pixels([drawn], [predicted], n_classes=n_findings + (not multilabel))
+    if predicted is not None and true is not None:
+        multilabel = is_multilabel(true)
+        pixels = count_pixels([true], [predicted], n_classes=n_findings + (not multilabel))
         pixels = pixels if multilabel else pixels.foreground()
         counts = np.concatenate([pixels.both, pixels.true, pixels.predicted, pixels.labeled])
-    return MaskFacts(counts, outlines(predicted), outlines(drawn))
+    return MaskFacts(counts, outlines(predicted), outlines(true))
 
 
 def without_context(mask: NDArray[Any] | None, n_findings: int) -> NDArray[Any] | None:

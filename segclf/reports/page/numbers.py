@@ -84,13 +84,13 @@ def _questions(answers: Answers) -> Iterator[tuple[str, Scorer, Any, Any, NDArra
         yield "sensitivity", share_of_true, there, found, labeled
         yield "specificity", share_of_true, ~there, ~found, labeled
     counts = np.stack([facts.counts for facts in answers.masks])
-    drawn = np.asarray(counts[:, 3].any(axis=1))
+    with_target = np.asarray(counts[:, 3].any(axis=1))
     hits = (said == 1)[:, answers.findings] & (counts[:, 0] > 0)
     due = (truth == 1)[:, answers.findings] & (counts[:, 1] > 0)
     if due.any():
-        yield "strict recall", share_of_true, due, hits, drawn
-    yield "IoU", _overlap(ious), counts, counts, drawn
-    yield "Dice", _overlap(dices), counts, counts, drawn
+        yield "strict recall", share_of_true, due, hits, with_target
+    yield "IoU", _overlap(ious), counts, counts, with_target
+    yield "Dice", _overlap(dices), counts, counts, with_target
 
 
 def _labeled(answers: Answers) -> NDArray[np.bool_]:

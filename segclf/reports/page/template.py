@@ -70,14 +70,14 @@ def _colors() -> str:
 
 
 def _head(header: Header, answers: Answers, numbers: Numbers, n_images: int) -> str:
-    n, drawn = len(answers.masks), sum(bool(facts.true) for facts in answers.masks)
+    n, n_masks = len(answers.masks), sum(bool(facts.true) for facts in answers.masks)
     facts = [f"{n:,} images"]
     facts += [f"{header.n_groups:,} groups"] if header.n_groups else []
-    facts += [f"{drawn:,} with a target drawn"] if drawn else []
+    facts += [f"{n_masks:,} with a target drawn"] if n_masks else []
     facts += [f"{n_images:,} shown, the worst first"] if n_images < n else []
     packages = ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "torch", "numpy"))
-    told = [*(score.name for score in numbers.scores), *(["found"] if numbers.sizes else [])]
-    meanings = "".join(f"<dt>{name}</dt><dd>{MEANINGS[name]}</dd>" for name in told)
+    names = [*(score.name for score in numbers.scores), *(["found"] if numbers.sizes else [])]
+    meanings = "".join(f"<dt>{name}</dt><dd>{MEANINGS[name]}</dd>" for name in names)
     return (
         f"<h1>{escape(header.title)}</h1>"
         + (f"<p>{escape(header.description)}</p>" if header.description else "")

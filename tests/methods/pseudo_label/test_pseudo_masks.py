@@ -13,9 +13,9 @@ def select(masks, foreground, **settings):
     return [mask.tolist() for mask in Selection(**settings).apply(masks, probabilities)]
 
 
-def test_confidence_is_that_of_what_was_drawn():
-    drawn = select([[[0, 0, 1, 1, -1]]], [[[0.1, 0.4, 0.9, 0.4, 0.9]]], min_confidence=0.6)
-    assert drawn == [[[0, 0, 1, -1, -1]]]
+def test_confidence_is_that_of_what_was_predicted():
+    predicted = select([[[0, 0, 1, 1, -1]]], [[[0.1, 0.4, 0.9, 0.4, 0.9]]], min_confidence=0.6)
+    assert predicted == [[[0, 0, 1, -1, -1]]]
 
 
 def test_the_limit_itself_is_confident_enough():
@@ -43,10 +43,10 @@ def test_many_classes_keep_their_share_however_rare():
     masks = list(probabilities.argmax(axis=1).astype(np.int8))
     kept = np.stack(Selection(kept_share=0.2).apply(masks, probabilities))
     for number in range(3):
-        drawn = np.stack(masks) == number
-        assert (kept == number).sum() == pytest.approx(0.2 * drawn.sum(), abs=1)
+        predicted = np.stack(masks) == number
+        assert (kept == number).sum() == pytest.approx(0.2 * predicted.sum(), abs=1)
         sure = probabilities[:, number]
-        assert sure[kept == number].min() > sure[drawn & (kept == -1)].max()
+        assert sure[kept == number].min() > sure[predicted & (kept == -1)].max()
 
 
 def test_several_labels_have_both_answers():
@@ -68,18 +68,18 @@ class Labeler:
         return [np.full((2, 2), label) for label in labels]
 
 
-def draw(labeler, chosen):
+def predict(labeler, chosen):
     X = np.zeros((4, 2, 2))
     known = supervise(X, images=as_images(X), labels=np.array([0, 1, 0, 1]))
     return predict_masks(labeler, known, chosen)
 
 
 def test_only_the_chosen_images_and_their_labels_are_shown():
-    drawn = draw(Labeler(at_once=4), np.array([1, 2]))
-    assert [mask.tolist() for mask in drawn] == [[[1, 1], [1, 1]], [[0, 0], [0, 0]]]
-    assert drawn[0].dtype == np.int8
+    predicted = predict(Labeler(at_once=4), np.array([1, 2]))
+    assert [mask.tolist() for mask in predicted] == [[[1, 1], [1, 1]], [[0, 0], [0, 0]]]
+    assert predicted[0].dtype == np.int8
 
 
 def test_what_fails_for_no_image_alone_is_said_of_all():
     with pytest.raises(RuntimeError, match="of samples 1 to 3, though of each alone it can: Memor"):
-        draw(Labeler(at_once=1), np.array([1, 2, 3]))
+        predict(Labeler(at_once=1), np.array([1, 2, 3]))

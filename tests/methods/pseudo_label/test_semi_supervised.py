@@ -31,21 +31,21 @@ LABELS = SHAPES.target
 
 
 class Oracle(BaseEstimator):
-    """Draws the images' own truth, as far as it is told to."""
+    """Predicts the images' own truth, as far as its settings say."""
 
     def __init__(
         self,
         unsure=(),
         fails_at=None,
         fails_in_fit=False,
-        drawn=None,
+        mask=None,
         shapes=None,
     ):
         self.shapes = shapes
         self.unsure = unsure
         self.fails_at = fails_at
         self.fails_in_fit = fails_in_fit
-        self.drawn = drawn
+        self.mask = mask
 
     def fit(self, X, y=None, *, labels=None):
         if self.fails_in_fit:
@@ -66,8 +66,8 @@ class Oracle(BaseEstimator):
         index = self._index(image)
         if index == self.fails_at:
             raise ZeroDivisionError("nothing to divide by")
-        if self.drawn is not None:
-            return self.drawn
+        if self.mask is not None:
+            return self.mask
         return np.full((16, 16), -1) if index in self.unsure else self._truth(image)
 
     def _truth(self, image):
@@ -108,7 +108,7 @@ def fits():
     return Spy.fits
 
 
-def test_drawn_masks_train_beside_the_experts(fits):
+def test_pseudo_masks_train_beside_the_experts(fits):
     fitted = semi(tiny(Spy), expert_probability=None).fit(SHAPES.images, MASKS)
     np.testing.assert_array_equal(fitted.transduction_, SHAPES.masks)
     assert fitted.transduction_.dtype == np.int8
@@ -134,17 +134,17 @@ def test_the_mixing_is_that_of_the_experts(fits, probability):
 
 
 @pytest.mark.parametrize(("probability", "same"), [(1.0, True), (0.9, False)])
-def test_with_probability_one_drawn_masks_teach_nothing(probability, same):
+def test_with_probability_one_pseudo_masks_teach_nothing(probability, same):
     right, wrong = (
-        semi(tiny(batch_size=2), expert_probability=probability, labeler=Oracle(drawn=drawn))
+        semi(tiny(batch_size=2), expert_probability=probability, labeler=Oracle(mask=mask))
         .fit(SHAPES.images, MASKS)
         .predict_proba(SHAPES.images)
-        for drawn in (None, np.ones((16, 16), int))
+        for mask in (None, np.ones((16, 16), int))
     )
     assert np.array_equal(right, wrong) == same
 
 
-def test_nothing_to_draw():
+def test_nothing_to_predict():
     fitted = semi(expert_probability=None, baseline=True).fit(SHAPES.images, SHAPES.masks)
     assert (fitted.n_iter_, fitted.termination_condition_) == (0, "all_labeled")
     assert fitted.labeler_ is None
@@ -161,9 +161,9 @@ def test_what_is_dropped_trains_nothing(fits):
     fitted.fit(SHAPES.images, MASKS, labels=labels)
     assert np.flatnonzero(fitted.labeled_iter_ < 0).tolist() == [5, 9]
     assert (fitted.transduction_[[5, 9]] == -1).all()
-    masks, told, _ = fits[0]
+    masks, given_labels, _ = fits[0]
     assert [i for i, mask in enumerate(masks) if mask is None] == [5, 9]
-    assert told[[5, 9]].tolist() == [-1, -1]
+    assert given_labels[[5, 9]].tolist() == [-1, -1]
     assert fitted.labeler_.labels_.tolist() == labels.tolist()
 
 
@@ -235,10 +235,10 @@ class Hesitant(Stubborn):
     """Is unsure of the last image but one before drawn masks have taught it, then of the last."""
 
     def predict(self, X, *, labels=None):
-        drawn = super().predict(X)
+        predicted = super().predict(X)
         second = self.teacher.estimator.fits[-1][0][4] is not None
-        drawn[-1 if second else -2] = np.full((16, 16), -1)
-        return drawn
+        predicted[-1 if second else -2] = np.full((16, 16), -1)
+        return predicted
 
 
 def test_the_round_of_the_first_mask_counts(fits):
@@ -249,10 +249,10 @@ def test_the_round_of_the_first_mask_counts(fits):
 
 def test_confident_pixels_are_selected():
     fitted = semi(min_confidence=0.75, labeler=Oracle()).fit(SHAPES.images, MASKS)
-    drawn, truth = fitted.transduction_[4:], SHAPES.masks[4:].astype(int)
+    predicted, truth = fitted.transduction_[4:], SHAPES.masks[4:].astype(int)
     # Background has .8 below and .7 above, the object .8 below and .9 above.
     expected = np.where((truth == 0) & (np.arange(16)[:, None] < 8), -1, truth)
-    np.testing.assert_array_equal(drawn, expected)
+    np.testing.assert_array_equal(predicted, expected)
     np.testing.assert_array_equal(fitted.transduction_[:4], SHAPES.masks[:4])
 
 
@@ -272,10 +272,13 @@ def test_a_selection_needs_probabilities():
     [
         (Oracle(fails_at=7), r"Oracle\(fails_at=7\).*drawing the mask of sample 7: ZeroDivision"),
         (Oracle(fails_in_fit=True), r"Oracle.*learning from what is known \(round 1\): OSError"),
-        (Oracle(drawn=np.zeros((3, 4))), r"sample 4: ValueError: it has shape \(3, 4\); expected"),
-        (Oracle(drawn=np.full((16, 16), 2)), "expected ids from 0 to 1, and -1"),
-        (Oracle(drawn=np.full((16, 16), -2)), "expected ids from 0 to 1, and -1"),
-        (Oracle(drawn=np.full((16, 16), 0.5)), "expected ids from 0 to 1, and -1"),
+        (
+            Oracle(mask=np.zeros((3, 4))),
+            r"sample 4: ValueError: it has shape \(3, 4\); expected",
+        ),
+        (Oracle(mask=np.full((16, 16), 2)), "expected ids from 0 to 1, and -1"),
+        (Oracle(mask=np.full((16, 16), -2)), "expected ids from 0 to 1, and -1"),
+        (Oracle(mask=np.full((16, 16), 0.5)), "expected ids from 0 to 1, and -1"),
     ],
 )
 def test_a_labeler_that_fails_is_named_and_leaves_nothing_behind(labeler, message):
@@ -308,7 +311,7 @@ def test_an_estimator_without_a_sampler():
     assert fitted.predict(SHAPES.images).shape == SHAPES.masks.shape
 
 
-def test_the_baseline_has_as_many_steps_and_no_drawn_mask(fits):
+def test_the_baseline_has_as_many_steps_and_no_pseudo_mask(fits):
     fitted = semi(tiny(Spy, batch_size=2), baseline=True).fit(SHAPES.images, MASKS)
     assert len(fits) == 5, "the result, and for either half another one and its baseline"
     for result, (masks, _, sampler) in ((fits[1], fits[2]), (fits[3], fits[4])):
@@ -366,8 +369,8 @@ def test_a_labeler_may_need_neither_mask_nor_label(labeler):
     assert fitted.labeled_iter_.tolist() == [1] * 12
     assert fitted.report_ == {"measured": "not"}
     assert (fitted.n_classes_, fitted.multilabel_) == (2, False)
-    drawn = fitted.labeler_.predict(SHAPES.images)
-    np.testing.assert_array_equal(fitted.transduction_, drawn)
+    predicted = fitted.labeler_.predict(SHAPES.images)
+    np.testing.assert_array_equal(fitted.transduction_, predicted)
 
 
 def test_others_say_what_they_need():

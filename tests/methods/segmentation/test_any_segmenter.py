@@ -62,7 +62,7 @@ def test_it_works_through_predict_proba(kind, cv):
 
 
 @pytest.mark.parametrize("kind", ["pipeline", "search"])
-def test_it_is_seeded_and_told_of_labels(kind):
+def test_it_is_seeded_and_given_labels(kind):
     labels = np.where(np.arange(12) < 8, Y, -1)
     masks = [mask if i % 2 else None for i, mask in enumerate(MASKS)]
 
@@ -92,7 +92,7 @@ def test_a_layer_that_it_has_not_is_refused_before_training(kind, monkeypatch):
         classifier.fit(X, Y, masks=MASKS)
 
 
-def test_maps_of_too_few_classes_are_told(monkeypatch):
+def test_maps_of_too_few_classes_are_an_error(monkeypatch):
     monkeypatch.setattr(Bright, "n_channels", 1)
     with pytest.raises(ValueError, match=r"shape \(1, 16, 16\) .*expected \(2 or more, height"):
         SegmentationClassifier(segmenter=Bright()).fit(X, Y, masks=MASKS)

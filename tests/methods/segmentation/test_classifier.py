@@ -195,8 +195,8 @@ def test_folds_give_the_summarizer_masks_of_images_not_trained_on(shapes):
 def test_groups_are_not_torn_apart(shapes):
     groups = np.arange(20) // 4
     settings = {"cv": GroupKFold(3), "summarizer": Witness()}
-    told = {"masks": shapes.masks[:20], "groups": groups}
-    fitted = classifier(**settings).fit(shapes.images[:20], shapes.target[:20], **told)
+    metadata = {"masks": shapes.masks[:20], "groups": groups}
+    fitted = classifier(**settings).fit(shapes.images[:20], shapes.target[:20], **metadata)
     by_hand = np.concatenate([test for _, test in GroupKFold(3).split(groups, groups=groups)])
     assert len(fitted.summarizer_.P_) == len(by_hand) == 20
     with pytest.raises(ValueError, match="groups"):

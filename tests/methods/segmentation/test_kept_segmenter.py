@@ -141,17 +141,17 @@ def swapped(labels):
 
 
 WEIGHTS, GROUPS = np.ones(12), np.arange(12) // 2
-TOLD = {"masks": MASKS, "sample_weight": WEIGHTS, "groups": GROUPS}
+METADATA = {"masks": MASKS, "sample_weight": WEIGHTS, "groups": GROUPS}
 CHANGES = {
-    "pixel": lambda fit: fit(one_pixel(X), Y, **TOLD),
-    "mask": lambda fit: fit(X, Y, **{**TOLD, "masks": one_pixel(MASKS)}),
-    "no mask": lambda fit: fit(X, Y, **{**TOLD, "masks": [*MASKS[:-1], None]}),
-    "label": lambda fit: fit(X, swapped(Y), **TOLD),
-    "weight": lambda fit: fit(X, Y, **{**TOLD, "sample_weight": np.r_[np.ones(11), 1.01]}),
-    "group": lambda fit: fit(X, Y, **{**TOLD, "groups": np.r_[GROUPS[:-1], 9]}),
+    "pixel": lambda fit: fit(one_pixel(X), Y, **METADATA),
+    "mask": lambda fit: fit(X, Y, **{**METADATA, "masks": one_pixel(MASKS)}),
+    "no mask": lambda fit: fit(X, Y, **{**METADATA, "masks": [*MASKS[:-1], None]}),
+    "label": lambda fit: fit(X, swapped(Y), **METADATA),
+    "weight": lambda fit: fit(X, Y, **{**METADATA, "sample_weight": np.r_[np.ones(11), 1.01]}),
+    "group": lambda fit: fit(X, Y, **{**METADATA, "groups": np.r_[GROUPS[:-1], 9]}),
     "no groups": lambda fit: fit(X, Y, masks=MASKS, sample_weight=WEIGHTS),
-    "fewer": lambda fit: fit(X[:-1], Y[:-1], **{k: v[:-1] for k, v in TOLD.items()}),
-    "order": lambda fit: fit(X[::-1], Y[::-1], **{k: v[::-1] for k, v in TOLD.items()}),
+    "fewer": lambda fit: fit(X[:-1], Y[:-1], **{k: v[:-1] for k, v in METADATA.items()}),
+    "order": lambda fit: fit(X[::-1], Y[::-1], **{k: v[::-1] for k, v in METADATA.items()}),
 }
 
 
@@ -159,7 +159,7 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_nothing_is_stale(name, tmp_path, trained):
     for _ in range(2):
-        classifier(tmp_path).fit(X, Y, **TOLD)
+        classifier(tmp_path).fit(X, Y, **METADATA)
     assert len(trained) == 1
     CHANGES[name](classifier(tmp_path).fit)
     assert len(trained) == 2

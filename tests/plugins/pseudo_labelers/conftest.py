@@ -19,12 +19,12 @@ class Says(BaseEstimator):
 
 
 @pytest.fixture(scope="session")
-def drawn():
+def predicted():
     """A function: what a labeler draws whose teacher says certain probabilities."""
 
-    def draw(kind, maps, labels=None, *, multilabel=False, **settings):
+    def predict(kind, maps, labels=None, *, multilabel=False, **settings):
         X = np.zeros((len(maps), *np.shape(maps)[2:]))
         labeler = kind(teacher=Says(maps, multilabel), **settings).fit(X, None)
         return labeler.predict(X, labels=labels).tolist()
 
-    return draw
+    return predict

@@ -63,10 +63,10 @@ def test_finds_the_object_from_image_labels(seed):
     for threshold in ("search", "otsu"):
         labeler = GradCAMLabeler(classifier=classifier, threshold=threshold)
         labeler.fit(images, [*masks[:10], *[None] * 30], labels=labels)
-        drawn = labeler.predict(images[10:], labels=labels[10:])
-        elsewhere = drawn.copy()
-        elsewhere[positive] = drawn[np.roll(positive, 1)]  # as large, in the wrong places
-        assert mean_iou(masks[10:], drawn) > 0.25 + mean_iou(masks[10:], elsewhere)
+        predicted = labeler.predict(images[10:], labels=labels[10:])
+        elsewhere = predicted.copy()
+        elsewhere[positive] = predicted[np.roll(positive, 1)]  # as large, in the wrong places
+        assert mean_iou(masks[10:], predicted) > 0.25 + mean_iou(masks[10:], elsewhere)
 
 
 @pytest.mark.parametrize("check", plugin_checks("pseudo_labeler"))
@@ -74,7 +74,7 @@ def test_promises_of_a_labeler(check):
     check(GradCAMLabeler(classifier=tiny()))
 
 
-def test_search_maximizes_the_iou_of_what_is_drawn():
+def test_search_maximizes_the_iou_of_what_is_predicted():
     rng = np.random.default_rng(0)
     masks = rng.integers(-1, 3, (6, 8, 8))
     masks[5] = 0
@@ -113,7 +113,7 @@ def test_search_without_masks_is_otsu_and_so_is_a_class_that_they_do_not_show():
     np.testing.assert_array_equal(*(each.predict(images[1:2], labels=[2]) for each in (some, none)))
 
 
-def test_the_larger_map_wins_and_other_classes_are_not_drawn():
+def test_the_larger_map_wins_and_other_classes_are_not_predicted():
     pixels = np.array([[[[1.0, 0.2], [0.6, 0.8], [0.1, 1.0], [0.2, 0.3]]]])
     images = as_images(pixels, channels="last")
     labeler = looking(threshold=0.5, fill_holes=False).fit(images, labels=[2])
@@ -146,12 +146,12 @@ def test_holes_are_filled():
     ring = np.ones((1, 5, 5))
     ring[0, 2, 2] = 0.1
     ring[0, 0] = 0.1
-    drawn = [
+    predicted = [
         looking(threshold=0.5, fill_holes=fill).fit(ring, labels=[1]).predict(ring, labels=[1])
         for fill in (True, False)
     ]
-    np.testing.assert_array_equal(drawn[1][0], ring[0] > 0.5)
-    assert np.argwhere(drawn[0] != drawn[1]).tolist() == [[0, 2, 2]]
+    np.testing.assert_array_equal(predicted[1][0], ring[0] > 0.5)
+    assert np.argwhere(predicted[0] != predicted[1]).tolist() == [[0, 2, 2]]
 
 
 def test_without_normalization_thresholds_are_those_of_the_maps():
@@ -166,10 +166,10 @@ def test_without_normalization_thresholds_are_those_of_the_maps():
 def test_the_score_before_and_after_the_sigmoid(score):
     images = np.random.default_rng(0).random((2, 4, 4))
     labeler = looking(score=score, threshold=0.01, normalize=False, fill_holes=False)
-    drawn = labeler.fit(images, labels=[1, 1]).predict(images, labels=[1, 1])
+    predicted = labeler.fit(images, labels=[1, 1]).predict(images, labels=[1, 1])
     p = 1 / (1 + np.exp(-images.mean((1, 2), keepdims=True)))
     factor = p * (1 - p) if score == "probability" else 1
-    np.testing.assert_array_equal(drawn, factor * images / 16 > 0.01)
+    np.testing.assert_array_equal(predicted, factor * images / 16 > 0.01)
 
 
 def test_a_probability_of_one_has_no_map():
@@ -178,8 +178,8 @@ def test_a_probability_of_one_has_no_map():
         labeler = GradCAMLabeler(
             classifier=Looker(1e3), layer="maps", score=score, threshold=0.5, fill_holes=False
         )
-        drawn = labeler.fit(images, labels=[1]).predict(images, labels=[1])
-        assert np.unique(drawn).tolist() == expected
+        predicted = labeler.fit(images, labels=[1]).predict(images, labels=[1])
+        assert np.unique(predicted).tolist() == expected
 
 
 def test_a_torch_module_is_left_as_it_was():
@@ -216,8 +216,9 @@ def test_exclusive_classes_have_the_background_first():
     weight[0], weight[1], weight[2] = -0.1, torch.arange(64) % 2, (torch.arange(64) + 1) % 2
     labeler = GradCAMLabeler(classifier=classifier, threshold="otsu").fit(images)
     assert labeler.thresholds_.shape == (2,)
-    drawn = labeler.predict(images, labels=labels)
-    assert [np.setdiff1d(drawn[labels == c], [-1, 0]).tolist() for c in range(3)] == [[], [1], [2]]
+    predicted = labeler.predict(images, labels=labels)
+    shown = [np.setdiff1d(predicted[labels == c], [-1, 0]).tolist() for c in range(3)]
+    assert shown == [[], [1], [2]]
     decided = labeler.predict(images).max((1, 2)) > 0
     np.testing.assert_array_equal(decided, classifier.predict_proba(images)[:, 1:].max(1) > 0.5)
 
@@ -231,9 +232,9 @@ def test_labels_are_derived_from_masks():
     found = clone(labeler).fit(images, known).classifier_
     expected = tiny().fit(images, [*shown, [-1, -1], [-1, -1]])
     np.testing.assert_array_equal(found.predict_proba(images), expected.predict_proba(images))
-    told = clone(labeler).fit(images, known, labels=[-1] * 6 + [1, 2]).classifier_
+    with_labels = clone(labeler).fit(images, known, labels=[-1] * 6 + [1, 2]).classifier_
     expected = tiny().fit(images, [*shown, [1, 0], [0, 1]])
-    np.testing.assert_array_equal(told.predict_proba(images), expected.predict_proba(images))
+    np.testing.assert_array_equal(with_labels.predict_proba(images), expected.predict_proba(images))
 
 
 def test_the_seed_is_the_classifier_s():
@@ -247,7 +248,7 @@ def test_the_seed_is_the_classifier_s():
     assert not np.array_equal(first, third)
 
 
-def test_saved_and_loaded_it_draws_the_same(tmp_path):
+def test_saved_and_loaded_it_predicts_the_same(tmp_path):
     images, masks, _ = bright_discs(8, 0)
     labeler = GradCAMLabeler(classifier=tiny()).fit(images, masks)
     save(labeler, tmp_path / "labeler.segclf")

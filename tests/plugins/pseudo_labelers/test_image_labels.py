@@ -4,11 +4,11 @@ from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labe
 
 from segclf.data import as_masks
 
-DRAWN = [np.array([[0, 1, 3]]), np.array([[0, 0, 0]]), np.array([[0, -1, 2]]), None]
+MASKS = [np.array([[0, 1, 3]]), np.array([[0, 0, 0]]), np.array([[0, -1, 2]]), None]
 
 
 def test_a_class_that_is_nowhere_may_be_where_nobody_said():
-    shown = image_labels(as_masks(DRAWN, 4), None)
+    shown = image_labels(as_masks(MASKS, 4), None)
     assert shown.tolist() == [[1, 0, 1], [0, 0, 0], [-1, 1, -1], [-1, -1, -1]]
 
 
@@ -19,7 +19,7 @@ def test_channels_are_known_each_by_itself():
 
 
 def test_labels_come_before_masks():
-    shown = image_labels(as_masks(DRAWN, 4), [-1, -1, 2, 4])
+    shown = image_labels(as_masks(MASKS, 4), [-1, -1, 2, 4])
     assert shown.tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
 
 
@@ -31,7 +31,7 @@ def test_where_nobody_said_anything_there_is_one_class_at_least(labels):
 
 def test_labels_of_another_kind_than_the_masks_are_refused():
     with pytest.raises(ValueError, match=r"labels of shape \(4, 3\) do not go with masks of ids"):
-        image_labels(as_masks(DRAWN, 4), np.zeros((4, 3), dtype=int))
+        image_labels(as_masks(MASKS, 4), np.zeros((4, 3), dtype=int))
 
 
 @pytest.mark.parametrize("labels", [[3, 0], [[0, 1, 0], [0, 0, 0]]])

@@ -33,9 +33,10 @@ def labeler(samples):
 
 
 def test_masks_overlap_the_objects(samples, labeler):
-    drawn = labeler.predict(samples.images, labels=samples.labels)
-    both, either = ((drawn == 1) & (samples.masks == 1)), ((drawn == 1) | (samples.masks == 1))
-    whole = (samples.masks == 1)[samples.labels == 1]
+    predicted = labeler.predict(samples.images, labels=samples.labels)
+    true = samples.masks == 1
+    both, either = (predicted == 1) & true, (predicted == 1) | true
+    whole = true[samples.labels == 1]
     assert both.sum() / either.sum() > 1.3 * whole.mean()  # of drawing all of each image
 
 
@@ -47,26 +48,26 @@ def test_without_steps_masks_are_thresholded_activation_maps_within_boundaries(s
     assert (small == 1).sum() < (large == 1).sum()
 
 
-def test_only_classes_that_an_image_is_labeled_with_are_drawn():
+def test_only_classes_that_an_image_is_labeled_with_are_predicted():
     images, _, labels = make_samples(12, n_classes=4)
     labeler = make_labeler().fit(images, labels=labels)
-    drawn = labeler.predict(images, labels=labels)
-    for mask, label in zip(drawn, labels, strict=True):
+    predicted = labeler.predict(images, labels=labels)
+    for mask, label in zip(predicted, labels, strict=True):
         assert set(np.unique(mask)) <= {0, -1, label}
-    assert set(np.unique(drawn)) >= {0, 1, 2, 3}
+    assert set(np.unique(predicted)) >= {0, 1, 2, 3}
     rotated = labeler.predict(images, labels=np.roll(labels, 1))
     assert not (rotated[labels == 3] > 0).any()
 
 
-def test_multilabel_masks_are_drawn_class_by_class():
+def test_multilabel_masks_are_predicted_class_by_class():
     samples = make_samples(12, n_classes=3)
     masks, labels = indicator(samples, 3)
     masks = [*masks[:2], *[None] * 10]
     labeler = make_labeler().fit(samples.images, masks, labels=labels)
-    drawn = labeler.predict(samples.images, labels=labels)
-    assert drawn.shape == (12, 2, 16, 16)
-    assert not drawn[labels == 0].any()
-    assert (drawn[labels == 1] != 0).any((1, 2)).all()
+    predicted = labeler.predict(samples.images, labels=labels)
+    assert predicted.shape == (12, 2, 16, 16)
+    assert not predicted[labels == 0].any()
+    assert (predicted[labels == 1] != 0).any((1, 2)).all()
     part = labels.copy()
     part[:, 1] = -1
     part.setflags(write=False)
@@ -171,7 +172,7 @@ def test_save_and_load(tmp_path, samples, labeler):
 
 def test_images_of_several_sizes_in_company_and_alone(labeler):
     images = [each.images[1] for each in (make_samples(size=(24, 24)), make_samples(size=(17, 30)))]
-    drawn = labeler.predict(images, labels=[1, 1])
-    assert [mask.shape for mask in drawn] == [(24, 24), (17, 30)]
-    for image, mask in zip(images, drawn, strict=True):
+    predicted = labeler.predict(images, labels=[1, 1])
+    assert [mask.shape for mask in predicted] == [(24, 24), (17, 30)]
+    for image, mask in zip(images, predicted, strict=True):
         np.testing.assert_array_equal(labeler.predict(image[None], labels=[1])[0], mask)

@@ -24,28 +24,28 @@ def two_classes(foreground):
         (None, [[0, 0, 0, 1, 1]]),
     ],
 )
-def test_a_pixel_is_kept_where_the_teacher_is_sure(drawn, margin, expected):
+def test_a_pixel_is_kept_where_the_teacher_is_sure(predicted, margin, expected):
     maps = two_classes([[0.125, 0.25, 0.5, 0.75, 0.875]])
-    assert drawn(SelfTrainingLabeler, maps, margin=margin) == [expected]
+    assert predicted(SelfTrainingLabeler, maps, margin=margin) == [expected]
 
 
 @pytest.mark.parametrize(("margin", "expected"), [(0.15, [-1, -1, -1, 1]), (0.05, [0, 0, 1, 1])])
-def test_margins_of_the_reference(drawn, margin, expected):
+def test_margins_of_the_reference(predicted, margin, expected):
     """.15 in its script, which is the default, and .05 on its command line."""
     maps = two_classes([[0.36, 0.44, 0.56, 0.66]])
-    assert drawn(SelfTrainingLabeler, maps, margin=margin) == [[expected]]
+    assert predicted(SelfTrainingLabeler, maps, margin=margin) == [[expected]]
     assert SelfTrainingLabeler().margin == 0.15
 
 
-def test_with_many_classes_few_reach_one_half(drawn):
+def test_with_many_classes_few_reach_one_half(predicted):
     maps = np.array([[[[0.3, 0.1]], [[0.3, 0.2]], [[0.4, 0.7]]]])
-    assert drawn(SelfTrainingLabeler, maps) == [[[-1, 2]]]
-    assert drawn(SelfTrainingLabeler, maps, margin=None) == [[[2, 2]]]
+    assert predicted(SelfTrainingLabeler, maps) == [[[-1, 2]]]
+    assert predicted(SelfTrainingLabeler, maps, margin=None) == [[[2, 2]]]
 
 
-def test_self_training_heeds_negative_labels_only(drawn):
+def test_self_training_heeds_negative_labels_only(predicted):
     maps = two_classes([[0.9, 0.1], [0.9, 0.5], [0.1, 0.1]])
-    assert drawn(SelfTrainingLabeler, maps, [0, 1, 1]) == [[[0, 0]], [[1, -1]], [[0, 0]]]
+    assert predicted(SelfTrainingLabeler, maps, [0, 1, 1]) == [[[0, 0]], [[1, -1]], [[0, 0]]]
 
 
 def test_the_teacher_is_trained_on_what_is_known_by_the_seed():

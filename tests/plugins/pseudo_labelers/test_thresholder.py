@@ -19,7 +19,7 @@ GRAYS = np.array([[[10, 12, 90]], [[10, 80, 90]]], dtype=np.uint8)
         (None, [[0, 0], [0, -1]], [[[[0] * 3], [[0] * 3]], [[[0] * 3], [[0, 1, 1]]]]),
     ],
 )
-def test_a_threshold_draws_what_the_label_says(y, labels, expected):
+def test_a_threshold_predicts_what_the_label_says(y, labels, expected):
     y = None if y is None else [None if m is None else np.array(m) for m in y]
     labeler = ThresholderLabeler(thresholder="otsu").fit(GRAYS, y, labels=labels)
     assert labeler.predict(GRAYS, labels=labels).tolist() == expected

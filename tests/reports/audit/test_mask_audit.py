@@ -106,7 +106,7 @@ def test_every_known_answer_is_audited_once_in_order(shapes, planted):
     masks, labels = [*planted[0]], planted[1].copy()
     masks[3], labels[4] = None, -1
     masks[5], labels[5] = None, -1  # nothing is known of it: it may train, and is not judged
-    audit = audit_masks(DrawingDummy(), shapes.images, labels, masks, cv=3, random_state=0)
+    audit = audit_masks(MaskDummy(), shapes.images, labels, masks, cv=3, random_state=0)
     everyone = set(range(60))
     assert set(audit.masks["sample"]) == everyone - {3, 5}
     assert set(audit.labels["sample"]) == everyone - {4, 5}
@@ -116,7 +116,7 @@ def test_every_known_answer_is_audited_once_in_order(shapes, planted):
         assert set(table["fold"]) == {0, 1, 2}
 
 
-class DrawingDummy(DummyClassifier):
+class MaskDummy(DummyClassifier):
     """Answers by prevalence, and draws nothing."""
 
     def fit(self, X, y, masks=None):
@@ -144,7 +144,7 @@ def test_indicators_and_multi_label_masks():
     assert audit.masks["score"][1] == 0
 
 
-class Copier(DrawingDummy):
+class Copier(MaskDummy):
     """Sees each label as a channel of the image."""
 
     def fit(self, X, y, masks=None):
@@ -178,8 +178,8 @@ def test_it_reads_plainly_and_is_json(shapes, planted):
 
 
 def test_who_can_be_asked(shapes):
-    told = (shapes.images, shapes.target, shapes.masks)
+    given = (shapes.images, shapes.target, shapes.masks)
     with pytest.raises(ValueError, match="draws no masks"):
-        audit_masks(DummyClassifier(), *told)
+        audit_masks(DummyClassifier(), *given)
     with pytest.raises(ValueError, match="A segmenter predicts no labels"):
-        audit_masks(PixelSegmenter(), *told)
+        audit_masks(PixelSegmenter(), *given)

@@ -76,9 +76,9 @@ def test_gain_is_averaged_over_folds_and_zero_against_itself():
             n_images=empty, n_masks=empty, cost=empty, auroc=empty, probabilities=probabilities
         )
 
-    told = {"n_resamples": 20, "level": 0.9, "random_state": 3}
-    same = held.gain(curve(right), curve(right), **told)
-    best = held.gain(curve(right + offset), curve(1.0 - right), **told)
+    bootstrap = {"n_resamples": 20, "level": 0.9, "random_state": 3}
+    same = held.gain(curve(right), curve(right), **bootstrap)
+    best = held.gain(curve(right + offset), curve(1.0 - right), **bootstrap)
     assert same == (0, 0, 0)
     assert best == (1, 1, 1)
 

@@ -43,8 +43,8 @@ def test_an_encoder_makes_the_features(paper):
             return np.zeros((len(patches), 2))
 
     encoder = Encoder()
-    told = {**SETTINGS, "encoder": encoder, "n_patches": 50}
-    sides = estimate_divergence(paper, patch_size=3, **told)
+    settings = {**SETTINGS, "encoder": encoder, "n_patches": 50}
+    sides = estimate_divergence(paper, patch_size=3, **settings)
     assert encoder.shape == (200, 3, 3, 1)
     assert sides.pixel.estimate == pytest.approx(0, abs=1e-9)
 

@@ -127,7 +127,7 @@ def test_masks_beyond_all_means():
     assert found.to_dict()["affordable"] is None
 
 
-def test_groups_are_kept_together_and_drawn_together():
+def test_groups_are_kept_together_and_sampled_together():
     groups = np.arange(N) // 10
     wide, narrow = report(1, 2, groups=groups, cv=2), report(1, 2, cv=2)
     assert wide.same_images != narrow.same_images

@@ -88,13 +88,13 @@ class NearestColorLabeler(Estimator):
             Mask ids.
         """
         check_is_fitted(self)
-        masks = [self._draw(np.asarray(image)) for image in X]
+        masks = [self._predict_mask(np.asarray(image)) for image in X]
         if labels is not None and self.empty_negatives:
             for mask, label in zip(masks, np.asarray(labels), strict=True):
                 mask[...] = np.where(label == 0, 0, mask)
         return np.stack(masks) if isinstance(X, np.ndarray) else masks
 
-    def _draw(self, image: NDArray[Any]) -> NDArray[Any]:
+    def _predict_mask(self, image: NDArray[Any]) -> NDArray[Any]:
         nearest = pairwise_distances_argmin(_colors(image), self.colors_)
         return self.classes_[nearest].reshape(image.shape[:2])
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from segclf.axes import is_multilabel
 from segclf.data import resize_mask
 
-__all__ = ["Refine", "draw", "refined", "resized", "sure_mask"]
+__all__ = ["Refine", "mask_from_maps", "refined", "resized", "sure_mask"]
 
 Refine = Callable[[NDArray[Any], NDArray[np.float32]], NDArray[Any]]
 
 _SURE = 0.7  # of what a mask says before it is refined, as in IRNet's code
 
 
-def draw(
+def mask_from_maps(
     maps: NDArray[Any], threshold: float, present: NDArray[Any], *, multilabel: bool
 ) -> NDArray[np.int16]:
     """Draw the class with the largest map, and the background where none exceeds the threshold.
@@ -44,19 +44,19 @@ def draw(
     --------
     >>> import numpy as np
     >>> maps = np.array([[[0.1, 0.9, 0.5]], [[0.2, 0.3, 0.7]]])
-    >>> draw(maps, 0.25, np.array([1, 0, 1]), multilabel=False)
+    >>> mask_from_maps(maps, 0.25, np.array([1, 0, 1]), multilabel=False)
     array([[0, 1, 3]], dtype=int16)
-    >>> draw(maps, 0.25, np.array([1, 0, 1]), multilabel=True)[:, 0]
+    >>> mask_from_maps(maps, 0.25, np.array([1, 0, 1]), multilabel=True)[:, 0]
     array([[0, 1, 1],
            [0, 0, 0],
            [0, 1, 1]], dtype=int16)
     """
     classes = np.flatnonzero(present == 1)
     if multilabel:
-        drawn = np.empty((len(present), *maps.shape[1:]), dtype=np.int16)
-        drawn[:] = present[:, None, None]
-        drawn[classes] = np.where(maps.any((1, 2), keepdims=True), maps > threshold, -1)
-        return drawn
+        mask = np.empty((len(present), *maps.shape[1:]), dtype=np.int16)
+        mask[:] = present[:, None, None]
+        mask[classes] = np.where(maps.any((1, 2), keepdims=True), maps > threshold, -1)
+        return mask
     if not maps.any():
         return np.full(maps.shape[1:], -1, dtype=np.int16)
     largest = np.concatenate([np.full_like(maps[:1], threshold), maps]).argmax(0)
@@ -83,7 +83,7 @@ def refined(
     Parameters
     ----------
     mask : array (h', w') or (k, h', w')
-        From :func:`draw`.
+        From :func:`mask_from_maps`.
     image : array (h, w, c)
         The image.
     present : array of shape (k,)

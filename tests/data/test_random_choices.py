@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from segclf.data.draws import Draws, random_placement, random_recoloring
+from segclf.data.random_choices import RandomChoices, random_placement, random_recoloring
 
 
 @pytest.fixture
-def draws():
-    return Draws(40_000, torch.Generator().manual_seed(0))
+def choices():
+    return RandomChoices(40_000, torch.Generator().manual_seed(0))
 
 
 def spread(values):
@@ -18,16 +18,16 @@ def close(values, expected):
 
 
 @pytest.fixture
-def placement(draws):
+def placement(choices):
     return random_placement(
-        draws, rotation=2.0, scale=(0.5, 2.0), translation=0.3, shear=1.0, crop=(0.2, 0.6)
+        choices, rotation=2.0, scale=(0.5, 2.0), translation=0.3, shear=1.0, crop=(0.2, 0.6)
     )
 
 
 @pytest.fixture
-def recoloring(draws):
+def recoloring(choices):
     return random_recoloring(
-        draws, brightness=0.4, contrast=0.5, saturation=0.6, hue=0.7, noise=0.8, probability=1.0
+        choices, brightness=0.4, contrast=0.5, saturation=0.6, hue=0.7, noise=0.8, probability=1.0
     )
 
 
@@ -56,24 +56,24 @@ def test_choices_are_independent(placement, recoloring):
     assert correlation.abs().max() < 0.025
 
 
-def test_an_image_draws_the_same_in_larger_batches(draws):
-    few = Draws(3, torch.Generator().manual_seed(0))
-    assert torch.equal(few.between("rotation", 0, 1), draws.between("rotation", 0, 1)[:3])
+def test_an_image_samples_the_same_in_larger_batches(choices):
+    few = RandomChoices(3, torch.Generator().manual_seed(0))
+    assert torch.equal(few.between("rotation", 0, 1), choices.between("rotation", 0, 1)[:3])
 
 
-def test_probabilities_zero_and_one_are_certain(draws):
-    assert draws.happens("affine", 1.0).all()
-    assert not draws.happens("affine", 0.0).any()
+def test_probabilities_zero_and_one_are_certain(choices):
+    assert choices.happens("affine", 1.0).all()
+    assert not choices.happens("affine", 0.0).any()
 
 
-def test_filters_are_independent(draws):
-    rows = [draws.between(name, 0, 1) for name in ("grayscale", "blur", "blur_deviation")]
-    rows += [draws.between(name, 0, 1) for name in ("solarize", "horizontal_flip", "noise")]
+def test_filters_are_independent(choices):
+    rows = [choices.between(name, 0, 1) for name in ("grayscale", "blur", "blur_deviation")]
+    rows += [choices.between(name, 0, 1) for name in ("solarize", "horizontal_flip", "noise")]
     correlation = torch.corrcoef(torch.stack(rows)) - torch.eye(len(rows))
     assert correlation.abs().max() < 0.025
 
 
-def test_a_seed_gives_the_same_whether_or_not_filters_are_drawn(draws):
-    again = Draws(40_000, torch.Generator().manual_seed(0))
+def test_a_seed_gives_the_same_whether_or_not_filters_are_sampled(choices):
+    again = RandomChoices(40_000, torch.Generator().manual_seed(0))
     again.happens("blur", 0.5)
-    assert torch.equal(again.between("noise", 0, 1), draws.between("noise", 0, 1))
+    assert torch.equal(again.between("noise", 0, 1), choices.between("noise", 0, 1))

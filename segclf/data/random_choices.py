@@ -18,7 +18,7 @@ _CHOICES = (
 _LATER_CHOICES = ("grayscale", "blur", "blur_deviation", "solarize")
 
 
-class Draws:
+class RandomChoices:
     """All choices for the images of a batch, needed or not.
 
     So no setting changes the draws of another, and what is drawn for one image does not depend on
@@ -35,7 +35,7 @@ class Draws:
     def __init__(self, n_images: int, generator: torch.Generator) -> None:
         self._n_images = n_images
         self._generator = generator
-        self._uniform = self._drawn(_CHOICES)
+        self._uniform = self._sampled(_CHOICES)
 
     def happens(self, name: str, probability: float) -> Tensor:
         """Decide for each image, (n,) bool."""
@@ -47,17 +47,17 @@ class Draws:
 
     def _of(self, name: str) -> Tensor:
         if name not in self._uniform:
-            self._uniform |= self._drawn(_LATER_CHOICES)
+            self._uniform |= self._sampled(_LATER_CHOICES)
         return self._uniform[name]
 
-    def _drawn(self, choices: tuple[str, ...]) -> dict[str, Tensor]:
+    def _sampled(self, choices: tuple[str, ...]) -> dict[str, Tensor]:
         shape = (self._n_images, len(choices))
         uniform = torch.rand(shape, generator=self._generator, device=self._generator.device)
         return dict(zip(choices, uniform.unbind(1), strict=True))
 
 
 def random_placement(
-    draws: Draws,
+    choices: RandomChoices,
     *,
     rotation: float,
     scale: tuple[float, float],
@@ -67,15 +67,15 @@ def random_placement(
 ) -> Placement:
     """Draw how the content of each image moves; settings as `Augmentation` documents them."""
     window, center = crop_window(
-        draws.between("crop_area", *crop),
-        draws.between("crop_ratio", 0, 1),
-        torch.stack([draws.between(name, 0, 1) for name in ("crop_x", "crop_y")], dim=1),
+        choices.between("crop_area", *crop),
+        choices.between("crop_ratio", 0, 1),
+        torch.stack([choices.between(name, 0, 1) for name in ("crop_x", "crop_y")], dim=1),
     )
-    shift = [draws.between(f"translation_{axis}", -translation, translation) for axis in "xy"]
+    shift = [choices.between(f"translation_{axis}", -translation, translation) for axis in "xy"]
     return Placement(
-        angle=draws.between("rotation", -rotation, rotation),
-        shear=draws.between("shear", -shear, shear),
-        scale=draws.between("scale", math.log(scale[0]), math.log(scale[1])).exp(),
+        angle=choices.between("rotation", -rotation, rotation),
+        shear=choices.between("shear", -shear, shear),
+        scale=choices.between("scale", math.log(scale[0]), math.log(scale[1])).exp(),
         shift=torch.stack(shift, dim=1),
         window=window,
         center=center,
@@ -83,7 +83,7 @@ def random_placement(
 
 
 def random_recoloring(
-    draws: Draws,
+    choices: RandomChoices,
     *,
     brightness: float,
     contrast: float,
@@ -93,11 +93,11 @@ def random_recoloring(
     probability: float,
 ) -> Recoloring:
     """Draw how the colors of each image change; settings as `Augmentation` documents them."""
-    changes = draws.happens("color", probability).float()
+    changes = choices.happens("color", probability).float()
     return Recoloring(
-        brightness=changes * draws.between("brightness", -brightness, brightness),
-        contrast=1 + changes * draws.between("contrast", -contrast, contrast),
-        saturation=1 + changes * draws.between("saturation", -saturation, saturation),
-        hue=changes * draws.between("hue", -hue, hue),
-        noise=changes * draws.between("noise", 0, noise),
+        brightness=changes * choices.between("brightness", -brightness, brightness),
+        contrast=1 + changes * choices.between("contrast", -contrast, contrast),
+        saturation=1 + changes * choices.between("saturation", -saturation, saturation),
+        hue=changes * choices.between("hue", -hue, hue),
+        noise=changes * choices.between("noise", 0, noise),
     )
