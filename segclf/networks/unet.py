@@ -64,7 +64,7 @@ class UNetDecoder(nn.Module):
         decoded: Tensor = self.center(deepest)
         for block, skip in zip(self.blocks, [*reversed(skips), None], strict=True):
             size = (image if skip is None else skip).shape[2:]
-            decoded = block(F.interpolate(decoded, size, mode="nearest"), skip)
+            decoded = block(decoded, size, skip)
         return decoded
 
 
@@ -97,11 +97,15 @@ class _Block(nn.Module):
         self.conv2 = _convolution(out_channels, out_channels)
         self.attention2 = _attention(attention, out_channels)
 
-    def forward(self, decoded: Tensor, skip: Tensor | None) -> Tensor:
+    def forward(self, decoded: Tensor, size: Sequence[int], skip: Tensor | None) -> Tensor:
+        # One name for every map, so that each is freed, and its memory used again, at once.
+        decoded = F.interpolate(decoded, size, mode="nearest")
         if skip is not None:
             decoded = self.attention1(torch.cat([decoded, skip], dim=1))
-        given: Tensor = self.attention2(self.conv2(self.conv1(decoded)))
-        return given
+        decoded = self.conv1(decoded)
+        decoded = self.conv2(decoded)
+        attended: Tensor = self.attention2(decoded)
+        return attended
 
 
 class _SCSE(nn.Module):
