@@ -25,7 +25,7 @@ N_PRETRAINER_CHECKS = 26
 N_MULTILABEL_CHECKS = 4
 # What a segmenter cannot keep, and why; it fails where it keeps it after all.
 EXPECTED_TO_FAIL = {
-    ("PiCIESegmenter", "check_refuses_nothing_known"): "it learns from images alone",
+    ("PiCIESegmenter", "check_refuses_nothing_labeled"): "it learns from images alone",
 }
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 

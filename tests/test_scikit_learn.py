@@ -295,8 +295,8 @@ def test_boosting_counts_minus_one_as_errors():
 def test_minus_one_is_not_scored_but_by_scorers_of_scikit_learn(function, fitted):
     frozen = FrozenEstimator(fitted)
     own, accuracy = (scored(function, frozen, scoring=scoring) for scoring in (None, "accuracy"))
-    known = PARTLY >= 0
-    expected = np.mean(fitted.predict(X)[known] == Y[known])
+    labeled = PARTLY >= 0
+    expected = np.mean(fitted.predict(X)[labeled] == Y[labeled])
     assert own == pytest.approx(expected, abs=0.1)  # folds hold different numbers of labels
     assert accuracy < own
 

@@ -59,14 +59,14 @@ def summary_table(rows: list[Row], settings: dict[str, Any]) -> str:
     lines = [line(heads), rule(len(heads))]
     for start in ordered(row["task"][2] for row in trained):
         runs = only(pretrainings, start=start.partition(",")[0])
-        known = [run["collapsed"] for run in runs if run["collapsed"] is not None]
+        decided = [run["collapsed"] for run in runs if run["collapsed"] is not None]
         cells = [
             wins(trained, start, "iou"),
             NONE
             if start == "scratch"
             else mean_and_spread(differences(trained, start, "iou"), sign="+"),
             f"{np.mean([run['seconds'] for run in runs]):.0f}" if runs else NONE,
-            f"{np.mean(known):.0%}" if known else NONE,
+            f"{np.mean(decided):.0%}" if decided else NONE,
         ]
         lines.append(line([start, *cells]))
     lines.append(

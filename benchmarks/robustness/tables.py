@@ -170,9 +170,9 @@ def auroc_as_in_training(labels: np.ndarray, scores: np.ndarray, *, share: float
 
 
 def share_of(labels: np.ndarray, hits: np.ndarray, *, label: int, version: int) -> float:
-    known = hits[labels == label, version]
-    known = known[~np.isnan(known)]
-    return float(known.mean()) if len(known) else float("nan")
+    scored = hits[labels == label, version]
+    scored = scored[~np.isnan(scored)]
+    return float(scored.mean()) if len(scored) else float("nan")
 
 
 def heads(cell: Cell) -> list[str]:

@@ -58,8 +58,8 @@ def run_chain(tasks: list[Task], options: argparse.Namespace) -> None:
     name, seed, _, fraction, _ = tasks[0]
     data = load_rgb(options.data / name, options.setting["size"], options.setting["test_cap"])
     train = training_images(data, seed, options)
-    known = np.isin(train, sample_masks(data, train, fraction, seed))
-    cell = Cell(data, train, known, name, seed, options)
+    masked = np.isin(train, sample_masks(data, train, fraction, seed))
+    cell = Cell(data, train, masked, name, seed, options)
     if tasks[0][2] != MASKS:
         _ = cell.teacher  # was measured before, and is no other method's to pay for
     for task in tasks:
@@ -72,7 +72,7 @@ class Cell:
 
     data: dict[str, Any]
     train: np.ndarray
-    known: np.ndarray
+    masked: np.ndarray
     name: str
     seed: int
     options: argparse.Namespace
@@ -83,7 +83,7 @@ class Cell:
         segmenter = self.teacher if method == MASKS else self.fit(method, probability)
         pseudo = hasattr(segmenter, "transduction_")
         return {
-            "n_masks": int(self.known.sum()),
+            "n_masks": int(self.masked.sum()),
             **test(segmenter, self.data),
             **({"pseudo_iou": self.compare(segmenter)} if pseudo else {}),
         }
@@ -91,17 +91,17 @@ class Cell:
     @functools.cached_property
     def teacher(self) -> SupervisedSegmenter:
         """Return what masks alone teach, which is also who teaches others."""
-        return self.plain().fit(self.images[self.known], self.masks_of(self.known))
+        return self.plain().fit(self.images[self.masked], self.masks_of(self.masked))
 
     def fit(self, method: str, probability: float | None) -> Any:
         """Train by one of the other methods."""
-        few = [m if k else None for m, k in zip(self.masks, self.known, strict=True)]
+        few = [m if k else None for m, k in zip(self.masks, self.masked, strict=True)]
         metadata = {"labels": self.data["labels"][self.train]}
         if method == "masks alone, twice as long":
             segmenter = self.plain(passes=2)
-            return segmenter.fit(self.images[self.known], self.masks_of(self.known))
+            return segmenter.fit(self.images[self.masked], self.masks_of(self.masked))
         if method == "distilled":
-            student = self.plain(n_places=int((~self.known).sum()))
+            student = self.plain(n_places=int((~self.masked).sum()))
             distilled = DistilledSegmenter(
                 FrozenEstimator(self.teacher), student, temperature=probability
             )
@@ -120,7 +120,7 @@ class Cell:
 
     def plain(self, n_places: int | None = None, passes: int = 1) -> SupervisedSegmenter:
         setting = self.options.setting
-        n_places = int(self.known.sum()) if n_places is None else n_places
+        n_places = int(self.masked.sum()) if n_places is None else n_places
         return SupervisedSegmenter(
             encoder=setting["encoder"],
             encoder_weights=self.options.weights,
@@ -142,7 +142,7 @@ class Cell:
 
     def two_streams(self) -> "Steps":
         batch = self.options.setting["batch"]
-        streams = TwoStreamSampler(self.known, batch // 2, batch - batch // 2)
+        streams = TwoStreamSampler(self.masked, batch // 2, batch - batch // 2)
         return Steps(streams, self.options.setting["steps"])
 
     def labeler(self, method: str) -> Any:
@@ -159,7 +159,7 @@ class Cell:
 
     def fits(self, masks: np.ndarray) -> float:
         """Tell how well masks of all images fit those that are known."""
-        return pseudo_iou(self.masks_of(self.known), masks[self.known])
+        return pseudo_iou(self.masks_of(self.masked), masks[self.masked])
 
     @property
     def images(self) -> np.ndarray:
@@ -174,9 +174,9 @@ class Cell:
 
     def compare(self, segmenter: Any) -> float:
         """Compare what a labeler drew with what an expert would have drawn there."""
-        hidden = np.flatnonzero(~self.known)
+        hidden = np.flatnonzero(~self.masked)
         masks = np.stack([segmenter.transduction_[i] for i in hidden])
-        return pseudo_iou(self.masks_of(~self.known), masks)
+        return pseudo_iou(self.masks_of(~self.masked), masks)
 
 
 class Remembered:

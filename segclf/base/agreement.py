@@ -17,7 +17,7 @@ def mask_kind(
     ValueError
         If masks and labels are not of one kind, or show more classes than `n_classes`.
     """
-    has_masks = masks.known.any()
+    has_masks = masks.labeled.any()
     said = labels is not None and is_indicator(labels)
     multilabel = bool(masks.multilabel) if has_masks or labels is None else said
     if labels is not None and multilabel != said:

@@ -15,7 +15,7 @@ from segclf.axes import is_indicator
 from segclf.base.negative_class import class_ids, class_ranks
 from segclf.data import ImagesLike
 from segclf.data.label_codes import as_indicator
-from segclf.data.labels import LabelsLike, as_label_array, is_known, known_to, natural
+from segclf.data.labels import LabelsLike, as_label_array, is_labeled, is_labeled_for, natural
 
 
 class Labels(NamedTuple):
@@ -43,8 +43,8 @@ class Labels(NamedTuple):
             return None
         if self.multilabel:
             raise ValueError("class_weight is for exclusive classes; y is a multi-label indicator.")
-        known = self.classes[self.encoded[self.encoded >= 0]]
-        weights = compute_class_weight(class_weight, classes=self.classes, y=known)
+        labeled = self.classes[self.encoded[self.encoded >= 0]]
+        weights = compute_class_weight(class_weight, classes=self.classes, y=labeled)
         return np.asarray(weights, dtype=np.float32)
 
     def image_weights(self, class_weight: Any) -> NDArray[np.float32] | None:
@@ -136,12 +136,12 @@ class Classifier(ClassifierMixin):
             If no label is known.
         """
         labels = as_label_array(y)
-        known = known_to(labels, self.classes_).reshape(len(labels), -1).all(axis=1)
-        if known.all():
+        labeled = is_labeled_for(labels, self.classes_).reshape(len(labels), -1).all(axis=1)
+        if labeled.all():
             return super().score(X, natural(labels), sample_weight)
-        if not known.any():
+        if not labeled.any():
             raise ValueError(f"Nothing to score: none of the {len(labels)} images has a label.")
-        chosen = np.flatnonzero(known)
+        chosen = np.flatnonzero(labeled)
         weights = None if sample_weight is None else np.asarray(sample_weight)[chosen]
         return super().score(_safe_indexing(X, chosen), natural(labels[chosen]), weights)
 
@@ -235,19 +235,19 @@ def encode_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) 
 
 
 def _encoded(labels: NDArray[Any], signs: bool) -> Labels:
-    known = is_known(labels)
+    labeled = is_labeled(labels)
     only_signs = labels.dtype.kind in "if" and bool(np.isin(labels, (-1, 1)).all())
-    if signs and only_signs and 0 < known.sum() < len(known):
+    if signs and only_signs and 0 < labeled.sum() < len(labeled):
         _warn_of_signs()
-        known = np.ones(len(labels), dtype=bool)
-    values = natural(labels[known])
+        labeled = np.ones(len(labels), dtype=bool)
+    values = natural(labels[labeled])
     if values.dtype.kind == "f":
         assert_all_finite(values, input_name="y")
     if len(values):
         check_classification_targets(values)
     classes = unique_labels(values) if len(values) else values
     encoded = np.full(len(labels), -1, dtype=np.int64)
-    encoded[known] = np.searchsorted(classes, values)
+    encoded[labeled] = np.searchsorted(classes, values)
     return Labels(encoded, classes)
 
 

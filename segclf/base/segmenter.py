@@ -193,7 +193,7 @@ class Segmenter(FineTunedEstimator):
         self.multilabel_ = supervision.masks.multilabel
         self.n_classes_ = supervision.masks.n_classes
         samples = supervision.samples(self.image_size_)
-        if self._needs_targets and not samples.known().any():
+        if self._needs_targets and not samples.labeled().any():
             raise ValueError(
                 f"Nothing is known of any of the {len(samples)} images: each mask is None or all "
                 "-1, and no image has a label; expected a mask or a label of one at least."

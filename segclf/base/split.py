@@ -35,18 +35,18 @@ def split_validation(
     if groups is not None:
         groups = np.asarray(groups)
         check_consistent_length(np.empty(len(samples)), groups)
-    known = np.flatnonzero(samples.known() if samples.supervised else np.ones(len(samples)))
-    kept = np.arange(len(samples)) if keep_unlabeled else known
+    labeled = np.flatnonzero(samples.labeled() if samples.supervised else np.ones(len(samples)))
+    kept = np.arange(len(samples)) if keep_unlabeled else labeled
     if fraction == 0:
         return (samples if len(kept) == len(samples) else samples.subset(kept)), None
-    strata = strata[known] if strata is not None and are_labels(strata) else None
-    groups = None if groups is None else groups[known]
-    chosen = known[held_out(known, fraction, strata, groups, seed)]
+    strata = strata[labeled] if strata is not None and are_labels(strata) else None
+    groups = None if groups is None else groups[labeled]
+    chosen = labeled[held_out(labeled, fraction, strata, groups, seed)]
     return samples.subset(np.setdiff1d(kept, chosen)), samples.subset(chosen)
 
 
 def held_out(
-    known: NDArray[np.intp],
+    labeled: NDArray[np.intp],
     fraction: float,
     strata: NDArray[Any] | None,
     groups: NDArray[Any] | None,
@@ -62,9 +62,9 @@ def held_out(
     counts: NDArray[Any] = np.zeros(1)
     if strata is not None and len(strata):
         counts = np.unique(strata, return_counts=True)[1]
-    n_held_out = int(np.ceil(fraction * len(known)))
-    stratify = len(counts) <= min(n_held_out, len(known) - n_held_out) and counts.min() >= 2
-    _require_two_parts(len(known), groups, fraction, stratified=stratify)
+    n_held_out = int(np.ceil(fraction * len(labeled)))
+    stratify = len(counts) <= min(n_held_out, len(labeled) - n_held_out) and counts.min() >= 2
+    _require_two_parts(len(labeled), groups, fraction, stratified=stratify)
     if groups is None:
         kind = StratifiedShuffleSplit if stratify else ShuffleSplit
         splitter = kind(1, test_size=n_held_out, random_state=seed)
@@ -73,13 +73,13 @@ def held_out(
         splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
     else:
         splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-    return next(splitter.split(known, strata, groups))[1]
+    return next(splitter.split(labeled, strata, groups))[1]
 
 
 def _require_two_parts(
-    n_known: int, groups: NDArray[Any] | None, fraction: float, *, stratified: bool
+    n_labeled: int, groups: NDArray[Any] | None, fraction: float, *, stratified: bool
 ) -> None:
-    n_units, what = n_known, "image(s) of which anything is known"
+    n_units, what = n_labeled, "image(s) of which anything is known"
     if groups is not None:
         n_units, what = len(np.unique(groups)), "group(s) of images of which anything is known"
     # Of whole groups that are stratified, as many are held out as leave some to learn from.

@@ -91,7 +91,7 @@ class Supervision:
         said = self.labels if self.target is None else self.target
         strata = np.full(len(self), -1) if said is None else said.reshape(len(self), -1).max(axis=1)
         shown = self.masks.shown()[:, int(not self.masks.multilabel) :]
-        return np.where((strata < 0) & self.masks.known, (shown == 1).any(axis=1), strata)
+        return np.where((strata < 0) & self.masks.labeled, (shown == 1).any(axis=1), strata)
 
     def open(self, images: Images) -> "Supervision":
         """Return the same with `X` opened; masks must be of their sizes."""
@@ -203,7 +203,7 @@ class Supervision:
         A segmenter is handed masks as its ``y``, a classifier classes; ours masks that are checked.
         """
         masks: Any = None
-        if self.masks.known.any() or self._remembers_more():
+        if self.masks.labeled.any() or self._remembers_more():
             ours = getattr(estimator, "_takes_checked_masks", False)
             masks = self.masks if ours else self.masks.as_given()
         metadata = {"sample_weight": self.sample_weight, "groups": self.groups, **more}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_consistent_length
 
-from segclf.data.labels import LabelsLike, as_label_array, is_known, known_to, natural
+from segclf.data.labels import LabelsLike, as_label_array, is_labeled, is_labeled_for, natural
 from segclf.data.mask_checks import MAX_ID
 
 
@@ -39,17 +39,17 @@ def as_positions(
     [0, -1, 1]
     """
     labels = as_label_array(y)
-    known = known_to(labels, classes)
-    values = natural(labels[known])
+    labeled = is_labeled_for(labels, classes)
+    values = natural(labels[labeled])
     same = values[:, None] == classes
     there = same.any(axis=1)
     for row in np.flatnonzero(~there)[:1] if unseen is None else ():
         raise ValueError(
-            f"Label {values[row].item()!r} of sample {np.flatnonzero(known)[row]} is none of the "
+            f"Label {values[row].item()!r} of sample {np.flatnonzero(labeled)[row]} is none of the "
             f"classes: {classes.tolist()}."
         )
     positions = np.full(len(labels), -1, dtype=np.int64)
-    positions[known] = np.where(there, same.argmax(axis=1), -1 if unseen is None else unseen)
+    positions[labeled] = np.where(there, same.argmax(axis=1), -1 if unseen is None else unseen)
     return positions
 
 
@@ -70,8 +70,8 @@ def as_indicator(labels: NDArray[Any]) -> NDArray[np.int64]:
     ValueError
         If it holds anything else.
     """
-    known = is_known(labels)
-    values = natural(labels[known])
+    labeled = is_labeled(labels)
+    values = natural(labels[labeled])
     if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
         raise ValueError(
             "Unknown label type: a y of two dimensions must be a multi-label indicator (n, k) of "
@@ -79,7 +79,7 @@ def as_indicator(labels: NDArray[Any]) -> NDArray[np.int64]:
             f"{labels.shape}."
         )
     indicator = np.full(labels.shape, -1, dtype=np.int64)
-    indicator[known] = values
+    indicator[labeled] = values
     return indicator
 
 
@@ -117,11 +117,11 @@ def as_mask_ids(labels: LabelsLike, n_samples: int) -> NDArray[np.int64]:
         )
     if array.ndim == 2:
         return as_indicator(array)
-    known = is_known(array)
-    values = natural(array[known])
-    _require_ids(values, np.flatnonzero(known))
+    labeled = is_labeled(array)
+    values = natural(array[labeled])
+    _require_ids(values, np.flatnonzero(labeled))
     ids = np.full(n_samples, -1, dtype=np.int64)
-    ids[known] = values
+    ids[labeled] = values
     return ids
 
 

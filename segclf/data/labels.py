@@ -46,7 +46,7 @@ def as_label_array(y: LabelsLike) -> NDArray[Any]:
     return array
 
 
-def is_known(labels: NDArray[Any]) -> NDArray[np.bool_]:
+def is_labeled(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell labels from -1, None, NaN and pandas.NA, which all mean that nobody said.
 
     Parameters
@@ -60,15 +60,15 @@ def is_known(labels: NDArray[Any]) -> NDArray[np.bool_]:
 
     Examples
     --------
-    >>> is_known(as_label_array(["ill", None, -1, float("nan")])).tolist()
+    >>> is_labeled(as_label_array(["ill", None, -1, float("nan")])).tolist()
     [True, False, False, False]
     """
     if labels.dtype.kind in "if":
         return np.asarray((labels != -1) & ~np.isnan(labels))
     if labels.dtype.kind in "bu":
         return np.ones(labels.shape, dtype=bool)
-    known = [_is_known(label) for label in labels.ravel().tolist()]
-    return np.array(known, dtype=bool).reshape(labels.shape)
+    labeled = [_is_labeled(label) for label in labels.ravel().tolist()]
+    return np.array(labeled, dtype=bool).reshape(labels.shape)
 
 
 def natural(labels: NDArray[Any]) -> NDArray[Any]:
@@ -106,7 +106,7 @@ def natural(labels: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(values).reshape(labels.shape)
 
 
-def known_to(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
+def is_labeled_for(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell labels from "nobody said", for what learned those classes: -1 may be one of them.
 
     Parameters
@@ -119,13 +119,13 @@ def known_to(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
     -------
     array of bool, of the shape of `labels`
     """
-    known = is_known(labels)
+    labeled = is_labeled(labels)
     if classes.dtype.kind in "if" and (classes == -1).any():
-        known |= np.asarray(labels == -1, dtype=bool)
-    return known
+        labeled |= np.asarray(labels == -1, dtype=bool)
+    return labeled
 
 
-def _is_known(label: Any) -> bool:
+def _is_labeled(label: Any) -> bool:
     if isinstance(label, str | bytes):
         return label not in _UNKNOWN_TEXTS
     if type(label).__name__ in _UNKNOWN_TYPES:

@@ -25,7 +25,7 @@ class Masks:
 
     Attributes
     ----------
-    known : array of bool, shape (n,)
+    labeled : array of bool, shape (n,)
         False for None and for masks that are all -1.
     multilabel : bool
         True if a mask is (k, h, w) of 0, 1 and -1, one channel per class; False if it is (h, w)
@@ -44,7 +44,7 @@ class Masks:
         n_classes: int,
     ) -> None:
         self._items, self._rows, self._scan = items, rows, scan
-        self.known: NDArray[np.bool_] = scan.shapes[:, 1] >= 0
+        self.labeled: NDArray[np.bool_] = scan.shapes[:, 1] >= 0
         self.multilabel = multilabel
         self.n_classes = n_classes
 
@@ -52,7 +52,7 @@ class Masks:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> NDArray[np.int64] | None:
-        if not self.known[index]:
+        if not self.labeled[index]:
             return None
         row = int(self._rows[index])
         mask = read_item(self._items[row], row).astype(np.int64)
@@ -89,7 +89,7 @@ class Masks:
         open_ = np.ones((len(self), n_classes), dtype=bool)
         width = n_classes if not self.multilabel else width
         open_[:, :width] = self._scan.open[:, :width]
-        open_[~self.known] = True
+        open_[~self.labeled] = True
         return np.where(shows, 1, np.where(open_, -1, 0)).astype(np.int8)
 
     def subset(self, indices: ArrayLike) -> Masks:
@@ -200,7 +200,7 @@ def as_masks(masks: object, n_samples: int, *, n_classes: int | None = None) -> 
     --------
     >>> import numpy as np
     >>> masks = as_masks([np.array([[0, 3], [-1, 0]]), None], n_samples=2)
-    >>> masks.n_classes, masks.known.tolist(), masks.multilabel
+    >>> masks.n_classes, masks.labeled.tolist(), masks.multilabel
     (4, [True, False], False)
     >>> masks.shown().tolist()
     [[1, -1, -1, 1], [-1, -1, -1, -1]]
@@ -238,7 +238,7 @@ def check_mask_sizes(images: Images, masks: Masks) -> None:
     ...
     ValueError: Mask 0 has 8 x 9 pixels, its image 8 x 8; expected the same.
     """
-    labeled = np.flatnonzero(masks.known)
+    labeled = np.flatnonzero(masks.labeled)
     expected, given = images.subset(labeled).sizes(), masks.sizes()[labeled]
     for row in np.flatnonzero((expected != given).any(axis=1))[:1]:
         (height, width), (image_height, image_width) = given[row], expected[row]

@@ -98,21 +98,21 @@ class Samples:
     @property
     def supervised(self) -> bool:
         """Whether anything is known of any sample."""
-        return bool(self.known().any())
+        return bool(self.labeled().any())
 
-    def known(self) -> NDArray[np.bool_]:
+    def labeled(self) -> NDArray[np.bool_]:
         """Tell for each sample whether anything is known of it."""
-        known = np.zeros(len(self), dtype=bool)
+        labeled = np.zeros(len(self), dtype=bool)
         if self.masks is not None:
-            known |= self.masks.known
+            labeled |= self.masks.labeled
         for labels in (self.labels, self.targets):
             if labels is not None:
-                known |= (labels.reshape(len(self), -1) >= 0).any(1)
-        return known
+                labeled |= (labels.reshape(len(self), -1) >= 0).any(1)
+        return labeled
 
     def with_mask(self) -> NDArray[np.bool_]:
         """Tell for each sample whether it has a mask, be it the empty one of a label 0."""
-        given = np.zeros(len(self), dtype=bool) if self.masks is None else self.masks.known.copy()
+        given = np.zeros(len(self), dtype=bool) if self.masks is None else self.masks.labeled.copy()
         if self.labels is not None:
             given |= (self.labels.reshape(len(self), -1) == 0).all(axis=1)
         return given
@@ -122,7 +122,7 @@ class Samples:
         counts = np.zeros(n_classes, dtype=np.int64)
         if self.masks is None:
             return counts
-        for index in np.flatnonzero(self.masks.known).tolist():
+        for index in np.flatnonzero(self.masks.labeled).tolist():
             mask = self.masks[index]
             assert mask is not None
             if mask.ndim == 3:
@@ -151,10 +151,10 @@ class Samples:
         """Labels of images without a mask, -1 for the others, which their pixels teach better."""
         if self.labels is None or self.masks is None:
             return self.labels
-        if self.masks.known.all():
+        if self.masks.labeled.all():
             return None
         open_labels = self.labels.copy()
-        open_labels[self.masks.known] = -1
+        open_labels[self.masks.labeled] = -1
         return open_labels
 
 

@@ -17,7 +17,7 @@ from sklearn.model_selection import (
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
-from segclf.data.labels import as_label_array, is_known, natural
+from segclf.data.labels import as_label_array, is_labeled, natural
 from segclf.data.mapped_masks import MappedMask
 from segclf.data.readers import READERS
 
@@ -80,16 +80,16 @@ class SemiSupervisedSplit(BaseCrossValidator):
         if y is None:
             raise ValueError("SemiSupervisedSplit needs y, which tells what is labeled; y is None.")
         check_consistent_length(np.empty(_num_samples(X)), y, groups)
-        known, labels, of_known = part = labeled_part(y, groups)
-        if not len(known):
+        rows, labels, of_labeled = part = labeled_part(y, groups)
+        if not len(rows):
             raise ValueError(
                 f"Nothing to score: none of the {_num_samples(X)} samples has a label."
             )
-        kept = unknown = np.setdiff1d(np.arange(_num_samples(X)), known)
+        kept = unknown = np.setdiff1d(np.arange(_num_samples(X)), rows)
         for train, test in self._splitter(labels, groups).split(*part):
             if groups is not None:
-                kept = unknown[~np.isin(np.asarray(groups)[unknown], of_known[test])]
-            yield np.sort(np.concatenate([known[train], kept])), known[test]
+                kept = unknown[~np.isin(np.asarray(groups)[unknown], of_labeled[test])]
+            yield np.sort(np.concatenate([rows[train], kept])), rows[test]
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of splits; `y` and `groups` are needed where that of `cv` needs them.
@@ -134,18 +134,18 @@ def labeled_part(y: Any, groups: Any) -> tuple[Indices, Any, Any]:
     """Return the indices, labels and groups of the labeled samples; None for masks as labels."""
     if hasattr(y, "dtype") and y.dtype != np.object_:
         values = np.asarray(y)
-        labeled, masks = is_known(values.reshape(len(values), -1)).any(axis=1), values.ndim > 2
+        labeled, masks = is_labeled(values.reshape(len(values), -1)).any(axis=1), values.ndim > 2
     else:
         labeled = np.array([says_something(each) for each in y], dtype=bool)
         masks = any(_is_mask(each) for each in y)
-    known = np.flatnonzero(labeled)
-    labels = None if masks else natural(as_label_array(y)[known])
-    return known, labels, None if groups is None else np.asarray(groups)[known]
+    rows = np.flatnonzero(labeled)
+    labels = None if masks else natural(as_label_array(y)[rows])
+    return rows, labels, None if groups is None else np.asarray(groups)[rows]
 
 
 def says_something(item: Any) -> bool:
     """Tell -1, nothing but -1, None and NaN from the rest; a file is taken to say something."""
-    return isinstance(item, os.PathLike) or bool(is_known(np.asarray(item)).any())
+    return isinstance(item, os.PathLike) or bool(is_labeled(np.asarray(item)).any())
 
 
 def _is_mask(item: Any) -> bool:

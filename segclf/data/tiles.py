@@ -98,7 +98,7 @@ def _cut(array: NDArray[Any], height: int, width: int, axis: int, fill: int) -> 
 def _collected(
     masks: list[NDArray[np.int64] | None],
 ) -> NDArray[np.int64] | list[NDArray[np.int64] | None] | None:
-    known = [mask for mask in masks if mask is not None]
-    if not known:
+    given = [mask for mask in masks if mask is not None]
+    if not given:
         return None
-    return np.stack(known) if len(known) == len(masks) else masks
+    return np.stack(given) if len(given) == len(masks) else masks

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from segclf.data.labels import is_known
+from segclf.data.labels import is_labeled
 
 
 def caption(said: Any, truth: Any, probability: Any, names: Mapping[Any, Any]) -> str:
@@ -38,8 +38,8 @@ def is_right(said: Any, truth: Any) -> bool | None:
     if said is None or truth is None:
         return None
     said, truth = np.atleast_1d(said), np.atleast_1d(truth)
-    known = is_known(truth)
-    return bool((said == truth)[known].all()) if known.any() else None
+    labeled = is_labeled(truth)
+    return bool((said == truth)[labeled].all()) if labeled.any() else None
 
 
 def _name(label: Any, names: Mapping[Any, Any]) -> str:

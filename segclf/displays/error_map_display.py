@@ -187,7 +187,7 @@ class ErrorMapDisplay:
 
 def _error_maps(masks_true: Any, masks_pred: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """Average the errors over the images with a mask (h, w) or (k, h, w), cell by cell."""
-    total, n_known = np.zeros((2, CELLS, CELLS)), 0
+    total, n_masks = np.zeros((2, CELLS, CELLS)), 0
     for true, predicted in zip(masks_true, masks_pred, strict=True):
         if true is None:
             continue
@@ -196,5 +196,5 @@ def _error_maps(masks_true: Any, masks_pred: Any) -> tuple[NDArray[Any], NDArray
         errors: Any = both.reshape(2, -1, *true.shape[-2:]).any(axis=1)
         for number, error in enumerate(errors):
             total[number] += resize_image((error * 1.0)[..., None], (CELLS, CELLS))[..., 0]
-        n_known += 1
-    return total[0] / max(n_known, 1), total[1] / max(n_known, 1)
+        n_masks += 1
+    return total[0] / max(n_masks, 1), total[1] / max(n_masks, 1)

@@ -78,12 +78,12 @@ class SummarizerDisplay:
         """
         positions = as_positions(y, estimator.classes_, unseen=-2)
         negative = estimator.classes_.tolist().index(negative_class_of(estimator))
-        known = np.flatnonzero(positions != -1)
+        labeled = np.flatnonzero(positions != -1)
         predicted = predict_once(estimator, X)
         areas = np.array([_area(mask) for mask in predicted.masks])
         scores = 1 - predicted.probabilities[:, negative]
-        there = positions[known] != negative
-        return cls.from_predictions(areas[known], scores[known], there, ax=ax)
+        there = positions[labeled] != negative
+        return cls.from_predictions(areas[labeled], scores[labeled], there, ax=ax)
 
     @classmethod
     def from_predictions(

@@ -236,15 +236,15 @@ def check_teacher(teacher: Any) -> None:
 
 def check_classes(student: Segmenter, teacher: Any) -> None:
     """Refuse masks and labels, whose kind the student has, of classes that the teacher lacks."""
-    n_shown, n_known = student.n_classes_, teacher.n_classes_
-    fits = n_shown == n_known if teacher.multilabel_ else n_shown <= n_known
+    n_shown, n_taught = student.n_classes_, teacher.n_classes_
+    fits = n_shown == n_taught if teacher.multilabel_ else n_shown <= n_taught
     if fits and student.multilabel_ == teacher.multilabel_:
         return
-    shown, known = (
+    shown, taught = (
         f"{each.n_classes_} {'channels' if each.multilabel_ else 'ids with the background'}"
         for each in (student, teacher)
     )
-    raise ValueError(f"Masks and labels are of {shown}; the teacher was taught {known}.")
+    raise ValueError(f"Masks and labels are of {shown}; the teacher was taught {taught}.")
 
 
 def student_of(teacher: Any) -> SupervisedSegmenter:

@@ -79,8 +79,8 @@ def strict_recall(
     0.0
     """
     hits = strict_hits(y_true, y_pred, masks_true, masks_pred, place=place, labels=labels)
-    known = hits[~np.isnan(hits)]
-    return float(known.mean()) if known.size else float("nan")
+    scored = hits[~np.isnan(hits)]
+    return float(scored.mean()) if scored.size else float("nan")
 
 
 def strict_hits(

@@ -94,15 +94,15 @@ def best_area_rule(
     labels = np.asarray(y_true)
     if labels.ndim != 1 or len(labels) != len(scores):
         raise ValueError(f"y_true {labels.shape} needs as many scores, got {len(scores)}.")
-    known = labels != -1
-    if not np.array_equal(np.unique(labels[known]), (0, 1)):
+    labeled = labels != -1
+    if not np.array_equal(np.unique(labels[labeled]), (0, 1)):
         found = np.unique(labels).tolist()
         raise ValueError(f"y_true must hold both 0 and 1 (and -1 where nobody said), got {found}.")
     areas = np.array(
-        [_areas(np.asarray(scores[i]), grid, i) for i in np.flatnonzero(known).tolist()]
+        [_areas(np.asarray(scores[i]), grid, i) for i in np.flatnonzero(labeled).tolist()]
     )
     candidates = [
-        _best_at(threshold, areas[:, column], labels[known] == 1, objective)
+        _best_at(threshold, areas[:, column], labels[labeled] == 1, objective)
         for column, threshold in enumerate(grid)
     ]
     found = max(candidates, key=lambda candidate: (candidate[0].score, candidate[1]))

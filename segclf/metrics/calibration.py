@@ -135,8 +135,8 @@ def _checked(
         raise ValueError(f"y_true must hold -1 to {n_classes - 1}, got {np.unique(y_true)[:5]}.")
     if not ((y_proba >= 0) & (y_proba <= 1)).all():
         raise ValueError("y_proba must hold probabilities in [0, 1].")
-    known = y_true != -1
-    y_true, y_proba = y_true[known], y_proba[known]
+    labeled = y_true != -1
+    y_true, y_proba = y_true[labeled], y_proba[labeled]
     if y_proba.ndim == 1:
         return y_proba, y_true.astype(np.float64)
     return y_proba.max(axis=1), (y_proba.argmax(axis=1) == y_true).astype(np.float64)

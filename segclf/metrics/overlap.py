@@ -136,10 +136,10 @@ def dices(counts: PixelCounts, empty: Literal["ignore"] | float) -> NDArray[np.f
 
 def mean_of_rows(scores: NDArray[np.float64], weights: ArrayLike | None = None) -> float:
     """Average the classes of each row, then the rows by their weights, without what is NaN."""
-    known = ~np.isnan(scores).all(axis=1)
-    rows = [row[~np.isnan(row)].mean() for row in scores[known]]
+    scored = ~np.isnan(scores).all(axis=1)
+    rows = [row[~np.isnan(row)].mean() for row in scores[scored]]
     if weights is not None:
-        return float(np.average(rows, weights=np.asarray(weights)[known])) if rows else np.nan
+        return float(np.average(rows, weights=np.asarray(weights)[scored])) if rows else np.nan
     return float(np.mean(rows)) if rows else float("nan")
 
 

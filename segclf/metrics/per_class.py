@@ -107,6 +107,6 @@ def dice_per_class(
 
 def _mean_of_columns(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Average the rows of each column without what is NaN; of nothing, NaN."""
-    known = ~np.isnan(scores)
-    total, n_known = scores.sum(axis=0, where=known), known.sum(axis=0)
-    return np.divide(total, n_known, out=np.full(scores.shape[1], np.nan), where=n_known > 0)
+    scored = ~np.isnan(scores)
+    total, n_scored = scores.sum(axis=0, where=scored), scored.sum(axis=0)
+    return np.divide(total, n_scored, out=np.full(scores.shape[1], np.nan), where=n_scored > 0)

@@ -39,15 +39,15 @@ def image_label_loss(
     0.6931471824645996
     """
     scores = pooled_scores(logits, exclusive=are_labels(labels))
-    known = labels >= 0
+    labeled = labels >= 0
     if are_labels(labels):
         losses = functional.cross_entropy(scores, labels, ignore_index=-1, reduction="none")
     else:
         target = labels.clamp(min=0).to(scores.dtype)
         losses = functional.binary_cross_entropy_with_logits(scores, target, reduction="none")
-        losses = (losses * known).sum(1)
-        known = known.any(1)
-    weight = known.to(losses.dtype) if sample_weight is None else known * sample_weight
+        losses = (losses * labeled).sum(1)
+        labeled = labeled.any(1)
+    weight = labeled.to(losses.dtype) if sample_weight is None else labeled * sample_weight
     return (losses * weight).sum() / weight.sum().clamp(min=torch.finfo(losses.dtype).tiny)
 
 

@@ -50,7 +50,7 @@ def check_refuses_other_lengths(estimator: Any) -> None:
         _assert_refused(call, 3, 6)
 
 
-def check_refuses_nothing_known(estimator: Any) -> None:
+def check_refuses_nothing_labeled(estimator: Any) -> None:
     """Neither masks nor labels, no image at all, and only weights of zero are refused."""
     images, masks, _ = make_samples()
     _assert_refused(lambda: fresh(estimator).fit(images, None))
@@ -94,7 +94,7 @@ CHECKS: tuple[Check, ...] = (
     check_refuses_broken_images,
     check_refuses_broken_masks,
     check_refuses_other_lengths,
-    check_refuses_nothing_known,
+    check_refuses_nothing_labeled,
     check_refuses_negative_weights,
     check_refuses_other_channels,
 )

@@ -93,18 +93,18 @@ def test_a_part_of_channels_without_a_mask_is_multilabel():
 def test_hidden_images_stay_in_their_places():
     whole = people()
     seen = whole.hide([1, 2])
-    assert seen.masks.known.tolist() == [True, False, False, *[True] * 5]
+    assert seen.masks.labeled.tolist() == [True, False, False, *[True] * 5]
     assert seen.labels.tolist() == [0, -1, -1, -1, 1, 0, 1, -1]
-    assert [mask is None for mask in seen.masks.as_given()] == (~seen.masks.known).tolist()
+    assert [mask is None for mask in seen.masks.as_given()] == (~seen.masks.labeled).tolist()
     assert seen.masks.n_classes == 3
-    assert whole.masks.known.all()
+    assert whole.masks.labeled.all()
     assert whole.labels.tolist() == LABELS.tolist()
 
 
 def test_other_masks():
     masks = [MASKS[0], *[None] * 7]
     other = people().with_masks(masks, labeled=np.arange(8) < 2)
-    assert other.masks.known.tolist() == [True] + [False] * 7
+    assert other.masks.labeled.tolist() == [True] + [False] * 7
     assert other.masks.n_classes == 3
     assert other.labels.tolist() == [0, 1, *[-1] * 6]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segclf.data.labels import as_label_array, is_known, known_to, natural
+from segclf.data.labels import as_label_array, is_labeled, is_labeled_for, natural
 
 
 def test_text_and_numbers_stay_apart():
@@ -25,19 +25,19 @@ def test_text_and_numbers_stay_apart():
     ],
 )
 def test_every_way_to_say_nothing(labels):
-    assert is_known(as_label_array(labels)).tolist() == [True, False, True, False]
+    assert is_labeled(as_label_array(labels)).tolist() == [True, False, True, False]
 
 
 def test_unsigned_numbers_and_bools_are_all_known():
-    assert is_known(np.array([255, 0], dtype=np.uint8)).all()
-    assert is_known(np.array([True, False])).all()
+    assert is_labeled(np.array([255, 0], dtype=np.uint8)).all()
+    assert is_labeled(np.array([True, False])).all()
 
 
 def test_what_was_learned_decides_on_minus_one():
     labels = np.array([1, -1])
-    assert known_to(labels, np.array([0, 1])).tolist() == [True, False]
-    assert known_to(labels, np.array([-1, 1])).tolist() == [True, True]
-    assert known_to(np.array(["a", "-1"]), np.array(["a", "b"])).tolist() == [True, False]
+    assert is_labeled_for(labels, np.array([0, 1])).tolist() == [True, False]
+    assert is_labeled_for(labels, np.array([-1, 1])).tolist() == [True, True]
+    assert is_labeled_for(np.array(["a", "-1"]), np.array(["a", "b"])).tolist() == [True, False]
 
 
 def test_natural_dtypes():

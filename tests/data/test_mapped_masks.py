@@ -24,7 +24,7 @@ def test_colours(tmp_path, form):
     else:
         (picture.quantize(8) if form == "palette" else picture.convert(form)).save(source)
     masks = as_masks(map_masks([source, None], COLOURS), 2)
-    assert (masks.n_classes, masks.multilabel, masks.known.tolist()) == (3, False, [True, False])
+    assert (masks.n_classes, masks.multilabel, masks.labeled.tolist()) == (3, False, [True, False])
     np.testing.assert_array_equal(masks[0], IDS)
 
 

@@ -20,7 +20,7 @@ def test_arrays_of_ids(dtype):
     given = ids()
     masks = as_masks(given.astype(dtype), 4)
     assert (len(masks), masks.n_classes, masks.multilabel) == (4, 4, False)
-    assert masks.known.tolist() == [True] * 4
+    assert masks.labeled.tolist() == [True] * 4
     for mask, expected in zip(masks, given, strict=True):
         assert mask.dtype == np.int64
         np.testing.assert_array_equal(mask, expected)
@@ -36,7 +36,7 @@ def test_all_unlabeled_is_unknown():
     given[1] = -1
     given[2, 0] = -1
     masks = as_masks(given, 4)
-    assert masks.known.tolist() == [True, False, True, True]
+    assert masks.labeled.tolist() == [True, False, True, True]
     assert masks[1] is None
     np.testing.assert_array_equal(masks[2], given[2])
     assert masks.sizes().tolist() == [[5, 6], [-1, -1], [5, 6], [5, 6]]
@@ -49,7 +49,7 @@ def test_multilabel_stacks():
         masks = as_masks(values, 3)
         assert masks.multilabel
         assert masks.n_classes == 4
-        assert masks.known.tolist() == [True, True, False]
+        assert masks.labeled.tolist() == [True, True, False]
         np.testing.assert_array_equal(masks[1], given[1])
         assert masks.subset([2]).multilabel
 
@@ -66,7 +66,7 @@ def test_memmap_is_scanned_in_chunks(tmp_path, monkeypatch):
 
 def test_no_masks_at_all():
     masks = as_masks(None, 3)
-    assert masks.known.tolist() == [False] * 3
+    assert masks.labeled.tolist() == [False] * 3
     assert (masks.n_classes, masks.multilabel, masks[2]) == (2, False, None)
 
 
@@ -97,7 +97,7 @@ def test_pandas_series_with_missing_paths(tmp_path):
     pandas = pytest.importorskip("pandas")
     cv2.imwrite(str(tmp_path / "a.png"), np.ones((3, 3), np.uint8))
     masks = as_masks(pandas.Series([str(tmp_path / "a.png"), None]), 2)
-    assert masks.known.tolist() == [True, False]
+    assert masks.labeled.tolist() == [True, False]
 
 
 def test_tensors():
@@ -116,7 +116,7 @@ def test_masks_pass_through_the_door_again():
 def test_subset_keeps_the_classes(tmp_path):
     given, expected = mixed(tmp_path)
     part = as_masks(given, 4).subset([3, 1]).subset([1, 0])
-    assert part.known.tolist() == [False, True]
+    assert part.labeled.tolist() == [False, True]
     assert part.n_classes == 4
     np.testing.assert_array_equal(part[1], expected[3])
 
@@ -279,12 +279,12 @@ def test_hidden_masks_are_none_and_all_else_stays():
     given = [np.array([[0, 3]]), np.array([[0, 1]]), None]
     masks = as_masks(given, 3)
     seen = masks.subset([2, 1, 0]).hide([2])
-    assert seen.known.tolist() == [False, True, False]
+    assert seen.labeled.tolist() == [False, True, False]
     assert seen[2] is None
     assert seen[1].tolist() == [[0, 1]]
     assert seen.n_classes == 4
     assert seen.shown(2).tolist() == [[-1, -1], [1, 1], [-1, -1]]
-    assert masks.known.tolist() == [True, True, False]
+    assert masks.labeled.tolist() == [True, True, False]
 
 
 def test_who_knows_no_masks_is_given_what_was_passed_as_ids(tmp_path):

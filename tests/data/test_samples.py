@@ -72,11 +72,11 @@ def test_a_subset_keeps_everything_in_step():
     assert batch["weight"].tolist() == [3, 1]
     assert batch["mask"].amax((1, 2)).tolist() == [-1, 1]
     assert batch["image"][:, 0, 0, 0].tolist() == [72, 24]
-    assert samples.known().tolist() == [True, True, True, True]
+    assert samples.labeled().tolist() == [True, True, True, True]
 
 
 def test_known_and_counts():
     masks = as_masks([np.array([[0, 1], [1, -1]]), None, None], 3)
     samples = Samples(images=images(3, (2, 2)), masks=masks, labels=np.array([-1, 1, -1]))
-    assert samples.known().tolist() == [True, True, False]
+    assert samples.labeled().tolist() == [True, True, False]
     assert samples.pixel_counts(3).tolist() == [1, 2, 0]

@@ -134,10 +134,10 @@ def test_images_labeled_negative_have_masks_and_positives_have_not():
     segmenter = ConsistencySegmenter(encoder="tiny")
     labels = np.array([-1, 0, 1] * 4)
     masks = [SHAPES.masks[0], *[None] * 11]
-    known = supervise(
+    supervision = supervise(
         SHAPES.images, images=segmenter._open(SHAPES.images), masks=masks, labels=labels
     )
-    samples = segmenter._check_targets(known)
+    samples = segmenter._check_targets(supervision)
     sampler = segmenter._make_sampler(samples)
     assert np.flatnonzero(sampler.labeled).tolist() == [0, 1, 4, 7, 10]
 

@@ -105,8 +105,8 @@ def test_terms_by_hand():
     terms = trained(batch, Progress(1, 9999, 0.5))
     logits = {name: part(batch["image"]) for name, part in trained.network.named_children()}
     for learner, teacher in (("cnn", "transformer"), ("transformer", "cnn")):
-        known, truth = logits[learner][:2], batch["mask"][:2]
-        halves = (MONAI(known, truth[:, None]) + cross_entropy(known, truth)) / 2
+        logits_labeled, truth = logits[learner][:2], batch["mask"][:2]
+        halves = (MONAI(logits_labeled, truth[:, None]) + cross_entropy(logits_labeled, truth)) / 2
         torch.testing.assert_close(terms[f"{learner}_segmentation"], halves)
         predicted = logits[teacher][2:].argmax(1)[:, None]
         expected = 0.1 * risen(9999, 30_000) * MONAI(logits[learner][2:], predicted)

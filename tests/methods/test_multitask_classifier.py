@@ -142,10 +142,10 @@ def test_it_learns_both(shapes):
 
 def test_what_nobody_said_teaches_nothing(shapes):
     """An image without label and mask is as good as absent; -1 and None are the same."""
-    known = np.arange(40) < 30
-    labels = np.where(known, shapes.target, -1)
-    none = [mask if known[i] else None for i, mask in enumerate(shapes.masks)]
-    void = np.where(known[:, None, None], shapes.masks.astype(int), -1)
+    labeled = np.arange(40) < 30
+    labels = np.where(labeled, shapes.target, -1)
+    none = [mask if labeled[i] else None for i, mask in enumerate(shapes.masks)]
+    void = np.where(labeled[:, None, None], shapes.masks.astype(int), -1)
     part = classifier().fit(shapes.images[:30], shapes.target[:30], masks=shapes.masks[:30])
     expected = part.predict_proba(shapes.images)
     for masks in (none, void):

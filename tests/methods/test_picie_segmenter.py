@@ -55,9 +55,9 @@ def mosaics(cell=32, border=12):
     masks = ids.repeat(cell, axis=1).repeat(cell, axis=2)
     inside = np.zeros(cell, dtype=bool)
     inside[border:-border] = True
-    known = np.tile(inside, 2)
+    labeled = np.tile(inside, 2)
     images = np.where(masks[..., None] == 1, RED, BLUE)
-    return images, np.where(known[:, None] & known, masks, -1)
+    return images, np.where(labeled[:, None] & labeled, masks, -1)
 
 
 def colors(n=8, size=32):
@@ -177,10 +177,10 @@ def test_clusters_are_of_what_is_trained_on():
 def test_two_colors_are_distinguished(seed):
     images, masks = mosaics()
     trained = segmenter(random_state=seed).fit(images, masks)
-    predicted, known = trained.predict(images), masks >= 0
-    assert (predicted == masks)[known].all()
+    predicted, labeled = trained.predict(images), masks >= 0
+    assert (predicted == masks)[labeled].all()
     assert trained.score(images, masks) == 1
-    swapped = segmenter(random_state=seed).fit(images, np.where(known, 1 - masks, -1))
+    swapped = segmenter(random_state=seed).fit(images, np.where(labeled, 1 - masks, -1))
     np.testing.assert_array_equal(swapped.predict(images), 1 - predicted)
 
 
@@ -233,9 +233,9 @@ def test_more_clusters_than_classes():
 def test_several_labels_a_pixel():
     images, masks = mosaics()
     stacks = np.stack([masks, 1 - masks, 0 * masks, 0 * masks + 1], axis=1)
-    known = np.broadcast_to((masks >= 0)[:, None], stacks.shape)
-    predicted = segmenter().fit(images, np.where(known, stacks, -1)).predict(images)
-    np.testing.assert_array_equal(predicted[known], stacks[known])
+    labeled = np.broadcast_to((masks >= 0)[:, None], stacks.shape)
+    predicted = segmenter().fit(images, np.where(labeled, stacks, -1)).predict(images)
+    np.testing.assert_array_equal(predicted[labeled], stacks[labeled])
 
 
 def test_views_move_together_or_not_at_all():

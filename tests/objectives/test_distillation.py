@@ -166,13 +166,13 @@ def test_known_pixels_replace_the_teacher(margin):
     teacher, _ = sure_teacher()
     student = scores(3, 2, 2, 2)
     mask = torch.tensor([[[-1, -1], [1, 0]], [[0, -1], [-1, -1]], [[-1, -1], [-1, -1]]])
-    known = mask >= 0
+    labeled = mask >= 0
     losses = torch.where(
-        known,
+        labeled,
         nn.functional.cross_entropy(student, mask.clamp_min(0), reduction="none"),
         soft_cross_entropy(student, teacher),
     )
-    counted = known | (teacher.softmax(1).amax(1) > 0.5 + (-1 if margin is None else margin))
+    counted = labeled | (teacher.softmax(1).amax(1) > 0.5 + (-1 if margin is None else margin))
     each = (losses * counted).sum((1, 2)) / counted.sum((1, 2)).clamp_min(1)
     loss = distillation_loss(student, teacher, **SELECTIVE, margin=margin, mask=mask)
     torch.testing.assert_close(loss, each.mean())

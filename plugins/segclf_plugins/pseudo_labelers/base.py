@@ -95,11 +95,13 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         context = self._init_callback_context(max_subtasks=1)
         context.call_on_fit_task_begin(estimator=self)
         teacher = self._new_teacher()
-        known = supervise(X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups)
+        supervision = supervise(
+            X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
+        )
         task = context.subcontext(task_name="teacher")
         lent = isinstance(teacher, CallbackSupportMixin)
         with as_a_part(task, teacher) if lent else nullcontext():
-            known.fit(teacher)
+            supervision.fit(teacher)
         self.teacher_ = teacher
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self

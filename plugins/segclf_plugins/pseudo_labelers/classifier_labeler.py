@@ -98,7 +98,7 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
         return not isinstance(self.classifier, nn.Module | FrozenEstimator)
 
     @property
-    def _n_known(self) -> int:
+    def _n_least(self) -> int:
         """How many classes beside the background there are in any case."""
         classifier = self.classifier_
         fitted = hasattr(classifier, "classes_")
@@ -123,15 +123,15 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
     def _look(self, X: Any, y: Any, labels: Any) -> tuple[Images, Masks, NDArray[np.int64]]:
         """Return images, masks and which classes are shown, (n, k), if the classifier can be so."""
         images = self._open(X, reset=True)
-        known = supervise(X, images=images, masks=y, labels=labels)
-        masks = known.masks
-        shown = image_labels(masks, known.labels, self._n_known)
+        supervision = supervise(X, images=images, masks=y, labels=labels)
+        masks = supervision.masks
+        shown = image_labels(masks, supervision.labels, self._n_least)
         self.multilabel_ = masks.multilabel
         if self._learns:
             _check_both_kinds(shown)
-        elif isinstance(self.classifier, FrozenEstimator) and shown.shape[1] > self._n_known:
+        elif isinstance(self.classifier, FrozenEstimator) and shown.shape[1] > self._n_least:
             raise ValueError(
-                f"The classifier knows {self._n_known} class(es) beside the background; masks and "
+                f"The classifier knows {self._n_least} class(es) beside the background; masks and "
                 f"labels show {shown.shape[1]}."
             )
         self.n_classes_ = shown.shape[1] + (not self.multilabel_)

@@ -173,7 +173,7 @@ class GradCAMLabeler(ClassifierLabeler):
         self, images: Images, masks: Masks, shown: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Search over the images with masks (h, w), as predicted but for the holes."""
-        with_mask = np.flatnonzero(masks.known)
+        with_mask = np.flatnonzero(masks.labeled)
         decided = self._decided(images.subset(with_mask), shown[with_mask])
         chosen = with_mask[decided.any(1)]
         decided = decided[decided.any(1)]

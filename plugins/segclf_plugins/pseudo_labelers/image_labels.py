@@ -40,7 +40,7 @@ def image_labels(masks: Masks, labels: LabelsLike | None, n_classes: int = 1) ->
     >>> image_labels(masks, [-1, -1, 1, -1]).tolist()
     [[0, 1], [-1, -1], [1, 0], [-1, -1]]
     """
-    has_masks = bool(masks.known.any())
+    has_masks = bool(masks.labeled.any())
     n_in_masks = masks.n_classes - (not masks.multilabel) if has_masks else 1
     if labels is None:
         return shown_in_masks(masks, max(n_in_masks, n_classes))

@@ -108,8 +108,8 @@ def pixel_pairs(mask: Tensor, offsets: list[Offset]) -> Pairs:
     """
     first, second = mask[:, None], _shifted(mask, offsets, fill=-1)
     same = first == second
-    known = (first >= 0) & (second >= 0)
-    return Pairs(same & (first > 0), same & (first == 0), known & ~same)
+    labeled = (first >= 0) & (second >= 0)
+    return Pairs(same & (first > 0), same & (first == 0), labeled & ~same)
 
 
 def affinity_loss(affinity: Tensor, pairs: Pairs) -> Tensor:

@@ -173,10 +173,10 @@ class IRNetLabeler(ClassifierLabeler):
         self, images: Images, masks: Masks, present: NDArray[np.int64]
     ) -> dict[int, NDArray[Any]]:
         """Return, by number of the image, what is known and what activation maps are sure of."""
-        sure: dict[int, Any] = {i: masks[i] for i in np.flatnonzero(masks.known).tolist()}
-        empty = (present == 0).all(1) & ~masks.known
+        sure: dict[int, Any] = {i: masks[i] for i in np.flatnonzero(masks.labeled).tolist()}
+        empty = (present == 0).all(1) & ~masks.labeled
         sure |= {i: self._blank((1, 1)) for i in np.flatnonzero(empty).tolist()}
-        for row, maps in self._maps(images, np.flatnonzero((present == 1).any(1) & ~masks.known)):
+        for row, maps in self._maps(images, np.flatnonzero((present == 1).any(1) & ~masks.labeled)):
             there = present[row]
             thresholds = (self.foreground_threshold, self.background_threshold)
             both = [

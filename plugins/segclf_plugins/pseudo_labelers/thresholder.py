@@ -109,6 +109,6 @@ class ThresholderLabeler(Estimator):
             # It is 1 where it can be of no other class.
             kinds = np.where(said == 0, 0, 1 if (said != 0).sum() == 1 else -1)
             return np.where(region, kinds[:, None, None], 0).astype(np.int16)
-        known = label is not None and label >= 0
-        kind = label if known else 1 if self.n_classes_ == 2 else -1
+        labeled = label is not None and label >= 0
+        kind = label if labeled else 1 if self.n_classes_ == 2 else -1
         return empty_negatives(np.where(region, kind, 0).astype(np.int16), label)

@@ -73,11 +73,11 @@ class FeatureSummarizer(Classifier, Estimator, ABC):
         self.n_channels_ = len(maps[0])
         self.classes_, self._multilabel = labels.classes, labels.multilabel
         self._learn_features(maps)
-        known = (labels.encoded.reshape(len(maps), -1) >= 0).all(axis=1)
+        labeled = (labels.encoded.reshape(len(maps), -1) >= 0).all(axis=1)
         classifier = self._default() if self.classifier is None else clone(self.classifier)
         if labels.multilabel:
             classifier = OneVsRestClassifier(classifier)
-        self.classifier_ = classifier.fit(self._features(maps)[known], labels.encoded[known])
+        self.classifier_ = classifier.fit(self._features(maps)[labeled], labels.encoded[labeled])
         return self
 
     def predict_proba(self, P: Any) -> NDArray[np.float64]:

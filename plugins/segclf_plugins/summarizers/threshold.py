@@ -123,7 +123,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         labels, _ = self._summarize(P)
         n_channels = labels.shape[1]
         self.multilabel_ = is_indicator(y) and np.shape(y)[1] > 1
-        self.classes_ = np.arange(np.shape(y)[1]) if self.multilabel_ else _known_classes(y)
+        self.classes_ = np.arange(np.shape(y)[1]) if self.multilabel_ else _labeled_classes(y)
         self.n_channels_ = n_channels
         if len(self.classes_) - n_channels not in ((0,) if self.multilabel_ else (0, 1)):
             expected = n_channels if self.multilabel_ else f"{n_channels} or {n_channels + 1}"
@@ -212,7 +212,7 @@ def _centered(scores: NDArray[np.float64], threshold: float) -> NDArray[np.float
     return np.clip(np.where(scores < threshold, below, above), 0.0, 1.0)
 
 
-def _known_classes(y: ArrayLike) -> NDArray[Any]:
+def _labeled_classes(y: ArrayLike) -> NDArray[Any]:
     """Sort the labels that somebody gave."""
     labels = column_or_1d(y, warn=True)
     check_classification_targets(labels)

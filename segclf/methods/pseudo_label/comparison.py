@@ -17,7 +17,7 @@ class Comparison:
 
     Parameters
     ----------
-    known : Supervision
+    supervision : Supervision
         All that is known.
     validation_fraction : float
         Share of the images with masks that is hidden from the first run, whose result counts.
@@ -36,10 +36,10 @@ class Comparison:
     """
 
     def __init__(
-        self, known: Supervision, validation_fraction: float, baseline: bool, seed: int
+        self, supervision: Supervision, validation_fraction: float, baseline: bool, seed: int
     ) -> None:
-        self._known, self._baseline = known, baseline
-        self.hidden = _parts_to_hide(known, validation_fraction, halves=baseline, seed=seed)
+        self._supervision, self._baseline = supervision, baseline
+        self.hidden = _parts_to_hide(supervision, validation_fraction, halves=baseline, seed=seed)
         self.outcomes: list[Outcome] = []
         self._predicted: dict[str, list[Any]] = {}
 
@@ -62,9 +62,9 @@ class Comparison:
         rows = np.concatenate(self.hidden)
         if not len(rows):
             return {"measured": "not"}
-        truth = [self._known.masks[row] for row in rows]
+        truth = [self._supervision.masks[row] for row in rows]
         scores = {
-            name: mean_iou(truth, masks, n_classes=self._known.masks.n_classes)
+            name: mean_iou(truth, masks, n_classes=self._supervision.masks.n_classes)
             for name, masks in self._predicted.items()
         }
         measured = "held_out" if len(self.hidden) == 1 else "cross_fitted"
@@ -72,20 +72,21 @@ class Comparison:
 
 
 def _parts_to_hide(
-    known: Supervision, fraction: float, *, halves: bool, seed: int
+    supervision: Supervision, fraction: float, *, halves: bool, seed: int
 ) -> list[NDArray[np.intp]]:
-    experts = np.flatnonzero(known.masks.known)
-    first = _hold_out(known, fraction, seed) if fraction > 0 else experts[:0]
-    units = experts if known.groups is None else np.unique(known.groups[experts])
-    if len(first) or not halves or len(experts) == len(known) or len(units) < 2:
+    experts = np.flatnonzero(supervision.masks.labeled)
+    first = _hold_out(supervision, fraction, seed) if fraction > 0 else experts[:0]
+    units = experts if supervision.groups is None else np.unique(supervision.groups[experts])
+    if len(first) or not halves or len(experts) == len(supervision) or len(units) < 2:
         return [first]
-    half = _hold_out(known, 0.5, seed)
+    half = _hold_out(supervision, 0.5, seed)
     return [first, half, np.setdiff1d(experts, half)]
 
 
-def _hold_out(known: Supervision, fraction: float, seed: int) -> NDArray[np.intp]:
+def _hold_out(supervision: Supervision, fraction: float, seed: int) -> NDArray[np.intp]:
     """Choose images with masks, whole groups, stratified by whether they show anything."""
-    experts = np.flatnonzero(known.masks.known)
-    shows = np.array([(mask > 0).any() for mask in known.masks.as_given() if mask is not None])
-    groups = None if known.groups is None else known.groups[experts]
+    experts = np.flatnonzero(supervision.masks.labeled)
+    masks = supervision.masks.as_given()
+    shows = np.array([(mask > 0).any() for mask in masks if mask is not None])
+    groups = None if supervision.groups is None else supervision.groups[experts]
     return experts[held_out(experts, fraction, shows, groups, seed)]

@@ -33,14 +33,14 @@ def blamed(labeler: Any, phase: str) -> Iterator[None]:
         ) from error
 
 
-def predict_masks(labeler: Any, known: Supervision, rows: NDArray[np.intp]) -> list[Mask]:
+def predict_masks(labeler: Any, supervision: Supervision, rows: NDArray[np.intp]) -> list[Mask]:
     """Ask a fitted labeler for the masks of some images.
 
     Parameters
     ----------
     labeler : pseudo-labeler
         Fitted.
-    known : Supervision
+    supervision : Supervision
         All n images, opened, and what is known of each.
     rows : array of int, shape (m,)
         Which to predict masks for.
@@ -55,17 +55,17 @@ def predict_masks(labeler: Any, known: Supervision, rows: NDArray[np.intp]) -> l
     RuntimeError
         Naming the labeler and the sample at which it fails, or whose mask is none.
     """
-    predicted = _asked(labeler, known.X, rows, known.labels)
+    predicted = _asked(labeler, supervision.X, rows, supervision.labels)
     if len(predicted) != len(rows):
         raise RuntimeError(
             f"The pseudo-labeler {labeler!r:.120} drew {len(predicted)} masks for {len(rows)} "
             "images."
         )
-    dtype, shapes = np.min_scalar_type(-known.n_ids), known.shapes
+    dtype, shapes = np.min_scalar_type(-supervision.n_ids), supervision.shapes
     masks = []
     for row, mask in zip(rows.tolist(), predicted, strict=True):
         with blamed(labeler, f"drawing the mask of sample {row}"):
-            masks.append(_checked(np.asarray(mask), shapes[row], known.n_ids).astype(dtype))
+            masks.append(_checked(np.asarray(mask), shapes[row], supervision.n_ids).astype(dtype))
     return masks
 
 

@@ -86,47 +86,49 @@ class Rounds:
     owner: Any
     context: CallbackContext
 
-    def start(self, known: Supervision) -> Outcome:
+    def start(self, supervision: Supervision) -> Outcome:
         """Return where the first round starts: with a baseline where that is the first teacher."""
-        expert = known.masks.known
-        start = Outcome(known.masks.as_given(), np.where(expert, 0, -1))
+        expert = supervision.masks.labeled
+        start = Outcome(supervision.masks.as_given(), np.where(expert, 0, -1))
         if not len(self.unlabeled):
-            estimator = self.fit_estimator(known, start.masks)
+            estimator = self.fit_estimator(supervision, start.masks)
             return start._replace(estimator=estimator, condition="all_labeled")
         if not self._is_taught() or self.labeler.teacher is not None:
             return start
-        baseline = self.fit_baseline(known)
+        baseline = self.fit_baseline(supervision)
         return start._replace(estimator=baseline, baseline=baseline)
 
-    def fit_baseline(self, known: Supervision) -> Any:
+    def fit_baseline(self, supervision: Supervision) -> Any:
         """Fit the estimator without pseudo masks, for as many steps as if all were drawn."""
         estimator = clone(self.estimator)
-        n_places = len(self.unlabeled) + int(known.masks.known.sum())
-        positional, named = known.arguments(estimator, sampler=Passes(len(known), n_places))
+        n_places = len(self.unlabeled) + int(supervision.masks.labeled.sum())
+        sampler = Passes(len(supervision), n_places)
+        positional, named = supervision.arguments(estimator, sampler=sampler)
         with self._phase("baseline", estimator):
             return estimator.fit(*positional, **named)
 
-    def fit_labeler(self, known: Supervision, before: Outcome) -> Any:
+    def fit_labeler(self, supervision: Supervision, before: Outcome) -> Any:
         """Fit a labeler, which is taught by the estimator before."""
         labeler = clone(self.labeler)
         if before.estimator is not None:
             labeler.set_params(teacher=FrozenEstimator(before.estimator))
         learning = f"learning from what is known (round {before.n_iter + 1})"
         with blamed(labeler, learning), self._phase("labeler", labeler):
-            labeler.fit(known.X, known.masks.as_given(), **known.arguments(labeler)[1])
+            metadata = supervision.arguments(labeler)[1]
+            labeler.fit(supervision.X, supervision.masks.as_given(), **metadata)
         return labeler
 
-    def predict_masks(self, labeler: Any, known: Supervision) -> list[Mask | None]:
+    def predict_masks(self, labeler: Any, supervision: Supervision) -> list[Mask | None]:
         """Return all masks: experts', and those that a labeler is sure of anywhere."""
-        pseudo = predict_masks(labeler, known, self.unlabeled)
+        pseudo = predict_masks(labeler, supervision, self.unlabeled)
         if not self.selection.trusts_all:
-            pseudo = self._trusted(labeler, known, pseudo)
-        masks = list(known.masks.as_given())
+            pseudo = self._trusted(labeler, supervision, pseudo)
+        masks = list(supervision.masks.as_given())
         for row, mask in zip(self.unlabeled, pseudo, strict=True):
             masks[row] = mask if (mask >= 0).any() else None
         return masks
 
-    def fit_estimator(self, known: Supervision, masks: list[Mask | None]) -> Any:
+    def fit_estimator(self, supervision: Supervision, masks: list[Mask | None]) -> Any:
         """Fit the estimator on experts' and pseudo masks; an image without one trains nothing."""
         used = _used(masks)
         if not used.any():
@@ -136,9 +138,9 @@ class Rounds:
             )
         mixing = None
         if self.expert_probability is not None:
-            mixing = MixingSampler(known.masks.known, self.expert_probability)
+            mixing = MixingSampler(supervision.masks.labeled, self.expert_probability)
         estimator = clone(self.estimator)
-        supervision = known.with_masks(masks, labeled=used)
+        supervision = supervision.with_masks(masks, labeled=used)
         positional, named = supervision.arguments(estimator, sampler=mixing)
         with self._phase("segmenter", estimator):
             return estimator.fit(*positional, **named)
@@ -164,14 +166,14 @@ class Rounds:
     def _is_taught(self) -> bool:
         return "teacher" in self.labeler.get_params(deep=False)
 
-    def _trusted(self, labeler: Any, known: Supervision, pseudo: list[Mask]) -> list[Mask]:
+    def _trusted(self, labeler: Any, supervision: Supervision, pseudo: list[Mask]) -> list[Mask]:
         """Leave -1 where the labeler is not confident; images labeled 0 are certain."""
         with blamed(labeler, "saying how confident it is, by predict_proba"):
-            probabilities = labeler.predict_proba(_safe_indexing(known.X, self.unlabeled))
+            probabilities = labeler.predict_proba(_safe_indexing(supervision.X, self.unlabeled))
             trusted = self.selection.apply(pseudo, probabilities)
         negative = np.zeros(len(pseudo), dtype=bool)
-        if known.labels is not None:
-            labels = known.labels[self.unlabeled]
+        if supervision.labels is not None:
+            labels = supervision.labels[self.unlabeled]
             negative = (labels.reshape(len(pseudo), -1) == 0).all(axis=1)
         triples = zip(pseudo, trusted, negative, strict=True)
         return [whole if certain else part for whole, part, certain in triples]

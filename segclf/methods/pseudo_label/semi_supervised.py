@@ -174,14 +174,14 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             then as it was before.
         """
         self._validate_params()
-        known = self._check(X, y, labels, sample_weight, groups)
+        supervision = self._check(X, y, labels, sample_weight, groups)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
-        comparison = Comparison(known, self.validation_fraction, self.baseline, seeds[0])
+        comparison = Comparison(supervision, self.validation_fraction, self.baseline, seeds[0])
         context = self._init_callback_context(max_subtasks=None)
-        rounds = self._make_rounds(known, seeds[1:], context)
+        rounds = self._make_rounds(supervision, seeds[1:], context)
         context.call_on_fit_task_begin(estimator=self)
         for hidden in comparison.hidden:  # the first run gives the result, others are compared
-            visible = known.hide(hidden)
+            visible = supervision.hide(hidden)
             outcome = rounds.start(visible)
             while outcome.condition is None:
                 labeler = rounds.fit_labeler(visible, outcome)
@@ -190,22 +190,23 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
                 estimator = rounds.fit_estimator(visible, masks) if changed else None
                 outcome = rounds.end(outcome, labeler, masks, estimator)
             comparison.add(rounds, visible, outcome)
-        self._keep(known, comparison)
+        self._keep(supervision, comparison)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
     def _check(self, X: Any, y: Any, labels: Any, sample_weight: Any, groups: Any) -> Supervision:
         """Check everything at once: errors number all of X. Masks are then in memory."""
         images = check_images(BaseEstimator(), X, reset=True, reader=self.estimator)
-        known = supervise(
+        supervision = supervise(
             X, images=images, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
         )
-        dtype = np.min_scalar_type(-known.n_ids)
-        masks = (known.masks[index] for index in range(len(known)))
-        return known.with_masks([None if mask is None else mask.astype(dtype) for mask in masks])
+        dtype = np.min_scalar_type(-supervision.n_ids)
+        masks = (supervision.masks[index] for index in range(len(supervision)))
+        small = [None if mask is None else mask.astype(dtype) for mask in masks]
+        return supervision.with_masks(small)
 
     def _make_rounds(
-        self, known: Supervision, seeds: list[int], context: CallbackContext
+        self, supervision: Supervision, seeds: list[int], context: CallbackContext
     ) -> Rounds:
         estimator = SupervisedSegmenter() if self.estimator is None else clone(self.estimator)
         mixes = self.expert_probability is not None
@@ -221,7 +222,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         return Rounds(
             estimator=estimator,
             labeler=labeler,
-            unlabeled=np.flatnonzero(~known.masks.known),
+            unlabeled=np.flatnonzero(~supervision.masks.labeled),
             expert_probability=self.expert_probability,
             max_iter=self.max_iter,
             selection=Selection(self.min_confidence, self.kept_share, self.class_balanced),
@@ -229,13 +230,13 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             context=context,
         )
 
-    def _keep(self, known: Supervision, comparison: Comparison) -> None:
+    def _keep(self, supervision: Supervision, comparison: Comparison) -> None:
         result = comparison.outcomes[0]
         self.estimator_, self.labeler_ = result.estimator, result.labeler
-        pairs = zip(known.masks.as_given(), result.masks, strict=True)
-        self.transduction_ = known.fill(
+        pairs = zip(supervision.masks.as_given(), result.masks, strict=True)
+        self.transduction_ = supervision.fill(
             [pseudo if mask is None else mask for mask, pseudo in pairs]
         )
-        self.labeled_iter_ = np.where(known.masks.known, 0, result.labeled_iter)
+        self.labeled_iter_ = np.where(supervision.masks.labeled, 0, result.labeled_iter)
         self.n_iter_, self.termination_condition_ = result.n_iter, result.condition
         self.report_ = comparison.report()

@@ -33,24 +33,24 @@ class Contradictions:
 
     Parameters
     ----------
-    known : Supervision
+    supervision : Supervision
         The images, and what is known of each.
     classes : array of shape (k,), or None
         The classes, where there are labels.
     """
 
-    known: Supervision
+    supervision: Supervision
     classes: NDArray[Any] | None
 
     @cached_property
     def areas(self) -> NDArray[np.int64]:
         """Number of pixels of any class in each mask; 0 where there is none."""
-        masks = (self.known.masks[index] for index in range(len(self.known)))
+        masks = (self.supervision.masks[index] for index in range(len(self.supervision)))
         return np.array([0 if mask is None else (mask > 0).sum() for mask in masks])
 
     def mask_table(self, fitted: Any, test: NDArray[np.intp], fold: int) -> NDArray[Any]:
         """Compare masks with what is predicted, in two rounds: a measure first, then doubts."""
-        test = test[self.known.masks.known[test]]
+        test = test[self.supervision.masks.labeled[test]]
         table = np.zeros(len(test), dtype=MASK_FIELDS)
         table["sample"], table["fold"] = test, fold
         confidence = SelfConfidence()
@@ -70,13 +70,13 @@ class Contradictions:
 
     def label_table(self, fitted: Any, test: NDArray[np.intp], fold: int) -> NDArray[Any]:
         """Compare labels with what is predicted."""
-        classes, target = self.classes, self.known.target
+        classes, target = self.classes, self.supervision.target
         if classes is None or target is None:
             return np.zeros(0, dtype=_label_fields(np.dtype(np.int64)))
         multilabel = is_indicator(target)
         answers = np.zeros((len(test), len(classes)))
         answers[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(
-            _safe_indexing(self.known.X, test)
+            _safe_indexing(self.supervision.X, test)
         )
         given, chances = as_questions(target[test].T, answers.T, multilabel=multilabel)
         confidence = SelfConfidence()
@@ -96,9 +96,9 @@ class Contradictions:
     ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[Any]]]:
         """Yield number, mask and probabilities of each image, as questions (q, ...)."""
         predict = fitted.predict_proba if self.classes is None else fitted.predict_mask_proba
-        masks = self.known.masks
+        masks = self.supervision.masks
         for rows in gen_batches(len(test), IMAGES_AT_ONCE):
-            maps = predict(_safe_indexing(self.known.X, test[rows]))
+            maps = predict(_safe_indexing(self.supervision.X, test[rows]))
             for row, values in enumerate(maps, start=rows.start):
                 mask: Any = masks[test[row]]
                 yield row, *as_questions(mask, values, multilabel=masks.multilabel)

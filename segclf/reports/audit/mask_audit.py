@@ -115,15 +115,15 @@ def audit_masks(
     (12, 12)
     """
     comparison = _check(estimator, X, y, masks, groups)
-    known = comparison.known
+    supervision = comparison.supervision
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     mask_tables, label_tables = [], []
-    for fold, (train, test) in enumerate(known.folds(cv, seed=seed)):
+    for fold, (train, test) in enumerate(supervision.folds(cv, seed=seed)):
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", ContradictionWarning
             )  # to tell them is what this is for
-            fitted = known.subset(train).fit(clone(estimator))
+            fitted = supervision.subset(train).fit(clone(estimator))
         mask_tables.append(comparison.mask_table(fitted, test, fold))
         label_tables.append(comparison.label_table(fitted, test, fold))
     return MaskAudit(masks=_ranked(mask_tables), labels=_ranked(label_tables))
@@ -139,8 +139,8 @@ def _check(
         raise ValueError("A segmenter predicts no labels to compare y with; expected y=None.")
     images = as_images(X)
     target, classes = check_labels(y, len(images)) if classifies else (None, None)
-    known = supervise(X, images=images, masks=masks, y=y, target=target, groups=groups)
-    return Contradictions(known, classes)
+    supervision = supervise(X, images=images, masks=masks, y=y, target=target, groups=groups)
+    return Contradictions(supervision, classes)
 
 
 def _ranked(tables: list[NDArray[Any]]) -> NDArray[Any]:

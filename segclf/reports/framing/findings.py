@@ -17,7 +17,7 @@ class Findings:
 
     Parameters
     ----------
-    known : Supervision
+    supervision : Supervision
         The images, opened, with their masks, and ``target``: 0 where nothing is there, else the
         position among the other classes from 1 on; or an indicator.
     n_findings : int
@@ -26,31 +26,31 @@ class Findings:
         Which of the classes, as they are sorted, each value of ``target`` is; by default its own.
     """
 
-    known: Supervision
+    supervision: Supervision
     n_findings: int
     order: NDArray[np.intp] | None = None
 
     @property
     def images(self) -> Images:
         """The n images."""
-        assert self.known.images is not None
-        return self.known.images
+        assert self.supervision.images is not None
+        return self.supervision.images
 
     @property
     def masks(self) -> Masks:
         """As many; None where nobody drew one."""
-        return self.known.masks
+        return self.supervision.masks
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """The target of each image."""
-        assert self.known.target is not None
-        return self.known.target
+        assert self.supervision.target is not None
+        return self.supervision.target
 
     @property
     def units(self) -> NDArray[Any]:
         """Groups, or each image its own."""
-        groups = self.known.groups
+        groups = self.supervision.groups
         return np.arange(len(self.labels)) if groups is None else groups
 
     @property
@@ -61,7 +61,7 @@ class Findings:
     @property
     def framed(self) -> NDArray[np.bool_]:
         """Tell which images have a mask, be it the empty one that a negative label gives."""
-        return self.masks.known | ~self.positive
+        return self.masks.labeled | ~self.positive
 
     def target(self, index: int) -> NDArray[np.int8] | None:
         """Return where the finding of an image is: (h, w) of 1, 0, and -1 for "nobody said"."""
@@ -88,5 +88,5 @@ class Findings:
     @property
     def target_sizes(self) -> NDArray[np.float64]:
         """Shares of the labeled pixels that are target, of the positive images with a mask."""
-        sizes = self.region_sizes[self.positive & self.masks.known]
+        sizes = self.region_sizes[self.positive & self.masks.labeled]
         return sizes[:, 1] / sizes.sum(axis=1)

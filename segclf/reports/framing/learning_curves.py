@@ -72,7 +72,8 @@ class Contest:
     def orders(self) -> list[NDArray[np.intp]]:
         """Each fold's training images that either framing can use, as they are labeled."""
         usable = [train[self.findings.framed[train]] for train, _ in self.folds]
-        return [rows[nested_order(self.findings.known.strata[rows], self.seed)] for rows in usable]
+        strata = self.findings.supervision.strata
+        return [rows[nested_order(strata[rows], self.seed)] for rows in usable]
 
     def sizes(self, train_sizes: ArrayLike) -> NDArray[np.int64]:
         """Turn numbers of images, or shares of all, into numbers (n_sizes, n_folds)."""
@@ -104,7 +105,7 @@ class Contest:
         for row, fold in np.ndindex(*sizes.shape):
             train, test = self.orders[fold][: sizes[row, fold]], self.folds[fold][1]
             fitted = self._fit(estimator, train, masks=masks)
-            answers = fitted.predict_proba(_safe_indexing(self.findings.known.X, test))
+            answers = fitted.predict_proba(_safe_indexing(self.findings.supervision.X, test))
             answers = answers if self.findings.order is None else answers[:, self.findings.order]
             probabilities[row, test] = answers
             score[row, fold] = mean_auroc(self._truth[test], answers)
@@ -130,7 +131,7 @@ class Contest:
     @property
     def _fewest(self) -> int:
         """One image of each class, with which every order begins."""
-        return len(np.unique(self.findings.known.strata))
+        return len(np.unique(self.findings.supervision.strata))
 
     @property
     def _truth(self) -> NDArray[np.int64]:
@@ -144,7 +145,7 @@ class Contest:
         return self.cost_per_label * np.arange(1, len(order) + 1) + self.cost_per_mask * n_masks
 
     def _fit(self, estimator: Any, train: NDArray[np.intp], *, masks: bool) -> Any:
-        part = self.findings.known.subset(train)
+        part = self.findings.supervision.subset(train)
         return (part if masks else part.with_masks(None)).fit(clone(estimator))
 
 

@@ -83,7 +83,7 @@ def estimate_divergence(
     counts = np.array([random.multinomial(n_patches, w / w.sum()) for w in weights.T])
     patches, origins, images = _sample(findings, counts.T, patch_size, random)
     features = _statistics(patches) if encoder is None else encoder.transform(patches)
-    inside = region_sizes[positive & findings.masks.known]
+    inside = region_sizes[positive & findings.masks.labeled]
     bootstrap = {"n_resamples": n_resamples, "level": level, "random_state": random_state}
     pixel, image = (
         _divergence(

@@ -121,7 +121,7 @@ def framing_report(
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     chosen = getattr(segmentation, "negative_class", None)
     findings = _labeled(X, y, masks, groups, "auto" if chosen is None else chosen)
-    folds = findings.known.folds(cv, seed=seed)
+    folds = findings.supervision.folds(cv, seed=seed)
     contest = Contest(findings, folds, cost_per_mask, cost_per_label, seed)
     patches = {"encoder": encoder, "patch_size": patch_size, "n_patches": n_patches}
     bootstrap: dict[str, Any] = {"n_resamples": n_resamples, "level": level, "random_state": seed}
@@ -138,10 +138,11 @@ def _labeled(
     labels, masks = check_labels(y, len(images)), as_masks(masks, len(images))
     negative = find_negative_class(labels, masks, negative_class)
     target = labels.negative_first(negative)
-    known = supervise(X, images=images, masks=masks, y=y, target=target, groups=groups)
+    supervision = supervise(X, images=images, masks=masks, y=y, target=target, groups=groups)
     kept = np.flatnonzero((labels.encoded.reshape(len(images), -1) >= 0).all(axis=1))
     order = np.argsort(class_ranks(labels.classes, negative))
-    findings = Findings(known.subset(kept), len(labels.classes) - (not labels.multilabel), order)
+    n_findings = len(labels.classes) - (not labels.multilabel)
+    findings = Findings(supervision.subset(kept), n_findings, order)
     if not findings.target_sizes.any():
         raise ValueError("No mask of a positive image shows a finding; masks are what is judged.")
     if findings.positive.all():
@@ -154,7 +155,7 @@ def _facts(findings: Findings) -> dict[str, Any]:
     return {
         "n_images": len(findings.labels),
         "n_positive": int(findings.positive.sum()),
-        "n_masks": int(findings.masks.known.sum()),
+        "n_masks": int(findings.masks.labeled.sum()),
         "n_pixels": int(findings.region_sizes.sum()),
         "target_sizes": findings.target_sizes,
     }

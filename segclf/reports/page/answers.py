@@ -65,10 +65,10 @@ class Answers:
     @property
     def kinds(self) -> NDArray[np.str_]:
         """What each answer is: right, fp, fn, confused (another class), or unknown."""
-        known = self.truth != -1
-        right = ((self.said == self.truth) | ~known).all(axis=1)
+        labeled = self.truth != -1
+        right = ((self.said == self.truth) | ~labeled).all(axis=1)
         return np.select(
-            [~known.any(axis=1), right, self.found & ~self.positive, self.positive & ~self.found],
+            [~labeled.any(axis=1), right, self.found & ~self.positive, self.positive & ~self.found],
             ["unknown", "right", "fp", "fn"],
             "confused",
         )

@@ -53,11 +53,11 @@ def count_up(
     scores = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* resamples held one class only", UserWarning)
-        for name, scorer, truth, said, known in _questions(answers):
-            if known.any():
-                of_known = None if groups is None else groups[known]
+        for name, scorer, truth, said, counted in _questions(answers):
+            if counted.any():
+                of_counted = None if groups is None else groups[counted]
                 interval = confidence_interval(
-                    scorer, truth[known], said[known], groups=of_known, **settings
+                    scorer, truth[counted], said[counted], groups=of_counted, **settings
                 )
                 scores.append(Score(name, *interval))
         there = np.where(_labeled(answers), answers.positive, -1)[:, None]
@@ -135,6 +135,6 @@ def _overlap(ratios: Callable[..., NDArray[Any]]) -> Scorer:
 
 def _mean(values: Any) -> float:
     """Average what is defined; of nothing, NaN."""
-    known = np.asarray(values, dtype=float)
-    known = known[~np.isnan(known)]
-    return float(known.mean()) if known.size else float("nan")
+    finite = np.asarray(values, dtype=float)
+    finite = finite[~np.isnan(finite)]
+    return float(finite.mean()) if finite.size else float("nan")

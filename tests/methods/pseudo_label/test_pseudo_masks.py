@@ -70,8 +70,8 @@ class Labeler:
 
 def predict(labeler, chosen):
     X = np.zeros((4, 2, 2))
-    known = supervise(X, images=as_images(X), labels=np.array([0, 1, 0, 1]))
-    return predict_masks(labeler, known, chosen)
+    supervision = supervise(X, images=as_images(X), labels=np.array([0, 1, 0, 1]))
+    return predict_masks(labeler, supervision, chosen)
 
 
 def test_only_the_chosen_images_and_their_labels_are_shown():

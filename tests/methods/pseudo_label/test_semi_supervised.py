@@ -50,7 +50,7 @@ class Oracle(BaseEstimator):
     def fit(self, X, y=None, *, labels=None):
         if self.fails_in_fit:
             raise OSError("no space left on device")
-        self.known_ = [mask is not None for mask in y]
+        self.masked_ = [mask is not None for mask in y]
         self.labels_ = labels
         return self
 
@@ -114,7 +114,7 @@ def test_pseudo_masks_train_beside_the_experts(fits):
     assert fitted.transduction_.dtype == np.int8
     assert fitted.labeled_iter_.tolist() == [0] * 4 + [1] * 8
     assert (fitted.n_iter_, fitted.termination_condition_) == (1, "max_iter")
-    assert fitted.labeler_.known_ == [True] * 4 + [False] * 8
+    assert fitted.labeler_.masked_ == [True] * 4 + [False] * 8
     supervised = tiny(random_state=fitted.estimator_.random_state)
     np.testing.assert_array_equal(
         fitted.predict_proba(SHAPES.images),

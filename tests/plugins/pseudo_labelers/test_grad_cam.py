@@ -226,13 +226,13 @@ def test_exclusive_classes_have_the_background_first():
 def test_labels_are_derived_from_masks():
     images, masks, _ = bright_discs(8, 0)
     masks[1][masks[1] == 1] = 2
-    known = [*masks[:6], None, None]
+    labeled = [*masks[:6], None, None]
     shown = [[0, 0], [0, 1], [0, 0], [1, 0], [0, 0], [1, 0]]
     labeler = GradCAMLabeler(classifier=tiny(), threshold="otsu")
-    found = clone(labeler).fit(images, known).classifier_
+    found = clone(labeler).fit(images, labeled).classifier_
     expected = tiny().fit(images, [*shown, [-1, -1], [-1, -1]])
     np.testing.assert_array_equal(found.predict_proba(images), expected.predict_proba(images))
-    with_labels = clone(labeler).fit(images, known, labels=[-1] * 6 + [1, 2]).classifier_
+    with_labels = clone(labeler).fit(images, labeled, labels=[-1] * 6 + [1, 2]).classifier_
     expected = tiny().fit(images, [*shown, [1, 0], [0, 1]])
     np.testing.assert_array_equal(with_labels.predict_proba(images), expected.predict_proba(images))
 

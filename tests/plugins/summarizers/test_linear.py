@@ -65,12 +65,12 @@ def test_several_labels_and_labels_that_nobody_gave(planted):
     fitted = PooledSummarizer().fit(P, both)
     np.testing.assert_array_equal(fitted.predict(P), both)
     np.testing.assert_array_equal(fitted.classes_, [0, 1])
-    known = np.arange(24) < 20
+    labeled = np.arange(24) < 20
     for target in (y, both):
-        partly = np.where(known if target.ndim == 1 else known[:, None], target, -1)
+        partly = np.where(labeled if target.ndim == 1 else labeled[:, None], target, -1)
         np.testing.assert_array_equal(
             PooledSummarizer().fit(P, partly).predict_proba(P),
-            PooledSummarizer().fit(P[known], target[known]).predict_proba(P),
+            PooledSummarizer().fit(P[labeled], target[labeled]).predict_proba(P),
         )
 
 

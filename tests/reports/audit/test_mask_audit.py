@@ -120,8 +120,8 @@ class MaskDummy(DummyClassifier):
     """Answers by prevalence, and draws nothing."""
 
     def fit(self, X, y, masks=None):
-        known = np.asarray(y).reshape(len(y), -1).min(axis=1) >= 0
-        return super().fit(X[known], np.asarray(y)[known])
+        labeled = np.asarray(y).reshape(len(y), -1).min(axis=1) >= 0
+        return super().fit(X[labeled], np.asarray(y)[labeled])
 
     def predict_mask_proba(self, X):
         maps = np.zeros((len(X), 2, *X.shape[1:3]))

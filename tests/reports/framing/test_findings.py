@@ -8,8 +8,8 @@ from segclf.reports.framing.findings import Findings
 def findings(masks, labels, n_findings=1):
     n = len(labels)
     X = np.zeros((n, 2, 4))
-    known = supervise(X, images=as_images(X), masks=masks, target=np.array(labels))
-    return Findings(known, n_findings)
+    supervision = supervise(X, images=as_images(X), masks=masks, target=np.array(labels))
+    return Findings(supervision, n_findings)
 
 
 MASK = np.array([[0, 1, 1, 2], [0, -1, 0, 0]])

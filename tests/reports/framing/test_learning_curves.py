@@ -13,8 +13,8 @@ ALL = np.arange(10)
 def contest(masks=None, labels=LABELS, cost_per_mask=3.0, folds=((ALL, ALL),)):
     X = np.zeros((len(labels), 2, 2))
     masks = [np.eye(2)] * len(labels) if masks is None else masks
-    known = supervise(X, images=as_images(X), masks=masks, y=labels, target=labels)
-    return Contest(Findings(known, 1), list(folds), cost_per_mask, 1.0, seed=0)
+    supervision = supervise(X, images=as_images(X), masks=masks, y=labels, target=labels)
+    return Contest(Findings(supervision, 1), list(folds), cost_per_mask, 1.0, seed=0)
 
 
 def test_orders_begin_with_one_of_each_and_stay_in_proportion():

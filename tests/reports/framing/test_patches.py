@@ -22,8 +22,8 @@ def paper():
     masks = (random.random_sample((2500, 2, 2)) < 0.1).astype(int)
     images = (random.random_sample(masks.shape) < np.where(masks, 0.8, 0.2)).astype(float)
     target = masks.any(axis=(1, 2)).astype(int)
-    known = supervise(images, images=as_images(images), masks=masks, target=target)
-    return Findings(known, n_findings=1)
+    supervision = supervise(images, images=as_images(images), masks=masks, target=target)
+    return Findings(supervision, n_findings=1)
 
 
 def test_estimates_agree_with_the_closed_form(paper):

@@ -42,16 +42,16 @@ def test_three_classes_and_images_that_nobody_labeled():
     masks[np.arange(60), 4, 4] = y
     predicted = np.roll(masks, 1, axis=0)
     estimator = Answering(probabilities, predicted, classes=[0, 1, 2])
-    X, known = numbered_images(60), np.arange(60) % 7 > 0
-    scores, _ = scores_of(estimator, X, np.where(known, y, -1), masks)
+    X, labeled = numbered_images(60), np.arange(60) % 7 > 0
+    scores, _ = scores_of(estimator, X, np.where(labeled, y, -1), masks)
     said = probabilities.argmax(axis=1)
     assert scores["AUROC"] == pytest.approx(
-        roc_auc_score(y[known], probabilities[known], multi_class="ovr")
+        roc_auc_score(y[labeled], probabilities[labeled], multi_class="ovr")
     )
-    assert scores["balanced accuracy"] == balanced_accuracy_score(y[known], said[known])
-    assert scores["sensitivity"] == recall_score(y[known] > 0, said[known] > 0)
+    assert scores["balanced accuracy"] == balanced_accuracy_score(y[labeled], said[labeled])
+    assert scores["sensitivity"] == recall_score(y[labeled] > 0, said[labeled] > 0)
     assert scores["IoU"] == mean_iou(masks, predicted)
-    expected = strict_recall(np.where(known, y, -1), said, masks, predicted)
+    expected = strict_recall(np.where(labeled, y, -1), said, masks, predicted)
     assert scores["strict recall"] == pytest.approx(expected)
 
 

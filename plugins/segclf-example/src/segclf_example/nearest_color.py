@@ -61,11 +61,11 @@ class NearestColorLabeler(Estimator):
         NearestColorLabeler
             Itself.
         """
-        known = [i for i, mask in enumerate([] if y is None else y) if mask is not None]
-        if y is None or not known:
+        labeled = [i for i, mask in enumerate([] if y is None else y) if mask is not None]
+        if y is None or not labeled:
             raise ValueError("NearestColorLabeler learns colors from masks; none was given.")
-        colors = np.concatenate([_colors(X[i]) for i in known])
-        ids = np.concatenate([np.ravel(y[i]) for i in known])
+        colors = np.concatenate([_colors(X[i]) for i in labeled])
+        ids = np.concatenate([np.ravel(y[i]) for i in labeled])
         self.classes_ = np.unique(ids[ids >= 0])
         self.colors_ = np.stack([colors[ids == one].mean(axis=0) for one in self.classes_])
         return self
