@@ -12,7 +12,7 @@ from segclf.base.estimator import Estimator
 from segclf.base.front_door import check_images
 from segclf.base.frozen_network import freeze
 from segclf.base.image_size import choose_size
-from segclf.base.network_state import set_statistics, thaw, weights_of
+from segclf.base.network_state import set_priors, set_statistics, thaw, weights_of
 from segclf.data import Images, Samples
 from segclf.training import PredictionPlan, choose_device, choose_threads, predict_batches
 
@@ -55,8 +55,9 @@ class NetworkHolder(Estimator):
         return images
 
     def _learn_pixels(self, objective: nn.Module, samples: Samples) -> None:
-        """Teach the networks how pixels are normalized, and keep where their weights came from."""
+        """Teach the networks what pixels and masks are like, and keep where weights came from."""
         set_statistics(objective, samples)
+        set_priors(objective, samples)
         self.__dict__.pop("weights_", None)
         self.__dict__.update(weights_of(getattr(objective, "network", objective)))
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from segclf.data import Images, Samples
 from segclf.isolation import isolated, seeded
-from segclf.networks import ImageNetwork, build
+from segclf.networks import ImageNetwork, SegmentationNetwork, build
 
 STATISTICS_IMAGES = 1000
 
@@ -27,6 +27,15 @@ def set_statistics(objective: nn.Module, samples: Samples) -> None:
         mean, std = _moments(samples)
         for network in set(networks) - published:
             network.set_statistics(mean, std)
+
+
+def set_priors(objective: nn.Module, samples: Samples) -> None:
+    """Let networks that take it start from how much of the masks each class is."""
+    for network in objective.modules():
+        if isinstance(network, SegmentationNetwork) and network.takes_prior:
+            shares = torch.from_numpy(samples.class_shares(network.recipe["n_classes"])).float()
+            if shares.isfinite().all():
+                network.set_prior(shares, multilabel=samples.n_mask_channels is not None)
 
 
 def _is_picture(images: Images) -> bool:

@@ -131,6 +131,22 @@ class Samples:
                 counts += np.bincount(mask[mask >= 0], minlength=n_classes)
         return counts
 
+    def class_shares(self, n_classes: int) -> NDArray[np.float64]:
+        """Return the share of each mask id, or channel, among the pixels that are known.
+
+        Images count alike, whatever their size, and those of label 0 as empty. NaN where nothing is
+        known.
+        """
+        indices = np.flatnonzero(self.with_mask()).tolist()
+        rows = np.array([self._shares(i, n_classes) for i in indices]).reshape(-1, n_classes)
+        known = ~np.isnan(rows)
+        return np.divide(
+            np.where(known, rows, 0).sum(axis=0),
+            known.sum(axis=0),
+            out=np.full(n_classes, np.nan),
+            where=known.any(axis=0),
+        )
+
     def nbytes(self) -> int:
         """Return how much memory one batch of all samples would take."""
         size = self.size or self.images.size or (0, 0)
@@ -146,6 +162,15 @@ class Samples:
             return np.full(size, 0 if label == 0 else -1, dtype=np.int64)
         channels = np.broadcast_to(np.where(label == 0, 0, -1), self.n_mask_channels)
         return np.tile(channels[:, None, None], (1, *size)).astype(np.int64)
+
+    def _shares(self, index: int, n_classes: int) -> NDArray[np.float64]:
+        given = None if self.masks is None else self.masks[index]
+        mask = self._mask(index, (1, 1)) if given is None else given
+        if self.n_mask_channels is None:
+            counts, known = np.bincount(mask[mask >= 0], minlength=n_classes), (mask >= 0).sum()
+        else:
+            counts, known = (mask == 1).sum((1, 2)), (mask >= 0).sum((1, 2))
+        return np.where(known > 0, counts / np.maximum(known, 1), np.nan)
 
     def _open_labels(self) -> NDArray[np.int64] | None:
         """Labels of images without a mask, -1 for the others, which their pixels teach better."""

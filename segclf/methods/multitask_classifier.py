@@ -50,8 +50,9 @@ class MultitaskClassifier(NetworkClassifier):
         docs/pretraining.md), or a local file. None starts from scratch.
     encoder_depth : int or None
         Number of encoder stages; None is the architecture's own default.
-    decoder_channels : tuple of int or None
-        Channels of the decoder's stages; None is the architecture's own default.
+    decoder_channels : tuple of int, int or None
+        Channels of the decoder's stages, or one number, as the architecture takes; None is the
+        architecture's own default.
     decoder_attention : {"scse"} or None
         Attention in the decoder.
     mask_loss : str or callable
@@ -94,7 +95,7 @@ class MultitaskClassifier(NetworkClassifier):
     encoder: str = "resnet18"
     encoder_weights: Any = None
     encoder_depth: int | None = None
-    decoder_channels: tuple[int, ...] | None = None
+    decoder_channels: tuple[int, ...] | int | None = None
     decoder_attention: str | None = None
     mask_loss: Any = "dice_cross_entropy"
     label_loss: Any = "cross_entropy"
@@ -106,7 +107,7 @@ class MultitaskClassifier(NetworkClassifier):
         "architecture": [str],
         "encoder": [str],
         "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
-        "decoder_channels": [tuple, list, None],
+        "decoder_channels": [tuple, list, Interval(Integral, 1, None, closed="left"), None],
         "decoder_attention": [StrOptions({"scse"}), None],
         "mask_loss": [str, callable],
         "label_loss": [str, callable],

@@ -27,8 +27,9 @@ class SupervisedSegmenter(Segmenter):
     Parameters
     ----------
     architecture : str or callable
-        "unet", "deeplabv3plus", "fcn", "fpn" or another name of `segclf.networks`; or a function or
-        class ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network, whose other
+        "unet", "deeplabv3plus", "fcn", "fpn", "hypercolumn" (a light head for frozen encoders) or
+        another name of `segclf.networks`; or a function or class
+        ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network, whose other
         parameters then stay None (`encoder` is not looked at).
     encoder : str
         "tiny", or a name of segmentation-models-pytorch or timm.
@@ -37,8 +38,9 @@ class SupervisedSegmenter(Segmenter):
         docs/pretraining.md), or a local file. None starts from scratch.
     encoder_depth : int or None
         Number of encoder stages; None is the architecture's own default.
-    decoder_channels : tuple of int or None
-        Channels of the decoder's stages; None is the architecture's own default.
+    decoder_channels : tuple of int, int or None
+        Channels of the decoder's stages, or one number, as the architecture takes; None is the
+        architecture's own default.
     decoder_attention : {"scse"} or None
         Attention in the decoder.
     loss : str or callable
@@ -68,7 +70,7 @@ class SupervisedSegmenter(Segmenter):
     encoder: str = "resnet18"
     encoder_weights: Any = None
     encoder_depth: int | None = None
-    decoder_channels: tuple[int, ...] | None = None
+    decoder_channels: tuple[int, ...] | int | None = None
     decoder_attention: str | None = None
     loss: Any = "dice_cross_entropy"
     class_weight: Any = None
@@ -78,7 +80,7 @@ class SupervisedSegmenter(Segmenter):
         "architecture": [str, callable],
         "encoder": [str],
         "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
-        "decoder_channels": [tuple, list, None],
+        "decoder_channels": [tuple, list, Interval(Integral, 1, None, closed="left"), None],
         "decoder_attention": [StrOptions({"scse"}), None],
         "loss": [str, callable],
         "class_weight": [StrOptions({"balanced"}), "array-like", None],

@@ -29,6 +29,8 @@ class Architecture:
         Least common factor that heights and widths need, beside the encoder's own.
     smallest : int
         Least height and width of an image, in strides of the encoder.
+    prior : bool
+        Whether the last bias starts at the log-odds of the classes.
     """
 
     model: str | None
@@ -39,6 +41,7 @@ class Architecture:
     upsampling: Callable[[int], int] | None = None
     stride: int = 1
     smallest: int = 1
+    prior: bool = False
 
 
 ARCHITECTURES = {
@@ -47,6 +50,7 @@ ARCHITECTURES = {
     "dpt": Architecture(model="DPT", depth=4, depths=(4, 4), stride=32),
     "fcn": Architecture(model=None),
     "fpn": Architecture(model="FPN", depths=(3, 5), upsampling=lambda depth: 2 ** (depth - 3)),
+    "hypercolumn": Architecture(model=None, channels=64, prior=True),
     "linknet": Architecture(model="Linknet"),
     "manet": Architecture(model="MAnet", channels=_STAGES),
     "pan": Architecture(model="PAN", depths=(3, 5), channels=32, smallest=8),

@@ -104,8 +104,22 @@ def make_timm(name: str, *, in_channels: int) -> Any:
     )
 
 
-def make_vit_encoder(key: str, *, in_channels: int) -> ViTEncoder:
-    """Make a plain vision transformer as an encoder of two maps.
+def has_one_grid(key: str) -> bool:
+    """Tell whether a timm model has all its maps at the stride of its patches.
+
+    So do plain vision transformers, and those that differ from them within a block only.
+    """
+    name = timm_name(key)
+    if name is None:
+        return False
+    with torch.device("meta"):
+        model = import_timm().create_model(name, pretrained=False)
+    reductions = {each["reduction"] for each in model.feature_info}
+    return len(model.feature_info) > 1 == len(reductions) and hasattr(model, "blocks")
+
+
+def make_vit_encoder(key: str, *, in_channels: int, n_blocks: int | None = None) -> ViTEncoder:
+    """Make a vision transformer as an encoder of the image and the maps of its last blocks.
 
     Parameters
     ----------
@@ -113,14 +127,18 @@ def make_vit_encoder(key: str, *, in_channels: int) -> ViTEncoder:
         From :func:`encoder_key`.
     in_channels : int
         Channels of the images.
+    n_blocks : int or None
+        How many blocks, at most; None is the last of a plain vision transformer.
 
     Raises
     ------
     ValueError
-        When the encoder is anything else.
+        When that is asked of anything else.
     """
     name = timm_name(key)
     model = None if name is None else make_timm(name, in_channels=in_channels)
+    if n_blocks is not None:
+        return ViTEncoder(model, in_channels, n_blocks)
     if not is_vision_transformer(model):
         raise ValueError(
             "it is no plain vision transformer (timm.models.VisionTransformer). These are, for "

@@ -40,8 +40,9 @@ def segmentation_network(
     architecture : str
         One of segmentation-models-pytorch's, in lower case (``"unet"``, ``"deeplabv3plus"``,
         ``"dpt"``, ...); ``"fcn"``: torchvision's FCN, exactly so for ``resnet50``, as the S4C paper
-        uses it; or ``"vit_unet"``: MedSASS's U-Net around a plain vision transformer (Appendix
-        A.1), the paper's with ``vit_small_patch8_224``.
+        uses it; ``"vit_unet"``: MedSASS's U-Net around a plain vision transformer (Appendix
+        A.1), the paper's with ``vit_small_patch8_224``; or ``"hypercolumn"``: a light head on all
+        maps of an encoder that is good already, see :mod:`segclf.networks.hypercolumn`.
     encoder : str
         A name of segmentation-models-pytorch, any timm model, ``"tiny"`` or ``"tiny_vit"``. A few
         of timm's (``hiera_tiny_224``, ``mixer_s16_224``) take images of one size alone, and say so.
@@ -53,12 +54,13 @@ def segmentation_network(
         Channels of the images and of the logits.
     encoder_depth : int or None
         Stages of the encoder that the decoder sees; None is the architecture's own choice, and the
-        only one for vit_unet. With 3, ``decoder_attention="scse"`` and a U-Net it is the network of
-        DEDL (S4MI, section 3).
+        only one for vit_unet. For hypercolumn on a vision transformer, which has maps of one size,
+        it is the number of last blocks that are seen. With 3, ``decoder_attention="scse"`` and a
+        U-Net it is the network of DEDL (S4MI, section 3).
     decoder_channels : int, sequence of int or None
         One number per stage for unet, unetplusplus and manet; five for vit_unet, from the top to
-        the bottom; one for deeplabv3, deeplabv3plus, pan and upernet; the others have no such
-        option.
+        the bottom; one for deeplabv3, deeplabv3plus, hypercolumn, pan and upernet; the others have
+        no such option.
     decoder_attention : str or None
         ``"scse"`` for unet and unetplusplus.
 

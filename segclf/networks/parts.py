@@ -13,6 +13,7 @@ from segclf.networks.architectures import Architecture, find_architecture
 from segclf.networks.encoders import (
     TINY_KEYS,
     any_size,
+    has_one_grid,
     make_encoder,
     make_vit_encoder,
     shown_name,
@@ -20,6 +21,7 @@ from segclf.networks.encoders import (
     timm_name,
 )
 from segclf.networks.fcn import FCNDecoder, fcn_encoder
+from segclf.networks.hypercolumn import HypercolumnDecoder
 from segclf.networks.libraries import import_smp
 from segclf.networks.options import resolve_options
 from segclf.networks.tiny import group_normalized
@@ -131,6 +133,16 @@ def _fcn(key: str, in_channels: int, n_classes: int, options: dict[str, Any]) ->
     return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
 
 
+def _hypercolumn(key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
+    depth = options["encoder_depth"]
+    if has_one_grid(key):
+        encoder = make_vit_encoder(key, in_channels=in_channels, n_blocks=depth)
+    else:
+        encoder = make_encoder(key, in_channels=in_channels, depth=depth)
+    decoder = HypercolumnDecoder(encoder.out_channels, options["decoder_channels"])
+    return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
+
+
 def _unet(key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
     encoder = make_encoder(key, in_channels=in_channels, depth=options["encoder_depth"])
     decoder = UNetDecoder(
@@ -150,7 +162,12 @@ def _vit_unet(key: str, in_channels: int, n_classes: int, options: dict[str, Any
     return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
 
 
-_OURS: dict[str, Callable[..., Made]] = {"fcn": _fcn, "unet": _unet, "vit_unet": _vit_unet}
+_OURS: dict[str, Callable[..., Made]] = {
+    "fcn": _fcn,
+    "hypercolumn": _hypercolumn,
+    "unet": _unet,
+    "vit_unet": _vit_unet,
+}
 
 
 def _model_options(architecture: Architecture, key: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,19 @@
 """The network that gives every pixel a score per class."""
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from segclf.data.orientation import Orientation, reorient, undone
+from segclf.networks.architectures import find_architecture
 from segclf.networks.encoders import pooled
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.parts import Parts
+
+# A class that no mask shows is rare, not impossible.
+_LEAST_SHARE = 1e-4
 
 
 class SegmentationNetwork(ImageNetwork):
@@ -58,6 +62,30 @@ class SegmentationNetwork(ImageNetwork):
     def embed(self, image: Tensor) -> Tensor:
         """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
         return pooled(self.encoder, self.features(image))
+
+    def set_prior(self, shares: Tensor, *, multilabel: bool) -> Self:
+        """Let scores start at the log-odds of the classes' shares, where the architecture does so.
+
+        Training then spends no steps on how rare findings are.
+
+        Parameters
+        ----------
+        shares : Tensor of shape (k,)
+            Of the pixels; of classes that exclude each other they sum to 1.
+        multilabel : bool
+            Whether classes do not exclude each other.
+        """
+        if self.takes_prior:
+            shares = shares.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE)
+            bias: Any = self.head.bias
+            with torch.no_grad():
+                bias.copy_(shares.logit() if multilabel else shares.log())
+        return self
+
+    @property
+    def takes_prior(self) -> bool:
+        """Whether :meth:`set_prior` does anything."""
+        return find_architecture(self.recipe["architecture"]).prior
 
     @property
     def turns_maps(self) -> bool:

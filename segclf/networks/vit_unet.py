@@ -17,25 +17,24 @@ tokens join, and four up blocks lead back. What the paper's text leaves open is 
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from timm.models import VisionTransformer
-
 
 class ViTEncoder(nn.Module):
-    """A vision transformer of timm as an encoder of two maps: the image, and its patch tokens.
+    """A vision transformer of timm as an encoder: the image, and the patch tokens of last blocks.
 
     Parameters
     ----------
-    model : VisionTransformer
+    model : nn.Module
         Without its classifier.
     in_channels : int
         Channels of the images.
+    n_blocks : int
+        How many blocks give a map, at most; the last one's is the last.
 
     Examples
     --------
@@ -46,16 +45,17 @@ class ViTEncoder(nn.Module):
     [(1, 3, 8, 16), (1, 32, 2, 4)]
     """
 
-    def __init__(self, model: "VisionTransformer", in_channels: int) -> None:
+    def __init__(self, model: Any, in_channels: int, n_blocks: int = 1) -> None:
         super().__init__()
         self.model = model
-        self.out_channels = [in_channels, int(model.num_features)]
+        self.n_blocks = min(n_blocks, len(model.blocks))
+        self.out_channels = [in_channels, *self.n_blocks * [int(model.num_features)]]
         self.output_stride = int(model.feature_info[-1]["reduction"])
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Give images ``(n, c, h, w)`` and their normalized tokens ``(n, d, h / p, w / p)``."""
         tokens = self.model.forward_intermediates(
-            image, indices=1, norm=True, intermediates_only=True
+            image, indices=self.n_blocks, norm=True, intermediates_only=True
         )
         return [image, *tokens]
 

@@ -80,3 +80,20 @@ def test_known_and_counts():
     samples = Samples(images=images(3, (2, 2)), masks=masks, labels=np.array([-1, 1, -1]))
     assert samples.labeled().tolist() == [True, True, False]
     assert samples.pixel_counts(3).tolist() == [1, 2, 0]
+
+
+def test_shares_of_classes():
+    masks = [np.full((4, 6), 1), np.full((8, 8), -1), None, None]
+    masks[1][0, :2] = 0, 1
+    labels = np.array([-1, -1, 0, -1])
+    samples = Samples(images=images(4), masks=as_masks(masks, 4), labels=labels)
+    expected = [1 - (1 + 0.5 + 0) / 3, (1 + 0.5 + 0) / 3, 0]
+    np.testing.assert_allclose(samples.class_shares(3), expected)
+    assert np.isnan(Samples(images=images(2)).class_shares(2)).all()
+
+
+def test_shares_of_channels():
+    masks = np.zeros((3, 2, 4, 4), dtype=int)
+    masks[0, 0], masks[1, 0], masks[:, 1] = 1, -1, -1
+    samples = Samples(images=images(3, (4, 4)), masks=as_masks(masks, 3), n_mask_channels=2)
+    np.testing.assert_allclose(samples.class_shares(2), [0.5, np.nan])

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+import segclf
 from segclf import SupervisedSegmenter
 from segclf.base import supervise
 from segclf.datasets import make_shapes
@@ -164,3 +165,29 @@ def test_sample_weights_reach_both_terms():
     alone = objective(first, Progress(0, 0, 0.0))
     torch.testing.assert_close(terms["segmentation"], alone["segmentation"])
     assert terms["label"] > 0
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_hypercolumn_starts_from_the_share_of_findings(shapes, multilabel, tmp_path):
+    masks = shapes.masks
+    if multilabel:
+        masks = np.stack([masks == 1, masks == 0], axis=1).astype(int)
+    fitted = segmenter(
+        architecture="hypercolumn", encoder_rate=0, learning_rate=1e-9, max_steps=1
+    ).fit(shapes.images, masks)
+    share = (shapes.masks == 1).mean()
+    bias = fitted.network_.head.bias.detach()
+    found = bias.sigmoid()[0] if multilabel else bias.softmax(0)[1]
+    assert found.item() == pytest.approx(share, rel=1e-3)
+    segclf.save(fitted, tmp_path / "fitted.segclf")
+    again = segclf.load(tmp_path / "fitted.segclf")
+    np.testing.assert_array_equal(
+        again.predict_proba(shapes.images[:2]), fitted.predict_proba(shapes.images[:2])
+    )
+
+
+def test_hypercolumn_learns_on_a_random_encoder(shapes):
+    """Frozen, so that what is learned is the head's."""
+    test = make_shapes(24, image_size=32, n_objects=4, target_radius=5, random_state=1)
+    fitted = segmenter(architecture="hypercolumn", encoder_rate=0, augmentation="flips")
+    assert fitted.fit(shapes.images, shapes.masks).score(test.images, test.masks) > 0.2

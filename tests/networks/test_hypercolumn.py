@@ -1,0 +1,108 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from segclf.networks import build, segmentation_network
+from segclf.networks.hypercolumn import HypercolumnDecoder
+
+
+def network(encoder="tiny", **changes):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return segmentation_network(architecture="hypercolumn", encoder=encoder, **changes)
+
+
+def maps(n_images=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [(3, 32, 48), (5, 16, 24), (6, 8, 12), (7, 4, 6)]
+    return [3 + 2 * torch.randn(n_images, *size, generator=generator) for size in sizes]
+
+
+def test_it_is_a_convolution_of_the_maps_side_by_side():
+    decoder = HypercolumnDecoder([3, 5, 6, 7], 8).eval()
+    decoder.mean.uniform_(-1, 1), decoder.variance.uniform_(0.5, 2)
+    _, fine, middle, coarse = given = maps()
+    side_by_side = torch.cat(
+        [F.avg_pool2d(fine, 2), middle, F.interpolate(coarse, (8, 12), mode="bilinear")], dim=1
+    )
+    mean, variance = (each[:, None, None] for each in (decoder.mean, decoder.variance))
+    standard = (side_by_side - mean) / (variance.sqrt() + 1e-3)
+    expected = decoder.mix(decoder.project(standard))
+    torch.testing.assert_close(decoder(given), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_statistics_are_those_of_all_batches():
+    decoder = HypercolumnDecoder([3, 5, 6, 7], 8)
+    batches = [maps(seed=seed) for seed in range(3)]
+    for batch in batches:
+        decoder(batch)
+    fine, middle, coarse = (torch.cat([b[i] for b in batches]) for i in (1, 2, 3))
+    every = [F.avg_pool2d(fine, 2), middle, coarse]
+    torch.testing.assert_close(decoder.mean, torch.cat([each.mean((0, 2, 3)) for each in every]))
+    variance = torch.cat([each.var((0, 2, 3), correction=0) for each in every])
+    torch.testing.assert_close(decoder.variance, variance)
+    decoder.eval()(maps(seed=9))
+    torch.testing.assert_close(decoder.variance, variance)
+
+
+@pytest.mark.parametrize("encoder", ["tiny", "tiny_vit", "resnet18", "mit_b0", "convnext_atto"])
+@pytest.mark.parametrize("size", [(32, 32), (33, 50)])
+def test_every_encoder_with_maps(encoder, size):
+    made = network(encoder, n_classes=3, in_channels=2).train()
+    assert made(torch.rand(2, 2, *size)).shape == (2, 3, *size)
+    again = build(made.recipe)
+    again.load_state_dict(made.state_dict())
+    image = torch.rand(2, 2, *size)
+    assert torch.equal(again.eval()(image), made.eval()(image))
+
+
+def test_a_single_pixel_is_enough():
+    made = network().train()
+    for _ in range(2):
+        assert made(torch.rand(1, 3, 1, 2)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "size", "grid"),
+    [("tiny", 32, 8), ("resnet18", 64, 16), ("mit_b0", 64, 16), ("vit_tiny_patch16_224", 64, 4)],
+)
+def test_the_grid(encoder, size, grid):
+    """Stride 4, or that of the patches."""
+    made = network(encoder).eval()
+    assert made.decoder(made.features(torch.rand(1, 3, size, size))).shape[-1] == grid
+
+
+def test_last_blocks_of_a_transformer():
+    made = network("vit_tiny_patch16_224", encoder_depth=3).eval()
+    found = made.features(torch.rand(1, 3, 32, 48))
+    assert [tuple(each.shape[1:]) for each in found] == [(3, 32, 48), *3 * [(192, 2, 3)]]
+    assert not torch.equal(found[1], found[3])
+
+
+def test_the_result_for_an_image_does_not_depend_on_its_company():
+    made, image = network().eval(), torch.rand(3, 3, 16, 16)
+    torch.testing.assert_close(made(image)[:1], made(image[:1]))
+
+
+def test_autocast():
+    made = network().train()
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = made(torch.rand(2, 3, 16, 16))
+    scores.float().sum().backward()
+    assert made.decoder.mean.dtype == torch.float32
+    assert scores.isfinite().all()
+
+
+def test_scores_start_at_the_share_of_each_class():
+    shares = torch.tensor([0.9, 0.1, 0.0])
+    made = network(n_classes=3).set_prior(shares, multilabel=False)
+    made.head.weight.data.zero_()
+    found = made(torch.rand(1, 3, 8, 8)).softmax(1)[0, :, 0, 0]
+    torch.testing.assert_close(found, shares, atol=2e-4, rtol=0)
+    made.set_prior(shares, multilabel=True)
+    found = made(torch.rand(1, 3, 8, 8)).sigmoid()[0, :, 0, 0]
+    torch.testing.assert_close(found, shares, atol=2e-4, rtol=0)
+    other = segmentation_network(encoder="tiny", n_classes=3)
+    before = other.head[-1].bias.clone()
+    other.set_prior(shares, multilabel=False)
+    assert torch.equal(other.head[-1].bias, before)
