@@ -92,7 +92,7 @@ def measure(root: Path, *, names: bool) -> dict[str, str]:
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sources(root)}
     found = {
         "doors: functions outside of `data` that check masks or labels": doors(root, trees),
-        "holders of images and what is known of them": holders(root, trees),
+        "holders of images and what is said of them": holders(root, trees),
         "imports by plugins of what is inside a room": inner_imports(root, trees),
         "modules hidden by a name of their package": hidden(root, trees),
     }

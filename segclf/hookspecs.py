@@ -84,10 +84,10 @@ class Thresholder(Protocol):
 
 @runtime_checkable
 class PseudoLabeler(Protocol):
-    """A scikit-learn estimator that draws masks for images that have none."""
+    """A scikit-learn estimator that predicts masks for images that have none."""
 
     def fit(self, X: Any, y: Any = None, *, labels: ArrayLike | None = None) -> PseudoLabeler:
-        """Learn from what is known; return self.
+        """Learn from masks and labels; return self.
 
         Parameters
         ----------
@@ -100,14 +100,14 @@ class PseudoLabeler(Protocol):
         """
 
     def predict(self, X: Any, *, labels: ArrayLike | None = None) -> Any:
-        """Draw masks.
+        """Predict masks.
 
         Parameters
         ----------
         X : images
-            The n images to draw masks for.
+            The n images to predict masks for.
         labels : array-like of shape (n,), optional
-            What is known of these images, -1 where nobody said. An image labeled 0 has no object.
+            Labels of these images, -1 where nobody said. An image labeled 0 has no object.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Do masks that nobody drew help a segmenter that has few?
+"""Do pseudo masks help a segmenter that has few?
 
 On 5, 10, 25 and 50 % of the masks of three real sets, 3 seeds each, the same network learns from
 these masks alone, once as long and twice as long; and, with the other images too, by self-training,

@@ -25,7 +25,7 @@ SMALL_WALK: dict[str, Any] = {
     "beta": 5.0,
     "n_steps": 8,
 }
-WALK_THRESHOLDS = (0.3, 0.5, 0.7, 0.9)  # the one that fits the known masks best is taken
+WALK_THRESHOLDS = (0.3, 0.5, 0.7, 0.9)  # the one that fits the given masks best is taken
 
 # cap: training images at most; steps: of each training; classifier_size: what classifiers see.
 SETTINGS: dict[str, dict[str, Any]] = {

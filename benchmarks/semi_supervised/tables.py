@@ -107,7 +107,7 @@ def notes(settings: dict[str, Any]) -> str:
             f"{setting['classifier_size']} ({json.dumps(settings['classification'])}); maps are of "
             f"its layer {setting['layer']}. IRNet learns from labels alone: "
             f"{json.dumps(setting['boundaries'])}, {json.dumps(setting['walk'])}, the threshold of "
-            f"{json.dumps(settings['walk_thresholds'])} that fits the known masks best.",
+            f"{json.dumps(settings['walk_thresholds'])} that fits the given masks best.",
             f"- Cross teaching: {setting['transformer']}, from scratch, is the other network; the "
             "CNN predicts. Half of a batch has masks. What they teach each other weighs 1 (S4MI), "
             "or rises to .1 (Luo et al.).",

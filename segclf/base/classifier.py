@@ -113,7 +113,7 @@ class Classifier(ClassifierMixin):
         return odds[:, 1] if odds.shape[1] == 2 and not self._multilabel else odds
 
     def score(self, X: ImagesLike, y: LabelsLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the accuracy over the images whose label is known; -1 is never scored.
+        """Return the accuracy over the labeled images; -1 is never scored.
 
         Parameters
         ----------
@@ -121,7 +121,7 @@ class Classifier(ClassifierMixin):
             The n images.
         y : array of shape (n,) or (n, k)
             True labels; -1, None, NaN and pandas.NA where nobody said. Of an indicator, rows that
-            are known throughout are scored.
+            are labeled throughout are scored.
         sample_weight : array of shape (n,), optional
             Weight of each image.
 
@@ -133,7 +133,7 @@ class Classifier(ClassifierMixin):
         Raises
         ------
         ValueError
-            If no label is known.
+            If there is no label.
         """
         labels = as_label_array(y)
         labeled = is_labeled_for(labels, self.classes_).reshape(len(labels), -1).all(axis=1)

@@ -97,7 +97,7 @@ def find_negative_class(labels: Labels, masks: Masks, negative_class: Any) -> An
     masks : Masks
         Of the same images.
     negative_class : label, "auto", "first" or None
-        A class by its name. "auto" finds the one whose drawn masks are empty, if there is exactly
+        A class by its name. "auto" finds the one whose masks are empty, if there is exactly
         one, and else takes the first, as "first" does. A class of that name goes before.
 
     Raises

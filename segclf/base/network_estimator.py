@@ -85,7 +85,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         """Train on the samples and keep what was learned; callbacks are shown `X` and `y`.
 
         What `wrap` makes of the method's objective is trained; its `network` is still the same. It
-        may learn from images of which nothing is known, even where the method does not.
+        may learn from unlabeled images, even where the method does not.
         """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)

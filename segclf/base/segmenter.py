@@ -195,7 +195,7 @@ class Segmenter(FineTunedEstimator):
         samples = supervision.samples(self.image_size_)
         if self._needs_targets and not samples.labeled().any():
             raise ValueError(
-                f"Nothing is known of any of the {len(samples)} images: each mask is None or all "
+                f"None of the {len(samples)} images is labeled: each mask is None or all "
                 "-1, and no image has a label; expected a mask or a label of one at least."
             )
         return samples

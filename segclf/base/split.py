@@ -27,7 +27,7 @@ def split_validation(
 ) -> tuple[Samples, Samples | None]:
     """Split samples into training and validation.
 
-    Images of which nothing is known are never held out, unless nothing is known of any. They stay
+    Unlabeled images are never held out, unless all are. They stay
     in training, or with ``keep_unlabeled=False`` in neither part. With groups, no group is in both
     parts. Stratified wherever each stratum has an image for either part; otherwise, and with
     several labels an image, split at random.
@@ -79,9 +79,9 @@ def held_out(
 def _require_two_parts(
     n_labeled: int, groups: NDArray[Any] | None, fraction: float, *, stratified: bool
 ) -> None:
-    n_units, what = n_labeled, "image(s) of which anything is known"
+    n_units, what = n_labeled, "labeled image(s)"
     if groups is not None:
-        n_units, what = len(np.unique(groups)), "group(s) of images of which anything is known"
+        n_units, what = len(np.unique(groups)), "group(s) of labeled images"
     # Of whole groups that are stratified, as many are held out as leave some to learn from.
     n_held_out = 1 if stratified and groups is not None else int(np.ceil(fraction * n_units))
     if n_held_out >= n_units:

@@ -41,7 +41,7 @@ class Supervision:
     X : images
         All n of them, as passed.
     masks : Masks
-        Of each image, None where nobody drew one. Whether they are multi-label, and of how many
+        Of each image, None where there is none. Whether they are multi-label, and of how many
         classes, is that of masks and labels together, and stays so in every part.
     labels : array of shape (n,) or (n, k), or None
         The mask id that an image shows, 0 for none, -1 where nobody said; or an indicator.
@@ -84,7 +84,7 @@ class Supervision:
 
     @cached_property
     def strata(self) -> NDArray[np.int64]:
-        """What folds balance: the label of each image; -1 if nothing is known of it.
+        """What folds balance: the label of each image; -1 if it is unlabeled.
 
         Of an indicator, and of an image with a mask alone: 1 if it shows anything, else 0.
         """
@@ -153,7 +153,7 @@ class Supervision:
         seed : int, optional
             A number of folds is of shuffled images.
         tested : array of bool, shape (n,), optional
-            Which images are tested, once each; by default those of which anything is known. The
+            Which images are tested, once each; by default those that are labeled. The
             others are in training alone.
 
         Returns

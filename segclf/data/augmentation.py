@@ -2,7 +2,7 @@
 
 All movements of an image are joined in one affine map, so it is interpolated once; brightness,
 contrast, saturation and hue are one linear map of its channels. Flips and quarter turns alone are
-exact. Filters (grayscale, blur, solarization) touch only the images that they are drawn for.
+exact. Filters (grayscale, blur, solarization) touch only the images that they are sampled for.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Augment = Callable[[Tensor, Tensor | None, torch.Generator], tuple[Tensor, Tenso
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Augmentation(BaseEstimator):
-    """Random flips, movements and changes of color, drawn anew for every image.
+    """Random flips, movements and changes of color, sampled anew for every image.
 
     Called as ``augmentation(image, mask, generator)``. By default, nothing changes. Content that
     leaves the image is lost, and a label that depends on it is then wrong: keep `translation`,
@@ -179,7 +179,7 @@ class Augmentation(BaseEstimator):
     def orientation(
         self, n_images: int, generator: torch.Generator, *, square: bool
     ) -> Orientation:
-        """Return the flips and quarter turns of so many images, drawn as by a call."""
+        """Return the flips and quarter turns of so many images, sampled as by a call."""
         return self._orientation(RandomChoices(n_images, generator), square=square)
 
     def _output_size(self, size: int) -> int:

@@ -72,7 +72,7 @@ def is_labeled(labels: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def natural(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return labels that are known in the dtype that they have by themselves.
+    """Return labels in the dtype that they have by themselves.
 
     Parameters
     ----------

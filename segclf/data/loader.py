@@ -25,7 +25,7 @@ class Loader:
     Parameters
     ----------
     samples : Samples
-        What to draw from.
+        What to sample from.
     batch_size : int
         Number of images in a batch, at most.
     seed : int
@@ -38,7 +38,7 @@ class Loader:
     views : sequence of callable
         Adds "view_0", "view_1", ... to each batch, (n, c, h_i, w_i), each made of "image" (after
         `augmentation`) by its callable, which is called as ``views[i](image, None, generator)``.
-        What one view draws depends on (seed, epoch, i) alone.
+        What one view samples depends on (seed, epoch, i) alone.
     """
 
     def __init__(

@@ -52,9 +52,9 @@ def map_masks(masks: Any, values: Mapping[Value, int]) -> list[MappedMask | None
 
     >>> import numpy as np
     >>> from segclf.data import as_masks, map_masks
-    >>> drawn = np.zeros((1, 4, 5, 3), dtype=np.uint8)
-    >>> drawn[0, 1, 2] = 250, 50, 83
-    >>> masks = map_masks(drawn, {(0, 0, 0): 0, (250, 50, 83): 1})
+    >>> colored = np.zeros((1, 4, 5, 3), dtype=np.uint8)
+    >>> colored[0, 1, 2] = 250, 50, 83
+    >>> masks = map_masks(colored, {(0, 0, 0): 0, (250, 50, 83): 1})
     >>> as_masks(masks, 1)[0].sum()
     np.int64(1)
     """

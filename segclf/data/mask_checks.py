@@ -1,4 +1,4 @@
-"""What a mask may hold, and how a wrong one is told."""
+"""What a mask may hold, and how a wrong one is reported."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def in_our_form(own: Callable[..., Any]) -> Augment:
 
 
 class OwnAugmentation:
-    """An augmentation that draws from torch's own generator, which is seeded for each batch.
+    """An augmentation that samples from torch's own generator, which is seeded for each batch.
 
     Parameters
     ----------

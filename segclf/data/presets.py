@@ -50,7 +50,7 @@ def as_augmentation(spec: str | Augment | None) -> Augment | None:
         A callable of your own takes and returns what :class:`Augmentation` does; or it takes a
         batch of images and masks (None where there are none) and returns both; or it takes images
         alone, in which nothing may move. A transform of ``torchvision.transforms.v2`` is called
-        with one image after another and its mask. These draw from torch's own generator.
+        with one image after another and its mask. These sample from torch's own generator.
 
     Returns
     -------

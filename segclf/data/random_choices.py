@@ -1,4 +1,4 @@
-"""The random choices of an augmentation: one number per image and choice, all drawn at once."""
+"""The random choices of an augmentation: one number per image and choice, all sampled at once."""
 
 import math
 
@@ -14,15 +14,15 @@ _CHOICES = (
     *("crop_area", "crop_ratio", "crop_x", "crop_y"),
     *("color", "brightness", "contrast", "saturation", "hue", "noise"),
 )
-# Drawn apart, so that a seed gives those above as it did before these were thought of.
+# Sampled apart, so that a seed gives those above as it did before these were thought of.
 _LATER_CHOICES = ("grayscale", "blur", "blur_deviation", "solarize")
 
 
 class RandomChoices:
     """All choices for the images of a batch, needed or not.
 
-    So no setting changes the draws of another, and what is drawn for one image does not depend on
-    the others. Grayscale, blur and solarization are drawn when first asked for.
+    So no setting changes the choices of another, and what is sampled for one image does not depend
+    on the others. Grayscale, blur and solarization are sampled when first asked for.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def random_placement(
     shear: float,
     crop: tuple[float, float],
 ) -> Placement:
-    """Draw how the content of each image moves; settings as `Augmentation` documents them."""
+    """Sample how the content of each image moves; settings as `Augmentation` documents them."""
     window, center = crop_window(
         choices.between("crop_area", *crop),
         choices.between("crop_ratio", 0, 1),
@@ -92,7 +92,7 @@ def random_recoloring(
     noise: float,
     probability: float,
 ) -> Recoloring:
-    """Draw how the colors of each image change; settings as `Augmentation` documents them."""
+    """Sample how the colors of each image change; settings as `Augmentation` documents them."""
     changes = choices.happens("color", probability).float()
     return Recoloring(
         brightness=changes * choices.between("brightness", -brightness, brightness),

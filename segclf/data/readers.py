@@ -65,7 +65,7 @@ def read_image(path: Path) -> NDArray[Any]:
     Parameters
     ----------
     path : str or path-like
-        PNG, JPEG or TIFF, found by suffix, told apart by content.
+        PNG, JPEG or TIFF, found by suffix, distinguished by content.
 
     Returns
     -------

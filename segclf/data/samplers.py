@@ -69,7 +69,7 @@ class MixingSampler(Sampler):
     """Each place in a batch goes to an expert's sample with one probability, else to another.
 
     CheXseg's mixing (Gadgil et al., MIDL 2021, section 3.3), where p is the probability that a
-    sample drawn for a batch is expert-annotated. It holds for every p exactly in expectation (the
+    sample chosen for a batch is expert-annotated. It holds for every p exactly in expectation (the
     public code's comparison of floats makes .2 of .3), 0 and 1 included; within its kind, every
     sample comes as often as every other, give or take one. An epoch has as many places as there
     are samples. Where one kind has no sample, the other fills all places.
@@ -156,7 +156,7 @@ class TwoStreamSampler(Sampler):
 
 
 def _cycle(kind: Indices, n_places: int, generator: Any) -> Indices:
-    """Draw so many of a kind: all of them in random order, then all again in another."""
+    """Take so many of a kind: all of them in random order, then all again in another."""
     n_rounds = -(-n_places // max(1, len(kind)))
     rounds = [generator.permutation(kind) for _ in range(n_rounds)]
     return np.concatenate([kind[:0], *rounds])[:n_places]

@@ -1,4 +1,4 @@
-"""Samples: images with what is known of each, and batches of them as tensors."""
+"""Samples: images with what is said of each, and batches of them as tensors."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ Batch = dict[str, torch.Tensor]
 
 @dataclass(kw_only=True)
 class Samples:
-    """Images, and what is known of each; -1 is "nobody said" throughout.
+    """Images, and what is said of each; -1 is "nobody said" throughout.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Samples:
     n_mask_channels : int or None
         Number of mask channels if masks are multi-label, else None.
     masks : Masks or None
-        The mask of each image. None, for all or for one, means that nobody drew it.
+        The mask of each image. None, for all or for one, means that there is none.
     labels : array of shape (n,) or (n, k), optional
         The mask id of each image, 0 for an image without any, or a multi-label indicator. What a
         label says of pixels (nothing is there) becomes part of the mask.
@@ -97,11 +97,11 @@ class Samples:
 
     @property
     def supervised(self) -> bool:
-        """Whether anything is known of any sample."""
+        """Whether any sample is labeled."""
         return bool(self.labeled().any())
 
     def labeled(self) -> NDArray[np.bool_]:
-        """Tell for each sample whether anything is known of it."""
+        """Tell for each sample whether anything of it is labeled."""
         labeled = np.zeros(len(self), dtype=bool)
         if self.masks is not None:
             labeled |= self.masks.labeled

@@ -34,7 +34,7 @@ def make_shapes_experiment(
     image_size: int = 224,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Draw the training, validation and test data of one point of one panel of Figure 5.
+    """Make the training, validation and test data of one point of one panel of Figure 5.
 
     One variable of :func:`make_shapes` takes the value `level`; all others keep their defaults.
     What `level` means, and which data follow it:
@@ -74,7 +74,7 @@ def make_shapes_experiment(
     image_size : int, default=224
         Side of the images in pixels, at least 28 (a radius of 8 is then one pixel).
     random_state : int, RandomState or None, default=None
-        Decides every draw.
+        Decides every random choice.
 
     Returns
     -------

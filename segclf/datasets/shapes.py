@@ -51,7 +51,7 @@ def make_shapes(
     blue: add "navy" to `background_colors` for a task in which shape matters, too. Centres lie
     inside the image while objects at its edge are cut off, so a positive's mask is never empty.
 
-    Images are drawn one by one: the first m of n images are the m images of a smaller call. All
+    Images are made one by one: the first m of n images are the m images of a smaller call. All
     else equal, datasets of one seed differ only where a parameter makes them differ.
 
     Parameters
@@ -87,7 +87,7 @@ def make_shapes(
         At 1 the spurious object always and only occurs with the target, at 0 always and only
         without it, at 0.5 independently of it.
     random_state : int, RandomState or None, default=None
-        Decides every draw.
+        Decides every random choice.
 
     Returns
     -------

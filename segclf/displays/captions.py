@@ -28,7 +28,7 @@ def caption(said: Any, truth: Any, probability: Any, names: Mapping[Any, Any]) -
 
 
 def is_right(said: Any, truth: Any) -> bool | None:
-    """Return whether the label is the true one; None where either is not known.
+    """Return whether the label is the true one; None where either is missing.
 
     Examples
     --------

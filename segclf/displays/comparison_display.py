@@ -65,7 +65,7 @@ class ComparisonDisplay:
         y : array of shape (n,) or (n, k), optional
             True labels, -1 where nobody said.
         masks : array or list, optional
-            True masks, None where nobody drew one; shown with the models that segment.
+            True masks, None where there is none; shown with the models that segment.
         class_names : sequence or dict, optional
             What to call the classes: in the order of ``classes_``, or by class.
         n_images : int

@@ -84,7 +84,7 @@ class ErrorMapDisplay:
         y : array of shape (n,) or (n, k)
             True labels.
         masks : array or list
-            True masks, None where nobody drew one.
+            True masks, None where there is none.
         groups : array of shape (n,), optional
             Group of each image, such as its patient, for the intervals.
         ax : matplotlib Axes or Figure, or array of three Axes, optional

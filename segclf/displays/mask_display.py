@@ -71,7 +71,7 @@ class MaskDisplay:
         y : array of shape (n,) or (n, k), optional
             True labels, -1 where nobody said.
         masks : array or list, optional
-            True masks, None where nobody drew one.
+            True masks, None where there is none.
         class_names : sequence or dict, optional
             What to call the classes: in the order of ``classes_``, or by class.
         n_images : int

@@ -93,9 +93,9 @@ class SaliencyDisplay:
         y : array of shape (n,) or (n, k), optional
             True labels, -1 where nobody said.
         masks : array or list, optional
-            True masks, None where nobody drew one.
+            True masks, None where there is none.
         beside : fitted classifier or segmenter, optional
-            One that draws masks, such as a `SegmentationClassifier`, to compare with.
+            One that predicts masks, such as a `SegmentationClassifier`, to compare with.
         layer : str, optional
             The layer of Grad-CAM, as in `segclf.networks.grad_cam`; the last one with maps.
         class_names : sequence or dict, optional
@@ -171,7 +171,7 @@ def _require_one_network(estimator: Any) -> None:
     if not isinstance(estimator, NetworkClassifier):
         raise ValueError(
             f"Saliency is of a classifier with one network, such as ImageClassifier; got "
-            f"{estimator!r}. What draws masks goes beside it: beside=."
+            f"{estimator!r}. What predicts masks goes beside it: beside=."
         )
 
 

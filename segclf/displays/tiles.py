@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segclf.displays.pictures import as_picture, as_regions, faded
 
-# Okabe and Ito's colors, told apart by the color-blind; the mark says the same without color.
+# Okabe and Ito's colors, distinguished by the color-blind; the mark says the same without color.
 RIGHT_COLOR, WRONG_COLOR, UNKNOWN_COLOR = "#009E73", "#D55E00", "#999999"
 RIGHT_MARK, WRONG_MARK = "✓", "✗"
 REGION_COLORS = ("#FF2E93", "#56B4E9", "#F0E442", "#E69F00")

@@ -3,7 +3,7 @@
 Torch has one default generator for each device, and all threads share it. Its dispatcher, though,
 lets each thread switch keys on and off. At a key that no backend uses, every operation that takes
 a generator gets a kernel here that gives it the thread's own; all others fall through, in C++ and
-at no cost. So initializations, dropout and what else a network draws are the same bits as after
+at no cost. So initializations, dropout and what else a network samples are the same bits as after
 `torch.manual_seed`, in any thread, while the default generator stays as it is.
 """
 
@@ -26,7 +26,7 @@ _accelerator = threading.RLock()
 
 @contextmanager
 def seeded(seed: int, device: torch.device = torch.device("cpu")) -> Iterator[None]:
-    """Draw as after ``torch.manual_seed(seed)``, in this thread alone.
+    """Sample as after ``torch.manual_seed(seed)``, in this thread alone.
 
     On an accelerator one thread at a time is within; the others wait.
 

@@ -1,10 +1,10 @@
 """Cross teaching: a convolutional network and a transformer teach each other where masks are few.
 
 One sees texture nearby, the other relations across the image, so that they err differently, and
-what one is sure of is news to the other. On images without a mask each learns what the other draws.
-Luo, Hu, Song, Wang and Zhang, "Semi-supervised medical image segmentation via cross teaching
-between CNN and transformer", MIDL 2022; here with the settings of S4MI, sections 3.3 and 4.2.1
-(Singh et al., "Shifting to machine supervision").
+what one is sure of is news to the other. On images without a mask each learns what the other
+predicts. Luo, Hu, Song, Wang and Zhang, "Semi-supervised medical image segmentation via cross
+teaching between CNN and transformer", MIDL 2022; here with the settings of S4MI, sections 3.3 and
+4.2.1 (Singh et al., "Shifting to machine supervision").
 """
 
 from functools import partial
@@ -83,7 +83,7 @@ class CrossTeachingSegmenter(Segmenter):
     pixels of -1 teach nothing.
 
     A `pretrainer` starts each network that has its encoder. A pretrainer of one encoder has the
-    CNN's unless told otherwise; ``CASSPretrainer(keep="both")`` has both, and starts both.
+    CNN's unless set otherwise; ``CASSPretrainer(keep="both")`` has both, and starts both.
     `transferred_` tells what was taken, by names that begin with "cnn." and "transformer.".
 
     Of S4MI are Adam, the learning rate, the weight decay and batches of 16 (section 3.3). Its
@@ -260,7 +260,7 @@ class CrossTeaching(Objective):
 
 
 def pseudo_masks(logits: Tensor, mask: Tensor) -> Tensor:
-    """Draw what a network decides where a mask (h, w), or its channel, is all -1; -1 elsewhere.
+    """Return what a network decides where a mask (h, w), or its channel, is all -1; -1 elsewhere.
 
     No gradient passes a decision.
     """

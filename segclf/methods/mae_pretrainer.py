@@ -186,7 +186,7 @@ class MAE(Objective):
         return {"reconstruction": (predicted.float() - target).square().mean()}
 
     def sample(self, n: int, n_patches: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Draw for each of n images which patches are visible ``(n, k)`` and which masked."""
+        """Sample for each of n images which patches are visible ``(n, k)`` and which masked."""
         order = torch.rand(n, n_patches, device=device).argsort(dim=1)
         n_visible = min(max(int(n_patches * (1 - self.mask_ratio)), 1), n_patches - 1)
         return order[:, :n_visible], order[:, n_visible:]

@@ -1,6 +1,6 @@
-"""Y-Net: one encoder learns to draw masks and to name images at once.
+"""Y-Net: one encoder learns to predict masks and to name images at once.
 
-A decoder draws the mask, as in a U-Net; a second head on the encoder's deepest map says what the
+A decoder predicts the mask, as in a U-Net; a second head on the encoder's deepest map says what the
 image shows. What masks teach the encoder helps the head, but the head need not look where the mask
 is. Mehta et al., "Y-Net: joint segmentation and classification for diagnosis of breast biopsy
 images", MICCAI 2018; the multitask baseline of Hooper et al., "A case for reframing automated
@@ -64,7 +64,7 @@ class MultitaskClassifier(NetworkClassifier):
     negative_class : label, "auto", "first" or None
         The class whose images show nothing: their masks are empty. Mask ids 1, 2, ... belong to the
         other classes, in the order of ``classes_``; further ids are context, which decides no
-        label. "auto" is the class whose drawn masks are empty, if there is exactly one, else the
+        label. "auto" is the class whose masks are empty, if there is exactly one, else the
         first, as "first" always is (a class of that name goes before). None: every class has a
         region, and mask id j belongs to ``classes_[j - 1]``.
 

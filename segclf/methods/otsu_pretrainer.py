@@ -1,7 +1,7 @@
-"""MedSASS: a segmenter learns to draw the masks that a threshold draws.
+"""MedSASS: a segmenter learns to predict the masks that a threshold gives.
 
 Otsu's threshold differs from image to image, so a network that shall find it has to look at the
-whole image. No one draws a mask, and the decoder is trained along with the encoder. Singh and
+whole image. No one annotates a mask, and the decoder is trained along with the encoder. Singh and
 Cirrone, "Exploring intrinsic properties of medical images for self-supervised binary semantic
 segmentation", section 3.3 and algorithm 1.
 """
@@ -44,7 +44,7 @@ def _segments(estimator: Any) -> bool:
 
 
 class OtsuPretrainer(Pretrainer):
-    """Pretrain an encoder, or a whole segmenter, on masks that a threshold draws.
+    """Pretrain an encoder, or a whole segmenter, on masks that a threshold gives.
 
     Parameters
     ----------
@@ -78,10 +78,10 @@ class OtsuPretrainer(Pretrainer):
 
     Notes
     -----
-    Masks are drawn once, of the images as the network sees them: at its size, and as float with
+    Masks are made once, of the images as the network sees them: at its size, and as float with
     the range of 8 and 16 bit images as 0 to 1. Three channels are made gray by .299 R + .587 G +
     .114 B, any other number by their mean. Where an augmentation moves an image, its mask moves
-    along. (Algorithm 1 draws masks again for each batch; they are the same as long as nothing is
+    along. (Algorithm 1 makes masks again for each batch; they are the same as long as nothing is
     augmented.)
 
     Of the paper are 50 epochs, batches of 16 and a patience of 5 epochs, for which it watches
@@ -96,7 +96,7 @@ class OtsuPretrainer(Pretrainer):
 
     See Also
     --------
-    SupervisedSegmenter : The same on masks that somebody drew.
+    SupervisedSegmenter : The same on masks that somebody annotated.
 
     Examples
     --------
@@ -252,7 +252,7 @@ def _take_encoder(segmenter: ImageNetwork) -> ImageNetwork:
 
 
 def _threshold_masks(thresholder: Any, images: Images, size: Size | None) -> NDArray[np.uint8]:
-    """Draw the mask of each image, 0 and 1 (n, h, w), holding a few images at a time."""
+    """Make the mask of each image, 0 and 1 (n, h, w), holding a few images at a time."""
     height, width = size or images.sizes()[0].tolist()
     masks = np.empty((len(images), height, width), dtype=np.uint8)
     for start in range(0, len(images), IMAGES_AT_ONCE):

@@ -78,7 +78,7 @@ class PiCIESegmenter(Segmenter):
     and new in every epoch. They have length 1, so that the labels (by distance), the scores (the
     dot product, no temperature) and the paper's cosine distance agree, which they do not in the
     code. There, too, clusters weigh in proportion to their number of pixels (upside down), gray is
-    never drawn, blurs have no effect, and clusters are made in training mode but labels in
+    never sampled, blurs have no effect, and clusters are made in training mode but labels in
     evaluation. Here the network of the epoch's start, in evaluation, does both. Its clusters come
     from 8192 random pixels of each batch at most.
 

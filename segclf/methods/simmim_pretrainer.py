@@ -136,7 +136,7 @@ class SimMIM(Objective):
         return {"reconstruction": masked_error(painted, image, repeated(hidden, unit))}
 
     def sample(self, image: Tensor) -> Tensor:
-        """Draw what of each image is hidden: bool (n, h, w) in units of the inpainter."""
+        """Sample what of each image is hidden: bool (n, h, w) in units of the inpainter."""
         unit = self.inpainter.unit
         height, width = image.shape[2] // unit, image.shape[3] // unit
         side = max(1, min(round(self.mask_size / unit), height // 2, width // 2))

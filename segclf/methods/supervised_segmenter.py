@@ -137,7 +137,7 @@ def balanced_class_weight(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 class SupervisedSegmentation(Objective):
-    """A segmentation loss on labeled pixels, and an image-level loss where only labels are known.
+    """A segmentation loss on labeled pixels, and an image-level loss where there are only labels.
 
     Parameters
     ----------

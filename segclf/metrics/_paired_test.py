@@ -49,7 +49,7 @@ def paired_test(
     If the models were as good, it would not matter which of the two predicted which sample. So
     the predictions of each group are swapped or not, by chance, and the p-value is the share of
     such swaps that differ as much as the models do (Good, "Permutation, parametric and bootstrap
-    tests of hypotheses", 2005). With accuracy this is McNemar's exact test. The interval draws
+    tests of hypotheses", 2005). With accuracy this is McNemar's exact test. The interval samples
     whole groups with both predictions, as :func:`confidence_interval`.
 
     Parameters
@@ -63,7 +63,7 @@ def paired_test(
     groups : array-like of shape (n,), optional
         Such as patients, whose samples are swapped together; each sample is its own by default.
     n_resamples : int, default=1000
-        Number of swaps, and of draws. With no more possible swaps than that all are tried, and
+        Number of swaps, and of resamples. With no more possible swaps than that all are tried, and
         the p-value is exact; else the smallest is 1 / (n_resamples + 1).
     level : float, default=0.95
     random_state : int, RandomState or None, default=None
@@ -76,7 +76,7 @@ def paired_test(
     Warns
     -----
     UserWarning
-        If draws were skipped, as in :func:`confidence_interval`.
+        If resamples were skipped, as in :func:`confidence_interval`.
 
     Raises
     ------

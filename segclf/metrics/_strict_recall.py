@@ -59,7 +59,7 @@ def strict_recall(
     -------
     float
         Of all pairs of an image and a class that is there. One whose true mask does not show the
-        class (none was drawn, it is empty, or it is not labeled) has no known place, and does not
+        class (there is none, it is empty, or it is not labeled) has no known place, and does not
         count. NaN if none is left.
 
     Raises

@@ -36,7 +36,7 @@ def group_by_area(masks: Masks, *, bins: int | Sequence[float] = 3) -> Grouping:
     ----------
     masks : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
         The target is whatever is greater than 0; for one class give ``masks == 2``. -1 is a pixel
-        that nobody labeled, None a mask that nobody drew.
+        that nobody labeled, None an image without a mask.
     bins : int or sequence of float, default=3
         Number of groups of about as many images each (quantiles), or the shares at which to cut,
         in (0, 1) and increasing: m make m + 1 groups. A target at a cut is in the larger group.

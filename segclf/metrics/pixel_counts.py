@@ -78,7 +78,7 @@ def count_pixels(
     Parameters
     ----------
     y_true, y_pred : array or sequence of n masks (h, w) of ids, or (k, h, w) of 0 and 1
-        -1 in `y_true` is not labeled; None is a mask that nobody drew.
+        -1 in `y_true` is not labeled; None is an image without a mask.
     n_classes : int, optional
 
     Returns

@@ -69,7 +69,7 @@ def subgroup_scores(
         From :func:`group_by_area` or :func:`group_by_region`; or any labels, such as hospitals,
         where negatives have subgroups of their own and only the number -1 means none.
     groups : array-like of shape (n,), optional
-        Such as patients, which the bootstrap draws whole.
+        Such as patients, which the bootstrap samples whole.
     n_resamples, level, random_state
         As in :func:`confidence_interval`.
 

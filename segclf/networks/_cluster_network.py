@@ -35,7 +35,7 @@ class ClusterNetwork(ImageNetwork):
     clusters : Clusters
         The clusters that pixels are sorted into.
     members : Tensor of shape (n_classes, n_clusters), bool
-        Which clusters belong to which class; cluster i to class i until told otherwise.
+        Which clusters belong to which class; cluster i to class i unless set otherwise.
     """
 
     members: Tensor

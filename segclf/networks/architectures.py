@@ -16,7 +16,7 @@ class Architecture:
     model : str or None
         The class in segmentation-models-pytorch; None for our own.
     depth : int or None
-        Stages of the encoder unless told otherwise; None where it is used whole.
+        Stages of the encoder unless set otherwise; None where it is used whole.
     depths : tuple of int
         Fewest and most stages.
     channels : tuple of int, int or None

@@ -1,4 +1,4 @@
-"""One encoder with two heads: a decoder that draws masks, and a linear layer that names images."""
+"""One encoder with two heads: a decoder that predicts masks, and a linear layer for labels."""
 
 from typing import Any
 

@@ -5,8 +5,8 @@ Segmentation", MICCAI 2015; here on any encoder, with nearest up-sampling. Atten
 G. Roy, N. Navab, C. Wachinger: "Concurrent Spatial and Channel 'Squeeze & Excitation' in Fully
 Convolutional Networks", MICCAI 2018.
 
-Names of parameters, and what is drawn from the generator when, are the library's too, so that files
-and seeds mean the same; it is only imported for an encoder of its own.
+Names of parameters, and what is sampled from the generator when, are the library's too, so that
+files and seeds mean the same; it is only imported for an encoder of its own.
 """
 
 from collections import OrderedDict
@@ -74,7 +74,7 @@ def unet_head(in_channels: int, n_classes: int) -> nn.Sequential:
 
 
 def initialize(decoder: nn.Module, head: nn.Module) -> None:
-    """Draw the weights of both: He's for the decoder, Glorot's for the head, no biases."""
+    """Sample the weights of both: He's for the decoder, Glorot's for the head, no biases."""
     for module in decoder.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")

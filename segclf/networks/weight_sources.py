@@ -1,4 +1,4 @@
-"""Pretrained weights by name: where they are looked for, in which order, and what is told of them.
+"""Pretrained weights by name: where they are looked for, in which order, and what is said of them.
 
 1. The folder ``SEGCLF_WEIGHTS``, in files named for the encoder.
 2. An installed package of weights, which ``segclf[weights]`` brings.
@@ -65,7 +65,7 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of weights, and what is told of it.
+    """A file of weights, and what is said of it.
 
     Parameters
     ----------

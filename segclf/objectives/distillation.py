@@ -90,8 +90,8 @@ def distillation_loss(
     of the teacher: Gadgil et al., "CheXseg: Combining Expert Annotations with DNN-generated
     Saliency Maps for X-ray Segmentation", arXiv version 1, Appendix B.4. It is least where s = t,
     and then the entropy of ``sigmoid(t / temperature)``. For two exclusive classes at a temperature
-    of 1 it is the cross-entropy of softmax probabilities; for more, each class is told from all
-    others.
+    of 1 it is the cross-entropy of softmax probabilities; for more, each class is distinguished
+    from all others.
 
     Parameters
     ----------
@@ -107,8 +107,8 @@ def distillation_loss(
         is over what counts of an image, 0 where nothing does, and over images: the selective loss
         of Hooper et al., Journal of Medical Imaging 2023.
     mask : Tensor of shape (n, h, w) or, with `multilabel`, (n, k, h, w), optional
-        Ids, or 0 and 1: known pixels, which count in any case, with a target of 0 or 1 whatever the
-        temperature. -1 where nobody said: there, it is the teacher.
+        Ids, or 0 and 1: labeled pixels, which count in any case, with a target of 0 or 1 whatever
+        the temperature. -1 where nobody said: there, it is the teacher.
     sample_weight : Tensor of shape (n,), optional
         Weight of each image.
 

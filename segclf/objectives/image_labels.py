@@ -21,15 +21,15 @@ def image_label_loss(
     logits : Tensor of shape (n, k, h, w)
         Pixel scores of a segmenter. With exclusive classes, channel 0 is the background.
     labels : Tensor of shape (n,) or (n, k)
-        Mask ids present in each image, 0 for none, -1 for not known; or a multi-label indicator
-        with -1 for not known.
+        Mask ids present in each image, 0 for none, -1 for unlabeled; or a multi-label indicator
+        with -1 for unlabeled.
     sample_weight : Tensor of shape (n,), optional
         Weight of each image.
 
     Returns
     -------
     Tensor
-        Weighted mean over the images whose label is known; 0 where none is.
+        Weighted mean over the labeled images; 0 where none is.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Checks of pseudo-labelers: images in, masks out, for what nobody drew."""
+"""Checks of pseudo-labelers: images in, masks out, for images without one."""
 
 from typing import Any
 
@@ -11,14 +11,16 @@ from segclf.testing.samples import assert_equal, fresh, make_samples
 
 
 def check_predicts_masks(labeler: Any) -> None:
-    """It learns from some masks and all labels, and draws ids (or -1) at each image's size."""
+    """It learns from some masks and all labels, and predicts ids (or -1) at each image's size."""
     samples = make_samples()
     masks = [mask if i < 3 else None for i, mask in enumerate(samples.masks)]
     copy = fresh(labeler)
     assert copy.fit(samples.images, masks, labels=samples.labels) is copy
     predicted = copy.predict(samples.images)
     assert np.shape(predicted) == samples.masks.shape
-    assert np.isin(predicted, [-1, 0, 1]).all(), f"draws {np.unique(predicted)}; known were 0 and 1"
+    assert np.isin(predicted, [-1, 0, 1]).all(), (
+        f"predicts {np.unique(predicted)}; labeled were 0 and 1"
+    )
 
 
 def check_labels_of_predict(labeler: Any) -> None:
@@ -26,7 +28,7 @@ def check_labels_of_predict(labeler: Any) -> None:
     samples = make_samples()
     trained = _fitted(labeler)
     negative = np.asarray(trained.predict(samples.images, labels=np.zeros(6, dtype=int)))
-    assert not (negative > 0).any(), "draws objects in images labeled 0"
+    assert not (negative > 0).any(), "predicts objects in images labeled 0"
     unknown = trained.predict(samples.images, labels=np.full(6, -1))
     assert_equal(unknown, trained.predict(samples.images))
 
@@ -54,13 +56,13 @@ def check_labeler_leaves_data(labeler: Any) -> None:
 
 
 def check_labeler_is_repeatable(labeler: Any) -> None:
-    """The same seed draws the same masks."""
+    """The same seed predicts the same masks."""
     images = make_samples().images
     assert_equal(_fitted(labeler).predict(images), _fitted(labeler).predict(images))
 
 
 def check_labeler_is_fitted_first(labeler: Any) -> None:
-    """Drawing before ``fit`` is a ``NotFittedError``."""
+    """Predicting before ``fit`` is a ``NotFittedError``."""
     try:
         fresh(labeler).predict(make_samples().images)
     except NotFittedError:

@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 
 class Samples(NamedTuple):
-    """Images with what is known of them.
+    """Images with masks and labels.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Samples(NamedTuple):
 def make_samples(
     n_samples: int = 6, size: tuple[int, int] = (16, 16), n_classes: int = 2
 ) -> Samples:
-    """Draw images of which every n_classes-th is empty."""
+    """Make images of which every n_classes-th is empty."""
     generator = np.random.default_rng(n_samples)
     images = generator.integers(0, 80, (n_samples, *size, 3), dtype=np.uint8)
     masks = np.zeros((n_samples, *size), dtype=np.uint8)

@@ -22,7 +22,7 @@ def check_summarizes(summarizer: Any) -> None:
 
 
 def check_summarizes_several_classes(summarizer: Any) -> None:
-    """With k channels, k + 1 classes may be told apart."""
+    """With k channels, k + 1 classes may be distinguished."""
     y = np.arange(9) % 3
     copy = _quick(summarizer).fit(_maps(y, n_channels=2), y)
     np.testing.assert_array_equal(copy.classes_, [0, 1, 2])

@@ -1,4 +1,4 @@
-"""Checks of what may be known of an image: a mask, some pixels, a label, nothing."""
+"""Checks of what may be labeled in an image: a mask, some pixels, a label, nothing."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def check_unlabeled_pixels(estimator: Any) -> None:
 
 
 def check_unlabeled_images(estimator: Any) -> None:
-    """None in a list of masks and a mask of -1 both mean that nobody drew one."""
+    """None in a list of masks and a mask of -1 both mean that there is none."""
     samples = make_samples()
     masks = list(samples.masks.astype(np.int64))
     none = [None if i in (1, 4) else mask for i, mask in enumerate(masks)]

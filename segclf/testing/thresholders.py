@@ -51,7 +51,7 @@ def check_mask_is_repeatable(thresholder: Any) -> None:
 
 
 def check_transform_agrees(thresholder: Any) -> None:
-    """Where there is a ``transform`` for many images, it draws the masks that single calls do."""
+    """Where there is a ``transform`` for many images, it gives the masks that single calls do."""
     if hasattr(thresholder, "transform"):
         first, *others = _images()
         images = [first, first[:9, ::2], *others]

@@ -1,4 +1,4 @@
-"""The plan: everything that the loop must be told besides what to learn and from what."""
+"""The plan: everything that the loop must be given besides what to learn and from what."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -51,7 +51,7 @@ def choose_precision(
 def _probe(objective: Objective, batch: Batch, device: torch.device) -> str:
     trial = copy.deepcopy(objective).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     batch = to_device({name: value[:PROBE_BATCH] for name, value in batch.items()}, device)
-    with seeded(0, device):  # the generators that training will draw from stay as they are
+    with seeded(0, device):  # the generators that training will sample from stay as they are
         for precision in ("fp32", "bf16"):
             _seconds(trial, batch, device, precision)
         pairs = [

@@ -72,8 +72,8 @@ def test_a_class_of_one_image_falls_back_to_a_random_split():
 @pytest.mark.parametrize(
     ("labels", "fraction", "groups", "message"),
     [
-        ([0, -1, -1], 0.2, None, r"=0.2 would hold out 1 of 1 image\(s\)"),
-        ([0, 1, 1], 0.9, None, r"=0.9 would hold out 3 of 3 image\(s\)"),
+        ([0, -1, -1], 0.2, None, r"=0.2 would hold out 1 of 1 labeled image\(s\)"),
+        ([0, 1, 1], 0.9, None, r"=0.9 would hold out 3 of 3 labeled image\(s\)"),
         ([0, 1] * 8, 0.2, [5] * 16, r"=0.2 would hold out 1 of 1 group\(s\)"),
         ([0, 1] * 8, 0.9, [0, 0, 1, 1] * 4, r"=0.9 would hold out 2 of 2 group\(s\)"),
     ],

@@ -1,4 +1,4 @@
-"""Pseudo-labelers: they draw the masks that nobody drew."""
+"""Pseudo-labelers: they predict the masks that are missing."""
 
 from segclf_plugins.pseudo_labelers.boosted import BoostedLabeler
 from segclf_plugins.pseudo_labelers.grad_cam import GradCAMLabeler

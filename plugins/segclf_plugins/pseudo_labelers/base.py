@@ -1,4 +1,4 @@
-"""Pseudo-labelers that draw what a segmenter, the teacher, predicts."""
+"""Pseudo-labelers that pass on what a segmenter, the teacher, predicts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -34,14 +34,14 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
     Parameters
     ----------
     teacher : segmenter, FrozenEstimator or None
-        Cloned and fitted on what is known; a fitted one inside ``sklearn.frozen.FrozenEstimator``
+        Cloned and fitted on what is labeled; a fitted one inside ``sklearn.frozen.FrozenEstimator``
         is used as it is. None is the baseline of the `PseudoLabelSemiSupervised` around; on its own
         a `SupervisedSegmenter` with the "tiny" encoder.
     margin : float or None
         A pixel is kept where the largest probability is above .5 + `margin`, else it is -1; .15 in
         the script of S4C's reference [32] (Hooper et al., Journal of Medical Imaging 2023), .05 by
         its command line's default. With many classes few pixels reach one half, and a teacher
-        that is never sure of small objects draws background alone. None keeps all.
+        that is never sure of small objects predicts background alone. None keeps all.
     random_state : int, RandomState or None
         Seed of the teacher; None leaves the teacher's own.
 
@@ -107,14 +107,14 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         return self
 
     def predict(self, X: ImagesLike, *, labels: LabelsLike | None = None) -> Masks:
-        """Draw masks.
+        """Predict masks.
 
         Parameters
         ----------
         X : images
             The n images.
         labels : array-like of shape (n,) or (n, k), optional
-            What is known of them, -1 where nobody said.
+            Their labels, -1 where nobody said.
 
         Returns
         -------
@@ -137,7 +137,7 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
 
     @abstractmethod
     def _corrected(self, mask: Mask, label: Any) -> Mask:
-        """Correct what the teacher decided by what is known of the image, None where nothing is."""
+        """Correct what the teacher decided by the label of the image, None where there is none."""
 
     def _new_teacher(self) -> Any:
         if self.teacher is None:
@@ -157,7 +157,7 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
             yield range(len(maps)), maps
 
     def _predict_mask(self, probabilities: NDArray[Any], label: Any) -> Mask:
-        """Draw a mask from the maps (n_classes, h, w) of an image."""
+        """Return a mask of the maps (n_classes, h, w) of an image."""
         if getattr(self.teacher_, "multilabel_", False):
             decided, sure = probabilities >= 0.5, np.maximum(probabilities, 1 - probabilities)
         else:

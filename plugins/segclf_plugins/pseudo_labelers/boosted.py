@@ -1,4 +1,4 @@
-"""Boosted self-training: image labels, which are cheap, correct the masks that a teacher draws.
+"""Boosted self-training: image labels, which are cheap, correct the masks that a teacher predicts.
 
 S4C's semi-supervised setting 2 (Hooper et al., "A case for reframing automated medical image
 classification as segmentation", NeurIPS 2023): the masks of negative images are emptied, and
@@ -19,7 +19,7 @@ __all__ = ["BoostedLabeler"]
 
 
 class BoostedLabeler(TeacherLabeler):
-    """Draw what a teacher predicts, corrected by image labels.
+    """Pass on what a teacher predicts, corrected by image labels.
 
     Where labels are many, each class is emptied or dropped by itself. Where nobody said what an
     image shows, its mask stays as it is.
@@ -43,8 +43,8 @@ class BoostedLabeler(TeacherLabeler):
     >>> shapes = make_shapes(4, image_size=32, n_objects=3, random_state=0)
     >>> teacher = SupervisedSegmenter(encoder="tiny", max_epochs=1)
     >>> labeler = BoostedLabeler(teacher=teacher, min_area=1000, random_state=0)
-    >>> drawn = labeler.fit(shapes.images, shapes.masks).predict(shapes.images, labels=[0, 1, 1, 0])
-    >>> [int(mask.max()) for mask in drawn]
+    >>> masks = labeler.fit(shapes.images, shapes.masks).predict(shapes.images, labels=[0, 1, 1, 0])
+    >>> [int(mask.max()) for mask in masks]
     [0, -1, -1, 0]
     """
 

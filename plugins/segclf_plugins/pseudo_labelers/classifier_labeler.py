@@ -63,21 +63,21 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
     def predict(
         self, X: ImagesLike, *, labels: LabelsLike | None = None
     ) -> NDArray[np.int16] | list[NDArray[np.int16]]:
-        """Draw masks.
+        """Predict masks.
 
         Parameters
         ----------
         X : array, list, paths or tensor
             The n images.
         labels : array-like of shape (n,) or (n, k), optional
-            As in `fit`: a class that an image does not show is not drawn. Where nobody said, it is
-            what the classifier says.
+            As in `fit`: a class that an image does not show is not predicted. Where nobody said, it
+            is what the classifier says.
 
         Returns
         -------
         array (n, h, w) of ids or (n, k, h, w) of 0 and 1, int16, or a list of them
             At the images' own size; a list where they are of several sizes. -1 where an image
-            shows a class of which nothing can be drawn, so that it is not taught to be absent.
+            shows a class of which nothing can be predicted, so that it is not taught to be absent.
         """
         check_is_fitted(self)
         self._validate_params()
@@ -160,6 +160,6 @@ def _check_both_kinds(shown: NDArray[np.int64]) -> None:
     for value, what in ((1, "to show"), (0, "not to show")):
         if not (shown == value).any():
             raise ValueError(
-                f"None of the {len(shown)} images is known {what} a class, by its label or its "
+                f"None of the {len(shown)} images is labeled {what} a class, by its label or its "
                 "mask; a classifier learns from images of both kinds."
             )

@@ -33,9 +33,9 @@ THRESHOLDS = np.arange(20) / 20
 
 
 class GradCAMLabeler(ClassifierLabeler):
-    """Draw masks where a classifier sees its classes.
+    """Predict masks where a classifier sees its classes.
 
-    A class is drawn in images that show it, by their label; where nobody said, the classifier
+    A class is predicted in images that show it, by their label; where nobody said, the classifier
     decides (a probability of .5). Its mask is where its map exceeds the class's threshold. Where
     classes overlap, the larger map wins, unless masks are multi-label.
 

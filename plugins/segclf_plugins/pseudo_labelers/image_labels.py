@@ -57,7 +57,7 @@ def image_labels(masks: Masks, labels: LabelsLike | None, n_classes: int = 1) ->
 
 
 def shown_in_masks(masks: Masks, n_classes: int) -> NDArray[np.int64]:
-    """Tell which classes each mask shows, (n, k): not known (-1) of one that is nowhere but may be.
+    """Tell which classes each mask shows, (n, k): -1 for one that is nowhere but may be.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ def path_affinity(edge: Tensor, offsets: list[Offset]) -> Tensor:
 
 
 def pixel_pairs(mask: Tensor, offsets: list[Offset]) -> Pairs:
-    """Sort the pairs of masks (n, h, w) by what is known of their two pixels.
+    """Sort the pairs of masks (n, h, w) by the labels of their two pixels.
 
     Parameters
     ----------

@@ -40,11 +40,11 @@ _SHARE = [Interval(Real, 0, 1, closed="both")]
 
 
 class IRNetLabeler(ClassifierLabeler):
-    """Draw masks from image labels alone: activation maps, spread as far as boundaries let them.
+    """Predict masks from image labels alone: activation maps, spread as far as boundaries let them.
 
-    Only classes that an image is labeled with are drawn, and nothing in an image labeled 0; where
-    nobody labeled an image, what the classifier sees in it. An image in which nothing speaks for
-    its class gets a mask of -1. Masks that are known teach the boundaries as they are.
+    Only classes that an image is labeled with are predicted, and nothing in an image labeled 0;
+    where nobody labeled an image, what the classifier sees in it. An image in which nothing speaks
+    for its class gets a mask of -1. Masks that are given teach the boundaries as they are.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class IRNetLabeler(ClassifierLabeler):
     def _sure_masks(
         self, images: Images, masks: Masks, present: NDArray[np.int64]
     ) -> dict[int, NDArray[Any]]:
-        """Return, by number of the image, what is known and what activation maps are sure of."""
+        """Return, by number of the image, what is labeled and what activation maps are sure of."""
         sure: dict[int, Any] = {i: masks[i] for i in np.flatnonzero(masks.labeled).tolist()}
         empty = (present == 0).all(1) & ~masks.labeled
         sure |= {i: self._blank((1, 1)) for i in np.flatnonzero(empty).tolist()}

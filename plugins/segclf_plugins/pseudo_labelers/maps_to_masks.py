@@ -21,7 +21,7 @@ _SURE = 0.7  # of what a mask says before it is refined, as in IRNet's code
 def mask_from_maps(
     maps: NDArray[Any], threshold: float, present: NDArray[Any], *, multilabel: bool
 ) -> NDArray[np.int16]:
-    """Draw the class with the largest map, and the background where none exceeds the threshold.
+    """Return the class with the largest map, and the background where none exceeds the threshold.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def mask_from_maps(
     present : array of shape (k,)
         1 for classes that are present, 0 for others, -1 where nobody said.
     multilabel : bool
-        Whether each class is drawn by itself.
+        Whether each class is decided by itself.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def mask_from_maps(
 
 
 def sure_mask(certain: NDArray[Any], possible: NDArray[Any]) -> NDArray[Any]:
-    """Join masks drawn with a high and a low threshold: -1 where only the low one shows a class.
+    """Join masks of a high and a low threshold: -1 where only the low one shows a class.
 
     Examples
     --------

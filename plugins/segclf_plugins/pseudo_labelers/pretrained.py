@@ -24,7 +24,7 @@ __all__ = ["PretrainedLabeler"]
 
 
 class PretrainedLabeler(Estimator):
-    """Draw what a fitted segmenter predicts; images labeled 0 get an empty mask.
+    """Pass on what a fitted segmenter predicts; images labeled 0 get an empty mask.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class PretrainedLabeler(Estimator):
     Attributes
     ----------
     segmenter_ : callable or FrozenEstimator
-        What draws.
+        What predicts.
 
     Examples
     --------
@@ -82,14 +82,14 @@ class PretrainedLabeler(Estimator):
         return self
 
     def predict(self, X: ImagesLike, *, labels: LabelsLike | None = None) -> Masks:
-        """Draw masks.
+        """Predict masks.
 
         Parameters
         ----------
         X : images
             The n images.
         labels : array-like of shape (n,) or (n, k), optional
-            What is known of them, -1 where nobody said.
+            Their labels, -1 where nobody said.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What all pseudo-labelers do with the masks that they drew."""
+"""What all pseudo-labelers do with the masks that they predict."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Self-training: a teacher that learned from the known masks draws the others.
+"""Self-training: a teacher that learned from the given masks predicts the others.
 
 Lee, "Pseudo-label: the simple and efficient semi-supervised learning method for deep neural
 networks", ICML 2013 workshop; S4C's semi-supervised setting 1 (Hooper et al., NeurIPS 2023).
@@ -13,7 +13,7 @@ __all__ = ["SelfTrainingLabeler"]
 
 
 class SelfTrainingLabeler(TeacherLabeler):
-    """Draw what a teacher predicts, where it is sure.
+    """Pass on what a teacher predicts, where it is sure.
 
     Masks are hard: each pixel gets its most probable class. S4C's reference [32] is this with
     ``teacher=ConsistencySegmenter()``, but for its soft masks, which `segclf.DistilledSegmenter`

@@ -20,9 +20,9 @@ __all__ = ["ThresholderLabeler"]
 
 
 class ThresholderLabeler(Estimator):
-    """Draw what a thresholder separates, and let image labels say what it is.
+    """Pass on what a thresholder separates, and let image labels say what it is.
 
-    The object gets the id that its image is labeled with; nothing is drawn in images labeled 0.
+    The object gets the id that its image is labeled with; nothing is predicted in images labeled 0.
     Where nobody said, it is id 1 if there is no other, else -1. Multi-label masks are alike: the
     object is 1 in the channel of the only class of its image, and -1 in those of several.
 
@@ -77,14 +77,14 @@ class ThresholderLabeler(Estimator):
         return self
 
     def predict(self, X: ImagesLike, *, labels: LabelsLike | None = None) -> Masks:
-        """Draw masks.
+        """Predict masks.
 
         Parameters
         ----------
         X : images
             The n images.
         labels : array-like of shape (n,) or (n, k), optional
-            What is known of them, -1 where nobody said.
+            Their labels, -1 where nobody said.
 
         Returns
         -------

@@ -1,6 +1,6 @@
 """The rule-based summarizer, whose probability and area are those that label images best.
 
-S4C sets both by hand (.5, and 100 pixels of 224 x 224). A segmenter that is too faint, or draws
+S4C sets both by hand (.5, and 100 pixels of 224 x 224). A segmenter that is too faint, or predicts
 specks, has better ones, and labeled images tell which.
 
 Hooper et al., "Segmentation for classification" (S4C), appendix A2.1, Algorithms 1 and 2.

@@ -72,7 +72,7 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
         return self
 
     def transform(self, X: ImagesLike) -> Masks:
-        """Draw the masks of many images.
+        """Return the masks of many images.
 
         Parameters
         ----------

@@ -1,7 +1,7 @@
 """Otsu's method: the threshold that leaves the least variance inside of the two sides.
 
 Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on Systems, Man,
-and Cybernetics 9 (1979). MedSASS (section 3.3.2) draws its pseudo-labels by it.
+and Cybernetics 9 (1979). MedSASS (section 3.3.2) makes its pseudo-labels by it.
 """
 
 from collections.abc import Sequence

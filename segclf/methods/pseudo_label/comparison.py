@@ -18,7 +18,7 @@ class Comparison:
     Parameters
     ----------
     supervision : Supervision
-        All that is known.
+        All that people say.
     validation_fraction : float
         Share of the images with masks that is hidden from the first run, whose result counts.
     baseline : bool

@@ -1,4 +1,4 @@
-"""The masks that a pseudo-labeler draws: asked for, checked, and thinned out by confidence."""
+"""The masks that a pseudo-labeler predicts: asked for, checked, and thinned out by confidence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ def predict_masks(labeler: Any, supervision: Supervision, rows: NDArray[np.intp]
     labeler : pseudo-labeler
         Fitted.
     supervision : Supervision
-        All n images, opened, and what is known of each.
+        All n images, opened, and what is said of each.
     rows : array of int, shape (m,)
         Which to predict masks for.
 
@@ -58,13 +58,13 @@ def predict_masks(labeler: Any, supervision: Supervision, rows: NDArray[np.intp]
     predicted = _asked(labeler, supervision.X, rows, supervision.labels)
     if len(predicted) != len(rows):
         raise RuntimeError(
-            f"The pseudo-labeler {labeler!r:.120} drew {len(predicted)} masks for {len(rows)} "
+            f"The pseudo-labeler {labeler!r:.120} predicted {len(predicted)} masks for {len(rows)} "
             "images."
         )
     dtype, shapes = np.min_scalar_type(-supervision.n_ids), supervision.shapes
     masks = []
     for row, mask in zip(rows.tolist(), predicted, strict=True):
-        with blamed(labeler, f"drawing the mask of sample {row}"):
+        with blamed(labeler, f"predicting the mask of sample {row}"):
             masks.append(_checked(np.asarray(mask), shapes[row], supervision.n_ids).astype(dtype))
     return masks
 
@@ -78,9 +78,9 @@ def _asked(labeler: Any, X: Any, rows: NDArray[np.intp], labels: NDArray[np.int6
         return ask(rows)
     except Exception as together:
         for row in rows.tolist():
-            with blamed(labeler, f"drawing the mask of sample {row}"):
+            with blamed(labeler, f"predicting the mask of sample {row}"):
                 ask(np.array([row]))
-        message = f"drawing the masks of samples {rows[0]} to {rows[-1]}, though of each alone"
+        message = f"predicting the masks of samples {rows[0]} to {rows[-1]}, though of each alone"
         with blamed(labeler, f"{message} it can"):
             raise together
 
@@ -101,7 +101,7 @@ def _checked(mask: Mask, shape: tuple[int, ...], n_ids: int) -> Mask:
 class Selection:
     """Which pixels of pseudo masks are trusted.
 
-    A pixel's confidence is the probability that the labeler gives to what it drew there.
+    A pixel's confidence is the probability that the labeler gives to what it predicted there.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def _confidence(mask: Mask, probabilities: Mask) -> Mask:
 
 
 def _kinds(mask: Mask) -> NDArray[np.intp]:
-    """Number what a pixel may be drawn as from 1 on: ids, or 0 and 1 of each channel."""
+    """Number what a pixel may be predicted as from 1 on: ids, or 0 and 1 of each channel."""
     kinds = mask.astype(np.intp) + 1
     if is_multilabel(mask):
         kinds[kinds > 0] += 2 * np.nonzero(kinds > 0)[0]

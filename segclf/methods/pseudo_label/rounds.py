@@ -1,4 +1,4 @@
-"""What a round of pseudo labels consists of: clones that learn and draw, and what comes out."""
+"""What a round of pseudo labels consists of: clones that learn and predict, and what comes out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,13 +26,13 @@ class Outcome(NamedTuple):
     masks : list of n arrays or None
         As used in the last round; None is not used.
     labeled_iter : array of int, shape (n,)
-        0 for an expert's mask, the round in which a mask was first drawn, -1 for none.
+        0 for an expert's mask, the round in which a mask was first predicted, -1 for none.
     estimator : segmenter or None
         That of the last round, fitted.
     baseline : segmenter or None
         Fitted without pseudo masks, where it taught the first labeler.
     labeler : pseudo-labeler or None
-        That of the last round, fitted; None where there was nothing to draw.
+        That of the last round, fitted; None where there was nothing to predict.
     n_iter : int
         Number of rounds.
     condition : {"max_iter", "no_change", "all_labeled"} or None
@@ -64,13 +64,13 @@ class Rounds:
     estimator, labeler : segmenter, pseudo-labeler
         Unfitted, seeded; each round has clones.
     unlabeled : array of int
-        Images that masks are drawn for.
+        Images that masks are predicted for.
     expert_probability : float or None
         See `MixingSampler`; None is each image once an epoch.
     max_iter : int
         Number of rounds, at most.
     selection : Selection
-        Which drawn pixels are trusted.
+        Which predicted pixels are trusted.
     owner : estimator
         Whose callbacks are lent to all that is fitted.
     context : CallbackContext
@@ -99,7 +99,7 @@ class Rounds:
         return start._replace(estimator=baseline, baseline=baseline)
 
     def fit_baseline(self, supervision: Supervision) -> Any:
-        """Fit the estimator without pseudo masks, for as many steps as if all were drawn."""
+        """Fit the estimator without pseudo masks, for as many steps as if all had one."""
         estimator = clone(self.estimator)
         n_places = len(self.unlabeled) + int(supervision.masks.labeled.sum())
         sampler = Passes(len(supervision), n_places)
@@ -112,7 +112,7 @@ class Rounds:
         labeler = clone(self.labeler)
         if before.estimator is not None:
             labeler.set_params(teacher=FrozenEstimator(before.estimator))
-        learning = f"learning from what is known (round {before.n_iter + 1})"
+        learning = f"learning from what is labeled (round {before.n_iter + 1})"
         with blamed(labeler, learning), self._phase("labeler", labeler):
             metadata = supervision.arguments(labeler)[1]
             labeler.fit(supervision.X, supervision.masks.as_given(), **metadata)

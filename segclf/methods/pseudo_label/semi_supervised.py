@@ -1,9 +1,9 @@
-"""Pseudo labels: a labeler draws the masks that nobody drew, and a fresh segmenter learns from all.
+"""Pseudo labels: a labeler predicts the missing masks, and a fresh segmenter learns from all.
 
 Which labeler it is makes the method: the segmenter's own predictions (self-training; Lee, "Pseudo-
 label", ICML 2013 workshop), these corrected by image labels (Hooper et al., S4C, NeurIPS 2023,
 section 4.3), or maps of a classifier's attention (Gadgil et al., "CheXseg", MIDL 2021), whose
-mixing of experts' masks and drawn ones within each batch is here for all of them.
+mixing of experts' masks and pseudo masks within each batch is here for all of them.
 """
 
 from dataclasses import field
@@ -29,11 +29,11 @@ from segclf.registry import make_plugin
 
 
 class PseudoLabelSemiSupervised(MetaSegmenter):
-    """Segment images with a segmenter that also learns from masks that a labeler drew.
+    """Segment images with a segmenter that also learns from masks that a labeler predicts.
 
-    In each round the labeler learns from what is known and draws a mask for every image without
-    one; then a fresh clone of `estimator` trains on experts' and drawn masks together. Image labels
-    are handed to the labeler, so that images labeled 0 get an empty mask.
+    In each round the labeler learns from what is labeled and predicts a mask for every image
+    without one; then a fresh clone of `estimator` trains on experts' and pseudo masks together.
+    Image labels are handed to the labeler, so that images labeled 0 get an empty mask.
 
     Parameters
     ----------
@@ -42,23 +42,23 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     labeler : str or pseudo-labeler
         A name among the installed pseudo-labelers, such as "boosted", "grad_cam", "irnet",
         "pretrained", "self_training" or "thresholder", or an object. Where its parameter
-        ``teacher`` is None, the baseline is its teacher: `estimator` trained without drawn masks.
+        ``teacher`` is None, the baseline is its teacher: `estimator` trained without pseudo masks.
     expert_probability : float or None
-        Probability that an image drawn for a batch has an expert's mask; .9 was best in CheXseg
+        Probability that an image sampled for a batch has an expert's mask; .9 was best in CheXseg
         (section 3.3). None: each image once an epoch. 0 and 1 train on one kind alone.
     max_iter : int
         Number of rounds, at most. From the second on, the last round's segmenter is the labeler's
         ``teacher``; a labeler without this parameter has one round.
     min_confidence : float
-        Drawn pixels of less become -1. Confidence is the probability of what was drawn, for which
+        Pixels of less become -1. Confidence is the probability of what was predicted, for which
         the labeler must have ``predict_proba``. Images labeled 0 are certain.
     kept_share : float
-        Share of the drawn pixels that is kept, the most confident ones, in each round.
+        Share of the predicted pixels that is kept, the most confident ones, in each round.
     class_balanced : bool
         Whether that is the share of each class by itself, as in class-balanced self-training (Zou
         et al., ECCV 2018, section 4), or of all pixels, where easy classes win.
     baseline : bool
-        Whether `report_` compares with the same estimator trained without drawn masks.
+        Whether `report_` compares with the same estimator trained without pseudo masks.
     validation_fraction : float
         Share of the images with masks that is held out for `report_`, grouped where there are
         groups, and stratified by whether they show anything. They train nothing. With 0 nothing is
@@ -73,19 +73,19 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     estimator_ : segmenter
         The segmenter of the last round, which answers.
     labeler_ : pseudo-labeler or None
-        The labeler of the last round; None where there was nothing to draw.
+        The labeler of the last round; None where there was nothing to predict.
     transduction_ : array (n, h, w) or (n, k, h, w), or list of n arrays
         All masks as used in the last round; -1 throughout for an image that was dropped.
     labeled_iter_ : array of shape (n,)
-        0 for an image with an expert's mask, the round in which it was first drawn for others, -1
-        for one that is not used.
+        0 for an image with an expert's mask, the round in which it was first predicted for others,
+        -1 for one that is not used.
     n_iter_ : int
         Number of rounds.
     termination_condition_ : {"max_iter", "no_change", "all_labeled"}
-        "no_change": another round would draw, or drew, the same masks. "all_labeled": there was
-        nothing to draw.
+        "no_change": another round would predict, or predicted, the same masks. "all_labeled": there
+        was nothing to predict.
     report_ : dict
-        Mean IoU of the ``result`` and of the ``baseline`` (the same annotations without drawn
+        Mean IoU of the ``result`` and of the ``baseline`` (the same annotations without pseudo
         masks, for as many steps as if none was dropped) on the same ``samples``, and how they were
         ``measured``: "held_out", "cross_fitted", or "not", for want of something to compare.
         A labeler's errors confirm themselves: look here whether the result beats its baseline.
@@ -145,7 +145,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         labels: LabelsLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Let the labeler draw, and train on all masks.
+        """Let the labeler predict, and train on all masks.
 
         Parameters
         ----------

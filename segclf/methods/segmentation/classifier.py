@@ -1,6 +1,6 @@
 """Segmentation for classification: segment the image, then summarize the mask into a label.
 
-Each pixel is a training example, the background is told apart from the finding, and the mask
+Each pixel is a training example, the background is distinguished from the finding, and the mask
 shows why. Hooper, Chen, Saab, Bhatia, Langlotz and Ré, "A case for reframing automated medical
 image classification as segmentation", NeurIPS 2023, sections 2 and 3.
 """
@@ -59,7 +59,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     negative_class : label, "auto", "first" or None
         The class whose images show nothing: their masks are empty. Mask ids 1, 2, ... belong to the
         other classes, in the order of ``classes_``; further ids are context, which decides no
-        label. "auto" is the class whose drawn masks are empty, if there is exactly one, else the
+        label. "auto" is the class whose masks are empty, if there is exactly one, else the
         first, as "first" always is (a class of that name goes before). None: every class has a
         region, and mask id j belongs to ``classes_[j - 1]``.
     class_weight : dict, "balanced" or None

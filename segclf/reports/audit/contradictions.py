@@ -1,4 +1,4 @@
-"""What is known of images, and how a model that was trained on others contradicts it."""
+"""What is said of images, and how a model that was trained on others contradicts it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ NAMED = 0.75
 
 @dataclass(frozen=True)
 class Contradictions:
-    """Compares what is known of images with what models predict that never saw it.
+    """Compares what is said of images with what models predict that never saw it.
 
     Parameters
     ----------
     supervision : Supervision
-        The images, and what is known of each.
+        The images, and what is said of each.
     classes : array of shape (k,), or None
         The classes, where there are labels.
     """

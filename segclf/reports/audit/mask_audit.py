@@ -24,8 +24,8 @@ class MaskAudit:
     ----------
     masks : structured array of shape (n_masks,)
         Of every mask: ``sample``; ``fold``, in which it was held out; ``score`` from 0 to 1; the
-        ``suspicion``: "missing" (a region is not drawn), "extra" (one is drawn where nothing is),
-        "confused" (drawn as another class), "misplaced" (several of these), or "" for none; and
+        ``suspicion``: "missing" (a region is not annotated), "extra" (one is where nothing is),
+        "confused" (annotated as another class), "misplaced" (several of these), or "" for none; and
         the areas in pixels, weighted by doubt, that are ``missing``, ``extra`` and ``confused``.
     labels : structured array of shape (n_labels,)
         Of every label: ``sample``; ``label``, its column in a multi-label indicator, else 0;
@@ -68,8 +68,8 @@ def audit_masks(
     a measure of confident learning (Northcutt, Jiang and Chuang, JAIR 70, 2021): the probability of
     a class over its mean where the class is given. An answer is in doubt by the share that it falls
     short of the likeliest class.
-    A mask's score is the area in doubt over the area that is drawn or should be, yet at least the
-    median area of the drawn ones, so that a stray pixel in an empty mask weighs little. Of
+    A mask's score is the area in doubt over the area that is annotated or should be, yet at least
+    the median area of the annotated ones, so that a stray pixel in an empty mask weighs little. Of
     predicted maps, those of 16 images at a time are in memory.
 
     Parameters
@@ -81,10 +81,10 @@ def audit_masks(
     y : array of shape (n,) or (n, k), or None
         Labels, -1 where nobody said; None for a segmenter, whose labels nobody can doubt.
     masks : array or list
-        Mask ids, or multi-label masks; -1 and None where nobody drew.
+        Mask ids, or multi-label masks; -1 and None where nobody annotated.
     cv : int or splitter
         Folds, stratified and with whole groups where a number; it must test every image of which
-        something is known once. The others are trained on throughout.
+        something is labeled once. The others are trained on throughout.
     groups : array of shape (n,), optional
         Such as the patient of each image.
     random_state : int, RandomState or None
@@ -97,7 +97,7 @@ def audit_masks(
     Raises
     ------
     ValueError
-        If the estimator draws no masks, or a segmenter is given `y`, or `cv` does not test every
+        If the estimator predicts no masks, or a segmenter is given `y`, or `cv` does not test every
         image once.
 
     Examples
@@ -134,7 +134,7 @@ def _check(
 ) -> Contradictions:
     classifies = is_classifier(estimator)
     if classifies and not hasattr(estimator, "predict_mask_proba"):
-        raise ValueError(f"{estimator!r:.120} draws no masks; expected predict_mask_proba.")
+        raise ValueError(f"{estimator!r:.120} predicts no masks; expected predict_mask_proba.")
     if not classifies and y is not None:
         raise ValueError("A segmenter predicts no labels to compare y with; expected y=None.")
     images = as_images(X)

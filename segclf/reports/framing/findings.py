@@ -38,7 +38,7 @@ class Findings:
 
     @property
     def masks(self) -> Masks:
-        """As many; None where nobody drew one."""
+        """As many; None where there is none."""
         return self.supervision.masks
 
     @property

@@ -23,7 +23,7 @@ class Curve:
     Parameters
     ----------
     n_images, n_masks : array of shape (n_sizes, n_folds)
-        How many training images had a label, and how many of these a drawn mask.
+        How many training images had a label, and how many of these a mask.
     cost : array of shape (n_sizes, n_folds)
         Of these labels and masks.
     auroc : array of shape (n_sizes, n_folds)

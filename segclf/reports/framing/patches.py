@@ -1,7 +1,7 @@
 """Both sides of S4C's Proposition 1, estimated from patches around random pixels.
 
-Which distribution a patch is drawn from is decided by its central pixel, as the paper's X_k is one
-pixel: outside or inside of the masks, or anywhere in negative or in positive images.
+Which distribution a patch is sampled from is decided by its central pixel, as the paper's X_k is
+one pixel: outside or inside of the masks, or anywhere in negative or in positive images.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def estimate_divergence(
     patch_size : int
         Height and width p of a patch, odd.
     n_patches : int
-        How many to draw from each of the four distributions.
+        How many to sample from each of the four distributions.
     n_resamples, level : int, float
         Of the intervals, by a bootstrap of whole groups.
     random_state : int

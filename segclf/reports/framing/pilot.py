@@ -76,7 +76,7 @@ def framing_report(
     patch_size : int
         Height and width p of the patches in pixels, odd.
     n_patches : int
-        How many to draw from each of the four distributions of Proposition 1.
+        How many to sample from each of the four distributions of Proposition 1.
     n_resamples : int
         Of the bootstrap over test images (or groups); what is trained stays as it is.
     level : float

@@ -20,7 +20,7 @@ class FramingReport:
     Parameters
     ----------
     n_images, n_positive, n_masks : int
-        Images with a label, of which positive, and with a drawn mask.
+        Images with a label, of which positive, and with a mask.
     n_pixels : int
         Pixels with a label, those of negative images included.
     target_sizes : array of shape (n_masks_of_positives,)

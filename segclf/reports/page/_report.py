@@ -53,11 +53,11 @@ def report(
     y : array of shape (n,) or (n, k)
         True labels, -1 where nobody said; or a multi-label indicator.
     masks : array (n, h, w) or (n, k, h, w), list or None
-        True masks, None where nobody drew one.
+        True masks, None where there is none.
     path : path
         Where to write; a file that is there is replaced.
     groups : array of shape (n,), optional
-        Group of each image, such as its patient: the bootstrap draws whole groups.
+        Group of each image, such as its patient: the bootstrap samples whole groups.
     class_names : sequence or dict, optional
         What to call the classes: in the order of ``classes_``, or by class.
     title, description : str
@@ -131,7 +131,7 @@ def _checked_groups(groups: Any, n_samples: int) -> Any:
 def _cards(
     X: Any, answers: Answers, n_images: int, labels: list[str], picture_size: int
 ) -> Iterator[str]:
-    """Draw card after card, so that one image at a time is in memory."""
+    """Write card after card, so that one image at a time is in memory."""
     images, kinds, sure = as_images(X), answers.kinds, answers.sure
     for index in answers.order[:n_images].tolist():
         image = images[index]

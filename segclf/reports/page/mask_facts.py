@@ -19,7 +19,7 @@ class MaskFacts(NamedTuple):
         Pixels of each finding that are true and predicted, true, predicted, labeled; zeros where a
         mask is missing.
     said, true : dict
-        Outlines of what was predicted and of what somebody drew, by mask id.
+        Outlines of what was predicted and of what was annotated, by mask id.
     """
 
     counts: NDArray[np.int64]

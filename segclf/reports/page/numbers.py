@@ -20,7 +20,7 @@ MEANINGS = {
     "balanced accuracy": "the same, each class counting alike",
     "sensitivity": "share of the images with a finding in which one is called",
     "specificity": "share of the images without a finding in which none is called",
-    "strict recall": "share of the drawn findings that are called and overlap with their mask",
+    "strict recall": "share of the annotated findings that are called and overlap with their mask",
     "IoU": "pixels in both masks by pixels in either; of all images together, mean of the classes",
     "Dice": "twice the pixels in both masks by the sum of those in each; likewise",
     "found": "share of the images with such a target in which the classifier calls a finding",
@@ -38,7 +38,7 @@ class Score(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """All numbers of a report; no subgroups where no target is known."""
+    """All numbers of a report; no subgroups where no target is labeled."""
 
     scores: list[Score]
     sizes: list[Subgroup]
@@ -98,7 +98,7 @@ def _labeled(answers: Answers) -> NDArray[np.bool_]:
 
 
 def share_right(truth: NDArray[Any], said: NDArray[Any]) -> float:
-    """Share of images of which everything known was said."""
+    """Share of images of which everything labeled was said."""
     return float(((truth == said) | (truth == -1)).all(axis=1).mean())
 
 

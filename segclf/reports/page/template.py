@@ -20,7 +20,7 @@ from segclf.reports.page.numbers import MEANINGS, Numbers
 
 
 class Header(NamedTuple):
-    """What stands above: given by the user, or told by the estimator."""
+    """What stands above: given by the user, or known from the estimator."""
 
     title: str
     description: str
@@ -73,7 +73,7 @@ def _head(header: Header, answers: Answers, numbers: Numbers, n_images: int) -> 
     n, n_masks = len(answers.masks), sum(bool(facts.true) for facts in answers.masks)
     facts = [f"{n:,} images"]
     facts += [f"{header.n_groups:,} groups"] if header.n_groups else []
-    facts += [f"{n_masks:,} with a target drawn"] if n_masks else []
+    facts += [f"{n_masks:,} with an annotated target"] if n_masks else []
     facts += [f"{n_images:,} shown, the worst first"] if n_images < n else []
     packages = ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "torch", "numpy"))
     names = [*(score.name for score in numbers.scores), *(["found"] if numbers.sizes else [])]

@@ -270,8 +270,11 @@ def test_a_selection_needs_probabilities():
 @pytest.mark.parametrize(
     ("labeler", "message"),
     [
-        (Oracle(fails_at=7), r"Oracle\(fails_at=7\).*drawing the mask of sample 7: ZeroDivision"),
-        (Oracle(fails_in_fit=True), r"Oracle.*learning from what is known \(round 1\): OSError"),
+        (
+            Oracle(fails_at=7),
+            r"Oracle\(fails_at=7\).*predicting the mask of sample 7: ZeroDivision",
+        ),
+        (Oracle(fails_in_fit=True), r"Oracle.*learning from what is labeled \(round 1\): OSError"),
         (
             Oracle(mask=np.zeros((3, 4))),
             r"sample 4: ValueError: it has shape \(3, 4\); expected",
@@ -299,7 +302,7 @@ def test_too_few_masks_are_an_error():
         def predict(self, X, *, labels=None):
             return super().predict(X)[1:]
 
-    with pytest.raises(RuntimeError, match="drew 7 masks for 8 images"):
+    with pytest.raises(RuntimeError, match="predicted 7 masks for 8 images"):
         semi(labeler=Short()).fit(SHAPES.images, MASKS)
 
 
@@ -376,7 +379,7 @@ def test_a_labeler_may_need_neither_mask_nor_label(labeler):
 def test_others_say_what_they_need():
     with pytest.raises(ValueError, match="requires y to be passed"):
         semi(labeler="self_training").fit(SHAPES.images)
-    with pytest.raises(RuntimeError, match=r"GradCAMLabeler.*None of the 12 images is known"):
+    with pytest.raises(RuntimeError, match=r"GradCAMLabeler.*None of the 12 images is labeled"):
         semi(labeler="grad_cam").fit(SHAPES.images)
 
 

@@ -265,9 +265,9 @@ def test_epochs_of_the_classifier_are_shown(capsys):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([1, 1, -1, 1], "None of the 4 images is known not to show a class"),
-        ([0, 0, 0, -1], "None of the 4 images is known to show a class"),
-        (None, "None of the 4 images is known to show a class"),
+        ([1, 1, -1, 1], "None of the 4 images is labeled not to show a class"),
+        ([0, 0, 0, -1], "None of the 4 images is labeled to show a class"),
+        (None, "None of the 4 images is labeled to show a class"),
         ([0, 1, 0], "inconsistent numbers of samples"),
         ([0, -2, 1, 0], "Label 1 is -2; expected whole mask ids"),
     ],

@@ -146,7 +146,9 @@ def test_refinement_changes_what_the_boundaries_learn(samples, labeler):
 
 @pytest.mark.parametrize("labels", [np.ones(12, int), np.zeros(12, int), np.full(12, -1)])
 def test_a_classifier_needs_images_of_both_kinds(samples, labels):
-    with pytest.raises(ValueError, match=r"None of the 12 images is known (not )?to show a class"):
+    with pytest.raises(
+        ValueError, match=r"None of the 12 images is labeled (not )?to show a class"
+    ):
         make_labeler().fit(samples.images, labels=labels)
 
 

@@ -84,7 +84,7 @@ def test_learns_what_is_planted(planted):
 
 
 def test_shape_is_learned():
-    """Of one area, squares are told from lines, which no area tells apart."""
+    """Of one area, squares are distinguished from lines, which no area tells apart."""
     P = np.zeros((20, 1, 16, 16))
     y = np.arange(20) % 2
     for i, p in enumerate(P):

@@ -105,7 +105,7 @@ def test_clean_data_raise_no_suspicion(shapes):
 def test_every_known_answer_is_audited_once_in_order(shapes, planted):
     masks, labels = [*planted[0]], planted[1].copy()
     masks[3], labels[4] = None, -1
-    masks[5], labels[5] = None, -1  # nothing is known of it: it may train, and is not judged
+    masks[5], labels[5] = None, -1  # unlabeled: it may train, and is not judged
     audit = audit_masks(MaskDummy(), shapes.images, labels, masks, cv=3, random_state=0)
     everyone = set(range(60))
     assert set(audit.masks["sample"]) == everyone - {3, 5}
@@ -117,7 +117,7 @@ def test_every_known_answer_is_audited_once_in_order(shapes, planted):
 
 
 class MaskDummy(DummyClassifier):
-    """Answers by prevalence, and draws nothing."""
+    """Answers by prevalence, and predicts no masks."""
 
     def fit(self, X, y, masks=None):
         labeled = np.asarray(y).reshape(len(y), -1).min(axis=1) >= 0
@@ -179,7 +179,7 @@ def test_it_reads_plainly_and_is_json(shapes, planted):
 
 def test_who_can_be_asked(shapes):
     given = (shapes.images, shapes.target, shapes.masks)
-    with pytest.raises(ValueError, match="draws no masks"):
+    with pytest.raises(ValueError, match="predicts no masks"):
         audit_masks(DummyClassifier(), *given)
     with pytest.raises(ValueError, match="A segmenter predicts no labels"):
         audit_masks(PixelSegmenter(), *given)

@@ -14,7 +14,7 @@ __all__ = ["NearestColorLabeler"]
 
 
 class NearestColorLabeler(Estimator):
-    """Draw masks by the mean color of each class.
+    """Predict masks by the mean color of each class.
 
     Parameters
     ----------
@@ -73,14 +73,14 @@ class NearestColorLabeler(Estimator):
     def predict(
         self, X: Sequence[Any], *, labels: ArrayLike | None = None
     ) -> NDArray[Any] | list[NDArray[Any]]:
-        """Draw masks.
+        """Predict masks.
 
         Parameters
         ----------
         X : ndarray of shape (n, h, w) or (n, h, w, c), or list of n images
             The images.
         labels : array-like of shape (n,), optional
-            What is known of them, -1 where nobody said.
+            Their labels, -1 where nobody said.
 
         Returns
         -------
