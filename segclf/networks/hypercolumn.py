@@ -15,8 +15,7 @@ from torch import Tensor, nn
 STRIDE = 4
 # Beside a deviation of about 1; a channel that is constant in training is not blown up.
 _LEAST_DEVIATION = 1e-3
-# Statistics are means over all batches so far, and later of about so many.
-_LONGEST_MEMORY = 100
+_N_BATCHES = 32
 
 
 class HypercolumnDecoder(nn.Module):
@@ -26,7 +25,7 @@ class HypercolumnDecoder(nn.Module):
     transformers. Finer maps are averaged, coarser ones interpolated bilinearly; as a 1 x 1
     convolution commutes with that, it comes first, on fewer places.
 
-    Channels are standardized by their mean and deviation in training, over all batches so far, in
+    Channels are standardized by their mean and deviation over the first 32 batches of training, in
     training as in evaluation: the result for an image does not depend on its company.
 
     Parameters
@@ -57,11 +56,11 @@ class HypercolumnDecoder(nn.Module):
         self.out_channels = channels
         self.stride = stride
         self.widths = [width for width in encoder_channels[1:] if width]
-        self.project = nn.Conv2d(sum(self.widths), channels, 1)
+        self.project = PixelLinear(sum(self.widths), channels)
         self.mix = nn.Sequential(
             nn.ReLU(),
             nn.Conv2d(channels, channels, 3, padding=1, groups=channels),
-            nn.Conv2d(channels, channels, 1),
+            PixelLinear(channels, channels),
             nn.ReLU(),
         )
         self.register_buffer("mean", torch.zeros(sum(self.widths)))
@@ -73,29 +72,23 @@ class HypercolumnDecoder(nn.Module):
         image, *rest = maps
         # Some encoders have an empty map where one of half the size would be.
         filled = [each for each in rest if each.shape[1]]
-        finest = max(each.shape[-1] for each in filled)
-        stride = max(self.stride, image.shape[-1] // finest)
+        stride = max(self.stride, image.shape[-1] // max(each.shape[-1] for each in filled))
         size = max(1, image.shape[-2] // stride), max(1, image.shape[-1] // stride)
         averaged = [_no_finer(each, size) for each in filled]
-        if self.training:
+        if self.training and self.n_batches < _N_BATCHES:
             self._learn(averaged)
-        deviation = self.variance.sqrt() + _LEAST_DEVIATION
-        weight = self.project.weight / deviation[:, None, None]
-        bias = -(weight[:, :, 0, 0] @ self.mean)
-        if self.project.bias is not None:
-            bias = bias + self.project.bias
-        weights = weight.split(self.widths, dim=1)
-        projected = [
-            _at(F.conv2d(each, part), size) for each, part in zip(averaged, weights, strict=True)
-        ]
-        given: Tensor = self.mix(torch.stack(projected).sum(0) + bias[:, None, None])
+        weight = self.project.weight / (self.variance.sqrt() + _LEAST_DEVIATION)
+        bias = self.project.bias - weight @ self.mean
+        parts = zip(averaged, weight.split(self.widths, dim=1), strict=True)
+        projected = [_at(F.linear(each.movedim(1, -1), part), size) for each, part in parts]
+        given: Tensor = self.mix((torch.stack(projected).sum(0) + bias).movedim(-1, 1))
         return given
 
     @torch.no_grad()
     def _learn(self, maps: list[Tensor]) -> None:
         """Take the batch into the statistics."""
         self.n_batches += 1
-        share = (1 / self.n_batches.clamp(max=_LONGEST_MEMORY)).float()
+        share = 1 / self.n_batches.float()
         moments = [torch.var_mean(each.float(), (0, 2, 3), correction=0) for each in maps]
         variance, mean = (torch.cat(each) for each in zip(*moments, strict=True))
         change = mean - self.mean
@@ -104,11 +97,32 @@ class HypercolumnDecoder(nn.Module):
         self.mean.add_(share * change)
 
 
+class PixelLinear(nn.Linear):
+    """A 1 x 1 convolution, as one product with the pixels, which lie channels last.
+
+    On one thread it takes a fraction of the time of torch's convolution, which reorders them.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Give maps ``(n, out_features, h, w)`` of maps ``(n, in_features, h, w)``."""
+        return super().forward(maps.movedim(1, -1)).movedim(-1, 1)
+
+
 def _no_finer(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.adaptive_avg_pool2d(maps, size) if maps.shape[-1] > size[-1] else maps
 
 
 def _at(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    if maps.shape[-2:] == size:
+    """Interpolate maps ``(n, h, w, c)`` bilinearly, as two products: faster than torch."""
+    n_images, height, width, n_channels = maps.shape
+    if (height, width) == size:
         return maps
-    return F.interpolate(maps, size, mode="bilinear")
+    rows = _interpolation(height, size[0], maps) @ maps.reshape(n_images, height, -1)
+    columns = rows.reshape(n_images, size[0], width, n_channels)
+    return _interpolation(width, size[1], maps) @ columns
+
+
+def _interpolation(before: int, after: int, like: Tensor) -> Tensor:
+    """Return the matrix (after, before) of linear interpolation."""
+    places = torch.eye(before, device=like.device)[None]
+    return F.interpolate(places, after, mode="linear")[0].T.to(like.dtype)

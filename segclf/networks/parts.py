@@ -21,7 +21,7 @@ from segclf.networks.encoders import (
     timm_name,
 )
 from segclf.networks.fcn import FCNDecoder, fcn_encoder
-from segclf.networks.hypercolumn import HypercolumnDecoder
+from segclf.networks.hypercolumn import HypercolumnDecoder, PixelLinear
 from segclf.networks.libraries import import_smp
 from segclf.networks.options import resolve_options
 from segclf.networks.tiny import group_normalized
@@ -140,7 +140,7 @@ def _hypercolumn(key: str, in_channels: int, n_classes: int, options: dict[str, 
     else:
         encoder = make_encoder(key, in_channels=in_channels, depth=depth)
     decoder = HypercolumnDecoder(encoder.out_channels, options["decoder_channels"])
-    return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
+    return encoder, decoder, PixelLinear(decoder.out_channels, n_classes)
 
 
 def _unet(key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:

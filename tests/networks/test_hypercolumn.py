@@ -79,6 +79,15 @@ def test_last_blocks_of_a_transformer():
     assert not torch.equal(found[1], found[3])
 
 
+def test_statistics_stay_after_32_batches():
+    decoder = HypercolumnDecoder([3, 5, 6, 7], 8)
+    for _ in range(32):
+        decoder(maps(1))
+    variance = decoder.variance.clone()
+    decoder(maps(1, seed=1))
+    assert torch.equal(decoder.variance, variance)
+
+
 def test_the_result_for_an_image_does_not_depend_on_its_company():
     made, image = network().eval(), torch.rand(3, 3, 16, 16)
     torch.testing.assert_close(made(image)[:1], made(image[:1]))
