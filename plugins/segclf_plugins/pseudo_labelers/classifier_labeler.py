@@ -41,6 +41,8 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
         Whether masks are (k, h, w), 0 and 1 for each class.
     n_channels_ : int
         Number of image channels.
+    image_scale_ : dict or None
+        The scale of the images that `fit` saw, as of segmenters; others are refused.
     """
 
     classifier: Any = None
