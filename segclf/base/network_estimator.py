@@ -89,28 +89,36 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         """
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
-        n_epochs = None if self.max_steps else self.max_epochs + self._n_parts
-        context = self._init_callback_context(max_subtasks=n_epochs)
+        context = self._init_callback_context(max_subtasks=self._n_tasks)
         with threads(choose_threads(self.n_threads)), isolated(), seeded(seed, device):
             training, validation = self._split(samples, strata, groups, seed, keep_unlabeled)
             objective = self._make_objective(samples)
             self._learn_pixels(objective, training)
-            augmentation = self._augmentation(objective)
-            batches, held_out = self._loaders(training, validation, seed, augmentation)
+            batches, held_out = self._loaders(objective, training, validation, seed)
             context.call_on_fit_task_begin(estimator=self)
             with self._started(objective, X, seed, context), explained(training, self.batch_size):
                 objective = wrap(objective)
-                first = next(batches.epoch(0))
-                self.precision_ = choose_precision(self.precision, objective, first, device)
                 self.network_ = objective.network
+                self.precision_ = self._choose_precision(objective, batches, device)
                 plan = self._plan(device, context, X, y)
                 state = TrainingState(objective, plan)
                 train(objective, batches, plan, held_out, state=state)
-                self.network_ = objective.network.eval()
+                self._keep(state)
                 self._end(training)
             context.call_on_fit_task_end(estimator=self)
+
+    def _keep(self, state: TrainingState) -> None:
+        self.network_ = state.objective.network.eval()
         self.__dict__.update(as_learned(state.history))
         self.n_steps_, self.termination_condition_ = state.n_steps, state.termination
+
+    @property
+    def _n_tasks(self) -> int | None:
+        """Number of tasks that callbacks hear of, where it is known before."""
+        return None if self.max_steps else self.max_epochs + self._n_parts
+
+    def _choose_precision(self, objective: Objective, batches: Loader, device: torch.device) -> str:
+        return choose_precision(self.precision, objective, next(batches.epoch(0)), device)
 
     def _augmentation(self, objective: Objective) -> Augment | None:
         """Return the random changes that the loader makes of images, but for views."""
@@ -134,12 +142,12 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         )
 
     def _loaders(
-        self, training: Samples, validation: Samples | None, seed: int, augmentation: Any
+        self, objective: Objective, training: Samples, validation: Samples | None, seed: int
     ) -> tuple[Loader, Loader | None]:
         paper = self._make_views()
         views = as_views(self.augmentation, paper) if paper else ()
         make = partial(Loader, batch_size=self.batch_size, seed=seed, views=views)
-        batches = make(training, augmentation=augmentation)
+        batches = make(training, augmentation=self._augmentation(objective))
         return batches, None if validation is None else make(validation, shuffle=False)
 
     def _plan(self, device: torch.device, context: CallbackContext, X: Any, y: Any) -> TrainingPlan:
