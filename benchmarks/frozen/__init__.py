@@ -1,0 +1,1 @@
+"""A frozen encoder under several heads, with few labels."""
