@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from segclf.base import ImageTransformer
-from segclf.data import ImagesLike, LabelsLike, Samples
+from segclf.data import ImagesLike, Samples
 from segclf.isolation import isolated, seeded, threads
 from segclf.networks import EmbeddingNetwork, embedding_network
 from segclf.training import choose_threads
@@ -95,7 +95,7 @@ class PretrainedEncoder(ImageTransformer):
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
 
-    def fit(self, X: ImagesLike, y: LabelsLike | None = None) -> Self:
+    def fit(self, X: ImagesLike, y: Any = None) -> Self:
         """Look at the images, and read the encoder.
 
         Parameters
