@@ -140,7 +140,7 @@ def test_wrong_labels_say_what_is_wrong(y, message):
         check_labels(y, 2)
 
 
-def test_balanced_weights_count_the_known_only():
+def test_balanced_weights_count_the_labeled_only():
     labels = check_labels([0, 0, 0, 1, -1, -1], 6)
     np.testing.assert_allclose(labels.weights("balanced"), [4 / 6, 2])
     np.testing.assert_allclose(labels.weights({1: 3}), [1, 3])

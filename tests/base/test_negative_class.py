@@ -6,7 +6,7 @@ from segclf.base.conflicts import find_negative_class
 from segclf.base.negative_class import class_ids
 from segclf.data import as_masks
 
-EMPTY, DRAWN = np.zeros((4, 4), dtype=int), np.eye(4, dtype=int)
+EMPTY, ANNOTATED = np.zeros((4, 4), dtype=int), np.eye(4, dtype=int)
 
 
 def found(y, masks, negative_class="auto"):
@@ -16,22 +16,22 @@ def found(y, masks, negative_class="auto"):
 @pytest.mark.parametrize(
     ("y", "masks", "expected"),
     [
-        (["fracture", "normal"], [DRAWN, EMPTY], "normal"),
-        (["healthy", "ill"], [EMPTY, DRAWN], "healthy"),
-        (["benign", "malignant", "normal"], [DRAWN, 2 * DRAWN, EMPTY], "normal"),
+        (["fracture", "normal"], [ANNOTATED, EMPTY], "normal"),
+        (["healthy", "ill"], [EMPTY, ANNOTATED], "healthy"),
+        (["benign", "malignant", "normal"], [ANNOTATED, 2 * ANNOTATED, EMPTY], "normal"),
         # Not drawn at all: the first.
-        (["healthy", "ill"], [None, DRAWN], "healthy"),
-        (["fracture", "normal"], [DRAWN, None], "fracture"),
+        (["healthy", "ill"], [None, ANNOTATED], "healthy"),
+        (["fracture", "normal"], [ANNOTATED, None], "fracture"),
         (["a", "b"], [None, None], "a"),
         # Both are empty, or neither is.
         (["a", "b"], [EMPTY, EMPTY], "a"),
-        (["a", "b"], [DRAWN, DRAWN], "a"),
+        (["a", "b"], [ANNOTATED, ANNOTATED], "a"),
         # Slips do not hide it, and an id that is no class's is context.
-        (["fracture", *["normal"] * 4], [DRAWN, EMPTY, EMPTY, DRAWN, EMPTY], "normal"),
-        (["fracture", "normal"], [DRAWN, 7 * DRAWN], "normal"),
+        (["fracture", *["normal"] * 4], [ANNOTATED, EMPTY, EMPTY, ANNOTATED, EMPTY], "normal"),
+        (["fracture", "normal"], [ANNOTATED, 7 * ANNOTATED], "normal"),
         # A mask of which a part is open says nothing of the rest.
-        (["fracture", "normal"], [DRAWN, EMPTY - DRAWN], "fracture"),
-        ([1, 0, -1], [DRAWN, None, EMPTY], 0),
+        (["fracture", "normal"], [ANNOTATED, EMPTY - ANNOTATED], "fracture"),
+        ([1, 0, -1], [ANNOTATED, None, EMPTY], 0),
     ],
 )
 def test_the_class_whose_masks_are_empty(y, masks, expected):
@@ -39,7 +39,7 @@ def test_the_class_whose_masks_are_empty(y, masks, expected):
 
 
 def test_a_class_may_be_named():
-    y, masks = ["fracture", "normal"], [DRAWN, None]
+    y, masks = ["fracture", "normal"], [ANNOTATED, None]
     assert found(y, masks, "normal") == "normal"
     assert found(y, masks, None) is None
     assert found([3, 5], masks, np.int64(5)) == 5

@@ -62,7 +62,7 @@ def test_without_views_the_image_itself_is_augmented():
     assert not torch.equal(plain.seen_[0][2], flipped.seen_[0][2])
 
 
-def test_every_image_may_be_held_out_since_nothing_is_known_of_any():
+def test_every_image_may_be_held_out_since_none_is_labeled():
     trained = DarknessPretrainer(max_epochs=1, validation_fraction=0.25, random_state=0)
     trained.fit(SHAPES.images)
     counts = dict.fromkeys((True, False), 0)

@@ -35,7 +35,7 @@ def test_strata_keep_their_shares():
     assert sorted(training + validation) == list(range(40))
 
 
-def test_images_of_which_nothing_is_known_stay_in_training():
+def test_unlabeled_images_stay_in_training():
     labels = np.array([-1, 0, 1] * 10)
     training, validation = split(labels, 0.5)
     assert (labels[validation] >= 0).all()

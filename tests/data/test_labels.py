@@ -28,7 +28,7 @@ def test_every_way_to_say_nothing(labels):
     assert is_labeled(as_label_array(labels)).tolist() == [True, False, True, False]
 
 
-def test_unsigned_numbers_and_bools_are_all_known():
+def test_unsigned_numbers_and_bools_are_all_labels():
     assert is_labeled(np.array([255, 0], dtype=np.uint8)).all()
     assert is_labeled(np.array([True, False])).all()
 

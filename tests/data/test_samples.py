@@ -75,7 +75,7 @@ def test_a_subset_keeps_everything_in_step():
     assert samples.labeled().tolist() == [True, True, True, True]
 
 
-def test_known_and_counts():
+def test_labeled_and_counts():
     masks = as_masks([np.array([[0, 1], [1, -1]]), None, None], 3)
     samples = Samples(images=images(3, (2, 2)), masks=masks, labels=np.array([-1, 1, -1]))
     assert samples.labeled().tolist() == [True, True, False]

@@ -55,7 +55,7 @@ def filled(ax):
     return to_hex(rgba[region][0, :3]).upper(), region
 
 
-def test_right_and_wrong_are_told_by_color_and_by_mark():
+def test_right_and_wrong_are_marked_by_color_and_by_mark():
     display = MaskDisplay.from_predictions(X, [1, 1, 0], y_true=[1, 0, -1])
     assert titles(display) == ["✓ 1", "✗ 1\ntruth: 0", "0"]
     assert frames(display) == [RIGHT_COLOR, WRONG_COLOR, UNKNOWN_COLOR]

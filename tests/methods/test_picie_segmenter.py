@@ -197,7 +197,7 @@ def test_masks_teach_the_network_nothing():
 
 
 @pytest.mark.parametrize("nothing", [None, [None] * 8, np.full((8, 32, 32), -1)])
-def test_nothing_known_is_enough(nothing):
+def test_nothing_labeled_is_enough(nothing):
     images, _, _ = colors()
     trained = segmenter(n_clusters=5, max_epochs=1, validation_fraction=0.25)
     trained.fit(images, nothing, labels=np.full(8, -1))

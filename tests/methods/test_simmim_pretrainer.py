@@ -101,7 +101,7 @@ def test_the_error_is_the_papers():
     )
 
 
-def test_the_error_of_known_pixels():
+def test_the_error_of_labeled_pixels():
     painted, image = torch.zeros(1, 2, 1, 3), torch.tensor([[[[1.0, 5.0, 3.0]], [[1.0, 5.0, 1.0]]]])
     hidden = torch.tensor([[[True, False, True]]])
     assert masked_error(painted, image, hidden).item() == pytest.approx(6 / 4, rel=1e-5)

@@ -33,7 +33,7 @@ def test_unlabeled_images_and_pixels_cost_nothing(shapes):
     assert np.isfinite(fitted.history_["loss"]).all()
 
 
-def test_images_of_which_nothing_is_known_are_left_out(shapes):
+def test_unlabeled_images_are_left_out(shapes):
     part = segmenter(max_epochs=2).fit(shapes.images[:24], shapes.masks[:24])
     masks = [*shapes.masks[:24], *[None] * 24]
     whole = segmenter(max_epochs=2).fit(shapes.images, masks)

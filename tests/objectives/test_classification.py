@@ -10,7 +10,7 @@ def term(images, **batch):
     return objective({"image": images, **batch}, Progress(0, 0, 0.0))["classification"]
 
 
-def test_loss_of_the_known_weighted_by_class_and_image():
+def test_loss_of_the_labeled_weighted_by_class_and_image():
     images, target = torch.randn(4, 2, 1, 1), torch.tensor([0, 1, 1, -1])
     expected = cross_entropy(
         images.flatten(1), target, weight=torch.tensor([1.0, 3.0]), ignore_index=-1

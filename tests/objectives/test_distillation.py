@@ -162,7 +162,7 @@ def test_a_margin_that_keeps_all_or_nothing():
 
 
 @pytest.mark.parametrize("margin", [None, 0.15])
-def test_known_pixels_replace_the_teacher(margin):
+def test_labeled_pixels_replace_the_teacher(margin):
     teacher, _ = sure_teacher()
     student = scores(3, 2, 2, 2)
     mask = torch.tensor([[[-1, -1], [1, 0]], [[0, -1], [-1, -1]], [[-1, -1], [-1, -1]]])
@@ -178,7 +178,7 @@ def test_known_pixels_replace_the_teacher(margin):
     torch.testing.assert_close(loss, each.mean())
 
 
-def test_known_pixels_of_several_labels():
+def test_labeled_pixels_of_several_labels():
     student, teacher = scores(2, 3, 4, 4), scores(2, 3, 4, 4, seed=1)
     mask = torch.randint(-1, 2, (2, 3, 4, 4), generator=torch.Generator().manual_seed(0))
     target = torch.where(mask < 0, torch.sigmoid(teacher / 10), mask.float())

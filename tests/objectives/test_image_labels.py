@@ -51,7 +51,7 @@ def test_weights_weigh_and_zero_leaves_out():
     assert weighted.item() == pytest.approx(without.item(), rel=1e-6)
 
 
-def test_multilabel_is_binary_cross_entropy_of_each_known_label():
+def test_multilabel_is_binary_cross_entropy_of_each_label():
     labels = torch.tensor([[1, -1], [0, 1]])
     assert image_label_loss(torch.zeros(2, 2, 2, 2), labels).item() == pytest.approx(
         (math.log(2) + 2 * math.log(2)) / 2

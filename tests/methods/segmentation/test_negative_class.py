@@ -58,12 +58,12 @@ def test_names_change_nothing(changes):
 
 
 def test_a_class_named_by_hand():
-    names, drawn = np.array(["normal", "fracture"])[Y], [m if m.any() else None for m in MASKS]
-    fitted = classifier(negative_class="normal").fit(X, names, masks=drawn)
-    expected = classifier().fit(X, Y, masks=drawn).predict_proba(X)
+    names, annotated = np.array(["normal", "fracture"])[Y], [m if m.any() else None for m in MASKS]
+    fitted = classifier(negative_class="normal").fit(X, names, masks=annotated)
+    expected = classifier().fit(X, Y, masks=annotated).predict_proba(X)
     np.testing.assert_array_equal(fitted.predict_proba(X)[:, ::-1], expected)
     with pytest.raises(ValueError, match=r"class 'fracture'.*negative_class= the class that shows"):
-        classifier().fit(X, names, masks=drawn)
+        classifier().fit(X, names, masks=annotated)
 
 
 def test_every_class_may_have_a_region():
@@ -82,9 +82,9 @@ def test_in_two_heads():
     )
     assert (first.negative_class_, second.negative_class_) == (0, "normal")
     np.testing.assert_array_equal(second.predict_mask_proba(X), first.predict_mask_proba(X))
-    drawn = [mask if mask.any() else None for mask in MASKS]
+    annotated = [mask if mask.any() else None for mask in MASKS]
     with pytest.raises(ValueError, match="class 'fracture'"):
-        MultitaskClassifier(**TINY).fit(X, names[Y], masks=drawn)
+        MultitaskClassifier(**TINY).fit(X, names[Y], masks=annotated)
 
 
 def test_masks_that_are_out_of_step():
@@ -125,10 +125,10 @@ def test_scorers_and_reports_know_it(plain, inverted):
     asked = ask(inverted, X, names, MASKS), ask(plain, X, Y, MASKS)
     for attribute in ("positive", "found", "kinds"):
         np.testing.assert_array_equal(*(getattr(each, attribute) for each in asked))
-    drawn = SummarizerDisplay.from_estimator(inverted, X, names)
+    annotated = SummarizerDisplay.from_estimator(inverted, X, names)
     expected = SummarizerDisplay.from_estimator(plain, X, Y)
-    np.testing.assert_array_equal(drawn.scores, expected.scores)
-    np.testing.assert_array_equal(drawn.y_true, expected.y_true)
+    np.testing.assert_array_equal(annotated.scores, expected.scores)
+    np.testing.assert_array_equal(annotated.y_true, expected.y_true)
 
 
 def test_a_file_remembers_it(inverted, tmp_path):

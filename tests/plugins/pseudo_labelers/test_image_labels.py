@@ -12,7 +12,7 @@ def test_a_class_that_is_nowhere_may_be_where_nobody_said():
     assert shown.tolist() == [[1, 0, 1], [0, 0, 0], [-1, 1, -1], [-1, -1, -1]]
 
 
-def test_channels_are_known_each_by_itself():
+def test_channels_are_labeled_each_by_itself():
     mask = np.array([[[0, 1]], [[-1, 0]], [[0, 0]]])
     shown = image_labels(as_masks([mask, None], 2), [[-1, -1, -1], [1, -1, 0]])
     assert shown.tolist() == [[1, -1, 0], [1, -1, 0]]

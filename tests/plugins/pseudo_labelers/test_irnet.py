@@ -74,7 +74,7 @@ def test_multilabel_masks_are_predicted_class_by_class():
     assert not labeler.predict(samples.images, labels=part)[labels[:, 0] == 0, 0].any()
 
 
-def test_known_masks_teach_the_boundaries_themselves(samples):
+def test_given_masks_teach_the_boundaries_themselves(samples):
     seen = {}
 
     class Spy(IRNetBoundaries):

@@ -48,7 +48,7 @@ def test_self_training_heeds_negative_labels_only(predicted):
     assert predicted(SelfTrainingLabeler, maps, [0, 1, 1]) == [[[0, 0]], [[1, -1]], [[0, 0]]]
 
 
-def test_the_teacher_is_trained_on_what_is_known_by_the_seed():
+def test_the_teacher_is_trained_on_what_is_labeled_by_the_seed():
     masks = [*SHAPES.masks[:3], None, None, None]
     labeler = SelfTrainingLabeler(teacher=SupervisedSegmenter(**TINY), random_state=3)
     labeler.fit(SHAPES.images, masks, labels=SHAPES.target, sample_weight=np.arange(1, 7))

@@ -102,7 +102,7 @@ def test_clean_data_raise_no_suspicion(shapes):
     assert audit.masks["score"].max() < 0.1
 
 
-def test_every_known_answer_is_audited_once_in_order(shapes, planted):
+def test_every_labeled_answer_is_audited_once_in_order(shapes, planted):
     masks, labels = [*planted[0]], planted[1].copy()
     masks[3], labels[4] = None, -1
     masks[5], labels[5] = None, -1  # unlabeled: it may train, and is not judged
