@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {
 def measure(folder: Path, model: str, seed: int) -> dict[str, Any]:
     """Fit with each learning rate, choose on `val`, and return the scores on `test`."""
     data = load_rgb(folder, SETTINGS["recipe"]["image_size"])
-    rows = draw(data, "train", SETTINGS["images_per_label"], seed)
+    rows = sample(data, "train", SETTINGS["images_per_label"], seed)
     found = []
     for rate in SETTINGS["learning_rates"]:
         started = time.process_time()
@@ -69,8 +69,8 @@ def scores(fitted: Any, data: dict[str, Any], rows: np.ndarray) -> list[tuple[An
     if isinstance(fitted, ImageClassifier):
         return [(None, float(roc_auc_score(y, fitted.predict_proba(X)[:, 1])), None)]
     maps = fitted.predict_proba(X)
-    drawn, true = maps[:, 1] > 0.5, findings(data, rows) == 1
-    iou = float((drawn & true).sum() / (drawn | true).sum())
+    predicted, true = maps[:, 1] > 0.5, findings(data, rows) == 1
+    iou = float((predicted & true).sum() / (predicted | true).sum())
     return [(area, auroc(maps, y, area), iou) for area in SETTINGS["areas"]]
 
 
@@ -86,7 +86,7 @@ def findings(data: dict[str, Any], rows: np.ndarray) -> np.ndarray:
     return np.stack([np.zeros(size, int) if m is None else (m == 1).astype(int) for m in masks])
 
 
-def draw(data: dict[str, Any], split: str, n_each: int, seed: int) -> np.ndarray:
+def sample(data: dict[str, Any], split: str, n_each: int, seed: int) -> np.ndarray:
     """Draw so many images of each label."""
     order = np.random.default_rng(seed).permutation(np.flatnonzero(data["split"] == split))
     return np.concatenate([order[data["labels"][order] == k][:n_each] for k in (0, 1)])
