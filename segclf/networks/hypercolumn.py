@@ -93,8 +93,9 @@ class HypercolumnDecoder(nn.Module):
         variance, mean = (torch.cat(each) for each in zip(*moments, strict=True))
         change = mean - self.mean
         between = share * (1 - share) * change.square()
-        self.variance.lerp_(variance, share).add_(between)
-        self.mean.add_(share * change)
+        # Not in place: what an earlier batch of the same step computed goes back through the old.
+        self.variance = self.variance.lerp(variance, share) + between
+        self.mean = self.mean + share * change
 
 
 class PixelLinear(nn.Linear):

@@ -88,6 +88,12 @@ def test_statistics_stay_after_32_batches():
     assert torch.equal(decoder.variance, variance)
 
 
+def test_two_batches_in_one_step():
+    made = network().train()
+    (made(torch.rand(2, 3, 16, 16)) - made(torch.rand(2, 3, 16, 16))).square().mean().backward()
+    assert all(each.grad is not None for each in made.decoder.parameters())
+
+
 def test_the_result_for_an_image_does_not_depend_on_its_company():
     made, image = network().eval(), torch.rand(3, 3, 16, 16)
     torch.testing.assert_close(made(image)[:1], made(image[:1]))
