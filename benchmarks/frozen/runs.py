@@ -25,10 +25,15 @@ SETTINGS: dict[str, Any] = {
         "image_size": 128,
         "n_threads": 1,
     },
-    "learning_rates": [1e-3, 3e-3],
+    "learning_rates": {
+        "hypercolumn": [1e-3, 3e-3],
+        "fpn": [1e-3],
+        "unet": [1e-3],
+        "ImageClassifier": [1e-3, 3e-3, 1e-2],
+    },
     "areas": [0.0005, 0.002, 0.008],
     "images_per_label": 45,
-    "evaluated": 300,
+    "evaluated": 250,
 }
 
 
@@ -37,7 +42,7 @@ def measure(folder: Path, model: str, seed: int) -> dict[str, Any]:
     data = load_rgb(folder, SETTINGS["recipe"]["image_size"])
     rows = sample(data, "train", SETTINGS["images_per_label"], seed)
     found = []
-    for rate in SETTINGS["learning_rates"]:
+    for rate in SETTINGS["learning_rates"][model]:
         started = time.process_time()
         fitted = fit(model, data, rows, {"learning_rate": rate, "random_state": seed})
         seconds = time.process_time() - started
