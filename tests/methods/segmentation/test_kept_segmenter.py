@@ -53,8 +53,9 @@ def trained(monkeypatch):
 
 
 @pytest.fixture
-def predicted():
-    """One item for each batch that a network predicts: its length."""
+def predicted(monkeypatch):
+    """One item for each batch that a network predicts for its owner: its length."""
+    monkeypatch.setattr("segclf.base.segmenter.warn_if_nothing_found", lambda *_: None)
     batches = []
 
     def count(module, inputs, output):
