@@ -3,7 +3,7 @@
 from typing import Any
 
 from segclf.testing import conventions, outputs, randomness, refusals, supervision
-from segclf.testing.report import Check, run_all
+from segclf.testing.report import Check, of_small_fits, run_all
 
 CHECKS: tuple[Check, ...] = (
     *conventions.CHECKS,
@@ -29,7 +29,7 @@ def segmenter_checks() -> tuple[Check, ...]:
     >>> segmenter_checks()[0].__name__
     'check_init_only_stores'
     """
-    return CHECKS
+    return tuple(map(of_small_fits, CHECKS))
 
 
 def check_segmenter(segmenter: Any) -> None:

@@ -14,6 +14,7 @@ from segclf.base import NothingFoundWarning, supervise
 from segclf.base.nothing_found import warn_if_nothing_found
 from segclf.data import as_images
 from segclf.datasets import make_shapes
+from segclf.testing import segmenter_checks
 
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 
@@ -108,3 +109,10 @@ def test_what_is_not_finite_is_left_to_whoever_predicts():
         None
     )
     assert caught(warn_if_nothing_found, outputs(), np.argmax, samples, 2) == []
+
+
+def test_checks_for_authors_leave_it_out():
+    check = {each.__name__: each for each in segmenter_checks()}["check_subset_invariance"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NothingFoundWarning)
+        check(segmenter())
