@@ -178,22 +178,22 @@ def check_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) -
 
 
 def require_two_classes(labels: Labels) -> None:
-    """Refuse labels of fewer classes than there is something to learn about.
+    """Refuse labels of fewer than two classes.
 
     Raises
     ------
     ValueError
         If there is one class, or none.
     """
-    n_classes = len(labels.classes)
-    if n_classes < 2:
-        open_ = bool((labels.encoded < 0).any())
+    found = labels.classes.tolist()
+    if len(found) < 2:
+        given = f"y holds one, {found[0]!r}" if found else "y holds no label at all"
         hint = " Is -1 a class of yours? Then write the two as 0 and 1."
         raise ValueError(
             "Classifier can't train when only one class is present; two classes or more are "
-            f"expected, and y holds {n_classes} class ({labels.classes.tolist()}; -1 is no class)."
+            f"expected, and {given} (-1 and None are no classes)."
             + hint
-            * (open_ and labels.classes.tolist() == [1])
+            * (found == [1] and bool((labels.encoded < 0).any()))
         )
 
 

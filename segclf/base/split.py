@@ -87,6 +87,6 @@ def _require_two_parts(
     if n_held_out >= n_units:
         raise ValueError(
             f"validation_fraction={fraction} would hold out {n_held_out} of {n_units} {what}, so "
-            "that none is left to learn from. Set validation_fraction=0 or a smaller one, or say "
-            "something of more images."
+            "that none is left to learn from. Set validation_fraction=0 or a smaller one, or "
+            "label more images."
         )

@@ -113,5 +113,5 @@ def _reason(found: NDArray[Any], *, n_channels: int | None) -> str:
     void = " Is 255 a void label? Then set it to -1." if found[-1] == 255 else ""
     return (
         f"holds {shown}; expected ids 0 (background) to at most {MAX_ID}, or 0 and 255 alone.{void}"
-        " What other values mean says segclf.data.map_masks."
+        " Map other values to ids by segclf.data.map_masks."
     )

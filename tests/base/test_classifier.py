@@ -126,12 +126,12 @@ def test_mask_ids_of_labels():
     [
         (None, "requires y to be passed"),
         ([0, 0], "only one class"),
-        ([-1, -1], "0 class"),
+        ([-1, -1], "no label at all"),
         ([0.5, 1.5], "Unknown label type"),
         ([[0, 2], [1, 0]], "Unknown label type"),
         ([0, 1, 0], "inconsistent numbers of samples"),
         ([0, np.inf], "infinity"),
-        ([np.nan, None], "0 class"),
+        ([np.nan, None], "no label at all"),
         (["a", 1], "mix text and other values, such as 'a' and 1"),
     ],
 )
