@@ -25,8 +25,8 @@ def test_it_passes_every_check_that_looks_for_pretrainers(tree):
     for line in EXAMPLE.found_by_itself():
         assert line in report
     passed = set(re.findall(rf"::(test_\w+)\[.*{EXAMPLE.name}.*\] PASSED", report))
-    assert {"test_pretrainer", "test_clone", "test_check_estimator"} <= passed
-    n_checks = len(re.findall(rf"::test_pretrainer\[.*{EXAMPLE.name}.*\] PASSED", report))
+    assert {"test_transformer", "test_clone", "test_check_estimator"} <= passed
+    n_checks = len(re.findall(rf"::test_transformer\[.*{EXAMPLE.name}.*\] PASSED", report))
     assert n_checks == len(pretrainer_checks())
 
 
