@@ -49,12 +49,14 @@ def warn_if_nothing_found(
     n_classes : int
         Number of mask ids or channels.
     """
+    warned = _warned.get() or [False]
+    if warned[0]:  # nobody hears of it: predict nothing
+        return
     try:
         found = any(decide(output.numpy()).any() for _, output in outputs)
     except FloatingPointError:  # not finite: predict says so, with the image's number
         return
-    warned = _warned.get() or [False]
-    if found or warned[0] or not _shown(samples, n_classes):
+    if found or not _shown(samples, n_classes):
         return
     warned[0] = True
     warnings.warn(

@@ -11,7 +11,7 @@ from segclf import (
     SupervisedSegmenter,
 )
 from segclf.base import NothingFoundWarning, supervise
-from segclf.base.nothing_found import warn_if_nothing_found
+from segclf.base.nothing_found import warn_if_nothing_found, warn_once
 from segclf.data import as_images
 from segclf.datasets import make_shapes
 from segclf.testing import segmenter_checks
@@ -116,3 +116,14 @@ def test_checks_for_authors_leave_it_out():
     with warnings.catch_warnings():
         warnings.simplefilter("error", NothingFoundWarning)
         check(segmenter())
+
+
+def test_once_it_is_said_nothing_more_is_predicted():
+    def outputs():
+        raise AssertionError("somebody asked")
+        yield
+
+    with warnings.catch_warnings(), warn_once():
+        warnings.simplefilter("ignore", NothingFoundWarning)
+        segmenter().fit(SHAPES.images, SHAPES.masks)
+        warn_if_nothing_found(outputs(), None, None, 2)
