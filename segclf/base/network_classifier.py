@@ -12,6 +12,7 @@ from torch import Tensor
 from segclf.base.classifier import Classifier, Labels, encode_labels, require_two_classes
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.data import ImagesLike
+from segclf.training import FLIPS
 
 
 class NetworkClassifier(Classifier, FineTunedEstimator):
@@ -21,19 +22,31 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
     ----------
     class_weight : dict, "balanced" or None
         Weight of each class in the loss of the labels.
+    test_time_flips : {"horizontal", "vertical", "both", "quarter_turns"} or None
+        Probabilities, also those of masks, are the mean over an image as it is and flipped:
+        mirrored left and right, top and bottom, both of these (four ways), or with quarter turns
+        (all eight; images that are not square turn by 180 degrees only). So many times as long;
+        None is off.
     """
 
     class_weight: Any = None
+    test_time_flips: str | None = None
+
+    _at_prediction: ClassVar[tuple[str, ...]] = (
+        *FineTunedEstimator._at_prediction,
+        "test_time_flips",
+    )
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "test_time_flips": [StrOptions(set(FLIPS)), None],
     }
 
     def predict_proba(self, X: ImagesLike) -> NDArray[np.float64]:
         """Return the probability of each class, (n, k); of each label where labels are many."""
         check_is_fitted(self)
         activate = torch.sigmoid if self._multilabel else _softmax
-        images, outputs = self._outputs(self._as_images(X), activate)
+        images, outputs = self._outputs(self._as_images(X), activate, flips=self.test_time_flips)
         probabilities = np.empty((len(images), len(self.classes_)))
         for indices, output in outputs:
             probabilities[indices] = output.numpy()

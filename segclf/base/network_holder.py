@@ -68,6 +68,7 @@ class NetworkHolder(Estimator):
         tile_size: int | None = None,
         forward: Callable[[Tensor], Tensor] | None = None,
         batch_size: int | None = None,
+        flips: str | None = None,
     ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         """Return the images of `X`, and what the network says of them, batch by batch."""
         self._check_at_prediction()
@@ -76,6 +77,7 @@ class NetworkHolder(Estimator):
             batch_size=batch_size or self.batch_size,
             image_size=self.image_size_,
             tile_size=tile_size,
+            flips=flips,
             device=choose_device(self.device),
             precision=self.precision_ if self.precision == "auto" else self.precision,
             n_threads=choose_threads(self.n_threads),

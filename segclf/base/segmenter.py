@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -21,6 +21,7 @@ from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Sampler, Samp
 from segclf.data.mask_checks import MAX_ID
 from segclf.metrics import mean_iou
 from segclf.networks import layer_reader
+from segclf.training import FLIPS
 
 
 class Segmenter(FineTunedEstimator):
@@ -34,6 +35,10 @@ class Segmenter(FineTunedEstimator):
         in a fold, and predictions shall have one size.
     tile_size : int or None
         Larger images are predicted in overlapping tiles of this height and width, blended.
+    test_time_flips : {"horizontal", "vertical", "both", "quarter_turns"} or None
+        Probabilities are the mean over an image as it is and flipped, each turned back: mirrored
+        left and right, top and bottom, both of these (four ways), or with quarter turns (all eight;
+        images that are not square turn by 180 degrees only). So many times as long; None is off.
 
     Attributes
     ----------
@@ -47,8 +52,12 @@ class Segmenter(FineTunedEstimator):
 
     n_classes: int | None = None
     tile_size: int | None = None
+    test_time_flips: str | None = None
 
-    _at_prediction: ClassVar[tuple[str, ...]] = (*FineTunedEstimator._at_prediction, "tile_size")
+    _at_prediction: ClassVar[tuple[str, ...]] = (
+        *FineTunedEstimator._at_prediction,
+        *("tile_size", "test_time_flips"),
+    )
     # A method that learns from images alone says False.
     _needs_targets: ClassVar[bool] = True
     _takes_checked_masks: ClassVar[bool] = True
@@ -56,6 +65,7 @@ class Segmenter(FineTunedEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_classes": [Interval(Integral, 1, MAX_ID + 1, closed="both"), None],
         "tile_size": [Interval(Integral, 1, None, closed="left"), None],
+        "test_time_flips": [StrOptions(set(FLIPS)), None],
     }
 
     @with_callbacks
@@ -208,7 +218,7 @@ class Segmenter(FineTunedEstimator):
 
     def _maps(self, X: Any) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         check_is_fitted(self)
-        return self._outputs(X, self._activate, self.tile_size)
+        return self._outputs(X, self._activate, self.tile_size, flips=self.test_time_flips)
 
     def _activate(self, scores: Tensor) -> Tensor:
         return as_probabilities(scores, multilabel=self.multilabel_)

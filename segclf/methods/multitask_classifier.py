@@ -200,7 +200,7 @@ class MultitaskClassifier(NetworkClassifier):
     def _maps(self, X: Any) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         check_is_fitted(self)
         segmentation = self.network_.get_submodule("segmentation")
-        return self._outputs(X, self._activate, forward=segmentation)
+        return self._outputs(X, self._activate, forward=segmentation, flips=self.test_time_flips)
 
     def _activate(self, scores: Tensor) -> Tensor:
         return as_probabilities(scores, multilabel=self._multilabel)

@@ -1,6 +1,7 @@
 """The one loop, its plan, and prediction."""
 
 from segclf.training.devices import choose_device, choose_threads
+from segclf.training.flips import FLIPS
 from segclf.training.loop import Batches, train
 from segclf.training.optimizers import OPTIMIZERS, make_optimizer
 from segclf.training.plan import TrainingPlan
@@ -10,6 +11,7 @@ from segclf.training.schedules import SCHEDULES, get_schedule
 from segclf.training.state import TrainingState
 
 __all__ = [
+    "FLIPS",
     "OPTIMIZERS",
     "SCHEDULES",
     "Batches",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from segclf.data.resize import Size, resize_maps
 from segclf.data.samples import image_tensor
 from segclf.isolation import isolated, threads
 from segclf.training.devices import autocast
+from segclf.training.flips import mean_over_flips
 
 PIXELS_A_BATCH = 2**20
 OVERLAP = 0.25
@@ -35,6 +37,9 @@ class PredictionPlan:
         Height and width that images are brought to; None leaves them as they are.
     tile_size : int or None
         Larger images are predicted in overlapping tiles of this height and width.
+    flips : str or None
+        Over which ways to lie the mean is taken, as in `mean_over_flips`; whole images are flipped,
+        not their tiles.
     device : torch.device
         Where to compute.
     precision : {"fp32", "bf16"}
@@ -46,6 +51,7 @@ class PredictionPlan:
     batch_size: int
     image_size: Size | None = None
     tile_size: int | None = None
+    flips: str | None = None
     device: torch.device = torch.device("cpu")
     precision: str = "fp32"
     n_threads: int = 1
@@ -104,7 +110,7 @@ def predict_batches(
 
     for indices, sizes, batch in one_ahead(read, _groups(images, plan)):
         with _inference(plan):
-            output = _predict(answer, batch, plan)
+            output = mean_over_flips(partial(_predict, answer, plan=plan), batch, plan.flips)
             _check_finite(output, indices)
         for rows in _same_size(sizes) if are_maps(output) else [np.arange(len(indices))]:
             # one size after the other: maps of large images, all at once, would fill the memory

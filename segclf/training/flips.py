@@ -1,0 +1,65 @@
+"""Test-time flips: the mean over the exact ways to lay an image, each turned back."""
+
+from collections.abc import Callable
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+from segclf.axes import are_maps
+
+_BOTH = ((), (-1,), (-2,), (-2, -1))
+# Axes to flip for each way to lie. Quarter turns are these, without and after a transposition.
+FLIPS: dict[str, tuple[tuple[int, ...], ...]] = {
+    "horizontal": ((), (-1,)),
+    "vertical": ((), (-2,)),
+    "both": _BOTH,
+    "quarter_turns": _BOTH,
+}
+
+
+def mean_over_flips(
+    predict: Callable[[Tensor], Tensor], images: Tensor, flips: str | None
+) -> Tensor:
+    """Return the mean of what is predicted of images in each of their ways to lie.
+
+    Parameters
+    ----------
+    predict : callable
+        From images (n, c, h, w) to maps (n, k, h, w), which are turned back, or to (n, k).
+    images : Tensor of shape (n, c, h, w)
+        The images.
+    flips : {"horizontal", "vertical", "both", "quarter_turns"} or None
+        Which ways there are beside that of the image: mirrored left and right, top and bottom, both
+        of these and turned by 180 degrees, or with quarter turns, all eight; those are four where
+        images are not square. None is the image's own way alone.
+
+    Returns
+    -------
+    Tensor of shape (n, k, h, w) or (n, k)
+        Of a flipped image it is the flipped one.
+
+    Examples
+    --------
+    >>> image = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
+    >>> mean_over_flips(lambda x: x * torch.tensor([1.0, 0.0]), image, "horizontal").tolist()
+    [[[[0.0, 0.5], [1.0, 1.5]]]]
+    """
+    if flips is None:
+        return predict(images)
+    turns = flips == "quarter_turns" and images.shape[-2] == images.shape[-1]
+    ways = [(turned, axes) for turned in (False, True)[: 1 + turns] for axes in FLIPS[flips]]
+    outputs = (_back(predict(_laid(images, *way)), *way) for way in ways)
+    return reduce(torch.add, outputs) / len(ways)
+
+
+def _laid(images: Tensor, turned: bool, axes: tuple[int, ...]) -> Tensor:
+    laid = images.transpose(-2, -1) if turned else images
+    return laid.flip(axes).contiguous(memory_format=torch.channels_last)
+
+
+def _back(output: Tensor, turned: bool, axes: tuple[int, ...]) -> Tensor:
+    if not are_maps(output):
+        return output
+    output = output.flip(axes)
+    return output.transpose(-2, -1) if turned else output
