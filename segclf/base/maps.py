@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segclf.data import Images
+from segclf.data.mask_checks import MAX_ID
 
 Maps = NDArray[Any] | list[NDArray[Any]]
 
@@ -44,3 +45,21 @@ def to_masks(probabilities: NDArray[Any], *, multilabel: bool) -> NDArray[np.uin
     if multilabel:
         return (probabilities >= 0.5).astype(np.uint8)
     return probabilities.argmax(axis=1).astype(np.uint8)
+
+
+def processed(masks: NDArray[np.uint8], function: Callable[[Any], Any]) -> NDArray[np.uint8]:
+    """Return what a function makes of each mask.
+
+    Raises
+    ------
+    ValueError
+        If it makes something else of one.
+    """
+    made = [np.asarray(function(mask)) for mask in masks]
+    for each in made:
+        if each.shape != masks.shape[1:] or not np.isin(each, np.arange(MAX_ID + 1)).all():
+            raise ValueError(
+                f"post_processing={function!r:.80} gives {each.shape} of {each.dtype} for a mask "
+                f"{masks.shape[1:]}; expected one of the same shape, of ids from 0 on."
+            )
+    return np.stack(made).astype(np.uint8)

@@ -1,6 +1,7 @@
 """Segmenters: ``fit(X, y)`` with masks, ``predict(X)`` gives masks at the images' own size."""
 
 from collections.abc import Iterator
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
-from segclf.base.maps import Maps, as_probabilities, collect_maps, to_masks
+from segclf.base.maps import Maps, as_probabilities, collect_maps, processed, to_masks
 from segclf.base.nothing_found import warn_if_nothing_found
 from segclf.base.supervision import Supervision, supervise
 from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Sampler, Samples, as_masks
@@ -39,6 +40,10 @@ class Segmenter(FineTunedEstimator):
         Probabilities are the mean over an image as it is and flipped, each turned back: mirrored
         left and right, top and bottom, both of these (four ways), or with quarter turns (all eight;
         images that are not square turn by 180 degrees only). So many times as long; None is off.
+    post_processing : callable or None
+        What `predict` makes of each mask that it predicts, (h, w) of ids or (k, h, w) of 0 and 1:
+        a `segclf.data.MaskCleaner`, or any function from a mask to one of the same shape.
+        Probabilities, and labels that come from them, stay as they are.
 
     Attributes
     ----------
@@ -53,10 +58,11 @@ class Segmenter(FineTunedEstimator):
     n_classes: int | None = None
     tile_size: int | None = None
     test_time_flips: str | None = None
+    post_processing: Any = None
 
     _at_prediction: ClassVar[tuple[str, ...]] = (
         *FineTunedEstimator._at_prediction,
-        *("tile_size", "test_time_flips"),
+        *("tile_size", "test_time_flips", "post_processing"),
     )
     # A method that learns from images alone says False.
     _needs_targets: ClassVar[bool] = True
@@ -66,6 +72,7 @@ class Segmenter(FineTunedEstimator):
         "n_classes": [Interval(Integral, 1, MAX_ID + 1, closed="both"), None],
         "tile_size": [Interval(Integral, 1, None, closed="left"), None],
         "test_time_flips": [StrOptions(set(FLIPS)), None],
+        "post_processing": [callable, None],
     }
 
     @with_callbacks
@@ -214,7 +221,8 @@ class Segmenter(FineTunedEstimator):
         # Two at once in random order, since one of the first ones will show something.
         images = samples.images.subset(np.random.default_rng(0).permutation(len(samples)))
         _, maps = self._outputs(images, self._activate, self.tile_size, batch_size=2)
-        warn_if_nothing_found(maps, self._decide, samples, self.n_classes_)
+        decide = partial(to_masks, multilabel=self.multilabel_)
+        warn_if_nothing_found(maps, decide, samples, self.n_classes_)
 
     def _maps(self, X: Any) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         check_is_fitted(self)
@@ -224,4 +232,5 @@ class Segmenter(FineTunedEstimator):
         return as_probabilities(scores, multilabel=self.multilabel_)
 
     def _decide(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
-        return to_masks(probabilities, multilabel=self.multilabel_)
+        masks = to_masks(probabilities, multilabel=self.multilabel_)
+        return masks if self.post_processing is None else processed(masks, self.post_processing)

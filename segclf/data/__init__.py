@@ -7,6 +7,7 @@ from segclf.data.label_codes import as_mask_ids
 from segclf.data.labels import LabelsLike
 from segclf.data.loader import Loader
 from segclf.data.mapped_masks import MappedMask, map_masks
+from segclf.data.mask_cleaner import MaskCleaner
 from segclf.data.masks import Masks, MasksLike, as_masks, check_mask_sizes
 from segclf.data.multi_view import as_views, simclr_view, views
 from segclf.data.presets import as_augmentation
@@ -25,6 +26,7 @@ __all__ = [
     "LabelsLike",
     "Loader",
     "MappedMask",
+    "MaskCleaner",
     "Masks",
     "MasksLike",
     "MixingSampler",

@@ -1,0 +1,136 @@
+"""What predicted masks are mended by: the largest component, filled holes, a smallest size."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from segclf.axes import is_mask, is_multilabel
+
+_FOREGROUND_CONNECTIVITY, _BACKGROUND_CONNECTIVITY = 8, 4
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MaskCleaner(BaseEstimator):
+    """Fill holes of findings, drop small ones, keep the largest.
+
+    Called as ``cleaner(mask)``; by default, nothing changes. Each mask id, or channel of a
+    multi-label mask, is cleaned by itself. Pixels of a component touch at edges or corners. Holes
+    are filled before components are measured, and again where a dropped one leaves a hole.
+
+    Parameters
+    ----------
+    fill_holes : bool
+        Whether background that a finding encloses, so that no path of edges leads to the image's
+        border, becomes that finding. Other ids inside stay, and so does -1; where several findings
+        enclose it, it becomes the innermost.
+    min_size : int or float
+        Components of fewer pixels become background; a float below 1 is a fraction of the image's
+        pixels.
+    largest : bool
+        Whether of each id only the largest component stays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import MaskCleaner
+    >>> mask = np.zeros((5, 8), dtype=np.uint8)
+    >>> mask[1:4, 1:4], mask[2, 2], mask[2, 6] = 1, 0, 1
+    >>> MaskCleaner(fill_holes=True, min_size=2)(mask)[1:4]
+    array([[0, 1, 1, 1, 0, 0, 0, 0],
+           [0, 1, 1, 1, 0, 0, 0, 0],
+           [0, 1, 1, 1, 0, 0, 0, 0]], dtype=uint8)
+    """
+
+    fill_holes: bool = False
+    min_size: int | float = 0
+    largest: bool = False
+
+    def __call__(self, mask: NDArray[Any]) -> NDArray[Any]:
+        """Clean one mask; the array given stays as it is.
+
+        Parameters
+        ----------
+        mask : array of shape (h, w) or (k, h, w)
+            Ids, 0 the background; or channels of 0 and 1. -1 where nobody said stays so.
+
+        Returns
+        -------
+        array of the same shape and dtype
+
+        Raises
+        ------
+        ValueError
+            For a `min_size` that is no size, and for what is no mask.
+        """
+        mask = np.array(mask)
+        if not is_mask(mask) or mask.dtype.kind not in "biu":
+            raise ValueError(
+                f"The mask is {mask.shape} of {mask.dtype}; expected (h, w) of ids, or (k, h, w) "
+                "of 0 and 1, as integers."
+            )
+        smallest = self._smallest(mask.shape[-2] * mask.shape[-1])
+        for channel in mask if is_multilabel(mask) else [mask]:
+            if self.fill_holes:
+                _fill_holes(channel)
+            if smallest > 1 or self.largest:
+                _drop(channel, smallest, self.largest)
+                if self.fill_holes:
+                    _fill_holes(channel)
+        return mask
+
+    def _smallest(self, n_pixels: int) -> float:
+        size = self.min_size
+        if isinstance(size, Integral) and not isinstance(size, bool) and size >= 0:
+            return int(size)
+        if isinstance(size, Real) and not isinstance(size, Integral) and 0 <= size < 1:
+            return float(size) * n_pixels
+        raise ValueError(
+            f"min_size={size!r}; expected a number of pixels as an int, or a fraction of the image "
+            "as a float from 0 to below 1."
+        )
+
+
+def _fill_holes(mask: NDArray[Any]) -> None:
+    """Fill the smallest holes first: of what several findings enclose, it is the innermost's."""
+    holes = [hole for one in _ids(mask) for hole in _holes(mask, one)]
+    for _, one, place, inside in sorted(holes, key=lambda hole: hole[0]):
+        part = mask[place]
+        part[inside & (part == 0)] = one
+
+
+def _holes(mask: NDArray[Any], one: int) -> list[tuple[int, int, Any, NDArray[np.bool_]]]:
+    """Return size, id, box and pixels in the box of what an id encloses."""
+    labels, boxes = _components(mask != one, _BACKGROUND_CONNECTIVITY)
+    holes = []
+    for label, (left, top, width, height, size) in enumerate(boxes, start=1):
+        right, bottom = left + width, top + height
+        if left > 0 and top > 0 and right < mask.shape[1] and bottom < mask.shape[0]:
+            place = np.s_[top:bottom, left:right]
+            holes.append((size, one, place, labels[place] == label))
+    return holes
+
+
+def _drop(mask: NDArray[Any], smallest: float, largest: bool) -> None:
+    for one in _ids(mask):
+        labels, boxes = _components(mask == one, _FOREGROUND_CONNECTIVITY)
+        sizes = boxes[:, -1]
+        kept = sizes >= smallest
+        if largest:
+            kept &= np.arange(len(sizes)) == sizes.argmax()
+        mask[~np.append(True, kept)[labels]] = 0
+
+
+def _ids(mask: NDArray[Any]) -> list[int]:
+    return [one for one in np.unique(mask).tolist() if one > 0]
+
+
+def _components(where: NDArray[np.bool_], connectivity: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return labels from 1 on, 0 elsewhere, and (left, top, width, height, size) of each."""
+    image = where.astype(np.uint8)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(image, connectivity=connectivity)
+    return labels, boxes[1:]
