@@ -28,6 +28,21 @@ from segclf.training import (
     train,
 )
 
+# The parameters that the plan has by the same names.
+_OF_PLAN = (
+    "max_epochs",
+    "max_steps",
+    "max_seconds",
+    "learning_rate",
+    "weight_decay",
+    "optimizer",
+    "schedule",
+    "clip_gradients",
+    "accumulate_batches",
+    "average_weights",
+    "n_iter_no_change",
+)
+
 
 class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, ABC):
     """What every estimator shares that trains a network.
@@ -39,7 +54,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
     n_iter_ : int
         Number of epochs trained; the last may have ended early.
     n_steps_ : int
-        Number of training steps.
+        Number of training steps, which are updates of the weights.
     termination_condition_ : str
         What ended training: "max_epochs", "max_steps", "max_seconds", "n_iter_no_change" or
         "callback".
@@ -164,16 +179,9 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             return bool(stop)
 
         return TrainingPlan(
-            max_epochs=self.max_epochs,
-            max_steps=self.max_steps,
-            max_seconds=self.max_seconds,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            optimizer=self.optimizer,
-            schedule=self.schedule,
+            **{name: getattr(self, name) for name in _OF_PLAN},
             device=device,
             precision=self.precision_,
-            n_iter_no_change=self.n_iter_no_change,
             after_epoch=after_epoch,
         )
 

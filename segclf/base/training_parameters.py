@@ -17,8 +17,9 @@ class TrainingParameters(Estimator):
     max_epochs : int
         Number of passes over the training data, at most.
     max_steps : int or None
-        Number of training steps, one for each batch, whatever `max_epochs` says: equal training for
-        unequal numbers of images. The schedule is spread over them; the last epoch may end early.
+        Number of training steps, each an update of the weights, whatever `max_epochs` says: equal
+        training for unequal numbers of images. The schedule is spread over them; the last epoch may
+        end early.
     max_seconds : float or None
         Training ends, wherever the schedule is, with the step in which so many seconds of it are
         over. Then seeds no longer decide everything; see `termination_condition_`.
@@ -33,6 +34,22 @@ class TrainingParameters(Estimator):
     schedule : str or callable
         Factor of the learning rate as a function of the fraction of training done: "constant",
         "cosine", "one_cycle", "polynomial", "ramp_up", "step", "warm_up", "warm_up_cosine".
+    clip_gradients : float or None
+        Largest Euclidean norm of the gradient of all parameters together; a longer one is scaled
+        down before the update.
+    accumulate_batches : int
+        Number of batches whose gradients make one update, each image weighing the same: what one
+        batch of their joint size does, in the memory of one, where a loss is a mean over images and
+        no layer looks at the batch. Everything that counts steps counts updates: `max_steps`,
+        `schedule`, momentum teachers, `average_weights`. The last update of an epoch is of the
+        batches that are left.
+    average_weights : float
+        Share of the training steps, at the end, after each of which the weights are averaged; the
+        network keeps their mean, and it is what `validation_fraction` looks at. 0 keeps the weights
+        of the last step (with `n_iter_no_change`, of the best epoch, averaged if it ends in that
+        share). Running statistics are averaged likewise. Training that ends before that share
+        begins, by `max_seconds` for example, keeps its last weights. Izmailov et al., "Averaging
+        weights leads to wider optima and better generalization", UAI 2018.
     augmentation : None, {"flips", "light", "strong"}, Augmentation, callable or list of these
         Random changes of the training images and their masks. For a method that compares views of
         an image: one for all views or a list with one for each, None being its paper's.
@@ -72,6 +89,9 @@ class TrainingParameters(Estimator):
     weight_decay: float = 0.0
     optimizer: Any = "adam"
     schedule: Any = "constant"
+    clip_gradients: float | None = None
+    accumulate_batches: int = 1
+    average_weights: float = 0.0
     augmentation: Any = None
     image_size: int | tuple[int, int] | None = None
     image_shape: tuple[int, ...] | None = None
@@ -93,6 +113,9 @@ class TrainingParameters(Estimator):
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "schedule": [StrOptions(set(SCHEDULES)), callable],
+        "clip_gradients": [Interval(Real, 0, None, closed="neither"), None],
+        "accumulate_batches": [Interval(Integral, 1, None, closed="left")],
+        "average_weights": [Interval(Real, 0, 1, closed="left")],
         "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "image_shape": [tuple, list, None],
         "channels": [StrOptions({"first", "last"}), None],

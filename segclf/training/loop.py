@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from segclf.objectives import Batch, Objective, Progress
 from segclf.training.devices import autocast
@@ -71,21 +72,23 @@ def train(
     """
     state = state or TrainingState(objective, plan)
     run = run or objective
-    n_steps = plan.n_steps(len(batches))
+    n_steps, per_epoch = plan.n_steps(len(batches)), plan.steps_per_epoch(len(batches))
     deadline = time.perf_counter() + (plan.max_seconds or math.inf)
-    while state.epoch * len(batches) < n_steps and state.termination is None:
+    while state.epoch * per_epoch < n_steps and state.termination is None:
         started = time.perf_counter()
         row = _train_epoch(run, batches, plan, state, deadline)
-        if validation is not None:
-            fraction = min(1.0, (state.epoch + 1) * len(batches) / n_steps)
-            row.update(_validate(run, validation, plan, state, fraction))
-        row["seconds"] = time.perf_counter() - started
-        check_finite(row)
-        objective.after_epoch(row)
-        state.add(row)
+        with state.average.shown():  # what is validated is what would be kept
+            if validation is not None:
+                fraction = min(1.0, (state.epoch + 1) * per_epoch / n_steps)
+                row.update(_validate(run, validation, plan, state, fraction))
+            row["seconds"] = time.perf_counter() - started
+            check_finite(row)
+            objective.after_epoch(row)
+            state.add(row)
         if plan.after_epoch is not None and plan.after_epoch(row):
             state.termination = "callback"
     state.termination = state.termination or ("max_steps" if plan.max_steps else "max_epochs")
+    state.average.keep()
     state.best.restore(objective)
     return state.history
 
@@ -93,31 +96,56 @@ def train(
 def _train_epoch(
     run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState, deadline: float
 ) -> Row:
-    objective, optimizer, epoch = state.objective, state.optimizer, state.epoch
+    objective, epoch = state.objective, state.epoch
     schedule = get_schedule(plan.schedule)
     n_steps = plan.n_steps(len(batches))
-    step = epoch * len(batches)
+    step = epoch * plan.steps_per_epoch(len(batches))
     means = Means()
     objective.train()
     objective.before_epoch(batches.epoch(epoch), Progress(epoch, step, step / n_steps))
-    for batch in islice(batches.epoch(epoch), n_steps - step):
+    for group in islice(_groups(batches.epoch(epoch), plan.accumulate_batches), n_steps - step):
         progress = Progress(epoch, step, step / n_steps)
-        follow_schedules(optimizer, schedule, progress.fraction)
-        with autocast(plan.device, state.precision):
-            terms = run(to_device(batch, plan.device), progress)
-        total(terms).backward()
-        objective.before_update(progress)
-        optimizer.step()
-        optimizer.zero_grad()
-        objective.after_update(progress)
-        means.add(terms, objective.measures(), len(batch["index"]))
+        follow_schedules(state.optimizer, schedule, progress.fraction)
+        for batch, share in zip(group, _shares(group), strict=True):
+            with autocast(plan.device, state.precision):
+                terms = run(to_device(batch, plan.device), progress)
+            (share * total(terms)).backward()
+            means.add(terms, objective.measures(), len(batch["index"]))
+        _update(plan, state, progress)
         step += 1
+        if plan.averages(step, n_steps):
+            state.average.add()
         if step < n_steps and time.perf_counter() >= deadline:
             state.termination = "max_seconds"
             break
     state.n_steps = step
     rate = plan.learning_rate * schedule((step - 1) / n_steps)
     return {"epoch": epoch, "learning_rate": rate, **dict(means.items())}
+
+
+def _groups(batches: Iterable[Batch], length: int) -> Iterator[list[Batch]]:
+    """Yield lists of so many batches; the last one may be shorter."""
+    remaining = iter(batches)
+    while group := list(islice(remaining, length)):
+        yield group
+
+
+def _shares(group: list[Batch]) -> list[float]:
+    """Weigh the mean of each batch so that their sum is the mean over all images of the group."""
+    sizes = [len(batch["index"]) for batch in group]
+    return [size / sum(sizes) for size in sizes]
+
+
+def _update(plan: TrainingPlan, state: TrainingState, progress: Progress) -> None:
+    """Let the optimizer go a step along the gradients."""
+    state.objective.before_update(progress)
+    if plan.clip_gradients is not None:
+        groups = state.optimizer.param_groups
+        parameters = [each for group in groups for each in group["params"]]
+        clip_grad_norm_(parameters, plan.clip_gradients)
+    state.optimizer.step()
+    state.optimizer.zero_grad()
+    state.objective.after_update(progress)
 
 
 @torch.no_grad()

@@ -20,7 +20,8 @@ class TrainingPlan:
     max_epochs : int
         Number of passes over the data, at most.
     max_steps : int or None
-        Number of steps instead, at most; the last epoch may end early.
+        Number of steps instead, at most; the last epoch may end early. A step is an update of the
+        weights.
     max_seconds : float or None
         Stop at the end of the step in which so many seconds of training are over.
     learning_rate, weight_decay : float
@@ -29,6 +30,13 @@ class TrainingPlan:
         See `segclf.training.make_optimizer`.
     schedule : str or callable
         Factor of the learning rate, see `segclf.training.get_schedule`.
+    clip_gradients : float or None
+        Largest Euclidean norm of the gradient of all parameters together; a longer one is scaled
+        down, after the objective's ``before_update``.
+    accumulate_batches : int
+        How many batches make a step, of an epoch's last one at most.
+    average_weights : float
+        Share of the steps, at the end, after each of which the weights are averaged.
     device : torch.device
         Where to compute.
     precision : {"fp32", "bf16"}
@@ -47,11 +55,22 @@ class TrainingPlan:
     weight_decay: float = 0.0
     optimizer: str | OptimizerFactory = "adam"
     schedule: str | Schedule = "constant"
+    clip_gradients: float | None = None
+    accumulate_batches: int = 1
+    average_weights: float = 0.0
     device: torch.device = torch.device("cpu")
     precision: str = "fp32"
     n_iter_no_change: int | None = None
     after_epoch: Callable[[Row], bool] | None = None
 
-    def n_steps(self, per_epoch: int) -> int:
-        """Return the number of steps that the schedule is spread over."""
-        return self.max_steps or self.max_epochs * per_epoch
+    def steps_per_epoch(self, n_batches: int) -> int:
+        """Return the number of steps in an epoch of so many batches."""
+        return -(-n_batches // self.accumulate_batches)
+
+    def n_steps(self, n_batches: int) -> int:
+        """Return the number of steps that the schedule is spread over, for so many in an epoch."""
+        return self.max_steps or self.max_epochs * self.steps_per_epoch(n_batches)
+
+    def averages(self, n_done: int, n_steps: int) -> bool:
+        """Tell whether the weights after `n_done` of `n_steps` steps are averaged."""
+        return n_done > n_steps - round(self.average_weights * n_steps)

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from segclf.isolation import get_random_state, set_random_state
 from segclf.objectives import Objective
+from segclf.training.averaging import AveragedWeights
 from segclf.training.optimizers import make_optimizer
 from segclf.training.plan import Row, TrainingPlan
 
@@ -38,6 +39,8 @@ class TrainingState:
         A row for each epoch that is done.
     best : BestWeights
         Those of the best epoch, kept for early stopping.
+    average : AveragedWeights
+        The mean of the network's weights over the last steps, where the plan asks for it.
     n_steps : int
         Number of steps that this process knows to be done.
     termination : str or None
@@ -56,6 +59,7 @@ class TrainingState:
         self.precision = plan.precision
         self.history: list[Row] = []
         self.best = BestWeights(plan.n_iter_no_change)
+        self.average = AveragedWeights(objective)
         self.n_steps = 0
         self.termination: str | None = None
         self._device = plan.device
@@ -83,6 +87,7 @@ class TrainingState:
             "precision": self.precision,
             "history": [dict(row) for row in self.history],
             "best": self.best.state_dict(),
+            "average": self.average.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -92,6 +97,7 @@ class TrainingState:
         self.precision = state["precision"]
         self.history = [dict(row) for row in state["history"]]
         self.best.load_state_dict(state["best"])
+        self.average.load_state_dict(state["average"])
         self._lose_patience()
         set_random_state(state["generators"], self._device)
 

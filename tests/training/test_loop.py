@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import itertools
 
 import pytest
@@ -223,3 +224,81 @@ def test_what_ended_training():
         state = TrainingState(objective, chosen)
         train(objective, Points(), chosen, state=state)
         assert state.termination == name
+
+
+class Joined(Points):
+    """The batches of another, several of them in one."""
+
+    def __init__(self, points, length):
+        groups = [points.batches[i : i + length] for i in range(0, len(points), length)]
+        self.batches = [
+            {name: torch.cat([batch[name] for batch in group]) for name in group[0]}
+            for group in groups
+        ]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_accumulated_batches_are_one_batch_of_their_joint_size(optimizer):
+    """Of 5 batches, the last of which is short, 2 make a step: the last step is of one batch."""
+    points = Points(n_batches=5)
+    points.batches[-1] = {name: values[:3] for name, values in points.batches[-1].items()}
+    objective, expected = Regression(), Regression()
+    how = plan(optimizer=optimizer, schedule="cosine", max_epochs=3)
+    several = dataclasses.replace(how, accumulate_batches=2)
+    state = TrainingState(objective, several)
+    history = train(objective, points, several, state=state)
+    by_joined = train(expected, Joined(points, 2), how)
+    torch.testing.assert_close(objective.network.weight, expected.network.weight)
+    assert state.n_steps == 9
+    for one, other in zip(history, by_joined, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
+        assert one["learning_rate"] == other["learning_rate"]
+
+
+def test_images_weigh_the_same_in_unequal_batches_of_one_step():
+    points = Points(n_batches=2)
+    points.batches[1] = {name: values[:1] for name, values in points.batches[1].items()}
+    objective, expected = Regression(), Regression()
+    train(objective, points, plan(accumulate_batches=2))
+    train(expected, Joined(points, 2), plan())
+    torch.testing.assert_close(objective.network.weight, expected.network.weight)
+
+
+def test_a_step_is_an_update():
+    """For the hooks, for progress, and for `max_steps`, which may end training within an epoch."""
+    objective = Regression()
+    how = plan(accumulate_batches=2, max_steps=5)
+    state = TrainingState(objective, how)
+    history = train(objective, Points(n_batches=5), how, state=state)
+    steps = [call[2:] for call in objective.calls if call[0] == "forward"]
+    counts = [2, 2, 1, 2, 2]
+    assert steps == [(i, i / 5) for i, count in enumerate(counts) for _ in range(count)]
+    assert len([call for call in objective.calls if call[0] == "after_update"]) == 5
+    assert (state.n_steps, len(history)) == (5, 2)
+
+
+class Two(Regression):
+    """Two parameters, and a record of the gradients that the optimizer will see."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(()))
+
+    def forward(self, batch, progress):
+        error = self.network(batch["x"]) + self.shift - batch["y"] - 3
+        return {"square": error.square().mean()}
+
+
+@pytest.mark.parametrize("longest", [0.5, 1e6])
+def test_long_gradients_are_scaled_down_together(longest):
+    """One step of plain descent goes along the gradient, no further than the length allows."""
+    points = Points(n_batches=1)
+    objective, by_hand = Two(), Two()
+    by_hand(points.batches[0], None)["square"].backward()
+    gradients = [each.grad.clone() for each in by_hand.parameters()]
+    length = torch.cat([each.reshape(-1) for each in gradients]).norm().item()
+    assert 0.5 < length < 1e6
+    train(objective, points, plan(max_epochs=1, clip_gradients=longest))
+    for parameter, gradient in zip(objective.parameters(), gradients, strict=True):
+        moved = -0.1 * gradient * min(1, longest / length)
+        torch.testing.assert_close(parameter.data, moved, rtol=1e-4, atol=1e-6)

@@ -192,7 +192,7 @@ def test_the_dictionary_is_plain_data():
             assert value is None or isinstance(value, torch.Tensor | str | float | int)
 
     check(state.state_dict())
-    keys = {"objective", "optimizer", "generators", "precision", "history", "best"}
+    keys = {"objective", "optimizer", "generators", "precision", "history", "best", "average"}
     assert state.state_dict().keys() == keys
 
 
