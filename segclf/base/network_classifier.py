@@ -11,7 +11,8 @@ from torch import Tensor
 
 from segclf.base.classifier import Classifier, Labels, encode_labels, require_two_classes
 from segclf.base.fine_tuned import FineTunedEstimator
-from segclf.data import ImagesLike
+from segclf.base.monitor import Score, label_score, truth_of_labels
+from segclf.data import ImagesLike, Samples
 from segclf.training import FLIPS
 
 
@@ -37,6 +38,8 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
         "test_time_flips",
     )
 
+    _monitors: ClassVar[tuple[str, ...]] = ("loss", "auroc", "balanced_accuracy")
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "test_time_flips": [StrOptions(set(FLIPS)), None],
@@ -45,8 +48,8 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
     def predict_proba(self, X: ImagesLike) -> NDArray[np.float64]:
         """Return the probability of each class, (n, k); of each label where labels are many."""
         check_is_fitted(self)
-        activate = torch.sigmoid if self._multilabel else _softmax
-        images, outputs = self._outputs(self._as_images(X), activate, flips=self.test_time_flips)
+        flips = self.test_time_flips
+        images, outputs = self._outputs(self._as_images(X), self._activate_labels, flips=flips)
         probabilities = np.empty((len(images), len(self.classes_)))
         for indices, output in outputs:
             probabilities[indices] = output.numpy()
@@ -71,9 +74,16 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
         self._weights = labels.weights(self.class_weight)
         return labels
 
+    def _activate_labels(self, scores: Tensor) -> Tensor:
+        return torch.sigmoid(scores) if self._multilabel else torch.softmax(scores.double(), dim=1)
+
+    def _monitored(self, held_out: Samples) -> Score:
+        def predict(images: Tensor) -> NDArray[Any]:
+            return self._activate_labels(self.network_(images).float()).cpu().numpy()
+
+        assert held_out.targets is not None
+        truth = truth_of_labels(held_out.targets, len(self.classes_))
+        return label_score(str(self.monitor), predict, truth)
+
     def _class_weight(self) -> Tensor | None:
         return None if self._weights is None else torch.from_numpy(self._weights)
-
-
-def _softmax(scores: Tensor) -> Tensor:
-    return torch.softmax(scores.double(), dim=1)

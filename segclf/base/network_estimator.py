@@ -13,6 +13,7 @@ from sklearn.callback import CallbackContext, CallbackSupportMixin
 from sklearn.utils import check_random_state
 
 from segclf.base.batch_of_one import explained
+from segclf.base.monitor import Score, refuse_monitor
 from segclf.base.network_holder import NetworkHolder
 from segclf.base.split import split_validation
 from segclf.base.training_parameters import TrainingParameters
@@ -20,6 +21,7 @@ from segclf.data import Augment, Augmentation, Loader, Samples, as_augmentation,
 from segclf.isolation import isolated, seeded, threads
 from segclf.objectives import Objective
 from segclf.training import (
+    Measure,
     TrainingPlan,
     TrainingState,
     choose_device,
@@ -40,6 +42,7 @@ _OF_PLAN = (
     "clip_gradients",
     "accumulate_batches",
     "average_weights",
+    "monitor",
     "n_iter_no_change",
 )
 
@@ -62,6 +65,8 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
 
     # A method to which images without mask and label are worth something says True.
     _learns_from_unlabeled: ClassVar[bool] = False
+    # What may tell the best epoch. A method of other metrics makes them in `_monitored`.
+    _monitors: ClassVar[tuple[str, ...]] = ("loss",)
 
     @abstractmethod
     def _make_objective(self, samples: Samples) -> Objective:
@@ -80,6 +85,10 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
 
     def _end(self, samples: Samples) -> None:
         """Complete the network after its training on the samples."""
+
+    def _monitored(self, held_out: Samples) -> Score:
+        """Return what gives the metric that `monitor` names, of batches of the held-out samples."""
+        raise NotImplementedError
 
     @property
     def _n_parts(self) -> int:
@@ -115,7 +124,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
                 objective = wrap(objective)
                 self.network_ = objective.network
                 self.precision_ = self._choose_precision(objective, batches, device)
-                plan = self._plan(device, context, X, y)
+                plan = self._plan(device, context, X, y, validation)
                 state = TrainingState(objective, plan)
                 train(objective, batches, plan, held_out, state=state)
                 self._keep(state)
@@ -147,7 +156,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         seed: int,
         keep_unlabeled: bool,
     ) -> tuple[Samples, Samples | None]:
-        return split_validation(
+        training, held_out = split_validation(
             samples,
             self.validation_fraction,
             strata=strata,
@@ -155,6 +164,16 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             seed=seed,
             keep_unlabeled=keep_unlabeled or self._learns_from_unlabeled,
         )
+        self._measure(held_out)  # what is wrong with it is said before any training
+        return training, held_out
+
+    def _measure(self, held_out: Samples | None) -> Measure | None:
+        if self.monitor in (None, "loss"):
+            return None
+        refuse_monitor(self, held_out)
+        assert held_out is not None
+        score = self._monitored(held_out)
+        return lambda batches: {f"validation_{self.monitor}": score(batches)}
 
     def _loaders(
         self, objective: Objective, training: Samples, validation: Samples | None, seed: int
@@ -165,7 +184,14 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         batches = make(training, augmentation=self._augmentation(objective))
         return batches, None if validation is None else make(validation, shuffle=False)
 
-    def _plan(self, device: torch.device, context: CallbackContext, X: Any, y: Any) -> TrainingPlan:
+    def _plan(
+        self,
+        device: torch.device,
+        context: CallbackContext,
+        X: Any,
+        y: Any,
+        held_out: Samples | None,
+    ) -> TrainingPlan:
         rows: list[dict[str, float]] = []
 
         def after_epoch(row: dict[str, float]) -> bool:
@@ -182,6 +208,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             **{name: getattr(self, name) for name in _OF_PLAN},
             device=device,
             precision=self.precision_,
+            measure=self._measure(held_out),
             after_epoch=after_epoch,
         )
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
 from segclf.base.maps import Maps, as_probabilities, collect_maps, processed, to_masks
+from segclf.base.monitor import METRICS, Score, Summarized, iou_score, label_score, truth_of_masks
 from segclf.base.nothing_found import warn_if_nothing_found
 from segclf.base.supervision import Supervision, supervise
 from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Sampler, Samples, as_masks
@@ -67,6 +68,7 @@ class Segmenter(FineTunedEstimator):
     # A method that learns from images alone says False.
     _needs_targets: ClassVar[bool] = True
     _takes_checked_masks: ClassVar[bool] = True
+    _monitors: ClassVar[tuple[str, ...]] = ("loss", *METRICS)
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_classes": [Interval(Integral, 1, MAX_ID + 1, closed="both"), None],
@@ -223,6 +225,17 @@ class Segmenter(FineTunedEstimator):
         _, maps = self._outputs(images, self._activate, self.tile_size, batch_size=2)
         decide = partial(to_masks, multilabel=self.multilabel_)
         warn_if_nothing_found(maps, decide, samples, self.n_classes_)
+
+    def _monitored(self, held_out: Samples) -> Score:
+        def maps(images: Tensor) -> NDArray[Any]:
+            return self._activate(self.network_(images).float()).cpu().numpy()
+
+        if self.monitor == "iou":
+            decide = partial(to_masks, multilabel=self.multilabel_)
+            return iou_score(lambda images: decide(maps(images)), held_out, self.n_classes_)
+        truth = truth_of_masks(held_out, self.n_classes_)
+        first = 0 if self.multilabel_ else 1
+        return label_score(str(self.monitor), Summarized(truth, maps, first), truth)
 
     def _maps(self, X: Any) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         check_is_fitted(self)

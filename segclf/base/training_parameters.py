@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from segclf.base.estimator import Estimator
+from segclf.base.monitor import METRICS
 from segclf.training import OPTIMIZERS, SCHEDULES
 
 
@@ -64,9 +65,15 @@ class TrainingParameters(Estimator):
     validation_fraction : float
         Share of the labeled images held out to watch the loss; stratified by label, and by
         groups when ``groups`` is passed to fit.
+    monitor : {"loss", "iou", "auroc", "balanced_accuracy"} or None
+        What tells the best epoch, whose weights are kept. The lowest "loss" is that of held-out
+        images (without any, the training loss). Of held-out images alone: the highest "iou" of
+        segmenters (mean over the foreground classes, at the network's size), "auroc" or
+        "balanced_accuracy" of labels (mean over the classes, each against the rest). A segmenter's
+        labels are those that the summarizer "threshold" with ``pooling="top_mean"`` makes of its
+        maps. None keeps the last epoch's weights, or with `n_iter_no_change` watches the loss.
     n_iter_no_change : int or None
-        Stop when the validation loss (without a ``validation_fraction``, the training loss) has
-        not fallen for so many epochs, and restore the best weights.
+        Stop after so many epochs without a better one, as `monitor` tells it, and keep the best.
     random_state : int, RandomState or None
         Decides every random choice: same seed, same bits, on one machine and number of threads,
         in whichever thread of Python `fit` is called.
@@ -97,6 +104,7 @@ class TrainingParameters(Estimator):
     image_shape: tuple[int, ...] | None = None
     channels: str | None = None
     validation_fraction: float = 0.0
+    monitor: str | None = None
     n_iter_no_change: int | None = None
     random_state: Any = None
     device: str = "auto"
@@ -120,6 +128,7 @@ class TrainingParameters(Estimator):
         "image_shape": [tuple, list, None],
         "channels": [StrOptions({"first", "last"}), None],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "monitor": [StrOptions({"loss", *METRICS}), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "precision": [StrOptions({"auto", "bf16", "fp32"})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],

@@ -253,6 +253,8 @@ def student_of(teacher: Any) -> SupervisedSegmenter:
         teacher = teacher._segmenter
     given = {**teacher.network_.recipe, **teacher.get_params(deep=False)}
     given["image_size"] = teacher.image_size_
+    # A student may have no masks to be measured by.
+    given["monitor"] = "loss" if given.get("monitor") else None
     if hasattr(teacher, "pretrainer_"):
         given["pretrainer"] = FrozenEstimator(teacher.pretrainer_)
     student = SupervisedSegmenter()

@@ -117,6 +117,7 @@ class PiCIESegmenter(Segmenter):
 
     _learns_from_unlabeled: ClassVar[bool] = True
     _needs_targets: ClassVar[bool] = False
+    _monitors: ClassVar[tuple[str, ...]] = ("loss",)  # clusters get their classes at the end
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "encoder": [str],
         "n_clusters": [Interval(Integral, 2, 255, closed="both")],  # masks are of 8 bit

@@ -35,6 +35,16 @@ class PixelCounts:
     labeled: Count
     multilabel: bool
 
+    def __add__(self, other: "PixelCounts") -> "PixelCounts":
+        """Add the counts of other images to those of as many rows."""
+        return PixelCounts(
+            self.both + other.both,
+            self.true + other.true,
+            self.predicted + other.predicted,
+            self.labeled + other.labeled,
+            self.multilabel,
+        )
+
     def foreground(self) -> "PixelCounts":
         """Drop the column of background."""
         return self._map(lambda count: count[:, 1:])

@@ -4,7 +4,7 @@ from segclf.training.devices import choose_device, choose_threads
 from segclf.training.flips import FLIPS
 from segclf.training.loop import Batches, train
 from segclf.training.optimizers import OPTIMIZERS, make_optimizer
-from segclf.training.plan import TrainingPlan
+from segclf.training.plan import Measure, TrainingPlan
 from segclf.training.precision import choose_precision
 from segclf.training.predict import PredictionPlan, predict_batches
 from segclf.training.schedules import SCHEDULES, get_schedule
@@ -15,6 +15,7 @@ __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "Batches",
+    "Measure",
     "PredictionPlan",
     "TrainingPlan",
     "TrainingState",

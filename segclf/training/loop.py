@@ -51,7 +51,8 @@ def train(
     plan : TrainingPlan
         How to learn.
     validation : Batches, optional
-        Held-out batches; their loss terms become the columns ``validation_*``.
+        Held-out batches; their loss terms, and what the plan measures, become the columns
+        ``validation_*``.
     run : callable, optional
         What computes the terms of a batch: the objective itself by default, or a wrapper around it,
         which need not have its hooks.
@@ -159,7 +160,11 @@ def _validate(
         with autocast(plan.device, state.precision):
             terms = run(to_device(batch, plan.device), progress)
         means.add(terms, state.objective.measures(), len(batch["index"]))
-    return dict(means.items(prefix="validation_"))
+    row = dict(means.items(prefix="validation_"))
+    if plan.measure is not None:
+        with autocast(plan.device, state.precision):
+            row |= plan.measure(to_device(batch, plan.device) for batch in batches.epoch(0))
+    return row
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -1,14 +1,16 @@
 """The plan: everything that the loop must be given besides what to learn and from what."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 
+from segclf.objectives import Batch
 from segclf.training.optimizers import OptimizerFactory
 from segclf.training.schedules import Schedule
 
 Row = dict[str, float]
+Measure = Callable[[Iterator[Batch]], Row]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +43,15 @@ class TrainingPlan:
         Where to compute.
     precision : {"fp32", "bf16"}
         In which precision to compute.
+    monitor : str or None
+        What tells the best epoch, whose weights are restored: "loss" (the validation loss; training
+        loss, without validation), of which less is better, or the name of a measure, of which more
+        is: its column is ``validation_`` and the name. None: the last epoch is as good, and with
+        `n_iter_no_change` it is the loss.
+    measure : callable or None
+        From the held-out batches, on the device, to further columns of the history.
     n_iter_no_change : int or None
-        Stop after so many epochs without a lower validation loss (training loss, without
-        validation), and restore the best weights.
+        Stop after so many epochs without a better one.
     after_epoch : callable or None
         Called with each row of the history; training stops when it returns True.
     """
@@ -60,6 +68,8 @@ class TrainingPlan:
     average_weights: float = 0.0
     device: torch.device = torch.device("cpu")
     precision: str = "fp32"
+    monitor: str | None = None
+    measure: Measure | None = None
     n_iter_no_change: int | None = None
     after_epoch: Callable[[Row], bool] | None = None
 

@@ -38,7 +38,7 @@ class TrainingState:
     history : list of dict
         A row for each epoch that is done.
     best : BestWeights
-        Those of the best epoch, kept for early stopping.
+        Those of the best epoch, kept where the plan asks for it.
     average : AveragedWeights
         The mean of the network's weights over the last steps, where the plan asks for it.
     n_steps : int
@@ -58,7 +58,7 @@ class TrainingState:
         )
         self.precision = plan.precision
         self.history: list[Row] = []
-        self.best = BestWeights(plan.n_iter_no_change)
+        self.best = BestWeights(plan.n_iter_no_change, plan.monitor)
         self.average = AveragedWeights(objective)
         self.n_steps = 0
         self.termination: str | None = None
@@ -107,17 +107,19 @@ class TrainingState:
 
 
 class BestWeights:
-    """The weights of the epoch with the lowest loss, where training may stop early.
+    """The weights of the best epoch, where the plan names what tells it, or may stop early.
 
     Parameters
     ----------
     patience : int or None
-        Number of epochs without a lower validation loss (training loss, without validation) after
-        which training is over; None keeps nothing.
+        Number of epochs without a better one after which training is over.
+    monitor : str or None
+        What tells the best epoch, as of `TrainingPlan`; None is the loss with a `patience`, and
+        else keeps nothing.
     """
 
-    def __init__(self, patience: int | None) -> None:
-        self._patience = patience
+    def __init__(self, patience: int | None, monitor: str | None = None) -> None:
+        self._patience, self._monitor = patience, monitor
         self._loss = float("inf")
         self._n_worse = 0
         self._weights: dict[str, Tensor] | None = None
@@ -128,14 +130,19 @@ class BestWeights:
         return self._patience is not None and self._n_worse >= self._patience
 
     def look(self, objective: Objective, row: Row) -> None:
-        """Keep the weights if the epoch's loss is the lowest so far."""
-        if self._patience is None:
+        """Keep the weights if the epoch is the best so far; of equal ones the first is."""
+        if self._patience is None and self._monitor is None:
             return
-        loss = row.get("validation_loss", row["loss"])
+        loss = self._to_lower(row)
         self._n_worse += 1
         if loss < self._loss:
             self._loss, self._n_worse = loss, 0
             self._weights = copy.deepcopy(objective.state_dict())
+
+    def _to_lower(self, row: Row) -> float:
+        if self._monitor in (None, "loss"):
+            return row.get("validation_loss", row["loss"])
+        return -row[f"validation_{self._monitor}"]
 
     def restore(self, objective: Objective) -> None:
         """Give the objective the best weights, if any were kept."""
@@ -143,7 +150,7 @@ class BestWeights:
             objective.load_state_dict(self._weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the lowest loss, the number of epochs since, and the weights or None."""
+        """Return the lowest loss (or measure times -1), the epochs since, and the weights."""
         return {"loss": self._loss, "n_worse": self._n_worse, "weights": self._weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -302,3 +302,24 @@ def test_long_gradients_are_scaled_down_together(longest):
     for parameter, gradient in zip(objective.parameters(), gradients, strict=True):
         moved = -0.1 * gradient * min(1, longest / length)
         torch.testing.assert_close(parameter.data, moved, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("patience", [None, 3])
+def test_the_highest_measure_keeps_its_epoch_and_sees_held_out_batches_only(patience):
+    """Measured on the way to slope 2: the weight comes nearest to .7, then goes on."""
+    objective, held_out, seen = Regression(), Points(n_batches=2, slope=1.0), []
+
+    def measure(batches):
+        given = [batch["x"] for batch in batches]
+        assert all(map(torch.equal, given, (batch["x"] for batch in held_out.batches)))
+        assert not objective.training
+        assert not torch.is_grad_enabled()
+        seen.append(objective.network.weight.item())
+        return {"validation_nearness": -abs(seen[-1] - 0.7)}
+
+    how = plan(max_epochs=12, learning_rate=0.05, n_iter_no_change=patience)
+    how = dataclasses.replace(how, monitor="nearness", measure=measure)
+    history = train(objective, Points(), how, held_out)
+    best = max(range(len(seen)), key=lambda epoch: history[epoch]["validation_nearness"])
+    assert len(history) == (best + 4 if patience else 12)
+    assert objective.network.weight.item() == seen[best] != seen[-1]

@@ -123,7 +123,8 @@ class Regression(Objective):
         return {"square": (error.square() * torch.rand(())).mean()}
 
     def measures(self):
-        return {"weight": self.network.weight.detach().squeeze()}
+        weight = self.network.weight.detach().squeeze()
+        return {"weight": weight, "falls_and_rises": -(weight - 0.5).abs()}
 
     def parameter_groups(self):
         return [{**super().parameter_groups()[0], "schedule": lambda fraction: 1 - fraction}]
@@ -164,9 +165,11 @@ def test_a_wrapper_hides_nothing(optimizer):
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 @pytest.mark.parametrize("stop_after", range(1, 8))
-def test_early_stopping_goes_on_too(optimizer, stop_after):
+@pytest.mark.parametrize("monitor", [None, "falls_and_rises"])
+def test_early_stopping_goes_on_too(monitor, optimizer, stop_after):
     """The best weights and the epochs since are part of the state, also once training is over."""
     how = plan(max_epochs=50, optimizer=optimizer, learning_rate=0.3, n_iter_no_change=3)
+    how = dataclasses.replace(how, monitor=monitor)
     torch.manual_seed(0)
     objective, line, held_out = Regression(), Line(), Line(1.0)
     start = copy.deepcopy(objective)

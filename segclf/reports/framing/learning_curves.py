@@ -12,8 +12,8 @@ from sklearn.utils import _safe_indexing
 from segclf.axes import is_indicator
 from segclf.base.supervision import Fold
 from segclf.metrics import ConfidenceInterval, confidence_interval
+from segclf.metrics.mean_auroc import mean_auroc
 from segclf.reports.framing.findings import Findings
-from segclf.reports.mean_auroc import mean_auroc
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf.metrics import confidence_interval, subgroup_scores
+from segclf.metrics.mean_auroc import mean_auroc
 from segclf.metrics.overlap import dices, ious, mean_of_rows
 from segclf.metrics.pixel_counts import PixelCounts
 from segclf.metrics.subgroups import Subgroup
-from segclf.reports.mean_auroc import mean_auroc
 from segclf.reports.page.answers import Answers
 
 MEANINGS = {

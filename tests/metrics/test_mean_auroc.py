@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from segclf.reports.mean_auroc import mean_auroc
+from segclf.metrics.mean_auroc import mean_auroc
 
 
 @pytest.mark.parametrize("shape", [(40, 1), (40, 3)])
