@@ -15,6 +15,7 @@ from segclf.base.nothing_found import NothingFoundWarning
 from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import EncoderPretrainer, Pretrainer
 from segclf.base.segmenter import Segmenter
+from segclf.base.segmenter_ensemble import SegmenterEnsemble
 from segclf.base.supervision import Supervision, supervise
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "NothingFoundWarning",
     "Pretrainer",
     "Segmenter",
+    "SegmenterEnsemble",
     "Supervision",
     "as_a_part",
     "check_images",

@@ -5,7 +5,6 @@ shows why. Hooper, Chen, Saab, Bhatia, Langlotz and Ré, "A case for reframing a
 image classification as segmentation", NeurIPS 2023, sections 2 and 3.
 """
 
-from collections.abc import Iterable
 from functools import cached_property, partial
 from numbers import Integral
 from os import PathLike
@@ -15,25 +14,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from segclf.base import Classifier, Estimator, Segmenter, Supervision, supervise
+from segclf.base import (
+    Classifier,
+    Estimator,
+    Segmenter,
+    SegmenterEnsemble,
+    Supervision,
+    supervise,
+)
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import check_rows, check_weights, holds_images
 from segclf.base.maps import Maps, stack_maps, to_masks
 from segclf.base.negative_class import class_ranks
 from segclf.base.nothing_found import warn_once
-from segclf.base.supervision import Fold
 from segclf.cache import as_memory
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
+from segclf.methods.segmentation.folds import choose_folds, fit_segmenters, maps_to_learn
 from segclf.methods.segmentation.kept_segmenter import (
     KeptSegmenter,
     MapBatches,
     fit_segmenter,
-    in_order,
     usable,
 )
 from segclf.methods.segmentation.parts import new_parts, rows_to_learn
@@ -70,6 +74,11 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         only the other folds; `segmenter_` learns from all images. A number of folds is stratified
         and keeps groups together. See `SemiSupervisedSplit`, which does the splitting. A summarizer
         that learns nothing has no folds.
+    ensemble : bool
+        Whether the segmenters of the folds are kept and answer together, by the mean of their
+        probabilities, in place of one more that learns from all images: k trainings instead of
+        k + 1, and k times as long a prediction. Folds are then there for any summarizer, and
+        `segmenter_` is a `segclf.base.SegmenterEnsemble`.
     memory : str, path, joblib.Memory or None
         Where fitted segmenters and the maps that they predict are kept, so that a search over
         summarizers trains one segmenter a fold. A segmenter is found again by its parameters, the
@@ -85,7 +94,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     negative_class_ : label or None
         The class whose images show nothing; None where there is none.
     segmenter_ : Segmenter
-        The trained segmenter.
+        The trained segmenter, or those of the folds as one.
     summarizer_ : classifier
         The fitted summarizer.
 
@@ -110,6 +119,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     negative_class: Any = "auto"
     class_weight: Any = None
     cv: Any = None
+    ensemble: bool = False
     memory: Any = None
     random_state: Any = None
 
@@ -119,6 +129,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         "negative_class": [object],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"]), None],
+        "ensemble": ["boolean"],
         "memory": [str, PathLike, HasMethods(["cache"]), None],
         "random_state": ["random_state"],
     }
@@ -160,16 +171,19 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         labels = check_labels(y, _num_samples(X), signs=not holds_images(X))
         supervision = self._supervise(X, labels, sample_weight, masks, groups)
         target = labels.negative_first(self.negative_class_)
-        segmenter, summarizer = new_parts(self.segmenter, self.summarizer, self.random_state)
+        segmenter, summarizer = new_parts(
+            self.segmenter, self.summarizer, self.random_state, ensemble=self.ensemble
+        )
         chosen = rows_to_learn(summarizer, target)
-        folds = self._folds(summarizer, supervision)
+        folds = choose_folds(self.cv, self.ensemble, summarizer, supervision)
         memory = usable(as_memory(self.memory), self, segmenter)
-        context = self._init_callback_context(max_subtasks=1 + len(folds))
+        context = self._init_callback_context(max_subtasks=(not self.ensemble) + len(folds))
         context.call_on_fit_task_begin(estimator=self)
         fit = partial(fit_segmenter, segmenter, memory=memory, context=context, owner=self)
-        kept = fit(supervision)
-        others = ((fit(supervision.subset(train)), np.intersect1d(t, chosen)) for train, t in folds)
-        maps = self._maps(X, summarizer, chosen, others if folds else [(kept, chosen)])
+        ensemble = SegmenterEnsemble(segmenter, cv=self.cv) if self.ensemble else None
+        kept, to_read = fit_segmenters(fit, supervision, folds, chosen, ensemble)
+        read = partial(self._read, summarizer=summarizer)
+        maps = maps_to_learn(read, X, chosen, to_read)
         summarizer.fit(as_read(summarizer, maps), target[chosen])
         self._keep(kept, summarizer, memory)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
@@ -249,23 +263,6 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         getattr(self, "segmenter_", None)
         return dict(super().__getstate__())
 
-    def _maps(
-        self,
-        X: Any,
-        summarizer: Any,
-        chosen: NDArray[np.intp],
-        segmenters: Iterable[tuple[KeptSegmenter, NDArray[np.intp]]],
-    ) -> Maps:
-        """Predict what the summarizer learns from: each segmenter its rows of the chosen ones."""
-
-        def batches() -> MapBatches:
-            for segmenter, rows in segmenters:
-                part = _safe_indexing(X, rows)
-                for indices, maps in self._read(segmenter, part, summarizer):
-                    yield np.searchsorted(chosen, rows[indices]), maps
-
-        return in_order(batches(), len(chosen))
-
     def _keep(self, kept: KeptSegmenter, summarizer: Any, memory: Any) -> None:
         self._kept, self.summarizer_ = kept, summarizer
         self.__dict__.pop("segmenter_", None)
@@ -290,10 +287,3 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     def _columns(self) -> NDArray[np.int64]:
         """Which column of the summarizer is each class's."""
         return class_ranks(self.classes_, self.negative_class_)
-
-    def _folds(self, summarizer: Any, supervision: Supervision) -> list[Fold]:
-        if self.cv is None or not get_tags(summarizer).requires_fit:
-            return []
-        assert supervision.labels is not None
-        labeled = (supervision.labels.reshape(len(supervision), -1) != -1).any(axis=1)
-        return supervision.folds(self.cv, tested=labeled)

@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from segclf.axes import is_map
-from segclf.base import Supervision
+from segclf.base import SegmenterEnsemble, Supervision
 from segclf.base.maps import Maps, stack_maps
 from segclf.base.parts import as_a_part
 from segclf.cache import digest, learned
@@ -40,7 +40,7 @@ class KeptSegmenter:
     def __init__(
         self, segmenter: Any, learned: dict[str, Any] | None = None, token: str | None = None
     ) -> None:
-        self._segmenter, self._learned, self._token = segmenter, learned, token
+        self._segmenter, self._learned, self.token = segmenter, learned, token
 
     def restore(self) -> Any:
         """Return the fitted segmenter."""
@@ -68,7 +68,7 @@ class KeptSegmenter:
         if memory is None:
             yield from _predict(self.restore(), X, layer, channels)
             return
-        token = self._token or digest(self.restore())
+        token = self.token or _token_of(self.restore())
         recall = memory.cache(_kept_maps, ignore=["predict"])
         for rows in _blocks(X):
             part = _safe_indexing(X, rows)
@@ -137,6 +137,12 @@ def in_order(batches: MapBatches, n_images: int) -> Maps:
         for index, value in zip(indices, values, strict=True):
             maps[index] = value
     return stack_maps(maps)
+
+
+def _token_of(segmenter: Any) -> str:
+    if isinstance(segmenter, SegmenterEnsemble):
+        return digest([digest(each) for each in segmenter.segmenters_])
+    return digest(segmenter)
 
 
 def _predict(segmenter: Any, X: Any, layer: str | None, channels: slice) -> MapBatches:

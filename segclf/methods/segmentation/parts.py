@@ -7,22 +7,30 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state, get_tags
 
-from segclf.base import Segmenter
+from segclf.base.seeding import seed_part
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
 
 
-def new_parts(segmenter: Any, summarizer: Any, random_state: Any) -> tuple[Any, Any]:
+def new_parts(
+    segmenter: Any, summarizer: Any, random_state: Any, *, ensemble: bool
+) -> tuple[Any, Any]:
     """Return clones of segmenter and summarizer, both seeded.
 
     Raises
     ------
     ValueError
-        When the summarizer reads what the segmenter does not show.
+        When the summarizer reads what the segmenter, or an ensemble of such, does not show.
     """
     segmenter = SupervisedSegmenter() if segmenter is None else clone(segmenter)
     summarizer = clone(make_plugin("summarizer", summarizer))
     layer = getattr(summarizer, "layer", None)
+    if layer is not None and ensemble:
+        raise ValueError(
+            f"The summarizer reads the layer {layer!r} of one segmenter, but ensemble=True keeps "
+            "several, whose layers say different things; expected ensemble=False, or a summarizer "
+            "of masks."
+        )
     if layer is not None and not hasattr(segmenter, "embed_batches"):
         raise ValueError(
             f"The summarizer reads the layer {layer!r} of the segmenter, which "
@@ -32,7 +40,7 @@ def new_parts(segmenter: Any, summarizer: Any, random_state: Any) -> tuple[Any, 
     if random_state is not None:
         random = check_random_state(random_state)
         for part in (segmenter, summarizer):
-            _seed(part, random.randint(np.iinfo(np.int32).max))
+            seed_part(part, random.randint(np.iinfo(np.int32).max))
     return segmenter, summarizer
 
 
@@ -42,12 +50,3 @@ def rows_to_learn(summarizer: Any, target: NDArray[np.int64]) -> NDArray[np.intp
     if get_tags(summarizer).requires_fit:
         return chosen
     return np.sort(chosen[np.unique(target[chosen], axis=0, return_index=True)[1]])
-
-
-def _seed(part: Any, seed: int) -> None:
-    """Seed a segmenter by its own parameter; of anything else what has no seed, however deep."""
-    if isinstance(part, Segmenter):
-        part.set_params(random_state=seed)
-        return
-    seeds = {n: v for n, v in part.get_params().items() if n.rpartition("__")[2] == "random_state"}
-    part.set_params(**{name: seed for name, value in seeds.items() if value is None})

@@ -1,0 +1,225 @@
+"""Segmenters of folds as one: the mean of their probabilities."""
+
+from collections.abc import Iterator
+from dataclasses import field
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import Tags, _safe_indexing, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from segclf.base.estimator import Estimator
+from segclf.base.front_door import check_rows
+from segclf.base.maps import Maps, stack_maps, to_masks
+from segclf.base.nothing_found import warn_once
+from segclf.base.parts import as_a_part
+from segclf.base.seeding import seed_part
+from segclf.base.segmenter import Segmenter
+from segclf.base.supervision import supervise
+from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike
+
+# Images whose maps are in memory at once.
+BLOCK = 16
+
+
+@Segmenter.register
+class SegmenterEnsemble(CallbackSupportMixin, Estimator):
+    """Segment images with segmenters that were trained on folds, by the mean of what they say.
+
+    It is `segmenter_` of a ``SegmentationClassifier(ensemble=True)``, and a segmenter by itself;
+    nnU-Net predicts so with five (Isensee et al., Nature Methods 2021). There is no
+    ``embed_batches``: a layer of one network says something else than that of another.
+
+    Parameters
+    ----------
+    segmenter : segmenter
+        A clone is trained without each fold. Also any estimator whose ``fit(X, masks)`` is followed
+        by ``predict_proba(X)``, maps (n, n_ids, h, w), the background first.
+    cv : int or splitter
+        The folds; a number of them is stratified and keeps groups together. Images of which nobody
+        said anything are in none, and so train all.
+    random_state : int, RandomState or None
+        Seeds the segmenter; None leaves it its own.
+
+    Attributes
+    ----------
+    segmenters_ : list
+        The trained segmenters. What is set on each, such as `tile_size`, holds for that one;
+        `post_processing` for all, where it is set on the first.
+    n_classes_ : int
+        Number of mask ids with the background, or of channels of multi-label masks.
+    classes_ : array of shape (n_classes_,)
+        The mask ids, or the numbers of the channels.
+    multilabel_ : bool
+        Whether a pixel may be of several classes.
+    n_features_in_ : int
+        Number of features of each row; only where X is rows.
+
+    Examples
+    --------
+    >>> from segclf import SupervisedSegmenter
+    >>> from segclf.base import SegmenterEnsemble
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> segmenter = SupervisedSegmenter(encoder="tiny", max_epochs=1, random_state=0)
+    >>> ensemble = SegmenterEnsemble(segmenter, cv=2).fit(shapes.images, shapes.masks)
+    >>> len(ensemble.segmenters_), ensemble.predict(shapes.images).shape
+    (2, (8, 32, 32))
+    """
+
+    segmenter: Any = field(kw_only=False)
+    cv: Any = 5
+    random_state: Any = None
+
+    _takes_checked_masks: ClassVar[bool] = True
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "segmenter": [HasMethods(["fit", "predict_proba"])],
+        "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
+        "random_state": ["random_state"],
+    }
+
+    @with_callbacks
+    @warn_once()
+    def fit(
+        self,
+        X: ImagesLike,
+        y: MasksLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        labels: LabelsLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Train a segmenter without each fold.
+
+        Parameters
+        ----------
+        X, y, sample_weight, labels, groups
+            As of `Segmenter.fit`.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        self._validate_params()
+        X = check_rows(self, X, reset=True)
+        given = supervise(X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups)
+        segmenter = clone(self.segmenter)
+        if self.random_state is not None:
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            seed_part(segmenter, seed)
+        folds = given.folds(self.cv)
+        context = self._init_callback_context(max_subtasks=len(folds))
+        context.call_on_fit_task_begin(estimator=self)
+        segmenters = []
+        for train, _ in folds:
+            segmenters.append(clone(segmenter))
+            with as_a_part(context.subcontext(task_name="segmenter"), segmenters[-1], self):
+                given.subset(train).fit(segmenters[-1])
+        self._learn(segmenters, given.masks)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        return self
+
+    def predict(self, X: ImagesLike) -> Maps:
+        """Return masks at the images' own size.
+
+        Returns
+        -------
+        array (n, h, w) of ids or (n, k, h, w) of 0 and 1, uint8, or a list of them
+            A list where the images are of several sizes.
+        """
+        batches = self.predict_proba_batches(X)
+        return _in_order((indices, self._decide(maps)) for indices, maps in batches)
+
+    def predict_proba(self, X: ImagesLike) -> Maps:
+        """Return the probability of each class at each pixel: the mean over the segmenters.
+
+        Returns
+        -------
+        array (n, n_classes, h, w), float32, or a list of them
+            A list where the images are of several sizes. Exclusive classes sum to 1.
+        """
+        return _in_order(self.predict_proba_batches(X))
+
+    def predict_proba_batches(
+        self, X: ImagesLike
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+        """Yield (indices, probabilities (b, n_classes, h, w)); few images are in memory at once."""
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        for start in range(0, _num_samples(X), BLOCK):
+            rows = np.arange(start, min(start + BLOCK, _num_samples(X)))
+            yield from _by_size(rows, self._mean(_safe_indexing(X, rows)))
+
+    score = Segmenter.score
+
+    @property
+    def classes_(self) -> NDArray[np.int64]:
+        """The mask ids, the background among them, or the numbers of the channels."""
+        return np.arange(self.n_classes_)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags: targets are masks, not single labels."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = False
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _learn(self, segmenters: list[Any], masks: Masks) -> None:
+        """Take over trained segmenters; of the masks that they learned from the kind counts."""
+        self.segmenters_ = segmenters
+        self.n_classes_, self.multilabel_ = masks.n_classes, masks.multilabel
+        if hasattr(segmenters[0], "n_features_in_"):
+            self.n_features_in_ = segmenters[0].n_features_in_
+
+    def _mean(self, X: Any) -> list[NDArray[Any]]:
+        """Return the mean map of each image; one segmenter's maps are in memory beside the sum."""
+        total: list[Any] = [None] * _num_samples(X)
+        for segmenter in self.segmenters_:
+            for indices, maps in _batches(segmenter, X):
+                for index, each in zip(indices, maps, strict=True):
+                    total[index] = _sum(total[index], np.asarray(each))
+        return [each / len(self.segmenters_) for each in total]
+
+    def _decide(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
+        first = getattr(self.segmenters_[0], "_segmenter", self.segmenters_[0])
+        if isinstance(first, Segmenter):
+            return first._decide(probabilities)
+        return to_masks(probabilities, multilabel=self.multilabel_)
+
+
+def _batches(segmenter: Any, X: Any) -> Iterator[tuple[Any, Any]]:
+    if hasattr(segmenter, "predict_proba_batches"):
+        yield from segmenter.predict_proba_batches(X)
+    else:
+        yield np.arange(_num_samples(X)), segmenter.predict_proba(X)
+
+
+def _sum(total: NDArray[Any] | None, each: NDArray[Any]) -> NDArray[Any]:
+    if total is None:
+        return each
+    if total.shape != each.shape:
+        raise ValueError(
+            f"The segmenters give maps {total.shape} and {each.shape} for one image; expected one "
+            "shape. Each was trained without a fold: let them know all classes (n_classes=)."
+        )
+    return total + each
+
+
+def _by_size(
+    rows: NDArray[np.intp], maps: list[NDArray[Any]]
+) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    shapes = [each.shape for each in maps]
+    for shape in dict.fromkeys(shapes):
+        chosen = [place for place, each in enumerate(shapes) if each == shape]
+        yield rows[chosen], np.stack([maps[place] for place in chosen])
+
+
+def _in_order(batches: Iterator[tuple[NDArray[np.intp], NDArray[Any]]]) -> Maps:
+    maps = {i: each for indices, part in batches for i, each in zip(indices, part, strict=True)}
+    return stack_maps([maps[index] for index in range(len(maps))])

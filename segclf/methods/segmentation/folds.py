@@ -1,0 +1,118 @@
+"""Segmenters of folds: a summarizer learns from the maps of each, and they may answer together."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing, get_tags
+
+from segclf.base import SegmenterEnsemble, Supervision
+from segclf.base.maps import Maps
+from segclf.base.supervision import Fold
+from segclf.cache import digest
+from segclf.data import Masks
+from segclf.methods.segmentation.kept_segmenter import KeptSegmenter, MapBatches, in_order
+
+# Segmenters, each with the rows of which a summarizer reads its maps.
+ToRead = Iterable[tuple[KeptSegmenter, NDArray[np.intp]]]
+
+
+def choose_folds(cv: Any, ensemble: bool, summarizer: Any, supervision: Supervision) -> list[Fold]:
+    """Return the folds of all labeled images; none where nothing asks for them.
+
+    Raises
+    ------
+    ValueError
+        When an ensemble has no folds.
+    """
+    if ensemble and cv is None:
+        raise ValueError(
+            "ensemble=True keeps the segmenters of folds, and cv=None has none; expected a number "
+            "of folds or a splitter, such as cv=5."
+        )
+    if cv is None or not (ensemble or get_tags(summarizer).requires_fit):
+        return []
+    assert supervision.labels is not None
+    labeled = (supervision.labels.reshape(len(supervision), -1) != -1).any(axis=1)
+    return supervision.folds(cv, tested=labeled)
+
+
+def fit_segmenters(
+    fit: Callable[[Supervision], KeptSegmenter],
+    supervision: Supervision,
+    folds: list[Fold],
+    chosen: NDArray[np.intp],
+    ensemble: SegmenterEnsemble | None,
+) -> tuple[KeptSegmenter, ToRead]:
+    """Fit the segmenter that answers, and those from which the summarizer learns.
+
+    Parameters
+    ----------
+    fit : callable
+        Fits one.
+    supervision : Supervision
+        Of all images.
+    folds : list of (train, test)
+        Without any, the summarizer learns from the segmenter that answers.
+    chosen : array of int
+        Rows from which it learns.
+    ensemble : SegmenterEnsemble or None
+        Unfitted; those of the folds answer, as one.
+
+    Returns
+    -------
+    kept, to_read
+        Without an ensemble those of folds are fitted one by one, as they are read.
+    """
+    others = ((fit(supervision.subset(train)), np.intersect1d(t, chosen)) for train, t in folds)
+    if ensemble is None:
+        kept = fit(supervision)
+        return kept, others if folds else [(kept, chosen)]
+    members = list(others)
+    return KeptEnsemble(ensemble, [each for each, _ in members], supervision.masks), members
+
+
+def maps_to_learn(
+    read: Callable[[KeptSegmenter, Any], MapBatches],
+    X: Any,
+    chosen: NDArray[np.intp],
+    segmenters: ToRead,
+) -> Maps:
+    """Read what a summarizer learns from: of each segmenter its rows of the chosen ones."""
+
+    def batches() -> MapBatches:
+        for segmenter, rows in segmenters:
+            part = _safe_indexing(X, rows)
+            for indices, maps in read(segmenter, part) if len(rows) else ():
+                yield np.searchsorted(chosen, rows[indices]), maps
+
+    return in_order(batches(), len(chosen))
+
+
+class KeptEnsemble(KeptSegmenter):
+    """Segmenters of folds, each kept, that answer together.
+
+    Parameters
+    ----------
+    ensemble : SegmenterEnsemble
+        Unfitted.
+    members : list of KeptSegmenter
+        One for each fold.
+    masks : Masks
+        Of the kind that they learned from.
+    """
+
+    def __init__(
+        self, ensemble: SegmenterEnsemble, members: list[KeptSegmenter], masks: Masks
+    ) -> None:
+        tokens = [each.token for each in members]
+        super().__init__(ensemble, token=None if None in tokens else digest(tokens))
+        self._members, self._kind = members, masks.subset(np.arange(0))
+
+    def restore(self) -> Any:
+        """Return the fitted ensemble."""
+        if self._members:
+            self._segmenter._learn([each.restore() for each in self._members], self._kind)
+            self._members = []
+        return self._segmenter
