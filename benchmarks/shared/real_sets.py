@@ -15,47 +15,80 @@ import numpy as np
 CONTEXT = ("coffee_leaf", "road_pothole")  # mask ids above 1 do not decide the label there
 
 
-def load(folder: Path, size: int) -> dict[str, Any]:
-    """Return images (n, size, size, 3) in BGR, masks (or None), labels, splits and groups.
+@functools.lru_cache(maxsize=1)
+def load_rgb(folder: Path, size: int | None = None, test_cap: int | None = None) -> dict[str, Any]:
+    """Return images in RGB, masks (or None), labels, splits and groups.
 
-    ``labels`` are of presence, any finding against none; ``classes`` are those of the file.
+    Images are an array (n, size, size, 3); without a size a list, each as it is stored. ``labels``
+    are of presence, any finding against none; ``classes`` are those of the file. Of the test split
+    the first `test_cap` images are kept. The last set stays in memory, for the next task on it in
+    this process.
     """
     rows = list(csv.DictReader((folder / "labels.csv").open()))
     groups = {row["image"]: row["group"] for row in csv.DictReader((folder / "meta.csv").open())}
-    images = [cv2.imread(str(folder / row["image"])) for row in rows]
+    images = [read_image(folder / row["image"], size) for row in rows]
     classes = np.array([int(row["label"]) for row in rows])
+    split = np.array([row["split"] for row in rows])
+    split[np.flatnonzero(split == "test")[test_cap:] if test_cap else []] = "left out"
     return {
-        "images": np.stack(
-            [cv2.resize(i, (size, size), interpolation=cv2.INTER_AREA) for i in images]
-        ),
+        "images": images if size is None else np.stack(images),
         "masks": [read_mask(folder, row["mask"], size) for row in rows],
         "labels": (classes > 0).astype(int),
         "classes": classes,
-        "split": np.array([row["split"] for row in rows]),
+        "split": split,
         "groups": np.array([groups[row["image"]] for row in rows]),
     }
 
 
-@functools.lru_cache(maxsize=1)
-def load_rgb(folder: Path, size: int, test_cap: int | None = None) -> dict[str, Any]:
-    """Read a set with images in RGB; keep the first `test_cap` images of the test split.
-
-    The last one stays in memory, for the next task on it in this process.
-    """
-    data = load(folder, size)
-    data["images"] = np.ascontiguousarray(data["images"][..., ::-1])
-    test = np.flatnonzero(data["split"] == "test")
-    data["split"][test[test_cap:] if test_cap else []] = "left out"
-    return data
+def read_image(path: Path, size: int | None) -> np.ndarray:
+    image = cv2.imread(str(path))
+    if size is not None:
+        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(image[..., ::-1])
 
 
-def read_mask(folder: Path, name: str, size: int) -> np.ndarray | None:
+def read_mask(folder: Path, name: str, size: int | None) -> np.ndarray | None:
     """Return a mask of 0, 1 (a finding) and 2 (context)."""
     if not name:
         return None
     mask = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
-    mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST)
+    if size is not None:
+        mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST)
     return mask if folder.name in CONTEXT else (mask > 0).astype(np.uint8)
+
+
+def findings(data: dict[str, Any], rows: np.ndarray) -> list[np.ndarray | None]:
+    """Return masks of 0 and 1, without context; None where there is none."""
+    masks = [data["masks"][row] for row in rows]
+    return [None if mask is None else (mask == 1).astype(np.uint8) for mask in masks]
+
+
+def sample_units(
+    data: dict[str, Any],
+    pool: np.ndarray,
+    n: int,
+    seed: int,
+    *,
+    whole_groups: bool = True,
+    balanced: bool = False,
+) -> np.ndarray:
+    """Draw n images of the pool: of groups (patients, roads) in random order, or one by one.
+
+    The last group gives no more than is missing. They are as many of each label if `balanced`, as
+    far as there are so many; else as they come, but at least a tenth of each label.
+    """
+    labels = data["labels"][pool]
+    units = data["groups"][pool] if whole_groups else np.arange(len(pool))
+    _, codes = np.unique(units, return_inverse=True)
+    random = np.random.default_rng(seed)
+    shuffled = random.permutation(len(pool))  # within a group
+    order = shuffled[
+        np.argsort(random.permutation(codes.max() + 1)[codes[shuffled]], kind="stable")
+    ]
+    share = 0.5 if balanced else 0.1
+    first = np.concatenate([order[labels[order] == k][: round(share * n)] for k in (0, 1)])
+    rest = order[~np.isin(order, first)]
+    return np.sort(pool[np.concatenate([first, rest])[:n]])
 
 
 def sample(data: dict[str, Any], fraction: float, seed: int, by: str = "labels") -> np.ndarray:

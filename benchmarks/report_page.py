@@ -1,8 +1,8 @@
 """The report of a real data set: train a small model for minutes, and write what it does.
 
-    python -m benchmarks.real_data.report --data FOLDER/busi --weights mobilenet_v2.pth
+    python -m benchmarks.report_page --data FOLDER/busi --weights mobilenet_v2.pth
 
-The folder is one of those that `benchmarks.real_data` reads. Trained on the training split,
+The folder is one of those that `benchmarks.few_labels` reads. Trained on the training split,
 reported on the others; `--weights` may be left out, the encoder then starts from scratch.
 """
 

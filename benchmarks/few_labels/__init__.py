@@ -1,0 +1,1 @@
+"""Few labels of real images: the defaults of all classifiers."""

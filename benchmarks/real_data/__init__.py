@@ -1,1 +1,0 @@
-"""Segmentation against classification on real images."""

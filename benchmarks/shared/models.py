@@ -1,0 +1,71 @@
+"""The estimators that benchmarks compare: with no argument but a seed, or all on one encoder."""
+
+import time
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.shared.real_sets import findings
+from segclf import (
+    ImageClassifier,
+    MultitaskClassifier,
+    PretrainedEncoder,
+    SegmentationClassifier,
+    SupervisedSegmenter,
+)
+
+DEFAULT, JOINT = "SegmentationClassifier()", 'SegmentationClassifier(summarizer="joint")'
+CLASSIFIER, MULTITASK = "ImageClassifier()", "MultitaskClassifier()"
+PROBE = "linear probe"
+METHODS = (DEFAULT, CLASSIFIER, MULTITASK, JOINT, PROBE)
+C = 0.01  # of `val`: .001 to 1 on busi, lgg_mri and magnetic_tile
+
+
+def make(method: str, seed: int, parameters: dict[str, Any]) -> Any:
+    """Return a method; parameters are those of its network, none of them being the default."""
+    if method == CLASSIFIER:
+        return ImageClassifier(**parameters, random_state=seed)
+    if method == MULTITASK:
+        return MultitaskClassifier(**parameters, random_state=seed)
+    if method == PROBE:
+        of_encoders = PretrainedEncoder().get_params()
+        known = {k: v for k, v in parameters.items() if k in of_encoders}
+        encoder = PretrainedEncoder(**known, random_state=seed)
+        return make_pipeline(encoder, StandardScaler(), LogisticRegression(C=C, max_iter=1000))
+    segmenter = SupervisedSegmenter(**parameters) if parameters else None
+    more = {"summarizer": "joint"} if method == JOINT else {}
+    return SegmentationClassifier(segmenter=segmenter, random_state=seed, **more)
+
+
+def fit(model: Any, data: dict[str, Any], rows: np.ndarray) -> float:
+    """Fit on some of the images, with the masks that the method can use; return its seconds."""
+    X, y = [data["images"][row] for row in rows], data["labels"][rows]
+    masks = {"masks": findings(data, rows)} if hasattr(model, "predict_masks") else {}
+    started = time.process_time()
+    model.fit(X, y, **masks)
+    return time.process_time() - started
+
+
+def overlaps(model: Any, data: dict[str, Any], rows: np.ndarray) -> dict[str, list[int]]:
+    """Return the pixels of intersection and union of each image, none of one without a mask."""
+    true = findings(data, rows)
+    predicted = model.predict_masks([data["images"][row] for row in rows])
+    both, either = np.zeros((2, len(rows)), dtype=int)
+    for index, (a, b) in enumerate(zip(true, predicted, strict=True)):
+        if a is not None:
+            both[index], either[index] = ((a > 0) & (b > 0)).sum(), ((a > 0) | (b > 0)).sum()
+    return {"intersections": both.tolist(), "unions": either.tolist()}
+
+
+def resolved(model: Any) -> dict[str, Any]:
+    """Return what a fitted model chose itself: its attributes that are a name or a number."""
+    network = getattr(model, "segmenter_", model)
+    simple = (str, int, float, tuple, type(None))
+    return {
+        name: value
+        for name, value in vars(network).items()
+        if name.endswith("_") and name[0] not in "_n" and isinstance(value, simple)
+    }
