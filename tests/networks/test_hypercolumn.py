@@ -18,17 +18,19 @@ def maps(n_images=4, seed=0):
     return [3 + 2 * torch.randn(n_images, *size, generator=generator) for size in sizes]
 
 
-def test_it_is_a_convolution_of_the_maps_side_by_side():
+def test_it_reads_each_map_on_its_own_grid():
     decoder = HypercolumnDecoder([3, 5, 6, 7], 8).eval()
     decoder.mean.uniform_(-1, 1), decoder.variance.uniform_(0.5, 2)
     _, fine, middle, coarse = given = maps()
-    side_by_side = torch.cat(
-        [F.avg_pool2d(fine, 2), middle, F.interpolate(coarse, (8, 12), mode="bilinear")], dim=1
-    )
-    mean, variance = (each[:, None, None] for each in (decoder.mean, decoder.variance))
-    standard = (side_by_side - mean) / (variance.sqrt() + 1e-3)
-    expected = decoder.mix(decoder.project(standard))
-    torch.testing.assert_close(decoder(given), expected, atol=1e-4, rtol=1e-4)
+    seen, first = [], 0
+    for reader, each in zip(decoder.read, (F.avg_pool2d(fine, 2), middle, coarse), strict=True):
+        part = slice(first, first := first + each.shape[1])
+        mean, variance = (v[part, None, None] for v in (decoder.mean, decoder.variance))
+        standard = (each - mean) / (variance.sqrt() + 1e-3)
+        read = F.conv2d(standard, reader[0].weight, reader[0].bias, padding=1)
+        seen.append(F.group_norm(read, 8, reader[1].weight, reader[1].bias).relu())
+    joined = seen[0] + seen[1] + F.interpolate(seen[2], (8, 12), mode="bilinear")
+    torch.testing.assert_close(decoder(given), decoder.mix(joined), atol=1e-4, rtol=1e-4)
 
 
 def test_statistics_are_those_of_all_batches():
