@@ -149,25 +149,41 @@ def log_density_ratio(
     return np.clip(logit(probabilities) - prior, -np.log(n), np.log(n))
 
 
-def kl_lower_bound(is_first: ArrayLike, log_ratio: ArrayLike) -> float:
-    """Bound ``KL(first || second)`` from below by the Donsker-Varadhan formula.
+def kl_lower_bound(is_first: ArrayLike, log_ratio: ArrayLike, *, share: float = 1.0) -> float:
+    """Bound ``KL(first || share * second + (1 - share) * first)`` from below.
 
-    For any function T it is at least ``E_first[T] - log E_second[exp T]``, and exactly that for the
-    log ratio of densities (Belghazi et al., "Mutual information neural estimation", ICML 2018,
+    With a `share` of 1 that is ``KL(first || second)``. By the Donsker-Varadhan formula it is at
+    least ``E_first[T] - log E_mixture[exp T]`` for any function T, and exactly that for the log
+    ratio of densities (Belghazi et al., "Mutual information neural estimation", ICML 2018,
     Theorem 1). So a T that was learned badly, on other samples, errs on the safe side.
+
+    The log ratio r of first and second gives that of first and mixture, ``T = -log(share *
+    exp(-r) + 1 - share)``. With first the pixels outside of masks, second those inside, and share
+    that of positive images' pixels that is inside, the mixture is the pixels of positive images
+    (S4C, equation A5), and the result a bound on ``KL(X | y = 0 || X | y = 1)``. The mean of T
+    alone would be the divergence too, if r were exact; where the share is small, the slightest
+    error of r outweighs it.
 
     Parameters
     ----------
     is_first : bool array of shape (n,)
         Of which of the two samples each row is.
     log_ratio : array of shape (n,)
-        T, such as :func:`log_density_ratio`.
+        Log of the density of the first over that of the second, such as
+        :func:`log_density_ratio`.
+    share : float, default=1.0
+        Share of the second in the mixture, in (0, 1].
 
     Returns
     -------
     float
-        In nats: 0 at least and the log of the second sample's size at most, beyond which no
+        In nats: 0 at least, and at most the log of the second sample's size, beyond which no
         estimate can be trusted (McAllester and Stratos, AISTATS 2020).
+
+    Raises
+    ------
+    ValueError
+        If `share` is out of range.
 
     Examples
     --------
@@ -175,13 +191,23 @@ def kl_lower_bound(is_first: ArrayLike, log_ratio: ArrayLike) -> float:
     >>> from segclf.metrics import kl_lower_bound
     >>> is_first = np.repeat([True, False], 5)
     >>> white = np.array([1, 0, 0, 0, 0, 1, 1, 1, 1, 0])  # with probability .2, then .8
-    >>> round(kl_lower_bound(is_first, np.where(white, -1, 1) * np.log(4)), 4)
+    >>> log_ratio = np.where(white, -1, 1) * np.log(4)
+    >>> round(kl_lower_bound(is_first, log_ratio), 4)
     0.8318
+    >>> round(kl_lower_bound(is_first, log_ratio, share=0.29078), 4)
+    0.0714
     """
-    is_first, log_ratio = np.asarray(is_first, dtype=bool), np.asarray(log_ratio)
-    first, second = log_ratio[is_first], log_ratio[~is_first]
+    if not 0 < share <= 1:
+        raise ValueError(f"share must be above 0 and at most 1, got {share}.")
+    is_first, ratio = np.asarray(is_first, dtype=bool), np.asarray(log_ratio)
+    if share < 1:
+        ratio = -np.logaddexp(np.log(share) - ratio, np.log1p(-share))
+    first, second = ratio[is_first], ratio[~is_first]
     size = np.log(len(second))
-    return float(np.clip(first.mean() - logsumexp(second) + size, 0, size))
+    normalizer = logsumexp(second) - size
+    if share < 1:
+        normalizer = np.log(share * np.exp(normalizer) + (1 - share) * np.exp(first).mean())
+    return float(np.clip(first.mean() - normalizer, 0, size))
 
 
 def _small_trees(seed: int) -> Any:

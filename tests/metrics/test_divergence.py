@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 from scipy.special import rel_entr
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
 from segclf.metrics import framing_divergence, kl_lower_bound, log_density_ratio
@@ -47,6 +49,51 @@ def test_the_bound_is_reached_by_the_log_ratio_alone():
     assert kl_lower_bound(is_first, exact[values]) == pytest.approx(rel_entr(p, q).sum())
     for wrong in (2 * exact, exact / 2, exact[::-1], exact + np.array([0, 0.5, 0])):
         assert kl_lower_bound(is_first, wrong[values]) < rel_entr(p, q).sum() - 0.01
+
+
+@pytest.mark.parametrize("share", [0.001, 0.02, 0.3, 1.0])
+def test_the_bound_of_a_mixture_is_reached_on_discrete_values(share):
+    p, q = np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6])
+    counts = np.rint(100 * np.concatenate([p, q])).astype(int)
+    is_first = np.repeat([True] * 3 + [False] * 3, counts)
+    values = np.repeat([0, 1, 2, 0, 1, 2], counts)
+    exact = np.log(p / q)
+    truth = rel_entr(p, share * q + (1 - share) * p).sum()
+    of_framing = framing_divergence(p, q, pixel_prevalence=share, image_prevalence=1)
+    assert of_framing.image == pytest.approx(truth, rel=1e-9)
+    assert kl_lower_bound(is_first, exact[values], share=share) == pytest.approx(truth, rel=1e-9)
+    for wrong in (2 * exact, exact / 2, exact[::-1], exact + np.array([0, 0.5, 0])):
+        assert kl_lower_bound(is_first, wrong[values], share=share) < 0.99 * truth
+
+
+@pytest.mark.parametrize("share", [0.002, 0.05, 0.5])
+def test_the_bound_of_a_mixture_of_gaussians_is_its_integral(share):
+    grid = np.linspace(-12, 13, 100_001)
+    p, q = norm.pdf(grid), norm.pdf(grid, loc=1)
+    truth = trapezoid(rel_entr(p, share * q + (1 - share) * p), grid)
+    of_ratio = -np.log(share * np.exp(grid - 0.5) + 1 - share)
+    assert trapezoid(p * of_ratio, grid) == pytest.approx(truth, rel=1e-6)
+    quantiles = norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+    is_first, x = np.repeat([True, False], 20_000), np.concatenate([quantiles, quantiles + 1])
+    assert kl_lower_bound(is_first, 0.5 - x, share=share) == pytest.approx(truth, rel=0.01)
+
+
+def test_an_error_of_the_ratio_hardly_moves_the_bound_of_a_small_share():
+    """It is of the second order there, where the plain mean of the ratio errs in the first."""
+    p, q, share = np.array([0.8, 0.2]), np.array([0.2, 0.8]), 0.01
+    is_first = np.repeat([True, True, False, False], [800, 200, 200, 800])
+    values = np.repeat([0, 1, 0, 1], [800, 200, 200, 800])
+    truth = rel_entr(p, share * q + (1 - share) * p).sum()
+    wrong = np.log(p / q)[values] - 0.1
+    plain = np.mean(-np.log(share * np.exp(-wrong) + 1 - share)[is_first])
+    assert abs(plain / truth - 1) > 5
+    assert kl_lower_bound(is_first, wrong, share=share) == pytest.approx(truth, rel=0.02)
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.1])
+def test_impossible_shares(share):
+    with pytest.raises(ValueError, match=f"share must be above 0 and at most 1, got {share}"):
+        kl_lower_bound([True, False], [0.0, 0.0], share=share)
 
 
 def test_the_bound_is_never_negative_nor_beyond_what_samples_can_show():

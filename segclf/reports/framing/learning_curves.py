@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from segclf.axes import is_indicator
 from segclf.base.supervision import Fold
 from segclf.metrics import ConfidenceInterval, confidence_interval
 from segclf.metrics.mean_auroc import mean_auroc
+from segclf.reports.framing.equal_steps import with_steps
 from segclf.reports.framing.findings import Findings
 
 
@@ -24,6 +24,8 @@ class Curve:
     ----------
     n_images, n_masks : array of shape (n_sizes, n_folds)
         How many training images had a label, and how many of these a mask.
+    n_steps : array of shape (n_sizes, n_folds)
+        How many steps networks were trained for; 0 where that is the estimator's own matter.
     cost : array of shape (n_sizes, n_folds)
         Of these labels and masks.
     auroc : array of shape (n_sizes, n_folds)
@@ -34,6 +36,7 @@ class Curve:
 
     n_images: NDArray[np.int64]
     n_masks: NDArray[np.int64]
+    n_steps: NDArray[np.int64]
     cost: NDArray[np.float64]
     auroc: NDArray[np.float64]
     probabilities: NDArray[np.float64]
@@ -98,22 +101,25 @@ class Contest:
         sizes = [np.searchsorted(c, b, "right") for c, b in zip(costs, budgets, strict=True)]
         return np.array([sizes]) if min(sizes) >= self._fewest else None
 
-    def curve(self, estimator: Any, sizes: NDArray[np.int64], *, masks: bool) -> Curve:
-        """Train at sizes (n_sizes, n_folds), with or without masks, and test."""
+    def curve(
+        self, estimator: Any, sizes: NDArray[np.int64], steps: NDArray[np.int64], *, masks: bool
+    ) -> Curve:
+        """Train at sizes, for steps (both n_sizes, n_folds), with or without masks, and test."""
         probabilities = np.full((len(sizes), *self._truth.shape), np.nan)
-        score, cost, n_masks = np.zeros(sizes.shape), np.zeros(sizes.shape), np.zeros_like(sizes)
+        score, cost = np.zeros(sizes.shape), np.zeros(sizes.shape)
+        n_masks, n_steps = np.zeros_like(sizes), np.zeros_like(sizes)
         for row, fold in np.ndindex(*sizes.shape):
             train, test = self.orders[fold][: sizes[row, fold]], self.folds[fold][1]
-            fitted = self._fit(estimator, train, masks=masks)
+            unfitted, n_steps[row, fold] = with_steps(estimator, int(steps[row, fold]))
+            fitted = self._fit(unfitted, train, masks=masks)
             answers = fitted.predict_proba(_safe_indexing(self.findings.supervision.X, test))
             answers = answers if self.findings.order is None else answers[:, self.findings.order]
             probabilities[row, test] = answers
             score[row, fold] = mean_auroc(self._truth[test], answers)
             cost[row, fold] = self._costs(train, masks=masks)[-1]
             n_masks[row, fold] = masks * self.findings.positive[train].sum()
-        return Curve(
-            n_images=sizes, n_masks=n_masks, cost=cost, auroc=score, probabilities=probabilities
-        )
+        counts = {"n_images": sizes, "n_masks": n_masks, "n_steps": n_steps}
+        return Curve(**counts, cost=cost, auroc=score, probabilities=probabilities)
 
     def gain(self, first: Curve, second: Curve, **bootstrap: Any) -> ConfidenceInterval:
         """Bootstrap the difference of mean AUROCs at the last sizes of two curves."""
@@ -146,7 +152,7 @@ class Contest:
 
     def _fit(self, estimator: Any, train: NDArray[np.intp], *, masks: bool) -> Any:
         part = self.findings.supervision.subset(train)
-        return (part if masks else part.with_masks(None)).fit(clone(estimator))
+        return (part if masks else part.with_masks(None)).fit(estimator)
 
 
 def nested_order(strata: NDArray[np.int64], seed: int) -> NDArray[np.intp]:

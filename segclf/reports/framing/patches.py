@@ -1,10 +1,13 @@
 """Both sides of S4C's Proposition 1, estimated from patches around random pixels.
 
 Which distribution a patch is sampled from is decided by its central pixel, as the paper's X_k is
-one pixel: outside or inside of the masks, or anywhere in negative or in positive images.
+one pixel: outside or inside of the masks. Both sides come from these two, since pixels of positive
+images are a mixture of them (S4C, equation A5): to tell patches of positive images from those of
+negative ones would be to learn from the few of them that show a target.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,14 +26,15 @@ from segclf.reports.framing.findings import Findings
 
 @dataclass(frozen=True, kw_only=True)
 class DivergenceEstimate:
-    """What `FramingDivergence` holds, estimated from below, with intervals.
+    """What `FramingDivergence` holds: lower bounds, with intervals.
 
     Parameters
     ----------
     pixel : ConfidenceInterval
         In nats, of patches outside against those inside of masks.
     image : ConfidenceInterval
-        In nats, of patches of negative images against those of positive ones.
+        In nats, of patches of negative images against those of positive ones, as the mixture that
+        they are.
     scale : float
         One over the share of positive images' pixels that is target.
     """
@@ -66,7 +70,7 @@ def estimate_divergence(
     patch_size : int
         Height and width p of a patch, odd.
     n_patches : int
-        How many to sample from each of the four distributions.
+        How many to sample from each of the two distributions.
     n_resamples, level : int, float
         Of the intervals, by a bootstrap of whole groups.
     random_state : int
@@ -77,32 +81,22 @@ def estimate_divergence(
     DivergenceEstimate
     """
     random = check_random_state(random_state)
-    positive, region_sizes = findings.positive, findings.region_sizes
-    areas = findings.images.sizes().prod(axis=1)
-    weights = np.column_stack([region_sizes, areas * ~positive, areas * positive])
-    counts = np.array([random.multinomial(n_patches, w / w.sum()) for w in weights.T])
+    sizes = findings.region_sizes
+    counts = np.array([random.multinomial(n_patches, w / w.sum()) for w in sizes.T])
     patches, origins, images = _sample(findings, counts.T, patch_size, random)
     features = _statistics(patches) if encoder is None else encoder.transform(patches)
-    inside = region_sizes[positive & findings.masks.labeled]
-    bootstrap = {"n_resamples": n_resamples, "level": level, "random_state": random_state}
+    is_first, units = origins == 0, findings.units[images]
+    ratio = log_density_ratio(features, is_first, groups=units, random_state=random_state)
+    inside = sizes[findings.positive & findings.masks.labeled]
+    share = float(inside[:, 1].sum() / inside.sum())
+    bootstrap: Any = {"n_resamples": n_resamples, "level": level, "random_state": random_state}
     pixel, image = (
-        _divergence(
-            features[side], origins[side] % 2 == 0, findings.units[images[side]], **bootstrap
+        confidence_interval(
+            partial(kl_lower_bound, share=part), is_first, ratio, groups=units, **bootstrap
         )
-        for side in (origins < 2, origins >= 2)
+        for part in (1.0, share)
     )
-    return DivergenceEstimate(
-        pixel=pixel, image=image, scale=float(inside.sum() / inside[:, 1].sum())
-    )
-
-
-def _divergence(
-    features: NDArray[Any], is_first: NDArray[np.bool_], groups: NDArray[Any], **bootstrap: Any
-) -> ConfidenceInterval:
-    ratio = log_density_ratio(
-        features, is_first, groups=groups, random_state=bootstrap["random_state"]
-    )
-    return confidence_interval(kl_lower_bound, is_first, ratio, groups=groups, **bootstrap)
+    return DivergenceEstimate(pixel=pixel, image=image, scale=1 / share)
 
 
 def _sample(
@@ -113,12 +107,11 @@ def _sample(
     patches = []
     for index in sampled.tolist():
         image, target = findings.images[index], findings.target(index)
-        flat = np.full(image.shape[:2], -1).ravel() if target is None else target.ravel()
-        anywhere = np.arange(flat.size)
-        choices = (np.flatnonzero(flat == 0), np.flatnonzero(flat == 1), anywhere, anywhere)
+        assert target is not None  # of an image without one no pixel is counted
+        choices = (np.flatnonzero(target == 0), np.flatnonzero(target == 1))
         pixels = [random.choice(c, n) for c, n in zip(choices, counts[index], strict=True) if n]
         patches.append(_cut(image, np.concatenate(pixels), patch_size))
-    origins = [np.repeat(np.arange(4), counts[index]) for index in sampled]
+    origins = [np.repeat(np.arange(2), counts[index]) for index in sampled]
     images = np.repeat(sampled, counts[sampled].sum(axis=1))
     return np.concatenate(patches), np.concatenate(origins), images
 

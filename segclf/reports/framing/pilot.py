@@ -19,6 +19,7 @@ from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images, as_masks
 from segclf.methods.image_classifier import ImageClassifier
 from segclf.methods.segmentation import SegmentationClassifier
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
+from segclf.reports.framing.equal_steps import equal_steps
 from segclf.reports.framing.findings import Findings
 from segclf.reports.framing.learning_curves import Contest
 from segclf.reports.framing.patches import estimate_divergence
@@ -49,6 +50,10 @@ def framing_report(
     Both framings are trained on the same growing sets of images, and segmentation once more on as
     many images as can get masks for what all labels cost. The verdict is about that equal cost.
 
+    Networks of both are trained for the same number of steps at each size, and at equal cost for
+    those of all labels: the ``max_steps`` that either gives, else the most that the epochs of
+    either are. An estimator that gives its own keeps it, and other estimators stay as they are.
+
     Parameters
     ----------
     X : array, list, paths or tensor
@@ -76,7 +81,7 @@ def framing_report(
     patch_size : int
         Height and width p of the patches in pixels, odd.
     n_patches : int
-        How many to sample from each of the four distributions of Proposition 1.
+        How many to sample from outside, and from inside, of the masks.
     n_resamples : int
         Of the bootstrap over test images (or groups); what is trained stays as it is.
     level : float
@@ -176,9 +181,12 @@ def _hold(
         classification = ImageClassifier(encoder="resnet18", random_state=contest.seed)
     sizes = contest.sizes(train_sizes)
     cheaper = contest.affordable(sizes[-1])
-    labels = contest.curve(classification, sizes, masks=False)
-    masks = contest.curve(segmentation, sizes, masks=True)
-    affordable = None if cheaper is None else contest.curve(segmentation, cheaper, masks=True)
+    steps = equal_steps([segmentation, classification], sizes)
+    labels = contest.curve(classification, sizes, steps, masks=False)
+    masks = contest.curve(segmentation, sizes, steps, masks=True)
+    affordable = None
+    if cheaper is not None:
+        affordable = contest.curve(segmentation, cheaper, steps[-1:], masks=True)
     return {
         "classification": labels,
         "segmentation": masks,

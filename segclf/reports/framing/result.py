@@ -26,7 +26,7 @@ class FramingReport:
     target_sizes : array of shape (n_masks_of_positives,)
         Target-to-image size: share of each positive image that its mask covers.
     divergence : DivergenceEstimate
-        Both sides of S4C's Proposition 1.
+        Lower bounds of both sides of S4C's Proposition 1.
     segmentation, classification : Curve
         Learning curves of both framings, of the same training images.
     affordable : Curve or None
@@ -101,11 +101,11 @@ class FramingReport:
             f"({self.n_positive / self.n_images:.0%}); {self.n_masks} masks, "
             f"{self.n_pixels} labeled pixels.",
             f"Target-to-image size: median {middle:.2%}, quartiles {low:.2%} and {high:.2%}.",
-            "Divergence in nats (Proposition 1: left >= right): pixels "
+            "Divergence in nats, lower bounds (Proposition 1: left >= right): pixels "
             f"{_interval(self.divergence.pixel)}; images x {self.divergence.scale:.3g} "
             f"{_interval(self.divergence.bound)}.",
             "",
-            "  images   masks      cost   AUROC   trained on",
+            "  images   masks   steps      cost   AUROC   trained on",
         ]
         return "\n".join([*lines, *self._table()])
 
@@ -116,10 +116,10 @@ class FramingReport:
             "masks, for the money of all labels": self.affordable,
         }
         return [
-            f"{images:>8.0f}{masks:>8.0f}{cost:>10.4g}{score:>8.3f}   {name}"
+            f"{images:>8.0f}{masks:>8.0f}{_steps(steps):>8}{cost:>10.4g}{score:>8.3f}   {name}"
             for name, curve in named.items()
             if curve is not None
-            for images, masks, cost, score in zip(*_means(curve).values(), strict=True)
+            for images, masks, steps, cost, score in zip(*_means(curve).values(), strict=True)
         ]
 
     def _at_equal_cost(self) -> str:
@@ -142,8 +142,12 @@ class FramingReport:
 
 def _means(curve: Curve) -> dict[str, list[float]]:
     """Average each size over the folds."""
-    columns = ("n_images", "n_masks", "cost", "auroc")
+    columns = ("n_images", "n_masks", "n_steps", "cost", "auroc")
     return {name: getattr(curve, name).mean(axis=1).tolist() for name in columns}
+
+
+def _steps(n_steps: float) -> str:
+    return f"{n_steps:.0f}" if n_steps else "–"
 
 
 def _interval(interval: ConfidenceInterval, sign: str = "") -> str:

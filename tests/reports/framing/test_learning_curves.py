@@ -72,9 +72,8 @@ def test_gain_is_averaged_over_folds_and_zero_against_itself():
     offset = (ALL % 2)[None, :, None]  # folds differ in scale, which must not matter
 
     def curve(probabilities):
-        return Curve(
-            n_images=empty, n_masks=empty, cost=empty, auroc=empty, probabilities=probabilities
-        )
+        counts = {"n_images": empty, "n_masks": empty, "n_steps": empty}
+        return Curve(**counts, cost=empty, auroc=empty, probabilities=probabilities)
 
     bootstrap = {"n_resamples": 20, "level": 0.9, "random_state": 3}
     same = held.gain(curve(right), curve(right), **bootstrap)

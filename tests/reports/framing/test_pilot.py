@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
 from segclf.reports import framing_report
 
 N = 60
@@ -109,6 +110,25 @@ class Shared:
         return self
 
 
+def test_networks_of_both_take_as_many_steps_and_it_says_how_many():
+    small = {"encoder": "tiny", "batch_size": 8, "random_state": 0}
+    found = framing_report(
+        IMAGES,
+        LABELS,
+        MASKS,
+        segmentation=SegmentationClassifier(segmenter=SupervisedSegmenter(**small, max_epochs=1)),
+        classification=ImageClassifier(**small, max_epochs=2),
+        **SETTINGS,
+    )
+    expected = [[2 * 3] * 3, [2 * 5] * 3]  # 20 and 40 images
+    assert found.classification.n_steps.tolist() == expected
+    assert found.segmentation.n_steps.tolist() == expected
+    assert found.affordable.n_steps.tolist() == expected[-1:]
+    assert found.to_dict()["segmentation"]["n_steps"] == [6, 10]
+    line = next(line for line in str(found).splitlines() if line.endswith("of all labels"))
+    assert line.split()[:3] == ["16", "8", "10"]
+
+
 def test_unlabeled_images_are_left_out_and_negative_masks_are_free():
     labels = np.append(LABELS, [-1, -1])
     images = np.concatenate([IMAGES, IMAGES[:2]])
@@ -150,6 +170,7 @@ def test_it_reads_plainly_and_is_json():
     assert text.startswith(found.recommendation)
     assert "60, of which 30 positive (50%)" in text
     assert "median 12.50%" in text
+    assert "Divergence in nats, lower bounds" in text
     assert len([line for line in text.splitlines() if line.endswith("labels")]) == 3
     assert values["verdict"] == "masks"
     assert values["classification"]["n_images"] == [20, 40]

@@ -1,0 +1,88 @@
+"""Equal training for both framings: as many steps, whatever the images and epochs.
+
+Epochs over unequal numbers of images are unequal training, and twice the steps can be worth more
+than masks are.
+"""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from segclf.base import Segmenter
+from segclf.methods.image_classifier import ImageClassifier
+from segclf.methods.multitask_classifier import MultitaskClassifier
+from segclf.methods.segmentation import SegmentationClassifier
+from segclf.methods.supervised_segmenter import SupervisedSegmenter
+
+NETWORKS = (Segmenter, ImageClassifier, MultitaskClassifier)
+
+
+def equal_steps(estimators: list[Any], n_images: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Choose how many steps the networks of all estimators are trained for.
+
+    Parameters
+    ----------
+    estimators : list of estimators
+        What is given by one as ``max_steps`` is for all; else the most that the epochs of any of
+        them are.
+    n_images : array of int
+        Numbers of training images.
+
+    Returns
+    -------
+    array of int
+        As many; 0 where no estimator has a network.
+    """
+    networks = [(e.get_params(), at) for e in map(_explicit, estimators) for at in _networks(e)]
+    given = [params[f"{at}max_steps"] for params, at in networks]
+    given = [steps for steps in given if isinstance(steps, Integral)]
+    if given or not networks:
+        return np.full_like(n_images, max(given, default=0))
+    by_epochs = [p[f"{at}max_epochs"] * -(-n_images // p[f"{at}batch_size"]) for p, at in networks]
+    return np.asarray(np.max(by_epochs, axis=0))
+
+
+def with_steps(estimator: Any, n_steps: int) -> tuple[Any, int]:
+    """Return a clone whose networks are trained for so many steps, unless it gives a number.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose own network, or segmenter, may have ``max_steps``; any other is as it was.
+    n_steps : int
+        From `equal_steps`.
+
+    Returns
+    -------
+    estimator
+    int
+        How many steps its networks take, at most; 0 for an estimator without one.
+    """
+    estimator = _explicit(estimator)
+    names = [f"{at}max_steps" for at in _networks(estimator)]
+    given = {name: estimator.get_params()[name] for name in names}
+    steps = {name: int(n) if isinstance(n, Integral) else n_steps for name, n in given.items()}
+    return estimator.set_params(**steps), max(steps.values(), default=0)
+
+
+def _explicit(estimator: Any) -> Any:
+    """Clone, with the segmenter that is the default as a parameter."""
+    estimator = clone(estimator)
+    if isinstance(estimator, SegmentationClassifier) and estimator.segmenter is None:
+        estimator.set_params(segmenter=SupervisedSegmenter())
+    return estimator
+
+
+def _networks(estimator: Any) -> list[str]:
+    """List the prefixes of the parameters of networks, but for those within another's."""
+    params = estimator.get_params()
+    parts = {"": estimator, **{f"{name}__": value for name, value in params.items()}}
+    found = [
+        at
+        for at, part in parts.items()
+        if isinstance(part, NETWORKS) and f"{at}max_steps" in params
+    ]
+    return [at for at in found if not any(at != o and at.startswith(o) for o in found)]
