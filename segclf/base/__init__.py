@@ -6,6 +6,7 @@ from segclf.base.estimator import Estimator
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_images, check_rows, holds_images
 from segclf.base.image_transformer import ImageTransformer
+from segclf.base.label_term_segmenter import LabelTermSegmenter, ShortcutWarning
 from segclf.base.maps import stack_maps
 from segclf.base.mask_scorer import MaskScorer
 from segclf.base.meta_segmenter import MetaSegmenter
@@ -25,6 +26,7 @@ __all__ = [
     "Estimator",
     "FineTunedEstimator",
     "ImageTransformer",
+    "LabelTermSegmenter",
     "MaskScorer",
     "MetaSegmenter",
     "NetworkClassifier",
@@ -33,6 +35,7 @@ __all__ = [
     "Pretrainer",
     "Segmenter",
     "SegmenterEnsemble",
+    "ShortcutWarning",
     "Supervision",
     "as_a_part",
     "check_images",

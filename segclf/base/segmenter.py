@@ -102,7 +102,7 @@ class Segmenter(FineTunedEstimator):
         labels : array of shape (n,) or (n, k), optional
             The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
             indicator. An image labeled 0 has an empty mask, for free; one labeled otherwise that
-            has no mask trains an image-level term.
+            has no mask may train an image-level term, see `label_weight` where there is one.
         groups : array of shape (n,), optional
             Group of each image; the validation split keeps groups together.
         sampler : Sampler, optional
@@ -212,12 +212,20 @@ class Segmenter(FineTunedEstimator):
         self.multilabel_ = supervision.masks.multilabel
         self.n_classes_ = supervision.masks.n_classes
         samples = supervision.samples(self.image_size_)
+        samples.label_ids = self._label_ids(samples)
         if self._needs_targets and not samples.labeled().any():
+            said = "no image has a label"
+            if samples.labels is not None and (samples.labels >= 0).any():
+                said = "label_weight=0 leaves out labels of images without one"
             raise ValueError(
                 f"None of the {len(samples)} images is labeled: each mask is None or all "
-                "-1, and no image has a label; expected a mask or a label of one at least."
+                f"-1, and {said}; expected a mask or a label of one at least."
             )
         return samples
+
+    def _label_ids(self, samples: Samples) -> NDArray[np.bool_] | None:
+        """Return which mask ids are learned from labels without a mask, too; None is all."""
+        return None
 
     def _end(self, samples: Samples) -> None:
         # Two at once in random order, since one of the first ones will show something.

@@ -32,6 +32,9 @@ class Samples:
     labels : array of shape (n,) or (n, k), optional
         The mask id of each image, 0 for an image without any, or a multi-label indicator. What a
         label says of pixels (nothing is there) becomes part of the mask.
+    label_ids : array of bool, shape (k,), optional
+        Of which mask ids or channels a label that something is there is learned from, where there
+        is no mask; by default of all.
     targets : array of shape (n,) or (n, k), optional
         The class of each image, where there are no masks at all.
     weights : array of shape (n,), optional
@@ -47,6 +50,7 @@ class Samples:
     n_mask_channels: int | None = None
     masks: Masks | None = None
     labels: NDArray[np.int64] | None = None
+    label_ids: NDArray[np.bool_] | None = None
     targets: NDArray[np.int64] | None = None
     weights: NDArray[np.float32] | None = None
     dense: bool = False
@@ -101,11 +105,11 @@ class Samples:
         return bool(self.labeled().any())
 
     def labeled(self) -> NDArray[np.bool_]:
-        """Tell for each sample whether anything of it is labeled."""
+        """Tell for each sample whether anything of it is labeled that is learned from."""
         labeled = np.zeros(len(self), dtype=bool)
         if self.masks is not None:
             labeled |= self.masks.labeled
-        for labels in (self.labels, self.targets):
+        for labels in (self._taught_labels(), self.targets):
             if labels is not None:
                 labeled |= (labels.reshape(len(self), -1) >= 0).any(1)
         return labeled
@@ -174,13 +178,24 @@ class Samples:
 
     def _open_labels(self) -> NDArray[np.int64] | None:
         """Labels of images without a mask, -1 for the others, which their pixels teach better."""
-        if self.labels is None or self.masks is None:
-            return self.labels
+        labels = self._taught_labels()
+        if labels is None or (self.label_ids is not None and not self.label_ids.any()):
+            return None
+        if self.masks is None:
+            return labels
         if self.masks.labeled.all():
             return None
-        open_labels = self.labels.copy()
+        open_labels = labels.copy()
         open_labels[self.masks.labeled] = -1
         return open_labels
+
+    def _taught_labels(self) -> NDArray[np.int64] | None:
+        """Labels, -1 where something is there and nothing is learned from that."""
+        if self.labels is None or self.label_ids is None:
+            return self.labels
+        exclusive = self.n_mask_channels is None
+        ids = self.label_ids[self.labels] if exclusive else self.label_ids
+        return np.where((self.labels > 0) & ~ids, -1, self.labels)
 
 
 def image_tensor(images: NDArray[Any] | list[NDArray[Any]], size: Size | None) -> torch.Tensor:

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from segclf.base import Segmenter
+from segclf.base import LabelTermSegmenter
 from segclf.data import Augmentation, Sampler, Samples, TwoStreamSampler, as_augmentation
 from segclf.losses import get_loss
 from segclf.losses.targets import weighted_mean
@@ -25,7 +25,7 @@ from segclf.networks import SegmentationNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
 
 
-class ConsistencySegmenter(Segmenter):
+class ConsistencySegmenter(LabelTermSegmenter):
     """Segment images with a network whose features do not depend on photometric changes.
 
     Parameters
@@ -47,8 +47,6 @@ class ConsistencySegmenter(Segmenter):
     n_labeled : int or None
         Number of images with a mask in each batch; the rest has none. None: a fifth of the batch,
         as in the paper's code (one batch with masks, four without, to a step).
-    label_weight : float
-        Weight of the image-level term of labeled images without a mask.
 
     Notes
     -----
@@ -79,7 +77,6 @@ class ConsistencySegmenter(Segmenter):
     consistency_weight: float = 1.0
     photometric: Any = None
     n_labeled: int | None = None
-    label_weight: float = 1.0
 
     _learns_from_unlabeled: ClassVar[bool] = True
 
@@ -89,7 +86,6 @@ class ConsistencySegmenter(Segmenter):
         "loss": [str, callable],
         "consistency_weight": [Interval(Real, 0, None, closed="left")],
         "n_labeled": [Interval(Integral, 1, None, closed="left"), None],
-        "label_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def _make_sampler(self, samples: Samples) -> Sampler | None:
@@ -117,7 +113,7 @@ class ConsistencySegmenter(Segmenter):
             loss=self.loss,
             consistency_weight=self.consistency_weight,
             photometric=as_augmentation(self.photometric) or PHOTOMETRIC,
-            label_weight=self.label_weight,
+            label_weight=self._term_weight,
         )
 
 

@@ -15,7 +15,7 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from segclf.base import Segmenter
+from segclf.base import LabelTermSegmenter
 from segclf.data import Sampler, Samples, TwoStreamSampler
 from segclf.losses import dice, dice_cross_entropy
 from segclf.losses.targets import is_exclusive
@@ -35,7 +35,7 @@ half_dice_half_cross_entropy = partial(
 )
 
 
-class CrossTeachingSegmenter(Segmenter):
+class CrossTeachingSegmenter(LabelTermSegmenter):
     """Segment images with two networks that teach each other on images without a mask.
 
     Parameters
@@ -65,8 +65,6 @@ class CrossTeachingSegmenter(Segmenter):
     ramp_up : int or None
         Number of steps over which that weight rises from exp(-5) of itself, in 200 stairs; None
         for a constant one, as S4MI has it. 30,000 in the code of Luo et al., all of its training.
-    label_weight : float
-        Weight of the image-level term of labeled images without a mask, for each network.
 
     Attributes
     ----------
@@ -127,17 +125,16 @@ class CrossTeachingSegmenter(Segmenter):
     n_labeled: int | None = None
     consistency_weight: float = 1.0
     ramp_up: int | None = None
-    label_weight: float = 1.0
     learning_rate: float = 3.6e-4
     weight_decay: float = 1e-5
     schedule: Any = "cosine"
 
     _learns_from_unlabeled: ClassVar[bool] = True
     _networks: ClassVar[tuple[str, ...]] = ("pair_",)
-    _at_prediction: ClassVar[tuple[str, ...]] = (*Segmenter._at_prediction, "predict_with")
+    _at_prediction: ClassVar[tuple[str, ...]] = (*LabelTermSegmenter._at_prediction, "predict_with")
     # By these names a pretrainer of two networks asks for them.
     _shared: ClassVar[tuple[str, ...]] = (
-        *Segmenter._shared,
+        *LabelTermSegmenter._shared,
         *("cnn", "transformer", "cnn_weights", "transformer_weights"),
     )
 
@@ -152,7 +149,6 @@ class CrossTeachingSegmenter(Segmenter):
         "n_labeled": [Interval(Integral, 1, None, closed="left"), None],
         "consistency_weight": [Interval(Real, 0, None, closed="left")],
         "ramp_up": [Interval(Integral, 1, None, closed="left"), None],
-        "label_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def _make_sampler(self, samples: Samples) -> Sampler | None:
@@ -181,7 +177,7 @@ class CrossTeachingSegmenter(Segmenter):
             ),
             consistency_weight=self.consistency_weight,
             ramp_up=self.ramp_up,
-            label_weight=self.label_weight,
+            label_weight=self._term_weight,
         )
 
     def _network(self, kind: str, samples: Samples) -> SegmentationNetwork:

@@ -5,7 +5,7 @@ labeled but has no mask trains its pooled pixel scores, as S4C's data would allo
 "A case for reframing automated medical image classification as segmentation", NeurIPS 2023).
 """
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from segclf.base import Segmenter
+from segclf.base import LabelTermSegmenter
 from segclf.data import Samples
 from segclf.losses import get_loss
 from segclf.networks import ImageNetwork, check_options, own_network, segmentation_network
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
 
 
-class SupervisedSegmenter(Segmenter):
+class SupervisedSegmenter(LabelTermSegmenter):
     """Segment images with a network trained on masks.
 
     Parameters
@@ -49,8 +49,6 @@ class SupervisedSegmenter(Segmenter):
     class_weight : "balanced", sequence of float or None
         Weight of each mask id in the loss; "balanced" weighs inversely to the number of pixels, and
         an id that no mask shows weighs nothing.
-    label_weight : float
-        Weight of the image-level term of labeled images without a mask.
 
     See Also
     --------
@@ -74,7 +72,6 @@ class SupervisedSegmenter(Segmenter):
     decoder_attention: str | None = None
     loss: Any = "dice_cross_entropy"
     class_weight: Any = None
-    label_weight: float = 1.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "architecture": [str, callable],
@@ -84,7 +81,6 @@ class SupervisedSegmenter(Segmenter):
         "decoder_attention": [StrOptions({"scse"}), None],
         "loss": [str, callable],
         "class_weight": [StrOptions({"balanced"}), "array-like", None],
-        "label_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def _make_objective(self, samples: Samples) -> Objective:
@@ -92,7 +88,7 @@ class SupervisedSegmenter(Segmenter):
             self._network(samples.images.n_channels),
             loss=self.loss,
             class_weight=self._class_weight(samples),
-            label_weight=self.label_weight,
+            label_weight=self._term_weight,
         )
 
     def _network(self, n_channels: int) -> ImageNetwork:

@@ -82,6 +82,28 @@ def test_labeled_and_counts():
     assert samples.pixel_counts(3).tolist() == [1, 2, 0]
 
 
+def test_labels_that_are_not_learned_from():
+    labels = np.array([0, 1, 2, -1, 2])
+    masks = as_masks([None] * 4 + [np.ones((4, 6), dtype=int)], 5)
+    samples = Samples(images=images(5), masks=masks, labels=labels, dense=True)
+    samples.label_ids = np.array([False, False, True])
+    batch = samples.batch(np.arange(5))
+    assert batch["label"].tolist() == [0, -1, 2, -1, -1]
+    assert samples.labeled().tolist() == [True, False, True, False, True]
+    samples.label_ids = np.zeros(3, dtype=bool)
+    assert "label" not in samples.batch(np.arange(5))
+    assert samples.labeled().tolist() == [True, False, False, False, True]
+
+
+def test_channels_whose_labels_are_not_learned_from():
+    samples = Samples(images=images(2), labels=np.array([[1, 0], [1, -1]]), n_mask_channels=2)
+    samples.dense, samples.label_ids = True, np.array([False, False])
+    batch = samples.batch(np.arange(2))
+    assert "label" not in batch
+    assert batch["mask"].amax((2, 3)).tolist() == [[-1, 0], [-1, -1]]
+    assert samples.labeled().tolist() == [True, False]
+
+
 def test_shares_of_classes():
     masks = [np.full((4, 6), 1), np.full((8, 8), -1), None, None]
     masks[1][0, :2] = 0, 1

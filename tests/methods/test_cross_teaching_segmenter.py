@@ -295,8 +295,9 @@ def test_both_networks_are_handed_on():
         assert taker.fit(SHAPES.images, SHAPES.masks).transferred_["new"] == {}
 
 
+@pytest.mark.filterwarnings("ignore::segclf.base.ShortcutWarning")
 def test_inside_a_classifier_labels_take_part():
-    classifier = SegmentationClassifier(segmenter=segmenter(), random_state=0)
+    classifier = SegmentationClassifier(segmenter=segmenter(label_weight=1.0), random_state=0)
     fitted = classifier.fit(SHAPES.images, SHAPES.target, masks=FEW)
     assert "cnn_label" in fitted.segmenter_.history_
     assert fitted.predict_proba(SHAPES.images).shape == (24, 2)
