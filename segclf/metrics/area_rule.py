@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-GRID = np.arange(1, 20) / 20
+N_CANDIDATES = 512
+FEW_PIXELS = 2**14  # of all images together: so few that each value is a candidate
 
 Counts = NDArray[np.float64]
 
@@ -53,8 +54,10 @@ def best_area_rule(
 ) -> AreaRule:
     """Find the threshold and the area that label held-out images best (S4C, Algorithm 1).
 
-    All areas are tried at each threshold of the grid, which takes one pass over the pixels: an
-    area matters only by which images it parts, so n images leave at most n + 1.
+    All areas are tried at each threshold, which takes one pass over the pixels: an area matters
+    only by which images it parts, so n images leave at most n + 1. Thresholds are tried where the
+    scores are, however low: between the values of the highest pixel of each image, of its highest
+    2, 4, 8, ... pixels' last, down to the lowest (of all pixels, where there are few), at most 512.
 
     Parameters
     ----------
@@ -64,7 +67,7 @@ def best_area_rule(
         Probability of the target at each pixel, of images that the segmenter did not learn from:
         on those that it did, masks are too sure and the rule too strict.
     grid : array-like of shape (t,), optional
-        The thresholds to try, increasing in (0, 1); 0.05, 0.1, ..., 0.95 by default.
+        The thresholds to try instead, increasing in (0, 1).
     objective : callable, default=balanced_accuracy
         ``objective(tp, fp, fn, tn)``, arrays of counts, one of each per rule; the greatest wins.
         ``lambda tp, fp, fn, tn: -(10 * fn + fp)`` is a cost. NaN never wins.
@@ -72,9 +75,9 @@ def best_area_rule(
     Returns
     -------
     AreaRule
-        Its `threshold` and `min_area` are those of ``ThresholdSummarizer``. Of rules that are as
-        good, the one with the most room between the areas that it parts, in the middle of which
-        `min_area` is; then the one with the smallest threshold.
+        Its `threshold` and `min_area` are those of ``ThresholdSummarizer``. Of thresholds that
+        are as good, the one nearest to the middle of the widest range of them; of its areas, the
+        middle of the widest gap between images that are parted as well.
 
     Raises
     ------
@@ -88,9 +91,6 @@ def best_area_rule(
     >>> best_area_rule([1, 0, 0], scores, grid=[0.2, 0.5])
     AreaRule(threshold=0.5, min_area=0.5, score=1.0)
     """
-    grid = np.asarray(GRID if grid is None else grid, dtype=np.float64)
-    if grid.ndim != 1 or not len(grid) or not (np.diff(grid, prepend=0, append=1) > 0).all():
-        raise ValueError(f"grid must increase in (0, 1), got {grid.tolist()}.")
     labels = np.asarray(y_true)
     if labels.ndim != 1 or len(labels) != len(scores):
         raise ValueError(f"y_true {labels.shape} needs as many scores, got {len(scores)}.")
@@ -98,26 +98,57 @@ def best_area_rule(
     if not np.array_equal(np.unique(labels[labeled]), (0, 1)):
         found = np.unique(labels).tolist()
         raise ValueError(f"y_true must hold both 0 and 1 (and -1 where nobody said), got {found}.")
-    areas = np.array(
-        [_areas(np.asarray(scores[i]), grid, i) for i in np.flatnonzero(labeled).tolist()]
+    pixels = [_pixels(np.asarray(scores[i]), i) for i in np.flatnonzero(labeled).tolist()]
+    thresholds = _candidates(pixels) if grid is None else _checked(grid)
+    areas = np.array([_areas(each, thresholds) for each in pixels])
+    return _middle(
+        [
+            _best_at(threshold, areas[:, column], labels[labeled] == 1, objective)
+            for column, threshold in enumerate(thresholds)
+        ]
     )
-    candidates = [
-        _best_at(threshold, areas[:, column], labels[labeled] == 1, objective)
-        for column, threshold in enumerate(grid)
-    ]
-    found = max(candidates, key=lambda candidate: (candidate[0].score, candidate[1]))
-    return found[0]
 
 
-def _areas(scores: NDArray[Any], grid: NDArray[np.float64], index: int) -> NDArray[np.float64]:
-    """Measure the share of an image's pixels that reach each threshold."""
+def _checked(grid: ArrayLike) -> NDArray[np.float64]:
+    grid = np.asarray(grid, dtype=np.float64)
+    if grid.ndim != 1 or not len(grid) or not (np.diff(grid, prepend=0, append=1) > 0).all():
+        raise ValueError(f"grid must increase in (0, 1), got {grid.tolist()}.")
+    return grid
+
+
+def _pixels(scores: NDArray[Any], index: int) -> NDArray[Any]:
     if scores.ndim != 2 or not scores.size:
         raise ValueError(f"Expected scores (h, w), got {scores.shape} for sample {index}.")
     if np.isnan(scores).any():
         raise ValueError(f"The scores of sample {index} hold NaN.")
+    return scores.ravel()
+
+
+def _candidates(pixels: list[NDArray[Any]]) -> NDArray[np.float64]:
+    """Choose thresholds half way between neighbours among the scores, or among some of them."""
+    sizes = [each.size for each in pixels]
+    if sum(sizes) > FEW_PIXELS:
+        halvings = np.arange(int(np.log2(max(sizes))) + 1)
+        pixels = [_of_ranks(each, halvings) for each in pixels]
+    values = np.unique(np.concatenate(pixels).astype(np.float64).clip(0, 1))
+    between = (values[1:] + values[:-1]) / 2
+    if len(between) > N_CANDIDATES:
+        between = between[np.linspace(0, len(between) - 1, N_CANDIDATES).round().astype(int)]
+    between = between[(between > 0) & (between < 1)]
+    return between if len(between) else np.array([0.5])
+
+
+def _of_ranks(pixels: NDArray[Any], halvings: NDArray[np.int64]) -> NDArray[Any]:
+    """Take the lowest of all pixels, of their higher half, of the higher half of that, ..."""
+    places = np.unique(pixels.size - np.maximum(pixels.size >> halvings, 1))
+    return np.asarray(np.partition(pixels, places)[places])
+
+
+def _areas(scores: NDArray[Any], grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Measure the share of an image's pixels that reach each threshold."""
     # Compared as floats of the scores' own length: as a float32, .7 is less than .7.
     cuts = grid.astype(scores.dtype) if scores.dtype.kind == "f" else grid
-    reached = np.searchsorted(cuts, scores.ravel(), side="right")
+    reached = np.searchsorted(cuts, scores, side="right")
     counts = np.bincount(reached, minlength=len(grid) + 1)
     return np.asarray(counts[:0:-1].cumsum()[::-1] / scores.size)
 
@@ -127,8 +158,8 @@ def _best_at(
     areas: NDArray[np.float64],
     positive: NDArray[np.bool_],
     objective: Callable[[Counts, Counts, Counts, Counts], Counts],
-) -> tuple[AreaRule, float]:
-    """Find the best area at a threshold, and the room around it."""
+) -> AreaRule:
+    """Find the best area at a threshold; of such, the one with the most room around it."""
     steps = np.unique(np.concatenate([[0.0], areas, [1.0]]))
     cuts, room = (steps[1:] + steps[:-1]) / 2, np.diff(steps).round(12)
     tp, fp = (
@@ -139,5 +170,19 @@ def _best_at(
     values = np.asarray(objective(*(count.astype(np.float64) for count in (tp, fp, fn, tn))))
     values = np.where(np.isnan(values), -np.inf, values)
     best = np.lexsort((-np.arange(len(cuts)), room, values))[-1]
-    rule = AreaRule(float(threshold), float(cuts[best]), float(values[best]))
-    return rule, float(room[best])
+    return AreaRule(float(threshold), float(cuts[best]), float(values[best]))
+
+
+def _middle(rules: list[AreaRule]) -> AreaRule:
+    """Choose the best rule; the middle one of the widest range of thresholds that are as good."""
+    thresholds = np.array([rule.threshold for rule in rules])
+    scores = np.array([rule.score for rule in rules])
+    between = (thresholds[1:] + thresholds[:-1]) / 2
+    edges = np.concatenate([thresholds[:1], between, thresholds[-1:]])
+    best = scores >= scores.max() - 1e-12
+    steps = np.diff(best.astype(int), prepend=0, append=0)
+    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    widest = (edges[ends] - edges[starts]).argmax()
+    start, end = starts[widest], ends[widest]
+    middle = (edges[start] + edges[end]) / 2
+    return rules[start + np.abs(thresholds[start:end] - middle).argmin()]

@@ -63,11 +63,56 @@ def test_order_and_what_nobody_said_do_not_matter():
     assert best_area_rule(np.append(y, -1), longer) == expected
 
 
-def test_of_equals_the_one_with_most_room_then_the_smallest_threshold():
+def test_of_equals_the_middle_of_the_range_and_of_the_areas():
     maps = np.zeros((2, 1, 10))
     maps[0, 0, :2], maps[1, 0, :4] = 0.45, 0.45  # from 3 of 10
     maps[1, 0, 4:8] = 0.25  # from 5 of 10
-    assert best_area_rule([0, 1], maps, grid=[0.1, 0.2, 0.4]) == pytest.approx((0.1, 0.5, 1.0))
+    assert best_area_rule([0, 1], maps, grid=[0.1, 0.2, 0.4]) == pytest.approx((0.2, 0.5, 1.0))
+    plateau = np.full((4, 1, 10), 0.02)
+    plateau[2:, 0, :5] = 0.82
+    assert best_area_rule([0, 0, 1, 1], plateau) == pytest.approx((0.42, 0.25, 1.0))
+    grid = np.arange(1, 20) / 20
+    assert best_area_rule([0, 0, 1, 1], plateau, grid=grid).threshold == pytest.approx(0.45)
+
+
+def test_the_widest_of_several_ranges():
+    maps = np.zeros((3, 1, 4))
+    maps[0, 0], maps[1, 0], maps[2, 0] = 0.1, [0.12, 0.7, 0.7, 0.7], [0.8, 0.8, 0.8, 0.1]
+    rule = best_area_rule([0, 0, 1], maps, grid=[0.11, 0.2, 0.3, 0.72, 0.78, 0.9])
+    assert rule == pytest.approx((0.72, 0.375, 1.0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(3))
+def test_thresholds_are_where_the_scores_are(seed, dtype):
+    """Below .05, where a plain grid has none; no rule whatsoever is better."""
+    y, maps = random_maps(seed=seed)
+    maps = (maps / 30).astype(dtype)
+    assert maps.max() < 0.05
+    values = np.unique(maps).astype(np.float64)
+    best = max(
+        balanced_accuracy_score(y, predict(maps, t, (n + 0.5) / 36))
+        for t in (values[1:] + values[:-1]) / 2
+        for n in range(37)
+    )
+    rule = best_area_rule(y, maps)
+    assert rule.threshold < 0.05
+    assert rule.score == pytest.approx(best)
+    assert best > 0.6
+    reached = balanced_accuracy_score(y, predict(maps, rule.threshold, rule.min_area))
+    assert rule.score == pytest.approx(reached)
+
+
+def test_of_many_scores_ranks_are_enough():
+    """Two hundred pixels above .013 part the images, among a million that say nothing."""
+    random = np.random.default_rng(0)
+    y = np.arange(20) % 2
+    maps = random.random((20, 128, 128)) * 0.01
+    for each, label in zip(maps, y, strict=True):
+        each[:10, :20] = 0.014 + 0.004 * label + random.random((10, 20)) * 0.002
+    rule = best_area_rule(y, maps)
+    assert rule.score == 1
+    assert 0.016 <= rule.threshold <= 0.02
 
 
 def test_maps_that_tell_nothing():

@@ -54,6 +54,31 @@ def test_it_is_the_rule_based_summarizer_with_that_rule(pooling):
     np.testing.assert_array_equal(tuned.predict_proba(P), plain.predict_proba(P))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_maps_that_stay_faint_are_told_apart(seed):
+    """As after a short training: nothing reaches .05, and yet lesions are brighter."""
+    P, y = random_maps(seed=seed)
+    P = P * np.float32(0.04)
+    tuned = TunedThresholdSummarizer().fit(P, y)
+    values = np.unique(P).astype(np.float64)
+    best = max(
+        balanced_accuracy_score(y, (np.float32(t) <= P).sum(axis=(1, 2, 3)) >= area)
+        for t in (values[1:] + values[:-1]) / 2
+        for area in range(1, 65)
+    )
+    assert tuned.threshold_ < 0.05
+    assert tuned.score_ == pytest.approx(best)
+    assert best > 0.8
+    assert balanced_accuracy_score(y, tuned.predict(P)) == pytest.approx(best)
+
+
+def test_of_equal_thresholds_the_middle_is_taken():
+    P = np.full((4, 1, 8, 8), 0.02)
+    P[2:, 0, :4] = 0.62
+    tuned = TunedThresholdSummarizer().fit(P, [0, 0, 1, 1])
+    assert rule(tuned) == pytest.approx((0.32, 0.25, 1))
+
+
 def test_channels_share_a_rule():
     P, y = random_maps(k=2)
     tuned = TunedThresholdSummarizer().fit(P, np.array(["a", "b", "c"])[y])
