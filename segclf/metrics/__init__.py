@@ -1,11 +1,13 @@
 """Pure functions of arrays that say how good a prediction is."""
 
 from segclf.metrics._confidence_interval import ConfidenceInterval, confidence_interval
+from segclf.metrics._operating_point import OperatingPoint, operating_point
 from segclf.metrics._paired_test import paired_test
 from segclf.metrics._robust_auroc import auroc_by_attribute, robust_auroc
 from segclf.metrics._strict_recall import strict_hits, strict_recall
 from segclf.metrics.area_rule import best_area_rule
 from segclf.metrics.calibration import expected_calibration_error, reliability
+from segclf.metrics.conformal import conformal_sets, conformal_threshold
 from segclf.metrics.divergence import (
     FramingDivergence,
     framing_divergence,
@@ -22,11 +24,14 @@ __all__ = [
     "ConfidenceInterval",
     "FramingDivergence",
     "Grouping",
+    "OperatingPoint",
     "auroc_by_attribute",
     "best_area_rule",
     "best_of_counts",
     "best_thresholds",
     "confidence_interval",
+    "conformal_sets",
+    "conformal_threshold",
     "count_scores",
     "dice_per_class",
     "dice_score",
@@ -38,6 +43,7 @@ __all__ = [
     "kl_lower_bound",
     "log_density_ratio",
     "mean_iou",
+    "operating_point",
     "paired_test",
     "reliability",
     "robust_auroc",

@@ -70,7 +70,9 @@ def best_area_rule(
         The thresholds to try instead, increasing in (0, 1).
     objective : callable, default=balanced_accuracy
         ``objective(tp, fp, fn, tn)``, arrays of counts, one of each per rule; the greatest wins.
-        ``lambda tp, fp, fn, tn: -(10 * fn + fp)`` is a cost. NaN never wins.
+        ``lambda tp, fp, fn, tn: -(10 * fn + fp)`` is a cost. NaN never wins, so that
+        ``lambda tp, fp, fn, tn: np.where(tp >= 0.95 * (tp + fn), tn, np.nan)`` is the highest
+        specificity at a sensitivity.
 
     Returns
     -------

@@ -139,3 +139,13 @@ def test_what_does_not_fit_is_named(changed, message):
     given = {"y_true": [0, 1], "scores": np.zeros((2, 3, 3))}
     with pytest.raises(ValueError, match=message):
         best_area_rule(**given | changed)
+
+
+def test_a_sensitivity_is_an_objective():
+    scores = [np.full((2, 2), value) for value in (0.9, 0.3, 0.5, 0.1)]
+
+    def specificity(tp, fp, fn, tn):
+        return np.where(tp >= 0.95 * (tp + fn), tn, np.nan)
+
+    rule = best_area_rule([1, 1, 0, 0], scores, objective=specificity)
+    assert (0.1 < rule.threshold <= 0.3, rule.score) == (True, 1)

@@ -1,0 +1,165 @@
+"""Sets of labels that hold the true one as often as asked: split conformal prediction.
+
+Vovk, Gammerman and Shafer, "Algorithmic learning in a random world", 2005; Angelopoulos and Bates,
+"Conformal prediction: a gentle introduction", Foundations and Trends in Machine Learning 2023.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Method = Literal["lac", "aps"]
+
+
+def conformal_threshold(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    level: float = 0.9,
+    method: Method = "lac",
+    per_class: bool = False,
+    groups: ArrayLike | None = None,
+) -> float | NDArray[np.float64]:
+    """Find how improbable a label may be to stay in the set, from images that nobody learned from.
+
+    The set of a new image holds its true label with a probability of `level` at least, and of
+    ``level + 1 / (n + 1)`` at most where no two scores are alike, whatever the classifier: so it is
+    over n calibration images and one new image that are *exchangeable*, such as independent ones of
+    one distribution. Images of another hospital are not, and several of one patient are not
+    exchangeable with those of a new one: say so by `groups`.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, k)
+        Numbers of classes, the columns of `y_proba`; or a multi-label indicator, for which each
+        label has its own threshold, from the images that show it. -1 where nobody said.
+    y_proba : array-like of shape (n, k)
+        Of all classes, or of each label.
+    level : float, default=0.9
+        How often the set shall hold the true label, in (0, 1).
+    method : {"lac", "aps"}, default="lac"
+        How improbable a label is: "lac", one less its probability, for the smallest sets (Sadinle,
+        Lei and Wasserman, JASA 2019); "aps", the sum of the probabilities that are as high as its
+        own at least, for larger ones that hold more evenly of easy and hard images (Romano, Sesia
+        and Candès, NeurIPS 2020; without their randomization, so rather above the level).
+    per_class : bool, default=False
+        Whether the level shall hold for the images of each class (Mondrian), not just on average.
+        It needs as many images of each.
+    groups : array-like of shape (n,), optional
+        Such as patients, of which new ones come: a group counts once, by its worst image, so that
+        the sets of all images of a new group are right with a probability of `level` together.
+
+    Returns
+    -------
+    float or array of shape (k,)
+        The ``ceil((n + 1) * level)``-th smallest score; infinite where there are not as many images
+        (9 are needed for .9, 19 for .95), so that sets hold everything. An array of one for each
+        class or label with `per_class` or an indicator.
+
+    Raises
+    ------
+    ValueError
+        If shapes, labels or probabilities do not fit, or `level` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import conformal_sets, conformal_threshold
+    >>> of_true = np.arange(10, 20) / 20  # of 10 images of class 0
+    >>> y_proba = np.stack([of_true, 1 - of_true], axis=1)
+    >>> threshold = conformal_threshold(np.zeros(10, int), y_proba, level=0.8)
+    >>> round(threshold, 2)
+    0.45
+    >>> conformal_sets([[0.9, 0.1], [0.5, 0.5], [0.6, 0.4]], threshold).tolist()
+    [[True, False], [False, False], [True, False]]
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}.")
+    scores = _scores(y_proba, method)
+    truth = _indicator(np.asarray(y_true), scores.shape)
+    units = np.arange(len(scores)) if groups is None else np.asarray(groups)
+    if units.shape != (len(scores),):
+        raise ValueError(f"groups must be of shape ({len(scores)},), got {units.shape}.")
+    if per_class or np.asarray(y_true).ndim == 2:
+        columns = zip(scores.T, truth.T, strict=True)
+        return np.array([_quantile(s[t], units[t], level) for s, t in columns])
+    labeled = truth.any(axis=1)
+    return _quantile(scores[truth], units[labeled], level)
+
+
+def conformal_sets(
+    y_proba: ArrayLike, threshold: float | ArrayLike, *, method: Method = "lac"
+) -> NDArray[np.bool_]:
+    """Tell which labels are probable enough to be in the set of each image.
+
+    Parameters
+    ----------
+    y_proba : array-like of shape (n, k)
+        Of all classes, or of each label.
+    threshold : float or array-like of shape (k,)
+        From :func:`conformal_threshold`.
+    method : {"lac", "aps"}, default="lac"
+        The one that the threshold was found with.
+
+    Returns
+    -------
+    bool array of shape (n, k)
+        Several labels where the classifier is not sure; none where the image is like none.
+
+    Raises
+    ------
+    ValueError
+        If shapes or probabilities do not fit.
+    """
+    scores, limit = _scores(y_proba, method), np.asarray(threshold, dtype=np.float64)
+    if limit.shape not in ((), scores.shape[1:]):
+        raise ValueError(
+            f"threshold must be a number or of shape {scores.shape[1:]}, got {limit.shape}."
+        )
+    return np.asarray(scores <= limit)
+
+
+def _scores(y_proba: ArrayLike, method: str) -> NDArray[np.float64]:
+    """Measure how improbable each label (n, k) is."""
+    proba = np.asarray(y_proba, dtype=np.float64)
+    if proba.ndim != 2 or not ((proba >= 0) & (proba <= 1)).all():
+        raise ValueError(f"Expected probabilities (n, k) in [0, 1], got shape {proba.shape}.")
+    if method not in METHODS:
+        raise ValueError(f"No method named {method!r}; known: {', '.join(METHODS)}.")
+    return METHODS[method](proba)
+
+
+def _as_high(proba: NDArray[np.float64]) -> NDArray[np.float64]:
+    as_high = proba[:, None, :] >= proba[:, :, None]
+    return np.asarray((as_high * proba[:, None, :]).sum(axis=2))
+
+
+METHODS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "lac": lambda proba: 1 - proba,
+    "aps": _as_high,
+}
+
+
+def _indicator(y: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Tell which labels (n, k) are true; none of an image that nobody labeled."""
+    n, k = shape
+    if y.shape == shape and np.isin(y, (-1, 0, 1)).all():
+        return np.asarray(y == 1)
+    if y.shape != (n,) or not np.isin(y, np.arange(-1, k)).all():
+        raise ValueError(
+            f"y_true must be numbers of {k} classes (or -1) for {n} images, or an indicator "
+            f"{shape} of 0, 1 and -1; got shape {y.shape} with values {np.unique(y)[:9].tolist()}."
+        )
+    return np.asarray(y[:, None] == np.arange(k))
+
+
+def _quantile(scores: NDArray[np.float64], units: NDArray[Any], level: float) -> float:
+    """Return the score that so many, and a new one, stay below; of a unit its highest counts."""
+    _, codes = np.unique(units, return_inverse=True)
+    worst = np.full(codes.max(initial=-1) + 1, -np.inf)
+    np.maximum.at(worst, codes, scores)
+    rank = math.ceil(round((len(worst) + 1) * level, 9))  # .55 * 100 > 55
+    return float(np.sort(worst)[rank - 1]) if rank <= len(worst) else math.inf
