@@ -106,12 +106,7 @@ def complete(options: argparse.Namespace) -> None:
 def of_encoder(options: argparse.Namespace) -> dict[str, object]:
     if options.scratch:
         encoder = options.encoder or "tf_efficientnet_lite0"
-        return {
-            "encoder": encoder,
-            "encoder_weights": None,
-            "encoder_rate": 1.0,
-            "max_steps": options.steps,
-        }
+        return {"encoder": encoder, "encoder_weights": None, "max_steps": options.steps}
     if options.encoder or options.weights:
         encoder = options.encoder or "tf_efficientnet_lite0"
         return {"encoder": encoder, "encoder_weights": options.weights or "imagenet"}

@@ -151,6 +151,6 @@ def resolved_table(rows: Rows) -> str:
     lines = ["### What was chosen\n"]
     for (name, share), methods in rows.items():
         for method, seeds in methods.items():
-            chosen = ", ".join(f"{k[:-1]} {v}" for k, v in seeds[0]["resolved"].items())
+            chosen = ", ".join(f"{k} {v}" for k, v in seeds[0]["resolved"].items())
             lines += [f"- {name}, {share:.0%}, {method}: {chosen}"] if chosen else []
     return "\n".join(lines) + "\n"

@@ -61,11 +61,5 @@ def overlaps(model: Any, data: dict[str, Any], rows: np.ndarray) -> dict[str, li
 
 
 def resolved(model: Any) -> dict[str, Any]:
-    """Return what a fitted model chose itself: its attributes that are a name or a number."""
-    network = getattr(model, "segmenter_", model)
-    simple = (str, int, float, tuple, type(None))
-    return {
-        name: value
-        for name, value in vars(network).items()
-        if name.endswith("_") and name[0] not in "_n" and isinstance(value, simple)
-    }
+    """Return what became of each parameter that a fitted model chose itself."""
+    return dict(getattr(getattr(model, "segmenter_", model), "chosen_", {}))

@@ -100,3 +100,18 @@ def sample(data: dict[str, Any], fraction: float, seed: int, by: str = "labels")
     order = np.random.default_rng(seed).permutation(train)
     parts = [order[data[by][order] == label] for label in np.unique(data[by])]
     return np.sort(np.concatenate([p[: max(1, round(fraction * len(p)))] for p in parts]))
+
+
+def without_masks(
+    data: dict[str, Any], rows: np.ndarray, share: float, seed: int
+) -> dict[str, Any]:
+    """Return the data with masks for a share of the positives among the rows, at least two.
+
+    The others have labels alone; negatives keep their empty masks, which their labels imply.
+    """
+    positive = rows[data["labels"][rows] == 1]
+    kept = max(2, round(share * len(positive)))
+    masks = list(data["masks"])
+    for row in np.random.default_rng(seed).permutation(positive)[kept:]:
+        masks[row] = None
+    return {**data, "masks": masks}
