@@ -39,3 +39,10 @@ def mask_kind(
         kind = "channels" if multilabel else "ids with the background"
         raise ValueError(f"n_classes={n_classes}, but masks and labels are of {found} {kind}.")
     return multilabel, n_classes or found
+
+
+def of_kind(masks: Masks, multilabel: bool, n_classes: int) -> Masks:
+    """Return the same masks, as some of a whole that is of this kind."""
+    part = masks.subset(np.arange(len(masks)))
+    part.multilabel, part.n_classes = multilabel, n_classes
+    return part

@@ -7,6 +7,8 @@ from sklearn import get_config
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from segclf.data import Whole
+
 
 def accepted(estimator: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Return those arguments that there are and that an estimator's `fit` takes, by its names.
@@ -45,10 +47,15 @@ def accepted(estimator: Any, given: dict[str, Any]) -> dict[str, Any]:
         return _of_last_step(estimator, given)
     inner = getattr(estimator, "estimator", None)
     if hasattr(inner, "fit"):
-        named |= {n: v for n, v in accepted(inner, given).items() if hasattr(v, "__len__")}
+        named |= {n: v for n, v in accepted(inner, given).items() if _is_handed_on(v)}
     if hasattr(estimator, "refit") and "groups" in given:
         named["groups"] = given["groups"]
     return named
+
+
+def _is_handed_on(value: Any) -> bool:
+    """Tell whether a search can cut it into folds, or hands it on whole on purpose."""
+    return hasattr(value, "__len__") or isinstance(value, Whole)
 
 
 def _takes_any(parameters: Any) -> bool:

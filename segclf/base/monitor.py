@@ -57,7 +57,8 @@ def refuse_monitor(estimator: Any, held_out: Samples | None) -> None:
     if held_out is None:
         raise ValueError(
             f"monitor={monitor!r} is measured on images that are held out, and {name} holds out "
-            "none. Set validation_fraction=, such as 0.2; or monitor='loss'."
+            "none. Set validation_fraction=, such as 0.2, or pass X_val= and y_val= to fit; or set "
+            "monitor='loss'."
         )
 
 

@@ -164,6 +164,12 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             seed=seed,
             keep_unlabeled=keep_unlabeled or self._learns_from_unlabeled,
         )
+        if samples.held_out is not None and held_out is not None:
+            raise ValueError(
+                f"Both X_val and validation_fraction={self.validation_fraction} were given to "
+                f"{type(self).__name__}; expected one of them."
+            )
+        held_out = held_out or samples.held_out
         self._measure(held_out)  # what is wrong with it is said before any training
         return training, held_out
 

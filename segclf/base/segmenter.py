@@ -19,8 +19,10 @@ from segclf.base.maps import Maps, as_probabilities, collect_maps, processed, to
 from segclf.base.monitor import METRICS, Score, Summarized, iou_score, label_score, truth_of_masks
 from segclf.base.nothing_found import warn_if_nothing_found
 from segclf.base.supervision import Supervision, supervise
+from segclf.base.validation_set import with_validation
 from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Sampler, Samples, as_masks
 from segclf.data.mask_checks import MAX_ID
+from segclf.data.whole import Whole
 from segclf.metrics import mean_iou
 from segclf.networks import layer_reader
 from segclf.training import FLIPS
@@ -87,6 +89,9 @@ class Segmenter(FineTunedEstimator):
         labels: LabelsLike | None = None,
         groups: ArrayLike | None = None,
         sampler: Sampler | None = None,
+        X_val: ImagesLike | Whole | None = None,
+        y_val: MasksLike | Whole | None = None,
+        labels_val: LabelsLike | Whole | None = None,
     ) -> Self:
         """Train on images, of which some have masks and some image labels.
 
@@ -108,6 +113,9 @@ class Segmenter(FineTunedEstimator):
         sampler : Sampler, optional
             Which images each batch holds, such as a `segclf.data.MixingSampler`; each once an
             epoch by default.
+        X_val, y_val, labels_val : images, masks and labels, optional
+            A validation set, as X, y and labels; in place of `validation_fraction`. What searches
+            must not cut into folds is given as a `segclf.data.Whole`.
 
         Returns
         -------
@@ -115,19 +123,13 @@ class Segmenter(FineTunedEstimator):
             The fitted estimator.
         """
         images = self._open(X)
-        if self._needs_targets and y is None and labels is None:
-            raise ValueError(
-                "This estimator requires y to be passed, but the target y is None: give masks as "
-                "y, or image labels as labels=."
-            )
+        self._require_targets(y, labels)
+        said: dict[str, Any] = {"masks": y, "labels": labels, "n_classes": self.n_classes}
         supervision = supervise(
-            X,
-            images=images,
-            masks=y,
-            labels=labels,
-            n_classes=self.n_classes,
-            sample_weight=sample_weight,
-            groups=groups,
+            X, images=images, **said, sample_weight=sample_weight, groups=groups
+        )
+        supervision = with_validation(
+            supervision, X_val, masks=y_val, labels=labels_val, reader=self
         )
         samples = self._check_targets(supervision)
         samples.sampler = sampler or self._make_sampler(samples)
@@ -206,6 +208,13 @@ class Segmenter(FineTunedEstimator):
     def _make_sampler(self, samples: Samples) -> Sampler | None:
         """Return which images each batch holds; None is each once an epoch."""
         return None
+
+    def _require_targets(self, y: Any, labels: Any) -> None:
+        if self._needs_targets and y is None and labels is None:
+            raise ValueError(
+                "This estimator requires y to be passed, but the target y is None: give masks as "
+                "y, or image labels as labels=."
+            )
 
     def _check_targets(self, supervision: Supervision) -> Samples:
         """Learn how many classes there are, and return what there is to learn from."""

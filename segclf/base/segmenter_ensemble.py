@@ -21,7 +21,8 @@ from segclf.base.parts import as_a_part
 from segclf.base.seeding import seed_part
 from segclf.base.segmenter import Segmenter
 from segclf.base.supervision import supervise
-from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike
+from segclf.base.validation_set import with_validation
+from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, Whole
 
 # Images whose maps are in memory at once.
 BLOCK = 16
@@ -93,12 +94,15 @@ class SegmenterEnsemble(CallbackSupportMixin, Estimator):
         *,
         labels: LabelsLike | None = None,
         groups: ArrayLike | None = None,
+        X_val: ImagesLike | Whole | None = None,
+        y_val: MasksLike | Whole | None = None,
+        labels_val: LabelsLike | Whole | None = None,
     ) -> Self:
         """Train a segmenter without each fold.
 
         Parameters
         ----------
-        X, y, sample_weight, labels, groups
+        X, y, sample_weight, labels, groups, X_val, y_val, labels_val
             As of `Segmenter.fit`.
 
         Returns
@@ -109,6 +113,7 @@ class SegmenterEnsemble(CallbackSupportMixin, Estimator):
         self._validate_params()
         X = check_rows(self, X, reset=True)
         given = supervise(X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups)
+        given = with_validation(given, X_val, masks=y_val, labels=labels_val)
         segmenter = clone(self.segmenter)
         if self.random_state is not None:
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)

@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from segclf.axes import across
-from segclf.base.agreement import mask_kind
+from segclf.base.agreement import mask_kind, of_kind
 from segclf.base.fit_arguments import accepted
 from segclf.base.front_door import check_weights
 from segclf.data import (
@@ -23,6 +23,7 @@ from segclf.data import (
     MasksLike,
     Samples,
     SemiSupervisedSplit,
+    Whole,
     as_mask_ids,
     as_masks,
     check_mask_sizes,
@@ -55,6 +56,8 @@ class Supervision:
         Images that belong together have the same one.
     images : Images, optional
         `X`, opened.
+    validation : Supervision, optional
+        Of other images, which are held out whole; every part has the same.
     """
 
     X: Any
@@ -65,6 +68,7 @@ class Supervision:
     sample_weight: NDArray[np.float32] | None = None
     groups: NDArray[Any] | None = None
     images: Images | None = None
+    validation: "Supervision | None" = None
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -105,6 +109,7 @@ class Supervision:
         return Supervision(
             masks=self.masks.subset(rows),
             images=None if self.images is None else self.images.subset(rows),
+            validation=self.validation,
             **{name: None if v is None else _safe_indexing(v, rows) for name, v in parts.items()},
         )
 
@@ -126,7 +131,7 @@ class Supervision:
         labeled : array of bool, shape (n,), optional
             Which images keep their label; all by default.
         """
-        others = _of_kind(as_masks(masks, len(self)), self.masks.multilabel, self.masks.n_classes)
+        others = of_kind(as_masks(masks, len(self)), self.masks.multilabel, self.masks.n_classes)
         labels = self.labels
         if labels is not None and labeled is not None:
             labels = np.where(across(labeled, labels), labels, -1)
@@ -195,6 +200,8 @@ class Supervision:
         if dense:
             samples.dense, samples.masks, samples.labels = True, self.masks, self.labels
             samples.n_mask_channels = self.masks.n_classes if self.masks.multilabel else None
+        if self.validation is not None:
+            samples.held_out = self.validation.samples(size, dense=dense)
         return samples
 
     def arguments(self, estimator: Any, **more: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
@@ -202,14 +209,31 @@ class Supervision:
 
         A segmenter is handed masks as its ``y``, a classifier classes; ours masks that are checked.
         """
-        masks: Any = None
-        if self.masks.labeled.any() or self._remembers_more():
-            ours = getattr(estimator, "_takes_checked_masks", False)
-            masks = self.masks if ours else self.masks.as_given()
+        masks = self._masks_for(estimator)
         metadata = {"sample_weight": self.sample_weight, "groups": self.groups, **more}
-        if self.y is None:
-            return (self.X, masks), accepted(estimator, {"labels": self.labels, **metadata})
-        return (self.X, self.y), accepted(estimator, {"masks": masks, **metadata})
+        if self.y is not None:
+            return (self.X, self.y), accepted(estimator, {"masks": masks, **metadata})
+        metadata |= {"labels": self.labels, **self._validation_for(estimator)}
+        named = accepted(estimator, metadata)
+        if self.validation is not None and "X_val" not in named:
+            raise ValueError(
+                f"X_val was passed, but {type(estimator).__name__} would not see it: its fit takes "
+                "no X_val, or does not hand it on. Leave X_val out, or take another estimator."
+            )
+        return (self.X, masks), named
+
+    def _masks_for(self, estimator: Any) -> Any:
+        if not self.masks.labeled.any() and not self._remembers_more():
+            return None
+        ours = getattr(estimator, "_takes_checked_masks", False)
+        return self.masks if ours else self.masks.as_given()
+
+    def _validation_for(self, estimator: Any) -> dict[str, Whole]:
+        if self.validation is None:
+            return {}
+        masks, labels = self.validation._masks_for(estimator), self.validation.labels
+        given = {"X_val": self.validation.X, "y_val": masks, "labels_val": labels}
+        return {name: Whole(value) for name, value in given.items() if value is not None}
 
     def _remembers_more(self) -> bool:
         """Tell whether masks that are left out were of another kind than labels alone show."""
@@ -263,7 +287,7 @@ def supervise(
     check_consistent_length(np.empty(n_samples), labels, groups)
     return Supervision(
         X=X,
-        masks=_of_kind(masks, *mask_kind(masks, labels, n_classes)),
+        masks=of_kind(masks, *mask_kind(masks, labels, n_classes)),
         labels=labels,
         y=y,
         target=target,
@@ -271,10 +295,3 @@ def supervise(
         groups=groups,
         images=images,
     )
-
-
-def _of_kind(masks: Masks, multilabel: bool, n_classes: int) -> Masks:
-    """Return the same masks, as some of a whole that is of this kind."""
-    part = masks.subset(np.arange(len(masks)))
-    part.multilabel, part.n_classes = multilabel, n_classes
-    return part

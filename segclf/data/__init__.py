@@ -17,6 +17,7 @@ from segclf.data.samplers import MixingSampler, Sampler, ShuffledSampler, TwoStr
 from segclf.data.samples import Samples
 from segclf.data.semi_supervised_split import SemiSupervisedSplit
 from segclf.data.tiles import Tiles, cut_tiles
+from segclf.data.whole import Whole
 
 __all__ = [
     "Augment",
@@ -37,6 +38,7 @@ __all__ = [
     "ShuffledSampler",
     "Tiles",
     "TwoStreamSampler",
+    "Whole",
     "as_augmentation",
     "as_images",
     "as_mask_ids",

@@ -43,6 +43,8 @@ class Samples:
         Whether batches hold masks.
     sampler : Sampler or None
         Which samples each batch of an epoch holds; None is each once.
+    held_out : Samples or None
+        Others, to validate on; every subset has the same.
     """
 
     images: Images
@@ -55,6 +57,7 @@ class Samples:
     weights: NDArray[np.float32] | None = None
     dense: bool = False
     sampler: Sampler | None = None
+    held_out: "Samples | None" = None
 
     def __len__(self) -> int:
         """Return the number of images."""

@@ -26,7 +26,8 @@ from sklearn.utils.validation import check_is_fitted
 from segclf.base import MetaSegmenter, Segmenter, Supervision, supervise
 from segclf.base.nothing_found import warn_once
 from segclf.base.parts import as_a_part
-from segclf.data import ImagesLike, LabelsLike, MasksLike
+from segclf.base.validation_set import open_validation, with_validation
+from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.objectives import Distillation, Objective
 
@@ -122,6 +123,9 @@ class DistilledSegmenter(MetaSegmenter):
         *,
         labels: LabelsLike | None = None,
         groups: ArrayLike | None = None,
+        X_val: ImagesLike | Whole | None = None,
+        y_val: MasksLike | Whole | None = None,
+        labels_val: LabelsLike | Whole | None = None,
     ) -> Self:
         """Fit the teacher, then train the student on what it says of images.
 
@@ -139,6 +143,9 @@ class DistilledSegmenter(MetaSegmenter):
             indicator. For the teacher.
         groups : array of shape (n,), optional
             Group of each image; validation splits keep groups together.
+        X_val, y_val, labels_val : images, masks and labels, optional
+            A validation set, as X, y and labels; handed on to teacher and student. What searches
+            must not cut into folds is given as a `segclf.data.Whole`.
 
         Returns
         -------
@@ -150,6 +157,7 @@ class DistilledSegmenter(MetaSegmenter):
         supervision = supervise(
             X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
         )
+        supervision = with_validation(supervision, X_val, masks=y_val, labels=labels_val)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
         n_parts = 1 if isinstance(self.teacher, FrozenEstimator) else 2
         context = self._init_callback_context(max_subtasks=n_parts)
@@ -182,6 +190,7 @@ class DistilledSegmenter(MetaSegmenter):
     def _teach(self, student: Segmenter, teacher: Any, supervision: Supervision, y: Any) -> None:
         """Train the student's network on the teacher's scores of the chosen images."""
         supervision = supervision.open(student._open(supervision.X))
+        supervision = open_validation(supervision, student)
         samples = supervision.samples(student.image_size_, dense=False)
         if self.on == "masks_too":
             samples = student._check_targets(supervision)

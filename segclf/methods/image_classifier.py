@@ -7,7 +7,8 @@ from sklearn.callback import with_callbacks
 
 from segclf.base import NetworkClassifier, supervise
 from segclf.base.front_door import holds_images
-from segclf.data import ImagesLike, LabelsLike, MasksLike, Samples
+from segclf.base.validation_set import labels_of_validation, with_validation
+from segclf.data import ImagesLike, LabelsLike, MasksLike, Samples, Whole
 from segclf.networks import ImageNetwork, check_options, classification_network, own_network
 from segclf.objectives import Classification, Objective
 
@@ -59,6 +60,9 @@ class ImageClassifier(NetworkClassifier):
         *,
         masks: MasksLike | None = None,
         groups: ArrayLike | None = None,
+        X_val: ImagesLike | Whole | None = None,
+        y_val: LabelsLike | Whole | None = None,
+        masks_val: MasksLike | Whole | None = None,
     ) -> Self:
         """Train on images and labels.
 
@@ -74,6 +78,9 @@ class ImageClassifier(NetworkClassifier):
             Accepted so that this baseline takes what `SegmentationClassifier` takes.
         groups : array of shape (n,), optional
             Group of each image; the validation split keeps groups together.
+        X_val, y_val, masks_val : images, labels and masks, optional
+            A validation set, as X, y and masks; in place of `validation_fraction`. What searches
+            must not cut into folds is given as a `segclf.data.Whole`.
 
         Returns
         -------
@@ -84,6 +91,10 @@ class ImageClassifier(NetworkClassifier):
         labels = self._learn_classes(y, len(images), signs=not holds_images(X))
         supervision = supervise(
             X, images=images, target=labels.encoded, sample_weight=sample_weight, groups=groups
+        )
+        labels_val = labels_of_validation(X_val, y_val, labels)
+        supervision = with_validation(
+            supervision, X_val, target=labels_val and labels_val.encoded, reader=self
         )
         samples = supervision.samples(self.image_size_, dense=False)
         self._learn(samples, strata=labels.encoded, groups=supervision.groups, X=X, y=y)

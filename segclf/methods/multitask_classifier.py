@@ -22,7 +22,8 @@ from segclf.base import NetworkClassifier, supervise
 from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import holds_images
 from segclf.base.maps import Maps, as_probabilities, collect_maps, to_masks
-from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Samples, as_masks
+from segclf.base.validation_set import with_labeled_validation
+from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Samples, Whole, as_masks
 from segclf.losses import get_loss
 from segclf.networks import MultitaskNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress
@@ -125,6 +126,9 @@ class MultitaskClassifier(NetworkClassifier):
         *,
         masks: MasksLike | None = None,
         groups: ArrayLike | None = None,
+        X_val: ImagesLike | Whole | None = None,
+        y_val: LabelsLike | Whole | None = None,
+        masks_val: MasksLike | Whole | None = None,
     ) -> Self:
         """Train on images, of which some have labels and some masks.
 
@@ -141,6 +145,9 @@ class MultitaskClassifier(NetworkClassifier):
             list may hold paths, and None for an image without a mask.
         groups : array of shape (n,), optional
             Group of each image; the validation split keeps groups together.
+        X_val, y_val, masks_val : images, labels and masks, optional
+            A validation set, as X, y and masks; in place of `validation_fraction`. What searches
+            must not cut into folds is given as a `segclf.data.Whole`.
 
         Returns
         -------
@@ -151,14 +158,14 @@ class MultitaskClassifier(NetworkClassifier):
         labels = self._learn_classes(y, len(images), signs=not holds_images(X))
         masks = as_masks(masks, len(images))
         self.negative_class_ = learn_negative_class(labels, masks, self.negative_class)
+        ids = labels.mask_ids(self.negative_class_)
+        more: dict[str, Any] = {"sample_weight": sample_weight, "groups": groups}
         supervision = supervise(
-            X,
-            images=images,
-            masks=masks,
-            labels=labels.mask_ids(self.negative_class_),
-            target=labels.encoded,
-            sample_weight=sample_weight,
-            groups=groups,
+            X, images=images, masks=masks, labels=ids, target=labels.encoded, **more
+        )
+        given = (X_val, y_val, masks_val)
+        supervision = with_labeled_validation(
+            supervision, labels, self.negative_class_, *given, reader=self
         )
         self.n_mask_classes_ = supervision.masks.n_classes
         samples = supervision.samples(self.image_size_)

@@ -98,6 +98,13 @@ class Rounds:
         baseline = self.fit_baseline(supervision)
         return start._replace(estimator=baseline, baseline=baseline)
 
+    def go_on(self, supervision: Supervision, before: Outcome) -> Outcome:
+        """Return where one more round comes to."""
+        labeler = self.fit_labeler(supervision, before)
+        masks = self.predict_masks(labeler, supervision)
+        estimator = None if before.same(masks) else self.fit_estimator(supervision, masks)
+        return self.end(before, labeler, masks, estimator)
+
     def fit_baseline(self, supervision: Supervision) -> Any:
         """Fit the estimator without pseudo masks, for as many steps as if all had one."""
         estimator = clone(self.estimator)
@@ -114,7 +121,7 @@ class Rounds:
             labeler.set_params(teacher=FrozenEstimator(before.estimator))
         learning = f"learning from what is labeled (round {before.n_iter + 1})"
         with blamed(labeler, learning), self._phase("labeler", labeler):
-            metadata = supervision.arguments(labeler)[1]
+            metadata = replace(supervision, validation=None).arguments(labeler)[1]
             labeler.fit(supervision.X, supervision.masks.as_given(), **metadata)
         return labeler
 

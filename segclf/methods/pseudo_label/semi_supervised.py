@@ -20,7 +20,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from segclf.base import MetaSegmenter, Supervision, check_images, supervise
 from segclf.base.nothing_found import warn_once
-from segclf.data import ImagesLike, LabelsLike, MasksLike
+from segclf.base.validation_set import with_validation
+from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
 from segclf.methods.pseudo_label.comparison import Comparison
 from segclf.methods.pseudo_label.pseudo_masks import Selection
 from segclf.methods.pseudo_label.rounds import Rounds
@@ -144,6 +145,9 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         *,
         labels: LabelsLike | None = None,
         groups: ArrayLike | None = None,
+        X_val: ImagesLike | Whole | None = None,
+        y_val: MasksLike | Whole | None = None,
+        labels_val: LabelsLike | Whole | None = None,
     ) -> Self:
         """Let the labeler predict, and train on all masks.
 
@@ -161,6 +165,9 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             indicator.
         groups : array of shape (n,), optional
             Group of each image; what is held out is whole groups.
+        X_val, y_val, labels_val : images, masks and labels, optional
+            A validation set, as X, y and labels; handed on to `estimator`. What
+            searches must not cut into folds is given as a `segclf.data.Whole`.
 
         Returns
         -------
@@ -175,6 +182,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         """
         self._validate_params()
         supervision = self._check(X, y, labels, sample_weight, groups)
+        supervision = with_validation(supervision, X_val, masks=y_val, labels=labels_val)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
         comparison = Comparison(supervision, self.validation_fraction, self.baseline, seeds[0])
         context = self._init_callback_context(max_subtasks=None)
@@ -184,11 +192,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             visible = supervision.hide(hidden)
             outcome = rounds.start(visible)
             while outcome.condition is None:
-                labeler = rounds.fit_labeler(visible, outcome)
-                masks = rounds.predict_masks(labeler, visible)
-                changed = not outcome.same(masks)
-                estimator = rounds.fit_estimator(visible, masks) if changed else None
-                outcome = rounds.end(outcome, labeler, masks, estimator)
+                outcome = rounds.go_on(visible, outcome)
             comparison.add(rounds, visible, outcome)
         self._keep(supervision, comparison)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)

@@ -17,22 +17,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from segclf.base import (
-    Classifier,
-    Estimator,
-    Segmenter,
-    SegmenterEnsemble,
-    Supervision,
-    supervise,
-)
-from segclf.base.classifier import Labels, check_labels
-from segclf.base.conflicts import learn_negative_class
-from segclf.base.front_door import check_rows, check_weights, holds_images
+from segclf.base import Classifier, Estimator, Segmenter, SegmenterEnsemble
+from segclf.base.front_door import check_rows
 from segclf.base.maps import Maps, stack_maps, to_masks
 from segclf.base.negative_class import class_ranks
 from segclf.base.nothing_found import warn_once
 from segclf.cache import as_memory
-from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
+from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
 from segclf.methods.segmentation.folds import choose_folds, fit_segmenters, maps_to_learn
 from segclf.methods.segmentation.kept_segmenter import (
     KeptSegmenter,
@@ -40,7 +31,7 @@ from segclf.methods.segmentation.kept_segmenter import (
     fit_segmenter,
     usable,
 )
-from segclf.methods.segmentation.parts import new_parts, rows_to_learn
+from segclf.methods.segmentation.parts import new_parts, rows_to_learn, supervise_classes
 from segclf.methods.segmentation.summarizer_input import as_read
 
 
@@ -144,6 +135,9 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         *,
         masks: MasksLike | None = None,
         groups: ArrayLike | None = None,
+        X_val: ImagesLike | Whole | None = None,
+        y_val: LabelsLike | Whole | None = None,
+        masks_val: MasksLike | Whole | None = None,
     ) -> Self:
         """Train the segmenter, then the summarizer on the masks that it predicts.
 
@@ -160,6 +154,9 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
             list may hold paths, and None for an image without a mask.
         groups : array of shape (n,), optional
             Group of each image; folds and the segmenter's validation split keep groups together.
+        X_val, y_val, masks_val : images, labels and masks, optional
+            A validation set for the segmenter, as X, y and masks; the summarizer never sees it.
+            What searches must not cut into folds is given as a `segclf.data.Whole`.
 
         Returns
         -------
@@ -168,12 +165,9 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         """
         self._validate_params()
         X = check_rows(self, X, reset=True)
-        labels = check_labels(y, _num_samples(X), signs=not holds_images(X))
-        supervision = self._supervise(X, labels, sample_weight, masks, groups)
-        target = labels.negative_first(self.negative_class_)
-        segmenter, summarizer = new_parts(
-            self.segmenter, self.summarizer, self.random_state, ensemble=self.ensemble
-        )
+        given = (sample_weight, masks, groups, X_val, y_val, masks_val)
+        supervision, target = supervise_classes(self, X, y, *given)
+        segmenter, summarizer = new_parts(self)
         chosen = rows_to_learn(summarizer, target)
         folds = choose_folds(self.cv, self.ensemble, summarizer, supervision)
         memory = usable(as_memory(self.memory), self, segmenter)
@@ -182,26 +176,11 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         fit = partial(fit_segmenter, segmenter, memory=memory, context=context, owner=self)
         ensemble = SegmenterEnsemble(segmenter, cv=self.cv) if self.ensemble else None
         kept, to_read = fit_segmenters(fit, supervision, folds, chosen, ensemble)
-        read = partial(self._read, summarizer=summarizer)
-        maps = maps_to_learn(read, X, chosen, to_read)
+        maps = maps_to_learn(partial(self._read, summarizer=summarizer), X, chosen, to_read)
         summarizer.fit(as_read(summarizer, maps), target[chosen])
         self._keep(kept, summarizer, memory)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
-
-    def _supervise(
-        self, X: Any, labels: Labels, sample_weight: Any, masks: Any, groups: Any
-    ) -> Supervision:
-        """Learn the classes and which of them shows nothing, and say what that means for masks."""
-        masks = as_masks(masks, len(labels.encoded))
-        self.classes_, self._multilabel = labels.classes, labels.multilabel
-        self.negative_class_ = learn_negative_class(labels, masks, self.negative_class)
-        weights = check_weights(sample_weight, len(masks))
-        of_images = labels.image_weights(self.class_weight)
-        if of_images is not None:
-            weights = of_images if weights is None else of_images * weights
-        ids = labels.mask_ids(self.negative_class_)
-        return supervise(X, masks=masks, labels=ids, sample_weight=weights, groups=groups)
 
     def predict_proba(self, X: ImagesLike) -> NDArray[np.float64]:
         """Return the probability of each class, (n, k); of each label where labels are many."""

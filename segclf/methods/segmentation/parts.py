@@ -1,4 +1,4 @@
-"""The two parts of a classification through masks, before they learn."""
+"""What a classification through masks learns from, and its two parts before they learn."""
 
 from typing import Any
 
@@ -6,26 +6,61 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.validation import _num_samples
 
+from segclf.base import Supervision, supervise
+from segclf.base.classifier import check_labels
+from segclf.base.conflicts import learn_negative_class
+from segclf.base.front_door import check_weights, holds_images
 from segclf.base.seeding import seed_part
+from segclf.base.validation_set import rows_of_validation, with_labeled_validation
+from segclf.data import as_masks
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
 
 
-def new_parts(
-    segmenter: Any, summarizer: Any, random_state: Any, *, ensemble: bool
-) -> tuple[Any, Any]:
-    """Return clones of segmenter and summarizer, both seeded.
+def supervise_classes(
+    classifier: Any, X: Any, y: Any, sample_weight: Any, masks: Any, groups: Any, *validation: Any
+) -> tuple[Supervision, NDArray[np.int64]]:
+    """Let a classifier learn which classes there are, and which shows nothing.
+
+    Returns
+    -------
+    Supervision
+        For its segmenter, with the validation set (images, labels, masks) if there is one.
+    array of shape (n,) or (n, k)
+        For its summarizer: the labels as positions, the negative class first; or the indicator.
+    """
+    labels = check_labels(y, _num_samples(X), signs=not holds_images(X))
+    masks = as_masks(masks, len(labels.encoded))
+    classifier.classes_, classifier._multilabel = labels.classes, labels.multilabel
+    negative_class = learn_negative_class(labels, masks, classifier.negative_class)
+    classifier.negative_class_ = negative_class
+    weights = check_weights(sample_weight, len(masks))
+    of_images = labels.image_weights(classifier.class_weight)
+    if of_images is not None:
+        weights = of_images if weights is None else of_images * weights
+    ids = labels.mask_ids(negative_class)
+    supervision = supervise(X, masks=masks, labels=ids, sample_weight=weights, groups=groups)
+    X_val, y_val, masks_val = validation
+    given = (rows_of_validation(classifier, X_val), y_val, masks_val)
+    supervision = with_labeled_validation(supervision, labels, negative_class, *given)
+    return supervision, labels.negative_first(negative_class)
+
+
+def new_parts(classifier: Any) -> tuple[Any, Any]:
+    """Return clones of a classifier's segmenter and summarizer, both seeded.
 
     Raises
     ------
     ValueError
         When the summarizer reads what the segmenter, or an ensemble of such, does not show.
     """
-    segmenter = SupervisedSegmenter() if segmenter is None else clone(segmenter)
-    summarizer = clone(make_plugin("summarizer", summarizer))
+    given = classifier.segmenter
+    segmenter = SupervisedSegmenter() if given is None else clone(given)
+    summarizer = clone(make_plugin("summarizer", classifier.summarizer))
     layer = getattr(summarizer, "layer", None)
-    if layer is not None and ensemble:
+    if layer is not None and classifier.ensemble:
         raise ValueError(
             f"The summarizer reads the layer {layer!r} of one segmenter, but ensemble=True keeps "
             "several, whose layers say different things; expected ensemble=False, or a summarizer "
@@ -37,8 +72,8 @@ def new_parts(
             f"{type(segmenter).__name__} does not show; expected a segmenter of segclf by itself, "
             "or a summarizer of masks."
         )
-    if random_state is not None:
-        random = check_random_state(random_state)
+    if classifier.random_state is not None:
+        random = check_random_state(classifier.random_state)
         for part in (segmenter, summarizer):
             seed_part(part, random.randint(np.iinfo(np.int32).max))
     return segmenter, summarizer
