@@ -116,8 +116,7 @@ class SegmenterEnsemble(CallbackSupportMixin, Estimator):
         given = with_validation(given, X_val, masks=y_val, labels=labels_val)
         segmenter = clone(self.segmenter)
         if self.random_state is not None:
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            seed_part(segmenter, seed)
+            seed_part(segmenter, check_random_state(self.random_state).randint(2**31 - 1))
         folds = given.folds(self.cv)
         context = self._init_callback_context(max_subtasks=len(folds))
         context.call_on_fit_task_begin(estimator=self)
