@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from numbers import Real
 from typing import Any, ClassVar
 
+import torch
 from sklearn.base import clone
 from sklearn.callback import CallbackContext
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted
-from torch import nn
+from torch import Tensor, nn
 
 from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.parts import as_a_part
@@ -41,6 +42,16 @@ class FineTunedEstimator(NetworkEstimator):
         of memory, unless an `augmentation` makes new images all the time. Flips and quarter turns
         act on the maps, which stand for those of the flipped image; where only the mean of a map is
         looked at, they change nothing.
+    encoder_start : float
+        Share of training, of its steps, in which the encoder is frozen as with `encoder_rate=0`, so
+        that the head learns first; then images are encoded anew, and the encoder learns, at a rate
+        that rises linearly to `encoder_rate` over a tenth of what is left. Kumar et al.,
+        "Fine-tuning can distort pretrained features and underperform out-of-distribution", ICLR
+        2022.
+    layer_decay : float
+        The rate of a block of the encoder (of a transformer's; of a stage of any other encoder), as
+        a fraction of that of the block above it, the last of which has `encoder_rate`. Clark et
+        al., "ELECTRA", ICLR 2020; .65 for vision transformers in BEiT.
     memory : str, path, joblib.Memory or None
         Where the maps of a frozen encoder are kept as well, in a file for each image, however many
         there are: then the next fit finds them, and a search over decoders pays for decoders.
@@ -56,6 +67,8 @@ class FineTunedEstimator(NetworkEstimator):
 
     pretrainer: Any = None
     encoder_rate: float = 1.0
+    encoder_start: float = 0.0
+    layer_decay: float = 1.0
     memory: Any = None
 
     # What a pretrainer may leave open (None, "auto"), and then has from whom it is handed to.
@@ -71,6 +84,8 @@ class FineTunedEstimator(NetworkEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "pretrainer": [Pretrainer, FrozenEstimator, str, os.PathLike, None],
         "encoder_rate": [Interval(Real, 0, None, closed="left")],
+        "encoder_start": [Interval(Real, 0, 1, closed="left")],
+        "layer_decay": [Interval(Real, 0, 1, closed="right")],
         "memory": [str, os.PathLike, HasMethods(["cache"]), None],
     }
 
@@ -95,8 +110,10 @@ class FineTunedEstimator(NetworkEstimator):
             self.transferred_ = transfer(source, network)
             self.__dict__.update(self._weights_of_pretrainer())
         for module in _image_networks(network):
-            module.set_encoder_rate(self.encoder_rate)
-        if self.encoder_rate == 0 and self._sees_images_again():
+            module.set_encoder_rate(
+                self.encoder_rate, start=self.encoder_start, layer_decay=self.layer_decay
+            )
+        if self._starts_frozen and self._sees_images_again():
             most = _WAYS_TO_LIE * _num_samples(X)
             remember_features(network, as_memory(self.memory), most=most)
         try:
@@ -104,14 +121,18 @@ class FineTunedEstimator(NetworkEstimator):
         finally:
             forget(network)
             for module in _image_networks(network):
-                module.turns = None
+                module.turns, module.encoder_start = None, 0.0
+
+    @property
+    def _starts_frozen(self) -> bool:
+        return self.encoder_rate == 0 or self.encoder_start > 0
 
     def _augmentation(self, objective: Objective) -> Augment | None:
         """Return what the loader does to images; exact turns are left to networks of kept maps."""
         augmentation = super()._augmentation(objective)
         networks = list(_image_networks(self._to_start(objective)))
         if (
-            self.encoder_rate > 0
+            not self._starts_frozen
             or not isinstance(augmentation, Augmentation)
             or not augmentation.only_turns
             or not all(each.turns_maps for each in networks)
@@ -119,7 +140,7 @@ class FineTunedEstimator(NetworkEstimator):
             return augmentation
         for each in networks:
             each.turns = augmentation
-        return None
+        return _OnceEncodersLearn(augmentation, networks) if self.encoder_rate > 0 else None
 
     def _sees_images_again(self) -> bool:
         """Tell whether the encoder is given the same images in each epoch."""
@@ -166,6 +187,20 @@ class FineTunedEstimator(NetworkEstimator):
             if value is None or (isinstance(value, str) and value == "auto")
         )
         return pretrainer.set_params(**{name: here[name] for name in left_open if name in here})
+
+
+class _OnceEncodersLearn:
+    """Does to images what networks of kept maps do to maps, from when on they no longer do it."""
+
+    def __init__(self, augmentation: Augment, networks: list[ImageNetwork]) -> None:
+        self._augmentation, self._networks = augmentation, networks
+
+    def __call__(
+        self, image: Tensor, mask: Tensor | None, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        if all(each.encoder_learns for each in self._networks):
+            return self._augmentation(image, mask, generator)
+        return image, mask
 
 
 def _image_networks(network: nn.Module) -> Iterator[ImageNetwork]:

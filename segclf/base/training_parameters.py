@@ -47,10 +47,10 @@ class TrainingParameters(Estimator):
     average_weights : float
         Share of the training steps, at the end, after each of which the weights are averaged; the
         network keeps their mean, and it is what `validation_fraction` looks at. 0 keeps the weights
-        of the last step (with `n_iter_no_change`, of the best epoch, averaged if it ends in that
-        share). Running statistics are averaged likewise. Training that ends before that share
-        begins, by `max_seconds` for example, keeps its last weights. Izmailov et al., "Averaging
-        weights leads to wider optima and better generalization", UAI 2018.
+        of the last step (with `monitor` or `n_iter_no_change`, of the best epoch, averaged if it
+        ends in that share). Running statistics are averaged likewise. Training that ends before
+        that share begins, by `max_seconds` for example, keeps its last weights. Izmailov et al.,
+        "Averaging weights leads to wider optima and better generalization", UAI 2018.
     augmentation : None, {"flips", "light", "strong"}, Augmentation, callable or list of these
         Random changes of the training images and their masks. For a method that compares views of
         an image: one for all views or a list with one for each, None being its paper's.

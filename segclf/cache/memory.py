@@ -35,7 +35,7 @@ def remember_features(network: nn.Module, memory: Any, *, most: int) -> None:
     """
     store: Any = getattr(memory, "store_backend", None)
     for module in network.modules():
-        if isinstance(module, ImageNetwork) and module.encoder_rate == 0:
+        if isinstance(module, ImageNetwork) and not module.encoder_learns:
             folder = None if store is None else Path(store.location) / _folder(module)
             remember(module, folder, most=most)
 

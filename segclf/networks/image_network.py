@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segclf.data import Augmentation
+from segclf.networks.encoder_levels import levels_above
 from segclf.networks.only_size import explain_size
 
 # A standard deviation this small beside the mean is float32's rounding noise, not contrast.
@@ -39,8 +40,10 @@ class ImageNetwork(nn.Module, ABC):
         Image to maps, or to a vector.
     n_features : int
         Length of what :meth:`embed` gives.
-    encoder_rate : float
-        1 until :meth:`set_encoder_rate`.
+    encoder_rate, encoder_start, layer_decay : float
+        1, 0 and 1 until :meth:`set_encoder_rate`.
+    encoder_learns : bool
+        Whether the encoder is not frozen, for now or for good.
     weights : dict or None
         Where the encoder's weights came from, as plain data; None for random ones. With the network
         made again from its recipe it is None too.
@@ -57,6 +60,9 @@ class ImageNetwork(nn.Module, ABC):
     encoder: nn.Module
     n_features: int
     encoder_rate: float = 1.0
+    encoder_start: float = 0.0
+    layer_decay: float = 1.0
+    encoder_learns: bool = True
     weights: dict[str, Any] | None = None
     turns: Augmentation | None = None
     statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None
@@ -111,25 +117,55 @@ class ImageNetwork(nn.Module, ABC):
         self.std.copy_(torch.where(std <= floor, 1.0, std))
         return self
 
-    def set_encoder_rate(self, rate: float) -> Self:
+    def set_encoder_rate(
+        self, rate: float, *, start: float = 0.0, layer_decay: float = 1.0
+    ) -> Self:
         """Let the encoder learn at `rate` times the learning rate of the rest; 0 freezes it.
 
         A frozen encoder keeps its statistics too: its batch normalizations no longer look at the
         batch.
+
+        Parameters
+        ----------
+        rate : float
+            That of the encoder's last block, or stage.
+        start : float
+            Share of training in which the encoder is frozen, until :meth:`let_encoder_learn`.
+        layer_decay : float
+            How the rate of a block, or stage, compares with that of the next one.
 
         Returns
         -------
         ImageNetwork
             This network.
         """
-        self.encoder_rate = rate
-        self.encoder.requires_grad_(rate > 0)
+        self.encoder_rate, self.layer_decay = rate, layer_decay
+        self.encoder_start = start if rate > 0 else 0.0
+        self.encoder_learns = rate > 0 and start == 0
+        self.encoder.requires_grad_(self.encoder_learns)
         return self
+
+    def let_encoder_learn(self) -> None:
+        """End the part of training in which the encoder is frozen; turns are of images again."""
+        self.encoder_learns = True
+        self.encoder.requires_grad_(True)
+        self.encoder.train(self.training)
+        self.turns = None
+
+    def encoder_rates(self) -> dict[nn.Parameter, float]:
+        """Give the rate of each of the encoder's parameters, where it is not that of the rest."""
+        rate, decay = self.encoder_rate, self.layer_decay
+        if rate == decay == 1 and self.encoder_start == 0:
+            return {}
+        if decay == 1 or rate == 0:
+            return dict.fromkeys(self.encoder.parameters(), rate)
+        above = levels_above(self.encoder, self.recipe["in_channels"])
+        return {parameter: rate * decay**n for parameter, n in above.items()}
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all modules; a frozen encoder stays in evaluation."""
         super().train(mode)
-        if self.encoder_rate == 0:
+        if not self.encoder_learns:
             self.encoder.eval()
         return self
 

@@ -52,13 +52,19 @@ class OwnNetwork(ImageNetwork):
             "give a layer by name, such as embed_batches(X, layer='encoder.layer4')."
         )
 
-    def set_encoder_rate(self, rate: float) -> Self:
+    def set_encoder_rate(
+        self, rate: float, *, start: float = 0.0, layer_decay: float = 1.0
+    ) -> Self:
         """Refuse another rate: nobody knows which part is the encoder."""
-        if rate != 1:
-            raise ValueError(
-                f"encoder_rate={rate}: segclf does not know the encoder of the network that "
-                f"{_name(self.recipe['make'])} makes. Set requires_grad of its parameters there."
-            )
+        given = {"encoder_rate": rate, "encoder_start": start, "layer_decay": layer_decay}
+        usual = {"encoder_rate": 1, "encoder_start": 0, "layer_decay": 1}
+        for name, value in given.items():
+            if value != usual[name]:
+                raise ValueError(
+                    f"{name}={value}: segclf does not know the encoder of the network that "
+                    f"{_name(self.recipe['make'])} makes. Set requires_grad of its parameters "
+                    "there."
+                )
         return self
 
     def _check(self, scores: Any, n_images: int) -> None:

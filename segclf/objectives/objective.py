@@ -55,23 +55,28 @@ class Objective(nn.Module, ABC):
         return {}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return optimizer groups; an encoder with a rate of its own is one.
+        """Return optimizer groups; an encoder with a rate of its own is one, or one for each level.
 
         Beside the optimizer's own options, a group's ``rate`` multiplies the learning rate. From
         the fraction of training done, its ``schedule`` gives the factor of the rate instead of the
-        common one, and its ``weight_decay_schedule`` the weight decay.
+        common one, and its ``weight_decay_schedule`` the weight decay. ``start`` is the fraction at
+        which the group begins to learn.
         """
-        rates = {
-            parameter: network.encoder_rate
+        own = {
+            parameter: (rate, network.encoder_start)
             for network in self.modules()
-            if isinstance(network, ImageNetwork) and network.encoder_rate != 1
-            for parameter in network.encoder.parameters()
+            if isinstance(network, ImageNetwork)
+            for parameter, rate in network.encoder_rates().items()
         }
-        groups: dict[float, list[nn.Parameter]] = {}
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for parameter in self.parameters():
-            if parameter.requires_grad:
-                groups.setdefault(rates.get(parameter, 1.0), []).append(parameter)
-        return [{"params": parameters, "rate": rate} for rate, parameters in groups.items()]
+            rate, start = own.get(parameter, (1.0, 0.0))
+            if parameter.requires_grad or start > 0:
+                groups.setdefault((rate, start), []).append(parameter)
+        return [
+            {"params": parameters, "rate": rate, **({"start": start} if start else {})}
+            for (rate, start), parameters in groups.items()
+        ]
 
     def before_epoch(self, batches: Iterable[Batch], progress: Progress) -> None:
         """Prepare for an epoch; ``batches`` walks over the training data once."""

@@ -102,6 +102,7 @@ def _train_epoch(
     n_steps = plan.n_steps(len(batches))
     step = epoch * plan.steps_per_epoch(len(batches))
     means = Means()
+    state.reach(step, n_steps)
     objective.train()
     objective.before_epoch(batches.epoch(epoch), Progress(epoch, step, step / n_steps))
     for group in islice(_groups(batches.epoch(epoch), plan.accumulate_batches), n_steps - step):
@@ -114,6 +115,7 @@ def _train_epoch(
             means.add(terms, objective.measures(), len(batch["index"]))
         _update(plan, state, progress)
         step += 1
+        state.reach(step, n_steps)  # before the next batch is made
         if plan.averages(step, n_steps):
             state.average.add()
         if step < n_steps and time.perf_counter() >= deadline:

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from segclf.training.schedules import rise
+
 Groups = list[dict[str, Any]]
 OptimizerFactory = Callable[..., Optimizer]
 
@@ -37,7 +39,8 @@ def make_optimizer(
         .9.
     groups : list of dict
         Parameter groups, as ``Objective.parameter_groups`` returns them: ``rate`` multiplies the
-        learning rate, ``schedule`` and ``weight_decay_schedule`` replace the plan's.
+        learning rate, ``schedule`` and ``weight_decay_schedule`` replace the plan's; the rate of
+        what has a ``start`` rises from there.
     learning_rate, weight_decay : float
         Defaults of all groups.
 
@@ -60,6 +63,7 @@ def follow_schedules(
 ) -> None:
     """Set learning rates, and scheduled weight decays, for that fraction of training done."""
     for group in optimizer.param_groups:
-        group["lr"] = group["base_rate"] * group.get("schedule", schedule)(fraction)
+        factor = group.get("schedule", schedule)(fraction) * rise(fraction, group.get("start", 0.0))
+        group["lr"] = group["base_rate"] * factor
         if "weight_decay_schedule" in group:
             group["weight_decay"] = group["weight_decay_schedule"](fraction)

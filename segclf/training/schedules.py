@@ -44,6 +44,21 @@ def warm_up(fraction: float, *, length: float = 0.1, then: Schedule = constant) 
     return then((fraction - length) / (1.0 - length))
 
 
+def rise(fraction: float, start: float) -> float:
+    """Rise linearly from 0 at `start` to 1, over a tenth of the training that is left then.
+
+    What starts with training needs no rise: 1 throughout.
+
+    Examples
+    --------
+    >>> [round(rise(t, 0.5), 3) for t in (0.4, 0.5, 0.52, 0.55, 1.0)], rise(0.0, 0.0)
+    ([0.0, 0.0, 0.4, 1.0, 1.0], 1.0)
+    """
+    if start == 0:
+        return 1.0
+    return min(1.0, max(0.0, (fraction - start) / (0.1 * (1.0 - start))))
+
+
 def warm_up_cosine(fraction: float) -> float:
     """Rise linearly over the first tenth, then fall along half a cosine."""
     return warm_up(fraction, then=cosine)

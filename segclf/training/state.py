@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from segclf.isolation import get_random_state, set_random_state
+from segclf.networks import ImageNetwork, forget
 from segclf.objectives import Objective
 from segclf.training.averaging import AveragedWeights
 from segclf.training.optimizers import make_optimizer
@@ -63,11 +64,20 @@ class TrainingState:
         self.n_steps = 0
         self.termination: str | None = None
         self._device = plan.device
+        images = (each for each in objective.modules() if isinstance(each, ImageNetwork))
+        self._waiting = [each for each in images if each.encoder_start > 0]
 
     @property
     def epoch(self) -> int:
         """Number of epochs that are done, which is the next one's number."""
         return len(self.history)
+
+    def reach(self, step: int, n_steps: int) -> None:
+        """Let the encoders learn whose start has come by that step, from 0."""
+        for network in self._waiting:
+            if not network.encoder_learns and step >= round(network.encoder_start * n_steps):
+                network.let_encoder_learn()
+                forget(network)
 
     def add(self, row: Row) -> None:
         """Take in the row of the epoch that ends here."""

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -55,3 +56,24 @@ def test_hooks_do_nothing_unless_asked():
     assert objective.after_epoch({"epoch": 0}) is None
     for name, value in objective.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_layers_of_an_encoder_may_have_rates_of_their_own():
+    objective = Plain()
+    encoder = objective.network.set_encoder_rate(0.5, layer_decay=0.1).encoder
+    rates = [(g["rate"], id(p)) for g in objective.parameter_groups() for p in g["params"]]
+    assert sorted(name for _, name in rates) == sorted(map(id, objective.parameters()))
+    found = {name: rate for rate, name in rates}
+    for stage, rate in zip(encoder.stages, (0.005, 0.05, 0.5), strict=True):
+        assert [found[id(p)] for p in stage.parameters()] == pytest.approx([rate] * 4)
+    assert {found[id(p)] for p in objective.beside.parameters()} == {1.0}
+
+
+def test_an_encoder_that_waits_is_in_a_group():
+    objective = Plain()
+    objective.network.set_encoder_rate(1.0, start=0.25)
+    rest, waiting = sorted(objective.parameter_groups(), key=lambda group: "start" in group)
+    assert (waiting["start"], waiting["rate"]) == (0.25, 1.0)
+    assert {*map(id, waiting["params"])} == {*map(id, objective.network.encoder.parameters())}
+    assert not any(each.requires_grad for each in waiting["params"])
+    assert "start" not in rest

@@ -195,12 +195,13 @@ class InterPixelRelations(Objective):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the groups; displacements are learned at ten times the rate, as in IRNet."""
         network: Any = self.network
-        parts = (
-            (network.edge, 1.0),
-            (network.displacement, 10.0),
-            (network.encoder, network.encoder_rate),
-        )
-        return [{"params": list(part.parameters()), "rate": rate} for part, rate in parts if rate]
+        displacement = set(network.displacement.parameters())
+        groups = []
+        for group in super().parameter_groups():
+            for factor, chosen in ((1.0, False), (10.0, True)):
+                params = [each for each in group["params"] if (each in displacement) == chosen]
+                groups += [{**group, "params": params, "rate": factor * group["rate"]}]
+        return [group for group in groups if group["params"]]
 
 
 def _on_grid(mask: Tensor, stride: int) -> Tensor:
