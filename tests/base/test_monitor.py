@@ -213,3 +213,12 @@ def test_through_a_classifier_of_masks():
     whole = SegmentationClassifier(segmenter=segmenter(monitor="auroc"), random_state=0)
     whole.fit(SHAPES.images, SHAPES.target, masks=SHAPES.masks)
     assert len(whole.segmenter_.history_["validation_auroc"]) == 4
+
+
+def test_averaged_weights_are_what_is_measured_and_kept(held_out):
+    fitted = segmenter(monitor="iou", average_weights=0.9).fit(SHAPES.images, SHAPES.masks)
+    plain = segmenter(monitor="iou").fit(SHAPES.images, SHAPES.masks)
+    column, _ = best(fitted, "iou")
+    assert not np.array_equal(column, best(plain, "iou")[0])
+    score = fitted.score(SHAPES.images[held_out], SHAPES.masks[held_out])
+    assert column.max() == pytest.approx(score)
