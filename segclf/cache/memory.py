@@ -31,13 +31,14 @@ def remember_features(network: nn.Module, memory: Any, *, most: int) -> None:
     memory : joblib.Memory or None
         Where it keeps things in files.
     most : int
-        How many images may be added.
+        How many images may be added, at each of the scales that an encoder sees them in.
     """
     store: Any = getattr(memory, "store_backend", None)
     for module in network.modules():
         if isinstance(module, ImageNetwork) and not module.encoder_learns:
             folder = None if store is None else Path(store.location) / _folder(module)
-            remember(module, folder, most=most)
+            n_scales = len(module.recipe.get("encoder_scales", [1]))
+            remember(module, folder, most=most * n_scales)
 
 
 def _folder(network: ImageNetwork) -> Path:

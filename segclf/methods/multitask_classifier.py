@@ -56,6 +56,10 @@ class MultitaskClassifier(NetworkClassifier):
         architecture's own default.
     decoder_attention : {"scse"} or None
         Attention in the decoder.
+    encoder_scales : tuple of int or None
+        For "hypercolumn": the sizes at which the encoder is given the image, as multiples of its
+        own. (1, 2) adds the maps of the image at twice its height and width, for five times the
+        work of the encoder and the memory of kept maps, or more. None is (1,).
     mask_loss : str or callable
         Of the pixels, as in `SupervisedSegmenter`; "cross_entropy" in both papers.
     label_loss : str or callable
@@ -98,6 +102,7 @@ class MultitaskClassifier(NetworkClassifier):
     encoder_depth: int | None = None
     decoder_channels: tuple[int, ...] | int | None = None
     decoder_attention: str | None = None
+    encoder_scales: tuple[int, ...] | None = None
     mask_loss: Any = "dice_cross_entropy"
     label_loss: Any = "cross_entropy"
     mask_weight: float = 1.0
@@ -110,6 +115,7 @@ class MultitaskClassifier(NetworkClassifier):
         "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
         "decoder_channels": [tuple, list, Interval(Integral, 1, None, closed="left"), None],
         "decoder_attention": [StrOptions({"scse"}), None],
+        "encoder_scales": [tuple, list, None],
         "mask_loss": [str, callable],
         "label_loss": [str, callable],
         "mask_weight": [Interval(Real, 0, None, closed="left")],
@@ -190,6 +196,7 @@ class MultitaskClassifier(NetworkClassifier):
             encoder_depth=self.encoder_depth,
             decoder_channels=self.decoder_channels,
             decoder_attention=self.decoder_attention,
+            encoder_scales=self.encoder_scales,
         )
         return Multitask(
             MultitaskNetwork(segmentation, n_labels=len(self.classes_)),

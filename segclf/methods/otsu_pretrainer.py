@@ -75,6 +75,8 @@ class OtsuPretrainer(Pretrainer):
     encoder_depth, decoder_channels, decoder_attention : int, tuple of int or int, {"scse"}, or None
         As in `SupervisedSegmenter`. None is that of the segmenter that this one is handed to, if
         that has the same architecture, else as `architecture` says.
+    encoder_scales : tuple of int or None
+        As in `SupervisedSegmenter`; None, too, is that of such a segmenter.
 
     Notes
     -----
@@ -120,6 +122,7 @@ class OtsuPretrainer(Pretrainer):
     encoder_depth: int | None = None
     decoder_channels: tuple[int, ...] | int | None = None
     decoder_attention: str | None = None
+    encoder_scales: tuple[int, ...] | None = None
     learning_rate: float = 3.6e-4
     weight_decay: float = 1e-5
     n_iter_no_change: int | None = 5
@@ -133,6 +136,7 @@ class OtsuPretrainer(Pretrainer):
         "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
         "decoder_channels": [tuple, list, Integral, None],
         "decoder_attention": [StrOptions({"scse"}), None],
+        "encoder_scales": [tuple, list, None],
     }
 
     @available_if(_segments)
@@ -188,6 +192,7 @@ class OtsuPretrainer(Pretrainer):
             encoder_depth=self.encoder_depth or (3 if paper else None),
             decoder_channels=self.decoder_channels,
             decoder_attention=self.decoder_attention or ("scse" if paper else None),
+            encoder_scales=self.encoder_scales,
         )
         return MedSASS(segmenter, loss=self.loss, keep_decoder=self.train == "end_to_end")
 

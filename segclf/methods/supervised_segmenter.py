@@ -43,6 +43,10 @@ class SupervisedSegmenter(LabelTermSegmenter):
         architecture's own default.
     decoder_attention : {"scse"} or None
         Attention in the decoder.
+    encoder_scales : tuple of int or None
+        For "hypercolumn": the sizes at which the encoder is given the image, as multiples of its
+        own. (1, 2) adds the maps of the image at twice its height and width, for five times the
+        work of the encoder and the memory of kept maps, or more. None is (1,).
     loss : str or callable
         "cross_entropy", "dice", "dice_cross_entropy", "focal", "focal_tversky", "tversky", a
         function of that form, or any ``loss(logits, target)`` such as ``nn.CrossEntropyLoss()``.
@@ -70,6 +74,7 @@ class SupervisedSegmenter(LabelTermSegmenter):
     encoder_depth: int | None = None
     decoder_channels: tuple[int, ...] | int | None = None
     decoder_attention: str | None = None
+    encoder_scales: tuple[int, ...] | None = None
     loss: Any = "dice_cross_entropy"
     class_weight: Any = None
 
@@ -79,6 +84,7 @@ class SupervisedSegmenter(LabelTermSegmenter):
         "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
         "decoder_channels": [tuple, list, Interval(Integral, 1, None, closed="left"), None],
         "decoder_attention": [StrOptions({"scse"}), None],
+        "encoder_scales": [tuple, list, None],
         "loss": [str, callable],
         "class_weight": [StrOptions({"balanced"}), "array-like", None],
     }
@@ -98,6 +104,7 @@ class SupervisedSegmenter(LabelTermSegmenter):
             "encoder_depth": self.encoder_depth,
             "decoder_channels": self.decoder_channels,
             "decoder_attention": self.decoder_attention,
+            "encoder_scales": self.encoder_scales,
         }
         if callable(self.architecture):
             check_options(self.architecture, pretrainer=self.pretrainer, **options)

@@ -13,7 +13,13 @@ from segclf.networks.saved import saved_networks
 from segclf.networks.weights import Found, find, find_all, read_tensors
 
 # What a segmenter's decoder is made of: two that differ here have no tensors in common.
-_DECODER = ("architecture", "encoder_depth", "decoder_channels", "decoder_attention")
+_DECODER = (
+    "architecture",
+    "encoder_depth",
+    "decoder_channels",
+    "decoder_attention",
+    "encoder_scales",
+)
 Report = dict[str, Any]
 
 
@@ -103,7 +109,7 @@ def _with_encoder_of(target: ImageNetwork, source: nn.Module, name: str) -> Imag
 def _check_decoders(source: dict[str, Any], target: dict[str, Any], name: str) -> None:
     if source["kind"] != "segmentation" or target["kind"] != "segmentation":
         return
-    theirs, ours = ({each: recipe[each] for each in _DECODER} for recipe in (source, target))
+    theirs, ours = ({n: recipe[n] for n in _DECODER if n in recipe} for recipe in (source, target))
     if theirs != ours:
         raise ValueError(
             f"{name} has the decoder {theirs}, this one {ours}; give both the same, or hand on "

@@ -31,6 +31,8 @@ class Architecture:
         Least height and width of an image, in strides of the encoder.
     prior : bool
         Whether the last bias starts at the log-odds of the classes.
+    scales : bool
+        Whether it reads the maps of an image at several scales.
     """
 
     model: str | None
@@ -42,6 +44,7 @@ class Architecture:
     stride: int = 1
     smallest: int = 1
     prior: bool = False
+    scales: bool = False
 
 
 ARCHITECTURES = {
@@ -50,7 +53,7 @@ ARCHITECTURES = {
     "dpt": Architecture(model="DPT", depth=4, depths=(4, 4), stride=32),
     "fcn": Architecture(model=None),
     "fpn": Architecture(model="FPN", depths=(3, 5), upsampling=lambda depth: 2 ** (depth - 3)),
-    "hypercolumn": Architecture(model=None, channels=64, prior=True),
+    "hypercolumn": Architecture(model=None, channels=64, prior=True, scales=True),
     "linknet": Architecture(model="Linknet"),
     "manet": Architecture(model="MAnet", channels=_STAGES),
     "pan": Architecture(model="PAN", depths=(3, 5), channels=32, smallest=8),

@@ -86,7 +86,8 @@ def any_size(name: str) -> dict[str, Any]:
 
 def takes_whole_patches(model: Any) -> bool:
     """Tell whether a timm model refuses images whose sides are no multiples of its patches."""
-    return getattr(getattr(model, "patch_embed", None), "dynamic_img_pad", None) is False
+    patches = getattr(model, "patch_embed", None) or getattr(model, "embeds", None)
+    return getattr(patches, "dynamic_img_pad", None) is False
 
 
 def make_timm(name: str, *, in_channels: int) -> Any:

@@ -32,6 +32,7 @@ def segmentation_network(
     encoder_depth: int | None = None,
     decoder_channels: Sequence[int] | int | None = None,
     decoder_attention: str | None = None,
+    encoder_scales: Sequence[int] | None = None,
 ) -> SegmentationNetwork:
     """Make a network that gives every pixel a score per class.
 
@@ -63,6 +64,11 @@ def segmentation_network(
         no such option.
     decoder_attention : str or None
         ``"scse"`` for unet and unetplusplus.
+    encoder_scales : sequence of int or None
+        For hypercolumn: the sizes at which the encoder is given the image, as multiples of its
+        own. ``(1, 2)`` adds the maps of the image at twice its height and width, and so halves the
+        pixels between neighbours of the finest map, for five times the work of the encoder, or
+        more. None is ``(1,)``.
 
     Returns
     -------
@@ -92,6 +98,7 @@ def segmentation_network(
         encoder_depth=encoder_depth,
         decoder_channels=decoder_channels,
         decoder_attention=decoder_attention,
+        encoder_scales=encoder_scales,
     )
     counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
     parts = make_parts(architecture, key, options=options, **counts)

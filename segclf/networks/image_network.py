@@ -203,7 +203,8 @@ class ImageNetwork(nn.Module, ABC):
         try:
             return (by or self.encoder)(prepared)
         except (AssertionError, RuntimeError) as error:
-            explain_size(self.recipe["encoder"], prepared, error)
+            scaled = "encoder_scales" in self.recipe
+            explain_size(self.recipe["encoder"], prepared, error, scaled=scaled)
             raise
 
     def _statistic(self, name: str, values: Any) -> Tensor:

@@ -36,7 +36,8 @@ def is_vision_transformer(encoder: object) -> bool:
 
 def has_tokens(encoder: object) -> bool:
     """Tell whether an encoder is a transformer of timm with one sequence of tokens throughout."""
-    return is_vision_transformer(encoder) or is_a(encoder, "timm.models", "Eva")
+    kinds = ("VisionTransformer", "Eva", "NaFlexVit")
+    return any(is_a(encoder, "timm.models", kind) for kind in kinds)
 
 
 def is_a(thing: object, module: str, name: str) -> bool:

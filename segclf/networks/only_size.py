@@ -6,7 +6,7 @@ from torch import Tensor
 from segclf.networks.libraries import import_timm
 
 
-def explain_size(encoder: str, image: Tensor, error: Exception) -> None:
+def explain_size(encoder: str, image: Tensor, error: Exception, *, scaled: bool = False) -> None:
     """Say which size an encoder takes, where that may be why it failed.
 
     Parameters
@@ -17,6 +17,8 @@ def explain_size(encoder: str, image: Tensor, error: Exception) -> None:
         What it was given.
     error : Exception
         What it raised.
+    scaled : bool
+        Whether the encoder is given images at several scales.
 
     Raises
     ------
@@ -30,7 +32,8 @@ def explain_size(encoder: str, image: Tensor, error: Exception) -> None:
     setting = height if height == width else size
     raise ValueError(
         f"encoder={encoder!r} takes images of {height} x {width} pixels alone, and was given "
-        f"{given[0]} x {given[1]}; set image_size={setting}, and tile_size, if any, likewise."
+        f"{given[0]} x {given[1]}; set image_size={setting}, and tile_size, if any, likewise"
+        f"{', and leave encoder_scales None' if scaled else ''}."
     ) from error
 
 

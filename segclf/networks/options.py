@@ -1,6 +1,7 @@
 """The options of a network: fill in what was left open, refuse what has no place."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from segclf.networks.architectures import ARCHITECTURES, Architecture, find_architecture
@@ -21,6 +22,7 @@ def resolve_options(
     encoder_depth: int | None,
     decoder_channels: Sequence[int] | int | None,
     decoder_attention: str | None,
+    encoder_scales: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Give the options that a network is made with.
 
@@ -30,13 +32,14 @@ def resolve_options(
         Architecture.
     key : str
         Encoder, from :func:`segclf.networks.encoders.encoder_key`.
-    encoder_depth, decoder_channels, decoder_attention
+    encoder_depth, decoder_channels, decoder_attention, encoder_scales
         See :func:`segclf.networks.segmentation_network`.
 
     Returns
     -------
     dict
-        The three options, JSON-able; None where the architecture has no such option.
+        The options, JSON-able; None where the architecture has no such option. Scales only where
+        there are others than 1, the largest first.
 
     Raises
     ------
@@ -56,11 +59,13 @@ def resolve_options(
         raise ValueError(_no_such_option(name, "decoder_attention", decoder_attention))
     if decoder_attention not in (None, "scse"):
         raise ValueError(f"decoder_attention={decoder_attention!r}; expected None or 'scse'.")
-    return {
+    options = {
         "encoder_depth": depth,
         "decoder_channels": _channels(name, architecture, key, depth, decoder_channels),
         "decoder_attention": decoder_attention,
     }
+    scales = _scales(name, architecture, encoder_scales)
+    return options if scales == [1] else {**options, "encoder_scales": scales}
 
 
 def resolve_depth(key: str, encoder_depth: int | None) -> int | None:
@@ -149,6 +154,20 @@ def _channels(
     return [int(each) for each in channels]
 
 
+def _scales(name: str, architecture: Architecture, scales: Sequence[int] | None) -> list[int]:
+    if scales is None:
+        return [1]
+    if not architecture.scales:
+        raise ValueError(_no_such_option(name, "encoder_scales", scales))
+    whole = [each for each in scales if isinstance(each, Integral) and each >= 1]
+    if not scales or len({*whole}) < len(scales):
+        raise ValueError(
+            f"encoder_scales={scales!r}; expected different whole numbers from 1 up, such as "
+            "(1, 2): the image itself, and at twice its height and width."
+        )
+    return sorted(map(int, whole), reverse=True)
+
+
 def _one_width(name: str, key: str, default: int, channels: Sequence[int] | int | None) -> int:
     if channels is None:
         return min(_TINY_WIDTH, default) if key == SMP_NAME else default
@@ -161,7 +180,7 @@ def _one_width(name: str, key: str, default: int, channels: Sequence[int] | int 
 
 
 def _no_such_option(name: str, option: str, value: object) -> str:
-    field = {"decoder_channels": "channels", "decoder_attention": "attention"}[option]
+    field = option.removeprefix("decoder_").removeprefix("encoder_")
     having = [each for each, one in ARCHITECTURES.items() if getattr(one, field)]
     return (
         f"{option}={value!r}; architecture={name!r} has no such option. These have: "

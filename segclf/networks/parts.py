@@ -31,6 +31,9 @@ from segclf.networks.vit_unet import ViTUNetDecoder
 # What the libraries raise for an encoder that an architecture cannot take.
 _REFUSALS = (ValueError, TypeError, KeyError, NotImplementedError, RuntimeError, AssertionError)
 
+# One of each kind, to try.
+_USUAL = ("hypercolumn", "unet", "fpn", "dpt", "vit_unet")
+
 Made = tuple[Any, nn.Module, nn.Module]  # encoder, decoder, head
 
 
@@ -93,14 +96,15 @@ def make_parts(
 
 def _advice(name: str, key: str) -> str:
     """Say which architectures take the encoder, by trying those of each kind without memory."""
-    others = [each for each in ("unet", "fpn", "dpt", "vit_unet") if each != name]
+    others = [each for each in _USUAL if each != name]
     takers = list(others)
     options = {"encoder_depth": None, "decoder_channels": None, "decoder_attention": None}
     for each in others:
         try:
             with torch.device("meta"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                _made(each, key, 3, 2, resolve_options(each, key, **options))
+                encoder, *_ = _made(each, key, 3, 2, resolve_options(each, key, **options))
+                _stride(find_architecture(each), int(encoder.output_stride))
         except _REFUSALS:
             takers.remove(each)
     if not takers:
@@ -139,7 +143,9 @@ def _hypercolumn(key: str, in_channels: int, n_classes: int, options: dict[str, 
         encoder = make_vit_encoder(key, in_channels=in_channels, n_blocks=depth)
     else:
         encoder = make_encoder(key, in_channels=in_channels, depth=depth)
-    decoder = HypercolumnDecoder(encoder.out_channels, options["decoder_channels"])
+    image, *widths = encoder.out_channels
+    n_scales = len(options.get("encoder_scales", [1]))
+    decoder = HypercolumnDecoder([image, *n_scales * widths], options["decoder_channels"])
     return encoder, decoder, PixelLinear(decoder.out_channels, n_classes)
 
 

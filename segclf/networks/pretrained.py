@@ -1,7 +1,7 @@
 """Networks whose encoder starts from pretrained weights, and know from which."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -45,16 +45,16 @@ def pretrained(network: _Network, weights: Weights | None, key: str) -> _Network
 
 def _fill(encoder: nn.Module, weights: Weights, key: str, *, allow_deeper: bool) -> None:
     given: Mapping[str, Tensor] = read_tensors(weights.path)
-    model = (timm_name(key) or key).removeprefix("timm-")
+    model = timm_name(key)
     if weights.in_order:
-        given = _renamed(given, model)
+        given = _renamed(given, (model or key).removeprefix("timm-"))
     try:
         fill(encoder, given, weights.path, allow_deeper=allow_deeper)
     except ValueError:
-        if weights.source != "timm":
+        converted = None if model is None else _converted(given, model)
+        if converted is None:
             raise
-        # Files as their authors wrote them, which timm knows to convert.
-        fill(encoder, _converted(given, model), weights.path, allow_deeper=allow_deeper)
+        fill(encoder, converted, weights.path, allow_deeper=allow_deeper)
 
 
 def _renamed(given: Mapping[str, Tensor], model: str) -> dict[str, Tensor]:
@@ -64,8 +64,17 @@ def _renamed(given: Mapping[str, Tensor], model: str) -> dict[str, Tensor]:
     return dict(zip(names, given.values(), strict=True))
 
 
-def _converted(given: Mapping[str, Tensor], model: str) -> dict[str, Any]:
+def _converted(given: Mapping[str, Tensor], model: str) -> dict[str, Tensor] | None:
+    """Convert a file as its authors wrote it, as timm does; None where it is not of that model."""
     overlay = {"state_dict": dict(given)}
-    timm = import_timm()
-    made = timm.create_model(model, pretrained=True, pretrained_cfg_overlay=overlay)
-    return dict(made.state_dict())
+    try:
+        made = import_timm().create_model(model, pretrained=True, pretrained_cfg_overlay=overlay)
+    except Exception:  # whatever timm says of it, what does not fit has been said better
+        return None
+    tensors: dict[str, Tensor] = made.state_dict()
+    # timm would resample the patches of another model.
+    return tensors if _kernels(given) <= _kernels(tensors) else None
+
+
+def _kernels(tensors: Mapping[str, Tensor]) -> set[torch.Size]:
+    return {tensor.shape for tensor in tensors.values() if tensor.ndim == 4}

@@ -77,6 +77,33 @@ def binding_licence(key: str) -> str | None:
     return " or ".join(sorted(found)) or None if all(map(binds, found)) else None
 
 
+def of_file(stem: str, key: str) -> tuple[str | None, Statistics]:
+    """Give licence and statistics of a user's own file of weights, as far as there is no choice.
+
+    A file named for weights of timm (``vit_small_patch14_dinov2.lvd142m``) is taken for those. Any
+    other file for a model of which nobody publishes ImageNet-1k weights, as of DINOv2's and its
+    like, is taken for what is published of it, where that is all alike.
+
+    Parameters
+    ----------
+    stem : str
+        The file's name without its ending.
+    key : str
+        Encoder, from :func:`segclf.networks.encoders.encoder_key`.
+    """
+    model = timm_name(key)
+    configs = {} if model is None else _configs(model)
+    meant = [configs[stem]] if stem in configs else list(configs.values())
+    if stem not in configs and any(tag.endswith("in1k") for tag in configs):
+        meant = []
+    licences = {config.license for config in meant}
+    statistics = {(tuple(config.mean), tuple(config.std)) for config in meant}
+    return (
+        licences.pop() if len(licences) == 1 else binding_licence(key),
+        statistics.pop() if len(statistics) == 1 else None,
+    )
+
+
 def binds(licence: str | None) -> bool:
     """Tell whether a licence asks anything of models derived from weights, as far as is known."""
     return licence not in PERMISSIVE | {None, "unknown"}

@@ -35,6 +35,7 @@ class SegmentationNetwork(ImageNetwork):
         self.decoder = parts.decoder
         self.head = parts.head
         self.n_features = int(parts.encoder.out_channels[-1])
+        self.scales: list[int] = recipe.get("encoder_scales") or [1]
 
     def forward(self, image: Tensor) -> Tensor:
         """Give logits ``(n, k, h, w)`` of images ``(n, c, h, w)``, at the images' own size.
@@ -42,12 +43,12 @@ class SegmentationNetwork(ImageNetwork):
         Under autocast the logits have autocast's type; losses convert.
         """
         prepared = self.prepare(image)
-        return self._decode(self.encode(prepared), prepared, image)
+        return self._decode(self._maps(prepared), prepared, image)
 
     def forward_and_embed(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Give the logits and the vectors of :meth:`embed`, by one pass of the encoder."""
         prepared = self.prepare(image)
-        maps = self.encode(prepared)
+        maps = self._maps(prepared)
         vectors = pooled(self.encoder, _as_list(maps))
         return self._decode(maps, prepared, image), vectors
 
@@ -55,9 +56,10 @@ class SegmentationNetwork(ImageNetwork):
         """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included.
 
         The first is the prepared image itself for most encoders; encoders that start at a quarter
-        of the size have an empty map of no channels where a half would be.
+        of the size have an empty map of no channels where a half would be. Those of the image
+        enlarged come before its own, without that enlarged image.
         """
-        return _as_list(self.encode(self.prepare(image)))
+        return _as_list(self._maps(self.prepare(image)))
 
     def embed(self, image: Tensor) -> Tensor:
         """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
@@ -92,6 +94,15 @@ class SegmentationNetwork(ImageNetwork):
         """Whether the decoder can be given turned maps: yes, and its logits are turned back."""
         return True
 
+    def _maps(self, prepared: Tensor) -> Any:
+        """Give the encoder's maps of prepared images, at all scales."""
+        if self.scales == [1]:
+            return self.encode(prepared)
+        maps = [prepared]
+        for scale in self.scales:
+            maps += self.encode(_enlarged(prepared, scale))[1:]
+        return maps
+
     def _decode(self, maps: Any, prepared: Tensor, image: Tensor) -> Tensor:
         """Return scores (n, k, h, w) of the image's own height and width."""
         size = prepared.shape[-2:]
@@ -111,6 +122,11 @@ class SegmentationNetwork(ImageNetwork):
         if self.turns is None:
             return None
         return self.turns.orientation(n_images, torch.default_generator, square=square)
+
+
+def _enlarged(image: Tensor, scale: int) -> Tensor:
+    """Interpolate images (n, c, h, w); whole patches stay whole, as a scale is a whole number."""
+    return image if scale == 1 else F.interpolate(image, scale_factor=scale, mode="bilinear")
 
 
 def _turned(maps: Any, turn: Orientation) -> Any:

@@ -19,9 +19,9 @@ from segclf.networks.encoders import shown_name, timm_name
 from segclf.networks.published_weights import (
     Published,
     Statistics,
-    binding_licence,
     binds,
     imagenet_statistics,
+    of_file,
     published_weights,
 )
 from segclf.networks.weights import weights_file
@@ -79,7 +79,8 @@ class Weights:
         None where nobody says it.
     statistics : (mean, std) or None
         Of the channels, for pixels from 0 to 1, as whoever publishes them says; None where nobody
-        does, and for files of the user's own.
+        does, and for files of the user's own that could be anything, see
+        :func:`segclf.networks.published_weights.of_file`.
     in_order : bool
         Whether names are others, and only the order of the tensors tells which is which.
     """
@@ -130,7 +131,7 @@ def find_weights(encoder_weights: str | os.PathLike[str] | None, key: str) -> We
         return _checked(_named(name, key))
     path = weights_file(name)
     assert path is not None
-    return _checked(Weights(path, path.name, "file", binding_licence(key)))
+    return _checked(Weights(path, path.name, "file", *of_file(path.stem, key)))
 
 
 def _is_name(name: str) -> bool:

@@ -40,6 +40,7 @@ def test_the_last_map_of_a_densenet_is_rectified():
         ("test_efficientnet", "mean_max"),
         ("test_vit", "model"),
         ("vit_small_patch16_dinov3", "model"),
+        ("naflexvit_base_patch16_gap", "model"),
     ],
 )
 def test_auto_asks_whether_there_are_tokens(encoder, pooling):

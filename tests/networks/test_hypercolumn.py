@@ -58,6 +58,28 @@ def test_every_encoder_with_maps(encoder, size):
     assert torch.equal(again.eval()(image), made.eval()(image))
 
 
+@pytest.mark.parametrize("encoder", ["tiny", "mit_b0", "tiny_vit"])
+def test_maps_at_two_scales(encoder):
+    """They are those of the image and of the enlarged image; the deepest is the image's own."""
+    one, two = (network(encoder, encoder_scales=scales).eval() for scales in (None, (1, 2)))
+    image = torch.rand(2, 3, 33, 50)
+    prepared = one.prepare(image)
+    enlarged = F.interpolate(prepared, scale_factor=2, mode="bilinear")
+    expected = [prepared, *one.encoder(enlarged)[1:], *one.encoder(prepared)[1:]]
+    for found, maps in zip(two.features(image), expected, strict=True):
+        assert torch.equal(found, maps)
+    assert torch.equal(one.embed(image), two.embed(image))
+    assert two(image).shape == (2, 2, 33, 50)
+    assert build(two.recipe).recipe == two.recipe
+
+
+def test_two_scales_where_there_is_one_size_alone():
+    with torch.device("meta"):
+        made = network("hiera_tiny_224", encoder_scales=(1, 2))
+        with pytest.raises(ValueError, match=r"224 x 224 pixels alone.* leave encoder_scales None"):
+            made(torch.zeros(1, 3, 224, 224))
+
+
 def test_a_single_pixel_is_enough():
     made = network().train()
     for _ in range(2):

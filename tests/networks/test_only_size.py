@@ -39,10 +39,11 @@ def test_at_that_size_it_works(make, encoder):
 
 
 @pytest.mark.parametrize("size", [(32, 48), (33, 50)])
-def test_images_are_padded_to_whole_patches(size):
-    """SAM's encoder takes any number of patches, but no part of one."""
+@pytest.mark.parametrize("encoder", ["samvit_base_patch16", "naflexvit_base_patch16_siglip"])
+def test_images_are_padded_to_whole_patches(size, encoder):
+    """These take any number of patches, but no part of one."""
     with torch.device("meta"):
-        network = classification_network(encoder="samvit_base_patch16").eval()
+        network = classification_network(encoder=encoder).eval()
         assert network(torch.zeros(1, 3, *size)).shape == (1, 2)
 
 

@@ -96,3 +96,19 @@ def test_depth_of_a_classifier(key, depth, resolved):
 def test_depth_that_a_classifier_s_encoder_does_not_have(key, depth, text):
     with pytest.raises(ValueError, match=text):
         resolve_depth(key, depth)
+
+
+def test_scales_are_put_in_order_and_left_out_where_there_is_nothing_to_say():
+    assert resolve("hypercolumn", encoder_scales=(1, 2))["encoder_scales"] == [2, 1]
+    assert "encoder_scales" not in resolve("hypercolumn", encoder_scales=[1])
+
+
+@pytest.mark.parametrize("scales", [(), (1, 1), (1.5,), (0, 1)])
+def test_scales_are_different_whole_numbers(scales):
+    with pytest.raises(ValueError, match=r"expected different whole numbers from 1 up.*\(1, 2\)"):
+        resolve("hypercolumn", encoder_scales=scales)
+
+
+def test_other_heads_see_one_scale():
+    with pytest.raises(ValueError, match=r"no such option\. These have: hypercolumn"):
+        resolve("unet", encoder_scales=(1, 2))

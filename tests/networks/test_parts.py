@@ -75,10 +75,11 @@ def test_pairs_that_do_not_go_together_say_why(architecture, encoder, reason):
 @pytest.mark.parametrize(
     ("architecture", "encoder", "advice"),
     [
-        ("unet", "test_vit", "These architectures can: dpt, vit_unet."),
-        ("fpn", "samvit_base_patch16", "These architectures can: dpt."),
-        ("vit_unet", "tiny", "These architectures can: unet, fpn."),
-        ("unet", "cait_xxs24_224", "Nor can fpn, dpt, vit_unet; choose another encoder."),
+        ("unet", "test_vit", "These architectures can: hypercolumn, dpt, vit_unet."),
+        ("fpn", "samvit_base_patch16", "These architectures can: hypercolumn, dpt."),
+        ("vit_unet", "tiny", "These architectures can: hypercolumn, unet, fpn."),
+        ("unet", "cait_xxs24_224", "These architectures can: hypercolumn."),
+        ("unet", "levit_128s", "Nor can hypercolumn, fpn, dpt, vit_unet; choose another encoder."),
     ],
 )
 def test_what_would_go_together_is_named(architecture, encoder, advice):
