@@ -134,7 +134,7 @@ class FineTunedEstimator(NetworkEstimator):
         if (
             not self._starts_frozen
             or not isinstance(augmentation, Augmentation)
-            or not augmentation.only_turns
+            or not self._sees_images_again()
             or not all(each.turns_maps for each in networks)
         ):
             return augmentation

@@ -17,7 +17,15 @@ from segclf.base.monitor import Score, refuse_monitor
 from segclf.base.network_holder import NetworkHolder
 from segclf.base.split import split_validation
 from segclf.base.training_parameters import TrainingParameters
-from segclf.data import Augment, Augmentation, Loader, Samples, as_augmentation, as_views
+from segclf.data import (
+    Augment,
+    Augmentation,
+    Loader,
+    RandomCrops,
+    Samples,
+    as_augmentation,
+    as_views,
+)
 from segclf.isolation import isolated, seeded, threads
 from segclf.objectives import Objective
 from segclf.training import (
@@ -148,6 +156,10 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         """Return the random changes that the loader makes of images, but for views."""
         return None if self._make_views() else as_augmentation(self.augmentation)
 
+    def _make_crops(self) -> RandomCrops | None:
+        """Return what cuts parts out of the training images, where they are not whole."""
+        return None
+
     def _split(
         self,
         samples: Samples,
@@ -187,7 +199,8 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         paper = self._make_views()
         views = as_views(self.augmentation, paper) if paper else ()
         make = partial(Loader, batch_size=self.batch_size, seed=seed, views=views)
-        batches = make(training, augmentation=self._augmentation(objective))
+        augmentation = self._augmentation(objective)
+        batches = make(training, augmentation=augmentation, crops=self._make_crops())
         return batches, None if validation is None else make(validation, shuffle=False)
 
     def _plan(

@@ -1,6 +1,7 @@
 """From arrays, paths and masks to batches of tensors."""
 
 from segclf.data.augmentation import Augment, Augmentation
+from segclf.data.crops import RandomCrops
 from segclf.data.images import Images, as_images, to_float
 from segclf.data.kinds import ImagesLike
 from segclf.data.label_codes import as_mask_ids
@@ -31,6 +32,7 @@ __all__ = [
     "Masks",
     "MasksLike",
     "MixingSampler",
+    "RandomCrops",
     "RedNormalizer",
     "Sampler",
     "Samples",

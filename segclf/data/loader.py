@@ -12,6 +12,7 @@ from segclf.data.samplers import Indices, ShuffledSampler
 from segclf.data.samples import Batch, Samples
 
 PRELOADED_BYTES = 2**29
+_CROPS = 2**16  # beyond the number of any view
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -39,6 +40,8 @@ class Loader:
         Adds "view_0", "view_1", ... to each batch, (n, c, h_i, w_i), each made of "image" (after
         `augmentation`) by its callable, which is called as ``views[i](image, None, generator)``.
         What one view samples depends on (seed, epoch, i) alone.
+    crops : callable, optional
+        Called before `augmentation` as ``crops(batch, generator)``, such as a `RandomCrops`.
     """
 
     def __init__(
@@ -50,11 +53,13 @@ class Loader:
         augmentation: Augment | None = None,
         shuffle: bool = True,
         views: Sequence[Augment] = (),
+        crops: Callable[[Batch, torch.Generator], Batch] | None = None,
     ) -> None:
         self._samples = samples
         self._seed = seed
         self._augmentation = augmentation
         self._views = tuple(views)
+        self._crops = crops
         self._batch_size = batch_size
         chosen = samples.sampler if shuffle else None
         self._sampler = chosen or ShuffledSampler(len(samples), shuffle)
@@ -69,8 +74,10 @@ class Loader:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of that epoch."""
         generator = _generator(self._seed, epoch)
+        of_crops = _generator(self._seed, epoch, _CROPS)
         of_views = [_generator(self._seed, epoch, 1 + i) for i in range(len(self._views))]
         for batch in self._read(self._order(epoch)):
+            batch = batch if self._crops is None else self._crops(batch, of_crops)
             if self._augmentation is not None:
                 mask = batch.get("mask")
                 batch["image"], mask = self._augmentation(batch["image"], mask, generator)

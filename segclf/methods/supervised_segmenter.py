@@ -5,7 +5,7 @@ labeled but has no mask trains its pooled pixel scores, as S4C's data would allo
 "A case for reframing automated medical image classification as segmentation", NeurIPS 2023).
 """
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from segclf.base import LabelTermSegmenter
-from segclf.data import Samples
+from segclf.base import LabelTermSegmenter, Supervision
+from segclf.data import RandomCrops, Samples
 from segclf.losses import get_loss
 from segclf.networks import ImageNetwork, check_options, own_network, segmentation_network
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
@@ -53,6 +53,15 @@ class SupervisedSegmenter(LabelTermSegmenter):
     class_weight : "balanced", sequence of float or None
         Weight of each mask id in the loss; "balanced" weighs inversely to the number of pixels, and
         an id that no mask shows weighs nothing.
+    crop_size : int, (int, int) or None
+        Train on random parts of this height and width, cut out of each image at its `image_size_`
+        anew in each epoch; for small findings in large images. Images of fewer rows or columns keep
+        all of them. Whole images are predicted, or tiles. The label of an image without a mask need
+        not hold for a part, and counts only where it is 0; a frozen encoder keeps no maps.
+    finding_fraction : float
+        Share of the crops of each batch that show a finding, at least, as far as so many of its
+        images have any. 0 cuts all anywhere. nnU-Net's .33 (Isensee et al., Nature Methods 2021);
+        its crops have the finding in their middle, ours anywhere.
 
     See Also
     --------
@@ -77,6 +86,8 @@ class SupervisedSegmenter(LabelTermSegmenter):
     encoder_scales: tuple[int, ...] | None = None
     loss: Any = "dice_cross_entropy"
     class_weight: Any = None
+    crop_size: Any = None
+    finding_fraction: float = 0.33
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "architecture": [str, callable],
@@ -87,7 +98,18 @@ class SupervisedSegmenter(LabelTermSegmenter):
         "encoder_scales": [tuple, list, None],
         "loss": [str, callable],
         "class_weight": [StrOptions({"balanced"}), "array-like", None],
+        "crop_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
+        "finding_fraction": [Interval(Real, 0, 1, closed="both")],
     }
+
+    def _check_targets(self, supervision: Supervision) -> Samples:
+        if self.crop_size is not None and not supervision.masks.labeled.any():
+            raise ValueError(
+                f"crop_size={self.crop_size!r} trains on parts of images, of which the labels of "
+                f"whole ones say nothing, and none of the {len(supervision)} images has a mask. "
+                "Give masks, or leave crop_size=None."
+            )
+        return super()._check_targets(supervision)
 
     def _make_objective(self, samples: Samples) -> Objective:
         return SupervisedSegmentation(
@@ -96,6 +118,20 @@ class SupervisedSegmenter(LabelTermSegmenter):
             class_weight=self._class_weight(samples),
             label_weight=self._term_weight,
         )
+
+    def _make_crops(self) -> RandomCrops | None:
+        if self.crop_size is None:
+            return None
+        if np.size(self.crop_size) not in (1, 2) or np.min(self.crop_size) < 1:
+            raise ValueError(
+                f"crop_size={self.crop_size!r}; expected an int of 1 or more, (height, width) or "
+                "None."
+            )
+        height, width = np.broadcast_to(self.crop_size, 2).tolist()
+        return RandomCrops(size=(height, width), finding_fraction=self.finding_fraction)
+
+    def _sees_images_again(self) -> bool:
+        return self.crop_size is None and super()._sees_images_again()
 
     def _network(self, n_channels: int) -> ImageNetwork:
         counts: Any = {"in_channels": n_channels, "n_classes": self.n_classes_}

@@ -1,0 +1,118 @@
+"""Random crops to train on, of which enough show a finding."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segclf.axes import is_multilabel
+from segclf.data.augmentation import in_format_of
+from segclf.data.resize import Size
+from segclf.data.samples import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomCrops:
+    """Cut a random part out of each image of a batch, of one size and at its own scale.
+
+    So many images of each batch as `finding_fraction` says, rounded up, are cut where they show a
+    finding: around a random pixel of a random one of its mask ids or channels, which lies anywhere
+    in the crop. They are taken at random from those that show any. All others are cut anywhere.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width; of an image that is smaller all rows or columns are taken.
+    finding_fraction : float
+        In [0, 1].
+
+    Examples
+    --------
+    >>> batch = {"image": torch.zeros(3, 1, 8, 8), "mask": torch.zeros(3, 8, 8).long()}
+    >>> batch["mask"][:, 7, 7] = 1
+    >>> crops = RandomCrops(size=(4, 4), finding_fraction=1.0)
+    >>> crops(batch, torch.Generator().manual_seed(0))["mask"].amax((1, 2)).tolist()
+    [1, 1, 1]
+    """
+
+    size: Size
+    finding_fraction: float
+
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """Cut images and masks of a batch alike.
+
+        What a label says of an image need not hold for a part of it: labels above 0 become -1,
+        "nobody said", where parts are smaller than images.
+
+        Parameters
+        ----------
+        batch : dict of Tensor
+            From `Samples.batch`; it stays as it is.
+        generator : torch.Generator
+            Gives every random number, the same ones whatever the batch shows.
+
+        Returns
+        -------
+        dict of Tensor
+        """
+        image, mask = batch["image"], batch.get("mask")
+        chances = torch.rand((len(image), 5), generator=generator, dtype=torch.float64)
+        height, width = (min(pair) for pair in zip(self.size, image.shape[-2:], strict=True))
+        if (height, width) == image.shape[-2:]:
+            return batch
+        shows = torch.zeros(len(image), dtype=torch.bool) if mask is None else _shows(mask)
+        chosen = self._chosen(shows, chances[:, 0])
+        corners = []
+        for row, (which, pixel, *place) in enumerate(chances[:, 1:].tolist()):
+            shown = _pixel(mask[row], which, pixel) if mask is not None and chosen[row] else None
+            corners.append(_corner(place, image.shape[-2:], (height, width), shown))
+
+        def cut(values: Tensor) -> Tensor:
+            parts = zip(values, corners, strict=True)
+            return torch.stack([v[..., t : t + height, s : s + width] for v, (t, s) in parts])
+
+        cropped = {**batch, "image": in_format_of(image, cut(image))}
+        if mask is not None:
+            cropped["mask"] = cut(mask)
+        if "label" in batch:
+            cropped["label"] = batch["label"].where(batch["label"] <= 0, -1)
+        return cropped
+
+    def _chosen(self, shows: Tensor, chance: Tensor) -> Tensor:
+        """Choose enough of the images that show a finding, or all of them."""
+        n_chosen = math.ceil(self.finding_fraction * len(shows) - 1e-9)
+        place = chance.where(shows, 2.0).argsort().argsort()
+        return shows & (place < n_chosen)
+
+
+def _shows(mask: Tensor) -> Tensor:
+    return (mask > 0).reshape(len(mask), -1).any(dim=1)
+
+
+def _pixel(mask: Tensor, which: float, pixel: float) -> tuple[int, int]:
+    """Choose a pixel of one of the findings of a mask, (h, w) or (k, h, w)."""
+    if is_multilabel(mask):
+        channels = _shows(mask).nonzero()[:, 0]
+        finding = mask[_one_of(channels, which)] > 0
+    else:
+        finding = mask == _one_of(mask[mask > 0].unique(), which)
+    row, column = _one_of(finding.nonzero(), pixel).tolist()
+    return row, column
+
+
+def _one_of(values: Tensor, chance: float) -> Tensor:
+    return values[int(chance * len(values))]
+
+
+def _corner(
+    place: list[float], size: torch.Size, crop: Size, shown: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Place a crop in an image, anywhere or so that it shows a pixel."""
+    corner = []
+    for axis, chance in enumerate(place):
+        low, high = 0, size[axis] - crop[axis]
+        if shown is not None:
+            low, high = max(low, shown[axis] - crop[axis] + 1), min(high, shown[axis])
+        corner.append(low + int(chance * (high - low + 1)))
+    return corner[0], corner[1]
