@@ -1,5 +1,6 @@
 """Where arrays meet tensors: the kinds of estimators, on scikit-learn's grammar."""
 
+from segclf.base.automatic import Automatic, PretrainedWeightsWarning
 from segclf.base.classifier import Classifier, check_labels
 from segclf.base.conflicts import ContradictionWarning
 from segclf.base.estimator import Estimator
@@ -20,6 +21,7 @@ from segclf.base.segmenter_ensemble import SegmenterEnsemble
 from segclf.base.supervision import Supervision, supervise
 
 __all__ = [
+    "Automatic",
     "Classifier",
     "ContradictionWarning",
     "EncoderPretrainer",
@@ -32,6 +34,7 @@ __all__ = [
     "NetworkClassifier",
     "NetworkEstimator",
     "NothingFoundWarning",
+    "PretrainedWeightsWarning",
     "Pretrainer",
     "Segmenter",
     "SegmenterEnsemble",

@@ -95,7 +95,7 @@ class FineTunedEstimator(NetworkEstimator):
 
     def _recipe(self, pretrainer: Any, network: Any) -> dict[str, Any]:
         """Return, by our names, the network for which the pretrainer is."""
-        return {**network.recipe, "encoder_weights": getattr(self, "encoder_weights", None)}
+        return {**network.recipe, "encoder_weights": self._setting("encoder_weights")}
 
     @contextmanager
     def _started(
@@ -111,7 +111,9 @@ class FineTunedEstimator(NetworkEstimator):
             self.__dict__.update(self._weights_of_pretrainer())
         for module in _image_networks(network):
             module.set_encoder_rate(
-                self.encoder_rate, start=self.encoder_start, layer_decay=self.layer_decay
+                self._setting("encoder_rate"),
+                start=self.encoder_start,
+                layer_decay=self.layer_decay,
             )
         if self._starts_frozen and self._sees_images_again():
             most = _WAYS_TO_LIE * _num_samples(X)
@@ -125,7 +127,7 @@ class FineTunedEstimator(NetworkEstimator):
 
     @property
     def _starts_frozen(self) -> bool:
-        return self.encoder_rate == 0 or self.encoder_start > 0
+        return self._setting("encoder_rate") == 0 or self.encoder_start > 0
 
     def _augmentation(self, objective: Objective) -> Augment | None:
         """Return what the loader does to images; exact turns are left to networks of kept maps."""
@@ -140,7 +142,11 @@ class FineTunedEstimator(NetworkEstimator):
             return augmentation
         for each in networks:
             each.turns = augmentation
-        return _OnceEncodersLearn(augmentation, networks) if self.encoder_rate > 0 else None
+        return (
+            _OnceEncodersLearn(augmentation, networks)
+            if self._setting("encoder_rate") > 0
+            else None
+        )
 
     def _sees_images_again(self) -> bool:
         """Tell whether the encoder is given the same images in each epoch."""
@@ -180,7 +186,7 @@ class FineTunedEstimator(NetworkEstimator):
     def _as_here(self, pretrainer: Any, network: nn.Module, seed: int) -> Any:
         """Set what the pretrainer left open."""
         here = pretrainer._network_parameters(self._recipe(pretrainer, network))
-        here |= {name: getattr(self, name) for name in self._shared} | {"random_state": seed}
+        here |= {name: self._setting(name) for name in self._shared} | {"random_state": seed}
         left_open = (
             name
             for name, value in pretrainer.get_params(deep=False).items()

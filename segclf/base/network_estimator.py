@@ -16,6 +16,7 @@ from segclf.base.batch_of_one import explained
 from segclf.base.monitor import Score, refuse_monitor
 from segclf.base.network_holder import NetworkHolder
 from segclf.base.split import split_validation
+from segclf.base.supervision import Supervision
 from segclf.base.training_parameters import TrainingParameters
 from segclf.data import (
     Augment,
@@ -84,6 +85,9 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         """Return the paper's views, where a method compares views of an image."""
         return ()
 
+    def _choose(self, supervision: Supervision) -> None:
+        """Decide what is left to the data, where anything is."""
+
     @contextmanager
     def _started(
         self, objective: Objective, X: Any, seed: int, context: CallbackContext
@@ -122,13 +126,14 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
         context = self._init_callback_context(max_subtasks=self._n_tasks)
+        batch_size = self._setting("batch_size")
         with threads(choose_threads(self.n_threads)), isolated(), seeded(seed, device):
             training, validation = self._split(samples, strata, groups, seed, keep_unlabeled)
             objective = self._make_objective(samples)
             self._learn_pixels(objective, training)
             batches, held_out = self._loaders(objective, training, validation, seed)
             context.call_on_fit_task_begin(estimator=self)
-            with self._started(objective, X, seed, context), explained(training, self.batch_size):
+            with self._started(objective, X, seed, context), explained(training, batch_size):
                 objective = wrap(objective)
                 self.network_ = objective.network
                 self.precision_ = self._choose_precision(objective, batches, device)
@@ -147,7 +152,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
     @property
     def _n_tasks(self) -> int | None:
         """Number of tasks that callbacks hear of, where it is known before."""
-        return None if self.max_steps else self.max_epochs + self._n_parts
+        return None if self._setting("max_steps") else self._setting("max_epochs") + self._n_parts
 
     def _choose_precision(self, objective: Objective, batches: Loader, device: torch.device) -> str:
         return choose_precision(self.precision, objective, next(batches.epoch(0)), device)
@@ -198,7 +203,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
     ) -> tuple[Loader, Loader | None]:
         paper = self._make_views()
         views = as_views(self.augmentation, paper) if paper else ()
-        make = partial(Loader, batch_size=self.batch_size, seed=seed, views=views)
+        make = partial(Loader, batch_size=self._setting("batch_size"), seed=seed, views=views)
         augmentation = self._augmentation(objective)
         batches = make(training, augmentation=augmentation, crops=self._make_crops())
         return batches, None if validation is None else make(validation, shuffle=False)
@@ -224,7 +229,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             return bool(stop)
 
         return TrainingPlan(
-            **{name: getattr(self, name) for name in _OF_PLAN},
+            **{name: self._setting(name) for name in _OF_PLAN},
             device=device,
             precision=self.precision_,
             measure=self._measure(held_out),

@@ -51,8 +51,13 @@ class NetworkHolder(Estimator):
         """Check parameters and images at the start of ``fit``."""
         self._validate_params()
         images = check_images(self, X, reset=True)
-        self.image_size_ = choose_size(self.image_size, images)
+        self.__dict__.pop("chosen_", None)
+        self._bring_to_size(images)
         return images
+
+    def _bring_to_size(self, images: Images) -> None:
+        size = self._setting("image_size")
+        self.image_size_ = choose_size(None if size == "auto" else size, images)
 
     def _learn_pixels(self, objective: nn.Module, samples: Samples) -> None:
         """Teach the networks what pixels and masks are like, and keep where weights came from."""
@@ -74,7 +79,7 @@ class NetworkHolder(Estimator):
         self._check_at_prediction()
         images = check_images(self, X, reset=False)
         plan = PredictionPlan(
-            batch_size=batch_size or self.batch_size,
+            batch_size=batch_size or self._setting("batch_size"),
             image_size=self.image_size_,
             tile_size=tile_size,
             flips=flips,
@@ -83,6 +88,12 @@ class NetworkHolder(Estimator):
             n_threads=choose_threads(self.n_threads),
         )
         return images, predict_batches(self.network_, images, plan, activation, forward)
+
+    def _setting(self, name: str) -> Any:
+        """Return a parameter, or what it became where it is "auto"; None where there is none."""
+        value = getattr(self, name, None)
+        undecided = isinstance(value, str) and value == "auto"
+        return getattr(self, "chosen_", {}).get(name, value) if undecided else value
 
     def _check_at_prediction(self) -> None:
         """Check the parameters that may have been set since `fit`."""

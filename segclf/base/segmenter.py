@@ -131,6 +131,7 @@ class Segmenter(FineTunedEstimator):
         supervision = with_validation(
             supervision, X_val, masks=y_val, labels=labels_val, reader=self
         )
+        self._choose(supervision)
         samples = self._check_targets(supervision)
         samples.sampler = sampler or self._make_sampler(samples)
         self._learn(samples, strata=samples.labels, groups=supervision.groups, X=X, y=y)

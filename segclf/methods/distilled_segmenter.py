@@ -190,6 +190,7 @@ class DistilledSegmenter(MetaSegmenter):
     def _teach(self, student: Segmenter, teacher: Any, supervision: Supervision, y: Any) -> None:
         """Train the student's network on the teacher's scores of the chosen images."""
         supervision = supervision.open(student._open(supervision.X))
+        student._choose(supervision)
         supervision = open_validation(supervision, student)
         samples = supervision.samples(student.image_size_, dense=False)
         if self.on == "masks_too":

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
 
-from segclf.base import NetworkClassifier, supervise
+from segclf.base import Automatic, NetworkClassifier, supervise
 from segclf.base.front_door import holds_images
 from segclf.base.validation_set import labels_of_validation, with_validation
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Samples, Whole
@@ -13,17 +13,11 @@ from segclf.networks import ImageNetwork, check_options, classification_network,
 from segclf.objectives import Classification, Objective
 
 
-class ImageClassifier(NetworkClassifier):
+class ImageClassifier(Automatic, NetworkClassifier):
     """Classify images with a network trained on labels alone.
 
     Parameters
     ----------
-    encoder : str or callable
-        "tiny", or a name of segmentation-models-pytorch or timm, such as "resnet50"; or a function
-        or class ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network.
-    encoder_weights : str, path or None
-        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
-        docs/pretraining.md), or a local file. None starts from scratch.
     loss : str or callable
         "cross_entropy", "focal", a function of that form, or any ``loss(logits, target)`` such as
         ``nn.CrossEntropyLoss()``.
@@ -42,12 +36,9 @@ class ImageClassifier(NetworkClassifier):
     (8, 2)
     """
 
-    encoder: Any = "resnet50"
-    encoder_weights: Any = None
     loss: Any = "cross_entropy"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "encoder": [str, callable],
         "loss": [str, callable],
     }
 
@@ -92,6 +83,7 @@ class ImageClassifier(NetworkClassifier):
         supervision = supervise(
             X, images=images, target=labels.encoded, sample_weight=sample_weight, groups=groups
         )
+        self._choose(supervision)
         labels_val = labels_of_validation(X_val, y_val, labels)
         supervision = with_validation(
             supervision, X_val, target=labels_val and labels_val.encoded, reader=self
@@ -106,8 +98,8 @@ class ImageClassifier(NetworkClassifier):
 
     def _network(self, n_channels: int) -> ImageNetwork:
         counts = {"in_channels": n_channels, "n_classes": len(self.classes_)}
-        weights = self.encoder_weights
-        if callable(self.encoder):
-            check_options(self.encoder, pretrainer=self.pretrainer, encoder_weights=weights)
-            return own_network(make=self.encoder, dense=False, **counts)
-        return classification_network(encoder=self.encoder, encoder_weights=weights, **counts)
+        encoder, weights = self._setting("encoder"), self._setting("encoder_weights")
+        if callable(encoder):
+            check_options(encoder, pretrainer=self.pretrainer, encoder_weights=weights)
+            return own_network(make=encoder, dense=False, **counts)
+        return classification_network(encoder=encoder, encoder_weights=weights, **counts)

@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from segclf.base import NetworkClassifier, supervise
+from segclf.base import Automatic, NetworkClassifier, supervise
 from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import holds_images
 from segclf.base.maps import Maps, as_probabilities, collect_maps, to_masks
@@ -29,7 +29,7 @@ from segclf.networks import MultitaskNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress
 
 
-class MultitaskClassifier(NetworkClassifier):
+class MultitaskClassifier(Automatic, NetworkClassifier):
     """Classify and segment images with one network of two heads.
 
     Any mixture of supervision is valid: masks for some images, labels for others, nothing for the
@@ -43,12 +43,8 @@ class MultitaskClassifier(NetworkClassifier):
     Parameters
     ----------
     architecture : str
-        "unet", "deeplabv3plus", "fcn", "fpn" or another name of `segclf.networks`.
-    encoder : str
-        "tiny", or a name of segmentation-models-pytorch or timm.
-    encoder_weights : str, path or None
-        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
-        docs/pretraining.md), or a local file. None starts from scratch.
+        "unet", "deeplabv3plus", "fcn", "fpn", "hypercolumn" or another name of `segclf.networks`.
+        "auto" is "hypercolumn" for a frozen encoder, "unet" for others.
     encoder_depth : int or None
         Number of encoder stages; None is the architecture's own default.
     decoder_channels : tuple of int, int or None
@@ -96,9 +92,7 @@ class MultitaskClassifier(NetworkClassifier):
     ((8, 2), (8, 32, 32))
     """
 
-    architecture: str = "unet"
-    encoder: str = "resnet18"
-    encoder_weights: Any = None
+    architecture: str = "auto"
     encoder_depth: int | None = None
     decoder_channels: tuple[int, ...] | int | None = None
     decoder_attention: str | None = None
@@ -111,7 +105,6 @@ class MultitaskClassifier(NetworkClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "architecture": [str],
-        "encoder": [str],
         "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
         "decoder_channels": [tuple, list, Interval(Integral, 1, None, closed="left"), None],
         "decoder_attention": [StrOptions({"scse"}), None],
@@ -174,6 +167,7 @@ class MultitaskClassifier(NetworkClassifier):
             supervision, labels, self.negative_class_, *given, reader=self
         )
         self.n_mask_classes_ = supervision.masks.n_classes
+        self._choose(supervision)
         samples = supervision.samples(self.image_size_)
         self._learn(samples, strata=labels.encoded, groups=supervision.groups, X=X, y=y)
         return self
@@ -188,9 +182,9 @@ class MultitaskClassifier(NetworkClassifier):
 
     def _make_objective(self, samples: Samples) -> Objective:
         segmentation = segmentation_network(
-            architecture=self.architecture,
-            encoder=self.encoder,
-            encoder_weights=self.encoder_weights,
+            architecture=self._setting("architecture"),
+            encoder=self._setting("encoder"),
+            encoder_weights=self._setting("encoder_weights"),
             in_channels=samples.images.n_channels,
             n_classes=self.n_mask_classes_,
             encoder_depth=self.encoder_depth,

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from segclf.base import LabelTermSegmenter, Supervision
+from segclf.base import Automatic, LabelTermSegmenter, Supervision
 from segclf.data import RandomCrops, Samples
 from segclf.losses import get_loss
 from segclf.networks import ImageNetwork, check_options, own_network, segmentation_network
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
 
 
-class SupervisedSegmenter(LabelTermSegmenter):
+class SupervisedSegmenter(Automatic, LabelTermSegmenter):
     """Segment images with a network trained on masks.
 
     Parameters
@@ -30,12 +30,8 @@ class SupervisedSegmenter(LabelTermSegmenter):
         "unet", "deeplabv3plus", "fcn", "fpn", "hypercolumn" (a light head for frozen encoders) or
         another name of `segclf.networks`; or a function or class
         ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network, whose other
-        parameters then stay None (`encoder` is not looked at).
-    encoder : str
-        "tiny", or a name of segmentation-models-pytorch or timm.
-    encoder_weights : str, path or None
-        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
-        docs/pretraining.md), or a local file. None starts from scratch.
+        parameters then stay None (`encoder` is not looked at). "auto" is "hypercolumn" for a frozen
+        encoder, "unet" for others.
     encoder_depth : int or None
         Number of encoder stages; None is the architecture's own default.
     decoder_channels : tuple of int, int or None
@@ -77,9 +73,7 @@ class SupervisedSegmenter(LabelTermSegmenter):
     (8, 32, 32)
     """
 
-    architecture: Any = "unet"
-    encoder: str = "resnet18"
-    encoder_weights: Any = None
+    architecture: Any = "auto"
     encoder_depth: int | None = None
     decoder_channels: tuple[int, ...] | int | None = None
     decoder_attention: str | None = None
@@ -91,7 +85,6 @@ class SupervisedSegmenter(LabelTermSegmenter):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "architecture": [str, callable],
-        "encoder": [str],
         "encoder_depth": [Interval(Integral, 1, None, closed="left"), None],
         "decoder_channels": [tuple, list, Interval(Integral, 1, None, closed="left"), None],
         "decoder_attention": [StrOptions({"scse"}), None],
@@ -136,17 +129,18 @@ class SupervisedSegmenter(LabelTermSegmenter):
     def _network(self, n_channels: int) -> ImageNetwork:
         counts: Any = {"in_channels": n_channels, "n_classes": self.n_classes_}
         options: Any = {
-            "encoder_weights": self.encoder_weights,
+            "encoder_weights": self._setting("encoder_weights"),
             "encoder_depth": self.encoder_depth,
             "decoder_channels": self.decoder_channels,
             "decoder_attention": self.decoder_attention,
             "encoder_scales": self.encoder_scales,
         }
-        if callable(self.architecture):
-            check_options(self.architecture, pretrainer=self.pretrainer, **options)
-            return own_network(make=self.architecture, dense=True, **counts)
+        architecture = self._setting("architecture")
+        if callable(architecture):
+            check_options(architecture, pretrainer=self.pretrainer, **options)
+            return own_network(make=architecture, dense=True, **counts)
         return segmentation_network(
-            architecture=self.architecture, encoder=self.encoder, **counts, **options
+            architecture=architecture, encoder=self._setting("encoder"), **counts, **options
         )
 
     def _class_weight(self, samples: Samples) -> Tensor | None:

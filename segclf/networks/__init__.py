@@ -35,6 +35,7 @@ from segclf.networks.saliency import grad_cam
 from segclf.networks.saved import saved_weights
 from segclf.networks.segmentation import SegmentationNetwork
 from segclf.networks.tiny import TinyEncoder
+from segclf.networks.weight_sources import weights_at_hand
 from segclf.networks.weights import load_weights, read_tensors
 
 __all__ = [
@@ -82,4 +83,5 @@ __all__ = [
     "saved_weights",
     "segmentation_network",
     "transfer",
+    "weights_at_hand",
 ]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from segclf.networks.encoders import shown_name, timm_name
+from segclf.networks.encoders import encoder_key, shown_name, timm_name
 from segclf.networks.published_weights import (
     Published,
     Statistics,
@@ -132,6 +132,22 @@ def find_weights(encoder_weights: str | os.PathLike[str] | None, key: str) -> We
     path = weights_file(name)
     assert path is not None
     return _checked(Weights(path, path.name, "file", *of_file(path.stem, key)))
+
+
+def weights_at_hand(name: str, encoder: str) -> bool:
+    """Tell whether weights of that name are on this machine, so that nothing is downloaded.
+
+    Parameters
+    ----------
+    name : str
+        As for :func:`find_weights`.
+    encoder : str
+        The encoder's name.
+    """
+    key = encoder_key(encoder)
+    published = published_weights(name, key)
+    found = _in_folder(name, key, published) or _in_package(name, key)
+    return found is not None or any(one.file.cached() is not None for one in published)
 
 
 def _is_name(name: str) -> bool:

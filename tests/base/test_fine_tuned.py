@@ -311,6 +311,7 @@ def test_the_encoder_is_a_group_of_its_own():
         encoder_rate=0.1,
         learning_rate=0.5,
         optimizer=optimizer,
+        schedule="constant",
     ).fit(X, MASKS)
     rates = {
         parameter: group["lr"] for group in made[-1].param_groups for parameter in group["params"]

@@ -27,6 +27,9 @@ FEW = {
     "max_epochs": 4,
     "learning_rate": 0.01,
     "batch_size": 3,
+    "optimizer": "adam",
+    "schedule": "constant",
+    "weight_decay": 0,
 }
 TWO = np.where(np.arange(16)[:, None, None] % 3 == 2, 2 * SHAPES.masks, SHAPES.masks)
 

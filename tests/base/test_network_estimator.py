@@ -12,7 +12,13 @@ from segclf.datasets import make_shapes
 
 
 def classifier(**changes):
-    settings = {"encoder": "tiny", "max_epochs": 2, "learning_rate": 1e-2, "random_state": 0}
+    settings = {
+        "encoder": "tiny",
+        "encoder_weights": None,
+        "max_epochs": 2,
+        "learning_rate": 1e-2,
+        "random_state": 0,
+    }
     return ImageClassifier(**{**settings, **changes})
 
 

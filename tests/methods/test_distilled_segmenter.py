@@ -24,7 +24,16 @@ from segclf.testing import check_segmenter
 
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 MASKS = [*SHAPES.masks[:3], None, None, None, None, None]
-TINY = {"encoder": "tiny", "max_epochs": 2, "learning_rate": 1e-2, "random_state": 0}
+TINY = {
+    "encoder": "tiny",
+    "max_epochs": 2,
+    "optimizer": "adam",
+    "batch_size": 16,
+    "learning_rate": 1e-2,
+    "schedule": "constant",
+    "weight_decay": 0,
+    "random_state": 0,
+}
 
 
 def tiny(**changes):

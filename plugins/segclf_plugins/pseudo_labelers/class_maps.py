@@ -98,8 +98,9 @@ class ClassMaps:
             return PredictionPlan(
                 batch_size=16, device=tensors[0].device, n_threads=choose_threads(None)
             )
+        chosen = getattr(self.classifier, "chosen_", {})
         return PredictionPlan(
-            batch_size=self.classifier.batch_size,
+            batch_size=chosen.get("batch_size", self.classifier.batch_size),
             image_size=self.classifier.image_size_,
             device=choose_device(self.classifier.device),
             n_threads=choose_threads(self.classifier.n_threads),

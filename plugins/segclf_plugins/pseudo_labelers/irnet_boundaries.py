@@ -137,7 +137,8 @@ class IRNetBoundaries(FineTunedEstimator):
             With other parameters.
         """
         left_open = [name for name in _SHARED if getattr(self, name) in (None, "auto")]
-        self.set_params(**{name: getattr(classifier, name) for name in left_open})
+        theirs = {**classifier.get_params(deep=False), **getattr(classifier, "chosen_", {})}
+        self.set_params(**{name: theirs[name] for name in left_open})
         if self.pretrainer is None:
             self.pretrainer = FrozenEstimator(classifier)
         return self

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from segclf.base import Segmenter
+from segclf.base.automatic import steps_of_epochs, usual_steps
 from segclf.methods.image_classifier import ImageClassifier
 from segclf.methods.multitask_classifier import MultitaskClassifier
 from segclf.methods.segmentation import SegmentationClassifier
@@ -26,8 +27,7 @@ def equal_steps(estimators: list[Any], n_images: NDArray[np.int64]) -> NDArray[n
     Parameters
     ----------
     estimators : list of estimators
-        What is given by one as ``max_steps`` is for all; else the most that the epochs of any of
-        them are.
+        What is given by one as ``max_steps`` is for all; else the most that any of them takes.
     n_images : array of int
         Numbers of training images.
 
@@ -41,8 +41,10 @@ def equal_steps(estimators: list[Any], n_images: NDArray[np.int64]) -> NDArray[n
     given = [steps for steps in given if isinstance(steps, Integral)]
     if given or not networks:
         return np.full_like(n_images, max(given, default=0))
-    by_epochs = [p[f"{at}max_epochs"] * -(-n_images // p[f"{at}batch_size"]) for p, at in networks]
-    return np.asarray(np.max(by_epochs, axis=0))
+    own = [
+        [_own_steps(params, at, n) for params, at in networks] for n in n_images.ravel().tolist()
+    ]
+    return np.max(own, axis=1).reshape(n_images.shape)
 
 
 def with_steps(estimator: Any, n_steps: int) -> tuple[Any, int]:
@@ -66,6 +68,12 @@ def with_steps(estimator: Any, n_steps: int) -> tuple[Any, int]:
     given = {name: estimator.get_params()[name] for name in names}
     steps = {name: int(n) if isinstance(n, Integral) else n_steps for name, n in given.items()}
     return estimator.set_params(**steps), max(steps.values(), default=0)
+
+
+def _own_steps(params: dict[str, Any], at: str, n_images: int) -> int:
+    if isinstance(params[f"{at}max_epochs"], Integral):
+        return steps_of_epochs(params[f"{at}max_epochs"], params[f"{at}batch_size"], n_images)
+    return usual_steps(n_images)
 
 
 def _explicit(estimator: Any) -> Any:

