@@ -124,7 +124,10 @@ class Summarizer(Protocol):
     n arrays (k, h, w) of different sizes. After `fit`, ``classes_`` holds the sorted labels. The
     scikit-learn tag ``input_tags.two_d_array`` is False, else ``P`` comes as rows (n, k * h * w).
     One with an attribute ``layer`` (str) is given the maps of that layer of the segmenter instead,
-    see `segclf.networks.layer_reader`.
+    see `segclf.networks.layer_reader`. One whose `fit` has a parameter ``areas`` is told how large
+    findings are: (m, k), which fraction of its labeled pixels each of the k classes covers in the
+    masks of the training images, NaN where there is no mask; a row for each map of ``P`` where the
+    tag ``requires_fit`` is True, and else for each training image.
     """
 
     def fit(self, P: Any, y: ArrayLike) -> Summarizer:

@@ -33,27 +33,38 @@ class Scan(NamedTuple):
     ----------
     shapes : array of shape (n, 3)
         Depth, height and width of each mask: -1 where nobody said anything, depth 0 for ids.
-    shows : array of bool, shape (n, m)
-        Which ids, 0 to m - 1, or channels each mask shows.
-    open : array of bool, shape (n, 1) or (n, m)
-        Whether a pixel is -1, in the mask or in each channel.
+    counts : array of shape (n, m)
+        How many pixels of each id, 0 to m - 1, or channel each mask shows.
+    n_open : array of shape (n, 1) or (n, m)
+        How many pixels are -1, in the mask or in each channel.
     of_255 : bool
         Whether 255 stands for 1 in all of them.
     """
 
     shapes: NDArray[np.intp]
-    shows: NDArray[np.bool_]
-    open: NDArray[np.bool_]
+    counts: NDArray[np.int32]
+    n_open: NDArray[np.int32]
     of_255: bool
+
+    @property
+    def shows(self) -> NDArray[np.bool_]:
+        """Which ids or channels each mask shows."""
+        return self.counts > 0
+
+    @property
+    def open(self) -> NDArray[np.bool_]:
+        """Whether a pixel is -1, in each mask or channel."""
+        return self.n_open > 0
 
     def subset(self, rows: NDArray[np.intp]) -> Scan:
         """Return what is remembered of some of the masks."""
-        return Scan(self.shapes[rows], self.shows[rows], self.open[rows], self.of_255)
+        return Scan(self.shapes[rows], self.counts[rows], self.n_open[rows], self.of_255)
 
     def without(self, hidden: NDArray[np.bool_]) -> Scan:
         """Return the same as if nobody had said anything in some of the masks."""
         shapes = np.where(hidden[:, None], -1, self.shapes)
-        return Scan(shapes, self.shows & ~hidden[:, None], self.open | hidden[:, None], self.of_255)
+        counts = np.where(hidden[:, None], 0, self.counts)
+        return Scan(shapes, counts, np.maximum(self.n_open, hidden[:, None]), self.of_255)
 
 
 def items_of(masks: object) -> NDArray[Any] | list[Any]:
@@ -107,11 +118,11 @@ def scan(items: NDArray[Any] | list[Any]) -> Scan:
     n_channels = max((look.seen.shape[1] for look in looks), default=1)
     n_values = max((look.seen.shape[2] for look in looks), default=2)
     shapes = np.full((len(items), 3), -1, dtype=np.intp)
-    seen = np.zeros((len(items), n_channels, n_values), dtype=bool)
+    seen = np.zeros((len(items), n_channels, n_values), dtype=np.int32)
     for look in looks:
         rows = slice(look.start, look.start + len(look.seen))
         seen[rows, :, : look.seen.shape[2]], shapes[rows] = look.seen, look.shape
-    of_255 = stands_255_for_1(seen, paths_of(items))
+    of_255 = stands_255_for_1(seen > 0, paths_of(items))
     shapes[~seen[:, :, 1:].any(axis=(1, 2))] = -1
     return _summed_up(shapes, seen, of_255)
 
@@ -151,11 +162,11 @@ def read_item(item: object, number: int) -> NDArray[Any]:
 
 
 class _Look(NamedTuple):
-    """Which values -1, 0, 1, ... masks of one shape show: (m, 1 or k, values)."""
+    """How many pixels of -1, 0, 1, ... masks of one shape show: (m, 1 or k, values)."""
 
     start: int
     shape: tuple[int, ...]
-    seen: NDArray[np.bool_]
+    seen: NDArray[np.int32]
 
 
 def _looks(items: NDArray[Any] | list[Any]) -> Iterator[_Look]:
@@ -184,23 +195,24 @@ def _look(masks: NDArray[Any], start: int, path: str) -> _Look:
     shape = masks.shape[1:] if masks.ndim == 4 else (0, *masks.shape[1:])
     flat = masks.reshape(len(masks), max(shape[0], 1), -1)
     low, high = int(flat.min()), int(flat.max())
-    seen = np.zeros((*flat.shape[:2], high + 2), dtype=bool)
+    seen = np.zeros((*flat.shape[:2], high + 2), dtype=np.int32)
     if high - low < _FEW:
         for value in range(low, high + 1):
-            seen[..., value + 1] = (flat == value).any(axis=-1)
+            seen[..., value + 1] = np.count_nonzero(flat == value, axis=-1)
     else:
         for index in np.ndindex(seen.shape[:2]):
-            seen[index] = np.bincount(flat[index].astype(np.intp) + 1, minlength=high + 2) > 0
+            seen[index] = np.bincount(flat[index].astype(np.intp) + 1, minlength=high + 2)
     return _Look(start, shape, seen)
 
 
-def _summed_up(shapes: NDArray[np.intp], seen: NDArray[np.bool_], of_255: bool) -> Scan:
+def _summed_up(shapes: NDArray[np.intp], seen: NDArray[np.int32], of_255: bool) -> Scan:
     """Forget what tells ids from channels, whose depth is above 0."""
     if of_255:
         seen = np.concatenate([seen[..., :2], seen[..., -1:]], axis=-1)
     if seen.shape[1] == 1 and not (shapes[:, 0] > 0).any():
         return Scan(shapes, seen[:, 0, 1:], seen[:, 0, :1], of_255)
-    return Scan(shapes, np.asarray(seen[..., 2:].any(axis=-1)), seen[..., 0], of_255)
+    counts = seen[..., 2:].sum(axis=-1, dtype=np.int32)
+    return Scan(shapes, counts, seen[..., 0], of_255)
 
 
 def paths_of(items: NDArray[Any] | list[Any]) -> list[str]:

@@ -92,6 +92,29 @@ class Masks:
         open_[~self.labeled] = True
         return np.where(shows, 1, np.where(open_, -1, 0)).astype(np.int8)
 
+    def shares(self, n_classes: int | None = None) -> NDArray[np.float64]:
+        """Return which fraction of its labeled pixels each class covers, remembered, too.
+
+        Parameters
+        ----------
+        n_classes : int, optional
+            How many classes to tell of; `n_classes` by default.
+
+        Returns
+        -------
+        array of shape (n, n_classes)
+            NaN where there is no mask, or all of a channel is -1.
+        """
+        n_classes = self.n_classes if n_classes is None else n_classes
+        counts, n_open = np.zeros((2, len(self), n_classes))
+        width = min(n_classes, self._scan.counts.shape[1])
+        counts[:, :width] = self._scan.counts[:, :width]
+        width = n_classes if not self.multilabel else width
+        n_open[:, :width] = self._scan.n_open[:, :width]
+        n_labeled = self.sizes().prod(axis=1)[:, None] - n_open
+        n_labeled[~self.labeled] = 0
+        return np.divide(counts, n_labeled, out=np.full_like(counts, np.nan), where=n_labeled > 0)
+
     def subset(self, indices: ArrayLike) -> Masks:
         """Return some of the masks, without reading any.
 

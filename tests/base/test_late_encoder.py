@@ -56,11 +56,22 @@ def steps(monkeypatch):
     return seen
 
 
+SETTINGS = {
+    "encoder": "tiny",
+    "encoder_rate": 0.5,
+    "encoder_start": 0.5,
+    "batch_size": 4,
+    "max_epochs": 4,
+    "learning_rate": 1e-2,
+    "random_state": 0,
+    "optimizer": "adam",
+    "schedule": "constant",
+    "weight_decay": 0,
+}
+
+
 def segmenter(**changes):
-    settings = {"encoder": "tiny", "encoder_rate": 0.5, "encoder_start": 0.5, "batch_size": 4}
-    settings |= {"max_epochs": 4, "learning_rate": 1e-2, "random_state": 0, "architecture": "unet"}
-    settings |= {"optimizer": "adam", "schedule": "constant", "weight_decay": 0}
-    return SupervisedSegmenter(**{**settings, **changes})
+    return SupervisedSegmenter(**{**SETTINGS, "architecture": "unet", **changes})
 
 
 def same(one, other):
@@ -76,6 +87,14 @@ def test_it_is_frozen_and_then_learns(start, n_frozen, encoded, steps):
     assert all(same(step["weights"], first) for step in steps[:n_frozen])
     assert same(steps[-1]["weights"], first) == (start == 0.9)
     assert sum(encoded) == 8 + 4 * (8 - n_frozen)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_weights_that_wait_do_not_decay(optimizer, steps):
+    segmenter(optimizer=optimizer, weight_decay=0.5, schedule="one_cycle").fit(X, MASKS)
+    weights = [step["weights"] for step in steps]
+    assert all(same(each, weights[0]) for each in weights[:4])
+    assert not same(weights[-1], weights[0])
 
 
 def test_the_rate_rises_over_a_tenth_of_what_is_left(steps):
@@ -175,15 +194,7 @@ def test_an_encoder_that_never_learns_has_no_start(encoded):
 
 @pytest.mark.parametrize("kind", [ImageClassifier, MultitaskClassifier])
 def test_classifiers_have_it_too(kind, encoded, tmp_path):
-    settings = segmenter(augmentation="flips", layer_decay=0.5, average_weights=0.3).get_params()
-    names = kind().get_params()
-    made = kind(
-        **{
-            name: value
-            for name, value in settings.items()
-            if name in names and name not in ("loss", "label_weight")
-        }
-    )
+    made = kind(**SETTINGS, augmentation="flips", layer_decay=0.5, average_weights=0.3)
     fitted = clone(made).fit(X, Y, **({} if kind is ImageClassifier else {"masks": MASKS}))
     assert sum(encoded) == 1 + 8 + 4 * 4  # one blank image, to see which layer is where
     save(fitted, tmp_path / "fitted")

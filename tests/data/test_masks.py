@@ -299,3 +299,30 @@ def test_who_knows_no_masks_is_given_what_was_passed_as_ids(tmp_path):
     assert missing is None
     (colored,) = as_masks([np.ones((8, 8, 3), dtype=np.uint8)], 1).as_given()
     assert colored.tolist() == [[1] * 8] * 8
+
+
+def test_shares_of_labeled_pixels():
+    masks = as_masks([np.array([[0, 1, 3, 3]]), np.array([[0, 2, 0, -1]]), None], 3)
+    expected = [[0.25, 0.25, 0, 0.5], [2 / 3, 0, 1 / 3, 0], [np.nan] * 4]
+    np.testing.assert_allclose(masks.shares(), expected)
+    np.testing.assert_allclose(masks.subset([1]).shares(6), [[2 / 3, 0, 1 / 3, 0, 0, 0]])
+    np.testing.assert_allclose(
+        masks.hide([0]).shares(2), [[np.nan] * 2, expected[1][:2], [np.nan] * 2]
+    )
+    many = np.random.default_rng(0).integers(0, 20, (3, 9, 7))
+    counted = [np.bincount(mask.ravel(), minlength=20) / 63 for mask in many]
+    np.testing.assert_allclose(as_masks(many, 3).shares(20), counted)
+
+
+def test_shares_of_channels():
+    masks = np.zeros((3, 2, 4, 5), dtype=int)
+    masks[0, 0, 0], masks[1, 0, :2], masks[1, 0, 2], masks[1:, 1] = 1, -1, 1, -1
+    masks[2] = -1
+    np.testing.assert_allclose(
+        as_masks(masks, 3).shares(), [[0.25, 0], [0.5, np.nan], [np.nan, np.nan]]
+    )
+
+
+def test_shares_where_255_is_one():
+    masks = as_masks(np.array([[[0, 255, 255, 0]], [[0, 0, 0, 255]]]), 2)
+    np.testing.assert_allclose(masks.shares()[:, 1], [0.5, 0.25])

@@ -8,6 +8,7 @@ Hooper et al., "Segmentation for classification" (S4C), appendix A2.1, Algorithm
 """
 
 from collections.abc import Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -23,6 +24,8 @@ from segclf.axes import are_maps, is_indicator
 from segclf.base import Estimator
 from segclf.data import LabelsLike
 from segclf_plugins.summarizers.decision import MIN_AREA, POOLINGS, decide
+from segclf_plugins.summarizers.expected_area import expected_areas, shared_by_area
+from segclf_plugins.summarizers.least_area import check_areas, least_areas, warn_if_large
 
 __all__ = ["ThresholdSummarizer"]
 
@@ -37,10 +40,12 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
     ----------
     threshold : float, default=0.5
         The probability from which on a pixel counts, in (0, 1): the paper's t.
-    min_area : float or int, default=100 / 224**2
+    min_area : float, int or "auto", default="auto"
         The number of such pixels from which on an image is positive, the paper's tau: a float in
         (0, 1) is a fraction of the image, an int is pixels. The paper uses 100 pixels at
-        224 x 224.
+        224 x 224, which is ``100 / 224**2``. "auto" is for each channel the 5 % quantile of the
+        areas of its findings in the training masks, at most the paper's, and the paper's where
+        there are no such masks; a pixel at least.
     pooling : {"mean", "rank", "top_mean", "max"}, default="mean"
         How pixels make the score behind the label:
 
@@ -61,9 +66,16 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         Whether it was fitted with an indicator matrix.
     n_channels_ : int
         The number of channels of the masks.
+    min_area_ : ndarray of shape (n_channels_,)
+        The area of each channel: fractions of the image, or pixels if they are int.
 
     Notes
     -----
+    Where several findings of one image reach their area, and one of them names it, it is the one of
+    the greatest expected area, the sum of its probabilities over the pixels that reach `threshold`:
+    3,600 pixels at .93 count more than 36 at .97. That one has the surest score among them, the
+    others their part of it by expected area.
+
     The scores of positive images reach `threshold` and those of negative ones do not, whatever
     rounding does. The paper leaves one case open, a negative image without a pixel below
     `threshold` (all of 8 x 8 at .9, against 100 pixels): its score is the largest number below
@@ -76,7 +88,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
     >>> P = np.zeros((2, 1, 224, 224), dtype=np.float32)
     >>> P[0, 0, :9, :11] = 0.9  # 99 pixels
     >>> P[1, 0, :10, :10] = 0.9
-    >>> summarizer = ThresholdSummarizer().fit(P, [0, 1])
+    >>> summarizer = ThresholdSummarizer(pooling="mean").fit(P, [0, 1])
     >>> summarizer.predict(P)
     array([0, 1])
     >>> summarizer.predict_proba(P)[:, 1].round(6)
@@ -84,7 +96,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
     """
 
     threshold: float = 0.5
-    min_area: float | int = MIN_AREA
+    min_area: Any = "auto"
     pooling: str = "mean"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -92,12 +104,13 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         "min_area": [
             Interval(Real, 0, 1, closed="neither"),
             Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
         ],
         "pooling": [StrOptions(set(POOLINGS))],
     }
 
-    def fit(self, P: Any, y: LabelsLike) -> Self:
-        """Note the labels and the channels; nothing else is learned from the masks.
+    def fit(self, P: Any, y: LabelsLike, areas: ArrayLike | None = None) -> Self:
+        """Note the labels and the channels, and how large findings are; masks teach nothing else.
 
         Parameters
         ----------
@@ -107,6 +120,11 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
             Labels with every class present (-1 where nobody said), or a 0/1 indicator. With k + 1
             classes the first is "nothing there" and channel j belongs to class j + 1; with k
             classes channel j belongs to class j.
+        areas : array-like of shape (m, k), optional
+            Which fraction of its labeled pixels each finding covers in the masks of the m training
+            images, of which `P` may show a few; 0 where it is not there, NaN where there is no
+            mask. For ``min_area="auto"``; for another one a warning, if it is larger than more than
+            5 % of them.
 
         Returns
         -------
@@ -116,12 +134,17 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         Raises
         ------
         ValueError
-            If the classes do not fit the channels, or `P` does not hold probabilities.
+            If the classes or `areas` do not fit the channels, or `P` does not hold probabilities.
         """
         self._validate_params()
         check_consistent_length(P, y)
-        labels, _ = self._summarize(P)
-        n_channels = labels.shape[1]
+        stacks = _as_stacks(P)
+        n_channels = stacks[0].shape[1]
+        self._decide(stacks, np.full(n_channels, MIN_AREA))  # for the errors alone
+        areas = check_areas(areas, n_channels)
+        self._auto_area = least_areas(areas)
+        if self.min_area != "auto":
+            warn_if_large(self.min_area, areas, max(stack[0, 0].size for stack in stacks))
         self.multilabel_ = is_indicator(y) and np.shape(y)[1] > 1
         self.classes_ = np.arange(np.shape(y)[1]) if self.multilabel_ else _labeled_classes(y)
         self.n_channels_ = n_channels
@@ -132,6 +155,14 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
                 f"it has {len(self.classes_)}: {self.classes_}."
             )
         return self
+
+    @property
+    def min_area_(self) -> NDArray[Any]:
+        """The area of each channel."""
+        check_is_fitted(self, "classes_")
+        if self.min_area == "auto":
+            return self._auto_area
+        return np.full(self.n_channels_, self.min_area)
 
     def predict_proba(self, P: Any) -> NDArray[np.float64]:
         """Give the scores, moved so that `threshold` becomes one half.
@@ -150,14 +181,18 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         """
         check_is_fitted(self, "classes_")
         self._validate_params()
-        labels, scores = self._summarize(P)
-        if labels.shape[1] != self.n_channels_:
-            given = labels.shape[1]
+        stacks = _as_stacks(P)
+        if stacks[0].shape[1] != self.n_channels_:
+            given = stacks[0].shape[1]
             raise ValueError(f"Fitted on masks of {self.n_channels_} channel(s), got {given}.")
+        labels, scores = self._decide(stacks, self.min_area_)
         proba = _centered(scores, self.threshold)
         proba = np.where(labels, np.maximum(proba, 0.5 + _MARGIN), np.minimum(proba, 0.5 - _MARGIN))
         if self.multilabel_:
             return proba
+        if (labels.sum(axis=1) > 1).any():
+            areas = np.concatenate([expected_areas(each, self.threshold) for each in stacks])
+            proba = shared_by_area(proba, labels, areas)
         if len(self.classes_) > self.n_channels_:
             proba = np.column_stack([1 - proba.max(axis=1), proba])
         total = proba.sum(axis=1, keepdims=True)
@@ -175,26 +210,27 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         Returns
         -------
         ndarray of shape (n,) or (n, k)
-            The class whose mask Algorithm 1 calls positive, the surest one if there are several
-            and the first class if there is none; or an indicator, if fitted with one.
+            The class whose mask Algorithm 1 calls positive, the one of the greatest expected area
+            if there are several and the first class if there is none; or an indicator, if fitted
+            with one.
         """
         proba = self.predict_proba(P)
         if self.multilabel_:
             return (proba >= 0.5).astype(np.int64)
         return self.classes_[proba.argmax(axis=1)]
 
-    def _summarize(self, P: Any) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    def _decide(
+        self, stacks: list[NDArray[Any]], min_area: NDArray[Any]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """Label and score every channel of every image, (n, k) each."""
-        stacks = [np.asarray(p)[None] for p in P] if isinstance(P, Sequence) else [np.asarray(P)]
-        for sample, stack in enumerate(stacks):
-            if not are_maps(stack) or stack.shape[1] != stacks[0].shape[1]:
-                raise ValueError(
-                    "P should be an array (n, k, h, w) or a list of arrays (k, h, w) with one k; "
-                    f"got shape {stack.shape[-3:]} at sample {sample}, {stacks[0].shape} first."
-                )
-        rule = (self.threshold, self.min_area, self.pooling)
-        decided = [decide(stack, *rule, first=first) for first, stack in enumerate(stacks)]
-        labels, scores = zip(*decided, strict=True)
+
+        def one(first: int, stack: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+            channels = zip(stack.swapaxes(0, 1), min_area, strict=True)
+            rule = partial(decide, threshold=self.threshold, pooling=self.pooling, first=first)
+            labels, scores = zip(*(rule(each, min_area=a) for each, a in channels), strict=True)
+            return np.column_stack(labels), np.column_stack(scores)
+
+        labels, scores = zip(*(one(*each) for each in enumerate(stacks)), strict=True)
         return np.concatenate(labels), np.concatenate(scores)
 
     def __sklearn_tags__(self) -> Tags:
@@ -203,6 +239,18 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         tags.classifier_tags.multi_label = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _as_stacks(P: Any) -> list[NDArray[Any]]:
+    """Check the shape of masks, and give them as arrays (m, k, h, w), each of one size."""
+    stacks = [np.asarray(p)[None] for p in P] if isinstance(P, Sequence) else [np.asarray(P)]
+    for sample, stack in enumerate(stacks):
+        if not are_maps(stack) or stack.shape[1] != stacks[0].shape[1]:
+            raise ValueError(
+                "P should be an array (n, k, h, w) or a list of arrays (k, h, w) with one k; "
+                f"got shape {stack.shape[-3:]} at sample {sample}, {stacks[0].shape} first."
+            )
+    return stacks
 
 
 def _centered(scores: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ from segclf.base.negative_class import class_ranks
 from segclf.base.nothing_found import warn_once
 from segclf.cache import as_memory
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
+from segclf.methods.segmentation.finding_areas import asked_areas
 from segclf.methods.segmentation.folds import choose_folds, fit_segmenters, maps_to_learn
 from segclf.methods.segmentation.kept_segmenter import (
     KeptSegmenter,
@@ -177,7 +178,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         ensemble = SegmenterEnsemble(segmenter, cv=self.cv) if self.ensemble else None
         kept, to_read = fit_segmenters(fit, supervision, folds, chosen, ensemble)
         maps = maps_to_learn(partial(self._read, summarizer=summarizer), X, chosen, to_read)
-        summarizer.fit(as_read(summarizer, maps), target[chosen])
+        areas = asked_areas(summarizer, supervision.masks, self._findings, chosen)
+        summarizer.fit(as_read(summarizer, maps), target[chosen], **areas)
         self._keep(kept, summarizer, memory)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self

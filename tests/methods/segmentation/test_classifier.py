@@ -143,9 +143,9 @@ def test_parameters_reach_down_to_the_segmenter():
 def test_the_summarizer_may_be_an_object_or_unknown(shapes):
     from segclf import load_plugin
 
-    rule = load_plugin("summarizer", "threshold")(min_area=0.2)
+    rule = load_plugin("summarizer", "threshold")(min_area=3)
     fitted = classifier(summarizer=rule).fit(shapes.images, shapes.target, masks=shapes.masks)
-    assert fitted.summarizer_.min_area == 0.2
+    assert fitted.summarizer_.min_area == 3
     with pytest.raises(ValueError, match=r"No summarizer named 'treshold'; installed: .*threshold"):
         classifier(summarizer="treshold").fit(shapes.images, shapes.target, masks=shapes.masks)
 

@@ -184,6 +184,117 @@ def test_lists_of_sizes_agree_with_arrays():
     np.testing.assert_array_equal(summarizer.predict_proba(mixed), np.concatenate(alone))
 
 
+def blobs(*sizes_and_values, size=64):
+    """One image, a channel for each (n pixels, their probability)."""
+    P = np.full((1, len(sizes_and_values), size * size), 0.02, dtype=np.float32)
+    for channel, (n, value) in zip(P[0], sizes_and_values, strict=True):
+        channel[:n] = value
+    return P.reshape(1, -1, size, size)
+
+
+@pytest.mark.parametrize("as_given", [np.asarray, list])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_the_larger_finding_names_the_image(pooling, as_given):
+    P = as_given(blobs((36, 0.97), (3600, 0.93)))
+    summarizer = ThresholdSummarizer(pooling=pooling).fit(
+        np.zeros((3, 2, 64, 64)), ["nothing", "speck", "z"]
+    )
+    nothing, speck, large = summarizer.predict_proba(P)[0]
+    assert summarizer.predict(P) == ["z"]
+    assert nothing + speck + large == pytest.approx(1)
+    assert speck / large == pytest.approx(36 * 0.97 / (3600 * 0.93), rel=1e-4)
+    alone = summarizer.predict_proba(as_given(blobs((36, 0.97), (0, 0))))[0]
+    other = summarizer.predict_proba(as_given(blobs((0, 0), (3600, 0.93))))[0]
+    assert nothing / large == pytest.approx(min(alone[0] / alone[1], other[0] / other[2]))
+
+
+def test_without_a_class_of_nothing_the_larger_one_wins_too():
+    P = np.concatenate([blobs((36, 0.97), (3600, 0.93)), blobs((36, 0.97), (36, 0.2))])
+    summarizer = ThresholdSummarizer().fit(P, ["a", "b"])
+    np.testing.assert_array_equal(summarizer.predict(P), ["b", "a"])
+
+
+def test_a_finding_below_its_area_is_behind_all_that_reach_it():
+    P = blobs((36, 0.97), (3600, 0.93), (3, 0.99))
+    proba = ThresholdSummarizer(min_area=30).fit(np.zeros((4, 3, 64, 64)), range(4))
+    proba = proba.predict_proba(P)[0]
+    assert 0 < proba[3] < proba[1] < proba[2]
+
+
+def test_one_positive_finding_keeps_its_score():
+    """As one that is alone: what others score stays as it was."""
+    P = random_masks(200, 3)
+    summarizer = ThresholdSummarizer(min_area=45).fit(P, np.arange(200) % 4)
+    single = binary_label(P, min_area=45).sum(axis=1) < 2
+    scores = probabilistic_label(P, min_area=45)
+    expected = np.column_stack([1 - scores.max(axis=1), scores])
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert 20 < single.sum() < 180
+    np.testing.assert_allclose(summarizer.predict_proba(P)[single], expected[single], atol=2e-6)
+    largest = np.where(P >= 0.5, P, 0).sum(axis=(2, 3)) * binary_label(P, min_area=45)
+    np.testing.assert_array_equal(summarizer.predict(P)[~single], 1 + largest.argmax(1)[~single])
+
+
+def test_several_labels_at_once_do_not_share():
+    P = blobs((36, 0.97), (3600, 0.93))
+    summarizer = ThresholdSummarizer().fit(np.zeros((2, 2, 64, 64)), [[0, 1], [1, 0]])
+    np.testing.assert_allclose(summarizer.predict_proba(P), [[0.97, 0.93]], atol=1e-6)
+
+
+PAPER = 100 / 224**2
+
+
+def test_auto_is_a_low_quantile_of_the_findings_of_each_channel():
+    areas = np.column_stack([np.linspace(1e-4, 1.1e-3, 101), np.linspace(0.1, 0.3, 101)])
+    areas = np.concatenate([areas, [[0, 0], [np.nan, np.nan]]])
+    P = np.zeros((3, 2, 100, 100), dtype=np.float32)
+    P[1, 0, 0, :2] = P[1, 1, 0, :2] = 0.9
+    P[2, 1, 0, :20] = 0.9
+    summarizer = ThresholdSummarizer().fit(P, [0, 1, 2], areas=areas)
+    np.testing.assert_allclose(summarizer.min_area_, [1.5e-4, PAPER])
+    np.testing.assert_array_equal(summarizer.predict(P), [0, 1, 2])
+    fixed = ThresholdSummarizer(min_area=PAPER).fit(P, [0, 1, 2])
+    np.testing.assert_array_equal(fixed.predict(P), [0, 0, 2])
+    np.testing.assert_array_equal(fixed.min_area_, [PAPER, PAPER])
+
+
+def test_auto_is_the_papers_area_where_no_mask_is():
+    P, y = random_masks(20, 1, size=30), np.arange(20) % 2
+    expected = ThresholdSummarizer(min_area=PAPER).fit(P, y).predict_proba(P)
+    for areas in (None, [[np.nan], [0]]):
+        auto = ThresholdSummarizer().fit(P, y, areas=areas)
+        np.testing.assert_array_equal(auto.min_area_, [PAPER])
+        np.testing.assert_array_equal(auto.predict_proba(P), expected)
+
+
+def test_auto_is_a_pixel_at_least():
+    P = masks_with(0, 1, size=8)
+    summarizer = ThresholdSummarizer().fit(P, [0, 1], areas=[[1e-9]])
+    np.testing.assert_array_equal(summarizer.predict(P), [0, 1])
+
+
+@pytest.mark.parametrize("min_area", [0.01, 100])
+def test_an_area_that_misses_findings_warns(min_area):
+    P = masks_with(0, 500, size=100)
+    areas = np.full((20, 1), 0.02)
+    ThresholdSummarizer(min_area=min_area).fit(P, [0, 1], areas=areas)
+    areas[0] = 0.005  # 5 % of them
+    ThresholdSummarizer(min_area=min_area).fit(P, [0, 1], areas=areas)
+    areas[1] = 0.009
+    with pytest.warns(UserWarning, match=r"larger than 10% of the 20 findings.*min_area=\"auto\""):
+        ThresholdSummarizer(min_area=min_area).fit(P, [0, 1], areas=areas)
+    ThresholdSummarizer().fit(P, [0, 1], areas=areas)
+
+
+@pytest.mark.parametrize(
+    ("areas", "message"),
+    [([0.1, 0.2], r"shape \(2,\); expected \(m, 1\)"), ([[1.5]], "fractions of the image")],
+)
+def test_wrong_areas_say_what_is_expected(areas, message):
+    with pytest.raises(ValueError, match=message):
+        ThresholdSummarizer().fit(masks_with(0, 5, size=8), [0, 1], areas=areas)
+
+
 def test_unlabeled_images_are_no_class():
     P = masks_with(0, 200, 0, 0)
     np.testing.assert_array_equal(ThresholdSummarizer().fit(P, [0, 1, -1, 0]).classes_, [0, 1])

@@ -1,1 +1,0 @@
-"""Seconds to a given quality, against what others do."""

@@ -1,0 +1,84 @@
+"""From which area on a finding counts, by the findings of the training masks."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segclf_plugins.summarizers.decision import MIN_AREA
+
+# So many findings may be smaller than the area from which on one counts.
+FEW = 0.05
+
+
+def check_areas(areas: ArrayLike | None, n_channels: int) -> NDArray[np.float64]:
+    """Check areas of findings (m, k), fractions of their images; NaN where there is no mask.
+
+    Raises
+    ------
+    ValueError
+        If they are of another shape, or no fractions.
+    """
+    if areas is None:
+        return np.empty((0, n_channels))
+    checked = np.asarray(areas, dtype=np.float64)
+    if checked.ndim != 2 or checked.shape[1] != n_channels:
+        raise ValueError(
+            f"areas has shape {checked.shape}; expected (m, {n_channels}), a row for each image "
+            "and a column for each channel of the masks."
+        )
+    if ((checked < 0) | (checked > 1)).any():
+        raise ValueError(
+            f"areas range from {np.nanmin(checked):.4g} to {np.nanmax(checked):.4g}; expected "
+            "fractions of the image in [0, 1], or NaN where there is no mask."
+        )
+    return checked
+
+
+def least_areas(areas: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each channel the area that 5 % of its findings do not reach, at most the paper's.
+
+    Parameters
+    ----------
+    areas : ndarray of shape (m, k)
+        Fractions of the image; 0 and NaN are no findings.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+        100 / 224**2 for a channel without findings.
+
+    Examples
+    --------
+    >>> least_areas(np.array([[0.001, 0.2], [0.001, np.nan], [0.0, 0.3]])).round(4)
+    array([0.001, 0.002])
+    """
+    found = (channel[channel > 0] for channel in areas.T)
+    return np.array([min(np.quantile(f, FEW), MIN_AREA) if len(f) else MIN_AREA for f in found])
+
+
+def warn_if_large(min_area: float | int, areas: NDArray[np.float64], n_pixels: int) -> None:
+    """Warn if an area is larger than more than 5 % of the findings.
+
+    Parameters
+    ----------
+    min_area : float or int
+        A fraction of the image, or pixels.
+    areas : ndarray of shape (m, k)
+        Fractions of the image; 0 and NaN are no findings.
+    n_pixels : int
+        Of an image, of which `min_area` pixels are a fraction.
+    """
+    found = areas[areas > 0]
+    fraction = min_area / n_pixels if isinstance(min_area, Integral) else min_area
+    # A finding of 100 pixels of 224 x 224 is not smaller than 100 / 224**2.
+    share = np.mean(found < fraction * (1 - 1e-9)) if len(found) else 0
+    if share > FEW:
+        warnings.warn(
+            f"min_area={min_area:.4g} is larger than {share:.0%} of the {len(found)} findings in "
+            "the training masks: such images will be called negative however well they are "
+            'segmented. Use min_area="auto", which is found from the masks.',
+            UserWarning,
+            stacklevel=3,
+        )
