@@ -33,6 +33,7 @@ from segclf.persistence import load as load
 from segclf.persistence import save as save
 from segclf.registry import list_plugins as list_plugins
 from segclf.registry import load_plugin as load_plugin
+from segclf.reports.annotation_query import query as query
 from segclf.reports.audit import audit_masks as audit_masks
 from segclf.reports.framing import framing_report as framing_report
 from segclf.reports.page import report as report

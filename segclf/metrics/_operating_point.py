@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import are_labels
+
 
 class OperatingPoint(NamedTuple):
     """A threshold, and what it reaches on the samples that chose it.
@@ -98,7 +100,7 @@ def _checked(
     y_true: ArrayLike, y_score: ArrayLike
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     labels, score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
-    if labels.ndim != 1 or labels.shape != score.shape:
+    if not are_labels(labels) or labels.shape != score.shape:
         raise ValueError(
             f"Expected as many labels as scores, both (n,), got {labels.shape} and {score.shape}."
         )

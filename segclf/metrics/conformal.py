@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import is_indicator
+
 Method = Literal["lac", "aps"]
 
 
@@ -83,7 +85,7 @@ def conformal_threshold(
     units = np.arange(len(scores)) if groups is None else np.asarray(groups)
     if units.shape != (len(scores),):
         raise ValueError(f"groups must be of shape ({len(scores)},), got {units.shape}.")
-    if per_class or np.asarray(y_true).ndim == 2:
+    if per_class or is_indicator(y_true):
         columns = zip(scores.T, truth.T, strict=True)
         return np.array([_quantile(s[t], units[t], level) for s, t in columns])
     labeled = truth.any(axis=1)
@@ -125,7 +127,7 @@ def conformal_sets(
 def _scores(y_proba: ArrayLike, method: str) -> NDArray[np.float64]:
     """Measure how improbable each label (n, k) is."""
     proba = np.asarray(y_proba, dtype=np.float64)
-    if proba.ndim != 2 or not ((proba >= 0) & (proba <= 1)).all():
+    if not is_indicator(proba) or not ((proba >= 0) & (proba <= 1)).all():
         raise ValueError(f"Expected probabilities (n, k) in [0, 1], got shape {proba.shape}.")
     if method not in METHODS:
         raise ValueError(f"No method named {method!r}; known: {', '.join(METHODS)}.")

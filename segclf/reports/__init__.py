@@ -1,7 +1,8 @@
 """What one looks at to judge a model and its data: reports that hold everything they show."""
 
+from segclf.reports.annotation_query import query
 from segclf.reports.audit import MaskAudit, audit_masks
 from segclf.reports.framing import FramingReport, framing_report
 from segclf.reports.page import report
 
-__all__ = ["FramingReport", "MaskAudit", "audit_masks", "framing_report", "report"]
+__all__ = ["FramingReport", "MaskAudit", "audit_masks", "framing_report", "query", "report"]
