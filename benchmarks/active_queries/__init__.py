@@ -1,0 +1,1 @@
+"""Images that a model asks for against images chosen at random."""
