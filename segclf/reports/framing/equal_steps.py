@@ -71,9 +71,10 @@ def with_steps(estimator: Any, n_steps: int) -> tuple[Any, int]:
 
 
 def _own_steps(params: dict[str, Any], at: str, n_images: int) -> int:
-    if isinstance(params[f"{at}max_epochs"], Integral):
-        return steps_of_epochs(params[f"{at}max_epochs"], params[f"{at}batch_size"], n_images)
-    return usual_steps(n_images)
+    if not isinstance(params[f"{at}max_epochs"], Integral):
+        return usual_steps(n_images)
+    n_batches = steps_of_epochs(1, params[f"{at}batch_size"], n_images)
+    return int(params[f"{at}max_epochs"] * -(-n_batches // params[f"{at}accumulate_batches"]))
 
 
 def _explicit(estimator: Any) -> Any:

@@ -51,8 +51,8 @@ def framing_report(
     many images as can get masks for what all labels cost. The verdict is about that equal cost.
 
     Networks of both are trained for the same number of steps at each size, and at equal cost for
-    those of all labels: the ``max_steps`` that either gives, else the most that the epochs of
-    either are. An estimator that gives its own keeps it, and other estimators stay as they are.
+    those of all labels: the ``max_steps`` that either gives, else the most that either takes by
+    itself. An estimator that gives its own keeps it, and other estimators stay as they are.
 
     Parameters
     ----------

@@ -23,6 +23,8 @@ def test_the_most_that_the_epochs_of_either_are():
     slow, fast = masked(max_epochs=3, batch_size=4), ImageClassifier(max_epochs=2, batch_size=2)
     assert equal_steps([slow, fast], SIZES).tolist() == [[10, 12], [20, 22]]
     assert equal_steps([slow], SIZES).tolist() == [[9, 9], [15, 18]]
+    slow.set_params(segmenter__accumulate_batches=2)
+    assert equal_steps([slow], SIZES).tolist() == [[6, 6], [9, 9]]
 
 
 def test_what_is_given_is_for_all_and_stays():
