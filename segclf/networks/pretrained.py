@@ -1,18 +1,20 @@
 """Networks whose encoder starts from pretrained weights, and know from which."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from segclf.networks.encoders import timm_name, weights_holder
+from segclf.networks.encoders import shown_name, timm_name, weights_holder
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.libraries import import_timm, is_a
 from segclf.networks.tiny import TinyEncoder
 from segclf.networks.weight_sources import Weights
 from segclf.networks.weights import fill, read_tensors
 
+# As timm, DINOv2 and DINOv3 call them.
+_REGISTERS = ("reg_token", "register_tokens", "storage_tokens")
 _Network = TypeVar("_Network", bound=ImageNetwork)
 
 
@@ -48,6 +50,11 @@ def _fill(encoder: nn.Module, weights: Weights, key: str, *, allow_deeper: bool)
     model = timm_name(key)
     if weights.in_order:
         given = _renamed(given, (model or key).removeprefix("timm-"))
+    if _has_registers(given) and not _has_registers(encoder.state_dict()):
+        raise ValueError(
+            f"{weights.path} has register tokens, and encoder={shown_name(key)!r} has none. "
+            "Expected weights without, or an encoder with them, as vit_small_patch14_reg4_dinov2."
+        )
     try:
         fill(encoder, given, weights.path, allow_deeper=allow_deeper)
     except ValueError:
@@ -55,6 +62,11 @@ def _fill(encoder: nn.Module, weights: Weights, key: str, *, allow_deeper: bool)
         if converted is None:
             raise
         fill(encoder, converted, weights.path, allow_deeper=allow_deeper)
+
+
+def _has_registers(names: Iterable[str]) -> bool:
+    """Tell whether a vision transformer has tokens without which the rest fits, and is wrong."""
+    return any(name.endswith(_REGISTERS) for name in names)
 
 
 def _renamed(given: Mapping[str, Tensor], model: str) -> dict[str, Tensor]:

@@ -160,6 +160,20 @@ def test_saved_models_carry_licence_and_notice(model, tmp_path):
         assert ("Its terms bind" in str(file.metadata())) == ("notice" in weights)
 
 
+@pytest.mark.parametrize("model", MODELS[:6], ids=NAMES[:6])
+def test_by_name(model, tmp_path, monkeypatch):
+    name, tag, _, licence, statistics = model
+    file = a_file(tmp_path, name, f"{name}.{tag}")
+    monkeypatch.setenv("SEGCLF_WEIGHTS", str(tmp_path))
+    network = hypercolumn(name, encoder_weights=f"timm/{name}")
+    own = weights_holder(network.encoder).state_dict()
+    expected = torch.load(file, weights_only=True)
+    assert all(torch.equal(tensor, expected[each]) for each, tensor in own.items())
+    assert network.statistics == statistics
+    assert network.weights["licence"] == licence
+    assert ("notice" in network.weights) == (licence == "dinov3-license")
+
+
 def test_the_notice_is_handed_on_with_an_encoder(tmp_path):
     file = a_file(tmp_path, NAMES[2])
     encoder = PretrainedEncoder(encoder=NAMES[2], encoder_weights=file).fit(X)
@@ -210,6 +224,13 @@ def test_files_as_their_authors_wrote_them(tmp_path):
         assert filled.keys() <= own.keys()
         for each, tensor in filled.items():
             assert torch.equal(tensor, own[each]), each
+
+
+def test_a_model_without_registers_refuses_those_of_one_with_them(tmp_path):
+    own = timm.create_model(NAMES[0]).state_dict()
+    torch.save({**own, "register_tokens": torch.zeros(1, 4, 32)}, tmp_path / "theirs.pth")
+    with pytest.raises(ValueError, match=r"has register tokens, and encoder=.*reg4_dinov2"):
+        hypercolumn(NAMES[0], encoder_weights=tmp_path / "theirs.pth")
 
 
 def theirs_of(name, names):
