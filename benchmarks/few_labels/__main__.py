@@ -34,7 +34,7 @@ import joblib
 from benchmarks.few_labels.runs import SETTINGS, run
 from benchmarks.few_labels.tables import make_report
 from benchmarks.shared.machine import describe_machine
-from benchmarks.shared.models import METHODS, PROBE
+from benchmarks.shared.models import METHODS, PROBE, of_encoder
 from benchmarks.shared.records import records
 
 
@@ -96,21 +96,13 @@ def complete(options: argparse.Namespace) -> None:
         if getattr(options, name) is None:
             setattr(options, name, setting[name])
     options.at_least, options.test_cap = setting["at_least"], setting["test_cap"]
-    options.parameters = of_encoder(options) | setting["parameters"] | options.parameters
+    steps = options.steps if options.scratch else None
+    encoder = of_encoder(options.encoder, options.weights, scratch_steps=steps)
+    options.parameters = encoder | setting["parameters"] | options.parameters
     options.kept = {"memory": str(options.memory)} if options.memory else {}
     options.methods = options.methods or [m for m in METHODS if m != PROBE or not options.scratch]
     names = ("parameters", "units", "balanced", "at_least", "test_cap")
     options.settings = {name: getattr(options, name) for name in names}
-
-
-def of_encoder(options: argparse.Namespace) -> dict[str, object]:
-    if options.scratch:
-        encoder = options.encoder or "tf_efficientnet_lite0"
-        return {"encoder": encoder, "encoder_weights": None, "max_steps": options.steps}
-    if options.encoder or options.weights:
-        encoder = options.encoder or "tf_efficientnet_lite0"
-        return {"encoder": encoder, "encoder_weights": options.weights or "imagenet"}
-    return {}
 
 
 if __name__ == "__main__":

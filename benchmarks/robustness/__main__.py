@@ -6,15 +6,15 @@ Mark: most pneumothoraces of CANDID come with a chest tube; where the tube misle
 without, or a tube alone) the paper's classifier has an AUROC of .58, segmentation .84 (S4C, section
 5). Here a scale bar is painted into a corner of 90 % of the training images that show a finding and
 of 10 % of the others; masks stay as they are. Beside it stands 50 % of both, where it says nothing.
-Both framings learn from the same images, from the same encoder, for as many steps. Every test image
-is scored with the bar and without, so that no other difference counts: AUROC where the bar comes as
-in training, where there is none, and where it misleads (robust AUROC); what is called, and in which
-place (strict recall).
+All framings are their classes with no argument and learn from the same images: segmentation and
+the summarizer "joint" from masks of all findings or of 10 % of them (the others, marked or not,
+have a label alone), classification from labels. Every test image is scored with the bar and
+without, so that no other difference counts: AUROC where the bar comes as in training, where there
+is none, and where it misleads (robust AUROC); what is called, and in which place (strict recall).
 
-    python -m benchmarks.robustness --data FOLDER --weights mobilenet_v2-b0353104.pth --jobs 2
+    python -m benchmarks.robustness --data FOLDER --jobs 2
 
-The small setting ends in half an hour on 2 cores; ``--setting large --jobs 1`` needs a GPU. A run
-that ended early resumes; ``--smoke`` goes through everything with next to no training.
+A run that ended early resumes; ``--smoke`` goes through everything with next to no training.
 """
 
 import argparse
@@ -24,10 +24,11 @@ from pathlib import Path
 
 import joblib
 
-from benchmarks.robustness.runs import FRAMINGS, RATES, SETTINGS, TRAINING, run
+from benchmarks.robustness.runs import FRAMINGS, SETTINGS, run
 from benchmarks.robustness.tables import make_report
 from benchmarks.shared.machine import describe_machine
-from benchmarks.shared.records import records, settings_of
+from benchmarks.shared.models import of_encoder
+from benchmarks.shared.records import records
 from benchmarks.synthetic import runs as synthetic_runs
 from benchmarks.synthetic.tables import draw, tables
 
@@ -59,7 +60,7 @@ def real_images(options: argparse.Namespace) -> str:
         (name, share, seed, framing)
         for name in options.sets
         for share in options.shares
-        for framing in FRAMINGS
+        for framing in options.framings
         for seed in options.seeds
     ]
     done = {tuple(row["task"]) for row in records(options).rows()}
@@ -75,7 +76,10 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--data", type=Path, help="folder with the data sets")
-    parser.add_argument("--weights", type=Path, help="ImageNet's, of the setting's encoder")
+    parser.add_argument("--encoder", help="for all framings; by default each chooses its own")
+    parser.add_argument("--weights", help="name or file; by default ImageNet's")
+    parser.add_argument("--layer", help="whose maps say where the classifier looks")
+    parser.add_argument("--framings", nargs="+", choices=FRAMINGS, default=list(FRAMINGS))
     parser.add_argument("--setting", choices=("small", "large"), default="small")
     parser.add_argument("--smoke", action="store_true", help="everything, with tiny numbers")
     parser.add_argument("--sets", nargs="+", default=["lgg_mri", "busi"])
@@ -89,10 +93,15 @@ def parse_arguments() -> argparse.Namespace:
     if "mark" in options.parts and options.data is None:
         parser.error("a mark needs real images: --data FOLDER, or --parts shapes")
     options.shapes = shape_settings(options)
-    options.setting = SETTINGS["smoke" if options.smoke else options.setting]
+    options.setting = dict(SETTINGS["smoke" if options.smoke else options.setting])
+    options.setting["layer"] = options.layer or options.setting["layer"]
     if options.smoke:
         options.sets, options.seeds, options.shares = options.sets[-1:], [0], [0.9]
-    options.settings = settings_of(options, training=TRAINING, rates=RATES, test_on=options.test_on)
+    options.parameters = (
+        of_encoder(options.encoder, options.weights) | options.setting["parameters"]
+    )
+    names = ("setting", "parameters", "test_on")
+    options.settings = {name: getattr(options, name) for name in names}
     return options
 
 

@@ -4,76 +4,74 @@ A module of its own, so that worker processes keep the data that they read.
 """
 
 import argparse
-import time
 from typing import Any
 
 import numpy as np
 from segclf_plugins.pseudo_labelers import GradCAMLabeler
 from sklearn.frozen import FrozenEstimator
 
-from benchmarks.shared.real_sets import load_rgb, sample
+from benchmarks.shared.models import CLASSIFIER, DEFAULT, JOINT, fit, make
+from benchmarks.shared.real_sets import load_rgb, sample, without_masks
 from benchmarks.shared.records import records
-from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
+from segclf import SegmentationClassifier
 from segclf.metrics import auroc_by_attribute, strict_hits
 
 Task = tuple[str, float, int, str]  # data set, share of the findings that are marked, seed, framing
 
-SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
-FRAMINGS = (SEGMENTATION, CLASSIFICATION)
-
-# Each framing has the rate and the schedule that serve it best without a mark (val of the sets).
-TRAINING: dict[str, Any] = {
-    "optimizer": "adamw",
-    "weight_decay": 1e-2,
-    "augmentation": "light",
-    "precision": "fp32",
+ALL_MASKS, FEW_MASKS = "segmentation, all masks", "segmentation, 10 % of masks"
+JOINT_ALL, JOINT_FEW = "joint, all masks", "joint, 10 % of masks"
+CLASSIFICATION = "classification"
+# Each is its class with no argument; and the share of the findings that have a mask.
+FRAMINGS: dict[str, tuple[str, float]] = {
+    ALL_MASKS: (DEFAULT, 1.0),
+    FEW_MASKS: (DEFAULT, 0.1),
+    JOINT_ALL: (JOINT, 1.0),
+    JOINT_FEW: (JOINT, 0.1),
+    CLASSIFICATION: (CLASSIFIER, 0.0),
 }
-RATES: dict[str, dict[str, Any]] = {
-    SEGMENTATION: {"learning_rate": 3e-3, "schedule": "cosine"},
-    CLASSIFICATION: {"learning_rate": 1e-3, "schedule": "one_cycle"},
-}
-# layer: whose maps say where the classifier looks.
+# layer: whose maps say where the classifier looks; images: for training, at most.
 SETTINGS: dict[str, dict[str, Any]] = {
     "small": {
-        "size": 64,
-        "steps": 200,
-        "batch": 16,
-        "encoder": "mobilenet_v2",
-        "decoder": (64, 32, 16, 16, 8),
-        "layer": "encoder.features.13",
-        "n_threads": 1,
+        "size": 128,
+        "images": 400,
+        "parameters": {},
+        "layer": "encoder.blocks.4",
         "test_cap": None,
     },
     "large": {
-        "size": 224,
-        "steps": 4000,
-        "batch": 16,
-        "encoder": "resnet50",
-        "decoder": (256, 128, 64, 32, 16),
-        "layer": None,
-        "n_threads": None,
+        "size": 256,
+        "images": None,
+        "parameters": {},
+        "layer": "encoder.blocks.4",
         "test_cap": None,
     },
+    "smoke": {
+        "size": 64,
+        "images": 60,
+        "parameters": {"encoder": "tiny", "encoder_weights": None, "max_steps": 2},
+        "layer": None,
+        "test_cap": 60,
+    },
 }
-SETTINGS["smoke"] = {**SETTINGS["small"], "steps": 1, "batch": 32, "test_cap": 60}
 HOTTEST = 0.95  # of the highest value of a Grad-CAM: its peak
 
 
 def run(task: Task, options: argparse.Namespace) -> None:
     """Train on images of which some are marked; score test images with the mark and without."""
     name, share, seed, framing = task
-    started = time.process_time()
-    data = load_rgb(options.data / name, options.setting["size"], options.setting["test_cap"])
+    setting = options.setting
+    data = load_rgb(options.data / name, setting["size"], setting["test_cap"])
     train = sample(data, 1.0, seed)
-    chosen = marked(data["labels"][train], share, seed)
-    images = np.where(
-        chosen[:, None, None, None], painted(data["images"][train]), data["images"][train]
-    )
-    model = make(framing, len(train), seed, options)
-    masks = {"masks": [data["masks"][i] for i in train]} if framing == SEGMENTATION else {}
-    model.fit(images, data["labels"][train], **masks)
+    train = np.random.default_rng(seed).permutation(train)[: setting["images"]]
+    method, share_of_masks = FRAMINGS[framing]
+    shown = without_masks(data, train, share_of_masks, seed)
+    shown["images"] = data["images"].copy()
+    chosen = train[marked(data["labels"][train], share, seed)]
+    shown["images"][chosen] = painted(data["images"][chosen])
+    model = make(method, seed, options.parameters)
+    seconds = fit(model, shown, train)
     scores = test(model, data, np.flatnonzero(data["split"] == options.test_on), options)
-    records(options).write(task, scores, time.process_time() - started)
+    records(options).write(task, scores, seconds)
 
 
 def marked(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -114,25 +112,6 @@ def around(pixels: np.ndarray) -> np.ndarray:
     (top, left), (bottom, right) = (f(np.argwhere(pixels), axis=0) for f in (np.min, np.max))
     box[max(top - margin, 0) : bottom + margin + 1, max(left - margin, 0) : right + margin + 1] = 1
     return box
-
-
-def make(framing: str, n_train: int, seed: int, options: argparse.Namespace) -> Any:
-    """Return one framing; both take the same steps of as many images."""
-    setting = options.setting
-    shared = {
-        **TRAINING,
-        **RATES[framing],
-        "encoder": setting["encoder"],
-        "encoder_weights": options.weights,
-        "batch_size": setting["batch"],
-        "max_epochs": max(1, round(setting["steps"] / -(-n_train // setting["batch"]))),
-        "n_threads": setting["n_threads"],
-        "random_state": seed,
-    }
-    if framing == CLASSIFICATION:
-        return ImageClassifier(**shared)
-    segmenter = SupervisedSegmenter(decoder_channels=setting["decoder"], **shared)
-    return SegmentationClassifier(segmenter=segmenter)
 
 
 def test(

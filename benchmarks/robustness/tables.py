@@ -9,7 +9,13 @@ import joblib
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.robustness.runs import CLASSIFICATION, FRAMINGS
+from benchmarks.robustness.runs import (
+    ALL_MASKS,
+    CLASSIFICATION,
+    FEW_MASKS,
+    JOINT_ALL,
+    JOINT_FEW,
+)
 from benchmarks.shared.markdown import NONE, line, ordered, rule
 from segclf.metrics import auroc_by_attribute, confidence_interval
 
@@ -42,10 +48,11 @@ def notes(settings: dict[str, Any]) -> str:
             "with both its versions).\n",
             "- Marked: share of the training images with a finding, and of those without, that "
             "show the mark. Each test image is scored with the mark and without.",
-            f"- Images of {setting['size']} x {setting['size']}; {setting['encoder']}, "
-            f"{settings['weights']}; about {setting['steps']} steps (whole epochs) of "
-            f"{setting['batch']} images, {json.dumps(settings['training'])}; "
-            f"{json.dumps(settings['rates'])}.",
+            f"- Images of {setting['size']} x {setting['size']}, {setting['images'] or 'all'} of "
+            "the training split; each framing is its class with no argument but "
+            f"{json.dumps(settings['parameters'] or 'random_state')}.",
+            "- 10 % of masks: of the findings; the others have a label alone, images without a "
+            "finding need none.",
             "- Called: a probability above .5. A strict hit is called, and in the right place: its "
             "mask overlaps the finding, or has its middle there. A classifier's place is the peak "
             f"of its Grad-CAM (layer {setting['layer']}).\n",
@@ -105,32 +112,43 @@ def call_table(seeds: dict[tuple[Cell, str], list[Row]]) -> str:
 
 
 def difference_table(seeds: dict[tuple[Cell, str], list[Row]]) -> str:
-    """Return how much better segmentation is on what misleads, of the same images."""
-    lines = [
-        "### Robust AUROC, segmentation less classification\n",
-        line(["", "marked", ""]),
-        rule(3),
-    ]
+    """Return how framings compare on what misleads, of the same images and seeds."""
+    lines = ["### Robust AUROC compared\n", line(["", "marked", *COMPARED])]
+    lines.append(rule(2 + len(COMPARED)))
     for cell in ordered(cell for cell, _ in seeds):
-        pairs = [seeds.get((cell, framing), []) for framing in FRAMINGS]
-        if all(pairs):
-            lines.append(line([*heads(cell), difference(*pairs)]))
+        cells = [compared(seeds, cell, *pair) for pair in COMPARED.values()]
+        lines.append(line([*heads(cell), *cells]))
     return "\n".join(lines) + "\n"
 
 
-def difference(first: list[Row], second: list[Row]) -> str:
+# Less, or as a share of.
+COMPARED: dict[str, tuple[str, str, bool]] = {
+    "all masks less classification": (ALL_MASKS, CLASSIFICATION, False),
+    "10 % of masks less classification": (FEW_MASKS, CLASSIFICATION, False),
+    "10 % of masks / all masks": (FEW_MASKS, ALL_MASKS, True),
+    "joint / segmentation, all masks": (JOINT_ALL, ALL_MASKS, True),
+    "joint / segmentation, 10 % of masks": (JOINT_FEW, FEW_MASKS, True),
+}
+
+
+def compared(
+    seeds: dict[tuple[Cell, str], list[Row]], cell: Cell, first: str, second: str, quotient: bool
+) -> str:
     """Return the mean over the seeds that both have."""
-    others = {row["task"][2]: row for row in second}
-    matched = [(row, others[row["task"][2]]) for row in first if row["task"][2] in others]
+    others = {row["task"][2]: row for row in seeds.get((cell, second), [])}
+    matched = [row for row in seeds.get((cell, first), []) if row["task"][2] in others]
+    if not matched:
+        return NONE
     joined = [
-        {**row, "scores": [[*a, *b] for a, b in zip(row["scores"], other["scores"], strict=True)]}
-        for row, other in matched
+        {**row, "scores": np.hstack([row["scores"], others[row["task"][2]]["scores"]])}
+        for row in matched
     ]
 
-    def gain(y: np.ndarray, scores: np.ndarray) -> float:
-        return robust(y, scores[:, :2]) - robust(y, scores[:, 2:])
+    def score(y: np.ndarray, scores: np.ndarray) -> float:
+        a, b = robust(y, scores[:, :2]), robust(y, scores[:, 2:])
+        return a / b if quotient else a - b
 
-    return interval(gain, joined, "scores", sign="+")
+    return interval(score, joined, "scores", sign="" if quotient else "+")
 
 
 def interval(score: Score, seeds: list[Row], what: str, sign: str = "") -> str:

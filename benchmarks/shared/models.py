@@ -40,6 +40,21 @@ def make(method: str, seed: int, parameters: dict[str, Any]) -> Any:
     return SegmentationClassifier(segmenter=segmenter, random_state=seed, **more)
 
 
+def of_encoder(
+    encoder: str | None, weights: str | None, scratch_steps: int | None = None
+) -> dict[str, Any]:
+    """Return the parameters that put all methods on one encoder; none, if none is named.
+
+    With a number of steps the whole network learns from scratch, for so many.
+    """
+    name = encoder or "tf_efficientnet_lite0"
+    if scratch_steps is not None:
+        return {"encoder": name, "encoder_weights": None, "max_steps": scratch_steps}
+    if encoder or weights:
+        return {"encoder": name, "encoder_weights": weights or "imagenet"}
+    return {}
+
+
 def fit(model: Any, data: dict[str, Any], rows: np.ndarray) -> float:
     """Fit on some of the images, with the masks that the method can use; return its seconds."""
     X, y = [data["images"][row] for row in rows], data["labels"][rows]

@@ -1,0 +1,1 @@
+"""Seconds to a given quality, against what others do."""
