@@ -68,17 +68,22 @@ CHANGES: dict[str, Change] = {
     DEFAULT: Change(),
     "encoder_rate=.1, fine-tuned": setting(encoder_rate=0.1),
     "encoder_rate=0, frozen": setting(encoder_rate=0.0),
+    "encoder_rate=.1, encoder_start=.5, head first": setting(encoder_rate=0.1, encoder_start=0.5),
     "the last map's bias starts at 0": Change(segmenter=WithoutPrior),
     **{
         f'architecture="{name}"': setting(architecture=name)
         for name in ("hypercolumn", "fpn", "unet")
     },
+    "encoder_scales=(1, 2), of hypercolumn": setting(
+        architecture="hypercolumn", encoder_scales=(1, 2)
+    ),
     "image_size halved": sized(0.5),
     "image_size doubled": sized(2),
     "max_steps halved": times("max_steps", 0.5),
     "max_steps doubled": times("max_steps", 2),
     "learning_rate / 3": times("learning_rate", 1 / 3),
     "learning_rate x 3": times("learning_rate", 3),
+    "clip_gradients=1": setting(clip_gradients=1.0),
     "average_weights=0": setting(average_weights=0.0),
     "average_weights=.3": setting(average_weights=0.3),
     "augmentation=None": setting(augmentation=None),

@@ -6,7 +6,7 @@ threads, and are tested on the same images of `test`.
 - lgg_mri, to an AUROC of .90 and an IoU of .45: `SegmentationClassifier()`, from nothing to the end
   of its fit, with all encoding; a script with segmentation-models-pytorch (U-Net on the same
   encoder and weights, fine-tuned, Dice, Adam at 1e-4, 224 x 224, batches of 8, flips); fastai's
-  DynamicUnet on that encoder (`fine_tune` for 16 epochs, 224 x 224); MONAI's UNet (Dice, Adam at
+  DynamicUnet on that encoder (`fine_tune` for 8 epochs, 224 x 224); MONAI's UNet (Dice, Adam at
   1e-3, flips and quarter turns, from scratch, 224 x 224).
 - magnetic_tile, to the AUROC and the IoU that the default ends with: a network like SuperSimpleNet
   on that encoder, which is frozen (``benchmarks.time_to_quality.simple_net`` says what differs).

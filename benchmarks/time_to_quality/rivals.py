@@ -80,7 +80,7 @@ def train_monai(images: Images, masks: Masks, labels: np.ndarray, watch: Watch) 
 
 
 def train_fastai(images: Images, masks: Masks, labels: np.ndarray, watch: Watch) -> None:
-    """DynamicUnet as `unet_learner` makes it, on the same encoder: `fine_tune` for 16 epochs.
+    """DynamicUnet as `unet_learner` makes it, on the same encoder: `fine_tune` for 8 epochs.
 
     That is one epoch with the encoder frozen, then one cycle with smaller rates for the encoder;
     cross-entropy, Adam with weight decay, `aug_transforms`. `unet_learner` itself cannot be given
@@ -106,7 +106,7 @@ def train_fastai(images: Images, masks: Masks, labels: np.ndarray, watch: Watch)
     )
     learner.add_cb(_watching(watch, predict, CancelFitException))
     with learner.no_bar(), learner.no_logging():
-        learner.fine_tune(16)
+        learner.fine_tune(8)
     if not watch.enough:
         watch.look(predict)
 

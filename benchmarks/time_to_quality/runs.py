@@ -34,7 +34,7 @@ SIDES = {
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "quick": {"seeds": [0], "n_train": 100, "test_cap": 150, "budget": 200, "parameters": {}},
-    "full": {"seeds": [0, 1, 2], "n_train": 100, "test_cap": 250, "budget": 900, "parameters": {}},
+    "full": {"seeds": [0, 1, 2], "n_train": 100, "test_cap": 200, "budget": 600, "parameters": {}},
     "smoke": {
         "seeds": [0],
         "n_train": 16,

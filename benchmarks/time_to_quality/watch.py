@@ -46,7 +46,7 @@ class Watch:
         """Test where a quarter more time has gone than at the last test; tell whether to stop."""
         seconds = self.seconds()
         last = self.curve[-1]["seconds"] if self.curve else 2.0
-        if not self.enough and seconds >= min(1.25 * last, last + 30, self.budget):
+        if not self.enough and seconds >= min(1.25 * last, last + 60, self.budget):
             self.look(predict)
         return self.enough
 
