@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from benchmarks.shared.models import DEFAULT, JOINT, MULTITASK, fit, make, overlaps, resolved
+from benchmarks.shared.models import fit, make, predictions, resolved
 from benchmarks.shared.real_sets import load_rgb, sample_units
 from benchmarks.shared.records import records
 
@@ -50,10 +50,7 @@ def run(task: Task, options: argparse.Namespace) -> None:
     rows = draw(data, pool, share, seed, options)
     model = make(method, seed, options.parameters | options.kept)
     seconds = fit(model, data, rows)
-    scores = model.predict_proba([data["images"][row] for row in test])[:, 1]
-    segments = method in (DEFAULT, JOINT, MULTITASK)
     row = {
-        "scores": scores.tolist(),
         "labels": data["labels"][test].tolist(),
         "groups": data["groups"][test].tolist(),
         "n_train": len(rows),
@@ -61,7 +58,7 @@ def run(task: Task, options: argparse.Namespace) -> None:
         "n_masks": sum(data["masks"][row] is not None for row in rows),
         "kept": bool(options.kept),
         "resolved": resolved(model),
-        **(overlaps(model, data, test) if segments else {}),
+        **predictions(model, data, test),
     }
     records(options).write(task, row, seconds)
 

@@ -64,15 +64,21 @@ def fit(model: Any, data: dict[str, Any], rows: np.ndarray) -> float:
     return time.process_time() - started
 
 
-def overlaps(model: Any, data: dict[str, Any], rows: np.ndarray) -> dict[str, list[int]]:
-    """Return the pixels of intersection and union of each image, none of one without a mask."""
-    true = findings(data, rows)
-    predicted = model.predict_masks([data["images"][row] for row in rows])
+def predictions(model: Any, data: dict[str, Any], rows: np.ndarray) -> dict[str, list[Any]]:
+    """Return the score of each image; of segmenters the pixels of intersection and union as well.
+
+    Images without a mask have none of either.
+    """
+    images = [data["images"][row] for row in rows]
+    if not hasattr(model, "predict_masks"):
+        return {"scores": model.predict_proba(images)[:, 1].tolist()}
+    scores, predicted = model._predict_with_masks(images)  # in one pass
     both, either = np.zeros((2, len(rows)), dtype=int)
-    for index, (a, b) in enumerate(zip(true, predicted, strict=True)):
+    for index, (a, b) in enumerate(zip(findings(data, rows), predicted, strict=True)):
         if a is not None:
             both[index], either[index] = ((a > 0) & (b > 0)).sum(), ((a > 0) | (b > 0)).sum()
-    return {"intersections": both.tolist(), "unions": either.tolist()}
+    overlap = {"intersections": both.tolist(), "unions": either.tolist()}
+    return {"scores": scores[:, 1].tolist(), **overlap}
 
 
 def resolved(model: Any) -> dict[str, Any]:
