@@ -36,6 +36,7 @@ def segclf_summarizers() -> dict[str, str]:
     return {
         "embedding": "segclf_plugins.summarizers.embedding:EmbeddingSummarizer",
         "fully_connected": "segclf_plugins.summarizers.linear:FullyConnectedSummarizer",
+        "joint": "segclf_plugins.summarizers.joint:JointSummarizer",
         "mask_features": "segclf_plugins.summarizers.mask_features:MaskFeaturesSummarizer",
         "pooled": "segclf_plugins.summarizers.linear:PooledSummarizer",
         "resnet50": "segclf_plugins.summarizers.image_networks:ResNet50Summarizer",

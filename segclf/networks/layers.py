@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segclf.axes import are_maps
@@ -13,6 +15,10 @@ _PRESETS = {
     "deep": ("encoder", "cnn.encoder"),
     "shallow": ("decoder", "cnn.decoder"),
 }
+# Maps of these strides see a neighbourhood: finer ones little else than texture, coarser ones the
+# whole image.
+LOCAL = "local"
+_STRIDES = (6, 20)
 _N_CLOSE = 3
 
 
@@ -30,7 +36,8 @@ def layer_reader(network: nn.Module, layer: str) -> Callable[[Tensor], Tensor]:
         Of images; put in evaluation by whoever calls.
     layer : str
         ``"deep"``: the encoder's last map, as in transfer learning; ``"shallow"``: the decoder's,
-        from which the head reads the mask; of a pair of networks, the first's. Or a module's name
+        from which the head reads the mask; of a pair of networks, the first's. ``"local"``: the
+        encoder's maps of strides 8 and 16, side by side at the finer one. Or a module's name
         as ``network.named_modules()`` has it. Of several maps the last is taken, and what the
         module said last where it is called several times.
 
@@ -54,6 +61,8 @@ def layer_reader(network: nn.Module, layer: str) -> Callable[[Tensor], Tensor]:
     [(1, 64, 4, 4), (1, 16, 32, 32), (1, 32, 8, 8)]
     """
     modules: dict[str, Any] = dict(network.named_modules())
+    if layer == LOCAL:
+        return _local_reader(modules)
     name = next((each for each in _PRESETS.get(layer, ()) if each in modules), layer)
     if name not in modules:
         raise ValueError(_unknown(layer, modules))
@@ -68,6 +77,22 @@ def layer_reader(network: nn.Module, layer: str) -> Callable[[Tensor], Tensor]:
         finally:
             handle.remove()
         return _map(said[-1] if said else None, layer)
+
+    return read
+
+
+def _local_reader(modules: dict[str, Any]) -> Callable[[Tensor], Tensor]:
+    network = next(m for m in (modules[""], modules.get("cnn")) if hasattr(m, "features"))
+
+    def read(image: Tensor) -> Tensor:
+        # The last one of each size: blocks of a transformer build on each other.
+        by_size = {each.shape[-2:]: each for each in network.features(image) if each.shape[1]}
+        maps = list(by_size.values())
+        strides = [maps[0].shape[-1] / each.shape[-1] for each in maps]
+        low, high = _STRIDES
+        chosen = [m for m, s in zip(maps, strides, strict=True) if low <= s <= high] or maps[-1:]
+        size = chosen[0].shape[-2:]
+        return torch.cat([F.interpolate(each, size, mode="nearest") for each in chosen], dim=1)
 
     return read
 

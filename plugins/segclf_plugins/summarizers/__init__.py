@@ -3,6 +3,7 @@
 from segclf_plugins.summarizers.decision import binary_label, probabilistic_label
 from segclf_plugins.summarizers.embedding import EmbeddingSummarizer
 from segclf_plugins.summarizers.image_networks import ResNet50Summarizer, SqueezeNetSummarizer
+from segclf_plugins.summarizers.joint import JointSummarizer
 from segclf_plugins.summarizers.linear import FullyConnectedSummarizer, PooledSummarizer
 from segclf_plugins.summarizers.mask_features import MaskFeatures, MaskFeaturesSummarizer
 from segclf_plugins.summarizers.threshold import ThresholdSummarizer
@@ -11,6 +12,7 @@ from segclf_plugins.summarizers.tuned_threshold import TunedThresholdSummarizer
 __all__ = [
     "EmbeddingSummarizer",
     "FullyConnectedSummarizer",
+    "JointSummarizer",
     "MaskFeatures",
     "MaskFeaturesSummarizer",
     "PooledSummarizer",

@@ -1,0 +1,234 @@
+"""What masks say and what the encoder says inside of them, in one linear model.
+
+The score of a mask forgets all but its highest pixels. What the encoder sees at the place that the
+segmenter points to tells a true finding from a false one, and what lies elsewhere in the image is
+not heard: a mark in the corner, on which a classifier of whole images relies, has no say.
+"""
+
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, logit, softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.base import Classifier, Estimator, check_labels
+from segclf.data import LabelsLike
+from segclf_plugins.summarizers.decision import decide
+from segclf_plugins.summarizers.least_area import check_areas, least_areas
+from segclf_plugins.summarizers.maps import Stack, check_maps
+
+__all__ = ["JointSummarizer"]
+
+_N_FOLDS = 5
+# Of a probability, and of a deviation.
+_LEAST = 1e-6
+
+# Weights (d, c) and biases (c,).
+Line = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+class JointSummarizer(Classifier, Estimator):
+    """Weigh the score of each mask together with the encoder's features inside of it.
+
+    Logistic regression on the log-odds of the mean of each mask's highest pixels, and on the
+    encoder's maps averaged over the predicted findings, which `segclf.SegmentationClassifier`
+    passes. A sigmoid, fitted to what it says out of fold, turns its answers into probabilities.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty on the weights, as in ``LogisticRegression``, of features
+        whose deviation is 1.
+    score_weight : float
+        Deviation that scores are brought to, next to 1 for each feature: the larger, the less the
+        features have to say.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        The labels; numbers of channels, where labels are many.
+    n_channels_ : int
+        The number of channels of the maps.
+    min_area_ : array of shape (n_channels_,)
+        Share of the image that the highest pixels of each channel are; as `ThresholdSummarizer`
+        finds it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf_plugins.summarizers import JointSummarizer
+    >>> P = np.full((8, 1, 10, 10), 0.1)
+    >>> P[4:, 0, :2] = 0.9
+    >>> JointSummarizer().fit(P, 4 * ["no"] + 4 * ["yes"]).predict(P[3:5])
+    array(['no', 'yes'], dtype='<U3')
+    """
+
+    C: float = 1e-3
+    score_weight: float = 5.0
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "C": [Interval(Real, 0, None, closed="neither")],
+        "score_weight": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def fit(
+        self,
+        P: Any,
+        y: LabelsLike,
+        areas: ArrayLike | None = None,
+        inside: ArrayLike | None = None,
+    ) -> Self:
+        """Learn how much the scores and the features weigh.
+
+        Parameters
+        ----------
+        P : array (n, k, h, w), or list of n arrays (k, h, w)
+            Probabilities of the k findings.
+        y : array-like of shape (n,) or (n, n_classes)
+            Labels, or a 0/1 indicator; -1 where nobody said.
+        areas : array-like of shape (n, k), optional
+            Which fraction of its labeled pixels each finding covers in the training masks; 0 where
+            it is not there, NaN where there is no mask.
+        inside : array-like of shape (n, d), optional
+            The encoder's features inside of the predicted findings. Without them scores alone
+            count.
+
+        Returns
+        -------
+        self
+            The fitted summarizer.
+        """
+        self._validate_params()
+        maps = check_maps(P)
+        labels = check_labels(y, len(maps))
+        self.classes_, self._multilabel = labels.classes, labels.multilabel
+        self.n_channels_ = len(maps[0])
+        self.min_area_ = least_areas(check_areas(areas, self.n_channels_))
+        self._n_inside = 0 if inside is None else np.shape(inside)[1]
+        labeled = (labels.encoded.reshape(len(maps), -1) >= 0).all(axis=1)
+        features = self._features(maps, inside)[labeled]
+        self._mean, self._deviation = features.mean(axis=0), features.std(axis=0) + _LEAST
+        target = labels.encoded[labeled]
+        columns = list(target.T) if labels.multilabel else [target]
+        rows = self._standardized(features)
+        n_classes = 2 if labels.multilabel else len(labels.classes)
+        model = LogisticRegression(C=self.C, max_iter=1000)
+        self._lines = [_fitted(model, rows, column, n_classes) for column in columns]
+        return self
+
+    def predict_proba(self, P: Any, inside: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Give the probability of each class, (n, n_classes); of each label for an indicator.
+
+        Parameters
+        ----------
+        P : array (n, k, h, w), or list of n arrays (k, h, w)
+            Probabilities of the k findings.
+        inside : array-like of shape (n, d), optional
+            As in `fit`.
+        """
+        check_is_fitted(self, "classes_")
+        maps = check_maps(P, n_channels=self.n_channels_)
+        rows = self._standardized(self._features(maps, inside))
+        answers = [rows @ weights + bias for weights, bias in self._lines]
+        if self._multilabel:
+            return expit(np.column_stack([each[:, 1] - each[:, 0] for each in answers]))
+        return np.asarray(softmax(answers[0], axis=1))
+
+    def predict(self, P: Any, inside: ArrayLike | None = None) -> NDArray[Any]:
+        """Give the most probable label of each map, or the indicator (n, n_classes).
+
+        Parameters
+        ----------
+        P : array (n, k, h, w), or list of n arrays (k, h, w)
+            Probabilities of the k findings.
+        inside : array-like of shape (n, d), optional
+            As in `fit`.
+        """
+        return self._decide(self.predict_proba(P, inside))
+
+    def _features(self, maps: Stack, inside: ArrayLike | None) -> NDArray[np.float64]:
+        """Return the log-odds of the scores, and the features, (n, k + d)."""
+        scores = np.array([self._scores(p) for p in maps]).reshape(len(maps), -1)
+        odds = logit(np.clip(scores, _LEAST, 1 - _LEAST))
+        given = np.empty((len(maps), 0)) if inside is None else np.asarray(inside, np.float64)
+        if given.shape != (len(maps), self._n_inside):
+            raise ValueError(
+                f"inside has shape {given.shape}; expected ({len(maps)}, {self._n_inside}), as "
+                "in fit."
+            )
+        return np.concatenate([odds, given], axis=1)
+
+    def _scores(self, p: NDArray[Any]) -> list[float]:
+        areas = self.min_area_.tolist()
+        return [float(decide(m, 0.5, a, "top_mean")[1]) for m, a in zip(p, areas, strict=True)]
+
+    def _standardized(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = (features - self._mean) / self._deviation
+        rows[:, : self.n_channels_] *= self.score_weight
+        return rows
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags: maps are read, not rows."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _fitted(
+    model: LogisticRegression, rows: NDArray[np.float64], target: NDArray[np.int64], n_classes: int
+) -> Line:
+    """Return weights and biases of the log-probabilities of all classes, up to a constant.
+
+    A class that no image shows is next to impossible.
+    """
+    classes, counts = np.unique(target, return_counts=True)
+    weights, bias = np.zeros((rows.shape[1], n_classes)), np.full(n_classes, np.log(_LEAST))
+    bias[classes] = 0.0
+    if len(classes) > 1:
+        weights[:, classes], bias[classes] = _line(model.fit(rows, target))
+        scale, shift = _unshrunk(model, rows, np.searchsorted(classes, target), counts)
+        weights, bias = scale * weights, scale * bias
+        bias[classes] += shift
+    return weights, bias
+
+
+def _line(model: LogisticRegression) -> Line:
+    """Return weights (d, c) and biases (c,); of two classes those of the first are 0."""
+    if len(model.classes_) > 2:
+        return model.coef_.T, model.intercept_
+    weights = np.hstack([np.zeros_like(model.coef_.T), model.coef_.T])
+    return weights, np.array([0.0, model.intercept_[0]])
+
+
+def _unshrunk(
+    model: LogisticRegression,
+    rows: NDArray[np.float64],
+    target: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> tuple[float, NDArray[np.float64]]:
+    """Find the scale and the shifts that undo the penalty, by answers out of fold (Platt, 1999)."""
+    n_folds = min(_N_FOLDS, int(counts.min()))
+    if n_folds < 2:
+        return 1.0, np.zeros(len(counts))
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
+    answers = cross_val_predict(model, rows, target, cv=folds, method="decision_function")
+    if answers.ndim == 1:
+        answers = np.column_stack([np.zeros(len(rows)), answers])
+    # Platt's targets are never quite 0 or 1, so that the scale stays finite.
+    doubt = 1 / (counts[target] + 2)
+    wanted = np.repeat(doubt[:, None] / (len(counts) - 1), len(counts), axis=1)
+    wanted[np.arange(len(rows)), target] = 1 - doubt
+
+    def cross_entropy(p: NDArray[np.float64]) -> float:
+        return -float((wanted * log_softmax(np.exp(p[0]) * answers + p[1:], axis=1)).mean())
+
+    found = minimize(cross_entropy, np.zeros(1 + len(counts)), method="L-BFGS-B").x
+    return float(np.exp(found[0])), found[1:]

@@ -1,0 +1,44 @@
+"""What the encoder says inside of predicted findings: a vector for each image."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+# Of the highest weight: where nothing is found, all places count alike.
+_FLOOR = 1e-4
+
+
+def pooled_inside(findings: Any, features: Any) -> NDArray[np.float32]:
+    """Average the features of each image, weighted by the probability of any finding.
+
+    Parameters
+    ----------
+    findings : array (n, k, h, w) or list of n arrays (k, h, w)
+        Probabilities of the findings.
+    features : array (n, d, h', w') or list of n arrays (d, h', w')
+        Of the same images, at another stride.
+
+    Returns
+    -------
+    array of shape (n, d)
+
+    Examples
+    --------
+    >>> findings = np.zeros((1, 1, 4, 4), np.float32)
+    >>> findings[0, 0, :2, :2] = 0.9
+    >>> features = np.array([[[[5.0, 1.0], [1.0, 1.0]]]], np.float32)
+    >>> pooled_inside(findings, features).round(2)
+    array([[5.]], dtype=float32)
+    """
+    pairs = zip(findings, features, strict=True)
+    return np.stack([_pooled(np.asarray(f), np.asarray(each)) for f, each in pairs])
+
+
+def _pooled(findings: NDArray[Any], features: NDArray[Any]) -> NDArray[np.float32]:
+    highest = torch.from_numpy(findings.max(axis=0, keepdims=True)).float()
+    weights = F.adaptive_avg_pool2d(highest, features.shape[-2:])[0].numpy()
+    weights = weights + _FLOOR * weights.max() + np.finfo(np.float32).tiny
+    return np.asarray((features * weights).sum(axis=(1, 2)) / weights.sum(), dtype=np.float32)
