@@ -25,14 +25,14 @@ from segclf.base.nothing_found import warn_once
 from segclf.cache import as_memory
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
 from segclf.methods.segmentation.finding_areas import asked_areas
-from segclf.methods.segmentation.folds import choose_folds, fit_segmenters, maps_to_learn
+from segclf.methods.segmentation.folds import choose_folds, fit_segmenters, reading_to_learn
 from segclf.methods.segmentation.kept_segmenter import (
     KeptSegmenter,
-    MapBatches,
     fit_segmenter,
     usable,
 )
 from segclf.methods.segmentation.parts import new_parts, rows_to_learn, supervise_classes
+from segclf.methods.segmentation.reading import Readings, read, reads_more
 from segclf.methods.segmentation.summarizer_input import as_read
 
 
@@ -177,9 +177,9 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         fit = partial(fit_segmenter, segmenter, memory=memory, context=context, owner=self)
         ensemble = SegmenterEnsemble(segmenter, cv=self.cv) if self.ensemble else None
         kept, to_read = fit_segmenters(fit, supervision, folds, chosen, ensemble)
-        maps = maps_to_learn(partial(self._read, summarizer=summarizer), X, chosen, to_read)
-        areas = asked_areas(summarizer, supervision.masks, self._findings, chosen)
-        summarizer.fit(as_read(summarizer, maps), target[chosen], **areas)
+        reading = reading_to_learn(partial(self._read, summarizer), X, chosen, to_read)
+        named = asked_areas(summarizer, supervision.masks, self._findings, chosen) | reading.named
+        summarizer.fit(as_read(summarizer, reading.maps), target[chosen], **named)
         self._keep(kept, summarizer, memory)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
@@ -190,9 +190,10 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         X = check_rows(self, X, reset=False)
         kept = self.__dict__.get("_kept") or KeptSegmenter(self.segmenter_)
         probabilities = np.empty((_num_samples(X), len(self.classes_)))
-        for indices, maps in self._read(kept, X, self.summarizer_):
-            read = as_read(self.summarizer_, maps)
-            probabilities[indices] = self.summarizer_.predict_proba(read)[:, self._columns]
+        for indices, reading in self._read(self.summarizer_, kept, X):
+            maps = as_read(self.summarizer_, reading.maps)
+            answers = self.summarizer_.predict_proba(maps, **reading.named)
+            probabilities[indices] = answers[:, self._columns]
         return probabilities
 
     def predict(self, X: ImagesLike) -> NDArray[Any]:
@@ -218,8 +219,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         """Segment once for both, where the summarizer reads the masks' probabilities."""
         check_is_fitted(self)
         segmenter = getattr(self.segmenter_, "_segmenter", self.segmenter_)
-        embeds = getattr(self.summarizer_, "layer", None) is not None
-        if embeds or not isinstance(segmenter, Segmenter):
+        if reads_more(self.summarizer_) or not isinstance(segmenter, Segmenter):
             return super()._predict_with_masks(X)
         X = check_rows(self, X, reset=False)
         probabilities = np.empty((_num_samples(X), len(self.classes_)))
@@ -251,10 +251,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
             self.segmenter_ = kept.restore()
             del self._kept
 
-    def _read(self, kept: KeptSegmenter, X: Any, summarizer: Any) -> MapBatches:
-        """Predict what the summarizer reads: a layer, or the probabilities of the classes."""
-        layer = getattr(summarizer, "layer", None)
-        return kept.predict(as_memory(self.memory), X, layer=layer, channels=self._findings)
+    def _read(self, summarizer: Any, kept: KeptSegmenter, X: Any) -> Readings:
+        return read(kept, as_memory(self.memory), X, summarizer, self._findings)
 
     @property
     def _findings(self) -> slice:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, get_tags
 
 from segclf.base import SegmenterEnsemble, Supervision
-from segclf.base.maps import Maps
 from segclf.base.supervision import Fold
 from segclf.cache import digest
 from segclf.data import Masks
-from segclf.methods.segmentation.kept_segmenter import KeptSegmenter, MapBatches, in_order
+from segclf.methods.segmentation.kept_segmenter import KeptSegmenter
+from segclf.methods.segmentation.reading import Reading, Readings, whole
 
 # Segmenters, each with the rows of which a summarizer reads its maps.
 ToRead = Iterable[tuple[KeptSegmenter, NDArray[np.intp]]]
@@ -73,21 +73,21 @@ def fit_segmenters(
     return KeptEnsemble(ensemble, [each for each, _ in members], supervision.masks), members
 
 
-def maps_to_learn(
-    read: Callable[[KeptSegmenter, Any], MapBatches],
+def reading_to_learn(
+    read: Callable[[KeptSegmenter, Any], Readings],
     X: Any,
     chosen: NDArray[np.intp],
     segmenters: ToRead,
-) -> Maps:
+) -> Reading:
     """Read what a summarizer learns from: of each segmenter its rows of the chosen ones."""
 
-    def batches() -> MapBatches:
+    def batches() -> Readings:
         for segmenter, rows in segmenters:
             part = _safe_indexing(X, rows)
-            for indices, maps in read(segmenter, part) if len(rows) else ():
-                yield np.searchsorted(chosen, rows[indices]), maps
+            for indices, reading in read(segmenter, part) if len(rows) else ():
+                yield np.searchsorted(chosen, rows[indices]), reading
 
-    return in_order(batches(), len(chosen))
+    return whole(batches(), len(chosen))
 
 
 class KeptEnsemble(KeptSegmenter):

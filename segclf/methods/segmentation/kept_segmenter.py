@@ -42,6 +42,11 @@ class KeptSegmenter:
     ) -> None:
         self._segmenter, self._learned, self.token = segmenter, learned, token
 
+    @property
+    def shows_layers(self) -> bool:
+        """Whether it gives the maps of a layer, as segmenters of one network do."""
+        return hasattr(self._segmenter, "embed_batches")
+
     def restore(self) -> Any:
         """Return the fitted segmenter."""
         if self._learned is not None:
@@ -70,7 +75,7 @@ class KeptSegmenter:
             return
         token = self.token or _token_of(self.restore())
         recall = memory.cache(_kept_maps, ignore=["predict"])
-        for rows in _blocks(X):
+        for rows in blocks(X):
             part = _safe_indexing(X, rows)
             predict = partial(self._predict_again, part, layer, channels)
             yield rows, recall(digest(token, part, layer, channels), predict, len(rows))
@@ -152,7 +157,7 @@ def _predict(segmenter: Any, X: Any, layer: str | None, channels: slice) -> MapB
         for indices, probabilities in segmenter.predict_proba_batches(X):
             yield indices, probabilities[:, channels]
     else:
-        for rows in _blocks(X):
+        for rows in blocks(X):
             maps = segmenter.predict_proba(_safe_indexing(X, rows))
             yield rows, stack_maps([_checked(m, segmenter, channels)[channels] for m in maps])
 
@@ -168,7 +173,8 @@ def _checked(maps: Any, segmenter: Any, channels: slice) -> NDArray[Any]:
     return maps
 
 
-def _blocks(X: Any) -> Iterator[NDArray[np.intp]]:
+def blocks(X: Any) -> Iterator[NDArray[np.intp]]:
+    """Yield the rows of a few images at a time."""
     for start in range(0, _num_samples(X), BLOCK):
         yield np.arange(start, min(start + BLOCK, _num_samples(X)))
 

@@ -1,0 +1,92 @@
+"""What a summarizer reads of images: maps of their masks, or of a layer, and what lies inside."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import has_fit_parameter
+
+from segclf.base.maps import Maps
+from segclf.methods.segmentation.inside import pooled_inside
+from segclf.methods.segmentation.kept_segmenter import KeptSegmenter, blocks, in_order
+
+LAYER = "local"
+
+
+class Reading(NamedTuple):
+    """Of n images.
+
+    Parameters
+    ----------
+    maps : array (n, k, h, w) or list of n arrays (k, h, w)
+        Probabilities of findings, or of a layer.
+    inside : array of shape (n, d) or None
+        The encoder's features inside of the findings, for a summarizer whose `fit` takes them.
+    """
+
+    maps: Maps
+    inside: NDArray[np.float32] | None = None
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What the summarizer is called with by name."""
+        return {} if self.inside is None else {"inside": self.inside}
+
+
+Readings = Iterator[tuple[NDArray[np.intp], Reading]]
+
+
+def read(kept: KeptSegmenter, memory: Any, X: Any, summarizer: Any, findings: slice) -> Readings:
+    """Yield (indices, reading), a part of the images at a time.
+
+    Parameters
+    ----------
+    kept : KeptSegmenter
+        Predicts.
+    memory : joblib.Memory or None
+        Where predictions are looked for and kept.
+    X : array, list, paths or tensor
+        The images.
+    summarizer : classifier
+        With a ``layer`` it reads that layer of the segmenter.
+    findings : slice
+        Which mask ids or channels decide the label.
+    """
+    if not (_hears_inside(summarizer) and kept.shows_layers):
+        layer = getattr(summarizer, "layer", None)
+        for indices, maps in kept.predict(memory, X, layer=layer, channels=findings):
+            yield indices, Reading(maps)
+        return
+    for rows in blocks(X):
+        part = _safe_indexing(X, rows)
+        maps, features = (
+            in_order(kept.predict(memory, part, layer=layer, channels=findings), len(rows))
+            for layer in (None, LAYER)
+        )
+        yield rows, Reading(maps, pooled_inside(maps, features))
+
+
+def reads_more(summarizer: Any) -> bool:
+    """Tell whether a summarizer reads anything but the maps of masks."""
+    return getattr(summarizer, "layer", None) is not None or _hears_inside(summarizer)
+
+
+def _hears_inside(summarizer: Any) -> bool:
+    return has_fit_parameter(summarizer, "inside")
+
+
+def whole(batches: Readings, n_images: int) -> Reading:
+    """Return the readings of all images, in order."""
+    inside: list[Any] = [None] * n_images
+
+    def maps() -> Iterator[tuple[NDArray[np.intp], Maps]]:
+        for indices, reading in batches:
+            if reading.inside is not None:
+                for index, vector in zip(indices, reading.inside, strict=True):
+                    inside[index] = vector
+            yield indices, reading.maps
+
+    stacked = in_order(maps(), n_images)
+    return Reading(stacked, None if inside[0] is None else np.stack(inside))
