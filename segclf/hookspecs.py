@@ -127,7 +127,10 @@ class Summarizer(Protocol):
     see `segclf.networks.layer_reader`. One whose `fit` has a parameter ``areas`` is told how large
     findings are: (m, k), which fraction of its labeled pixels each of the k classes covers in the
     masks of the training images, NaN where there is no mask; a row for each map of ``P`` where the
-    tag ``requires_fit`` is True, and else for each training image.
+    tag ``requires_fit`` is True, and else for each training image. One whose `fit` and
+    `predict_proba` have a parameter ``inside`` is told what the encoder says inside of the
+    predicted findings: (n, d), its maps of strides 8 and 16 averaged with the probability of any
+    finding as weight; not where `SegmentationClassifier` has no such maps.
     """
 
     def fit(self, P: Any, y: ArrayLike) -> Summarizer:

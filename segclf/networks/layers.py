@@ -82,7 +82,7 @@ def layer_reader(network: nn.Module, layer: str) -> Callable[[Tensor], Tensor]:
 
 
 def _local_reader(modules: dict[str, Any]) -> Callable[[Tensor], Tensor]:
-    network = next(m for m in (modules[""], modules.get("cnn")) if hasattr(m, "features"))
+    network = modules[""] if hasattr(modules[""], "features") else modules["cnn"]
 
     def read(image: Tensor) -> Tensor:
         # The last one of each size: blocks of a transformer build on each other.

@@ -87,3 +87,23 @@ def test_errors_say_what_there_is(image):
     vit = segmentation_network(architecture="vit_unet", encoder="tiny_vit")
     with pytest.raises(ValueError, match=r"norm' gives shape \(2, \d+, 32\); expected maps of sh"):
         read(vit, "encoder.model.norm", image)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "channels", "size"),
+    [
+        ("tiny", 64, 8),  # strides 2, 4 and 8
+        ("resnet18", 128 + 256, 8),
+        ("vit_tiny_patch16_224", 192, 4),
+    ],
+)
+def test_local_maps_are_those_of_strides_8_and_16(encoder, channels, size):
+    architecture = "hypercolumn" if encoder.startswith("vit") else "unet"
+    network = segmentation_network(architecture=architecture, encoder=encoder).eval()
+    image = torch.rand(1, 3, 64, 64)
+    found = layer_reader(network, "local")(image)
+    assert found.shape == (1, channels, size, size)
+    if encoder == "resnet18":
+        *_, fine, coarse, _ = network.features(image)
+        coarse = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        assert torch.equal(found, torch.cat([fine, coarse], dim=1))

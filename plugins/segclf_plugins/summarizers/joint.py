@@ -29,6 +29,8 @@ __all__ = ["JointSummarizer"]
 _N_FOLDS = 5
 # Of a probability, and of a deviation.
 _LEAST = 1e-6
+# So fine that rounding in the last bits, as of arrays that lie elsewhere in memory, stays small.
+_TOLERANCE = 1e-10
 
 # Weights (d, c) and biases (c,).
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -119,7 +121,7 @@ class JointSummarizer(Classifier, Estimator):
         columns = list(target.T) if labels.multilabel else [target]
         rows = self._standardized(features)
         n_classes = 2 if labels.multilabel else len(labels.classes)
-        model = LogisticRegression(C=self.C, max_iter=1000)
+        model = LogisticRegression(C=self.C, tol=_TOLERANCE, max_iter=1000)
         self._lines = [_fitted(model, rows, column, n_classes) for column in columns]
         return self
 
@@ -230,5 +232,5 @@ def _unshrunk(
     def cross_entropy(p: NDArray[np.float64]) -> float:
         return -float((wanted * log_softmax(np.exp(p[0]) * answers + p[1:], axis=1)).mean())
 
-    found = minimize(cross_entropy, np.zeros(1 + len(counts)), method="L-BFGS-B").x
+    found = minimize(cross_entropy, np.zeros(1 + len(counts)), method="L-BFGS-B", tol=_TOLERANCE).x
     return float(np.exp(found[0])), found[1:]

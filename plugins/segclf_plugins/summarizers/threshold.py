@@ -97,7 +97,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
 
     threshold: float = 0.5
     min_area: Any = "auto"
-    pooling: str = "mean"
+    pooling: str = "top_mean"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "threshold": [Interval(Real, 0, 1, closed="neither")],

@@ -32,7 +32,7 @@ from segclf.methods.segmentation.kept_segmenter import (
     usable,
 )
 from segclf.methods.segmentation.parts import new_parts, rows_to_learn, supervise_classes
-from segclf.methods.segmentation.reading import Readings, read, reads_more
+from segclf.methods.segmentation.reading import Readings, hears_inside, read, reads_more
 from segclf.methods.segmentation.summarizer_input import as_read
 
 
@@ -51,7 +51,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     summarizer : str or classifier
         From the predicted probabilities (n, k, h, w) of the k foreground classes to a label: a
         name among the installed summarizers, such as "threshold", or a scikit-learn classifier. One
-        with a ``layer`` is given that layer of the segmenter instead.
+        with a ``layer`` is given that layer of the segmenter instead. "joint" also hears what the
+        encoder says inside of the predicted findings; "threshold" is the paper's, by area alone.
     negative_class : label, "auto", "first" or None
         The class whose images show nothing: their masks are empty. Mask ids 1, 2, ... belong to the
         other classes, in the order of ``classes_``; further ids are context, which decides no
@@ -107,7 +108,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     """
 
     segmenter: Any = None
-    summarizer: Any = "threshold"
+    summarizer: Any = "joint"
     negative_class: Any = "auto"
     class_weight: Any = None
     cv: Any = None
@@ -252,7 +253,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
             del self._kept
 
     def _read(self, summarizer: Any, kept: KeptSegmenter, X: Any) -> Readings:
-        return read(kept, as_memory(self.memory), X, summarizer, self._findings)
+        inside = not self.ensemble and hears_inside(summarizer)
+        return read(kept, as_memory(self.memory), X, summarizer, self._findings, inside)
 
     @property
     def _findings(self) -> slice:

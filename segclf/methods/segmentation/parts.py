@@ -15,8 +15,11 @@ from segclf.base.front_door import check_weights, holds_images
 from segclf.base.seeding import seed_part
 from segclf.base.validation_set import rows_of_validation, with_labeled_validation
 from segclf.data import as_masks
+from segclf.methods.segmentation.reading import hears_inside
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
+
+_ENOUGH = 1000
 
 
 def supervise_classes(
@@ -80,8 +83,17 @@ def new_parts(classifier: Any) -> tuple[Any, Any]:
 
 
 def rows_to_learn(summarizer: Any, target: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Choose all labeled images, or one of each class where masks teach nothing."""
+    """Choose all labeled images, or one of each class where masks teach nothing.
+
+    A summarizer that hears the features inside of findings gets a thousand at random, since a
+    linear model of them has little to learn from more, and all their maps are in memory.
+    """
     chosen = np.flatnonzero((target.reshape(len(target), -1) >= 0).all(1))
-    if get_tags(summarizer).requires_fit:
+    firsts = chosen[np.unique(target[chosen], axis=0, return_index=True)[1]]
+    if not get_tags(summarizer).requires_fit:
+        return np.sort(firsts)
+    if not hears_inside(summarizer) or len(chosen) <= _ENOUGH:
         return chosen
-    return np.sort(chosen[np.unique(target[chosen], axis=0, return_index=True)[1]])
+    others = np.setdiff1d(chosen, firsts)
+    some = np.random.default_rng(0).permutation(others)[: max(0, _ENOUGH - len(firsts))]
+    return np.sort(np.concatenate([firsts, some]))

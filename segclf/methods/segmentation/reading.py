@@ -38,7 +38,9 @@ class Reading(NamedTuple):
 Readings = Iterator[tuple[NDArray[np.intp], Reading]]
 
 
-def read(kept: KeptSegmenter, memory: Any, X: Any, summarizer: Any, findings: slice) -> Readings:
+def read(
+    kept: KeptSegmenter, memory: Any, X: Any, summarizer: Any, findings: slice, inside: bool
+) -> Readings:
     """Yield (indices, reading), a part of the images at a time.
 
     Parameters
@@ -53,8 +55,10 @@ def read(kept: KeptSegmenter, memory: Any, X: Any, summarizer: Any, findings: sl
         With a ``layer`` it reads that layer of the segmenter.
     findings : slice
         Which mask ids or channels decide the label.
+    inside : bool
+        Whether to read the encoder's features inside of findings too, if the segmenter shows them.
     """
-    if not (_hears_inside(summarizer) and kept.shows_layers):
+    if not (inside and kept.shows_layers):
         layer = getattr(summarizer, "layer", None)
         for indices, maps in kept.predict(memory, X, layer=layer, channels=findings):
             yield indices, Reading(maps)
@@ -70,10 +74,11 @@ def read(kept: KeptSegmenter, memory: Any, X: Any, summarizer: Any, findings: sl
 
 def reads_more(summarizer: Any) -> bool:
     """Tell whether a summarizer reads anything but the maps of masks."""
-    return getattr(summarizer, "layer", None) is not None or _hears_inside(summarizer)
+    return getattr(summarizer, "layer", None) is not None or hears_inside(summarizer)
 
 
-def _hears_inside(summarizer: Any) -> bool:
+def hears_inside(summarizer: Any) -> bool:
+    """Tell whether a summarizer takes the encoder's features inside of findings."""
     return has_fit_parameter(summarizer, "inside")
 
 

@@ -66,12 +66,14 @@ def test_it_is_seeded_and_given_labels(kind):
     labels = np.where(np.arange(12) < 8, Y, -1)
     masks = [mask if i % 2 else None for i, mask in enumerate(MASKS)]
 
+    by_area = {"summarizer": "threshold", "random_state": 0}
+
     def predicted():
-        classifier = SegmentationClassifier(segmenter=SEGMENTERS[kind](), random_state=0)
+        classifier = SegmentationClassifier(segmenter=SEGMENTERS[kind](), **by_area)
         return classifier.fit(X, labels, masks=masks).predict_proba(X)
 
     np.testing.assert_array_equal(predicted(), predicted())
-    plain = SegmentationClassifier(segmenter=tiny(), random_state=0)
+    plain = SegmentationClassifier(segmenter=tiny(), **by_area)
     if kind == "pipeline":
         np.testing.assert_array_equal(
             predicted(), plain.fit(X, labels, masks=masks).predict_proba(X)

@@ -233,7 +233,7 @@ def test_what_learns_nothing_has_no_folds(shapes, monkeypatch):
         learn(self, samples, **how)
 
     monkeypatch.setattr(SupervisedSegmenter, "_learn", counted)
-    classifier(cv=3).fit(shapes.images, shapes.target, masks=shapes.masks)
+    classifier(cv=3, summarizer="threshold").fit(shapes.images, shapes.target, masks=shapes.masks)
     assert len(fits) == 1
     classifier(cv=3, summarizer=Witness()).fit(shapes.images, shapes.target, masks=shapes.masks)
     assert len(fits) == 1 + 4

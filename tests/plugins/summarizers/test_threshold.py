@@ -125,7 +125,7 @@ def test_the_largest_probability_is_the_label(k, n_classes, pooling, threshold, 
 
 def test_binary_probabilities_are_algorithm_2():
     P = random_masks(50, 1)
-    proba = ThresholdSummarizer().fit(P, np.arange(50) % 2).predict_proba(P)
+    proba = ThresholdSummarizer(pooling="mean").fit(P, np.arange(50) % 2).predict_proba(P)
     np.testing.assert_allclose(proba[:, 1], probabilistic_label(P)[:, 0], atol=2e-6)
 
 
@@ -166,7 +166,7 @@ def test_the_first_class_is_nothing_there():
 def test_several_labels_at_once():
     P = random_masks(60, 3)
     y = np.eye(3, dtype=int)[np.arange(60) % 3]
-    summarizer = ThresholdSummarizer(min_area=45).fit(P, y)
+    summarizer = ThresholdSummarizer(min_area=45, pooling="mean").fit(P, y)
     proba = summarizer.predict_proba(P)
     np.testing.assert_array_equal(summarizer.predict(P), binary_label(P, min_area=45))
     np.testing.assert_array_equal(summarizer.predict(P), proba >= 0.5)
@@ -224,7 +224,7 @@ def test_a_finding_below_its_area_is_behind_all_that_reach_it():
 def test_one_positive_finding_keeps_its_score():
     """As one that is alone: what others score stays as it was."""
     P = random_masks(200, 3)
-    summarizer = ThresholdSummarizer(min_area=45).fit(P, np.arange(200) % 4)
+    summarizer = ThresholdSummarizer(min_area=45, pooling="mean").fit(P, np.arange(200) % 4)
     single = binary_label(P, min_area=45).sum(axis=1) < 2
     scores = probabilistic_label(P, min_area=45)
     expected = np.column_stack([1 - scores.max(axis=1), scores])
