@@ -148,8 +148,10 @@ class Facts:
     @cached_property
     def finding(self) -> float | None:
         """Share of its image that all findings but the smallest tenth exceed; None without any."""
-        shares = self.supervision.samples(None).finding_shares()
-        return float(np.quantile(shares, 0.1)) if len(shares) else None
+        masks = self.supervision.masks
+        shares = masks.shares()[:, int(not masks.multilabel) :]
+        found = shares[shares > 0]
+        return float(np.quantile(found, 0.1)) if len(found) else None
 
 
 Rule = Callable[[dict[str, Any], Facts], Any]

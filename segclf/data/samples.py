@@ -154,19 +154,6 @@ class Samples:
             where=known.any(axis=0),
         )
 
-    def finding_shares(self) -> NDArray[np.float64]:
-        """Return which share of its labeled pixels each finding of each mask covers.
-
-        A finding is all that an image shows of one id beside the background, or of one channel.
-        """
-        if self.masks is None:
-            return np.empty(0)
-        first = 0 if self.masks.multilabel else 1
-        rows = np.flatnonzero(self.masks.labeled).tolist()
-        shares = [self._shares(row, self.masks.n_classes)[first:] for row in rows]
-        found = np.array(shares).ravel()
-        return found[found > 0]
-
     def nbytes(self) -> int:
         """Return how much memory one batch of all samples would take."""
         size = self.size or self.images.size or (0, 0)
