@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.command == "demo":
         from segclf.demo import run  # brings torch, which the other commands start without
 
-        run(given.output, seed=given.seed, max_epochs=given.epochs)
+        run(given.output, seed=given.seed, max_epochs=given.epochs or "auto")
     elif given.command == "plugins":
         print(_plugins_json() if given.json else _plugins_table(given.verbose))
     else:
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where to write the picture (%(default)s)",
     )
     demo.add_argument("--seed", type=int, default=0, help="decides images and training")
-    demo.add_argument("--epochs", type=int, default=15, help="passes over the training images")
+    demo.add_argument("--epochs", type=int, help="passes over the training images")
     plugins = commands.add_parser("plugins", help="list the installed plugins")
     plugins.add_argument("--json", action="store_true", help="everything, for programs")
     plugins.add_argument("--verbose", action="store_true", help="whole tracebacks")

@@ -3,6 +3,7 @@
 import importlib.util
 import pathlib
 import sys
+import textwrap
 import time
 from typing import Any, NamedTuple
 
@@ -45,8 +46,8 @@ def run(
     output: pathlib.Path = pathlib.Path("segclf-demo.png"),
     *,
     seed: int = 0,
-    encoder: str = "resnet18",
-    max_epochs: int = 15,
+    encoder: str = "auto",
+    max_epochs: int | str = "auto",
 ) -> list[Result]:
     """Train both ways on the same images, print a table, and draw a picture.
 
@@ -57,8 +58,8 @@ def run(
     seed : int
         Decides the images and the training.
     encoder : str
-        Encoder of both models, trained from scratch.
-    max_epochs : int
+        Encoder of both models.
+    max_epochs : int or "auto"
         Passes over the training images, for both models.
 
     Returns
@@ -78,12 +79,12 @@ def run(
     train, test = _split(make_shapes(N_TRAIN + N_TEST, **SCENE, random_state=seed))
     print(
         f"Is there a {CLASS_NAMES[1]}? {N_TRAIN} images of 96 x 96 to learn it from, {N_TEST} to "
-        f"test it on.\nBoth models: {encoder}, from scratch, {max_epochs} epochs.\n",
+        "test it on.\n",
         flush=True,
     )
-    models = _models(seed, encoder, max_epochs)
+    models = _models(seed, encoder=encoder, max_epochs=max_epochs)
     results = [_result(name, model, train, test) for name, model in models.items()]
-    print(f"\n{_table(results)}\n")
+    print(f"\n{_table(results)}\n\n{_choices(results)}\n")
     _draw(results, test, output)
     print(f"Test images as both models see them: {output.resolve()}")
     return results
@@ -112,19 +113,13 @@ def _split(shapes: Bunch) -> tuple[Bunch, Bunch]:
     return train, test
 
 
-def _models(seed: int, encoder: str, max_epochs: int) -> dict[str, Any]:
-    """Return both models, alike in all that they share."""
-    settings: dict[str, Any] = {
-        "encoder": encoder,
-        "max_epochs": max_epochs,
-        "learning_rate": 1e-3,
-        "schedule": "one_cycle",
-        "random_state": seed,
-    }
-    segmenter = SupervisedSegmenter(**settings)
+def _models(seed: int, **settings: Any) -> dict[str, Any]:
+    """Return both models as they come, but for settings that somebody gave."""
+    given = {name: value for name, value in settings.items() if value != "auto"}
+    segmenter = SupervisedSegmenter(**given) if given else None
     return {
-        "SegmentationClassifier": SegmentationClassifier(segmenter=segmenter),
-        "ImageClassifier": ImageClassifier(**settings),
+        "SegmentationClassifier": SegmentationClassifier(segmenter=segmenter, random_state=seed),
+        "ImageClassifier": ImageClassifier(**given, random_state=seed),
     }
 
 
@@ -146,6 +141,18 @@ def _table(results: list[Result]) -> str:
     lines = [f"{'':<24}{'AUROC':>8}{'balanced accuracy':>20}{'seconds':>10}"]
     for name, _, auroc, accuracy, seconds in results:
         lines.append(f"{name:<24}{auroc:>8.2f}{accuracy:>20.2f}{seconds:>10.0f}")
+    return "\n".join(lines)
+
+
+def _choices(results: list[Result]) -> str:
+    """Tell what nobody gave and the data decided."""
+    lines = []
+    for name, model, *_ in results:
+        chosen = getattr(model, "segmenter_", model).chosen_
+        settings = ", ".join(f"{setting}={value!r}" for setting, value in chosen.items())
+        lines.append(
+            textwrap.fill(f"Chosen by {name}: {settings}", LOG_WIDTH, subsequent_indent="  ")
+        )
     return "\n".join(lines)
 
 

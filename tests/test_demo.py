@@ -6,6 +6,7 @@ import pytest
 import rich
 
 from segclf import demo
+from segclf.__main__ import main
 
 matplotlib.use("Agg")
 
@@ -35,17 +36,31 @@ def test_prints_progress_and_a_table_and_draws(small, tmp_path, capsys):
     for result in results:
         assert rows[result.name][1:3] == [f"{result.auroc:.2f}", f"{result.balanced_accuracy:.2f}"]
     assert str(picture.resolve()) in printed
+    for result in results:
+        assert f"Chosen by {result.name}: encoder_weights=None, encoder_rate=1.0" in printed
     height, width = cv2.imread(str(picture)).shape[:2]
     assert width > height > 100
 
 
-def test_both_models_share_all_settings():
-    models = demo._models(3, "tiny", 7)
-    ours = models["SegmentationClassifier"].segmenter.get_params()
-    baseline = models["ImageClassifier"].get_params()
-    shared = (set(ours) & set(baseline)) - {"loss"}
-    assert {name: ours[name] for name in shared} == {name: baseline[name] for name in shared}
-    assert (ours["random_state"], ours["encoder"], ours["max_epochs"]) == (3, "tiny", 7)
+def test_both_models_come_with_their_defaults_but_a_seed():
+    models = demo._models(3, encoder="auto", max_epochs="auto")
+    assert str(models["SegmentationClassifier"]) == "SegmentationClassifier(random_state=3)"
+    assert str(models["ImageClassifier"]) == "ImageClassifier(random_state=3)"
+
+
+def test_what_is_given_is_given_to_both():
+    models = demo._models(3, encoder="tiny", max_epochs=7)
+    ours = models["SegmentationClassifier"].segmenter
+    for each in (ours, models["ImageClassifier"]):
+        assert (each.encoder, each.max_epochs) == ("tiny", 7)
+
+
+@pytest.mark.parametrize(("options", "expected"), [([], "auto"), (["--epochs", "3"], 3)])
+def test_the_command_hands_on_its_options(options, expected, monkeypatch):
+    given = {}
+    monkeypatch.setattr(demo, "run", lambda output, **settings: given.update(settings))
+    assert main(["demo", *options]) == 0
+    assert given == {"seed": 0, "max_epochs": expected}
 
 
 def test_no_test_image_is_trained_on(small):
