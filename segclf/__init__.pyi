@@ -37,6 +37,7 @@ from segclf.reports.annotation_query import query as query
 from segclf.reports.audit import audit_masks as audit_masks
 from segclf.reports.framing import framing_report as framing_report
 from segclf.reports.page import report as report
+from segclf.reports.proposal import propose as propose
 
 __all__: list[str]
 __version__: str

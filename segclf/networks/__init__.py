@@ -29,6 +29,7 @@ from segclf.networks.masked_vit import (
 )
 from segclf.networks.momentum import follow, momentum_copy, rising_momentum
 from segclf.networks.multitask import MultitaskNetwork
+from segclf.networks.operations import encoder_operations
 from segclf.networks.own import OwnNetwork, check_options, own_network
 from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.saliency import grad_cam
@@ -62,6 +63,7 @@ __all__ = [
     "cluster_network",
     "embedding_network",
     "encode_visible",
+    "encoder_operations",
     "fix_positions",
     "follow",
     "forget",

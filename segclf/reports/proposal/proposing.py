@@ -1,0 +1,157 @@
+"""A proposal for these images: parameters by the rules of "auto", the encoder by a comparison."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+
+from segclf.base.automatic import PRETRAINED
+from segclf.data import ImagesLike, LabelsLike, MasksLike
+from segclf.reports.proposal.candidates import Candidate, find_candidates
+from segclf.reports.proposal.explicit import explicit, network_of, with_network
+from segclf.reports.proposal.labeled_images import check_labeled_images
+from segclf.reports.proposal.reasons import facts_of, reasons_of
+from segclf.reports.proposal.result import EncoderTrial, Proposal, Reason, in_words
+from segclf.reports.proposal.trials import Trials, best
+
+
+def propose(
+    X: ImagesLike,
+    y: LabelsLike,
+    masks: MasksLike | None = None,
+    *,
+    groups: ArrayLike | None = None,
+    encoders: Sequence[Any] | None = None,
+    negative_class: Any = "auto",
+    cv: Any = 3,
+    max_seconds: float | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Proposal:
+    """Propose an estimator for these images: unfitted, with every parameter, and the reasons.
+
+    No encoder is the best everywhere. Those whose pretrained weights are on this machine are
+    compared in folds: frozen, so that all trainings of one share the maps of each image, and half
+    as long as what is proposed will be trained. The cheapest encoder is taken of those that are as
+    good as the best: whose AUROC, and then IoU, is less by no more than the standard error of the
+    difference over the folds. All else is what "auto" stands for.
+
+    Parameters
+    ----------
+    X : array, list, paths or tensor
+        The n images.
+    y : array of shape (n,) or (n, k)
+        Labels, -1 where nobody said; or a multi-label indicator.
+    masks : array, list or None
+        As `SegmentationClassifier` takes them. Where none shows a finding, an `ImageClassifier` is
+        proposed.
+    groups : array of shape (n,), optional
+        Such as the patient of each image; folds keep groups together.
+    encoders : sequence of str or (str, weights), optional
+        What is compared instead: names of encoders, with ImageNet weights, or with weights as
+        `encoder_weights` takes them; (name, None) learns from scratch. Weights that are named here
+        may be downloaded, and may be under any licence.
+    negative_class : label, "auto", "first" or None
+        As of `SegmentationClassifier`.
+    cv : int or splitter
+        Folds, stratified and with whole groups where a number, which is less where a class is
+        shown by fewer images or groups.
+    max_seconds : float, optional
+        How long the comparison may take, and after it the fit of what is proposed: encoders are
+        tried from the cheapest on until the time is over, and the proposal has fewer `max_steps`
+        where the speed measured asks for it. Then seeds no longer decide everything.
+    random_state : int, RandomState or None
+        Seed of folds and trainings, and of what is proposed.
+
+    Returns
+    -------
+    Proposal
+
+    Raises
+    ------
+    ValueError
+        If a class is shown by fewer than two images, or groups; or `encoders`, `cv` or
+        `max_seconds` are not as described.
+
+    Examples
+    --------
+    >>> from segclf import propose
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(12, image_size=32, n_objects=3, random_state=0)
+    >>> encoders = [("tiny", None)]  # by default what is at hand
+    >>> proposal = propose(
+    ...     shapes.images, shapes.target, shapes.masks, encoders=encoders, cv=2, random_state=0
+    ... )
+    >>> proposal.estimator.segmenter.encoder, proposal.estimator.segmenter.max_steps
+    ('tiny', 100)
+    """
+    if max_seconds is not None and not max_seconds > 0:
+        raise ValueError(f"max_seconds={max_seconds!r}; expected a number above 0, or None.")
+    data = check_labeled_images(X, y, masks, groups, negative_class)
+    seed = _seed(random_state)
+    trials = Trials(data, data.folds(cv, seed), seed, max_seconds)
+    candidates = find_candidates(encoders, data.n_channels)
+    ended = trials.run(candidates)
+    winner = _winner(candidates, ended)
+    estimator = explicit(data, winner, seed)
+    because = {
+        "encoder": _why(winner, ended, candidates),
+        **_shorten(estimator, trials.seconds_per_step.get(winner), max_seconds),
+    }
+    missed = [each.encoder for each in candidates[len(ended) :]]
+    reasons = [*facts_of(data), *reasons_of(estimator, data, because), *_not_compared(missed)]
+    return Proposal(estimator, reasons, ended)
+
+
+def _seed(random_state: Any) -> int:
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def _winner(candidates: list[Candidate], ended: list[EncoderTrial]) -> Candidate:
+    """Return the best that was compared; without any, the encoder of "auto", or the cheapest."""
+    if ended:
+        return candidates[ended.index(best(ended))]
+    usual = [each for each in candidates if each.encoder == PRETRAINED]
+    return (usual or candidates)[0]
+
+
+def _why(winner: Candidate, ended: list[EncoderTrial], candidates: list[Candidate]) -> str:
+    if not ended:
+        return "no comparison came to its end in max_seconds"
+    trial = ended[candidates.index(winner)]
+    scores = f"AUROC {in_words(trial.auroc)}"
+    if not np.isnan(trial.iou).all():
+        scores += f", IoU {in_words(trial.iou)}"
+    scores += " out of fold"
+    if len(ended) == 1:
+        return f"the only one compared: {scores}"
+    highest = max(ended, key=lambda each: np.nan_to_num(each.auroc).mean())
+    if highest is trial:
+        return f"the highest AUROC of {len(ended)}: {scores}"
+    return (
+        f"the cheapest of those that are as good, within the error, as {highest.encoder} "
+        f"(AUROC {in_words(highest.auroc)}): {scores}"
+    )
+
+
+def _not_compared(encoders: list[str]) -> list[Reason]:
+    if not encoders:
+        return []
+    return [Reason("not compared", ", ".join(encoders), "max_seconds were over")]
+
+
+def _shorten(estimator: Any, rate: float | None, max_seconds: float | None) -> dict[str, str]:
+    """Give a fit that would take too long fewer steps, and say why."""
+    if max_seconds is None:
+        return {}
+    if rate is None:
+        return {"max_steps": "for all that is known of its speed: nothing was trained in time"}
+    fitting, usual = max(1, int(max_seconds / rate)), network_of(estimator).max_steps
+    if fitting >= usual:
+        return {}
+    with_network(estimator, max_steps=fitting)
+    return {"max_steps": f"as many as {max_seconds:g} s suffice for; {usual} would be usual"}

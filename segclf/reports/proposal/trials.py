@@ -1,0 +1,138 @@
+"""Encoders in the same folds, the cheapest first, until the time is over."""
+
+import tempfile
+import warnings
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+
+from segclf.base.nothing_found import NothingFoundWarning
+from segclf.base.supervision import Fold
+from segclf.metrics import mean_iou
+from segclf.metrics.mean_auroc import mean_auroc
+from segclf.reports.proposal.candidates import Candidate
+from segclf.reports.proposal.explicit import explicit, network_of, with_network
+from segclf.reports.proposal.labeled_images import LabeledImages
+from segclf.reports.proposal.result import EncoderTrial
+
+
+@dataclass
+class Trials:
+    """Trials of encoders, one after the other.
+
+    Parameters
+    ----------
+    data : LabeledImages
+        All images.
+    folds : list of (train, test)
+        The same for all.
+    seed : int
+        Of every training.
+    max_seconds : float or None
+        After which nothing new begins, and what is being trained ends; counted from now.
+
+    Attributes
+    ----------
+    seconds_per_step : dict
+        Of each candidate that was trained, in its slowest fold, encoding included.
+    """
+
+    data: LabeledImages
+    folds: list[Fold]
+    seed: int
+    max_seconds: float | None
+    started: float = field(default_factory=lambda: perf_counter())
+    seconds_per_step: dict[Candidate, float] = field(default_factory=dict)
+
+    def run(self, candidates: list[Candidate]) -> list[EncoderTrial]:
+        """Return the trials that came to their end, the cheapest first."""
+        trials: list[EncoderTrial] = []
+        for candidate in candidates:
+            trial = self._run_one(candidate)
+            if trial is None:
+                break
+            trials.append(trial)
+        return trials
+
+    def _run_one(self, candidate: Candidate) -> EncoderTrial | None:
+        estimator = half_as_long(explicit(self.data, candidate, self.seed))
+        scores: list[tuple[float, float]] = []
+        with tempfile.TemporaryDirectory() as folder:
+            with_network(estimator, memory=folder)
+            for train, test in self.folds:
+                fitted = self._fit(estimator, candidate, train)
+                if fitted is None:
+                    return None
+                scores.append(self._scores(fitted, test))
+        auroc, iou = np.array(scores).T
+        return EncoderTrial(*candidate, auroc=auroc, iou=iou)
+
+    def _fit(self, estimator: Any, candidate: Candidate, train: NDArray[np.intp]) -> Any:
+        """Return a fitted clone, or None where its training did not end in time."""
+        begin = perf_counter()
+        left = None if self.max_seconds is None else self.started + self.max_seconds - begin
+        if left is not None and left <= 0:
+            return None
+        unfitted = with_network(clone(estimator), max_seconds=left)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NothingFoundWarning)  # the scores say it
+            fitted = self.data.supervision.subset(train).fit(unfitted)
+        network = network_of(fitted)
+        rate = (perf_counter() - begin) / network.n_steps_
+        self.seconds_per_step[candidate] = max(rate, self.seconds_per_step.get(candidate, 0.0))
+        return None if network.termination_condition_ == "max_seconds" else fitted
+
+    def _scores(self, fitted: Any, test: NDArray[np.intp]) -> tuple[float, float]:
+        images = _safe_indexing(self.data.supervision.X, test)
+        answers, predicted = fitted._predict_with_masks(images)
+        auroc = mean_auroc(self.data.truth[test], answers)
+        if predicted is None:
+            return auroc, float("nan")
+        masks: Any = self.data.supervision.masks.subset(test)
+        n_classes = None if masks.multilabel else masks.n_classes
+        return auroc, mean_iou(masks, predicted, n_classes=n_classes)
+
+
+def half_as_long(classifier: Any) -> Any:
+    """Train for half the steps, in place: enough to tell encoders apart."""
+    return with_network(classifier, max_steps=-(-network_of(classifier).max_steps // 2))
+
+
+def best(trials: list[EncoderTrial]) -> EncoderTrial:
+    """Return the cheapest of those that are as good as the best by AUROC, then by IoU.
+
+    As good is who is worse by no more than the standard error of the difference over the folds.
+
+    Parameters
+    ----------
+    trials : list of EncoderTrial
+        The cheapest first.
+    """
+    for measure in ("auroc", "iou"):
+        scores = [getattr(trial, measure) for trial in trials]
+        most = max(scores, key=_mean)
+        trials = [trial for trial, of in zip(trials, scores, strict=True) if _as_good(of, most)]
+    return trials[0]
+
+
+def standard_error(values: NDArray[np.float64]) -> float:
+    """Return the standard error of the mean over folds; NaN of fewer than two."""
+    values = values[~np.isnan(values)]
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+
+
+def _as_good(scores: NDArray[np.float64], most: NDArray[np.float64]) -> bool:
+    less = most - scores
+    if np.isnan(less).all():
+        return bool(np.isnan(most).all())
+    error = standard_error(less)
+    return bool(np.nanmean(less) <= (0.0 if np.isnan(error) else error))
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float("-inf") if np.isnan(values).all() else float(np.nanmean(values))
