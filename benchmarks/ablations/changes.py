@@ -63,6 +63,7 @@ def _scaled(number: Any, factor: float) -> Any:
     return max(1, round(factor * number)) if isinstance(number, int) else factor * number
 
 
+POOLINGS = ("top_mean", "mean", "rank", "max")
 # Each is another fit.
 CHANGES: dict[str, Change] = {
     DEFAULT: Change(),
@@ -95,6 +96,7 @@ CHANGES: dict[str, Change] = {
     },
     'class_weight="balanced", of pixels': setting(class_weight="balanced"),
     'class_weight="balanced", of images': Change(classifier={"class_weight": "balanced"}),
+    "cv=5": Change(classifier={"cv": 5}),
     "cv=5, ensemble=True": Change(classifier={"cv": 5, "ensemble": True}),
     FEW_MASKS: Change(few_masks=True),
     f"{FEW_MASKS}, label_weight=0": Change(
@@ -104,11 +106,15 @@ CHANGES: dict[str, Change] = {
         network=lambda chosen: {"label_weight": 1.0}, few_masks=True
     ),
 }
-# Each reads the maps of the default's own fit.
+# Summarizers of the name "threshold"; each reads the maps of the default's own fit. Without an area
+# it is the one that the default found.
 SCORES: dict[str, Parameters] = {
-    **{f'pooling="{name}"': {"pooling": name} for name in ("top_mean", "mean", "rank", "max")},
+    **{f'"threshold", pooling="{name}"': {"pooling": name} for name in POOLINGS},
     **{
-        f'pooling="top_mean", min_area={area}': {"pooling": "top_mean", "min_area": area}
+        f'"threshold", pooling="top_mean", min_area={area}': {
+            "pooling": "top_mean",
+            "min_area": area,
+        }
         for area in (0.0005, 0.002, 0.008)
     },
 }

@@ -4,11 +4,11 @@ A module of its own, so that worker processes keep the data that they read.
 """
 
 import argparse
-import copy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from segclf_plugins.summarizers import ThresholdSummarizer
 
 from benchmarks.ablations.changes import CHANGES, DEFAULT, FLIPS, SCORES, Change
 from benchmarks.shared.intervals import aurocs
@@ -126,10 +126,13 @@ def scores(model: Any, data: dict[str, Any], rows: np.ndarray) -> dict[str, floa
 
 def other_scores(model: Any, data: dict[str, Any], rows: np.ndarray) -> dict[str, float]:
     """Return the AUROC of each other score of the same maps."""
+    area = float(np.ravel(model.summarizer_.min_area_)[0])
     rules = {
-        what: copy.copy(model.summarizer_).set_params(**parameters)
+        what: ThresholdSummarizer(**{"min_area": area, **parameters})
         for what, parameters in SCORES.items()
     }
+    for rule in rules.values():
+        rule.fit(np.zeros((2, 1, 4, 4)), [0, 1])  # it learns which labels there are
     said = {what: np.zeros(len(rows)) for what in SCORES}
     images = [data["images"][row] for row in rows]
     for indices, maps in model.segmenter_.predict_proba_batches(images):

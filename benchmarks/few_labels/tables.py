@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from benchmarks.shared.intervals import aurocs, contrast_of_aurocs, mean_of, shown
 from benchmarks.shared.markdown import NONE, line, mean_and_spread, ordered, rule
-from benchmarks.shared.models import CLASSIFIER, DEFAULT, JOINT
+from benchmarks.shared.models import ALONE, CLASSIFIER, DEFAULT
 from segclf.metrics import expected_calibration_error
 
 Row = dict[str, Any]
@@ -18,8 +18,8 @@ FIRST_FOUR = ("busi", "lgg_mri", "road_pothole", "magnetic_tile")
 
 CONTRASTS: dict[str, tuple[tuple[str, ...], Any]] = {
     "default less ImageClassifier": ((DEFAULT, CLASSIFIER), lambda m: m[0] - m[1]),
-    "joint less ImageClassifier": ((JOINT, CLASSIFIER), lambda m: m[0] - m[1]),
-    "joint less the better of both": ((JOINT, DEFAULT, CLASSIFIER), lambda m: m[0] - max(m[1:])),
+    "masks alone less ImageClassifier": ((ALONE, CLASSIFIER), lambda m: m[0] - m[1]),
+    "default less the better of both": ((DEFAULT, ALONE, CLASSIFIER), lambda m: m[0] - max(m[1:])),
 }
 
 

@@ -6,9 +6,10 @@ Mark: most pneumothoraces of CANDID come with a chest tube; where the tube misle
 without, or a tube alone) the paper's classifier has an AUROC of .58, segmentation .84 (S4C, section
 5). Here a scale bar is painted into a corner of 90 % of the training images that show a finding and
 of 10 % of the others; masks stay as they are. Beside it stands 50 % of both, where it says nothing.
-All framings are their classes with no argument and learn from the same images: segmentation and
-the summarizer "joint" from masks of all findings or of 10 % of them (the others, marked or not,
-have a label alone), classification from labels. Every test image is scored with the bar and
+All framings are their classes with no argument and learn from the same images: segmentation with
+the default's summarizer, "joint", and with "threshold", which hears the masks alone, from masks of
+all findings or of 10 % of them (the others, marked or not, have a label alone); classification from
+labels. Every test image is scored with the bar and
 without, so that no other difference counts: AUROC where the bar comes as in training, where there
 is none, and where it misleads (robust AUROC); what is called, and in which place (strict recall).
 

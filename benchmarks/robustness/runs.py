@@ -10,7 +10,7 @@ import numpy as np
 from segclf_plugins.pseudo_labelers import GradCAMLabeler
 from sklearn.frozen import FrozenEstimator
 
-from benchmarks.shared.models import CLASSIFIER, DEFAULT, JOINT, fit, make
+from benchmarks.shared.models import ALONE, CLASSIFIER, DEFAULT, fit, make
 from benchmarks.shared.real_sets import load_rgb, sample, without_masks
 from benchmarks.shared.records import records
 from segclf import SegmentationClassifier
@@ -18,15 +18,15 @@ from segclf.metrics import auroc_by_attribute, strict_hits
 
 Task = tuple[str, float, int, str]  # data set, share of the findings that are marked, seed, framing
 
-ALL_MASKS, FEW_MASKS = "segmentation, all masks", "segmentation, 10 % of masks"
-JOINT_ALL, JOINT_FEW = "joint, all masks", "joint, 10 % of masks"
+ALL_MASKS, FEW_MASKS = "default, all masks", "default, 10 % of masks"
+ALONE_ALL, ALONE_FEW = "masks alone, all masks", "masks alone, 10 % of masks"
 CLASSIFICATION = "classification"
-# Each is its class with no argument; and the share of the findings that have a mask.
+# Each is its class with no other argument; and the share of the findings that have a mask.
 FRAMINGS: dict[str, tuple[str, float]] = {
     ALL_MASKS: (DEFAULT, 1.0),
     FEW_MASKS: (DEFAULT, 0.1),
-    JOINT_ALL: (JOINT, 1.0),
-    JOINT_FEW: (JOINT, 0.1),
+    ALONE_ALL: (ALONE, 1.0),
+    ALONE_FEW: (ALONE, 0.1),
     CLASSIFICATION: (CLASSIFIER, 0.0),
 }
 # layer: whose maps say where the classifier looks; images: for training, at most.

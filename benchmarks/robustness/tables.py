@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.robustness.runs import (
     ALL_MASKS,
+    ALONE_ALL,
+    ALONE_FEW,
     CLASSIFICATION,
     FEW_MASKS,
-    JOINT_ALL,
-    JOINT_FEW,
 )
 from benchmarks.shared.markdown import NONE, line, ordered, rule
 from segclf.metrics import auroc_by_attribute, confidence_interval
@@ -126,8 +126,8 @@ COMPARED: dict[str, tuple[str, str, bool]] = {
     "all masks less classification": (ALL_MASKS, CLASSIFICATION, False),
     "10 % of masks less classification": (FEW_MASKS, CLASSIFICATION, False),
     "10 % of masks / all masks": (FEW_MASKS, ALL_MASKS, True),
-    "joint / segmentation, all masks": (JOINT_ALL, ALL_MASKS, True),
-    "joint / segmentation, 10 % of masks": (JOINT_FEW, FEW_MASKS, True),
+    "default / masks alone, all masks": (ALL_MASKS, ALONE_ALL, True),
+    "default / masks alone, 10 % of masks": (FEW_MASKS, ALONE_FEW, True),
 }
 
 

@@ -17,10 +17,10 @@ from segclf import (
     SupervisedSegmenter,
 )
 
-DEFAULT, JOINT = "SegmentationClassifier()", 'SegmentationClassifier(summarizer="joint")'
+DEFAULT, ALONE = "SegmentationClassifier()", 'SegmentationClassifier(summarizer="threshold")'
 CLASSIFIER, MULTITASK = "ImageClassifier()", "MultitaskClassifier()"
 PROBE = "linear probe"
-METHODS = (DEFAULT, CLASSIFIER, MULTITASK, JOINT, PROBE)
+METHODS = (DEFAULT, ALONE, CLASSIFIER, MULTITASK, PROBE)
 C = 0.1  # of .0001 to 1, by `val` of busi, lgg_mri and magnetic_tile after 100 images
 
 
@@ -36,7 +36,7 @@ def make(method: str, seed: int, parameters: dict[str, Any]) -> Any:
         encoder = PretrainedEncoder(**known, random_state=seed)
         return make_pipeline(encoder, StandardScaler(), LogisticRegression(C=C, max_iter=1000))
     segmenter = SupervisedSegmenter(**parameters) if parameters else None
-    more = {"summarizer": "joint"} if method == JOINT else {}
+    more = {"summarizer": "threshold"} if method == ALONE else {}
     return SegmentationClassifier(segmenter=segmenter, random_state=seed, **more)
 
 
