@@ -71,7 +71,8 @@ class Automatic(NetworkHolder):
         Number of training steps, one for each batch, whatever `max_epochs` says: equal training for
         unequal numbers of images. The schedule is spread over them; the last epoch may end early.
         "auto" is None where `max_epochs` is given, else grows with the square root of the number n
-        of labeled images: 20 sqrt(n), from 100 to 1,000.
+        of labeled images: 20 sqrt(n), from 100 to 1,000. Masks on images of more than 128 pixels
+        take fewer, by the factor (128 / side)^.75.
     batch_size : int
         Number of images in a batch. "auto" is 8.
     image_size : int, (int, int) or None
@@ -166,9 +167,14 @@ def chosen(given: dict[str, Any], facts: Facts) -> dict[str, Any]:
     return values
 
 
-def usual_steps(n_labeled: int) -> int:
-    """Return the number of training steps that "auto" is for so many labeled images."""
-    return round(min(max(100.0, 20 * math.sqrt(n_labeled)), 1000.0))
+def usual_steps(n_labeled: int, side: float = 0) -> int:
+    """Return the number of training steps that "auto" is for so many labeled images.
+
+    Where masks are learned, images with a shorter `side` of more than 128 pixels need fewer steps:
+    each shows more pixels, and costs more.
+    """
+    fewer = min(1, (SMALLEST / side) ** 0.75) if side else 1
+    return round(fewer * min(max(100.0, 20 * math.sqrt(n_labeled)), 1000.0))
 
 
 def steps_of_epochs(max_epochs: int, batch_size: int | str, n_images: int) -> int:
@@ -217,7 +223,9 @@ def _learning_rate(values: dict[str, Any], facts: Facts) -> float:
 def _max_steps(values: dict[str, Any], facts: Facts) -> int | None:
     if not _is_auto(values["max_epochs"]):
         return None
-    return usual_steps(facts.n_labeled)
+    if "architecture" not in values:
+        return usual_steps(facts.n_labeled)
+    return usual_steps(facts.n_labeled, min(np.atleast_1d(values["image_size"] or facts.size)))
 
 
 def _image_size(values: dict[str, Any], facts: Facts) -> tuple[int, int] | None:
@@ -245,8 +253,8 @@ RULES: dict[str, Rule] = {
     "learning_rate": _learning_rate,
     "weight_decay": _fixed(1e-2),
     "schedule": _fixed("one_cycle"),
+    "image_size": _image_size,
     "max_steps": _max_steps,
     "max_epochs": _fixed(50),
     "batch_size": _fixed(BATCH_SIZE),
-    "image_size": _image_size,
 }

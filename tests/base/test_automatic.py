@@ -81,6 +81,15 @@ def test_steps_grow_with_the_root_of_the_images(n_images, steps):
     assert values(of)["max_steps"] == steps
 
 
+@pytest.mark.parametrize(
+    ("size", "steps"), [((512, 512), 119), ((128, 128), 200), ((192, 300), 148)]
+)
+def test_larger_images_take_fewer_steps(size, steps):
+    of = facts(100, size, area=1)
+    assert values(of)["max_steps"] == steps
+    assert values(of, ImageClassifier)["max_steps"] == 200
+
+
 def test_images_without_label_and_mask_do_not_count():
     of = facts(400, (1, 1), labels=np.r_[np.zeros(100, int), np.full(300, -1)])
     assert values(of)["max_steps"] == 200
