@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from benchmarks.shared.intervals import aurocs, contrast_of_aurocs, mean_of, shown
 from benchmarks.shared.markdown import NONE, line, mean_and_spread, ordered, rule
-from benchmarks.shared.models import ALONE, CLASSIFIER, DEFAULT
+from benchmarks.shared.models import ALONE, CLASSIFIER, DEFAULT, PROBE
 from segclf.metrics import expected_calibration_error
 
 Row = dict[str, Any]
@@ -18,6 +18,7 @@ FIRST_FOUR = ("busi", "lgg_mri", "road_pothole", "magnetic_tile")
 
 CONTRASTS: dict[str, tuple[tuple[str, ...], Any]] = {
     "default less ImageClassifier": ((DEFAULT, CLASSIFIER), lambda m: m[0] - m[1]),
+    "default less linear probe": ((DEFAULT, PROBE), lambda m: m[0] - m[1]),
     "masks alone less ImageClassifier": ((ALONE, CLASSIFIER), lambda m: m[0] - m[1]),
     "default less the better of both": ((DEFAULT, ALONE, CLASSIFIER), lambda m: m[0] - max(m[1:])),
 }
