@@ -1,6 +1,7 @@
 """Where arrays meet tensors: the kinds of estimators, on scikit-learn's grammar."""
 
 from segclf.base.automatic import Automatic, PretrainedWeightsWarning
+from segclf.base.calibrated_summarizer import CalibratedSummarizer
 from segclf.base.classifier import Classifier, check_labels
 from segclf.base.conflicts import ContradictionWarning
 from segclf.base.estimator import Estimator
@@ -22,6 +23,7 @@ from segclf.base.supervision import Supervision, supervise
 
 __all__ = [
     "Automatic",
+    "CalibratedSummarizer",
     "Classifier",
     "ContradictionWarning",
     "EncoderPretrainer",

@@ -71,6 +71,10 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
 
     Notes
     -----
+    `predict_proba` gives scores: they order images and agree with `predict`, but are means of
+    pixels, and not how often an image is positive. ``SegmentationClassifier(calibrate="sigmoid")``
+    makes probabilities of them.
+
     Where several findings of one image reach their area, and one of them names it, it is the one of
     the greatest expected area, the sum of its probabilities over the pixels that reach `threshold`:
     3,600 pixels at .93 count more than 36 at .97. That one has the surest score among them, the

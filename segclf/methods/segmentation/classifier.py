@@ -24,7 +24,6 @@ from segclf.base.negative_class import class_ranks
 from segclf.base.nothing_found import warn_once
 from segclf.cache import as_memory
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
-from segclf.methods.segmentation.finding_areas import asked_areas
 from segclf.methods.segmentation.folds import choose_folds, fit_segmenters, reading_to_learn
 from segclf.methods.segmentation.kept_segmenter import (
     KeptSegmenter,
@@ -33,7 +32,7 @@ from segclf.methods.segmentation.kept_segmenter import (
 )
 from segclf.methods.segmentation.parts import new_parts, rows_to_learn, supervise_classes
 from segclf.methods.segmentation.reading import Readings, hears_inside, read, reads_more
-from segclf.methods.segmentation.summarizer_input import as_read
+from segclf.methods.segmentation.summarizer_input import as_read, fit_summarizer
 
 
 class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
@@ -66,12 +65,19 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         images, of which it is surer than of others. Folds: from masks predicted by clones that saw
         only the other folds; `segmenter_` learns from all images. A number of folds is stratified
         and keeps groups together. See `SemiSupervisedSplit`, which does the splitting. A summarizer
-        that learns nothing has no folds.
+        that learns nothing has no folds, unless it is calibrated.
     ensemble : bool
         Whether the segmenters of the folds are kept and answer together, by the mean of their
         probabilities, in place of one more that learns from all images: k trainings instead of
         k + 1, and k times as long a prediction. Folds are then there for any summarizer, and
         `segmenter_` is a `segclf.base.SegmenterEnsemble`.
+    calibrate : {"sigmoid", "isotonic"} or None
+        Maps the summarizer's score of each class to a probability, learned from masks out of fold:
+        by a sigmoid of its log-odds (Platt), which keeps the order of images, or by any increasing
+        function, for hundreds of labels. Without `cv` there are five folds for it, five more
+        trainings; `memory` finds them again. `predict` then gives the most probable class, which
+        need not be the summarizer's own. None leaves scores, which order images and are no
+        probabilities.
     memory : str, path, joblib.Memory or None
         Where fitted segmenters and the maps that they predict are kept, so that a search over
         summarizers trains one segmenter a fold. A segmenter is found again by its parameters, the
@@ -89,7 +95,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     segmenter_ : Segmenter
         The trained segmenter, or those of the folds as one.
     summarizer_ : classifier
-        The fitted summarizer.
+        The fitted summarizer; with `calibrate` inside of what calibrates it, as its ``estimator_``.
 
     See Also
     --------
@@ -113,6 +119,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     class_weight: Any = None
     cv: Any = None
     ensemble: bool = False
+    calibrate: str | None = None
     memory: Any = None
     random_state: Any = None
 
@@ -123,6 +130,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"]), None],
         "ensemble": ["boolean"],
+        "calibrate": [StrOptions({"sigmoid", "isotonic"}), None],
         "memory": [str, PathLike, HasMethods(["cache"]), None],
         "random_state": ["random_state"],
     }
@@ -171,7 +179,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         supervision, target = supervise_classes(self, X, y, *given)
         segmenter, summarizer = new_parts(self)
         chosen = rows_to_learn(summarizer, target)
-        folds = choose_folds(self.cv, self.ensemble, summarizer, supervision)
+        folds = choose_folds(self, summarizer, supervision)
         memory = usable(as_memory(self.memory), self, segmenter)
         context = self._init_callback_context(max_subtasks=(not self.ensemble) + len(folds))
         context.call_on_fit_task_begin(estimator=self)
@@ -179,8 +187,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         ensemble = SegmenterEnsemble(segmenter, cv=self.cv) if self.ensemble else None
         kept, to_read = fit_segmenters(fit, supervision, folds, chosen, ensemble)
         reading = reading_to_learn(partial(self._read, summarizer), X, chosen, to_read)
-        named = asked_areas(summarizer, supervision.masks, self._findings, chosen) | reading.named
-        summarizer.fit(as_read(summarizer, reading.maps), target[chosen], **named)
+        fit_summarizer(summarizer, reading, target, chosen, supervision.masks, self._findings)
         self._keep(kept, summarizer, memory)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, get_tags
 
 from segclf.base import SegmenterEnsemble, Supervision
+from segclf.base.calibrated_summarizer import N_FOLDS
 from segclf.base.supervision import Fold
 from segclf.cache import digest
 from segclf.data import Masks
@@ -18,19 +19,22 @@ from segclf.methods.segmentation.reading import Reading, Readings, whole
 ToRead = Iterable[tuple[KeptSegmenter, NDArray[np.intp]]]
 
 
-def choose_folds(cv: Any, ensemble: bool, summarizer: Any, supervision: Supervision) -> list[Fold]:
-    """Return the folds of all labeled images; none where nothing asks for them.
+def choose_folds(classifier: Any, summarizer: Any, supervision: Supervision) -> list[Fold]:
+    """Return the folds of all labeled images that a classifier asks for; none where it does not.
 
     Raises
     ------
     ValueError
         When an ensemble has no folds.
     """
+    cv, ensemble = classifier.cv, classifier.ensemble
     if ensemble and cv is None:
         raise ValueError(
             "ensemble=True keeps the segmenters of folds, and cv=None has none; expected a number "
             "of folds or a splitter, such as cv=5."
         )
+    if cv is None and classifier.calibrate is not None:
+        cv = N_FOLDS
     if cv is None or not (ensemble or get_tags(summarizer).requires_fit):
         return []
     assert supervision.labels is not None

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import _num_samples
 
-from segclf.base import Supervision, supervise
+from segclf.base import CalibratedSummarizer, Supervision, supervise
 from segclf.base.classifier import check_labels
 from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import check_weights, holds_images
@@ -52,7 +52,7 @@ def supervise_classes(
 
 
 def new_parts(classifier: Any) -> tuple[Any, Any]:
-    """Return clones of a classifier's segmenter and summarizer, both seeded.
+    """Return clones of a classifier's segmenter and summarizer, both seeded; calibrated, if asked.
 
     Raises
     ------
@@ -79,6 +79,8 @@ def new_parts(classifier: Any) -> tuple[Any, Any]:
         random = check_random_state(classifier.random_state)
         for part in (segmenter, summarizer):
             seed_part(part, random.randint(np.iinfo(np.int32).max))
+    if classifier.calibrate is not None:
+        summarizer = CalibratedSummarizer(summarizer, method=classifier.calibrate)
     return segmenter, summarizer
 
 

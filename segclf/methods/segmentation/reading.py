@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import has_fit_parameter
 
+from segclf.base import CalibratedSummarizer
 from segclf.base.maps import Maps
 from segclf.methods.segmentation.inside import pooled_inside
 from segclf.methods.segmentation.kept_segmenter import KeptSegmenter, blocks, in_order
@@ -79,6 +80,8 @@ def reads_more(summarizer: Any) -> bool:
 
 def hears_inside(summarizer: Any) -> bool:
     """Tell whether a summarizer takes the encoder's features inside of findings."""
+    if isinstance(summarizer, CalibratedSummarizer):
+        summarizer = summarizer.estimator
     return has_fit_parameter(summarizer, "inside")
 
 

@@ -1,10 +1,18 @@
-"""What a summarizer is handed: maps, or rows where it is a classifier that knows nothing else."""
+"""What a summarizer is handed: maps, or rows where it is a classifier that knows nothing else.
+
+And how large findings are in the training masks, if it asks.
+"""
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from segclf.data import Masks
+from segclf.methods.segmentation.reading import Reading
 
 
 def as_read(summarizer: Any, maps: Any) -> Any:
@@ -53,6 +61,38 @@ def as_read(summarizer: Any, maps: Any) -> Any:
             'the summarizer "fully_connected", which brings them to one, or set image_size.'
         )
     return np.reshape(maps, (len(maps), -1))
+
+
+def fit_summarizer(
+    summarizer: Any,
+    reading: Reading,
+    target: NDArray[np.int64],
+    chosen: NDArray[np.intp],
+    masks: Masks,
+    findings: slice,
+) -> None:
+    """Fit a summarizer; one whose `fit` has a parameter ``areas`` is told those of the findings.
+
+    Parameters
+    ----------
+    summarizer : classifier
+        Where it learns from maps, areas are of the same images; else of all.
+    reading : Reading
+        Of the chosen images.
+    target : array of shape (n,) or (n, k)
+        Labels of all images.
+    chosen : array of int, shape (m,)
+        Rows of the images that it sees.
+    masks : Masks
+        Of all images.
+    findings : slice
+        Which mask ids or channels decide the label.
+    """
+    named = reading.named
+    if has_fit_parameter(summarizer, "areas"):
+        shares = masks.shares(findings.stop)[:, findings]
+        named["areas"] = shares[chosen] if get_tags(summarizer).requires_fit else shares
+    summarizer.fit(as_read(summarizer, reading.maps), target[chosen], **named)
 
 
 def _first(estimator: Any) -> Any:
