@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from segclf.base import Automatic, LabelTermSegmenter, Supervision
-from segclf.data import RandomCrops, Samples
+from segclf.data import MixingSampler, RandomCrops, Sampler, Samples
 from segclf.losses import get_loss
 from segclf.networks import ImageNetwork, check_options, own_network, segmentation_network
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
@@ -49,6 +49,9 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
     class_weight : "balanced", sequence of float or None
         Weight of each mask id in the loss; "balanced" weighs inversely to the number of pixels, and
         an id that no mask shows weighs nothing.
+    positive_fraction : float
+        Share of the images in batches whose mask shows a finding, at least: where fewer do, those
+        that do come more often, the others less. 0 takes images as they come.
     crop_size : int, (int, int) or None
         Train on random parts of this height and width, cut out of each image at its `image_size_`
         anew in each epoch; for small findings in large images. Images of fewer rows or columns keep
@@ -80,6 +83,7 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
     encoder_scales: tuple[int, ...] | None = None
     loss: Any = "dice_cross_entropy"
     class_weight: Any = None
+    positive_fraction: float = 0.25
     crop_size: Any = None
     finding_fraction: float = 0.33
 
@@ -91,6 +95,7 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         "encoder_scales": [tuple, list, None],
         "loss": [str, callable],
         "class_weight": [StrOptions({"balanced"}), "array-like", None],
+        "positive_fraction": [Interval(Real, 0, 1, closed="both")],
         "crop_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "finding_fraction": [Interval(Real, 0, 1, closed="both")],
     }
@@ -103,6 +108,14 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
                 "Give masks, or leave crop_size=None."
             )
         return super()._check_targets(supervision)
+
+    def _make_sampler(self, samples: Samples) -> Sampler | None:
+        assert samples.masks is not None
+        first = 0 if samples.masks.multilabel else 1
+        positive = (samples.masks.shown()[:, first:] == 1).any(axis=1)
+        if not positive.any() or positive.mean() >= self.positive_fraction:
+            return None
+        return MixingSampler(positive, self.positive_fraction)
 
     def _make_objective(self, samples: Samples) -> Objective:
         return SupervisedSegmentation(

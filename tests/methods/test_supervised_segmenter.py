@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -191,3 +193,30 @@ def test_hypercolumn_learns_on_a_random_encoder(shapes):
     test = make_shapes(24, image_size=32, n_objects=4, target_radius=5, random_state=1)
     fitted = segmenter(architecture="hypercolumn", encoder_rate=0, augmentation="flips")
     assert fitted.fit(shapes.images, shapes.masks).score(test.images, test.masks) > 0.2
+
+
+@pytest.mark.parametrize(
+    ("n_positive", "fraction", "expected"),
+    [(2, 0.25, 0.25), (2, 0.5, 0.5), (2, 0.0, 2 / 32), (8, 0.25, 8 / 32), (0, 0.25, 0.0)],
+)
+def test_few_positives_come_more_often(n_positive, fraction, expected, monkeypatch):
+    """Where there are enough, or none, images come as they are."""
+    masks = np.zeros((32, 16, 16), int)
+    masks[:n_positive, 4:8, 4:8] = 1
+    seen = []
+    forward = SupervisedSegmentation.forward
+
+    def watched(self, batch, progress):
+        seen.extend(batch["index"].tolist())
+        return forward(self, batch, progress)
+
+    monkeypatch.setattr(SupervisedSegmentation, "forward", watched)
+    segmenter = SupervisedSegmenter(
+        encoder="tiny", max_epochs=30, random_state=0, positive_fraction=fraction, precision="fp32"
+    )
+    with warnings.catch_warnings(action="ignore"):
+        segmenter.fit(np.random.default_rng(0).uniform(size=(32, 16, 16, 1)), masks)
+    shown = (np.array(seen) < n_positive).mean()
+    assert shown == pytest.approx(expected, abs=0.04)
+    as_they_come = not 0 < n_positive / 32 < fraction
+    assert (np.ptp(np.bincount(seen, minlength=32)) <= 1) == as_they_come
