@@ -113,7 +113,8 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         assert samples.masks is not None
         first = 0 if samples.masks.multilabel else 1
         positive = (samples.masks.shown()[:, first:] == 1).any(axis=1)
-        if not positive.any() or positive.mean() >= self.positive_fraction:
+        n_taught = samples.with_mask().sum()
+        if not positive.any() or positive.sum() >= self.positive_fraction * n_taught:
             return None
         return MixingSampler(positive, self.positive_fraction)
 

@@ -175,7 +175,7 @@ def _checked(maps: Any, segmenter: Any, channels: slice) -> NDArray[Any]:
 
 def blocks(X: Any) -> Iterator[NDArray[np.intp]]:
     """Yield the rows of a few images at a time."""
-    for start in range(0, _num_samples(X), BLOCK):
+    for start in range(0, max(1, _num_samples(X)), BLOCK):  # of none, one that is refused
         yield np.arange(start, min(start + BLOCK, _num_samples(X)))
 
 
