@@ -24,7 +24,7 @@ BATCH_SIZE = 8
 # Of a map at stride 4: what the smallest usual finding shall cover.
 CELLS = 4
 # Of the shorter side, in pixels.
-SMALLEST, LARGEST = 128, 256
+SMALLEST, LARGEST = 192, 256
 PRETRAINED, FROM_SCRATCH = "tf_efficientnet_lite0", "resnet18"
 
 
@@ -71,15 +71,15 @@ class Automatic(NetworkHolder):
         Number of training steps, one for each batch, whatever `max_epochs` says: equal training for
         unequal numbers of images. The schedule is spread over them; the last epoch may end early.
         "auto" is None where `max_epochs` is given, else grows with the square root of the number n
-        of labeled images: 20 sqrt(n), from 100 to 1,000. Masks on images of more than 128 pixels
-        take fewer, by the factor (128 / side)^.75.
+        of labeled images: 15 sqrt(n), from 100 to 1,000. Masks of images whose shorter side has
+        more than 192 pixels take fewer, by the factor (192 / side)^.75.
     batch_size : int
         Number of images in a batch. "auto" is 8.
     image_size : int, (int, int) or None
         Height and width that images are brought to for the network. None leaves images of one
         size as they are, and brings images of several sizes to their median size. "auto" is so
         large that nine in ten findings cover 4 cells of 4 x 4 pixels at least: a multiple of 32,
-        from 128 to 256 pixels, on the shorter side, and 192 where there are no masks. Smaller
+        from 192 to 256 pixels, on the shorter side, and 192 where there are no masks. Smaller
         images are not enlarged.
 
     Attributes
@@ -170,11 +170,11 @@ def chosen(given: dict[str, Any], facts: Facts) -> dict[str, Any]:
 def usual_steps(n_labeled: int, side: float = 0) -> int:
     """Return the number of training steps that "auto" is for so many labeled images.
 
-    Where masks are learned, images with a shorter `side` of more than 128 pixels need fewer steps:
+    Where masks are learned, images with a shorter `side` of more than 192 pixels need fewer steps:
     each shows more pixels, and costs more.
     """
     fewer = min(1, (SMALLEST / side) ** 0.75) if side else 1
-    return round(fewer * min(max(100.0, 20 * math.sqrt(n_labeled)), 1000.0))
+    return round(fewer * min(max(100.0, 15 * math.sqrt(n_labeled)), 1000.0))
 
 
 def steps_of_epochs(max_epochs: int, batch_size: int | str, n_images: int) -> int:
@@ -232,7 +232,7 @@ def _image_size(values: dict[str, Any], facts: Facts) -> tuple[int, int] | None:
     """Let nearly all findings cover a few cells of a map at stride 4."""
     if min(facts.size) <= SMALLEST:
         return None
-    wanted = 192 if facts.finding is None else 4 * math.sqrt(CELLS / facts.finding)
+    wanted = SMALLEST if facts.finding is None else 4 * math.sqrt(CELLS / facts.finding)
     scale = min(max(SMALLEST, wanted), LARGEST) / min(facts.size)
     if scale >= 1:
         return None

@@ -75,37 +75,37 @@ def test_what_is_given_decides_the_rest(given, expected):
     assert {name: found[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize(("n_images", "steps"), [(4, 100), (100, 200), (400, 400), (10_000, 1000)])
+@pytest.mark.parametrize(("n_images", "steps"), [(4, 100), (100, 150), (400, 300), (10_000, 1000)])
 def test_steps_grow_with_the_root_of_the_images(n_images, steps):
     of = facts(n_images, (1, 1), labels=np.zeros(n_images, int))
     assert values(of)["max_steps"] == steps
 
 
 @pytest.mark.parametrize(
-    ("size", "steps"), [((512, 512), 119), ((128, 128), 200), ((192, 300), 148)]
+    ("size", "steps"), [((512, 512), 121), ((192, 192), 150), ((224, 300), 134)]
 )
 def test_larger_images_take_fewer_steps(size, steps):
     of = facts(100, size, area=1)
     assert values(of)["max_steps"] == steps
-    assert values(of, ImageClassifier)["max_steps"] == 200
+    assert values(of, ImageClassifier)["max_steps"] == 150
 
 
 def test_images_without_label_and_mask_do_not_count():
     of = facts(400, (1, 1), labels=np.r_[np.zeros(100, int), np.full(300, -1)])
-    assert values(of)["max_steps"] == 200
+    assert values(of)["max_steps"] == 150
 
 
 @pytest.mark.parametrize(
     ("size", "area", "expected"),
     [
         ((64, 64), None, None),  # small images stay
+        ((192, 192), 1, None),
         ((512, 512), None, (192, 192)),  # no masks
-        ((512, 512), 262144 // 2, (128, 128)),  # large findings
-        ((512, 512), 1049, (128, 128)),  # .4 %
-        ((512, 512), 512, (192, 192)),  # .2 %: 16 / sqrt(.00195) = 181
+        ((512, 512), 262144 // 2, (192, 192)),  # large findings
+        ((512, 512), 400, (224, 224)),  # .15 %: 8 / sqrt(.0015) = 205
         ((512, 512), 1, (256, 256)),  # no larger, however small they are
         ((256, 512), 1, None),
-        ((200, 400), 80_000, (128, 256)),
+        ((400, 800), 80_000, (192, 384)),
     ],
 )
 def test_the_smallest_usual_finding_covers_some_cells(size, area, expected):
@@ -118,7 +118,7 @@ def test_one_in_ten_findings_may_be_smaller():
     masks[0, 0, 0] = 1
     images = np.zeros((20, 512, 512, 1), np.uint8)
     of = Facts(supervise(images, images=as_images(images), masks=masks))
-    assert values(of)["image_size"] == (128, 128)
+    assert values(of)["image_size"] == (192, 192)
 
 
 def test_what_was_chosen_is_what_was_done():
@@ -137,7 +137,7 @@ def test_what_was_chosen_is_what_was_done():
 def test_a_new_fit_chooses_anew():
     fitted = SupervisedSegmenter(encoder="tiny", random_state=0, precision="fp32")
     fitted.fit(SHAPES.images, SHAPES.masks)
-    large = make_shapes(4, image_size=160, n_objects=3, random_state=0)
+    large = make_shapes(4, image_size=224, n_objects=3, random_state=0)
     fitted.set_params(max_steps=1).fit(large.images, large.masks)
     assert fitted.image_size_ == fitted.chosen_["image_size"]
     assert "max_steps" not in fitted.chosen_
