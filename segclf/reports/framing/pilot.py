@@ -18,7 +18,6 @@ from segclf.base.negative_class import class_ranks
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images, as_masks
 from segclf.methods.image_classifier import ImageClassifier
 from segclf.methods.segmentation import SegmentationClassifier
-from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.reports.framing.equal_steps import equal_steps
 from segclf.reports.framing.findings import Findings
 from segclf.reports.framing.learning_curves import Contest
@@ -68,7 +67,7 @@ def framing_report(
         In any unit, such as minutes of an expert. A label is paid for every image, a mask for
         every positive one on top.
     segmentation, classification : classifier, optional
-        Both framings; resnet18 as encoder by default, and otherwise default settings.
+        Both framings; those of the library's defaults, which have one encoder, by default.
     train_sizes : array-like
         Numbers of training images, increasing; floats are shares of all.
     cv : int or splitter
@@ -175,10 +174,9 @@ def _hold(
 ) -> dict[str, Any]:
     """Train both framings, and compare them at equal cost and on the same images."""
     if segmentation is None:
-        segmenter = SupervisedSegmenter(encoder="resnet18")
-        segmentation = SegmentationClassifier(segmenter=segmenter, random_state=contest.seed)
+        segmentation = SegmentationClassifier(random_state=contest.seed)
     if classification is None:
-        classification = ImageClassifier(encoder="resnet18", random_state=contest.seed)
+        classification = ImageClassifier(random_state=contest.seed)
     sizes = contest.sizes(train_sizes)
     cheaper = contest.affordable(sizes[-1])
     steps = equal_steps([segmentation, classification], sizes)
