@@ -223,6 +223,8 @@ class Segmenter(FineTunedEstimator):
         self.n_classes_ = supervision.masks.n_classes
         samples = supervision.samples(self.image_size_)
         samples.label_ids = self._label_ids(samples)
+        if samples.held_out is not None:
+            samples.held_out.label_ids = samples.label_ids
         if self._needs_targets and not samples.labeled().any():
             said = "no image has a label"
             if samples.labels is not None and (samples.labels >= 0).any():

@@ -85,6 +85,20 @@ def test_only_the_ids_that_no_mask_shows_learn_from_labels(shapes):
     assert samples[0].labeled().tolist() == [True] * 4 + [False] * 2 + [True] * 6
 
 
+def test_a_validation_set_is_measured_by_what_trains(shapes):
+    X, masks, y = shapes
+    one = SupervisedSegmenter(encoder="tiny", **SMALL)
+    terms = [
+        one.fit(X, few, labels=y, X_val=X, y_val=masks_of(masks, 0), labels_val=y).history_
+        for few in (masks_of(masks, 0, 1), masks_of(masks, 7))
+    ]
+    assert [any(name.endswith("label") for name in each) for each in terms] == [False, True]
+    masked = one.fit(X, masks_of(masks, 0, 1), labels=y, X_val=X[:1], y_val=masks[:1]).history_
+    both = {"X_val": X[:2], "y_val": masks_of(masks, 0)[:2], "labels_val": y[:2]}
+    alone = one.fit(X, masks_of(masks, 0, 1), labels=y, **both).history_
+    np.testing.assert_allclose(alone["validation_loss"], masked["validation_loss"], rtol=1e-5)
+
+
 def test_channels_are_told_apart(shapes):
     X, masks, y = shapes
     both = np.stack([masks, 1 - masks], axis=1)
