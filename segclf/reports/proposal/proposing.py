@@ -13,6 +13,7 @@ from segclf.data import ImagesLike, LabelsLike, MasksLike
 from segclf.reports.proposal.candidates import Candidate, find_candidates
 from segclf.reports.proposal.explicit import explicit, network_of, with_network
 from segclf.reports.proposal.labeled_images import check_labeled_images
+from segclf.reports.proposal.pace import Pace
 from segclf.reports.proposal.reasons import facts_of, reasons_of
 from segclf.reports.proposal.result import EncoderTrial, Proposal, Reason, in_words
 from segclf.reports.proposal.trials import Trials, best
@@ -60,8 +61,9 @@ def propose(
         shown by fewer images or groups.
     max_seconds : float, optional
         How long the comparison may take, and after it the fit of what is proposed: encoders are
-        tried from the cheapest on until the time is over, and the proposal has fewer `max_steps`
-        where the speed measured asks for it. Then seeds no longer decide everything.
+        tried from the cheapest on, none begins when the time is over, a training takes at most half
+        of what is left, and the proposal has fewer `max_steps` where the pace measured asks for it.
+        Then seeds no longer decide everything.
     random_state : int, RandomState or None
         Seed of folds and trainings, and of what is proposed.
 
@@ -98,7 +100,7 @@ def propose(
     estimator = explicit(data, winner, seed)
     because = {
         "encoder": _why(winner, ended, candidates),
-        **_shorten(estimator, trials.seconds_per_step.get(winner), max_seconds),
+        **_shorten(estimator, trials.paces.get(winner), max_seconds),
     }
     missed = [each.encoder for each in candidates[len(ended) :]]
     reasons = [*facts_of(data), *reasons_of(estimator, data, because), *_not_compared(missed)]
@@ -144,14 +146,14 @@ def _not_compared(encoders: list[str]) -> list[Reason]:
     return [Reason("not compared", ", ".join(encoders), "max_seconds were over")]
 
 
-def _shorten(estimator: Any, rate: float | None, max_seconds: float | None) -> dict[str, str]:
+def _shorten(estimator: Any, pace: Pace | None, max_seconds: float | None) -> dict[str, str]:
     """Give a fit that would take too long fewer steps, and say why."""
     if max_seconds is None:
         return {}
-    if rate is None:
+    if pace is None:
         return {"max_steps": "for all that is known of its speed: nothing was trained in time"}
-    fitting, usual = max(1, int(max_seconds / rate)), network_of(estimator).max_steps
+    fitting, usual = pace.steps_within(max_seconds), network_of(estimator).max_steps
     if fitting >= usual:
         return {}
     with_network(estimator, max_steps=fitting)
-    return {"max_steps": f"as many as {max_seconds:g} s suffice for; {usual} would be usual"}
+    return {"max_steps": f"as many as fit into {max_seconds:g} s; {usual} would be usual"}

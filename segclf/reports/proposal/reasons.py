@@ -105,4 +105,4 @@ def _of_size(size: Any, data: LabeledImages) -> str:
 def _of_labels(weight: float) -> str:
     if weight == 0:
         return "labels without a mask do not say where, and teach shortcuts"
-    return "some classes have labels alone, and no mask to learn from"
+    return "some classes have labels alone, and no mask to learn from; all labels count then"

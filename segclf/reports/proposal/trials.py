@@ -18,6 +18,7 @@ from segclf.metrics.mean_auroc import mean_auroc
 from segclf.reports.proposal.candidates import Candidate
 from segclf.reports.proposal.explicit import explicit, network_of, with_network
 from segclf.reports.proposal.labeled_images import LabeledImages
+from segclf.reports.proposal.pace import Pace, pace_of
 from segclf.reports.proposal.result import EncoderTrial
 
 
@@ -34,12 +35,13 @@ class Trials:
     seed : int
         Of every training.
     max_seconds : float or None
-        After which nothing new begins, and what is being trained ends; counted from now.
+        After which nothing new begins; counted from now. A training takes half of what is left at
+        most, since its maps are yet to be read.
 
     Attributes
     ----------
-    seconds_per_step : dict
-        Of each candidate that was trained, in its slowest fold, encoding included.
+    paces : dict
+        Of each candidate that was trained, in its first fold, which encodes images.
     """
 
     data: LabeledImages
@@ -47,7 +49,7 @@ class Trials:
     seed: int
     max_seconds: float | None
     started: float = field(default_factory=lambda: perf_counter())
-    seconds_per_step: dict[Candidate, float] = field(default_factory=dict)
+    paces: dict[Candidate, Pace] = field(default_factory=dict)
 
     def run(self, candidates: list[Candidate]) -> list[EncoderTrial]:
         """Return the trials that came to their end, the cheapest first."""
@@ -78,13 +80,13 @@ class Trials:
         left = None if self.max_seconds is None else self.started + self.max_seconds - begin
         if left is not None and left <= 0:
             return None
-        unfitted = with_network(clone(estimator), max_seconds=left)
+        unfitted = with_network(clone(estimator), max_seconds=None if left is None else left / 2)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NothingFoundWarning)  # the scores say it
             fitted = self.data.supervision.subset(train).fit(unfitted)
         network = network_of(fitted)
-        rate = (perf_counter() - begin) / network.n_steps_
-        self.seconds_per_step[candidate] = max(rate, self.seconds_per_step.get(candidate, 0.0))
+        share = len(train) / len(self.data.truth)
+        self.paces.setdefault(candidate, pace_of(network, perf_counter() - begin, share))
         return None if network.termination_condition_ == "max_seconds" else fitted
 
     def _scores(self, fitted: Any, test: NDArray[np.intp]) -> tuple[float, float]:

@@ -192,16 +192,18 @@ def test_no_training_begins_when_time_is_over(colors, few_steps, monkeypatch, ma
 
 
 def test_steps_that_fit_into_the_time(colors, few_steps, monkeypatch):
-    ticking(monkeypatch)  # 1,000 s for the 2 steps of a fold
+    ticking(monkeypatch)  # 1,000 s for the 2 steps of a fold, both in one epoch
     proposal = propose(*colors, encoders=TINY, cv=2, max_seconds=1700, random_state=0)
     assert proposal.estimator.segmenter.max_steps == 3
-    assert because(proposal, "max_steps") == "as many as 1700 s suffice for; 4 would be usual"
+    assert because(proposal, "max_steps") == "as many as fit into 1700 s; 4 would be usual"
 
 
 def test_training_ends_with_the_time(colors, monkeypatch):
     monkeypatch.setattr(automatic, "usual_steps", lambda n_labeled: 10**9)
+    monkeypatch.setattr(trials, "perf_counter", iter(np.arange(0, 1, 0.001)).__next__)
     proposal = propose(*colors, encoders=TINY, max_seconds=0.5, random_state=0)
     assert proposal.trials == []
+    assert "no comparison" in because(proposal, "encoder")
     assert 1 <= proposal.estimator.segmenter.max_steps < 10**9
 
 
