@@ -78,7 +78,7 @@ def _texts(network: Any, data: LabeledImages) -> dict[str, str]:
             else "the usual decoder of an encoder that learns"
         ),
         "learning_rate": "a head alone bears more" if pretrained else "of a whole network",
-        "max_steps": f"20 times the root of {data.facts.n_labeled} labeled images, 100 to 1,000",
+        "max_steps": f"grows with the root of the labeled images, {data.facts.n_labeled} here",
         "max_epochs": "not looked at, since max_steps is given",
         "image_size": _of_size(network.image_size, data),
         "batch_size": FIXED,
@@ -98,7 +98,7 @@ def _of_size(size: Any, data: LabeledImages) -> str:
     if size is None:
         return "images are no larger than the rule asks for, so they stay as they are"
     if data.facts.finding is None:
-        return "192 pixels on the shorter side, where no finding says more"
+        return "the usual one, where no finding says more"
     return f"nine in ten findings cover {data.facts.finding:.2%} of an image, and a few cells so"
 
 

@@ -15,7 +15,7 @@ TINY = [("tiny", None)]
 
 @pytest.fixture
 def few_steps(monkeypatch):
-    monkeypatch.setattr(automatic, "usual_steps", lambda n_labeled: 4)
+    monkeypatch.setattr(automatic, "usual_steps", lambda *of: 4)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ def test_steps_that_fit_into_the_time(colors, few_steps, monkeypatch):
 
 
 def test_training_ends_with_the_time(colors, monkeypatch):
-    monkeypatch.setattr(automatic, "usual_steps", lambda n_labeled: 10**9)
+    monkeypatch.setattr(automatic, "usual_steps", lambda *of: 10**9)
     monkeypatch.setattr(trials, "perf_counter", iter(np.arange(0, 1, 0.001)).__next__)
     proposal = propose(*colors, encoders=TINY, max_seconds=0.5, random_state=0)
     assert proposal.trials == []
