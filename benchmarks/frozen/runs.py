@@ -80,6 +80,7 @@ def scores(fitted: Any, data: dict[str, Any], rows: np.ndarray) -> list[tuple[An
 
 
 def auroc(maps: np.ndarray, y: np.ndarray, area: float) -> float:
+    maps = maps[:, 1:]  # of the finding
     summarizer = ThresholdSummarizer(pooling="top_mean", min_area=area).fit(maps, y)
     return float(roc_auc_score(y, summarizer.predict_proba(maps)[:, 1]))
 
