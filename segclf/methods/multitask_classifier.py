@@ -44,7 +44,8 @@ class MultitaskClassifier(Automatic, NetworkClassifier):
     ----------
     architecture : str
         "unet", "deeplabv3plus", "fcn", "fpn", "hypercolumn" or another name of `segclf.networks`.
-        "auto" is "hypercolumn" for a frozen encoder, "unet" for others.
+        "auto" is "hypercolumn" for a frozen encoder, "unet" for others and where
+        `decoder_attention` or several `decoder_channels` are given.
     encoder_depth : int or None
         Number of encoder stages; None is the architecture's own default.
     decoder_channels : tuple of int, int or None

@@ -31,7 +31,8 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         another name of `segclf.networks`; or a function or class
         ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network, whose other
         parameters then stay None (`encoder` is not looked at). "auto" is "hypercolumn" for a frozen
-        encoder, "unet" for others.
+        encoder, "unet" for others and where `decoder_attention` or several `decoder_channels` are
+        given.
     encoder_depth : int or None
         Number of encoder stages; None is the architecture's own default.
     decoder_channels : tuple of int, int or None

@@ -1,9 +1,11 @@
 """What "auto" becomes, given the data."""
 
+import pickle
+
 import numpy as np
 import pytest
 
-from segclf import ImageClassifier, MultitaskClassifier, SupervisedSegmenter
+from segclf import ImageClassifier, MultitaskClassifier, SupervisedSegmenter, load, save
 from segclf.base import PretrainedWeightsWarning, automatic
 from segclf.base.automatic import Facts, chosen
 from segclf.base.supervision import supervise
@@ -65,6 +67,9 @@ def test_without_weights_the_default_learns_from_scratch_and_says_so(monkeypatch
         ({"encoder_weights": None}, {"encoder": "resnet18", "encoder_rate": 1}),
         ({"encoder": "resnet18", "encoder_weights": "a file"}, {"encoder_rate": 0}),
         ({"encoder_rate": 0.1}, {"architecture": "unet", "learning_rate": 1e-3}),
+        ({"decoder_attention": "scse"}, {"encoder_rate": 0, "architecture": "unet"}),
+        ({"decoder_channels": (16, 8, 8, 4, 4)}, {"encoder_rate": 0, "architecture": "unet"}),
+        ({"decoder_channels": 32}, {"architecture": "hypercolumn"}),
         ({"max_epochs": 7}, {"max_steps": None}),
         ({"max_steps": None}, {"max_epochs": 50}),
         ({"learning_rate": 0.5}, {"learning_rate": 0.5, "optimizer": "adamw"}),
@@ -132,6 +137,22 @@ def test_what_was_chosen_is_what_was_done():
     np.testing.assert_array_equal(
         explicit.predict_proba(SHAPES.images), fitted.predict_proba(SHAPES.images)
     )
+
+
+@pytest.mark.parametrize("kind", [SupervisedSegmenter, MultitaskClassifier])
+def test_only_a_classifier_takes_a_function_for_its_encoder(kind):
+    with pytest.raises(ValueError, match="'encoder' parameter of .* must be an instance of 'str'"):
+        kind(encoder=len)._validate_params()
+    ImageClassifier(encoder=len)._validate_params()
+
+
+def test_a_file_keeps_what_was_chosen(tmp_path):
+    large = make_shapes(4, image_size=160, n_objects=3, random_state=0)
+    fitted = SupervisedSegmenter(encoder="tiny", **OTHERS).fit(large.images, large.masks)
+    save(fitted, tmp_path / "fitted")
+    assert load(tmp_path / "fitted").chosen_ == fitted.chosen_
+    assert pickle.loads(pickle.dumps(fitted)).chosen_ == fitted.chosen_
+    assert isinstance(fitted.chosen_["image_size"], tuple)
 
 
 def test_a_new_fit_chooses_anew():

@@ -18,7 +18,7 @@ from segclf.displays.predictions import predict_once
 
 SHAPES = make_shapes(8, image_size=32, n_objects=3, target_radius=6, random_state=0)
 X, Y, MASKS = SHAPES.images, SHAPES.target, SHAPES.masks
-QUICK = {"encoder": "tiny", "max_epochs": 1, "random_state": 0}
+QUICK = {"encoder": "tiny", "max_epochs": 1, "batch_size": 16, "random_state": 0}
 SEGMENTER = SupervisedSegmenter(**QUICK)
 
 
