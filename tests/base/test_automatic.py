@@ -141,7 +141,7 @@ def test_what_was_chosen_is_what_was_done():
 
 @pytest.mark.parametrize("kind", [SupervisedSegmenter, MultitaskClassifier])
 def test_only_a_classifier_takes_a_function_for_its_encoder(kind):
-    with pytest.raises(ValueError, match="'encoder' parameter of .* must be an instance of 'str'"):
+    with pytest.raises(ValueError, match=r"'encoder' parameter of .* must be an instance of 'str'"):
         kind(encoder=len)._validate_params()
     ImageClassifier(encoder=len)._validate_params()
 

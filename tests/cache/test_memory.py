@@ -42,6 +42,8 @@ def encoded(monkeypatch):
 
 def segmenter(weights, **changes):
     settings = {"encoder_weights": weights, "encoder_rate": 0.0, "max_epochs": 3, "batch_size": 4}
+    settings |= {"architecture": "unet", "optimizer": "adam", "learning_rate": 1e-4}
+    settings |= {"schedule": "constant", "weight_decay": 0}
     return SupervisedSegmenter(encoder="tiny", random_state=0, **{**settings, **changes})
 
 

@@ -157,7 +157,15 @@ def test_a_frozen_encoder_costs_nothing():
 
 
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
-SMALL = {"encoder": "tiny", "max_epochs": 4, "learning_rate": 0.01, "random_state": 0}
+SMALL = {
+    "encoder": "tiny",
+    "max_epochs": 4,
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "schedule": "constant",
+    "weight_decay": 0,
+    "random_state": 0,
+}
 
 
 def test_an_estimator_averages():
