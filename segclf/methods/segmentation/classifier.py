@@ -24,7 +24,7 @@ from segclf.base.negative_class import class_ranks
 from segclf.base.nothing_found import warn_once
 from segclf.cache import as_memory
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
-from segclf.methods.segmentation.folds import choose_folds, fit_segmenters, reading_to_learn
+from segclf.methods.segmentation.folds import choose_folds, reading_to_learn, with_folds
 from segclf.methods.segmentation.kept_segmenter import (
     KeptSegmenter,
     fit_segmenter,
@@ -184,8 +184,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         context = self._init_callback_context(max_subtasks=(not self.ensemble) + len(folds))
         context.call_on_fit_task_begin(estimator=self)
         fit = partial(fit_segmenter, segmenter, memory=memory, context=context, owner=self)
-        ensemble = SegmenterEnsemble(segmenter, cv=self.cv) if self.ensemble else None
-        kept, to_read = fit_segmenters(fit, supervision, folds, chosen, ensemble)
+        first = SegmenterEnsemble(segmenter, cv=self.cv) if self.ensemble else fit(supervision)
+        kept, to_read = with_folds(first, fit, supervision, folds, chosen)
         reading = reading_to_learn(partial(self._read, summarizer), X, chosen, to_read)
         fit_summarizer(summarizer, reading, target, chosen, supervision.masks, self._findings)
         self._keep(kept, summarizer, memory)

@@ -42,27 +42,28 @@ def choose_folds(classifier: Any, summarizer: Any, supervision: Supervision) -> 
     return supervision.folds(cv, tested=labeled)
 
 
-def fit_segmenters(
+def with_folds(
+    first: KeptSegmenter | SegmenterEnsemble,
     fit: Callable[[Supervision], KeptSegmenter],
     supervision: Supervision,
     folds: list[Fold],
     chosen: NDArray[np.intp],
-    ensemble: SegmenterEnsemble | None,
 ) -> tuple[KeptSegmenter, ToRead]:
-    """Fit the segmenter that answers, and those from which the summarizer learns.
+    """Return the segmenter that answers, and those from which the summarizer learns.
 
     Parameters
     ----------
+    first : KeptSegmenter or SegmenterEnsemble
+        The one fitted on all images, which answers; or an unfitted ensemble, as which those of the
+        folds answer.
     fit : callable
-        Fits one.
+        Fits one of a fold.
     supervision : Supervision
         Of all images.
     folds : list of (train, test)
         Without any, the summarizer learns from the segmenter that answers.
     chosen : array of int
         Rows from which it learns.
-    ensemble : SegmenterEnsemble or None
-        Unfitted; those of the folds answer, as one.
 
     Returns
     -------
@@ -70,11 +71,10 @@ def fit_segmenters(
         Without an ensemble those of folds are fitted one by one, as they are read.
     """
     others = ((fit(supervision.subset(train)), np.intersect1d(t, chosen)) for train, t in folds)
-    if ensemble is None:
-        kept = fit(supervision)
-        return kept, others if folds else [(kept, chosen)]
+    if isinstance(first, KeptSegmenter):
+        return first, others if folds else [(first, chosen)]
     members = list(others)
-    return KeptEnsemble(ensemble, [each for each, _ in members], supervision.masks), members
+    return KeptEnsemble(first, [each for each, _ in members], supervision.masks), members
 
 
 def reading_to_learn(
