@@ -3,19 +3,21 @@
 from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 
+from segclf.data import Loader
+
 _OF_TORCH = "Expected more than 1 value per channel when training"
 
 
 @contextmanager
-def explained(training: Sized, batch_size: int) -> Iterator[None]:
+def explained(training: Sized, batches: Loader) -> Iterator[None]:
     """Say in our words that a batch of one image leaves a normalization one value per channel.
 
     Parameters
     ----------
     training : sized
         The images trained on.
-    batch_size : int
-        As in the estimator.
+    batches : Loader
+        What makes batches of them.
 
     Raises
     ------
@@ -28,8 +30,8 @@ def explained(training: Sized, batch_size: int) -> Iterator[None]:
         if _OF_TORCH not in str(error):
             raise
         raise ValueError(
-            f"{_remedy(len(training), batch_size)}. In a batch of one image, a map of 1 x 1 has "
-            "one value per channel, and batch normalization needs two to train. What also helps: "
+            f"{_remedy(len(training), batches.batch_size)}. In a batch of one image, a map of "
+            "1 x 1 has one value per channel, and batch normalization needs two. What also helps: "
             "image_size=64 or more, where the deepest map of an encoder of stride 32 is larger "
             "than that (but not in an architecture that pools the whole image, such as "
             "deeplabv3plus or pspnet); encoder_depth=4 in a segmenter; or an encoder without "

@@ -126,14 +126,13 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
         context = self._init_callback_context(max_subtasks=self._n_tasks)
-        batch_size = self._setting("batch_size")
         with threads(choose_threads(self.n_threads)), isolated(), seeded(seed, device):
             training, validation = self._split(samples, strata, groups, seed, keep_unlabeled)
             objective = self._make_objective(samples)
             self._learn_pixels(objective, training)
             batches, held_out = self._loaders(objective, training, validation, seed)
             context.call_on_fit_task_begin(estimator=self)
-            with self._started(objective, X, seed, context), explained(training, batch_size):
+            with self._started(objective, X, seed, context), explained(training, batches):
                 objective = wrap(objective)
                 self.network_ = objective.network
                 self.precision_ = self._choose_precision(objective, batches, device)

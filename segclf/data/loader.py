@@ -60,7 +60,7 @@ class Loader:
         self._augmentation = augmentation
         self._views = tuple(views)
         self._crops = crops
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         chosen = samples.sampler if shuffle else None
         self._sampler = chosen or ShuffledSampler(len(samples), shuffle)
         self._everything: Batch | None = None
@@ -89,7 +89,7 @@ class Loader:
             yield batch
 
     def _order(self, epoch: int) -> list[Indices]:
-        return self._sampler.batches(self._batch_size, self._seed, epoch)
+        return self._sampler.batches(self.batch_size, self._seed, epoch)
 
     def _read(self, groups: Iterable[Indices]) -> Iterator[Batch]:
         if self._everything is None:

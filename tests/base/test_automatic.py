@@ -147,7 +147,7 @@ def test_only_a_classifier_takes_a_function_for_its_encoder(kind):
 
 
 def test_a_file_keeps_what_was_chosen(tmp_path):
-    large = make_shapes(4, image_size=160, n_objects=3, random_state=0)
+    large = make_shapes(4, image_size=224, n_objects=3, random_state=0)
     fitted = SupervisedSegmenter(encoder="tiny", **OTHERS).fit(large.images, large.masks)
     save(fitted, tmp_path / "fitted")
     assert load(tmp_path / "fitted").chosen_ == fitted.chosen_
