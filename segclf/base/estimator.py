@@ -117,7 +117,7 @@ def _ordered_signature(cls: type[Any]) -> inspect.Signature:
     signature = inspect.signature(cls.__init__)
     bases = [base for base in cls.__bases__ if is_dataclass(base)]
     inherited = [name for base in bases for name in inspect.signature(base.__init__).parameters]
-    places = {name: place for place, name in reversed([*enumerate(inherited)])}
+    places = {name: place for place, name in enumerate(inherited)}
 
     def place(one: inspect.Parameter) -> tuple[int, int]:
         if one.kind is not one.KEYWORD_ONLY:

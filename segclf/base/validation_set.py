@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length
 
+from segclf.axes import are_labels, is_indicator
 from segclf.base.agreement import of_kind
 from segclf.base.classifier import Labels
 from segclf.base.conflicts import check_agreement
@@ -173,10 +174,10 @@ def _refuse_without_images(*said: Any) -> None:
 
 def _encoded(y: NDArray[Any], classes: Labels) -> NDArray[np.int64]:
     if not classes.multilabel:
-        if y.ndim != 1:
+        if not are_labels(y):
             raise ValueError(f"y_val has shape {y.shape}; expected (n,), as of y.")
         return as_positions(y, classes.classes)
-    if y.ndim != 2 or y.shape[1] != len(classes.classes):
+    if not is_indicator(y) or y.shape[1] != len(classes.classes):
         raise ValueError(f"y_val has shape {y.shape}; expected (n, {len(classes.classes)}), as y.")
     return as_indicator(y)
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from segclf.axes import are_maps
 from segclf.networks.encoders import shown_name, timm_name, weights_holder
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.libraries import import_timm, is_a
@@ -89,4 +90,4 @@ def _converted(given: Mapping[str, Tensor], model: str) -> dict[str, Tensor] | N
 
 
 def _kernels(tensors: Mapping[str, Tensor]) -> set[torch.Size]:
-    return {tensor.shape for tensor in tensors.values() if tensor.ndim == 4}
+    return {tensor.shape for tensor in tensors.values() if are_maps(tensor)}

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, logit, softmax
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -31,6 +32,7 @@ _N_FOLDS = 5
 _LEAST = 1e-6
 # So fine that rounding in the last bits, as of arrays that lie elsewhere in memory, stays small.
 _TOLERANCE = 1e-10
+_LEAST_SCALE = 0.1
 
 # Weights (d, c) and biases (c,).
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -86,6 +88,7 @@ class JointSummarizer(Classifier, Estimator):
         y: LabelsLike,
         areas: ArrayLike | None = None,
         inside: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Learn how much the scores and the features weigh.
 
@@ -101,6 +104,8 @@ class JointSummarizer(Classifier, Estimator):
         inside : array-like of shape (n, d), optional
             The encoder's features inside of the predicted findings. Without them scores alone
             count.
+        sample_weight : array-like of shape (n,), optional
+            Weight of each image.
 
         Returns
         -------
@@ -122,7 +127,9 @@ class JointSummarizer(Classifier, Estimator):
         rows = self._standardized(features)
         n_classes = 2 if labels.multilabel else len(labels.classes)
         model = LogisticRegression(C=self.C, tol=_TOLERANCE, max_iter=1000)
-        self._lines = [_fitted(model, rows, column, n_classes) for column in columns]
+        weight = np.ones(len(maps)) if sample_weight is None else np.asarray(sample_weight)
+        weight = weight[labeled] / weight[labeled].mean()
+        self._lines = [_fitted(model, rows, column, n_classes, weight) for column in columns]
         return self
 
     def predict_proba(self, P: Any, inside: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -185,7 +192,11 @@ class JointSummarizer(Classifier, Estimator):
 
 
 def _fitted(
-    model: LogisticRegression, rows: NDArray[np.float64], target: NDArray[np.int64], n_classes: int
+    model: LogisticRegression,
+    rows: NDArray[np.float64],
+    target: NDArray[np.int64],
+    n_classes: int,
+    weight: NDArray[np.float64],
 ) -> Line:
     """Return weights and biases of the log-probabilities of all classes, up to a constant.
 
@@ -195,8 +206,8 @@ def _fitted(
     weights, bias = np.zeros((rows.shape[1], n_classes)), np.full(n_classes, np.log(_LEAST))
     bias[classes] = 0.0
     if len(classes) > 1:
-        weights[:, classes], bias[classes] = _line(model.fit(rows, target))
-        scale, shift = _unshrunk(model, rows, np.searchsorted(classes, target), counts)
+        weights[:, classes], bias[classes] = _line(model.fit(rows, target, weight))
+        scale, shift = _unshrunk(model, rows, np.searchsorted(classes, target), counts, weight)
         weights, bias = scale * weights, scale * bias
         bias[classes] += shift
     return weights, bias
@@ -215,22 +226,28 @@ def _unshrunk(
     rows: NDArray[np.float64],
     target: NDArray[np.int64],
     counts: NDArray[np.int64],
+    weight: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64]]:
     """Find the scale and the shifts that undo the penalty, by answers out of fold (Platt, 1999)."""
     n_folds = min(_N_FOLDS, int(counts.min()))
     if n_folds < 2:
         return 1.0, np.zeros(len(counts))
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
-    answers = cross_val_predict(model, rows, target, cv=folds, method="decision_function")
-    if answers.ndim == 1:
-        answers = np.column_stack([np.zeros(len(rows)), answers])
+    answers = np.zeros((len(rows), len(counts)))
+    for train, test in folds.split(rows, target):
+        weights, bias = _line(clone(model).fit(rows[train], target[train], weight[train]))
+        answers[test] = rows[test] @ weights + bias
     # Platt's targets are never quite 0 or 1, so that the scale stays finite.
     doubt = 1 / (counts[target] + 2)
     wanted = np.repeat(doubt[:, None] / (len(counts) - 1), len(counts), axis=1)
     wanted[np.arange(len(rows)), target] = 1 - doubt
 
     def cross_entropy(p: NDArray[np.float64]) -> float:
-        return -float((wanted * log_softmax(np.exp(p[0]) * answers + p[1:], axis=1)).mean())
+        log_proba = log_softmax(np.exp(p[0]) * answers + p[1:], axis=1)
+        return -float((weight[:, None] * wanted * log_proba).mean())
 
-    found = minimize(cross_entropy, np.zeros(1 + len(counts)), method="L-BFGS-B", tol=_TOLERANCE).x
+    # However little the answers say, they still order images.
+    bounds = [(np.log(_LEAST_SCALE), None), *[(None, None)] * len(counts)]
+    start = np.zeros(1 + len(counts))
+    found = minimize(cross_entropy, start, method="L-BFGS-B", bounds=bounds, tol=_TOLERANCE).x
     return float(np.exp(found[0])), found[1:]

@@ -6,6 +6,7 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import is_indicator
 from segclf_plugins.summarizers.decision import MIN_AREA
 
 # So many findings may be smaller than the area from which on one counts.
@@ -23,7 +24,7 @@ def check_areas(areas: ArrayLike | None, n_channels: int) -> NDArray[np.float64]
     if areas is None:
         return np.empty((0, n_channels))
     checked = np.asarray(areas, dtype=np.float64)
-    if checked.ndim != 2 or checked.shape[1] != n_channels:
+    if not is_indicator(checked) or checked.shape[1] != n_channels:
         raise ValueError(
             f"areas has shape {checked.shape}; expected (m, {n_channels}), a row for each image "
             "and a column for each channel of the masks."

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
@@ -31,7 +32,14 @@ from segclf.methods.segmentation.kept_segmenter import (
     usable,
 )
 from segclf.methods.segmentation.parts import new_parts, rows_to_learn, supervise_classes
-from segclf.methods.segmentation.reading import Readings, hears_inside, read, reads_more
+from segclf.methods.segmentation.reading import (
+    Reading,
+    Readings,
+    hears_inside,
+    read,
+    reads_a_layer,
+    with_inside,
+)
 from segclf.methods.segmentation.summarizer_input import as_read, fit_summarizer
 
 
@@ -187,7 +195,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         first = SegmenterEnsemble(segmenter, cv=self.cv) if self.ensemble else fit(supervision)
         kept, to_read = with_folds(first, fit, supervision, folds, chosen)
         reading = reading_to_learn(partial(self._read, summarizer), X, chosen, to_read)
-        fit_summarizer(summarizer, reading, target, chosen, supervision.masks, self._findings)
+        fit_summarizer(summarizer, reading, target, chosen, supervision, self._findings)
         self._keep(kept, summarizer, memory)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
@@ -199,9 +207,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         kept = self.__dict__.get("_kept") or KeptSegmenter(self.segmenter_)
         probabilities = np.empty((_num_samples(X), len(self.classes_)))
         for indices, reading in self._read(self.summarizer_, kept, X):
-            maps = as_read(self.summarizer_, reading.maps)
-            answers = self.summarizer_.predict_proba(maps, **reading.named)
-            probabilities[indices] = answers[:, self._columns]
+            probabilities[indices] = self._summarize(reading)
         return probabilities
 
     def predict(self, X: ImagesLike) -> NDArray[Any]:
@@ -227,14 +233,16 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         """Segment once for both, where the summarizer reads the masks' probabilities."""
         check_is_fitted(self)
         segmenter = getattr(self.segmenter_, "_segmenter", self.segmenter_)
-        if reads_more(self.summarizer_) or not isinstance(segmenter, Segmenter):
+        if reads_a_layer(self.summarizer_) or not isinstance(segmenter, Segmenter):
             return super()._predict_with_masks(X)
         X = check_rows(self, X, reset=False)
         probabilities = np.empty((_num_samples(X), len(self.classes_)))
         masks: list[Any] = [None] * len(probabilities)
         for indices, maps in segmenter.predict_proba_batches(X):
-            read = as_read(self.summarizer_, maps[:, self._findings])
-            probabilities[indices] = self.summarizer_.predict_proba(read)[:, self._columns]
+            reading = Reading(maps[:, self._findings])
+            if not self.ensemble and hears_inside(self.summarizer_):
+                reading = with_inside(reading, segmenter, _safe_indexing(X, indices))
+            probabilities[indices] = self._summarize(reading)
             for index, mask in zip(indices, segmenter._decide(maps), strict=True):
                 masks[index] = mask
         return probabilities, masks
@@ -258,6 +266,11 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         if memory is None:
             self.segmenter_ = kept.restore()
             del self._kept
+
+    def _summarize(self, reading: Reading) -> NDArray[np.float64]:
+        maps = as_read(self.summarizer_, reading.maps)
+        answers: NDArray[np.float64] = self.summarizer_.predict_proba(maps, **reading.named)
+        return answers[:, self._columns]
 
     def _read(self, summarizer: Any, kept: KeptSegmenter, X: Any) -> Readings:
         inside = not self.ensemble and hears_inside(summarizer)

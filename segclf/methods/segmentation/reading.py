@@ -73,9 +73,15 @@ def read(
         yield rows, Reading(maps, pooled_inside(maps, features))
 
 
-def reads_more(summarizer: Any) -> bool:
-    """Tell whether a summarizer reads anything but the maps of masks."""
-    return getattr(summarizer, "layer", None) is not None or hears_inside(summarizer)
+def with_inside(reading: Reading, segmenter: Any, X: Any) -> Reading:
+    """Return the maps of images together with what a segmenter's encoder says inside of them."""
+    features = in_order(segmenter.embed_batches(X, LAYER), len(reading.maps))
+    return Reading(reading.maps, pooled_inside(reading.maps, features))
+
+
+def reads_a_layer(summarizer: Any) -> bool:
+    """Tell whether a summarizer reads a layer in place of the maps of masks."""
+    return getattr(summarizer, "layer", None) is not None
 
 
 def hears_inside(summarizer: Any) -> bool:

@@ -11,7 +11,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from segclf.data import Masks
+from segclf.base import Supervision
 from segclf.methods.segmentation.reading import Reading
 
 
@@ -68,10 +68,12 @@ def fit_summarizer(
     reading: Reading,
     target: NDArray[np.int64],
     chosen: NDArray[np.intp],
-    masks: Masks,
+    supervision: Supervision,
     findings: slice,
 ) -> None:
     """Fit a summarizer; one whose `fit` has a parameter ``areas`` is told those of the findings.
+
+    One that takes a ``sample_weight`` is given that of the images, if they have any.
 
     Parameters
     ----------
@@ -83,15 +85,17 @@ def fit_summarizer(
         Labels of all images.
     chosen : array of int, shape (m,)
         Rows of the images that it sees.
-    masks : Masks
+    supervision : Supervision
         Of all images.
     findings : slice
         Which mask ids or channels decide the label.
     """
     named = reading.named
     if has_fit_parameter(summarizer, "areas"):
-        shares = masks.shares(findings.stop)[:, findings]
+        shares = supervision.masks.shares(findings.stop)[:, findings]
         named["areas"] = shares[chosen] if get_tags(summarizer).requires_fit else shares
+    if supervision.sample_weight is not None and has_fit_parameter(summarizer, "sample_weight"):
+        named["sample_weight"] = supervision.sample_weight[chosen]
     summarizer.fit(as_read(summarizer, reading.maps), target[chosen], **named)
 
 
