@@ -32,7 +32,7 @@ _N_FOLDS = 5
 _LEAST = 1e-6
 # So fine that rounding in the last bits, as of arrays that lie elsewhere in memory, stays small.
 _TOLERANCE = 1e-10
-_LEAST_SCALE = 0.1
+_SCALES = 0.1, 1e3
 
 # Weights (d, c) and biases (c,).
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -246,8 +246,8 @@ def _unshrunk(
         log_proba = log_softmax(np.exp(p[0]) * answers + p[1:], axis=1)
         return -float((weight[:, None] * wanted * log_proba).mean())
 
-    # However little the answers say, they still order images.
-    bounds = [(np.log(_LEAST_SCALE), None), *[(None, None)] * len(counts)]
+    # However little the answers say, they still order images; nor is one ever certain.
+    bounds = [np.log(_SCALES), *[(None, None)] * len(counts)]
     start = np.zeros(1 + len(counts))
     found = minimize(cross_entropy, start, method="L-BFGS-B", bounds=bounds, tol=_TOLERANCE).x
     return float(np.exp(found[0])), found[1:]

@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import segclf
 from segclf import SegmentationClassifier, SupervisedSegmenter
-from segclf.data import as_masks
+from segclf.base import supervise
 from segclf.datasets import make_shapes
 from segclf.methods.segmentation.reading import Reading
 from segclf.methods.segmentation.summarizer_input import as_read, fit_summarizer
@@ -78,11 +78,25 @@ class Listener(ClassifierMixin, BaseEstimator):
 
 
 def test_who_does_not_ask_hears_nothing():
-    given = (Reading(MAPS), Y, np.arange(6), as_masks(None, 6), slice(1, 3))
+    images = np.zeros((6, 4, 5, 3), np.uint8)
+    weighted = supervise(images, masks=np.ones((6, 4, 5), int), sample_weight=np.arange(1, 7))
+    given = (Reading(MAPS), Y, np.arange(6), weighted, slice(1, 3))
     fit_summarizer(LogisticRegression(), *given)
     inside = make_pipeline(MEANS, Listener())
     fit_summarizer(inside, *given)
     assert inside[-1].areas_ is None
+
+
+def test_who_asks_hears_of_weights():
+    weight = np.array([1, 1, 1, 5, 1, 1])
+    masks = np.ones((6, 4, 5), int)
+    images = np.zeros((6, 4, 5, 3), np.uint8)
+    fitted, alone = LogisticRegression(), LogisticRegression()
+    weighted = supervise(images, masks=masks, sample_weight=weight)
+    fit_summarizer(fitted, Reading(MAPS), Y, np.arange(6), weighted, slice(1, 3))
+    alone.fit(MAPS.reshape(6, -1), Y, weighted.sample_weight)
+    assert weighted.sample_weight[3] == 5 * weighted.sample_weight[0]
+    np.testing.assert_array_equal(fitted.coef_, alone.coef_)
 
 
 @pytest.fixture(scope="module")

@@ -130,3 +130,18 @@ def test_it_is_saved(tmp_path):
         load(tmp_path / "joint").predict_proba(P, inside=inside),
         fitted.predict_proba(P, inside=inside),
     )
+
+
+def test_a_weight_counts_as_many_images():
+    P, y, inside = unsure()
+    weight = np.where(y == 1, 9.0, 1.0)
+    plain, heavy = (
+        JointSummarizer().fit(P, y, inside=inside, sample_weight=w).predict_proba(P, inside=inside)
+        for w in (None, weight)
+    )
+    assert heavy[:, 1].mean() > plain[:, 1].mean() + 0.2
+
+
+def test_maps_that_tell_all_give_no_overflow():
+    P = maps(np.where(Y == 1, 1.0, 0.0))
+    assert np.isfinite(JointSummarizer(C=1e6).fit(P, Y).predict_proba(P)).all()
