@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from segclf.base.network_holder import NetworkHolder
+from segclf.base.network_holder import NetworkHolder, is_auto
 from segclf.base.supervision import Supervision
 from segclf.networks import weights_at_hand
 from segclf.training import OPTIMIZERS, SCHEDULES
@@ -118,7 +118,7 @@ class Automatic(NetworkHolder):
         """Decide what is left to the data."""
         given = self.get_params(deep=False)
         values = chosen(given, Facts(supervision))
-        self.chosen_ = {name: values[name] for name in RULES if _is_auto(given.get(name))}
+        self.chosen_ = {name: values[name] for name in RULES if is_auto(given.get(name))}
         assert supervision.images is not None
         self._bring_to_size(supervision.images)
 
@@ -163,7 +163,7 @@ def chosen(given: dict[str, Any], facts: Facts) -> dict[str, Any]:
     """Return the parameters with a value for each "auto", the ones before deciding those after."""
     values = dict(given)
     for name, rule in RULES.items():
-        if name in values and _is_auto(values[name]):
+        if name in values and is_auto(values[name]):
             values[name] = rule(values, facts)
     return values
 
@@ -183,13 +183,9 @@ def steps_of_epochs(max_epochs: int, batch_size: int | str, n_images: int) -> in
     return max_epochs * -(-n_images // (BATCH_SIZE if isinstance(batch_size, str) else batch_size))
 
 
-def _is_auto(value: Any) -> bool:
-    return isinstance(value, str) and value == "auto"
-
-
 def _encoder(values: dict[str, Any], facts: Facts) -> str:
     brings_its_own = callable(values.get("architecture")) or values["pretrainer"] is not None
-    if brings_its_own or not _is_auto(values["encoder_weights"]):
+    if brings_its_own or not is_auto(values["encoder_weights"]):
         return FROM_SCRATCH
     if weights_at_hand("imagenet", PRETRAINED):
         return PRETRAINED
@@ -223,7 +219,7 @@ def _learning_rate(values: dict[str, Any], facts: Facts) -> float:
 
 
 def _max_steps(values: dict[str, Any], facts: Facts) -> int | None:
-    if not _is_auto(values["max_epochs"]):
+    if not is_auto(values["max_epochs"]):
         return None
     if "architecture" not in values:
         return usual_steps(facts.n_labeled)

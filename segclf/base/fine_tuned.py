@@ -15,6 +15,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from torch import Tensor, nn
 
 from segclf.base.network_estimator import NetworkEstimator
+from segclf.base.network_holder import is_auto
 from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import Pretrainer
 from segclf.cache import as_memory, remember_features
@@ -190,7 +191,7 @@ class FineTunedEstimator(NetworkEstimator):
         left_open = (
             name
             for name, value in pretrainer.get_params(deep=False).items()
-            if value is None or (isinstance(value, str) and value == "auto")
+            if value is None or is_auto(value)
         )
         return pretrainer.set_params(**{name: here[name] for name in left_open if name in here})
 

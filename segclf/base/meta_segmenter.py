@@ -6,17 +6,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.base.estimator import Estimator
 from segclf.base.maps import Maps
+from segclf.base.mask_targets import MaskTargets
 from segclf.base.segmenter import Segmenter
 from segclf.data import ImagesLike, MasksLike
 
 
 @Segmenter.register
-class MetaSegmenter(CallbackSupportMixin, Estimator):
+class MetaSegmenter(CallbackSupportMixin, MaskTargets, Estimator):
     """A segmenter around another one; ``isinstance`` counts it among the segmenters.
 
     Attributes
@@ -131,10 +131,3 @@ class MetaSegmenter(CallbackSupportMixin, Estimator):
     def n_features_in_(self) -> int:
         """Number of features, when fitted on rows."""
         return self._segmenter.n_features_in_
-
-    def __sklearn_tags__(self) -> Tags:
-        """Return the tags: targets are masks, not single labels."""
-        tags = super().__sklearn_tags__()
-        tags.target_tags.single_output = False
-        tags.target_tags.multi_output = True
-        return tags

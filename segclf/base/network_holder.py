@@ -57,7 +57,7 @@ class NetworkHolder(Estimator):
 
     def _bring_to_size(self, images: Images) -> None:
         size = self._setting("image_size")
-        self.image_size_ = choose_size(None if size == "auto" else size, images)
+        self.image_size_ = choose_size(None if is_auto(size) else size, images)
 
     def _learn_pixels(self, objective: nn.Module, samples: Samples) -> None:
         """Teach the networks what pixels and masks are like, and keep where weights came from."""
@@ -92,8 +92,7 @@ class NetworkHolder(Estimator):
     def _setting(self, name: str) -> Any:
         """Return a parameter, or what it became where it is "auto"; None where there is none."""
         value = getattr(self, name, None)
-        undecided = isinstance(value, str) and value == "auto"
-        return getattr(self, "chosen_", {}).get(name, value) if undecided else value
+        return getattr(self, "chosen_", {}).get(name, value) if is_auto(value) else value
 
     def _check_at_prediction(self) -> None:
         """Check the parameters that may have been set since `fit`."""
@@ -114,3 +113,8 @@ class NetworkHolder(Estimator):
         """Build the network of the state from its recipe and arrays."""
         networks = {name: thaw(state[name]) for name in self._networks if name in state}
         super().__setstate__({**state, **networks})
+
+
+def is_auto(value: Any) -> bool:
+    """Tell whether a parameter, which may be an array or a function, is "auto"."""
+    return isinstance(value, str) and value == "auto"

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.callback import with_callbacks
-from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -16,6 +15,7 @@ from torch import Tensor
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
 from segclf.base.maps import Maps, as_probabilities, collect_maps, processed, to_masks
+from segclf.base.mask_targets import MaskTargets
 from segclf.base.monitor import METRICS, Score, Summarized, iou_score, label_score, truth_of_masks
 from segclf.base.nothing_found import warn_if_nothing_found
 from segclf.base.supervision import Supervision, supervise
@@ -28,7 +28,7 @@ from segclf.networks import layer_reader
 from segclf.training import FLIPS
 
 
-class Segmenter(FineTunedEstimator):
+class Segmenter(MaskTargets, FineTunedEstimator):
     """What all segmenters share.
 
     Parameters
@@ -198,13 +198,6 @@ class Segmenter(FineTunedEstimator):
     def classes_(self) -> NDArray[np.int64]:
         """The mask ids, the background among them, or the numbers of the channels."""
         return np.arange(self.n_classes_)
-
-    def __sklearn_tags__(self) -> Tags:
-        """Return the tags: targets are masks, not single labels."""
-        tags = super().__sklearn_tags__()
-        tags.target_tags.single_output = False
-        tags.target_tags.multi_output = True
-        return tags
 
     def _make_sampler(self, samples: Samples) -> Sampler | None:
         """Return which images each batch holds; None is each once an epoch."""

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, _safe_indexing, check_random_state
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from segclf.base.estimator import Estimator
 from segclf.base.front_door import check_rows
 from segclf.base.maps import Maps, stack_maps, to_masks
+from segclf.base.mask_targets import MaskTargets
 from segclf.base.nothing_found import warn_once
 from segclf.base.parts import as_a_part
 from segclf.base.seeding import seed_part
@@ -29,7 +30,7 @@ BLOCK = 16
 
 
 @Segmenter.register
-class SegmenterEnsemble(CallbackSupportMixin, Estimator):
+class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, Estimator):
     """Segment images with segmenters that were trained on folds, by the mean of what they say.
 
     It is `segmenter_` of a ``SegmentationClassifier(ensemble=True)``, and a segmenter by itself;
@@ -166,13 +167,6 @@ class SegmenterEnsemble(CallbackSupportMixin, Estimator):
     def classes_(self) -> NDArray[np.int64]:
         """The mask ids, the background among them, or the numbers of the channels."""
         return np.arange(self.n_classes_)
-
-    def __sklearn_tags__(self) -> Tags:
-        """Return the tags: targets are masks, not single labels."""
-        tags = super().__sklearn_tags__()
-        tags.target_tags.single_output = False
-        tags.target_tags.multi_output = True
-        return tags
 
     def _learn(self, segmenters: list[Any], masks: Masks) -> None:
         """Take over trained segmenters; of the masks that they learned from the kind counts."""

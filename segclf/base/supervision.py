@@ -94,8 +94,8 @@ class Supervision:
         """
         said = self.labels if self.target is None else self.target
         strata = np.full(len(self), -1) if said is None else said.reshape(len(self), -1).max(axis=1)
-        shown = self.masks.shown()[:, int(not self.masks.multilabel) :]
-        return np.where((strata < 0) & self.masks.labeled, (shown == 1).any(axis=1), strata)
+        by_mask = (strata < 0) & self.masks.labeled
+        return np.where(by_mask, self.masks.show_findings(), strata)
 
     def open(self, images: Images) -> "Supervision":
         """Return the same with `X` opened; masks must be of their sizes."""

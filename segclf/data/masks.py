@@ -92,6 +92,10 @@ class Masks:
         open_[~self.labeled] = True
         return np.where(shows, 1, np.where(open_, -1, 0)).astype(np.int8)
 
+    def show_findings(self) -> NDArray[np.bool_]:
+        """Tell which masks show anything: an id beside the background, or a channel."""
+        return (self.shown()[:, int(not self.multilabel) :] == 1).any(axis=1)
+
     def shares(self, n_classes: int | None = None) -> NDArray[np.float64]:
         """Return which fraction of its labeled pixels each class covers, remembered, too.
 

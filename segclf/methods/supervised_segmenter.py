@@ -112,8 +112,7 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
 
     def _make_sampler(self, samples: Samples) -> Sampler | None:
         assert samples.masks is not None
-        first = 0 if samples.masks.multilabel else 1
-        positive = (samples.masks.shown()[:, first:] == 1).any(axis=1)
+        positive = samples.masks.show_findings()
         n_taught = samples.with_mask().sum()
         if not positive.any() or positive.sum() >= self.positive_fraction * n_taught:
             return None

