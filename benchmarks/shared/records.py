@@ -31,8 +31,8 @@ class Records:
     def write(self, task: tuple[Any, ...], scores: dict[str, Any], seconds: float) -> None:
         """Add a row, and print its numbers."""
         row = {"task": task, **scores, "seconds": seconds, "run": self.run}
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        with self.path.open("ab", buffering=0) as file:  # one write, so that no two rows mix
+            file.write(f"{json.dumps(row)}\n".encode())
         shown = {name: round(s, 3) for name, s in scores.items() if isinstance(s, float)}
         print(*task, f"{seconds:.1f} s", shown, flush=True)
 

@@ -25,6 +25,8 @@ BATCH_SIZE = 8
 CELLS = 4
 # Of the shorter side, in pixels.
 SMALLEST, LARGEST = 192, 256
+# Where fewer images than the first share show a finding, the second share of a batch does.
+RARE, BALANCED = 0.2, 0.5
 PRETRAINED, FROM_SCRATCH = "tf_efficientnet_lite0", "resnet18"
 
 
@@ -155,6 +157,12 @@ class Facts:
         found = shares[shares > 0]
         return float(np.quantile(found, 0.1)) if len(found) else None
 
+    @cached_property
+    def positive_share(self) -> float:
+        """Share of the images with a mask, the empty one of a label 0 included, with a finding."""
+        n_taught = self.supervision.samples(None).with_mask().sum()
+        return float(self.supervision.masks.show_findings().sum() / max(1, n_taught))
+
 
 Rule = Callable[[dict[str, Any], Facts], Any]
 
@@ -238,6 +246,10 @@ def _image_size(values: dict[str, Any], facts: Facts) -> tuple[int, int] | None:
     return height, width
 
 
+def _positive_fraction(values: dict[str, Any], facts: Facts) -> float:
+    return BALANCED if facts.positive_share < RARE else 0.0
+
+
 def _fixed(value: Any) -> Rule:
     return lambda values, facts: value
 
@@ -255,4 +267,5 @@ RULES: dict[str, Rule] = {
     "max_steps": _max_steps,
     "max_epochs": _fixed(50),
     "batch_size": _fixed(BATCH_SIZE),
+    "positive_fraction": _positive_fraction,
 }

@@ -52,7 +52,8 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         an id that no mask shows weighs nothing.
     positive_fraction : float
         Share of the images in batches whose mask shows a finding, at least: where fewer do, those
-        that do come more often, the others less. 0 takes images as they come.
+        that do come more often, the others less. 0 takes images as they come. "auto" is .5 where
+        less than a fifth of the images with a mask show a finding, else 0.
     crop_size : int, (int, int) or None
         Train on random parts of this height and width, cut out of each image at its `image_size_`
         anew in each epoch; for small findings in large images. Images of fewer rows or columns keep
@@ -84,7 +85,7 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
     encoder_scales: tuple[int, ...] | None = None
     loss: Any = "dice_cross_entropy"
     class_weight: Any = None
-    positive_fraction: float = 0.25
+    positive_fraction: Any = "auto"
     crop_size: Any = None
     finding_fraction: float = 0.33
 
@@ -96,7 +97,7 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         "encoder_scales": [tuple, list, None],
         "loss": [str, callable],
         "class_weight": [StrOptions({"balanced"}), "array-like", None],
-        "positive_fraction": [Interval(Real, 0, 1, closed="both")],
+        "positive_fraction": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "crop_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "finding_fraction": [Interval(Real, 0, 1, closed="both")],
     }
@@ -113,10 +114,10 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
     def _make_sampler(self, samples: Samples) -> Sampler | None:
         assert samples.masks is not None
         positive = samples.masks.show_findings()
-        n_taught = samples.with_mask().sum()
-        if not positive.any() or positive.sum() >= self.positive_fraction * n_taught:
+        n_taught, fraction = samples.with_mask().sum(), self._setting("positive_fraction")
+        if not positive.any() or positive.sum() >= fraction * n_taught:
             return None
-        return MixingSampler(positive, self.positive_fraction)
+        return MixingSampler(positive, fraction)
 
     def _make_objective(self, samples: Samples) -> Objective:
         return SupervisedSegmentation(

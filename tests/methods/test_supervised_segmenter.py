@@ -197,7 +197,15 @@ def test_hypercolumn_learns_on_a_random_encoder(shapes):
 
 @pytest.mark.parametrize(
     ("n_positive", "fraction", "expected"),
-    [(2, 0.25, 0.25), (2, 0.5, 0.5), (2, 0.0, 2 / 32), (8, 0.25, 8 / 32), (0, 0.25, 0.0)],
+    [
+        (2, 0.25, 0.25),
+        (2, 0.5, 0.5),
+        (2, 0.0, 2 / 32),
+        (8, 0.25, 8 / 32),
+        (0, 0.25, 0.0),
+        (2, "auto", 0.5),
+        (8, "auto", 8 / 32),
+    ],
 )
 def test_few_positives_come_more_often(n_positive, fraction, expected, monkeypatch):
     """Where there are enough, or none, images come as they are."""
@@ -218,5 +226,5 @@ def test_few_positives_come_more_often(n_positive, fraction, expected, monkeypat
         segmenter.fit(np.random.default_rng(0).uniform(size=(32, 16, 16, 1)), masks)
     shown = (np.array(seen) < n_positive).mean()
     assert shown == pytest.approx(expected, abs=0.04)
-    as_they_come = not 0 < n_positive / 32 < fraction
+    as_they_come = expected == n_positive / 32
     assert (np.ptp(np.bincount(seen, minlength=32)) <= 1) == as_they_come
