@@ -65,7 +65,7 @@ SMALL_METHODS: dict[str, dict[str, Any]] = {
     "SimSiam": {"projection_size": 512, "prediction_size": 128},
     "MoCo": {"queue_size": 1024, "momentum": 0.99},
     "MAE": {"decoder_width": 128, "decoder_blocks": 2, "decoder_heads": 4},
-    "SimMIM": {"mask_size": 16},
+    "SimMIM": {},
 }
 LARGE_METHODS: dict[str, dict[str, Any]] = {
     "Otsu": {"n_iter_no_change": None},

@@ -66,6 +66,9 @@ class Augmentation(BaseEstimator):
     blur : (float, float)
         Smallest and largest standard deviation of a Gaussian blur, in pixels of the result, up to
         100.
+    blur_reference_size : int or None
+        Shorter side, in pixels, of the images that `blur` is meant for: those half as large are
+        blurred half as wide. None takes `blur` as it is, for images of any size.
     blur_probability : float
         Part of the images to which `blur` applies.
     solarize : float
@@ -116,6 +119,7 @@ class Augmentation(BaseEstimator):
     noise: float = 0.0
     grayscale: float = 0.0
     blur: tuple[float, float] = (0.0, 0.0)
+    blur_reference_size: int | None = None
     blur_probability: float = 1.0
     solarize: float = 0.0
     output_scale: float = 1.0
@@ -245,8 +249,8 @@ class Augmentation(BaseEstimator):
             moved = _replaced(moved, chosen, lambda some, _: grayscale(some))
         if self.blur[1] > 0 and self.blur_probability > 0:
             chosen = choices.happens("blur", self.blur_probability)
-            deviation = choices.between("blur_deviation", *self.blur).to(image.device)
-            largest = self.blur[1]
+            low, largest = (limit * self._blur_scale(image) for limit in self.blur)
+            deviation = choices.between("blur_deviation", low, largest).to(image.device)
             moved = _replaced(
                 moved, chosen, lambda some, rows: blur(some, deviation[rows], largest=largest)
             )
@@ -256,6 +260,11 @@ class Augmentation(BaseEstimator):
                 moved, chosen, lambda some, rows: solarize(some, *extremes(image[rows]))
             )
         return moved
+
+    def _blur_scale(self, image: Tensor) -> float:
+        if self.blur_reference_size is None:
+            return 1.0
+        return min(image.shape[2:]) / self.blur_reference_size
 
 
 def _replaced(image: Tensor, chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

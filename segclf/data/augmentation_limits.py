@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ _PAIR_LIMITS: Mapping[str, tuple[float, float]] = {
 }
 
 
-def check_settings(augmentation: object) -> None:
+def check_settings(augmentation: Any) -> None:
     """Raise an error unless every setting lies within its limits.
 
     Parameters
@@ -59,6 +60,12 @@ def check_settings(augmentation: object) -> None:
                 f"{name} is {pair!r}; expected a pair (low, high) with "
                 f"{low:g} <= low <= high <= {high:g}."
             )
+    size = augmentation.blur_reference_size
+    if size is not None and not (_is_number(size) and isinstance(size, Integral) and size >= 1):
+        raise ValueError(
+            f"blur_reference_size is {size!r}; expected a whole number of pixels, at least 1, or "
+            "None for blurs that do not follow the image."
+        )
 
 
 def check_batch(image: Tensor, mask: Tensor | None) -> None:

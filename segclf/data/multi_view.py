@@ -59,7 +59,8 @@ def simclr_view(crop: tuple[float, float] = (0.08, 1.0)) -> Augmentation:
     Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020,
     appendix A, with the milder colors of MoCo v2, which SimSiam, BYOL and DINO took over. Their
     brightness, a factor of 1 +- .4, moves an image of ImageNet by .8 standard deviations, which are
-    our unit; their hue of .1 is 36 degrees. Blurs are in pixels, for images of 224 x 224.
+    our unit; their hue of .1 is 36 degrees. Blurs are .1 to 2 pixels of images of 224 x 224, and
+    follow the size of others.
 
     Parameters
     ----------
@@ -86,6 +87,7 @@ def simclr_view(crop: tuple[float, float] = (0.08, 1.0)) -> Augmentation:
         color_probability=0.8,
         grayscale=0.2,
         blur=(0.1, 2.0),
+        blur_reference_size=224,
         blur_probability=0.5,
     )
 

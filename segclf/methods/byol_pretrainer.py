@@ -53,7 +53,8 @@ class BYOLPretrainer(EncoderPretrainer):
     makes a LARS is taken as `optimizer`.
 
     The two views are the paper's (appendix B), of which the first is always blurred and the second
-    rarely, and the second alone is solarized. Blurs are in pixels, for images of 224 x 224.
+    rarely, and the second alone is solarized. Blurs are those of images of 224 x 224, and follow
+    the size of others.
 
     See Also
     --------

@@ -80,7 +80,7 @@ class PiCIESegmenter(Segmenter):
     code. There, too, clusters weigh in proportion to their number of pixels (upside down), gray is
     never sampled, blurs have no effect, and clusters are made in training mode but labels in
     evaluation. Here the network of the epoch's start, in evaluation, does both. Its clusters come
-    from 8192 random pixels of each batch at most.
+    from 8192 random pixels of each batch at most, and are the best of five starts of k-means++.
 
     After training, clusters are made once more, of the images as they are, and matched on the
     training images with a mask. An image labeled 0 counts as an empty mask, a pixel of one labeled
@@ -137,6 +137,7 @@ class PiCIESegmenter(Segmenter):
             color_probability=0.8,
             grayscale=0.2,
             blur=(0.1, 2.0),
+            blur_reference_size=224,
             blur_probability=0.5,
         )
         return view, view

@@ -28,10 +28,12 @@ class SimMIMPretrainer(EncoderPretrainer):
         A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
         estimator that this one is handed to, on its own that of section 4.1,
         "swin_base_patch4_window7_224".
-    mask_size : int
-        Height and width in pixels of the squares that are hidden or not, 32 (section 4.1.1),
-        whatever the encoder's own patches are: rounded to whole ones of these. In images less than
-        two squares high or wide it is half the shorter side.
+    mask_size : float or int
+        Height and width of the squares that are hidden or not: a float in (0, 1) is a fraction of
+        the shorter side of the image, an int is pixels. The paper's 32 pixels (section 4.1.1) are
+        1 / 7 of images of 224 x 224; in its own pretraining, at 192 x 192, 1 / 6. Whatever the
+        encoder's own patches are, they are rounded to whole ones of these. In images less than two
+        squares high or wide it is half the shorter side.
     mask_ratio : float
         Part of the squares that is hidden, .6 (section 4.1.1), rounded up; one at least stays
         visible.
@@ -64,7 +66,7 @@ class SimMIMPretrainer(EncoderPretrainer):
     (8, 64)
     """
 
-    mask_size: int = 32
+    mask_size: float | int = 1 / 7
     mask_ratio: float = 0.6
     largest_gradient: float | None = 5.0
     max_epochs: int = 100
@@ -76,7 +78,10 @@ class SimMIMPretrainer(EncoderPretrainer):
 
     _paper_encoder: ClassVar[str] = "swin_base_patch4_window7_224"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "mask_size": [Interval(Integral, 1, None, closed="left")],
+        "mask_size": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="neither"),
+        ],
         "mask_ratio": [Interval(Real, 0, 1, closed="neither")],
         "largest_gradient": [Interval(Real, 0, None, closed="neither"), None],
     }
@@ -101,8 +106,8 @@ class SimMIM(Objective):
     ----------
     network : ClassificationNetwork
         Whose encoder learns.
-    mask_size : int
-        Height and width in pixels of the squares that are hidden.
+    mask_size : float or int
+        Height and width of the squares that are hidden: a fraction of the shorter side, or pixels.
     mask_ratio : float
         Part of them that is hidden.
     largest_gradient : float or None
@@ -115,7 +120,7 @@ class SimMIM(Objective):
         self,
         network: ClassificationNetwork,
         *,
-        mask_size: int,
+        mask_size: float,
         mask_ratio: float,
         largest_gradient: float | None,
     ) -> None:
@@ -139,7 +144,8 @@ class SimMIM(Objective):
         """Sample what of each image is hidden: bool (n, h, w) in units of the inpainter."""
         unit = self.inpainter.unit
         height, width = image.shape[2] // unit, image.shape[3] // unit
-        side = max(1, min(round(self.mask_size / unit), height // 2, width // 2))
+        of_image = 1 if isinstance(self.mask_size, Integral) else min(image.shape[2:])
+        side = max(1, min(round(self.mask_size * of_image / unit), height // 2, width // 2))
         rows, columns = math.ceil(height / side), math.ceil(width / side)
         n_hidden = min(math.ceil(rows * columns * self.mask_ratio), rows * columns - 1)
         ranks = torch.rand(len(image), rows * columns, device=image.device).argsort(dim=1)

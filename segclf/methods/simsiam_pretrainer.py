@@ -40,7 +40,7 @@ class SimSiamPretrainer(EncoderPretrainer):
     The paper trains by SGD with a momentum of .9, a weight decay of 1e-4 and a learning rate of
     .05 for 256 images a batch, in proportion for others, along a cosine; those are the defaults
     here, for batches of 64 instead of 512. Its views are crops of .2 to 1 of the area, flips,
-    changes of color, gray and blur (appendix A); blurs are in pixels, for images of 224 x 224.
+    changes of color, gray and blur (appendix A), which follows the size of images not 224 x 224.
     As in the paper's code, the projector's last normalization has no scale and shift. Its residual
     blocks that start as the identity are left out: an encoder starts as it does everywhere here.
 

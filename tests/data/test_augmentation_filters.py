@@ -73,6 +73,27 @@ def test_blur_is_uniform_in_its_deviation():
     torch.testing.assert_close(quantiles, torch.tensor([0.5, 1.25, 2.0]), atol=0.1, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("size", "output_scale", "expected"),
+    [((42, 42), 1.0, 2.0), ((21, 63), 1.0, 1.0), ((84, 84), 0.5, 4.0)],
+)
+def test_blur_follows_the_shorter_side_before_the_output_is_scaled(size, output_scale, expected):
+    """As where small crops are blurred by the papers' pixels, too, and large ones alike."""
+    point = torch.zeros(1, 1, *size)
+    point[..., size[0] // 2, size[1] // 2] = 1
+    settings = {"output_scale": output_scale, "blur": (2.0, 2.0)}
+    view = Augmentation(**settings, blur_reference_size=42)
+    by_hand = Augmentation(output_scale=output_scale, blur=(expected, expected))
+    blurred = view(point, None, generator())[0]
+    assert torch.equal(blurred, by_hand(point, None, generator())[0])
+
+
+def test_blur_of_its_own_size_is_blur_without_one():
+    image = smooth_images(8, 3, 24, 36)
+    views = (Augmentation(blur=(0.1, 2.0), blur_reference_size=s) for s in (24, None))
+    assert torch.equal(*(view(image, None, generator())[0] for view in views))
+
+
 def test_solarization_asks_for_the_extremes_before_the_image_moves():
     image = torch.arange(64.0).reshape(1, 1, 8, 8).repeat(20, 1, 1, 1)
     moves = {"crop": (0.2, 0.2), "brightness": 0.5}

@@ -22,6 +22,8 @@ IMAGE = torch.rand(2, 3, 8, 8)
         ({"solarize": 2}, "solarize is 2; expected a number from 0 to 1"),
         ({"blur": 1.0}, r"blur is 1\.0; expected a pair \(low, high\) with 0 <= low"),
         ({"blur": (-1, 2)}, r"blur is \(-1, 2\)"),
+        ({"blur_reference_size": 0}, "blur_reference_size is 0; expected a whole number"),
+        ({"blur_reference_size": 22.4}, r"blur_reference_size is 22\.4"),
         ({"crop": (0.5, 1.5)}, "crop is .* 0.01 <= low <= high <= 1"),
     ],
 )

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segclf.data import Augmentation, as_views, views
+from segclf.data import Augmentation, as_views, simclr_view, views
 
 PAPER = (Augmentation(hue=1), Augmentation(hue=2))
 
@@ -47,3 +47,16 @@ def test_views_come_in_order_and_alone():
     of_batch = {f"view_{i}": torch.tensor(i) for i in reversed(range(12))}
     assert views({"image": torch.tensor(-1), **of_batch}) == list(range(12))
     assert views({"image": torch.tensor(-1)}) == []
+
+
+def test_the_shared_view_blurs_as_the_papers_at_224_and_in_proportion_elsewhere():
+    paper = Augmentation(**{**simclr_view().get_params(), "blur_reference_size": None})
+    for size, scale in ((224, 1), (56, 1 / 4)):
+        image = torch.rand(4, 3, size, size, generator=torch.Generator().manual_seed(0))
+        scaled = tuple(scale * limit for limit in (0.1, 2.0))
+        expected = Augmentation(**{**paper.get_params(), "blur": scaled})
+        changed, by_hand = (
+            view(image, None, torch.Generator().manual_seed(1))[0]
+            for view in (simclr_view(), expected)
+        )
+        torch.testing.assert_close(changed, by_hand)

@@ -75,6 +75,35 @@ def test_squares_shrink_in_small_images(size, encoder, side):
     assert hidden.sum((1, 2)).tolist() == [expected * side**2] * 5
 
 
+@pytest.mark.parametrize(
+    ("size", "encoder", "side", "n_hidden"),
+    [
+        ((224, 224), "tiny", 32, 30),  # 49 squares, as 32 pixels are in the paper
+        ((224, 448), "tiny_vit", 8, 59),
+        ((112, 112), "tiny", 16, 30),
+        ((48, 48), "tiny", 7, 30),
+        ((32, 32), "tiny", 5, 30),
+        ((32, 32), "tiny_vit", 1, 39),
+    ],
+)
+def test_squares_follow_the_image(size, encoder, side, n_hidden):
+    """60 % is hidden at any size; of four large squares it was 75 %."""
+    mask_size = SimMIMPretrainer().mask_size
+    hidden = objective(encoder, mask_size=mask_size).sample(torch.zeros(40, 3, *size))
+    assert hidden[:, ::side, ::side].sum((1, 2)).tolist() == [n_hidden] * 40
+    assert hidden.float().mean().item() == pytest.approx(0.6, abs=0.03)
+
+
+def test_a_fraction_is_that_many_pixels():
+    for fraction, pixels in ((1 / 6, 32), (1 / 7, 27), (0.25, 48)):
+        masks = []
+        for mask_size in (fraction, pixels):
+            simmim = objective(mask_size=mask_size)
+            torch.manual_seed(0)
+            masks.append(simmim.sample(torch.zeros(2, 3, 192, 256)))
+        assert torch.equal(*masks)
+
+
 def test_squares_cut_by_the_border():
     hidden = objective().sample(torch.zeros(50, 3, 72, 104))
     corners = hidden[:, ::32, ::32].sum((1, 2))
@@ -155,7 +184,7 @@ def test_defaults_are_the_papers():
     default = SimMIMPretrainer()
     assert default.learning_rate == 8e-4 * default.batch_size / 2048
     assert (default.optimizer, default.weight_decay) == ("adamw", 0.05)
-    assert (default.mask_size, default.mask_ratio) == (32, 0.6)
+    assert (default.mask_size, default.mask_ratio) == (32 / 224, 0.6)
     (view,) = default._make_views()
     assert (view.crop, view.horizontal_flip) == ((0.67, 1.0), 0.5)
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin
 from torch.nn.functional import normalize
 
@@ -62,6 +63,51 @@ def test_batch_after_batch_is_the_mean_direction_of_all():
     expected = torch.stack([normalize(part.sum(0), dim=0) for part in points.split(20)])
     at_first = clusters.centroids[clusters.centroids[:, 0].argsort(descending=True)]
     torch.testing.assert_close(at_first, expected)
+    assert clusters.counts.tolist() == [20, 20]
+
+
+def groups_of_all_sizes(seed):
+    generator = np.random.default_rng(seed)
+    centers = generator.normal(size=(6, 8)).repeat([600, 300, 150, 50, 30, 20], axis=0)
+    return normalize(torch.from_numpy(centers + 0.3 * generator.normal(size=centers.shape)))
+
+
+def inertia(points, centroids):
+    """As scikit-learn has it: of the means, not of the directions."""
+    nearest = (points @ centroids.T).argmax(dim=1)
+    groups = [points[nearest == k] for k in range(len(centroids))]
+    return sum(float((g - g.mean(0)).square().sum()) for g in groups if len(g))
+
+
+@pytest.mark.parametrize("n_clusters", [3, 8])
+def test_inertia_is_that_of_scikit_learns_best_start(n_clusters):
+    """One start of k-means++ alone ended more than 5 % above it in 3 and 7 of 24 runs."""
+    points = groups_of_all_sizes(0)
+    best = KMeans(n_clusters, n_init=30, random_state=0).fit(points.numpy()).inertia_
+    ends = []
+    for seed in range(12):
+        torch.manual_seed(seed)
+        clusters = Clusters(n_clusters, 8).double()
+        clusters.start(points, torch.ones(len(points), dtype=points.dtype))
+        ends.append(inertia(points, clusters.centroids) / best)
+    assert max(ends) < 1.05
+    assert np.median(ends) < 1.02
+
+
+def test_seeds_are_the_best_of_several_candidates(monkeypatch):
+    """The one that leaves the least distance, whichever was drawn first."""
+    points = around([1.0, 0, 0], [0, 1.0, 0], n_points=30, noise=0.0)
+    points = torch.cat([points, torch.tensor([[0, 0, 1.0]])])
+    draws = iter([torch.tensor([0]), torch.tensor([60, 30])])
+    monkeypatch.setattr(torch, "multinomial", lambda *args, **kwargs: next(draws))
+    seeds = clusters_module._seeds(points, torch.ones(61), 2)
+    torch.testing.assert_close(seeds, points[[0, 30]])
+
+
+def test_starts_see_some_points_and_the_end_sees_all(monkeypatch):
+    monkeypatch.setattr(clusters_module, "MOST_POINTS", 16)
+    clusters = Clusters(2, 3)
+    clusters.start(around([1.0, 0, 0], [0, 1.0, 0]), torch.ones(40))
     assert clusters.counts.tolist() == [20, 20]
 
 
