@@ -61,7 +61,8 @@ def check_settings(augmentation: Any) -> None:
                 f"{low:g} <= low <= high <= {high:g}."
             )
     size = augmentation.blur_reference_size
-    if size is not None and not (_is_number(size) and isinstance(size, Integral) and int(size) >= 1):
+    is_whole = isinstance(size, Integral) and not isinstance(size, bool)
+    if size is not None and not (is_whole and int(size) >= 1):
         raise ValueError(
             f"blur_reference_size is {size!r}; expected a whole number of pixels, at least 1, or "
             "None for blurs that do not follow the image."
