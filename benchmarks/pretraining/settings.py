@@ -46,7 +46,7 @@ FINE_TUNING: dict[str, Any] = {
     "precision": "bf16",
 }
 SEGMENTER: dict[str, Any] = {"loss": "dice_cross_entropy"}
-CLASSIFIER: dict[str, Any] = {"loss": "focal", "class_weight": "balanced"}
+CLASSIFIER: dict[str, Any] = {"loss": "cross_entropy", "class_weight": "balanced"}
 
 # Heads that fit a small encoder, and momenta for hundreds of steps instead of hundred thousands.
 SMALL_METHODS: dict[str, dict[str, Any]] = {

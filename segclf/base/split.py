@@ -61,7 +61,8 @@ def held_out(
     """
     counts: NDArray[Any] = np.zeros(1)
     if strata is not None and len(strata):
-        counts = np.unique(strata, return_counts=True)[1]
+        strata = in_order_of_appearance(strata)
+        counts = np.bincount(strata)
     n_held_out = int(np.ceil(fraction * len(labeled)))
     stratify = len(counts) <= min(n_held_out, len(labeled) - n_held_out) and counts.min() >= 2
     _require_two_parts(len(labeled), groups, fraction, stratified=stratify)
@@ -74,6 +75,18 @@ def held_out(
     else:
         splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
     return next(splitter.split(labeled, strata, groups))[1]
+
+
+def in_order_of_appearance(strata: NDArray[Any]) -> NDArray[np.intp]:
+    """Number strata as they appear, so that what is chosen does not depend on their names.
+
+    Examples
+    --------
+    >>> in_order_of_appearance(np.array([2, 0, 2, 1])).tolist()
+    [0, 1, 0, 2]
+    """
+    _, firsts, positions = np.unique(strata, return_index=True, return_inverse=True)
+    return np.asarray(firsts.argsort().argsort()[positions])
 
 
 def _require_two_parts(

@@ -18,7 +18,7 @@ from segclf.losses._dice_cross_entropy import dice_cross_entropy
 from segclf.losses._focal import focal
 from segclf.losses._focal_tversky import focal_tversky
 from segclf.losses._tversky import tversky
-from segclf.losses.names import get_loss
+from segclf.losses.names import get_label_loss, get_loss
 
 __all__ = [
     "cross_entropy",
@@ -26,6 +26,7 @@ __all__ = [
     "dice_cross_entropy",
     "focal",
     "focal_tversky",
+    "get_label_loss",
     "get_loss",
     "tversky",
 ]

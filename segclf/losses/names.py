@@ -1,6 +1,8 @@
 """Losses by name."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from torch import Tensor
 
@@ -64,6 +66,49 @@ focal_tversky, tversky.
     if loss not in _LOSSES:
         raise ValueError(f"No loss named {loss!r}; {_names()}")
     return _LOSSES[loss]
+
+
+# None of the classes of images is a background: it would be the one whose name sorts first.
+_WITHOUT_BACKGROUND: list[tuple[Loss, dict[str, Any]]] = [
+    (focal, {"alpha": None}),
+    *((loss, {"include_background": True}) for loss in (dice, dice_cross_entropy)),
+    *((loss, {"include_background": True}) for loss in (focal_tversky, tversky)),
+]
+
+
+def get_label_loss(loss: str | Loss) -> Loss:
+    """Find a loss for labels of whole images, of which no class is a background.
+
+    Parameters
+    ----------
+    loss : str or callable
+        As of :func:`get_loss`. Of ours, "focal" has no `alpha` here, and losses of areas include
+        the first class, so that the order of classes decides nothing; what
+        :func:`functools.partial` sets goes before.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`get_loss` does.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.losses import focal, get_label_loss
+    >>> scores, labels = torch.zeros(2, 3), torch.tensor([0, 2])
+    >>> bool(get_label_loss("focal")(scores, labels) == focal(scores, labels, alpha=None))
+    True
+    """
+    found = get_loss(loss)
+    function, given = (found.func, found.keywords) if isinstance(found, partial) else (found, {})
+    for ours, options in _WITHOUT_BACKGROUND:
+        if function is ours:
+            return partial(found, **(options | given))
+    return found
 
 
 def _names() -> str:

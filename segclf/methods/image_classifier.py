@@ -20,7 +20,8 @@ class ImageClassifier(Automatic, NetworkClassifier):
     ----------
     loss : str or callable
         "cross_entropy", "focal", a function of that form, or any ``loss(logits, target)`` such as
-        ``nn.CrossEntropyLoss()``.
+        ``nn.CrossEntropyLoss()``. The order of the classes plays no part: "focal" has no alpha here
+        (Lin et al. weigh a background by it, which labels of images do not have).
 
     See Also
     --------

@@ -24,7 +24,7 @@ from segclf.base.front_door import holds_images
 from segclf.base.maps import Maps, as_probabilities, collect_maps, to_masks
 from segclf.base.validation_set import with_labeled_validation
 from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Samples, Whole, as_masks
-from segclf.losses import get_loss
+from segclf.losses import get_label_loss, get_loss
 from segclf.networks import MultitaskNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress
 
@@ -249,7 +249,7 @@ class Multitask(Objective):
         super().__init__()
         self.network = network
         self.mask_loss = get_loss(mask_loss)
-        self.label_loss = get_loss(label_loss)
+        self.label_loss = get_label_loss(label_loss)
         self.mask_weight = mask_weight
         self.label_weight = label_weight
         self.register_buffer("class_weight", class_weight)

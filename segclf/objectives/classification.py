@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segclf.losses import get_loss
+from segclf.losses import get_label_loss
 from segclf.objectives.objective import Batch, Objective, Progress
 
 
@@ -16,7 +16,7 @@ class Classification(Objective):
     network : nn.Module
         From images to class scores.
     loss : str or callable
-        Name of the loss, or a function of that form.
+        Name of the loss, or a function of that form; see `segclf.losses.get_label_loss`.
     class_weight : Tensor of shape (k,), optional
         Weight of each class.
     """
@@ -26,7 +26,7 @@ class Classification(Objective):
     def __init__(self, network: nn.Module, *, loss: Any, class_weight: Tensor | None) -> None:
         super().__init__()
         self.network = network
-        self.loss = get_loss(loss)
+        self.loss = get_label_loss(loss)
         self.register_buffer("class_weight", class_weight)
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
