@@ -1,23 +1,29 @@
-"""The settings of ``benchmarks.semi_supervised``: networks, budgets, what methods get."""
+"""The settings of ``benchmarks.semi_supervised``: sizes, budgets, what methods get."""
 
 from typing import Any
 
-from benchmarks.semi_supervised.mini_swin import MINI_SWIN
+FRACTIONS = (0.05, 0.1, 0.25, 0.5)
+CHEXSEG_PROBABILITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # of Table 1 of the MIDL version
+CHEXSEG_BEST = 0.9
+TEMPERATURES = (1.0, 2.0, 4.0, 10.0)  # CheXseg's is 10
+ENSEMBLE_SEEDS = (100, 200, 300, 400)  # added to the seed
 
-# The same for all segmenters; the classifier does better with the second (val of lgg_mri and busi).
-TRAINING: dict[str, Any] = {
+# What "auto" is on a frozen encoder, for methods that have no "auto".
+FROZEN: dict[str, Any] = {
+    "encoder": "tf_efficientnet_lite0",
+    "encoder_weights": "imagenet",
+    "encoder_rate": 0,
     "optimizer": "adamw",
     "learning_rate": 3e-3,
     "weight_decay": 1e-2,
-    "schedule": "cosine",
-    "augmentation": "light",
-    "precision": "fp32",
+    "schedule": "one_cycle",
 }
-CLASSIFICATION: dict[str, Any] = {"learning_rate": 1e-3, "schedule": "one_cycle"}
-CHEXSEG_PROBABILITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.85, 0.9, 1.0)  # Table 1 of the MIDL version
-
+# Each step of what also learns from images without a mask has as many with one as other methods.
+TWO_STREAMS = {"batch_size": 16, "n_labeled": 8}
+# The encoder's last map with a stride of 16.
+LAYER = "encoder.blocks.4"
 # The background of these maps is not as dark as IRNet's; steps as in CheXseg's code.
-SMALL_WALK: dict[str, Any] = {
+WALK: dict[str, Any] = {
     "scales": (1.0,),
     "foreground_threshold": 0.5,
     "background_threshold": 0.2,
@@ -26,64 +32,33 @@ SMALL_WALK: dict[str, Any] = {
     "n_steps": 8,
 }
 WALK_THRESHOLDS = (0.3, 0.5, 0.7, 0.9)  # the one that fits the given masks best is taken
+TOP_SHARE = 0.002  # of the pixels: the highest, whose mean is an image's score
+THRESHOLDS = (0.01, 0.02, *(k / 20 for k in range(1, 20)))
 
-# cap: training images at most; steps: of each training; classifier_size: what classifiers see.
+# sizes: height and width of images, where not `size`; images: for training, at most.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "small": {
-        "size": 64,
-        "cap": 400,
-        "steps": 130,
-        "batch": 8,
-        "encoder": "mobilenet_v2",
-        "decoder": (64, 32, 16, 16, 8),
-        "transformer": MINI_SWIN,
-        "classifier_size": 128,
-        "layer": "encoder.features.13",
+    "full": {
+        "size": 128,
+        "sizes": {"road_pothole": 256, "magnetic_tile": 192},
+        "images": 400,
+        "frozen": FROZEN,
+        "parameters": {},
+        "layer": LAYER,
+        "boundary_steps": 200,
         "n_clusters": 8,
-        "n_threads": 1,
-        "boundaries": {"radius": 5, "max_epochs": 4},
-        "walk": SMALL_WALK,
+        "threshold_images": 150,
         "test_cap": None,
     },
-    "large": {
-        "size": 224,
-        "cap": 100_000,
-        "steps": 4000,
-        "batch": 16,
-        "encoder": "resnet34",
-        "decoder": (256, 128, 64, 32, 16),
-        "transformer": "swin_tiny_patch4_window7_224",
-        "classifier_size": 320,
+    "smoke": {
+        "size": 32,
+        "sizes": {},
+        "images": 40,
+        "frozen": FROZEN | {"encoder": "tiny", "encoder_weights": None},
+        "parameters": {"encoder": "tiny"},
         "layer": None,
-        "n_clusters": 27,
-        "n_threads": None,
-        "boundaries": {"max_epochs": 10},
-        "walk": {},
-        "test_cap": None,
+        "boundary_steps": 1,
+        "n_clusters": 3,
+        "threshold_images": 16,
+        "test_cap": 24,
     },
 }
-SETTINGS["smoke"] = {
-    **SETTINGS["small"],
-    "cap": 40,
-    "steps": 1,
-    "classifier_size": 64,
-    "boundaries": {"radius": 2, "max_epochs": 1},
-    "test_cap": 16,
-}
-
-
-def schedule(
-    setting: dict[str, Any], *, n_places: int, seed: int, passes: int = 1
-) -> dict[str, Any]:
-    """Return the parameters of a training of so many steps, in epochs of so many images.
-
-    `passes` multiplies the steps.
-    """
-    steps = passes * setting["steps"]
-    return {
-        **TRAINING,
-        "batch_size": setting["batch"],
-        "max_epochs": max(1, round(steps / -(-n_places // setting["batch"]))),
-        "n_threads": setting["n_threads"],
-        "random_state": seed,
-    }

@@ -1,140 +1,168 @@
-"""The report of ``benchmarks.semi_supervised``, as Markdown."""
+"""The tables of ``benchmarks.semi_supervised``, in Markdown, of whatever rows are there."""
 
-import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from scipy.stats import t
 
-from benchmarks.semi_supervised.runs import MASKS, SHARED
+from benchmarks.semi_supervised.methods import (
+    ALL_LABELS,
+    ALL_MASKS,
+    BALANCED,
+    BOOSTED,
+    CROSS,
+    DISTILLED,
+    EMPTY,
+    JOINT_ALL,
+    JOINT_FEW,
+    MASKS,
+    SELF_TRAINING,
+    SWEEP_P,
+    SWEEP_T,
+    THOSE_LABELS,
+    TOGETHER_ALL,
+    TOGETHER_FEW,
+)
 from benchmarks.shared.markdown import NONE, line, mean_and_spread, ordered, rule
 
 Row = dict[str, Any]
-PARAMETER = {"distilled": "temperature {}"}  # of others it is the probability of an expert's mask
+Values = dict[tuple[str, int], float]  # by data set and seed
+SCORES = {
+    "iou": "IoU of all pixels of the test images with a mask, cut where `val` says",
+    "iou_at_half": "The same, cut at one half",
+    "auroc": "AUROC of the labels, by the mean of the highest pixels",
+    "auroc_joint": "AUROC of the labels, by the joint summarizer",
+    "pseudo_iou": "IoU of the masks that a labeler predicted for training images with a finding",
+}
+SWEEPS = {SWEEP_P: "p", SWEEP_T: "temperature"}
+
+# What is compared with what: score and method of both; at the same fraction, where there is one.
+Contrast = tuple[str, str, str, str]
+CONTRASTS: dict[str, Contrast] = {
+    "boosted less self-training": ("iou", BOOSTED, "iou", SELF_TRAINING),
+    "boosted less empty masks": ("iou", BOOSTED, "iou", EMPTY),
+    "boosted less empty masks, half positive": ("iou", BOOSTED, "iou", BALANCED),
+    **{f"{m} less its teacher": ("iou", m, "teacher_iou", m) for m in DISTILLED},
+    f"{CROSS} less all masks": ("iou", CROSS, "iou", ALL_MASKS),
+    "AUROC: masks alone less those labels": ("auroc", MASKS, "auroc", THOSE_LABELS),
+    "AUROC: boosted less masks alone": ("auroc", BOOSTED, "auroc", MASKS),
+    "AUROC: boosted less ImageClassifier, all labels": ("auroc", BOOSTED, "auroc", ALL_LABELS),
+    **{
+        f"AUROC: {m} less ImageClassifier, all labels": ("auroc_joint", m, "auroc", ALL_LABELS)
+        for m in (JOINT_FEW, TOGETHER_FEW, JOINT_ALL, TOGETHER_ALL)
+    },
+}
 
 
-def make_report(
-    rows: list[Row], settings: dict[str, Any], machine: str, *, sweep: tuple[str, float]
-) -> str:
-    """Return all tables, and what they were made with."""
+def make_report(rows: list[Row], n_tasks: int) -> str:
+    """Return all tables."""
     seconds = sum(row["seconds"] for row in rows)
-    trained = [row for row in rows if row["task"][2] not in SHARED]
-    main = [row for row in trained if row["task"][2] != "irnet" or row["task"][4] == 0.9]
-    sets = ordered(row["task"][0] for row in rows)
-    parts = [
-        f"{machine}. {len(rows)} runs, {seconds:,.0f} s of processor time.\n",
-        notes(settings),
-        "## Over all sets, fractions and seeds, against masks alone\n\n" + summary(main),
-    ]
-    for score, title in (
-        ("iou", "foreground IoU of all pixels of the test split together"),
-        ("iou_per_image", "foreground IoU, mean over the test images that show something"),
-        ("iou_at_half", "foreground IoU of all pixels, at a probability of one half"),
-        ("auroc", "AUROC of the labels read off the masks"),
-        ("pseudo_iou", "IoU of the masks that a labeler drew, training images"),
-    ):
-        parts.append(f"## {title[0].upper()}{title[1:]}\n")
-        parts += [table(only(rows, name=name), only(main, name=name), score, name) for name in sets]
-    name, fraction = sweep
-    swept = only(trained, name=name, method="irnet", fraction=fraction)
-    if swept:
-        parts.append(f"## Probability of an expert's mask: {name}, {fraction:.0%} of the masks\n")
-        parts.append(sweep_table(swept))
+    swept = [row for row in rows if method_of(row) in SWEEPS]
+    main = [row for row in rows if method_of(row) not in SWEEPS]
+    parts = [f"{len(rows)} of {n_tasks} tasks, {seconds:,.0f} s of processor time to fit.\n"]
+    for fraction in sorted({fraction_of(row) for row in main} - {None}):
+        shown = [row for row in main if fraction_of(row) in (fraction, None)]
+        parts.append(f"## {fraction:.0%} of the masks\n\n{counts(shown, fraction)}")
+        parts += [score_table(shown, score, title) for score, title in SCORES.items()]
+        parts.append(difference_table(shown))
+    parts += [sweep_table([r for r in swept if method_of(r) == method]) for method in SWEEPS]
     return "\n".join(parts)
 
 
-def summary(rows: list[Row]) -> str:
-    """Return wins and differences against masks alone, and what a run took."""
-    lines = [
-        line(["", "better IoU", "difference", "better AUROC", "difference", "seconds"]),
-        rule(6),
-    ]
-    for method in ordered(map(method_of, rows)):
-        same = [row for row in rows if method_of(row) == method]
-        cells = [c for score in ("iou", "auroc") for c in compared(rows, same, score)]
-        lines.append(line([method, *cells, f"{np.mean([row['seconds'] for row in same]):.0f}"]))
+def counts(rows: list[Row], fraction: float) -> str:
+    of_sets = {row["task"][0]: row for row in rows if fraction_of(row) == fraction}
+    each = (f"{name} {row['n_masks']} ({row['n_positive']})" for name, row in of_sets.items())
+    return f"Masks (of findings): {', '.join(each)}.\n"
+
+
+def score_table(rows: list[Row], score: str, title: str) -> str:
+    """Return means over seeds, and the share of the gap between masks alone and all masks."""
+    having = [row for row in rows if score in row]
+    if not having:
+        return ""
+    sets, methods = sets_of(having), ordered(map(method_of, having))
+    head = [title, *sets, "mean", "share of the gap"]
+    lines = [line(head), rule(len(head))]
+    alone, ceiling = (values(having, score, method) for method in (MASKS, ALL_MASKS))
+    for method in methods:
+        found = values(having, score, method)
+        cells = [mean_and_spread([v for (s, _), v in found.items() if s == name]) for name in sets]
+        means = mean_over_sets(found, sets)
+        mean = f"{np.mean(list(means.values())):.3f}" if means else NONE
+        lines.append(line([method, *cells, mean, share_of_gap(found, alone, ceiling)]))
     return "\n".join(lines) + "\n"
 
 
-def compared(rows: list[Row], same: list[Row], score: str) -> tuple[str, str]:
-    """Return the number of wins, and the mean difference."""
-    alone = {pair_of(row): row[score] for row in only(rows, method=MASKS)}
-    gains = [row[score] - alone[pair_of(row)] for row in same]
-    if same[0]["task"][2] == MASKS:
-        return NONE, NONE
-    return f"{sum(gain > 0 for gain in gains)} of {len(gains)}", mean_and_spread(gains, sign="+")
+def share_of_gap(found: Values, alone: Values, ceiling: Values) -> str:
+    """Return how much of the way is made, over the sets and seeds that all three have."""
+    keys = found.keys() & alone.keys() & ceiling.keys()
+    gap = sum(ceiling[key] - alone[key] for key in keys)
+    return f"{sum(found[key] - alone[key] for key in keys) / gap:.0%}" if gap > 0 else NONE
 
 
-def table(rows: list[Row], main: list[Row], score: str, name: str) -> str:
-    """Return the scores of one data set: methods by fractions of the masks."""
-    n_masks = {row["task"][3]: row["n_masks"] for row in main}
-    lines = [line([name, *[f"{f:.0%} ({n_masks[f]})" for f in sorted(n_masks)]])]
-    lines.append(rule(len(n_masks) + 1))
-    for method in ordered(map(method_of, main)):
-        same = [row for row in main if method_of(row) == method and score in row]
-        cells = [mean_and_spread(values(only(same, fraction=f), score)) for f in sorted(n_masks)]
-        if same:
-            lines.append(line([method, *cells]))
-    below = [
-        f"{method}: {mean_and_spread(values(found, score))}"
-        for method in SHARED
-        if (found := [row for row in only(rows, method=method) if score in row])
-    ]
-    return "\n".join(lines) + "\n" + ("\n" + "; ".join(below) + ".\n" if below else "")
+def difference_table(rows: list[Row]) -> str:
+    """Return paired differences with 95 % intervals over seeds (Student's t)."""
+    sets = sets_of(rows)
+    others = [method for method in ordered(map(method_of, rows)) if method != MASKS]
+    against = {f"{method} less masks alone": ("iou", method, "iou", MASKS) for method in others}
+    head = ["IoU (or AUROC) compared", *sets, "mean of the sets"]
+    lines = [line(head), rule(len(head))]
+    for name, (score, method, other_score, other) in (against | CONTRASTS).items():
+        first, second = values(rows, score, method), values(rows, other_score, other)
+        gains = {key: first[key] - second[key] for key in first if key in second}
+        if gains:
+            each = [[v for (s, _), v in gains.items() if s == one] for one in sets]
+            mean = list(mean_over_sets(gains, sets).values())
+            lines.append(line([name, *map(interval, [*each, mean])]))
+    return "\n".join(lines) + "\n"
 
 
 def sweep_table(rows: list[Row]) -> str:
-    heads = ["p", "IoU", "IoU per image", "AUROC"]
-    lines = [line(heads), rule(len(heads))]
-    for probability in sorted({row["task"][4] for row in rows}):
-        same = [row for row in rows if row["task"][4] == probability]
-        scores = [mean_and_spread(values(same, s)) for s in ("iou", "iou_per_image", "auroc")]
-        lines.append(line([f"{probability:g}", *scores]))
+    if not rows:
+        return ""
+    method = method_of(rows[0])
+    sets = sets_of(rows)
+    columns: list[tuple[str, str]] = [(s, score) for s in sets for score in ("iou", "auroc")]
+    head = [SWEEPS[method], *(f"{s}, {score}" for s, score in columns)]
+    lines = [f"## {method}: {fraction_of(rows[0]):.0%} of the masks\n", line(head), rule(len(head))]
+    for value in sorted({row["task"][4] for row in rows}):
+        same = [row for row in rows if row["task"][4] == value]
+        cells = [[row[score] for row in same if row["task"][0] == s] for s, score in columns]
+        lines.append(line([f"{value:g}", *map(mean_and_spread, cells)]))
     return "\n".join(lines) + "\n"
 
 
-def notes(settings: dict[str, Any]) -> str:
-    """Say what was trained how."""
-    setting = settings["setting"]
-    return "\n".join(
-        [
-            "Means ± standard deviations, over seeds; of differences, over all pairs.\n",
-            f"- Images of {setting['size']} x {setting['size']}, at most {setting['cap']} for "
-            "training, of all of which the label is known. The network is a U-Net with decoder "
-            f"{json.dumps(setting['decoder'])} on {setting['encoder']}, {settings['weights']}.",
-            f"- Every training: about {setting['steps']} steps of {setting['batch']} images, "
-            f"{json.dumps(settings['training'])}.",
-            f"- The classifier, of the same encoder, sees {setting['classifier_size']} x "
-            f"{setting['classifier_size']} ({json.dumps(settings['classification'])}); maps are of "
-            f"its layer {setting['layer']}. IRNet learns from labels alone: "
-            f"{json.dumps(setting['boundaries'])}, {json.dumps(setting['walk'])}, the threshold of "
-            f"{json.dumps(settings['walk_thresholds'])} that fits the given masks best.",
-            f"- Cross teaching: {setting['transformer']}, from scratch, is the other network; the "
-            "CNN predicts. Half of a batch has masks. What they teach each other weighs 1 (S4MI), "
-            "or rises to .1 (Luo et al.).",
-            "- Masks are cut at the probability that is best on the validation split (CheXseg).",
-            f"- PiCIE: {setting['n_clusters']} clusters, named by all masks of training.",
-            "- Seconds are of processor time, without a teacher's, a classifier's or IRNet's.\n",
-        ]
-    )
+def values(rows: Iterable[Row], score: str, method: str) -> Values:
+    same = (row for row in rows if method_of(row) == method and score in row)
+    return {(row["task"][0], row["task"][1]): row[score] for row in same}
+
+
+def mean_over_sets(found: Values, sets: list[str]) -> dict[int, float]:
+    """Return the mean of each seed that all sets have."""
+    seeds = ordered(seed for _, seed in found)
+    whole = [seed for seed in seeds if all((name, seed) in found for name in sets)]
+    return {seed: float(np.mean([found[name, seed] for name in sets])) for seed in whole}
+
+
+def interval(numbers: list[float]) -> str:
+    """Return the mean, and of several the 95 % interval of Student's t."""
+    if not numbers:
+        return NONE
+    mean = float(np.mean(numbers))
+    if len(numbers) < 2:
+        return f"{mean:+.3f}"
+    half = t.ppf(0.975, len(numbers) - 1) * np.std(numbers, ddof=1) / np.sqrt(len(numbers))
+    return f"{mean:+.3f} ({mean - half:+.3f} to {mean + half:+.3f})"
+
+
+def sets_of(rows: Iterable[Row]) -> list[str]:
+    return ordered(row["task"][0] for row in rows)
 
 
 def method_of(row: Row) -> str:
-    _, _, method, _, value = row["task"]
-    if value is None:
-        return method
-    return f"{method}, " + PARAMETER.get(method, "p = {}").format(f"{value:g}")
+    return str(row["task"][3])
 
 
-def only(rows: list[Row], **fields: Any) -> list[Row]:
-    """Choose rows by parts of their tasks."""
-    places = {"name": 0, "seed": 1, "method": 2, "fraction": 3}
-    return [r for r in rows if all(r["task"][places[k]] == v for k, v in fields.items())]
-
-
-def pair_of(row: Row) -> tuple[Any, ...]:
-    name, seed, _, fraction, _ = row["task"]
-    return name, seed, fraction
-
-
-def values(rows: list[Row], score: str) -> list[float]:
-    return [row[score] for row in rows]
+def fraction_of(row: Row) -> Any:
+    return row["task"][2]

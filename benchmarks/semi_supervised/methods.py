@@ -1,0 +1,223 @@
+"""The methods of ``benchmarks.semi_supervised``: how each learns from a cell."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from segclf_plugins.pseudo_labelers import (
+    GradCAMLabeler,
+    IRNetBoundaries,
+    IRNetLabeler,
+    ThresholderLabeler,
+)
+from segclf_plugins.thresholders import OtsuThresholder
+from sklearn.frozen import FrozenEstimator
+
+from benchmarks.semi_supervised.cells import Cell
+from benchmarks.semi_supervised.settings import (
+    CHEXSEG_BEST,
+    TWO_STREAMS,
+    WALK,
+    WALK_THRESHOLDS,
+)
+from segclf import (
+    ConsistencySegmenter,
+    CrossTeachingSegmenter,
+    DistilledSegmenter,
+    PiCIESegmenter,
+    PseudoLabelSemiSupervised,
+    SegmentationClassifier,
+)
+from segclf.metrics import mean_iou
+
+
+class Method(NamedTuple):
+    """How to learn, and how many trainings that takes, about."""
+
+    fit: Callable[[Cell, Any], Any]
+    n_fits: int = 1
+
+
+def pseudo(
+    cell: Cell, labeler: Any, *, labels: bool = True, probability: float | None = None
+) -> PseudoLabelSemiSupervised:
+    """Make what learns from the masks that a labeler predicts."""
+    return PseudoLabelSemiSupervised(
+        cell.segmenter(),
+        labeler=labeler,
+        expert_probability=probability,
+        baseline=False,
+        random_state=cell.seed,
+    )
+
+
+def empty_masks(cell: Cell, **changes: Any) -> Any:
+    return cell.segmenter(**changes).fit(cell.images, cell.few, labels=cell.labels)
+
+
+def self_training(cell: Cell, _: None) -> Any:
+    return pseudo(cell, "self_training").fit(cell.images, cell.few)
+
+
+def by_labels(cell: Cell, labeler: Any, probability: float | None = None) -> Any:
+    """Let a labeler hear the labels of all."""
+    learner = pseudo(cell, labeler, probability=probability)
+    return learner.fit(cell.images, cell.few, labels=cell.labels)
+
+
+def grad_cam(cell: Cell, probability: float | None) -> Any:
+    labeler = GradCAMLabeler(
+        classifier=FrozenEstimator(cell.classifier), layer=cell.setting["layer"]
+    )
+    return by_labels(cell, labeler, CHEXSEG_BEST if probability is None else probability)
+
+
+class FittingIRNet(IRNetLabeler):
+    """IRNet, cut where the given masks say."""
+
+    def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Any:
+        super().fit(X, y, labels=labels)
+        rows = np.flatnonzero([mask is not None and mask.any() for mask in y])
+        truth = [y[row] for row in rows]
+
+        def score(threshold: float) -> float:
+            self.threshold = threshold
+            found = self.predict(X[rows], labels=labels[rows])
+            return mean_iou(truth, np.maximum(found, 0).astype(np.uint8), n_classes=2)
+
+        self.threshold = max(WALK_THRESHOLDS, key=score)
+        return self
+
+
+def irnet(cell: Cell, _: None) -> Any:
+    boundaries = IRNetBoundaries(radius=5, max_steps=cell.setting["boundary_steps"])
+    labeler = FittingIRNet(
+        classifier=FrozenEstimator(cell.classifier),
+        boundaries=boundaries,
+        layer=cell.setting["layer"],
+        **WALK,
+    )
+    return by_labels(cell, labeler, CHEXSEG_BEST)
+
+
+def thresholder(cell: Cell, _: None) -> Any:
+    """Take as findings what is bright, or what is dark: the one that fits the given masks."""
+    rows = np.flatnonzero(cell.given & (cell.labels == 1))
+    truth = [cell.masks[row] for row in rows]
+
+    def labeler(polarity: str) -> ThresholderLabeler:
+        return ThresholderLabeler(thresholder=OtsuThresholder(polarity=polarity))
+
+    def score(polarity: str) -> float:
+        images, labels = cell.images[rows], cell.labels[rows]
+        found = labeler(polarity).fit(images, truth).predict(images, labels=labels)
+        return mean_iou(truth, np.asarray(found).astype(np.uint8), n_classes=2)
+
+    return by_labels(cell, labeler(max(("bright", "dark"), key=score)), CHEXSEG_BEST)
+
+
+def consistency(cell: Cell, _: None) -> Any:
+    segmenter = ConsistencySegmenter(
+        architecture="hypercolumn", loss="dice_cross_entropy", **cell.frozen(**TWO_STREAMS)
+    )
+    return segmenter.fit(cell.images, cell.few)
+
+
+def cross_teaching(cell: Cell, _: None) -> Any:
+    """Let two heads of one encoder teach each other: no pretrained transformer is at hand."""
+    parameters = cell.frozen(**TWO_STREAMS)
+    encoder, weights = parameters.pop("encoder"), parameters.pop("encoder_weights")
+    segmenter = CrossTeachingSegmenter(
+        cnn=encoder,
+        cnn_weights=weights,
+        cnn_architecture="hypercolumn",
+        transformer=encoder,
+        transformer_weights=weights,
+        transformer_architecture="fpn",
+        **parameters,
+    )
+    return segmenter.fit(cell.images, cell.few)
+
+
+def distilled(cell: Cell, teacher: Any, temperature: float = 1.0, on: str = "masks_too") -> Any:
+    student = DistilledSegmenter(
+        FrozenEstimator(teacher),
+        cell.segmenter(),
+        temperature=temperature,
+        on=on,
+        random_state=cell.seed,
+    )
+    return student.fit(cell.images, cell.few)
+
+
+def teacher_with_more(cell: Cell) -> Any:
+    assert cell.fraction is not None
+    return cell.with_fraction(2 * cell.fraction).alone()
+
+
+def fine_tuned(cell: Cell) -> Any:
+    return cell.alone(encoder_rate=0.1, encoder_start=0.5)
+
+
+def clusters(cell: Cell, _: None) -> Any:
+    """Cluster pixels without a mask; all masks of training name the clusters."""
+    parameters = cell.frozen(learning_rate=1e-3)
+    segmenter = PiCIESegmenter(n_clusters=cell.setting["n_clusters"], **parameters)
+    return segmenter.fit(cell.images[cell.there], cell.masks_of(cell.there))
+
+
+def joint(cell: Cell, labels: np.ndarray, segmenter: Any) -> Any:
+    classifier = SegmentationClassifier(segmenter=segmenter, random_state=cell.seed)
+    return classifier.fit(cell.images, labels, masks=cell.few)
+
+
+def labels_of_given(cell: Cell) -> np.ndarray:
+    return np.where(cell.given, cell.labels, -1)
+
+
+MASKS, EMPTY, BALANCED = "masks alone", "empty masks", "empty masks, half positive"
+SELF_TRAINING, BOOSTED, ALL_MASKS = "self-training", "boosted", "all masks"
+ALL_LABELS, THOSE_LABELS = "ImageClassifier, all labels", "ImageClassifier, those labels"
+GRAD_CAM, IRNET, CROSS = "Grad-CAM", "IRNet", "cross teaching"
+JOINT_FEW, JOINT_ALL = "joint, those labels", "joint, all labels"
+TOGETHER_FEW, TOGETHER_ALL = "all together, those labels", "all together, all labels"
+SWEEP_P, SWEEP_T = "Grad-CAM, p", "distilled from an ensemble, temperature"
+DISTILLED = (
+    "distilled",
+    "distilled from an ensemble",
+    "distilled from twice the masks",
+    "distilled from a fine-tuned teacher",
+)
+
+METHODS: dict[str, Method] = {
+    MASKS: Method(lambda cell, _: cell.teacher),
+    EMPTY: Method(lambda cell, _: empty_masks(cell)),
+    BALANCED: Method(lambda cell, _: empty_masks(cell, positive_fraction=0.5)),
+    SELF_TRAINING: Method(self_training, 2),
+    BOOSTED: Method(lambda cell, _: by_labels(cell, "boosted"), 2),
+    THOSE_LABELS: Method(
+        lambda cell, _: cell.image_classifier().fit(
+            cell.images[cell.given], cell.labels[cell.given]
+        )
+    ),
+    ALL_MASKS: Method(lambda cell, _: cell.alone()),
+    ALL_LABELS: Method(lambda cell, _: cell.classifier),
+    GRAD_CAM: Method(grad_cam, 2),
+    IRNET: Method(irnet, 3),
+    "thresholder": Method(thresholder),
+    "consistency": Method(consistency, 2),
+    DISTILLED[0]: Method(lambda cell, _: distilled(cell, cell.teacher), 2),
+    DISTILLED[1]: Method(lambda cell, _: distilled(cell, cell.ensemble), 8),
+    DISTILLED[2]: Method(lambda cell, _: distilled(cell, teacher_with_more(cell)), 3),
+    DISTILLED[3]: Method(lambda cell, _: distilled(cell, fine_tuned(cell)), 5),
+    JOINT_FEW: Method(lambda cell, _: joint(cell, labels_of_given(cell), cell.segmenter())),
+    JOINT_ALL: Method(lambda cell, _: joint(cell, cell.labels, cell.segmenter())),
+    TOGETHER_FEW: Method(
+        lambda cell, _: joint(cell, labels_of_given(cell), pseudo(cell, "self_training")), 2
+    ),
+    TOGETHER_ALL: Method(lambda cell, _: joint(cell, cell.labels, pseudo(cell, "boosted")), 2),
+    CROSS: Method(cross_teaching, 4),
+    "PiCIE, no masks": Method(clusters, 4),
+    SWEEP_P: Method(grad_cam, 1),
+    SWEEP_T: Method(lambda cell, t: distilled(cell, cell.ensemble, t, on="unlabeled"), 4),
+}
