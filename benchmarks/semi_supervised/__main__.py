@@ -101,7 +101,7 @@ def blocks(options: argparse.Namespace) -> list[Block]:
     small = [fraction for fraction in options.fractions if fraction <= 0.1]
     large = [fraction for fraction in options.fractions if fraction > 0.1]
     others = [m for m in METHODS if m not in {*FIRST, *WITHOUT_FRACTION, *SWEEPS, CROSS}]
-    swept = [(0.1, method, value) for method, values in SWEEPS.items() for value in values]
+    swept: Block = [(0.1, method, value) for method, values in SWEEPS.items() for value in values]
     return [
         [(None, m, None) for m in WITHOUT_FRACTION[:2]] + of_each(small, FIRST),
         of_each(large, FIRST),

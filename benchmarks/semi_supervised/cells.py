@@ -111,7 +111,7 @@ class Cell:
 def mean_network(networks: Iterable[Any]) -> SegmentationPair:
     """Join four networks to one."""
     a, b, c, d = networks
-    pairs = (SegmentationPair(*two, multilabel=False) for two in ((a, b), (c, d)))
+    pairs: Any = (SegmentationPair(*two, multilabel=False) for two in ((a, b), (c, d)))
     return SegmentationPair(*pairs, multilabel=False)
 
 

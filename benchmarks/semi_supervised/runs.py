@@ -47,7 +47,10 @@ def run_chain(tasks: list[Task], options: argparse.Namespace) -> None:
 
 def score(model: Any, cell: Cell, data: dict[str, Any], split: str) -> dict[str, Any]:
     """Return what a model says of the test images, and of whom it learned from."""
-    found = {"n_masks": int(cell.given.sum()), "n_positive": int(cell.labels[cell.given].sum())}
+    found: dict[str, Any] = {
+        "n_masks": int(cell.given.sum()),
+        "n_positive": int(cell.labels[cell.given].sum()),
+    }
     chosen = np.flatnonzero(data["split"] == split)
     images, labels = data["images"][chosen], data["labels"][chosen]
     if isinstance(model, ImageClassifier):
@@ -81,8 +84,9 @@ def score_masks(
 
 
 def val_threshold(segmenter: Any, data: dict[str, Any], n_images: int) -> float:
-    chosen = [i for i in np.flatnonzero(data["split"] == "val") if data["masks"][i] is not None]
-    chosen = np.random.default_rng(0).permutation(chosen)[:n_images]
+    there = np.array([mask is not None for mask in data["masks"]])
+    of_val = np.flatnonzero(there & (data["split"] == "val"))
+    chosen = np.random.default_rng(0).permutation(of_val)[:n_images]
     maps = segmenter.predict_proba(data["images"][chosen])[:, 1:2]
     return float(best_thresholds(findings(data, chosen), maps, grid=np.array(THRESHOLDS))[0])
 

@@ -29,24 +29,26 @@ from benchmarks.shared.markdown import NONE, line, mean_and_spread, ordered, rul
 Row = dict[str, Any]
 Values = dict[tuple[str, int], float]  # by data set and seed
 SCORES = {
-    "iou": "IoU of all pixels of the test images with a mask, cut where `val` says",
-    "iou_at_half": "The same, cut at one half",
-    "auroc": "AUROC of the labels, by the mean of the highest pixels",
-    "auroc_joint": "AUROC of the labels, by the joint summarizer",
-    "pseudo_iou": "IoU of the masks that a labeler predicted for training images with a finding",
+    "iou": "IoU, cut where `val` says",
+    "iou_at_half": "IoU, cut at one half",
+    "auroc": "AUROC by the highest pixels",
+    "auroc_joint": "AUROC by the joint summarizer",
+    "pseudo_iou": "IoU of a labeler's masks of training images with a finding",
 }
 SWEEPS = {SWEEP_P: "p", SWEEP_T: "temperature"}
 
-# What is compared with what: score and method of both; at the same fraction, where there is one.
-Contrast = tuple[str, str, str, str]
-CONTRASTS: dict[str, Contrast] = {
+# Score and method, less score and method; at the same fraction, where there is one.
+CONTRASTS: dict[str, tuple[str, str, str, str]] = {
     "boosted less self-training": ("iou", BOOSTED, "iou", SELF_TRAINING),
     "boosted less empty masks": ("iou", BOOSTED, "iou", EMPTY),
     "boosted less empty masks, half positive": ("iou", BOOSTED, "iou", BALANCED),
     **{f"{m} less its teacher": ("iou", m, "teacher_iou", m) for m in DISTILLED},
     f"{CROSS} less all masks": ("iou", CROSS, "iou", ALL_MASKS),
-    "AUROC: masks alone less those labels": ("auroc", MASKS, "auroc", THOSE_LABELS),
-    "AUROC: boosted less masks alone": ("auroc", BOOSTED, "auroc", MASKS),
+    "AUROC: boosted less self-training": ("auroc", BOOSTED, "auroc", SELF_TRAINING),
+    "AUROC: masks alone less ImageClassifier, those labels": (
+        *("auroc", MASKS),
+        *("auroc", THOSE_LABELS),
+    ),
     "AUROC: boosted less ImageClassifier, all labels": ("auroc", BOOSTED, "auroc", ALL_LABELS),
     **{
         f"AUROC: {m} less ImageClassifier, all labels": ("auroc_joint", m, "auroc", ALL_LABELS)
@@ -58,79 +60,104 @@ CONTRASTS: dict[str, Contrast] = {
 def make_report(rows: list[Row], n_tasks: int) -> str:
     """Return all tables."""
     seconds = sum(row["seconds"] for row in rows)
-    swept = [row for row in rows if method_of(row) in SWEEPS]
     main = [row for row in rows if method_of(row) not in SWEEPS]
+    of_fraction = {
+        fraction: [row for row in main if fraction_of(row) in (fraction, None)]
+        for fraction in sorted({fraction_of(row) for row in main} - {None})
+    }
     parts = [f"{len(rows)} of {n_tasks} tasks, {seconds:,.0f} s of processor time to fit.\n"]
-    for fraction in sorted({fraction_of(row) for row in main} - {None}):
-        shown = [row for row in main if fraction_of(row) in (fraction, None)]
-        parts.append(f"## {fraction:.0%} of the masks\n\n{counts(shown, fraction)}")
-        parts += [score_table(shown, score, title) for score, title in SCORES.items()]
+    parts += [overview(of_fraction, score) for score in ("iou", "auroc")]
+    for fraction, shown in of_fraction.items():
+        parts.append(f"## {fraction:.0%} of the masks\n\n{counts(shown)}")
+        parts += [score_table(shown, score) for score in SCORES]
         parts.append(difference_table(shown))
-    parts += [sweep_table([r for r in swept if method_of(r) == method]) for method in SWEEPS]
+    for method, parameter in SWEEPS.items():
+        swept = [row for row in rows if method_of(row) == method]
+        parts += [sweep_table(swept, parameter)] if swept else []
     return "\n".join(parts)
 
 
-def counts(rows: list[Row], fraction: float) -> str:
-    of_sets = {row["task"][0]: row for row in rows if fraction_of(row) == fraction}
+def overview(of_fraction: dict[float, list[Row]], score: str) -> str:
+    """Return gains over masks alone, mean of the sets, and which part of the gap they are."""
+    kind = "AUROC" if score == "auroc" else "IoU"
+    lines = [f"## {kind} less that of masks alone, mean of the sets (share of the gap)\n"]
+    lines += [line(["", *(f"{fraction:.0%}" for fraction in of_fraction)])]
+    lines += [rule(1 + len(of_fraction))]
+    every = [row for rows in of_fraction.values() for row in rows if score in row]
+    for method in ordered(method_of(row) for row in every if method_of(row) != MASKS):
+        cells = [
+            f"{mean_of_sets(differences(rows, score, method, score, MASKS), sets_of(rows))} "
+            f"{share_of_gap(rows, score, method)}"
+            for rows in of_fraction.values()
+        ]
+        lines.append(line([method, *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def counts(rows: list[Row]) -> str:
+    of_sets = {row["task"][0]: row for row in rows if fraction_of(row) is not None}
     each = (f"{name} {row['n_masks']} ({row['n_positive']})" for name, row in of_sets.items())
     return f"Masks (of findings): {', '.join(each)}.\n"
 
 
-def score_table(rows: list[Row], score: str, title: str) -> str:
-    """Return means over seeds, and the share of the gap between masks alone and all masks."""
-    having = [row for row in rows if score in row]
-    if not having:
-        return ""
-    sets, methods = sets_of(having), ordered(map(method_of, having))
-    head = [title, *sets, "mean", "share of the gap"]
+def score_table(rows: list[Row], score: str) -> str:
+    """Return means over the seeds, and standard deviations."""
+    rows = [row for row in rows if score in row]
+    sets = sets_of(rows)
+    head = [SCORES[score], *sets, "mean", "share of the gap"]
     lines = [line(head), rule(len(head))]
-    alone, ceiling = (values(having, score, method) for method in (MASKS, ALL_MASKS))
-    for method in methods:
-        found = values(having, score, method)
-        cells = [mean_and_spread([v for (s, _), v in found.items() if s == name]) for name in sets]
-        means = mean_over_sets(found, sets)
-        mean = f"{np.mean(list(means.values())):.3f}" if means else NONE
-        lines.append(line([method, *cells, mean, share_of_gap(found, alone, ceiling)]))
-    return "\n".join(lines) + "\n"
-
-
-def share_of_gap(found: Values, alone: Values, ceiling: Values) -> str:
-    """Return how much of the way is made, over the sets and seeds that all three have."""
-    keys = found.keys() & alone.keys() & ceiling.keys()
-    gap = sum(ceiling[key] - alone[key] for key in keys)
-    return f"{sum(found[key] - alone[key] for key in keys) / gap:.0%}" if gap > 0 else NONE
+    for method in ordered(map(method_of, rows)):
+        found = values(rows, score, method)
+        means = [np.mean(numbers) for numbers in by_set(found, sets) if numbers]
+        mean = f"{np.mean(means):.3f}" if len(means) == len(sets) else NONE
+        cells = map(mean_and_spread, by_set(found, sets))
+        lines.append(line([method, *cells, mean, share_of_gap(rows, score, method)]))
+    return "\n".join(lines) + "\n" if rows else ""
 
 
 def difference_table(rows: list[Row]) -> str:
-    """Return paired differences with 95 % intervals over seeds (Student's t)."""
+    """Return paired differences with 95 % intervals over seeds, by Student's t."""
     sets = sets_of(rows)
     others = [method for method in ordered(map(method_of, rows)) if method != MASKS]
-    against = {f"{method} less masks alone": ("iou", method, "iou", MASKS) for method in others}
-    head = ["IoU (or AUROC) compared", *sets, "mean of the sets"]
+    against = {
+        f"{prefix}{method} less masks alone": (score, method, score, MASKS)
+        for prefix, score in (("", "iou"), ("AUROC: ", "auroc"))
+        for method in others
+    }
+    head = ["Difference of IoU, or of AUROC", *sets, "mean of the sets"]
     lines = [line(head), rule(len(head))]
-    for name, (score, method, other_score, other) in (against | CONTRASTS).items():
-        first, second = values(rows, score, method), values(rows, other_score, other)
-        gains = {key: first[key] - second[key] for key in first if key in second}
+    for name, contrast in (against | CONTRASTS).items():
+        gains = differences(rows, *contrast)
         if gains:
-            each = [[v for (s, _), v in gains.items() if s == one] for one in sets]
-            mean = list(mean_over_sets(gains, sets).values())
-            lines.append(line([name, *map(interval, [*each, mean])]))
+            cells = map(interval, by_set(gains, sets))
+            lines.append(line([name, *cells, mean_of_sets(gains, sets)]))
     return "\n".join(lines) + "\n"
 
 
-def sweep_table(rows: list[Row]) -> str:
-    if not rows:
-        return ""
-    method = method_of(rows[0])
-    sets = sets_of(rows)
-    columns: list[tuple[str, str]] = [(s, score) for s in sets for score in ("iou", "auroc")]
-    head = [SWEEPS[method], *(f"{s}, {score}" for s, score in columns)]
-    lines = [f"## {method}: {fraction_of(rows[0]):.0%} of the masks\n", line(head), rule(len(head))]
+def sweep_table(rows: list[Row], parameter: str) -> str:
+    columns = [(name, score) for name in sets_of(rows) for score in ("iou", "auroc")]
+    head = [parameter, *(f"{name}, {score}" for name, score in columns)]
+    title = f"## {method_of(rows[0])}: {fraction_of(rows[0]):.0%} of the masks\n"
+    lines = [title, line(head), rule(len(head))]
     for value in sorted({row["task"][4] for row in rows}):
         same = [row for row in rows if row["task"][4] == value]
-        cells = [[row[score] for row in same if row["task"][0] == s] for s, score in columns]
+        cells = [[row[score] for row in same if row["task"][0] == name] for name, score in columns]
         lines.append(line([f"{value:g}", *map(mean_and_spread, cells)]))
     return "\n".join(lines) + "\n"
+
+
+def share_of_gap(rows: list[Row], score: str, method: str) -> str:
+    """Return how far a method comes from masks alone to all masks, on what all three have."""
+    gap = differences(rows, score, ALL_MASKS, score, MASKS)
+    gains = differences(rows, score, method, score, MASKS)
+    both = gap.keys() & gains.keys()
+    whole = sum(gap[key] for key in both)
+    return f"({sum(gains[key] for key in both) / whole:.0%})" if whole > 0 else NONE
+
+
+def differences(rows: list[Row], score: str, method: str, less: str, other: str) -> Values:
+    first, second = values(rows, score, method), values(rows, less, other)
+    return {key: first[key] - second[key] for key in first if key in second}
 
 
 def values(rows: Iterable[Row], score: str, method: str) -> Values:
@@ -138,20 +165,22 @@ def values(rows: Iterable[Row], score: str, method: str) -> Values:
     return {(row["task"][0], row["task"][1]): row[score] for row in same}
 
 
-def mean_over_sets(found: Values, sets: list[str]) -> dict[int, float]:
-    """Return the mean of each seed that all sets have."""
+def by_set(found: Values, sets: list[str]) -> list[list[float]]:
+    return [[value for (name, _), value in found.items() if name == one] for one in sets]
+
+
+def mean_of_sets(found: Values, sets: list[str]) -> str:
+    """Return the interval of the mean over the sets, of the seeds that all sets have."""
     seeds = ordered(seed for _, seed in found)
-    whole = [seed for seed in seeds if all((name, seed) in found for name in sets)]
-    return {seed: float(np.mean([found[name, seed] for name in sets])) for seed in whole}
+    whole = [[found[n, seed] for n in sets if (n, seed) in found] for seed in seeds]
+    return interval([float(np.mean(each)) for each in whole if len(each) == len(sets)])
 
 
 def interval(numbers: list[float]) -> str:
     """Return the mean, and of several the 95 % interval of Student's t."""
-    if not numbers:
-        return NONE
-    mean = float(np.mean(numbers))
     if len(numbers) < 2:
-        return f"{mean:+.3f}"
+        return f"{numbers[0]:+.3f}" if numbers else NONE
+    mean = np.mean(numbers)
     half = t.ppf(0.975, len(numbers) - 1) * np.std(numbers, ddof=1) / np.sqrt(len(numbers))
     return f"{mean:+.3f} ({mean - half:+.3f} to {mean + half:+.3f})"
 
