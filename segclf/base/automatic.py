@@ -65,8 +65,8 @@ class Automatic(NetworkHolder):
         Weight decay of the optimizer. "auto" is .01.
     schedule : str or callable
         Factor of the learning rate as a function of the fraction of training done: "constant",
-        "cosine", "one_cycle", "polynomial", "ramp_up", "step", "warm_up", "warm_up_cosine". "auto"
-        is "one_cycle".
+        "cosine", "one_cycle", "polynomial", "ramp_up", "shallow_cosine", "step", "warm_up",
+        "warm_up_cosine". "auto" is "one_cycle".
     max_epochs : int
         Number of passes over the training data, at most. "auto" leaves it to `max_steps`, and is 50
         where that is None.

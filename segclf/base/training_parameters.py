@@ -34,7 +34,8 @@ class TrainingParameters(Estimator):
         Optimizer, or ``optimizer(groups, lr=..., weight_decay=...)`` that returns one.
     schedule : str or callable
         Factor of the learning rate as a function of the fraction of training done: "constant",
-        "cosine", "one_cycle", "polynomial", "ramp_up", "step", "warm_up", "warm_up_cosine".
+        "cosine", "one_cycle", "polynomial", "ramp_up", "shallow_cosine", "step", "warm_up",
+        "warm_up_cosine".
     clip_gradients : float or None
         Largest Euclidean norm of the gradient of all parameters together; a longer one is scaled
         down before the update.

@@ -16,6 +16,11 @@ def cosine(fraction: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * fraction))
 
 
+def shallow_cosine(fraction: float) -> float:
+    """Fall along half a cosine to 17/18, from 3.6e-4 to 3.4e-4 in S4MI (section 3.3)."""
+    return (17.0 + cosine(fraction)) / 18.0
+
+
 def step(fraction: float) -> float:
     """Divide by 10 after each third of training."""
     return 0.1 ** int(3.0 * fraction)
@@ -77,6 +82,7 @@ SCHEDULES: dict[str, Schedule] = {
     "one_cycle": one_cycle,
     "polynomial": polynomial,
     "ramp_up": ramp_up,
+    "shallow_cosine": shallow_cosine,
     "step": step,
     "warm_up": warm_up,
     "warm_up_cosine": warm_up_cosine,

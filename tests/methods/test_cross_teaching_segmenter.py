@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+import timm
 import torch
+from encoded import count_encoded
 from monai.losses import DiceLoss
+from safetensors.torch import save_file
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from torch.nn.functional import cross_entropy
@@ -15,11 +19,19 @@ from segclf import (
     load,
     save,
 )
+from segclf.base import PretrainedWeightsWarning
 from segclf.data import MixingSampler, RedNormalizer
 from segclf.datasets import make_shapes
-from segclf.methods.cross_teaching_segmenter import CrossTeaching, class_dice, pseudo_masks, risen
-from segclf.networks import SegmentationPair, segmentation_network
+from segclf.methods.cross_teaching_segmenter.objective import (
+    CrossTeaching,
+    class_dice,
+    pseudo_masks,
+    risen,
+)
+from segclf.networks import SegmentationPair, TinyEncoder, segmentation_network
+from segclf.networks.vit_unet import ViTEncoder
 from segclf.objectives import Progress
+from segclf.training.schedules import SCHEDULES
 
 SHAPES = make_shapes(24, image_size=32, n_objects=4, target_radius=5, random_state=0)
 FEW = [mask if i < 4 else None for i, mask in enumerate(SHAPES.masks.astype(int))]
@@ -312,7 +324,11 @@ def test_behind_the_papers_normalization_of_red():
 def test_the_papers_networks_take_images_of_any_size():
     images = np.random.default_rng(0).random((2, 35, 50, 1))
     segmenter = CrossTeachingSegmenter(
-        batch_size=2, max_epochs=1, precision="fp32", predict_with="mean"
+        batch_size=2,
+        max_epochs=1,
+        precision="fp32",
+        predict_with="mean",
+        transformer_weights=None,
     )
     segmenter.fit(images, [np.ones((35, 50), int), None])
     assert segmenter.predict(images).shape == (2, 35, 50)
@@ -328,3 +344,64 @@ def test_decoders_may_be_smaller():
     ).fit(SHAPES.images, FEW)
     recipes = [narrow.network_.recipe[kind] for kind in ("cnn", "transformer")]
     assert [recipe["decoder_channels"] for recipe in recipes] == [[8, 4, 4], [6, 4, 2]]
+
+
+def test_s4mi_s_setting():
+    paper = CrossTeachingSegmenter.as_in_s4mi(cnn="tiny", max_epochs=2)
+    rates = [3.6e-4 * SCHEDULES[paper.schedule](fraction) for fraction in (0.0, 0.5, 1.0)]
+    assert paper.learning_rate == 3.6e-4
+    assert rates == pytest.approx([3.6e-4, 3.5e-4, 3.4e-4], rel=1e-12)
+    assert (paper.image_size, paper.batch_size, paper.weight_decay) == (224, 16, 1e-5)
+    assert (paper.cnn, paper.max_epochs) == ("tiny", 2), "what is given counts"
+    turns = paper.augmentation
+    assert (turns.horizontal_flip, turns.vertical_flip, turns.rotation) == (0.5, 0.5, 20.0)
+
+
+def test_s4mi_s_setting_is_kept(tmp_path):
+    tiny = {"cnn": "tiny", "transformer": "tiny_vit", "transformer_architecture": "vit_unet"}
+    paper = CrossTeachingSegmenter.as_in_s4mi(**tiny, image_size=32, max_epochs=1, random_state=0)
+    fitted = clone(paper).fit(SHAPES.images, FEW)
+    save(fitted, tmp_path / "fitted")
+    again = load(tmp_path / "fitted")
+    assert again.schedule == "shallow_cosine"
+    assert again.chosen_ == {"transformer_weights": None}
+    np.testing.assert_array_equal(again.predict(SHAPES.images), fitted.predict(SHAPES.images))
+
+
+VIT = {"transformer": "test_vit", "transformer_architecture": "vit_unet", "max_steps": 1}
+
+
+def test_the_transformer_starts_from_imagenet_s_weights_where_they_are(monkeypatch, tmp_path):
+    theirs = timm.create_model("test_vit").state_dict()
+    save_file(theirs, tmp_path / "test_vit.safetensors")
+    monkeypatch.setenv("SEGCLF_WEIGHTS", str(tmp_path))
+    fitted = segmenter(**VIT, learning_rate=1e-9).fit(SHAPES.images, FEW)
+    assert fitted.chosen_ == {"transformer_weights": "imagenet"}
+    assert fitted.weights_["name"] == "imagenet"
+    ours = fitted.pair_.transformer.encoder.model.state_dict()
+    for name in ("blocks.0.attn.qkv.weight", "norm.bias"):
+        torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=1e-6)
+    scratch = segmenter(**VIT, transformer_weights=None).fit(SHAPES.images, FEW)
+    assert scratch.chosen_ == {}
+    assert not hasattr(scratch, "weights_")
+
+
+def test_where_they_are_not_it_says_so_and_downloads_nothing(monkeypatch):
+    from segclf.methods.cross_teaching_segmenter import segmenter as module
+
+    monkeypatch.setattr(module, "weights_at_hand", lambda *names: False)
+    with pytest.warns(PretrainedWeightsWarning, match="test_vit are not on this machine"):
+        fitted = segmenter(**VIT).fit(SHAPES.images, FEW)
+    assert fitted.chosen_ == {"transformer_weights": None}
+    explicit = segmenter(**VIT, transformer_weights=None).fit(SHAPES.images, FEW)
+    np.testing.assert_array_equal(
+        fitted.predict_proba(SHAPES.images), explicit.predict_proba(SHAPES.images)
+    )
+
+
+@pytest.mark.parametrize("augmentation", [None, "flips"])
+def test_frozen_encoders_see_each_image_once(augmentation, monkeypatch):
+    """Each of the two; and once more two at a time, as every segmenter looks at its result."""
+    encoded = count_encoded(monkeypatch, TinyEncoder, ViTEncoder)
+    segmenter(encoder_rate=0, max_epochs=5, augmentation=augmentation).fit(SHAPES.images, FEW)
+    assert encoded == {"TinyEncoder": len(SHAPES.images), "ViTEncoder": len(SHAPES.images)}

@@ -26,6 +26,7 @@ def test_ramp_up_gives_the_weights_of_cross_teaching(iteration, weight):
     [
         ("constant", (1, 1, 1)),
         ("cosine", (1, 0.5, 0)),
+        ("shallow_cosine", (1, 3.5 / 3.6, 3.4 / 3.6)),
         ("step", (1, 0.1, 0.001)),
         ("polynomial", (1, 0.5**0.9, 0)),
         ("ramp_up", (math.exp(-5), math.exp(-1.25), 1)),

@@ -7,33 +7,23 @@ teaching between CNN and transformer", MIDL 2022; here with the settings of S4MI
 4.2.1 (Singh et al., "Shifting to machine supervision").
 """
 
-from functools import partial
+import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor
 
-from segclf.base import LabelTermSegmenter
-from segclf.data import Sampler, Samples, TwoStreamSampler
-from segclf.losses import dice, dice_cross_entropy
-from segclf.losses.targets import is_exclusive
-from segclf.networks import SegmentationNetwork, SegmentationPair, segmentation_network
-from segclf.objectives import Batch, Objective, Progress, image_label_loss
-from segclf.training import get_schedule
-
-# Dice as in the public code of Luo et al.; the halves are S4MI's, section 4.2.1.
-class_dice = partial(dice, include_background=True, squared=True, smooth=1e-5)
-half_dice_half_cross_entropy = partial(
-    dice_cross_entropy,
-    dice_factor=0.5,
-    cross_entropy_factor=0.5,
-    include_background=True,
-    squared=True,
-    smooth=1e-5,
+from segclf.base import LabelTermSegmenter, PretrainedWeightsWarning, Supervision
+from segclf.base.network_holder import is_auto
+from segclf.data import Augmentation, Sampler, Samples, TwoStreamSampler
+from segclf.methods.cross_teaching_segmenter.objective import CrossTeaching
+from segclf.networks import (
+    SegmentationNetwork,
+    SegmentationPair,
+    segmentation_network,
+    weights_at_hand,
 )
-
+from segclf.objectives import Objective
 
 class CrossTeachingSegmenter(LabelTermSegmenter):
     """Segment images with two networks that teach each other on images without a mask.
@@ -49,9 +39,13 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
         "unet", "vit_unet" or another name of `segclf.networks`.
     cnn_decoder_channels, transformer_decoder_channels : tuple of int or None
         Channels of the decoders' stages; None is the architecture's own default.
-    cnn_weights, transformer_weights : path or None
-        Local files of pretrained weights; None starts from scratch. The papers start the
-        transformer from ImageNet's and the other from scratch (S4MI, section 4.2.1).
+    cnn_weights, transformer_weights : str, path or None
+        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
+        docs/pretraining.md), or local files. None starts from scratch. The papers start the
+        transformer from ImageNet's and the other from scratch (S4MI, section 4.2.1): "auto", for
+        the transformer, is "imagenet" where these weights are on this machine, so that nothing is
+        downloaded. It is None where they are not, which warns, where nobody publishes such, and
+        with a `pretrainer`.
     predict_with : {"cnn", "transformer", "mean"}
         Which is `network_`, what predicts and is handed on: the CNN as of Luo et al., to whom the
         transformer is company in training; the transformer as of S4MI (section 3.2.1); or both, by
@@ -70,6 +64,8 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
     ----------
     pair_ : nn.Module
         Both networks, ``pair_.cnn`` and ``pair_.transformer``.
+    chosen_ : dict
+        What `transformer_weights` became, where it was "auto".
 
     Notes
     -----
@@ -84,11 +80,11 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
     CNN's unless set otherwise; ``CASSPretrainer(keep="both")`` has both, and starts both.
     `transferred_` tells what was taken, by names that begin with "cnn." and "transformer.".
 
-    Of S4MI are Adam, the learning rate, the weight decay and batches of 16 (section 3.3). Its
-    cosine ends at 3.4e-4, which is ``schedule=lambda t: (3.5 + 0.1 * math.cos(math.pi * t)) /
-    3.6``; that of its code falls to 5e-6 within 50 steps, rises again, and so on; here it falls to
-    0, once. Its code also has the weight of Luo et al., which stays below .0106 for as long as it
-    trains, where the paper adds the terms as they are. Of Luo et al. are ``optimizer="sgd",
+    Of S4MI are Adam, the learning rate, the weight decay and batches of 16 (section 3.3);
+    `as_in_s4mi` makes all of its setting. Its cosine ends at 3.4e-4; that of its code falls to 5e-6
+    within 50 steps, rises again, and so on; by default it falls to 0 here, once. Its code also has
+    the weight of Luo et al., which stays below .0106 for as long as it trains, where the paper adds
+    the terms as they are. Of Luo et al. are ``optimizer="sgd",
     learning_rate=0.01, weight_decay=1e-4, schedule="polynomial", consistency_weight=0.1,
     ramp_up=30_000``.
 
@@ -120,7 +116,7 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
     cnn_decoder_channels: tuple[int, ...] | None = None
     transformer_decoder_channels: tuple[int, ...] | None = None
     cnn_weights: Any = None
-    transformer_weights: Any = None
+    transformer_weights: Any = "auto"
     predict_with: str = "cnn"
     n_labeled: int | None = None
     consistency_weight: float = 1.0
@@ -150,6 +146,64 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
         "consistency_weight": [Interval(Real, 0, None, closed="left")],
         "ramp_up": [Interval(Integral, 1, None, closed="left"), None],
     }
+
+    @classmethod
+    def as_in_s4mi(cls, **changes: Any) -> Self:
+        """Make a segmenter with all settings of S4MI, sections 3.2.1, 3.3 and 4.2.1.
+
+        Beside the defaults: images of 224 x 224 pixels, random rotation and flips, a cosine over 50
+        epochs that ends at 3.4e-4, and the transformer predicts. The paper does not say how far
+        images turn: 20 degrees, every second image, as in the public code of Luo et al.
+
+        Parameters
+        ----------
+        **changes
+            Other parameters, or other values of these.
+
+        Returns
+        -------
+        CrossTeachingSegmenter
+            Unfitted.
+
+        Examples
+        --------
+        >>> segmenter = CrossTeachingSegmenter.as_in_s4mi(n_labeled=15)
+        >>> segmenter.image_size, segmenter.predict_with, segmenter.learning_rate
+        (224, 'transformer', 0.00036)
+        """
+        turns = Augmentation(
+            horizontal_flip=0.5, vertical_flip=0.5, rotation=20.0, affine_probability=0.5
+        )
+        setting: dict[str, Any] = {
+            "image_size": 224,
+            "augmentation": turns,
+            "schedule": "shallow_cosine",
+            "max_epochs": 50,
+            "predict_with": "transformer",
+        }
+        return cls(**{**setting, **changes})
+
+    def _choose(self, supervision: Supervision) -> None:
+        self.chosen_ = {}
+        if is_auto(self.transformer_weights):
+            self.chosen_["transformer_weights"] = self._imagenet_at_hand()
+
+    def _imagenet_at_hand(self) -> str | None:
+        if self.pretrainer is not None:
+            return None
+        try:
+            at_hand = weights_at_hand("imagenet", self.transformer)
+        except ValueError:  # nobody publishes such
+            return None
+        if not at_hand:
+            warnings.warn(
+                f"ImageNet weights of {self.transformer} are not on this machine, so that it learns "
+                'from scratch. The papers start it from them: transformer_weights="imagenet" '
+                "downloads them; None says that they are not wanted.",
+                PretrainedWeightsWarning,
+                stacklevel=2,
+            )
+        return "imagenet" if at_hand else None
 
     def _make_sampler(self, samples: Samples) -> Sampler | None:
         n_labeled = self.n_labeled or -(-self.batch_size // 2)
@@ -184,7 +238,7 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
         return segmentation_network(
             architecture=getattr(self, f"{kind}_architecture"),
             encoder=getattr(self, kind),
-            encoder_weights=getattr(self, f"{kind}_weights"),
+            encoder_weights=self._setting(f"{kind}_weights"),
             in_channels=samples.images.n_channels,
             n_classes=self.n_classes_,
             decoder_channels=getattr(self, f"{kind}_decoder_channels"),
@@ -205,69 +259,4 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
 
     def _recipe(self, pretrainer: Any, network: Any) -> dict[str, Any]:
         kind = "transformer" if getattr(pretrainer, "encoder", None) == self.transformer else "cnn"
-        return {**network.recipe[kind], "encoder_weights": getattr(self, f"{kind}_weights")}
-
-
-class CrossTeaching(Objective):
-    """Masks teach both networks, and each network the other where there is no mask.
-
-    Parameters
-    ----------
-    pair : SegmentationPair
-        The two networks.
-    consistency_weight : float
-        Weight of what the networks learn from each other.
-    ramp_up : int or None
-        Number of steps over which it rises.
-    label_weight : float
-        Weight of the image-level terms.
-    """
-
-    def __init__(
-        self,
-        pair: SegmentationPair,
-        *,
-        consistency_weight: float,
-        ramp_up: int | None,
-        label_weight: float,
-    ) -> None:
-        super().__init__()
-        self.network: SegmentationPair = pair
-        self.consistency_weight = consistency_weight
-        self.ramp_up = ramp_up
-        self.label_weight = label_weight
-
-    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the terms "segmentation", "consistency" and perhaps "label" of each network."""
-        mask, weight = batch["mask"], batch.get("weight")
-        scores = {name: network(batch["image"]) for name, network in self.network.named_children()}
-        consistency_weight = self.consistency_weight * risen(progress.step, self.ramp_up)
-        terms = {}
-        for learner, teacher in (("cnn", "transformer"), ("transformer", "cnn")):
-            logits, pseudo = scores[learner], pseudo_masks(scores[teacher], mask)
-            segmentation = half_dice_half_cross_entropy(logits, mask, sample_weight=weight)
-            consistency = class_dice(logits, pseudo, sample_weight=weight)
-            terms[f"{learner}_segmentation"] = segmentation
-            terms[f"{learner}_consistency"] = consistency_weight * consistency
-            if "label" in batch:
-                label = image_label_loss(logits, batch["label"], sample_weight=weight)
-                terms[f"{learner}_label"] = self.label_weight * label
-        return terms
-
-
-def pseudo_masks(logits: Tensor, mask: Tensor) -> Tensor:
-    """Return what a network decides where a mask (h, w), or its channel, is all -1; -1 elsewhere.
-
-    No gradient passes a decision.
-    """
-    decided = logits.argmax(dim=1) if is_exclusive(logits, mask) else (logits >= 0).long()
-    unlabeled = (mask < 0).all(dim=-1).all(dim=-1)
-    return torch.where(unlabeled[..., None, None], decided, -1)
-
-
-def risen(step: int, ramp_up: int | None) -> float:
-    """Return the factor of the consistency weight at a step.
-
-    In the public code of Luo et al. one of 200 stairs is 150 steps long.
-    """
-    return 1.0 if ramp_up is None else get_schedule("ramp_up")(200 * step // ramp_up / 200)
+        return {**network.recipe[kind], "encoder_weights": self._setting(f"{kind}_weights")}
