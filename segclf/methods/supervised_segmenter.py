@@ -27,8 +27,9 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
     Parameters
     ----------
     architecture : str or callable
-        "unet", "deeplabv3plus", "fcn", "fpn", "hypercolumn" (a light head for frozen encoders) or
-        another name of `segclf.networks`; or a function or class
+        "unet", "deeplabv3plus", "fcn", "fpn", "hypercolumn" (a light head for frozen encoders),
+        "plain_unet" (with an encoder of its own, for ablations of width) or another name of
+        `segclf.networks`; or a function or class
         ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network, whose other
         parameters then stay None (`encoder` is not looked at). "auto" is "hypercolumn" for a frozen
         encoder, "unet" for others and where `decoder_attention` or several `decoder_channels` are
@@ -37,7 +38,8 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         Number of encoder stages; None is the architecture's own default.
     decoder_channels : tuple of int, int or None
         Channels of the decoder's stages, or one number, as the architecture takes; None is the
-        architecture's own default.
+        architecture's own default. Of a "plain_unet" the width of the whole network: the channels
+        at the image's size, 64 by default, which double at each of 4 levels below.
     decoder_attention : {"scse"} or None
         Attention in the decoder.
     encoder_scales : tuple of int or None

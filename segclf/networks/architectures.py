@@ -57,6 +57,7 @@ ARCHITECTURES = {
     "linknet": Architecture(model="Linknet"),
     "manet": Architecture(model="MAnet", channels=_STAGES),
     "pan": Architecture(model="PAN", depths=(3, 5), channels=32, smallest=8),
+    "plain_unet": Architecture(model=None, depth=4, channels=64),
     "pspnet": Architecture(model="PSPNet", depth=3, upsampling=lambda depth: 2**depth),
     "segformer": Architecture(model="Segformer", depths=(3, 5)),
     "unet": Architecture(model=None, channels=_STAGES, attention=True),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from segclf.networks.libraries import import_smp, import_timm, is_a, is_vision_transformer
+from segclf.networks.plain_unet import PLAIN
 from segclf.networks.tiny import SMP_NAME, TINY_VIT, TinyEncoder
 from segclf.networks.vit_unet import ViTEncoder
 
@@ -24,8 +25,8 @@ def encoder_key(name: str) -> str:
     Parameters
     ----------
     name : str
-        ``"tiny"``, a name of that table, or any timm model (its ``tu-`` is added here), to which
-        ``"tiny_vit"`` belongs.
+        ``"tiny"``, ``"plain"``, a name of that table, or any timm model (its ``tu-`` is added
+        here), to which ``"tiny_vit"`` belongs.
 
     Returns
     -------
@@ -44,6 +45,8 @@ def encoder_key(name: str) -> str:
     """
     if name == "tiny":
         return SMP_NAME
+    if name == PLAIN:
+        return PLAIN
     if name in import_smp().encoders.encoders:
         return name
     plain = name.removeprefix(_TIMM)
@@ -171,6 +174,8 @@ def make_encoder(key: str, *, in_channels: int, depth: int, output_stride: int =
         encoder = TinyEncoder(depth)
         encoder.set_in_channels(in_channels)
         return encoder
+    if key == PLAIN:
+        raise ValueError("encoder='plain' is that of architecture='plain_unet', and of no other.")
     options = any_size(key.removeprefix(_TIMM)) if key.startswith(_TIMM) else {}
     return import_smp().encoders.get_encoder(
         key,

@@ -42,7 +42,8 @@ def segmentation_network(
         One of segmentation-models-pytorch's, in lower case (``"unet"``, ``"deeplabv3plus"``,
         ``"dpt"``, ...); ``"fcn"``: torchvision's FCN, exactly so for ``resnet50``, as the S4C paper
         uses it; ``"vit_unet"``: MedSASS's U-Net around a plain vision transformer (Appendix
-        A.1), the paper's with ``vit_small_patch8_224``; or ``"hypercolumn"``: a light head on all
+        A.1), the paper's with ``vit_small_patch8_224``; ``"plain_unet"``: the U-Net as it was first
+        published, of any width, with ``encoder="plain"``; or ``"hypercolumn"``: a light head on all
         maps of an encoder that is good already, see :mod:`segclf.networks.hypercolumn`.
     encoder : str
         A name of segmentation-models-pytorch, any timm model, ``"tiny"`` or ``"tiny_vit"``. A few
@@ -60,7 +61,8 @@ def segmentation_network(
         U-Net it is the network of DEDL (S4MI, section 3).
     decoder_channels : int, sequence of int or None
         One number per stage for unet, unetplusplus and manet; five for vit_unet, from the top to
-        the bottom; one for deeplabv3, deeplabv3plus, hypercolumn, pan and upernet; the others have
+        the bottom; one for plain_unet, of its top, which doubles from level to level in the encoder
+        too; one for deeplabv3, deeplabv3plus, hypercolumn, pan and upernet; the others have
         no such option.
     decoder_attention : str or None
         ``"scse"`` for unet and unetplusplus.

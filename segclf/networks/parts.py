@@ -24,6 +24,7 @@ from segclf.networks.fcn import FCNDecoder, fcn_encoder
 from segclf.networks.hypercolumn import HypercolumnDecoder, PixelLinear
 from segclf.networks.libraries import import_smp
 from segclf.networks.options import resolve_options
+from segclf.networks.plain_unet import PLAIN, PlainDecoder, PlainEncoder
 from segclf.networks.tiny import group_normalized
 from segclf.networks.unet import UNetDecoder, initialize, unet_head
 from segclf.networks.vit_unet import ViTUNetDecoder
@@ -149,6 +150,14 @@ def _hypercolumn(key: str, in_channels: int, n_classes: int, options: dict[str, 
     return encoder, decoder, PixelLinear(decoder.out_channels, n_classes)
 
 
+def _plain_unet(key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
+    if key != PLAIN:
+        raise ValueError(f"it has an encoder of its own; expected encoder={PLAIN!r}")
+    encoder = PlainEncoder(in_channels, options["decoder_channels"], options["encoder_depth"])
+    decoder = PlainDecoder(encoder.out_channels)
+    return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
+
+
 def _unet(key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
     encoder = make_encoder(key, in_channels=in_channels, depth=options["encoder_depth"])
     decoder = UNetDecoder(
@@ -171,6 +180,7 @@ def _vit_unet(key: str, in_channels: int, n_classes: int, options: dict[str, Any
 _OURS: dict[str, Callable[..., Made]] = {
     "fcn": _fcn,
     "hypercolumn": _hypercolumn,
+    "plain_unet": _plain_unet,
     "unet": _unet,
     "vit_unet": _vit_unet,
 }

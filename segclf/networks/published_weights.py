@@ -159,7 +159,8 @@ def _of_timm(config: Any) -> list[Published]:
 
 
 def _of_smp(key: str) -> list[Published]:
-    settings = import_smp().encoders.encoders[key]["pretrained_settings"].get("imagenet")
+    entry = import_smp().encoders.encoders.get(key, {"pretrained_settings": {}})
+    settings = entry["pretrained_settings"].get("imagenet")
     if settings is None:
         return []
     file = HubFile(

@@ -23,6 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segclf.networks.plain_unet import double_convolution
+
 
 class ViTEncoder(nn.Module):
     """A vision transformer of timm as an encoder: the image, and the patch tokens of last blocks.
@@ -81,9 +83,9 @@ class ViTUNetDecoder(nn.Module):
         super().__init__()
         in_channels, token_channels = encoder_channels
         self.out_channels = channels[0]
-        self.stem = _double_convolution(in_channels, channels[0])
+        self.stem = double_convolution(in_channels, channels[0])
         self.downs = nn.ModuleList(
-            nn.Sequential(nn.MaxPool2d(2), _double_convolution(*widths))
+            nn.Sequential(nn.MaxPool2d(2), double_convolution(*widths))
             for widths in pairwise(channels)
         )
         self.join = _ViTConvolution(token_channels, channels[-1])
@@ -91,7 +93,7 @@ class ViTUNetDecoder(nn.Module):
         targets = [channels[0], *channels[:-2]]
         below = [*targets[1:], channels[-1]]
         self.ups = nn.ModuleList(
-            _double_convolution(deep + skip, target)
+            double_convolution(deep + skip, target)
             for deep, skip, target in reversed(
                 list(zip(below, channels[:-1], targets, strict=True))
             )
@@ -123,14 +125,3 @@ class _ViTConvolution(nn.Module):
     def forward(self, tokens: Tensor, size: torch.Size) -> Tensor:
         mixed = self.linear(self.convolution(tokens).movedim(1, -1)).movedim(-1, 1)
         return F.interpolate(mixed, size, mode="area")
-
-
-def _double_convolution(in_channels: int, out_channels: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for width in (in_channels, out_channels):
-        layers += [
-            nn.Conv2d(width, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)

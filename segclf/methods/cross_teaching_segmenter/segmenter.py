@@ -25,6 +25,7 @@ from segclf.networks import (
 )
 from segclf.objectives import Objective
 
+
 class CrossTeachingSegmenter(LabelTermSegmenter):
     """Segment images with two networks that teach each other on images without a mask.
 
@@ -197,9 +198,9 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
             return None
         if not at_hand:
             warnings.warn(
-                f"ImageNet weights of {self.transformer} are not on this machine, so that it learns "
-                'from scratch. The papers start it from them: transformer_weights="imagenet" '
-                "downloads them; None says that they are not wanted.",
+                f"ImageNet weights of {self.transformer} are not on this machine, so that it "
+                "learns from scratch. The papers start it from them: "
+                'transformer_weights="imagenet" downloads them; None says that none are wanted.',
                 PretrainedWeightsWarning,
                 stacklevel=2,
             )
