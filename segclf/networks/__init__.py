@@ -36,6 +36,7 @@ from segclf.networks.saliency import grad_cam
 from segclf.networks.saved import saved_weights
 from segclf.networks.segmentation import SegmentationNetwork
 from segclf.networks.tiny import TinyEncoder
+from segclf.networks.waiting_maps import encoded_once
 from segclf.networks.weight_sources import weights_at_hand
 from segclf.networks.weights import load_weights, read_tensors
 
@@ -63,6 +64,7 @@ __all__ = [
     "cluster_network",
     "embedding_network",
     "encode_visible",
+    "encoded_once",
     "encoder_operations",
     "fix_positions",
     "follow",

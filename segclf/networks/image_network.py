@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from segclf.data import Augmentation
 from segclf.networks.encoder_levels import levels_above
 from segclf.networks.only_size import explain_size
+from segclf.networks.waiting_maps import encoded
 
 # A standard deviation this small beside the mean is float32's rounding noise, not contrast.
 _CONSTANT = 1e-6
@@ -201,7 +202,7 @@ class ImageNetwork(nn.Module, ABC):
             For images of another size than the only one that the encoder takes.
         """
         try:
-            return (by or self.encoder)(prepared)
+            return encoded(by or self.encoder, prepared)
         except (AssertionError, RuntimeError) as error:
             scaled = "encoder_scales" in self.recipe
             explain_size(self.recipe["encoder"], prepared, error, scaled=scaled)

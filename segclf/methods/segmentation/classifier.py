@@ -41,6 +41,7 @@ from segclf.methods.segmentation.reading import (
     with_inside,
 )
 from segclf.methods.segmentation.summarizer_input import as_read, fit_summarizer
+from segclf.networks import encoded_once
 
 
 class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
@@ -238,13 +239,14 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         X = check_rows(self, X, reset=False)
         probabilities = np.empty((_num_samples(X), len(self.classes_)))
         masks: list[Any] = [None] * len(probabilities)
-        for indices, maps in segmenter.predict_proba_batches(X):
-            reading = Reading(maps[:, self._findings])
-            if not self.ensemble and hears_inside(self.summarizer_):
-                reading = with_inside(reading, segmenter, _safe_indexing(X, indices))
-            probabilities[indices] = self._summarize(reading)
-            for index, mask in zip(indices, segmenter._decide(maps), strict=True):
-                masks[index] = mask
+        with encoded_once():
+            for indices, maps in segmenter.predict_proba_batches(X):
+                reading = Reading(maps[:, self._findings])
+                if not self.ensemble and hears_inside(self.summarizer_):
+                    reading = with_inside(reading, segmenter, _safe_indexing(X, indices))
+                probabilities[indices] = self._summarize(reading)
+                for index, mask in zip(indices, segmenter._decide(maps), strict=True):
+                    masks[index] = mask
         return probabilities, masks
 
     @cached_property

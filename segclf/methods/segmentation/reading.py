@@ -12,6 +12,7 @@ from segclf.base import CalibratedSummarizer
 from segclf.base.maps import Maps
 from segclf.methods.segmentation.inside import pooled_inside
 from segclf.methods.segmentation.kept_segmenter import KeptSegmenter, blocks, in_order
+from segclf.networks import encoded_once
 
 LAYER = "local"
 
@@ -66,10 +67,11 @@ def read(
         return
     for rows in blocks(X):
         part = _safe_indexing(X, rows)
-        maps, features = (
-            in_order(kept.predict(memory, part, layer=layer, channels=findings), len(rows))
-            for layer in (None, LAYER)
-        )
+        with encoded_once():
+            maps, features = (
+                in_order(kept.predict(memory, part, layer=layer, channels=findings), len(rows))
+                for layer in (None, LAYER)
+            )
         yield rows, Reading(maps, pooled_inside(maps, features))
 
 

@@ -7,6 +7,7 @@ from segclf import SegmentationClassifier, SupervisedSegmenter
 from segclf.datasets import make_shapes
 from segclf.methods.segmentation.inside import pooled_inside
 from segclf.methods.segmentation.parts import rows_to_learn
+from segclf.networks import TinyEncoder
 from segclf.registry import make_plugin
 
 SHAPES = make_shapes(16, image_size=32, n_objects=3, random_state=0)
@@ -82,3 +83,17 @@ def test_of_many_images_it_learns_from_a_thousand():
     assert (target[rows] >= 0).all()
     assert {0, 1} == set(target[rows])
     assert len(rows_to_learn(make_plugin("summarizer", "pooled"), target)) == 3002
+
+
+def test_an_image_is_encoded_once_for_its_mask_and_what_is_inside(monkeypatch):
+    fitted = classifier().fit(SHAPES.images, SHAPES.target, masks=SHAPES.masks)
+    expected = fitted.predict_proba(SHAPES.images)
+    calls = []
+    forward = TinyEncoder.forward
+    monkeypatch.setattr(
+        TinyEncoder, "forward", lambda self, image: calls.append(len(image)) or forward(self, image)
+    )
+    np.testing.assert_array_equal(fitted.predict_proba(SHAPES.images), expected)
+    once = len(calls)
+    fitted.predict_mask_proba(SHAPES.images)
+    assert len(calls) == 2 * once, "as many as for the masks alone"

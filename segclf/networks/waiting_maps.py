@@ -1,0 +1,64 @@
+"""Images that are asked about twice, for their mask and for features, are encoded once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor
+
+#: How much memory the maps that wait for the second question take at most, 256 MB.
+WAITING_BYTES = 2**28
+
+
+class _Waiting:
+    """Maps of batches, each given away when it is asked for again."""
+
+    def __init__(self) -> None:
+        self._left = WAITING_BYTES
+        self._batches: list[tuple[Any, Tensor, Any, int]] = []
+
+    def maps(self, encoder: Callable[[Tensor], Any], prepared: Tensor) -> Any:
+        for number, (of, images, maps, n_bytes) in enumerate(self._batches):
+            if of is encoder and images.shape == prepared.shape and torch.equal(images, prepared):
+                del self._batches[number]
+                self._left += n_bytes
+                return maps
+        maps = encoder(prepared)
+        n_bytes = _n_bytes(maps)
+        if n_bytes <= self._left:
+            self._left -= n_bytes
+            self._batches.append((encoder, prepared, maps, n_bytes))
+        return maps
+
+
+_WAITING: ContextVar[_Waiting | None] = ContextVar("encoded_once", default=None)
+
+
+@contextmanager
+def encoded_once() -> Iterator[None]:
+    """Let networks find, in this thread, what they encoded of a batch when they meet it again.
+
+    Only in inference; the second time gives the maps away. Around what asks for the same images
+    twice, in the same batches: not around a ``yield``, after which others compute.
+    """
+    token = _WAITING.set(_Waiting())
+    try:
+        yield
+    finally:
+        _WAITING.reset(token)
+
+
+def encoded(encoder: Callable[[Tensor], Any], prepared: Tensor) -> Any:
+    """Give what an encoder makes of images, or made of them just before."""
+    waiting = _WAITING.get()
+    if waiting is None or not torch.is_inference_mode_enabled():
+        return encoder(prepared)
+    return waiting.maps(encoder, prepared)
+
+
+def _n_bytes(maps: Any) -> int:
+    if isinstance(maps, Tensor):
+        return maps.nbytes
+    return sum(map(_n_bytes, maps)) if isinstance(maps, list | tuple) else 0
