@@ -242,6 +242,9 @@ def build(recipe: dict[str, Any]) -> nn.Module:
     kind = recipe.get("kind")
     if kind not in makers:
         raise ValueError(f"A recipe of kind {kind!r}; known kinds: {', '.join(sorted(makers))}.")
+    files = sorted(name for name in recipe if name.endswith("weights"))
+    if files:
+        raise ValueError(f"A recipe names {files[0]}; it makes a network, and opens no file.")
     return makers[kind](**{key: recipe[key] for key in recipe if key != "kind"})
 
 

@@ -32,6 +32,8 @@ PLAIN = {
     "sklearn.model_selection._split:_CVIterableWrapper",
     *(f"sklearn.model_selection:{name}" for name in SPLITTERS),
 }
+# Modules that are run, or that tests import.
+_NOT_OF_A_LIBRARY = {"conftest", "setup", "test", "tests", "testing"}
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -72,6 +74,10 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
             f"this one, import it and pass it: load(path, trusted=[{name.rpartition(':')[2]}])."
         )
     module, _, attribute = name.partition(":")
+    if not (name in PLAIN or name in plugins or _may_be_imported(module)):
+        raise ValueError(
+            f"{path} names {name!r}, a module that no estimator is public in; it is not imported."
+        )
     if attribute.startswith("Halving"):
         importlib.import_module("sklearn.experimental.enable_halving_search_cv")
     try:
@@ -85,3 +91,10 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
         f"{path} names {name!r}, which is not an estimator; if you trust it, import it and pass "
         f"it: load(path, trusted=[{attribute}])."
     )
+
+
+def _may_be_imported(module: str) -> bool:
+    """Tell whether a module is there already, or is a public one of segclf or scikit-learn."""
+    package, *inner = module.split(".")
+    public = not any(part.startswith("_") or part in _NOT_OF_A_LIBRARY for part in inner)
+    return module in sys.modules or (package in OURS and public)

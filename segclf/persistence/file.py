@@ -10,18 +10,19 @@ from typing import Any
 
 import sklearn
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as pack
 from sklearn.base import BaseEstimator
 
 import segclf
 from segclf.persistence.class_names import class_name, trusted_class
+from segclf.persistence.container import read_container
 from segclf.persistence.reader import Reader, named_classes
 from segclf.persistence.writer import Writer
 
 KEY = "segclf"
-FORMAT = 2
-READS = (1, 2)  # 2: what more of scikit-learn's estimators are made of
+FORMAT = 3
+# 2: what more of scikit-learn's estimators are made of. 3: the checksum is of the header, too.
+READS = (1, 2, 3)
 HEADER = {"format", "segclf", "scikit-learn", "estimator", "checksum"}
 
 
@@ -70,8 +71,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         "segclf": segclf.__version__,
         "scikit-learn": sklearn.__version__,
         "estimator": written,
-        "checksum": _checksum(writer.arrays),
     }
+    header["checksum"] = _checksum(writer.arrays, header)
     content = pack(writer.arrays, metadata={KEY: json.dumps(header, allow_nan=False)})
     _replace(Path(path), content)
 
@@ -123,11 +124,11 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     path = Path(path)
     header, arrays = _read(path)
     given = {class_name(each): each for each in trusted}
-    names = sorted(set(named_classes(header["estimator"])))
+    names = sorted(set(_names(header, path)))
     classes = {name: trusted_class(name, given, path) for name in names}
     try:
         return Reader(arrays, classes).estimator(header["estimator"])
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # a damaged file may end in any
         raise ValueError(
             f"{path} cannot be loaded: {type(error).__name__}: {error} It is damaged, or its "
             f"versions do not fit (segclf {header['segclf']}, scikit-learn "
@@ -137,19 +138,25 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read header and arrays, or say why this is no estimator of ours."""
-    with path.open("rb"):  # Python's own errors name the file
-        pass
     try:
-        with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get(KEY, "null"))
-            _check_header(header, path)
-            arrays = {name: file.get_tensor(name) for name in sorted(file.keys())}
-    except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
-        message = f"{path} is not a file that segclf.save wrote, or it is damaged: {error}"
+        metadata, arrays = read_container(path)
+        header = json.loads(metadata.get(KEY, "null"))
+    except OSError:
+        raise  # it names the file
+    except Exception as error:
+        message = f"{path} is not a file that segclf.save wrote, or it is damaged: {error}."
         raise ValueError(message) from error
-    if header["checksum"] != _checksum(arrays):
-        raise ValueError(f"{path} is damaged: its arrays are not those that segclf.save wrote.")
+    _check_header(header, path)
+    if header["checksum"] != _checksum(arrays, header):
+        raise ValueError(f"{path} is damaged: it does not hold what segclf.save wrote.")
     return header, arrays
+
+
+def _names(header: dict[str, Any], path: Path) -> Iterable[str]:
+    try:
+        return list(named_classes(header["estimator"]))
+    except RecursionError as error:
+        raise ValueError(f"{path} is damaged: its header is nested too deep.") from error
 
 
 def _check_header(header: Any, path: Path) -> None:
@@ -164,8 +171,11 @@ def _check_header(header: Any, path: Path) -> None:
         raise ValueError(f"{path} is damaged: no {sorted(HEADER - header.keys())} in its header.")
 
 
-def _checksum(arrays: Mapping[str, NDArray[Any]]) -> int:
-    checksum = 0
+def _checksum(arrays: Mapping[str, NDArray[Any]], header: dict[str, Any]) -> int:
+    """Sum up the arrays and, since format 3, the rest of the header."""
+    rest = {name: value for name, value in header.items() if name != "checksum"}
+    text = json.dumps(rest, sort_keys=True).encode() if header["format"] > 2 else b""
+    checksum = zlib.crc32(text)
     for name in sorted(arrays):
         checksum = zlib.crc32(arrays[name].tobytes(), zlib.crc32(name.encode(), checksum))
     return checksum

@@ -1,5 +1,6 @@
 """From JSON values and arrays to estimators; the inverse of the writer."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -25,6 +26,10 @@ def named_classes(value: Any) -> Iterator[str]:
         yield from named_classes(list(value.values()))
 
 
+# Of a text in an array, in bytes: shorter ones may be padded.
+_SHORT = 1024
+
+
 class Reader:
     """Builds what `Writer` wrote.
 
@@ -43,7 +48,10 @@ class Reader:
 
     def estimator(self, written: dict[str, Any]) -> Any:
         """Call the constructor, then fill in what was learned."""
-        made = self._classes[written["$estimator"]](**self.read(written["parameters"]))
+        parameters = self.read(written["parameters"])
+        if "memory" in parameters:  # a folder of whoever saved it
+            parameters["memory"] = None
+        made = self._classes[written["$estimator"]](**parameters)
         learned = self._attributes(written, made)
         if hasattr(made, "__setstate__"):
             made.__setstate__(learned)
@@ -61,6 +69,7 @@ class Reader:
 
     def _attributes(self, written: dict[str, Any], owner: Any) -> dict[str, Any]:
         learned = self.read(written["learned"])
+        _check_attributes(learned, type(owner))
         if "requests" in written:
             learned[REQUESTS] = _requests(written["requests"], owner)
         return learned
@@ -103,10 +112,30 @@ class Reader:
         return np.array(self._arrays[array], order="F" if columns_first else "C")
 
     def _texts(self, written: dict[str, Any]) -> NDArray[Any]:
-        texts = np.empty(len(written["values"]), dtype=written["dtype"])
-        for index, value in enumerate(written["values"]):
-            texts[index] = self.read(value)
+        values, dtype = self.read(written["values"]), np.dtype(written["dtype"])
+        longest = max((len(value) for value in values if isinstance(value, str)), default=0)
+        if dtype.kind not in "OU" or dtype.itemsize > max(_SHORT, 4 * longest):
+            raise ValueError(f"Texts of at most {longest} characters as {dtype}.")
+        texts = np.empty(len(values), dtype=dtype)
+        for index, value in enumerate(values):
+            texts[index] = value
         return texts.reshape(written["shape"])
+
+
+def _check_attributes(learned: dict[str, Any], kind: type[Any]) -> None:
+    """Refuse what no fit leaves behind: a name that stands for code of the class, or Python's own.
+
+    Raises
+    ------
+    ValueError
+        That names it.
+    """
+    for name in learned:
+        own = inspect.getattr_static(kind, name, None)
+        is_code = callable(own) or isinstance(own, property | classmethod | staticmethod)
+        is_code &= name not in getattr(kind, "__dataclass_fields__", ())
+        if not name.isidentifier() or name.startswith("__") or is_code:
+            raise ValueError(f"{kind.__name__} does not learn an attribute {name!r}.")
 
 
 def _requests(written: dict[str, dict[str, Any]], owner: Any) -> MetadataRequest:

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 import segclf
 from segclf import SegmentationClassifier, SupervisedSegmenter, load, save
 from segclf.persistence.class_names import class_name
-from segclf.persistence.file import FORMAT
+from segclf.persistence.file import FORMAT, _checksum
 
 
 class Mine(ClassifierMixin, BaseEstimator):
@@ -29,8 +29,8 @@ def forged(path, name, parameters=None, learned=None):
         "segclf": segclf.__version__,
         "scikit-learn": "1.9",
         "estimator": estimator,
-        "checksum": 0,
     }
+    header["checksum"] = _checksum({}, header)
     save_file({}, path, metadata={"segclf": json.dumps(header)})
     return path
 

@@ -214,18 +214,19 @@ def test_cut_short(tmp_path):
 
 
 def rewrite(path, change):
-    """Change a file's header, arrays and checksum as they are."""
+    """Change a file's header, with the checksum that belongs to it."""
     with safe_open(path, framework="numpy") as opened:
         header = json.loads(opened.metadata()["segclf"])
         arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     change(header)
+    header["checksum"] = file_module._checksum(arrays, header)
     save_file(arrays, path, metadata={"segclf": json.dumps(header)})
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h: h.update(format=3, segclf="9.0"), r"format 3 \(segclf 9.0\); this is segclf"),
+        (lambda h: h.update(format=4, segclf="9.0"), r"format 4 \(segclf 9.0\); this is segclf"),
         (lambda h: h.pop("estimator"), r"damaged: no \['estimator'\]"),
         (lambda h: h["estimator"]["parameters"].update(depth=3), "depth"),
         (lambda h: h["estimator"]["learned"].pop("network_"), None),
@@ -246,3 +247,73 @@ def test_changed_header(change, message, tmp_path):
     else:
         with pytest.raises(ValueError, match=message):
             load(path)
+
+
+def attribute(name, value):
+    return lambda header: header["estimator"]["learned"].update({name: value})
+
+
+def texts(dtype, *values):
+    return {"$texts": {"shape": [len(values)], "dtype": dtype, "values": values}}
+
+
+def recipe(**changes):
+    return lambda header: header["estimator"]["learned"]["network_"]["recipe"].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (attribute("predict", "?"), "does not learn an attribute 'predict'"),
+        (attribute("n_features_in_ ", 1), "does not learn"),
+        (attribute("__class__", 1), "'__class__'"),
+        (attribute("__dict__", {}), "'__dict__'"),
+        (attribute("texts_", texts("<U99999999", "a")), "Texts"),
+        (attribute("texts_", texts("<f8", "1")), "Texts"),
+        (recipe(encoder_weights="/etc/passwd"), "names encoder_weights"),
+        (recipe(n_classes=10**9), "The recipe makes a network whose"),
+        (recipe(encoder="resnet18"), "The recipe makes a network whose"),
+    ],
+)  # fmt: skip
+def test_what_no_fit_leaves_behind(change, message, tmp_path):
+    path = tmp_path / "saved"
+    save(fitted(small("ImageClassifier")), path)
+    rewrite(path, change)
+    with pytest.raises(ValueError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite(value, tmp_path):
+    saved = fitted(small("ImageClassifier"))
+    with torch.no_grad():
+        next(saved.network_.parameters())[0] = value
+    save(saved, tmp_path / "saved")
+    with pytest.raises(ValueError, match="holds NaN or infinity"):
+        load(tmp_path / "saved")
+
+
+def test_a_folder_of_whoever_saved_it_is_forgotten(tmp_path):
+    """What lies there could run code, and predictions would write to it."""
+    classifier = SegmentationClassifier(
+        segmenter=SupervisedSegmenter(encoder="tiny", max_epochs=1, memory=tmp_path / "inner"),
+        memory=str(tmp_path / "memory"),
+        random_state=0,
+    )
+    save(fitted(classifier), tmp_path / "saved")
+    loaded = load(tmp_path / "saved")
+    assert loaded.memory is None
+    assert loaded.segmenter.memory is None
+    assert loaded.segmenter_.memory is None
+
+
+def test_a_module_is_judged_before_it_is_imported(tmp_path, monkeypatch):
+    imported = []
+    monkeypatch.setattr("segclf.persistence.class_names.importlib.import_module", imported.append)
+    for module in ("segclf.__main__", "sklearn.conftest", "sklearn.tests.test_base", "segclf._x"):
+        path = tmp_path / "saved"
+        save(LogisticRegression(), path)
+        rewrite(path, lambda header, m=module: header["estimator"].update({"$estimator": f"{m}:X"}))
+        with pytest.raises(ValueError, match="is not imported"):
+            load(path)
+    assert not imported

@@ -230,7 +230,7 @@ def change(path, arrays=None, header=None):
         arrays(values)
     if header is not None:
         header(written)
-    written["checksum"] = _checksum(values)
+    written["checksum"] = _checksum(values, written)
     save_file(values, path, metadata={"segclf": json.dumps(written)})
 
 
