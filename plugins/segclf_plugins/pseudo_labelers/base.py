@@ -1,9 +1,8 @@
 """Pseudo-labelers that pass on what a segmenter, the teacher, predicts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import nullcontext
-from numbers import Real
+from collections.abc import Callable, Iterator
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,19 +10,22 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from segclf import SupervisedSegmenter
-from segclf.base import Estimator, as_a_part, stack_maps, supervise
+from segclf.axes import is_multilabel
+from segclf.base import Estimator, stack_maps, supervise
 from segclf.data import ImagesLike, LabelsLike, MasksLike
+from segclf_plugins.pseudo_labelers.cuts import best_cuts, cut
 from segclf_plugins.pseudo_labelers.pseudo_masks import (
     Mask,
     Masks,
     each_label,
     empty_negatives,
 )
+from segclf_plugins.pseudo_labelers.teaching import Rows, Teaching
 
 __all__ = ["TeacherLabeler"]
 
@@ -31,33 +33,65 @@ __all__ = ["TeacherLabeler"]
 class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
     """What labelers with a teacher share.
 
+    An image that is labeled as showing a class, and of which no pixel is left that does, is -1
+    throughout (with several labels: that channel is), so that it is not taught to be empty.
+
     Parameters
     ----------
-    teacher : segmenter, FrozenEstimator or None
+    teacher : segmenter, FrozenEstimator, list of such, or None
         Cloned and fitted on what is labeled; a fitted one inside ``sklearn.frozen.FrozenEstimator``
-        is used as it is. None is the baseline of the `PseudoLabelSemiSupervised` around; on its own
-        a `SupervisedSegmenter` with the "tiny" encoder.
+        is used as it is. Several, of other encoders or seeds, answer by the mean of their maps.
+        None is the baseline of the `PseudoLabelSemiSupervised` around; on its own a
+        `SupervisedSegmenter` with the "tiny" encoder.
+    threshold : "tuned", float, array of shape (k,) or None
+        A class is predicted where its probability exceeds this; of exclusive classes, that by which
+        it does so most. "tuned": the one that maximizes the IoU with the given masks, class by
+        class, of maps that teachers predict who have not seen them (`cv`), as CheXseg chooses
+        those of saliency maps; a teacher of few masks seldom reaches one half. Images without a
+        finding count where nobody said of some image whether it shows one. None: the most
+        probable class, and with several labels one half; so it is where fewer than two images, or
+        groups, show a finding in their masks.
     margin : float or None
-        A pixel is kept where the largest probability is above .5 + `margin`, else it is -1; .15 in
-        the script of S4C's reference [32] (Hooper et al., Journal of Medical Imaging 2023), .05 by
-        its command line's default. With many classes few pixels reach one half, and a teacher
-        that is never sure of small objects predicts background alone. None keeps all.
+        Pixels no farther than this from `threshold` become -1. Without a `threshold`, those
+        whose largest probability is not above .5 + `margin`: .15 in the script of S4C's
+        reference [32] (Hooper et al., Journal of Medical Imaging 2023), .05 by its command line's
+        default. None keeps all.
+    cv : int
+        Number of folds of the given masks for "tuned" and `ensemble`, a teacher more for each;
+        groups stay together. A frozen teacher is not fitted again: its maps may be of masks that it
+        has seen.
+    ensemble : bool
+        Whether the teachers of the folds answer together, by the mean of their maps, in place of
+        one that learned from all masks.
     random_state : int, RandomState or None
         Seed of the teacher; None leaves the teacher's own.
 
     Attributes
     ----------
     teacher_ : segmenter
-        The fitted teacher.
+        The fitted teacher; several as a `segclf.base.SegmenterEnsemble`.
+    thresholds_ : array of shape (k,) or (1,), or None
+        Of each class without the background, or of all; None is the most probable class.
     """
 
     teacher: Any = None
-    margin: float | None = 0.15
+    threshold: Any = "tuned"
+    margin: float | None = None
+    cv: int = 3
+    ensemble: bool = False
     random_state: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "teacher": [HasMethods(["fit", "predict_proba"]), None],
+        "teacher": [HasMethods(["fit", "predict_proba"]), list, None],
+        "threshold": [
+            StrOptions({"tuned"}),
+            Interval(Real, 0, 1, closed="both"),
+            "array-like",
+            None,
+        ],
         "margin": [Interval(Real, -0.5, 0.5, closed="left"), None],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+        "ensemble": ["boolean"],
         "random_state": ["random_state"],
     }
 
@@ -70,8 +104,9 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         labels: LabelsLike | None = None,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        refit: Callable[[Rows], Any] | None = None,
     ) -> Self:
-        """Fit the teacher.
+        """Fit the teacher, and find where its maps are to be cut.
 
         Parameters
         ----------
@@ -85,6 +120,9 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
             Weight of each image.
         groups : array-like of shape (n,), optional
             Group of each image.
+        refit : callable, optional
+            ``refit(rows)`` returns a segmenter that learned as a frozen `teacher` did, but from
+            nothing that is said of these images.
 
         Returns
         -------
@@ -92,17 +130,15 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
             Itself.
         """
         self._validate_params()
-        context = self._init_callback_context(max_subtasks=1)
+        context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self)
-        teacher = self._new_teacher()
         supervision = supervise(
             X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
         )
-        task = context.subcontext(task_name="teacher")
-        lent = isinstance(teacher, CallbackSupportMixin)
-        with as_a_part(task, teacher) if lent else nullcontext():
-            supervision.fit(teacher)
-        self.teacher_ = teacher
+        teaching = Teaching(
+            teachers=self._new_teachers(), supervision=supervision, context=context, refit=refit
+        )
+        self._learn(teaching)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
@@ -119,7 +155,8 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         Returns
         -------
         ndarray of shape (n, h, w) or (n, k, h, w), or list of n ndarray
-            Ids, or 0 and 1 for each class; -1 where the teacher is not sure.
+            Ids, or 0 and 1 for each class; -1 where the teacher is not sure, or finds nothing of
+            what an image is labeled as.
         """
         check_is_fitted(self)
         self._validate_params()
@@ -136,18 +173,37 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         return self.teacher_.predict_proba(X)
 
     @abstractmethod
-    def _corrected(self, mask: Mask, label: Any) -> Mask:
-        """Correct what the teacher decided by the label of the image, None where there is none."""
+    def _is_there(self, region: NDArray[np.bool_]) -> bool:
+        """Tell whether a region (h, w) is enough of a class that an image is labeled as showing."""
 
-    def _new_teacher(self) -> Any:
-        if self.teacher is None:
-            teacher: Any = SupervisedSegmenter(encoder="tiny")
-        else:
-            teacher = clone(self.teacher)
-        if self.random_state is not None and not isinstance(teacher, FrozenEstimator):
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            teacher.set_params(random_state=seed)
-        return teacher
+    def _learn(self, teaching: Teaching) -> None:
+        """Keep the teacher and the thresholds of its maps."""
+        tuned = isinstance(self.threshold, str)
+        joins = self.ensemble and teaching.refits
+        maps: dict[int, NDArray[Any]] = {}
+        members = []
+        for rows in teaching.folds(self.cv) if tuned or joins else []:
+            member = teaching.teach_without(rows)
+            if tuned:
+                predicted = member.predict_proba(_safe_indexing(teaching.supervision.X, rows))
+                maps.update(zip(rows.tolist(), map(np.asarray, predicted), strict=True))
+            if joins:
+                members.append(member)
+        self.teacher_ = teaching.mean(members) if members else teaching.teach()
+        self.thresholds_ = None if tuned or self.threshold is None else np.ravel(self.threshold)
+        if maps:
+            self.thresholds_ = best_cuts(teaching.supervision.masks, maps)
+
+    def _new_teachers(self) -> list[Any]:
+        given = self.teacher
+        if given is None:
+            given = SupervisedSegmenter(encoder="tiny")
+        teachers = [clone(each) for each in (given if isinstance(given, list) else [given])]
+        random = None if self.random_state is None else check_random_state(self.random_state)
+        for teacher in teachers:
+            if random is not None and not isinstance(teacher, FrozenEstimator):
+                teacher.set_params(random_state=random.randint(np.iinfo(np.int32).max))
+        return teachers
 
     def _batches(self, X: Any) -> Iterator[tuple[Any, Any]]:
         if hasattr(self.teacher_, "predict_proba_batches"):
@@ -158,11 +214,17 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
 
     def _predict_mask(self, probabilities: NDArray[Any], label: Any) -> Mask:
         """Return a mask of the maps (n_classes, h, w) of an image."""
-        if getattr(self.teacher_, "multilabel_", False):
-            decided, sure = probabilities >= 0.5, np.maximum(probabilities, 1 - probabilities)
-        else:
-            decided, sure = probabilities.argmax(axis=0), probabilities.max(axis=0)
-        mask = self._corrected(decided.astype(np.int16), label)
-        if self.margin is not None:
-            mask = np.where(sure > 0.5 + self.margin, mask, np.int16(-1))
-        return empty_negatives(mask, label)
+        multilabel = getattr(self.teacher_, "multilabel_", False)
+        mask = cut(probabilities, self.thresholds_, self.margin, multilabel=multilabel)
+        return self._open_positives(empty_negatives(mask, label), label)
+
+    def _open_positives(self, mask: Mask, label: Any) -> Mask:
+        """Leave open what a label says is there and no pixel shows."""
+        if label is None:
+            return mask
+        if is_multilabel(mask):
+            pairs = zip(mask == 1, label, strict=True)
+            missing = [said == 1 and not self._is_there(region) for region, said in pairs]
+            return np.where(np.reshape(missing, (-1, 1, 1)), mask.dtype.type(-1), mask)
+        missing = label > 0 and not self._is_there(mask == label)
+        return np.full_like(mask, -1) if missing else mask

@@ -9,11 +9,10 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
-from segclf.axes import is_multilabel
 from segclf_plugins.pseudo_labelers.base import TeacherLabeler
-from segclf_plugins.pseudo_labelers.pseudo_masks import Mask
 
 __all__ = ["BoostedLabeler"]
 
@@ -21,19 +20,20 @@ __all__ = ["BoostedLabeler"]
 class BoostedLabeler(TeacherLabeler):
     """Pass on what a teacher predicts, corrected by image labels.
 
-    Where labels are many, each class is emptied or dropped by itself. Where nobody said what an
-    image shows, its mask stays as it is.
+    Images labeled 0 get an empty mask, and those labeled otherwise are dropped if nothing of it is
+    found. Where labels are many, each class is emptied or dropped by itself. Where nobody said what
+    an image shows, its mask stays as it is.
 
     Parameters
     ----------
     min_area : int or float
-        What counts as a region of a class: so many pixels for which it is the most probable one
-        (with several labels, at one half or more), within the margin or not; a float in (0, 1) is
-        that part of the image. The paper does not say.
+        What counts as a region of a class: so many pixels of it in the mask that is left after
+        `threshold` and `margin`; a float in (0, 1) is that part of the image. The paper does not
+        say.
 
     See Also
     --------
-    SelfTrainingLabeler : The same without the correction of positives.
+    SelfTrainingLabeler : The same for images without labels.
 
     Examples
     --------
@@ -57,18 +57,7 @@ class BoostedLabeler(TeacherLabeler):
         ],
     }
 
-    def _corrected(self, mask: Mask, label: Any) -> Mask:
-        if label is None:
-            return mask
-        if is_multilabel(mask):
-            pairs = zip(mask == 1, label, strict=True)
-            missing = [said == 1 and not self._is_there(region) for region, said in pairs]
-            return np.where(np.reshape(missing, (-1, 1, 1)), mask.dtype.type(-1), mask)
-        if label > 0 and not self._is_there(mask == label):
-            return np.full_like(mask, -1)
-        return mask
-
-    def _is_there(self, region: Mask) -> bool:
+    def _is_there(self, region: NDArray[np.bool_]) -> bool:
         whole = isinstance(self.min_area, Integral)
         least = self.min_area if whole else self.min_area * region.size
         return bool(np.count_nonzero(region) >= least)

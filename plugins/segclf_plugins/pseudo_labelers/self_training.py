@@ -4,24 +4,25 @@ Lee, "Pseudo-label: the simple and efficient semi-supervised learning method for
 networks", ICML 2013 workshop; S4C's semi-supervised setting 1 (Hooper et al., NeurIPS 2023).
 """
 
-from typing import Any
+import numpy as np
+from numpy.typing import NDArray
 
 from segclf_plugins.pseudo_labelers.base import TeacherLabeler
-from segclf_plugins.pseudo_labelers.pseudo_masks import Mask
 
 __all__ = ["SelfTrainingLabeler"]
 
 
 class SelfTrainingLabeler(TeacherLabeler):
-    """Pass on what a teacher predicts, where it is sure.
+    """Pass on what a teacher predicts.
 
-    Masks are hard: each pixel gets its most probable class. S4C's reference [32] is this with
-    ``teacher=ConsistencySegmenter()``, but for its soft masks, which `segclf.DistilledSegmenter`
-    learns from. An image labeled 0 gets an empty mask; other labels are for the teacher alone.
+    Masks are hard. S4C's reference [32] is this with ``teacher=ConsistencySegmenter()``,
+    ``threshold=None`` and ``margin=.15``, but for its soft masks, which `segclf.DistilledSegmenter`
+    learns from. S4C's setting 1 knows no image labels; where there are some, an image labeled 0
+    gets an empty mask, and one labeled otherwise is dropped if nothing of it is found.
 
     See Also
     --------
-    BoostedLabeler : Image labels correct the masks.
+    BoostedLabeler : The same, and says how much has to be found.
     segclf.DistilledSegmenter : A student of the teacher's probabilities.
 
     Examples
@@ -36,5 +37,5 @@ class SelfTrainingLabeler(TeacherLabeler):
     (4, 32, 32)
     """
 
-    def _corrected(self, mask: Mask, label: Any) -> Mask:
-        return mask
+    def _is_there(self, region: NDArray[np.bool_]) -> bool:
+        return bool(region.any())

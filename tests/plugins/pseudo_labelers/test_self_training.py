@@ -31,21 +31,23 @@ def test_a_pixel_is_kept_where_the_teacher_is_sure(predicted, margin, expected):
 
 @pytest.mark.parametrize(("margin", "expected"), [(0.15, [-1, -1, -1, 1]), (0.05, [0, 0, 1, 1])])
 def test_margins_of_the_reference(predicted, margin, expected):
-    """.15 in its script, which is the default, and .05 on its command line."""
+    """.15 in its script, and .05 on its command line."""
     maps = two_classes([[0.36, 0.44, 0.56, 0.66]])
-    assert predicted(SelfTrainingLabeler, maps, margin=margin) == [[expected]]
-    assert SelfTrainingLabeler().margin == 0.15
+    assert predicted(SelfTrainingLabeler, maps, threshold=None, margin=margin) == [[expected]]
 
 
 def test_with_many_classes_few_reach_one_half(predicted):
     maps = np.array([[[[0.3, 0.1]], [[0.3, 0.2]], [[0.4, 0.7]]]])
-    assert predicted(SelfTrainingLabeler, maps) == [[[-1, 2]]]
-    assert predicted(SelfTrainingLabeler, maps, margin=None) == [[[2, 2]]]
+    assert predicted(SelfTrainingLabeler, maps, threshold=None, margin=0.15) == [[[-1, 2]]]
+    assert predicted(SelfTrainingLabeler, maps, threshold=None) == [[[2, 2]]]
+    assert predicted(SelfTrainingLabeler, maps, threshold=0.5) == [[[0, 2]]]
+    assert predicted(SelfTrainingLabeler, maps, threshold=[0.1, 0.35]) == [[[1, 2]]]
 
 
-def test_self_training_heeds_negative_labels_only(predicted):
-    maps = two_classes([[0.9, 0.1], [0.9, 0.5], [0.1, 0.1]])
-    assert predicted(SelfTrainingLabeler, maps, [0, 1, 1]) == [[[0, 0]], [[1, -1]], [[0, 0]]]
+def test_self_training_heeds_labels(predicted):
+    maps = two_classes([[0.9, 0.1], [0.9, 0.5], [0.1, 0.1], [0.1, 0.1]])
+    expected = [[[0, 0]], [[1, -1]], [[-1, -1]], [[0, 0]]]
+    assert predicted(SelfTrainingLabeler, maps, [0, 1, 1, -1], margin=0.15) == expected
 
 
 def test_the_teacher_is_trained_on_what_is_labeled_by_the_seed():
