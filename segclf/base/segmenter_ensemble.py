@@ -130,6 +130,20 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, Estimator):
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
+    @classmethod
+    def of(cls, segmenters: list[Any]) -> Self:
+        """Return segmenters that are trained, and of the same classes, as one.
+
+        Parameters
+        ----------
+        segmenters : list
+            Of any kinds; at least one.
+        """
+        first = segmenters[0]
+        ensemble = cls(clone(first))
+        ensemble._take(segmenters, first.n_classes_, first.multilabel_)
+        return ensemble
+
     def predict(self, X: ImagesLike) -> Maps:
         """Return masks at the images' own size.
 
@@ -170,8 +184,11 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, Estimator):
 
     def _learn(self, segmenters: list[Any], masks: Masks) -> None:
         """Take over trained segmenters; of the masks that they learned from the kind counts."""
+        self._take(segmenters, masks.n_classes, masks.multilabel)
+
+    def _take(self, segmenters: list[Any], n_classes: int, multilabel: bool) -> None:
         self.segmenters_ = segmenters
-        self.n_classes_, self.multilabel_ = masks.n_classes, masks.multilabel
+        self.n_classes_, self.multilabel_ = n_classes, multilabel
         if hasattr(segmenters[0], "n_features_in_"):
             self.n_features_in_ = segmenters[0].n_features_in_
 

@@ -1,0 +1,122 @@
+"""How experts' and pseudo masks share batches: by a probability, or by a weight of each image."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.base.network_holder import is_auto
+from segclf.data import MixingSampler, Sampler
+
+# CheXseg's best probability, .9, was found with 200 experts' images beside 100 others, which makes
+# an expert's (.9 / 200) / (.1 / 100) times as frequent (Gadgil et al., MIDL 2021, section 3.3).
+CHEXSEG_WEIGHT = 4.5
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How often experts' images come.
+
+    Parameters
+    ----------
+    weight : float
+        Of an expert's image, where one with a pseudo mask weighs 1.
+    probability : float or None
+        Of an expert's image at each place, in place of the weight.
+    positive_fraction : float
+        Share of images that show a finding, at least: of all, or with a `probability` of each kind.
+    """
+
+    weight: float = 1.0
+    probability: float | None = None
+    positive_fraction: float = 0.0
+
+    def sampler(self, expert: NDArray[np.bool_], positive: NDArray[np.bool_]) -> Sampler | None:
+        """Return which images batches hold; None leaves it to the segmenter.
+
+        Parameters
+        ----------
+        expert, positive : array of bool, shape (n,)
+            Whose mask is an expert's (an empty one by its label, too), and whose shows a finding.
+        """
+        if self.probability is None and self.weight == 1:
+            return None
+        if self.probability is None:
+            weights = np.where(expert, self.weight, 1.0)
+            return self._made(self._balanced(weights, positive), expert, positive)
+        weights = np.zeros(len(expert))
+        for kind, share in ((expert, self.probability), (~expert, 1 - self.probability)):
+            weights[kind] = share * self._balanced(np.ones(kind.sum()), positive[kind])
+        even = all(np.ptp(weights[kind]) == 0 for kind in (expert, ~expert) if kind.any())
+        if even or not weights.any():
+            return MixingSampler(expert, self.probability)
+        return self._made(weights, expert, positive)
+
+    def _balanced(self, weights: NDArray[Any], positive: NDArray[np.bool_]) -> NDArray[Any]:
+        """Make weights that sum to 1, of which positives have their share."""
+        weights = weights / max(weights.sum(), 1e-9)
+        share, wanted = weights[positive].sum(), self.positive_fraction
+        if not 0 < share < wanted:
+            return weights
+        return np.where(positive, weights * wanted / share, weights * (1 - wanted) / (1 - share))
+
+    def _made(
+        self, weights: NDArray[Any], expert: NDArray[np.bool_], positive: NDArray[np.bool_]
+    ) -> Sampler:
+        return KindsSampler(2 * expert + positive, weights)
+
+
+@dataclass(frozen=True, eq=False)
+class KindsSampler(Sampler):
+    """Each place in a batch goes to one of several kinds, as often as its samples weigh.
+
+    Within a kind every sample comes as often as every other, give or take one. An epoch has as many
+    places as there are samples.
+
+    Parameters
+    ----------
+    kinds : array of int, shape (n,)
+        Of each sample.
+    weights : array of shape (n,)
+        Of each sample, the same within a kind.
+
+    Examples
+    --------
+    >>> sampler = KindsSampler(np.array([0, 0, 1, 2]), np.array([1.0, 1, 0, 2]))
+    >>> [len(batch) for batch in sampler.batches(2, seed=0, epoch=0)]
+    [2, 2]
+    """
+
+    kinds: NDArray[np.intp]
+    weights: NDArray[np.float64]
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[NDArray[np.intp]]:
+        """Return the indices of each batch of an epoch."""
+        generator, n_samples = np.random.default_rng([seed, epoch]), len(self.kinds)
+        names, codes = np.unique(self.kinds, return_inverse=True)
+        shares = np.bincount(codes, weights=self.weights)
+        places = generator.choice(len(names), size=n_samples, p=shares / shares.sum())
+        order = np.empty(n_samples, dtype=np.intp)
+        for code in range(len(names)):
+            members, here = np.flatnonzero(codes == code), places == code
+            passes = [generator.permutation(members) for _ in range(-(-n_samples // len(members)))]
+            order[here] = np.concatenate(passes)[: here.sum()]
+        return np.array_split(order, -(-n_samples // batch_size))
+
+    def subset(self, indices: NDArray[np.intp]) -> "KindsSampler":
+        """Return the sampler of those samples."""
+        return KindsSampler(self.kinds[indices], self.weights[indices])
+
+
+def usual_weight(labeler: Any) -> float:
+    """Return what "auto" is: CheXseg's weight for what a classifier sees, else 1."""
+    return CHEXSEG_WEIGHT if "classifier" in labeler.get_params(deep=False) else 1.0
+
+
+def balance_of(estimator: Any, positive: NDArray[np.bool_]) -> float:
+    """Return the share of images with findings that an estimator asks for, 0 where it does not."""
+    wanted = getattr(estimator, "positive_fraction", 0.0)
+    if is_auto(wanted):
+        return 0.5 if positive.mean() < 0.25 else 0.0
+    return float(wanted)
