@@ -76,8 +76,8 @@ def _parts_to_hide(
 ) -> list[NDArray[np.intp]]:
     experts = np.flatnonzero(supervision.masks.labeled)
     first = _hold_out(supervision, fraction, seed) if fraction > 0 else experts[:0]
-    units = experts if supervision.groups is None else np.unique(supervision.groups[experts])
-    if len(first) or not halves or len(experts) == len(supervision) or len(units) < 2:
+    complete = len(experts) == len(supervision)
+    if len(first) or not halves or complete or _n_found(supervision) < 2:
         return [first]
     half = _hold_out(supervision, 0.5, seed)
     return [first, half, np.setdiff1d(experts, half)]
@@ -85,8 +85,19 @@ def _parts_to_hide(
 
 def _hold_out(supervision: Supervision, fraction: float, seed: int) -> NDArray[np.intp]:
     """Choose images with masks, whole groups, stratified by whether they show anything."""
+    if _n_found(supervision) < 2:
+        raise ValueError(
+            f"validation_fraction={fraction} would hold out {_n_found(supervision)} image(s) or "
+            "group(s) of those whose mask shows a finding, so that none is left to learn from. Set "
+            "validation_fraction=0, or give more masks."
+        )
     experts = np.flatnonzero(supervision.masks.labeled)
-    masks = supervision.masks.as_given()
-    shows = np.array([(mask > 0).any() for mask in masks if mask is not None])
+    shows = supervision.masks.show_findings()[experts]
     groups = None if supervision.groups is None else supervision.groups[experts]
     return experts[held_out(experts, fraction, shows, groups, seed)]
+
+
+def _n_found(supervision: Supervision) -> int:
+    """Return the number of images, or groups, with a mask that shows a finding."""
+    shows = np.flatnonzero(supervision.masks.show_findings())
+    return len(shows if supervision.groups is None else np.unique(supervision.groups[shows]))

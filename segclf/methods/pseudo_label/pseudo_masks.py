@@ -65,8 +65,29 @@ def predict_masks(labeler: Any, supervision: Supervision, rows: NDArray[np.intp]
     masks = []
     for row, mask in zip(rows.tolist(), predicted, strict=True):
         with blamed(labeler, f"predicting the mask of sample {row}"):
-            masks.append(_checked(np.asarray(mask), shapes[row], supervision.n_ids).astype(dtype))
+            checked = _checked(np.asarray(mask), shapes[row], supervision.n_ids).astype(dtype)
+        masks.append(_without_absent(checked, supervision.labels, row))
     return masks
+
+
+def empty_by_label(supervision: Supervision) -> list[Mask | None]:
+    """Return all masks, among them the empty ones of images that are labeled as showing nothing."""
+    masks, dtype = list(supervision.masks.as_given()), np.min_scalar_type(-supervision.n_ids)
+    if supervision.labels is None:
+        return masks
+    negative = (supervision.labels.reshape(len(masks), -1) == 0).all(axis=1)
+    shapes = supervision.shapes
+    for row in np.flatnonzero(negative & ~supervision.masks.labeled).tolist():
+        masks[row] = np.zeros(shapes[row], dtype=dtype)
+    return masks
+
+
+def _without_absent(mask: Mask, labels: NDArray[np.int64] | None, row: int) -> Mask:
+    """Empty the channels of classes that an image is labeled as not showing."""
+    if labels is None or not is_multilabel(mask):
+        return mask
+    mask[labels[row] == 0] = 0
+    return mask
 
 
 def _asked(labeler: Any, X: Any, rows: NDArray[np.intp], labels: NDArray[np.int64] | None) -> Any:

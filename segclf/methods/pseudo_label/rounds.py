@@ -1,6 +1,6 @@
 """What a round of pseudo labels consists of: clones that learn and predict, and what comes out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 
 from segclf.base import Supervision
 from segclf.base.parts import as_a_part
-from segclf.data import MixingSampler, Sampler
+from segclf.methods.pseudo_label.mixing import Mixing, balance_of
 from segclf.methods.pseudo_label.pseudo_masks import Mask, Selection, blamed, predict_masks
 
 
@@ -26,7 +26,8 @@ class Outcome(NamedTuple):
     masks : list of n arrays or None
         As used in the last round; None is not used.
     labeled_iter : array of int, shape (n,)
-        0 for an expert's mask, the round in which a mask was first predicted, -1 for none.
+        0 for an expert's mask and for an empty one by its label, the round in which a mask was
+        first predicted, -1 for none.
     estimator : segmenter or None
         That of the last round, fitted.
     baseline : segmenter or None
@@ -65,8 +66,8 @@ class Rounds:
         Unfitted, seeded; each round has clones.
     unlabeled : array of int
         Images that masks are predicted for.
-    expert_probability : float or None
-        See `MixingSampler`; None is each image once an epoch.
+    mixing : Mixing
+        How often experts' images come.
     max_iter : int
         Number of rounds, at most.
     selection : Selection
@@ -80,7 +81,7 @@ class Rounds:
     estimator: Any
     labeler: Any
     unlabeled: NDArray[np.intp]
-    expert_probability: float | None
+    mixing: Mixing
     max_iter: int
     selection: Selection
     owner: Any
@@ -105,14 +106,9 @@ class Rounds:
         estimator = None if before.same(masks) else self.fit_estimator(supervision, masks)
         return self.end(before, labeler, masks, estimator)
 
-    def fit_baseline(self, supervision: Supervision) -> Any:
-        """Fit the estimator without pseudo masks, for as many steps as if all had one."""
-        estimator = clone(self.estimator)
-        n_places = len(self.unlabeled) + int(supervision.masks.labeled.sum())
-        sampler = Passes(len(supervision), n_places)
-        positional, named = supervision.arguments(estimator, sampler=sampler)
-        with self._phase("baseline", estimator):
-            return estimator.fit(*positional, **named)
+    def fit_baseline(self, supervision: Supervision, task: str = "baseline") -> Any:
+        """Fit the estimator without pseudo masks."""
+        return self._fit(task, clone(self.estimator), supervision)
 
     def fit_labeler(self, supervision: Supervision, before: Outcome) -> Any:
         """Fit a labeler, which is taught by the estimator before."""
@@ -121,7 +117,8 @@ class Rounds:
             labeler.set_params(teacher=FrozenEstimator(before.estimator))
         learning = f"learning from what is labeled (round {before.n_iter + 1})"
         with blamed(labeler, learning), self._phase("labeler", labeler):
-            metadata = replace(supervision, validation=None).arguments(labeler)[1]
+            refit = None if before.estimator is None else self._refit(supervision, before)
+            metadata = replace(supervision, validation=None).arguments(labeler, refit=refit)[1]
             labeler.fit(supervision.X, supervision.masks.as_given(), **metadata)
         return labeler
 
@@ -135,22 +132,23 @@ class Rounds:
             masks[row] = mask if (mask >= 0).any() else None
         return masks
 
-    def fit_estimator(self, supervision: Supervision, masks: list[Mask | None]) -> Any:
-        """Fit the estimator on experts' and pseudo masks; an image without one trains nothing."""
+    def fit_estimator(
+        self, supervision: Supervision, masks: list[Mask | None], task: str = "segmenter"
+    ) -> Any:
+        """Fit the estimator on experts' and pseudo masks; images without one keep their label."""
         used = _used(masks)
         if not used.any():
             raise ValueError(
                 f"The pseudo-labeler {self.labeler!r:.120} dropped all of the {len(masks)} images, "
                 "and none has a mask; expected one at least."
             )
-        mixing = None
-        if self.expert_probability is not None:
-            mixing = MixingSampler(supervision.masks.labeled, self.expert_probability)
+        expert = supervision.masks.labeled
+        supervision = supervision.with_masks(masks)
         estimator = clone(self.estimator)
-        supervision = supervision.with_masks(masks, labeled=used)
-        positional, named = supervision.arguments(estimator, sampler=mixing)
-        with self._phase("segmenter", estimator):
-            return estimator.fit(*positional, **named)
+        positive = supervision.masks.show_findings()
+        fraction = balance_of(estimator, supervision)
+        sampler = self.mixing.sampler(expert, positive, used, fraction)
+        return self._fit(task, estimator, supervision, sampler=sampler)
 
     def end(
         self, before: Outcome, labeler: Any, masks: list[Mask | None], estimator: Any
@@ -169,6 +167,24 @@ class Rounds:
             n_iter=n_iter,
             condition="max_iter" if n_iter == self.max_iter else goes_on,
         )
+
+    def _refit(self, supervision: Supervision, before: Outcome) -> Callable[[Any], Any]:
+        """Return what trains the teacher anew, without what is said of some images."""
+
+        def refit(rows: NDArray[np.intp]) -> Any:
+            visible = supervision.hide(rows)
+            if before.n_iter == 0:
+                return self.fit_baseline(visible, task="fold")
+            hidden = set(rows.tolist())
+            masks = [None if row in hidden else mask for row, mask in enumerate(before.masks)]
+            return self.fit_estimator(visible, masks, task="fold")
+
+        return refit
+
+    def _fit(self, task: str, estimator: Any, supervision: Supervision, **more: Any) -> Any:
+        positional, named = supervision.arguments(estimator, **more)
+        with self._phase(task, estimator):
+            return estimator.fit(*positional, **named)
 
     def _is_taught(self) -> bool:
         return "teacher" in self.labeler.get_params(deep=False)
@@ -189,36 +205,6 @@ class Rounds:
     def _phase(self, name: str, part: Any) -> Iterator[None]:
         with as_a_part(self.context.subcontext(task_name=name), part, self.owner):
             yield
-
-
-@dataclass(frozen=True)
-class Passes(Sampler):
-    """Passes over all samples, until an epoch has as many places as one of a larger set.
-
-    Parameters
-    ----------
-    n_samples, n_places : int
-        How many there are, and how many places.
-
-    Examples
-    --------
-    >>> [len(batch) for batch in Passes(2, n_places=5).batches(3, seed=0, epoch=0)]
-    [3, 2]
-    """
-
-    n_samples: int
-    n_places: int
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> list[NDArray[np.intp]]:
-        """Return the indices of each batch of an epoch."""
-        generator = np.random.default_rng([seed, epoch])
-        n_passes = -(-self.n_places // self.n_samples)
-        order = np.concatenate([generator.permutation(self.n_samples) for _ in range(n_passes)])
-        return np.array_split(order[: self.n_places], -(-self.n_places // batch_size))
-
-    def subset(self, indices: NDArray[np.intp]) -> "Passes":
-        """Return the passes over those samples, with as many places."""
-        return replace(self, n_samples=len(indices))
 
 
 def _used(masks: list[Mask | None]) -> NDArray[np.bool_]:

@@ -15,15 +15,18 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackContext, with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import has_fit_parameter
 
 from segclf.base import MetaSegmenter, Supervision, check_images, supervise
+from segclf.base.network_holder import is_auto
 from segclf.base.nothing_found import warn_once
 from segclf.base.validation_set import with_validation
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
 from segclf.methods.pseudo_label.comparison import Comparison
-from segclf.methods.pseudo_label.pseudo_masks import Selection
+from segclf.methods.pseudo_label.equal_steps import fix_training
+from segclf.methods.pseudo_label.mixing import Mixing, usual_weight
+from segclf.methods.pseudo_label.pseudo_masks import Selection, empty_by_label
 from segclf.methods.pseudo_label.rounds import Rounds
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
@@ -34,7 +37,8 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
 
     In each round the labeler learns from what is labeled and predicts a mask for every image
     without one; then a fresh clone of `estimator` trains on experts' and pseudo masks together.
-    Image labels are handed to the labeler, so that images labeled 0 get an empty mask.
+    An image labeled 0 has an empty mask, which counts as an expert's; other labels are handed to
+    the labeler. An image that the labeler drops keeps its label.
 
     Parameters
     ----------
@@ -44,9 +48,14 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         A name among the installed pseudo-labelers, such as "boosted", "grad_cam", "irnet",
         "pretrained", "self_training" or "thresholder", or an object. Where its parameter
         ``teacher`` is None, the baseline is its teacher: `estimator` trained without pseudo masks.
+    expert_weight : float or "auto"
+        How often an expert's image comes in training, where one with a pseudo mask comes once.
+        "auto" is 4.5 where a classifier predicts the masks ("grad_cam", "irnet"): what CheXseg's
+        best probability, .9, is for 200 experts' images beside 100 others (section 3.3); and 1 for
+        others, all images alike, as in S4C.
     expert_probability : float or None
-        Probability that an image sampled for a batch has an expert's mask; .9 was best in CheXseg
-        (section 3.3). None: each image once an epoch. 0 and 1 train on one kind alone.
+        Probability that an image sampled for a batch has an expert's mask, in place of the weight,
+        however many there are. 0 and 1 train on one kind alone.
     max_iter : int
         Number of rounds, at most. From the second on, the last round's segmenter is the labeler's
         ``teacher``; a labeler without this parameter has one round.
@@ -78,8 +87,8 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     transduction_ : array (n, h, w) or (n, k, h, w), or list of n arrays
         All masks as used in the last round; -1 throughout for an image that was dropped.
     labeled_iter_ : array of shape (n,)
-        0 for an image with an expert's mask, the round in which it was first predicted for others,
-        -1 for one that is not used.
+        0 for an image with an expert's mask or labeled 0, the round in which it was first predicted
+        for others, -1 for one that is not used.
     n_iter_ : int
         Number of rounds.
     termination_condition_ : {"max_iter", "no_change", "all_labeled"}
@@ -87,7 +96,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         was nothing to predict.
     report_ : dict
         Mean IoU of the ``result`` and of the ``baseline`` (the same annotations without pseudo
-        masks, for as many steps as if none was dropped) on the same ``samples``, and how they were
+        masks, for as many steps) on the same ``samples``, and how they were
         ``measured``: "held_out", "cross_fitted", or "not", for want of something to compare.
         A labeler's errors confirm themselves: look here whether the result beats its baseline.
 
@@ -111,7 +120,8 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
 
     estimator: Any = field(default=None, kw_only=False)
     labeler: Any = "self_training"
-    expert_probability: float | None = 0.9
+    expert_weight: Any = "auto"
+    expert_probability: float | None = None
     max_iter: int = 1
     min_confidence: float = 0.0
     kept_share: float = 1.0
@@ -125,6 +135,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict", "predict_proba"]), None],
         "labeler": [str, HasMethods(["fit", "predict"])],
+        "expert_weight": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "expert_probability": [Interval(Real, 0, 1, closed="both"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "min_confidence": [Interval(Real, 0, 1, closed="both")],
@@ -207,32 +218,46 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         dtype = np.min_scalar_type(-supervision.n_ids)
         masks = (supervision.masks[index] for index in range(len(supervision)))
         small = [None if mask is None else mask.astype(dtype) for mask in masks]
-        return supervision.with_masks(small)
+        supervision = supervision.with_masks(small)
+        return supervision.with_masks(empty_by_label(supervision))
 
     def _make_rounds(
         self, supervision: Supervision, seeds: list[int], context: CallbackContext
     ) -> Rounds:
         estimator = SupervisedSegmenter() if self.estimator is None else clone(self.estimator)
-        mixes = self.expert_probability is not None
-        if mixes and not has_fit_parameter(estimator, "sampler"):
-            raise ValueError(
-                f"expert_probability={self.expert_probability} mixes batches by a sampler, which "
-                f"{type(estimator).__name__}.fit does not take; expected None."
-            )
         labeler = clone(make_plugin("pseudo_labeler", self.labeler))
         for part, seed in zip((estimator, labeler), seeds, strict=True):
             if self.random_state is not None and "random_state" in part.get_params(deep=False):
                 part.set_params(random_state=seed)
+        fix_training(estimator, supervision)
         return Rounds(
             estimator=estimator,
             labeler=labeler,
+            mixing=self._mixing(estimator, labeler),
             unlabeled=np.flatnonzero(~supervision.masks.labeled),
-            expert_probability=self.expert_probability,
             max_iter=self.max_iter,
             selection=Selection(self.min_confidence, self.kept_share, self.class_balanced),
             owner=self,
             context=context,
         )
+
+    def _mixing(self, estimator: Any, labeler: Any) -> Mixing:
+        weight, probability = self.expert_weight, self.expert_probability
+        if probability is not None and not is_auto(weight):
+            raise ValueError(
+                f"expert_weight={weight} and expert_probability={probability} both say how often "
+                'experts\' images come; expected one of them, and the other "auto" or None.'
+            )
+        takes_sampler = has_fit_parameter(estimator, "sampler")
+        if is_auto(weight):
+            weight = usual_weight(labeler) if takes_sampler else 1.0
+        mixing = Mixing(float(weight), probability)
+        if mixing != Mixing() and not takes_sampler:
+            raise ValueError(
+                f"expert_weight={weight} or expert_probability={probability} mix batches by a "
+                f"sampler, which {type(estimator).__name__}.fit does not take; expected 1 and None."
+            )
+        return mixing
 
     def _keep(self, supervision: Supervision, comparison: Comparison) -> None:
         result = comparison.outcomes[0]

@@ -21,11 +21,14 @@ from segclf import (
     save,
 )
 from segclf.base import Segmenter
+from segclf.base.automatic import usual_steps
 from segclf.datasets import make_shapes
+from segclf.methods.pseudo_label.mixing import usual_weight
 from segclf.persistence import load
+from segclf.registry import make_plugin
 from segclf.testing import check_segmenter
 
-SHAPES = make_shapes(12, image_size=16, n_objects=2, target_radius=4, random_state=0)
+SHAPES = make_shapes(12, image_size=16, n_objects=2, target_radius=4, random_state=4)
 MASKS = [*SHAPES.masks[:4], *[None] * 8]
 LABELS = SHAPES.target
 
@@ -144,6 +147,86 @@ def test_with_probability_one_pseudo_masks_teach_nothing(probability, same):
     assert np.array_equal(right, wrong) == same
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        {"max_epochs": 3},
+        {"max_epochs": "auto"},
+        {"max_epochs": "auto", "max_steps": None},
+        {"max_steps": 7},
+    ],
+)
+@pytest.mark.parametrize("labels", [None, LABELS])
+def test_both_sides_of_the_report_train_for_as_many_steps(steps, labels):
+    """However many images teach, of whatever size their findings are: all that differs is masks."""
+    kept = []
+
+    class Kept(SupervisedSegmenter):
+        def fit(self, X, y, *, labels=None, sample_weight=None, groups=None, sampler=None):
+            kept.append(super().fit(X, y, labels=labels, groups=groups, sampler=sampler))
+            return self
+
+    few = semi(tiny(Kept, batch_size=2, **steps), labeler=Oracle(unsure=(5, 6, 7, 8, 9, 10)))
+    few.set_params(baseline=True, validation_fraction=0.5).fit(SHAPES.images, MASKS, labels=labels)
+    result, baseline = kept
+    expected = {3: 18, 7: 7}.get(steps.get("max_steps") or steps["max_epochs"])
+    if "max_steps" in steps:
+        expected = steps["max_steps"] or 50 * 6
+    assert result.n_steps_ == baseline.n_steps_ == (expected or usual_steps(12, 16))
+
+
+def test_an_image_labeled_0_has_a_mask_that_nobody_need_predict(fits):
+    fitted = semi(tiny(Spy), labeler=Oracle(mask=np.ones((16, 16), int)), baseline=True)
+    fitted.set_params(validation_fraction=0.5).fit(SHAPES.images, MASKS, labels=LABELS)
+    empty = (np.arange(12) >= 4) & (LABELS == 0)
+    assert fitted.labeled_iter_[empty].tolist() == [0] * empty.sum()
+    assert (fitted.transduction_[empty] == 0).all()
+    assert (fitted.transduction_[4:][LABELS[4:] == 1] == 1).all()
+    rows = fitted.report_["samples"]
+    seen = np.setdiff1d(np.flatnonzero(empty), rows)
+    assert len(seen)
+    for masks, _, _ in fits:  # so has the baseline
+        assert all(not masks[row].any() for row in seen)
+    as_given = [m if m is not None else (None if one else np.zeros((16, 16), int))
+                for m, one in zip(MASKS, LABELS, strict=True)]  # fmt: skip
+    explicit = semi(tiny(), labeler="boosted").fit(SHAPES.images, as_given, labels=LABELS)
+    by_label = semi(tiny(), labeler="boosted").fit(SHAPES.images, MASKS, labels=LABELS)
+    np.testing.assert_array_equal(
+        explicit.predict_proba(SHAPES.images), by_label.predict_proba(SHAPES.images)
+    )
+
+
+def test_a_channel_labeled_0_is_empty_whatever_the_labeler_says():
+    masks = [np.stack([m, 1 - m]).astype(int) if m is not None else None for m in MASKS]
+    labels = np.full((12, 2), -1)
+    labels[7] = 1, 0
+    labels[8] = 0, 0
+    labeler = Oracle(mask=np.ones((2, 16, 16), int))
+    fitted = semi(labeler=labeler).fit(SHAPES.images, masks, labels=labels)
+    filled = fitted.transduction_.mean((2, 3))
+    assert filled[[6, 7, 8]].tolist() == [[1, 1], [1, 0], [0, 0]]
+    assert fitted.labeled_iter_[[6, 7, 8]].tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("labeler", "weight"),
+    [("grad_cam", 4.5), ("irnet", 4.5), ("self_training", 1), ("boosted", 1), ("thresholder", 1)],
+)
+def test_experts_weigh_more_beside_what_a_classifier_sees(labeler, weight):
+    assert usual_weight(make_plugin("pseudo_labeler", labeler)) == weight
+
+
+def test_a_weight_and_a_probability_are_too_much():
+    with pytest.raises(ValueError, match=r"expert_weight=2 and expert_probability=0.5 both say"):
+        semi(expert_weight=2, expert_probability=0.5).fit(SHAPES.images, MASKS)
+
+
+def test_the_weight_mixes_batches(fits):
+    semi(tiny(Spy, positive_fraction=0), expert_weight=4.5).fit(SHAPES.images, MASKS)
+    sampler = fits[0][2]
+    assert (sampler.weights[:4] / sampler.weights[4:].max()).tolist() == [4.5] * 4
+
+
 def test_nothing_to_predict():
     fitted = semi(expert_probability=None, baseline=True).fit(SHAPES.images, SHAPES.masks)
     assert (fitted.n_iter_, fitted.termination_condition_) == (0, "all_labeled")
@@ -155,15 +238,15 @@ def test_nothing_to_predict():
     )
 
 
-def test_what_is_dropped_trains_nothing(fits):
-    labels = np.where(np.arange(12) < 6, LABELS, 1)
+def test_what_is_dropped_has_no_mask_and_keeps_its_label(fits):
+    labels = np.where(np.arange(12) < 4, LABELS, 1)
     fitted = semi(tiny(Spy), labeler=Oracle(unsure=(5, 9)))
     fitted.fit(SHAPES.images, MASKS, labels=labels)
     assert np.flatnonzero(fitted.labeled_iter_ < 0).tolist() == [5, 9]
     assert (fitted.transduction_[[5, 9]] == -1).all()
     masks, given_labels, _ = fits[0]
     assert [i for i, mask in enumerate(masks) if mask is None] == [5, 9]
-    assert given_labels[[5, 9]].tolist() == [-1, -1]
+    assert given_labels.tolist() == labels.tolist(), "its label stays"
     assert fitted.labeler_.labels_.tolist() == labels.tolist()
 
 
@@ -176,12 +259,14 @@ def test_no_class_is_lost_with_the_images_that_show_it():
 
 def test_dropping_everything_is_an_error():
     with pytest.raises(ValueError, match="dropped all of the 12 images, and none has a mask"):
-        semi(labeler=Oracle(unsure=range(12))).fit(SHAPES.images, None, labels=LABELS)
+        semi(labeler=Oracle(unsure=range(12))).fit(SHAPES.images, labels=np.ones(12, int))
 
 
 def test_rounds_teach_the_labeler():
     once, twice = (
-        semi(labeler="self_training", max_iter=n).set_params(estimator=tiny(max_epochs=3))
+        semi(
+            tiny(max_epochs=3), labeler=SelfTrainingLabeler(threshold=None, margin=0.15), max_iter=n
+        )
         for n in (1, 2)
     )
     twice.fit(SHAPES.images, MASKS)
@@ -197,16 +282,14 @@ def test_the_baseline_teaches_a_labeler_without_a_teacher(fits):
     fitted = semi(tiny(Spy), labeler="self_training", baseline=True, validation_fraction=0.5)
     fitted.fit(SHAPES.images, MASKS)
     assert len(fits) == 2, "the teacher is the report's baseline"
-    supervised, _, sampler = fits[0]
-    assert sum(mask is not None for mask in supervised) == 2
-    assert sampler.n_places == 10
+    assert sum(mask is not None for mask in fits[0][0]) == 2
     teacher, rows = fitted.labeler_.teacher_, fitted.report_["samples"]
     expected = teacher.score(SHAPES.images[rows], SHAPES.masks[rows])
     assert fitted.report_["baseline"] == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_teacher_of_its_own_is_fitted_by_the_labeler(fits):
-    labeler = SelfTrainingLabeler(teacher=tiny())
+    labeler = SelfTrainingLabeler(teacher=tiny(), threshold=0.5)
     fitted = semi(tiny(Spy), labeler=labeler).fit(SHAPES.images, MASKS)
     assert len(fits) == 1
     assert fitted.labeler_.teacher_.random_state != fitted.estimator_.random_state
@@ -308,21 +391,21 @@ def test_too_few_masks_are_an_error():
 
 def test_an_estimator_without_a_sampler():
     estimator = make_pipeline(FunctionTransformer(), tiny())
-    with pytest.raises(ValueError, match=r"by a sampler, which Pipeline\.fit does not take"):
-        semi(estimator).fit(SHAPES.images, MASKS)
-    fitted = semi(estimator, expert_probability=None).fit(SHAPES.images, MASKS)
+    for changes in ({"expert_probability": 0.9}, {"expert_weight": 2}):
+        with pytest.raises(ValueError, match=r"by a sampler, which Pipeline\.fit does not take"):
+            semi(estimator, **changes).fit(SHAPES.images, MASKS)
+    fitted = semi(estimator).fit(SHAPES.images, MASKS)
     assert fitted.predict(SHAPES.images).shape == SHAPES.masks.shape
 
 
 def test_the_baseline_has_as_many_steps_and_no_pseudo_mask(fits):
     fitted = semi(tiny(Spy, batch_size=2), baseline=True).fit(SHAPES.images, MASKS)
     assert len(fits) == 5, "the result, and for either half another one and its baseline"
-    for result, (masks, _, sampler) in ((fits[1], fits[2]), (fits[3], fits[4])):
-        assert sum(mask is not None for mask in masks) == 2
-        used = sum(mask is not None for mask in result[0])
-        assert used == 10
-        batches = sampler.subset(np.arange(2)).batches(2, seed=0, epoch=0)
-        assert np.bincount(np.concatenate(batches)).tolist() == [5, 5]
+    for result, baseline in ((fits[1], fits[2]), (fits[3], fits[4])):
+        assert [sum(mask is not None for mask in masks) for masks, _, _ in (result, baseline)] == [
+            10,
+            2,
+        ]
     hidden = [{i for i in range(4) if fits[k][0][i] is None} for k in (1, 3)]
     assert hidden[0] | hidden[1] == {0, 1, 2, 3}
     assert not hidden[0] & hidden[1]
@@ -441,14 +524,14 @@ def test_a_grid_of_labelers_that_learn_from_image_labels():
     grid = {"labeler": labelers, "expert_probability": [0.5, 0.9]}
     cv = SemiSupervisedSplit(2)
     search = GridSearchCV(semi(), grid, cv=cv, scoring=MaskScorer(), error_score="raise")
-    masks = [mask if 2 <= i < 6 else None for i, mask in enumerate(SHAPES.masks)]
+    masks = [mask if i < 4 else None for i, mask in enumerate(SHAPES.masks)]
     search.fit(SHAPES.images, masks, labels=LABELS)
     scores = search.cv_results_["mean_test_score"]
     assert len(scores) == 4
     assert np.isfinite(scores).all()
     best = search.best_estimator_
     assert type(best.labeler_) is type(search.best_params_["labeler"])
-    assert best.labeled_iter_[2:6].tolist() == [0] * 4
+    assert best.labeled_iter_[:4].tolist() == [0] * 4
     assert best.labeled_iter_.max() == 1
 
 
@@ -476,9 +559,11 @@ class Recorder:
 def test_phases_are_tasks():
     recorder = Recorder()
     semi(labeler="self_training").set_callbacks(recorder).fit(SHAPES.images, MASKS)
-    assert recorder.ended == ["epoch", "baseline", "labeler", "epoch", "segmenter", "fit"]
+    two = ["epoch", "epoch"]  # of one step each, as many as one of all images
+    begins = [*two, "baseline", *two, "fold", *two, "fold", "labeler"]
+    assert recorder.ended == [*begins, "epoch", "segmenter", "fit"]
     recorder = Recorder()
-    labeler = SelfTrainingLabeler(teacher=tiny())
+    labeler = SelfTrainingLabeler(teacher=tiny(), threshold=0.5)
     semi(labeler=labeler).set_callbacks(recorder).fit(SHAPES.images, MASKS)
     assert recorder.ended == ["epoch", "teacher", "labeler", "epoch", "segmenter", "fit"]
     recorder = Recorder()

@@ -1,0 +1,39 @@
+"""The same training for few masks and for many, so that a comparison is of masks alone."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from segclf.base import Automatic, Supervision
+from segclf.base.automatic import RULES, Facts, steps_of_epochs
+from segclf.base.network_holder import is_auto
+
+
+def fix_training(estimator: Any, supervision: Supervision) -> None:
+    """Set the size of images and the number of steps as if every image taught something.
+
+    Else they follow how many masks there are, and which. Estimators whose parameters the data do
+    not decide stay as they are.
+
+    Parameters
+    ----------
+    estimator : segmenter
+        Whose parameters are set.
+    supervision : Supervision
+        Of all images, opened.
+    """
+    if not isinstance(estimator, Automatic):
+        return
+    values = estimator.get_params(deep=False)
+    shape = (len(supervision), supervision.masks.n_classes)
+    labels = np.zeros(shape if supervision.masks.multilabel else shape[:1], dtype=np.int64)
+    facts = Facts(replace(supervision, labels=labels))
+    for name in ("image_size", "max_steps"):
+        if is_auto(values[name]):
+            values[name] = RULES[name](values, facts)
+    if values["max_steps"] is None:
+        max_epochs = values["max_epochs"]
+        max_epochs = RULES["max_epochs"](values, facts) if is_auto(max_epochs) else max_epochs
+        values["max_steps"] = steps_of_epochs(max_epochs, values["batch_size"], len(supervision))
+    estimator.set_params(image_size=values["image_size"], max_steps=values["max_steps"])
