@@ -226,5 +226,5 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
             pairs = zip(mask == 1, label, strict=True)
             missing = [said == 1 and not self._is_there(region) for region, said in pairs]
             return np.where(np.reshape(missing, (-1, 1, 1)), mask.dtype.type(-1), mask)
-        missing = label > 0 and not self._is_there(mask == label)
-        return np.full_like(mask, -1) if missing else mask
+        left_open = label > 0 and not self._is_there(mask == label)
+        return np.full_like(mask, -1) if left_open else mask
