@@ -29,6 +29,7 @@ from segclf.methods.segmentation import SegmentationClassifier as SegmentationCl
 from segclf.methods.simmim_pretrainer import SimMIMPretrainer as SimMIMPretrainer
 from segclf.methods.simsiam_pretrainer import SimSiamPretrainer as SimSiamPretrainer
 from segclf.methods.supervised_segmenter import SupervisedSegmenter as SupervisedSegmenter
+from segclf.methods.weak_to_strong import WeakToStrongSegmenter as WeakToStrongSegmenter
 from segclf.persistence import load as load
 from segclf.persistence import save as save
 from segclf.registry import list_plugins as list_plugins

@@ -223,7 +223,8 @@ def _encoder_rate(values: dict[str, Any], facts: Facts) -> float:
 
 def _architecture(values: dict[str, Any], facts: Facts) -> str:
     frozen = values["encoder_rate"] == 0 and values["pretrainer"] is None
-    of_a_unet = values["decoder_attention"] or isinstance(values["decoder_channels"], tuple | list)
+    several = isinstance(values.get("decoder_channels"), tuple | list)
+    of_a_unet = values.get("decoder_attention") or several
     return "hypercolumn" if frozen and not of_a_unet else "unet"
 
 

@@ -2,6 +2,7 @@
 
 from segclf.data.augmentation import Augment, Augmentation
 from segclf.data.crops import RandomCrops
+from segclf.data.cutmix import boxes_at, cutmix, cutmix_boxes
 from segclf.data.images import Images, as_images, to_float
 from segclf.data.kinds import ImagesLike
 from segclf.data.label_codes import as_mask_ids
@@ -46,8 +47,11 @@ __all__ = [
     "as_mask_ids",
     "as_masks",
     "as_views",
+    "boxes_at",
     "check_mask_sizes",
     "cut_tiles",
+    "cutmix",
+    "cutmix_boxes",
     "map_masks",
     "resize_image",
     "resize_mask",

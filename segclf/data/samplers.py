@@ -1,7 +1,7 @@
 """Which samples each batch of an epoch holds: pure functions of (seed, epoch)."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,15 +94,32 @@ class MixingSampler(Sampler):
     def batches(self, batch_size: int, seed: int, epoch: int) -> list[Indices]:
         """Return the indices of each batch of an epoch."""
         n_samples = len(self.expert)
-        generator = np.random.default_rng([seed, epoch])
-        experts, others = np.flatnonzero(self.expert), np.flatnonzero(~self.expert)
-        is_expert = generator.random(n_samples) < self.probability
+        order = self.places(n_samples, np.random.default_rng([seed, epoch]))
+        return np.array_split(order, _n_batches(n_samples, batch_size))
+
+    def places(
+        self, n_places: int, generator: Any, among: NDArray[np.bool_] | None = None
+    ) -> Indices:
+        """Return the sample of each of so many places.
+
+        Parameters
+        ----------
+        n_places : int
+            How many.
+        generator : numpy.random.Generator
+            Gives every random number.
+        among : array of shape (n,), bool, optional
+            The samples to choose from; all by default.
+        """
+        among = np.ones(len(self.expert), dtype=bool) if among is None else among
+        experts, others = np.flatnonzero(self.expert & among), np.flatnonzero(~self.expert & among)
+        is_expert = generator.random(n_places) < self.probability
         if not len(experts) or not len(others):
             is_expert[:] = len(experts) > 0
-        order = np.empty(n_samples, dtype=np.intp)
+        order = np.empty(n_places, dtype=np.intp)
         for places, kind in ((is_expert, experts), (~is_expert, others)):
             order[places] = _cycle(kind, int(places.sum()), generator)
-        return np.array_split(order, _n_batches(n_samples, batch_size))
+        return order
 
     def subset(self, indices: Indices) -> "MixingSampler":
         """Return the sampler of those samples."""
@@ -123,6 +140,8 @@ class TwoStreamSampler(Sampler):
         Which samples are labeled.
     n_labeled, n_unlabeled : int
         Number of samples of each kind in a batch.
+    mixing : MixingSampler, optional
+        How the labeled samples come; by default one as often as another.
 
     Examples
     --------
@@ -134,6 +153,7 @@ class TwoStreamSampler(Sampler):
     labeled: NDArray[np.bool_]
     n_labeled: int
     n_unlabeled: int
+    mixing: MixingSampler | None = None
 
     def batches(self, batch_size: int, seed: int, epoch: int) -> list[Indices]:
         """Return the indices of each batch of an epoch; `batch_size` is the sum of the two."""
@@ -145,14 +165,20 @@ class TwoStreamSampler(Sampler):
         ]
         length = max(_n_batches(len(kind), share) for kind, share in streams)
         columns = [
-            _cycle(kind, length * share, generator).reshape(length, share)
+            self._places(kind, length * share, generator).reshape(length, share)
             for kind, share in streams
         ]
         return list(np.concatenate(columns, axis=1))
 
+    def _places(self, kind: Indices, n_places: int, generator: Any) -> Indices:
+        if self.mixing is None or not self.labeled[kind[0]]:
+            return _cycle(kind, n_places, generator)
+        return self.mixing.places(n_places, generator, self.labeled)
+
     def subset(self, indices: Indices) -> "TwoStreamSampler":
         """Return the sampler of those samples."""
-        return TwoStreamSampler(self.labeled[indices], self.n_labeled, self.n_unlabeled)
+        mixing = None if self.mixing is None else self.mixing.subset(indices)
+        return replace(self, labeled=self.labeled[indices], mixing=mixing)
 
 
 def _cycle(kind: Indices, n_places: int, generator: Any) -> Indices:

@@ -27,14 +27,14 @@ from segclf.networks.masked_vit import (
     encode_visible,
     fix_positions,
 )
-from segclf.networks.momentum import follow, momentum_copy, rising_momentum
+from segclf.networks.momentum import follow, follow_buffers, momentum_copy, rising_momentum
 from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.operations import encoder_operations
 from segclf.networks.own import OwnNetwork, check_options, own_network
 from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.saliency import grad_cam
 from segclf.networks.saved import saved_weights
-from segclf.networks.segmentation import SegmentationNetwork
+from segclf.networks.segmentation import SegmentationNetwork, each_map
 from segclf.networks.tiny import TinyEncoder
 from segclf.networks.waiting_maps import encoded_once
 from segclf.networks.weight_sources import weights_at_hand
@@ -62,12 +62,14 @@ __all__ = [
     "check_options",
     "classification_network",
     "cluster_network",
+    "each_map",
     "embedding_network",
     "encode_visible",
     "encoded_once",
     "encoder_operations",
     "fix_positions",
     "follow",
+    "follow_buffers",
     "forget",
     "grad_cam",
     "input_gradient",

@@ -51,6 +51,26 @@ def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     )
 
 
+@torch.no_grad()
+def follow_buffers(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    """Do to floating buffers what `follow` does to parameters; whole numbers are taken over.
+
+    For a teacher in evaluation mode, which sees no statistics of its own.
+
+    Parameters
+    ----------
+    teacher, student : nn.Module
+        Of one architecture; the teacher is changed in place.
+    momentum : float
+        In [0, 1].
+    """
+    for of_teacher, of_student in zip(teacher.buffers(), student.buffers(), strict=True):
+        if of_teacher.is_floating_point():
+            of_teacher.lerp_(of_student, 1.0 - momentum)
+        else:
+            of_teacher.copy_(of_student)
+
+
 def rising_momentum(start: float, fraction: float) -> float:
     """Return the momentum that rises from `start` to 1 along half a cosine.
 

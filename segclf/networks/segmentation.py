@@ -1,5 +1,6 @@
 """The network that gives every pixel a score per class."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
@@ -43,14 +44,14 @@ class SegmentationNetwork(ImageNetwork):
         Under autocast the logits have autocast's type; losses convert.
         """
         prepared = self.prepare(image)
-        return self._decode(self._maps(prepared), prepared, image)
+        return self.decode(self.maps(prepared), prepared, image)
 
     def forward_and_embed(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Give the logits and the vectors of :meth:`embed`, by one pass of the encoder."""
         prepared = self.prepare(image)
-        maps = self._maps(prepared)
+        maps = self.maps(prepared)
         vectors = pooled(self.encoder, _as_list(maps))
-        return self._decode(maps, prepared, image), vectors
+        return self.decode(maps, prepared, image), vectors
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included.
@@ -59,7 +60,7 @@ class SegmentationNetwork(ImageNetwork):
         of the size have an empty map of no channels where a half would be. Those of the image
         enlarged come before its own, without that enlarged image.
         """
-        return _as_list(self._maps(self.prepare(image)))
+        return _as_list(self.maps(self.prepare(image)))
 
     def embed(self, image: Tensor) -> Tensor:
         """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
@@ -94,8 +95,13 @@ class SegmentationNetwork(ImageNetwork):
         """Whether the decoder can be given turned maps: yes, and its logits are turned back."""
         return True
 
-    def _maps(self, prepared: Tensor) -> Any:
-        """Give the encoder's maps of prepared images, at all scales."""
+    def maps(self, prepared: Tensor) -> Any:
+        """Give what :meth:`decode` reads: the encoder's maps of prepared images, at all scales.
+
+        Returns
+        -------
+        list of Tensor of shape (n, c_i, h_i, w_i), or a tuple of that list and class tokens
+        """
         if self.scales == [1]:
             return self.encode(prepared)
         maps = [prepared]
@@ -103,11 +109,21 @@ class SegmentationNetwork(ImageNetwork):
             maps += self.encode(_enlarged(prepared, scale))[1:]
         return maps
 
-    def _decode(self, maps: Any, prepared: Tensor, image: Tensor) -> Tensor:
-        """Return scores (n, k, h, w) of the image's own height and width."""
+    def decode(self, maps: Any, prepared: Tensor, image: Tensor) -> Tensor:
+        """Give logits ``(n, k, h, w)`` of maps; of both images only the size is looked at.
+
+        Parameters
+        ----------
+        maps : list or tuple
+            As :meth:`maps` gives them.
+        prepared : Tensor of shape (n, c, h', w')
+            The images that the maps are of, normalized and padded.
+        image : Tensor of shape (n, c, h, w)
+            The images as they were.
+        """
         size = prepared.shape[-2:]
         turn = self._turn(len(prepared), square=size[0] == size[1]) if self.training else None
-        maps = maps if turn is None else _turned(maps, turn)
+        maps = maps if turn is None else each_map(lambda each: reorient(each, turn), maps)
         decoded = self.decoder(*maps) if isinstance(maps, tuple) else self.decoder(maps)
         logits: Tensor = self.head(decoded)
         if logits.shape[-2:] != size:
@@ -129,11 +145,19 @@ def _enlarged(image: Tensor, scale: int) -> Tensor:
     return image if scale == 1 else F.interpolate(image, scale_factor=scale, mode="bilinear")
 
 
-def _turned(maps: Any, turn: Orientation) -> Any:
-    """Turn maps, and leave the class tokens beside them as they are."""
+def each_map(change: Callable[[Tensor], Tensor], maps: Any) -> Any:
+    """Change each map, and leave the class tokens beside them as they are.
+
+    Parameters
+    ----------
+    change : callable
+        From a map (n, c, h, w) to another.
+    maps : list or tuple
+        As :meth:`SegmentationNetwork.maps` gives them.
+    """
     if isinstance(maps, tuple):
-        return (_turned(maps[0], turn), *maps[1:])
-    return [reorient(each, turn) for each in maps]
+        return (each_map(change, maps[0]), *maps[1:])
+    return [change(each) for each in maps]
 
 
 def _as_list(maps: Any) -> list[Tensor]:

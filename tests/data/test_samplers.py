@@ -82,3 +82,16 @@ def test_a_subset_knows_its_own_samples(sampler):
     if isinstance(sampler, MixingSampler):
         share = EXPERT[chosen][indices].mean()
         assert abs(share - 0.3) < 0.15
+
+
+def test_labeled_stream_by_a_mixing_sampler():
+    labeled, positive = np.arange(30) < 20, np.arange(30) < 2
+    mixing = MixingSampler(positive, probability=0.5)
+    sampler = TwoStreamSampler(labeled, n_labeled=4, n_unlabeled=4, mixing=mixing)
+    batches = np.stack([b for epoch in range(50) for b in sampler.batches(8, 0, epoch)])
+    assert labeled[batches[:, :4]].all()
+    assert not labeled[batches[:, 4:]].any()
+    assert positive[batches[:, :4]].mean() == pytest.approx(0.5, abs=0.03)
+    part = sampler.subset(np.array([0, 5, 25]))
+    assert part.mixing.expert.tolist() == [True, False, False]
+    assert part.labeled.tolist() == [True, True, False]

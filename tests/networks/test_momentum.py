@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from segclf.networks import follow, momentum_copy, rising_momentum
+from segclf.networks import follow, follow_buffers, momentum_copy, rising_momentum
 
 
 def test_a_copy_is_equal_and_does_not_train():
@@ -69,3 +69,13 @@ def test_momentum_rises_to_one():
     assert values[0] == pytest.approx(0.996)
     assert values[-1] == 1
     assert values == sorted(values)
+
+
+def test_buffers_follow_by_hand_and_counters_are_taken_over():
+    student = nn.BatchNorm1d(2)
+    teacher = momentum_copy(student)
+    student.running_mean.fill_(4.0)
+    student.num_batches_tracked.fill_(7)
+    follow_buffers(teacher, student, 0.75)
+    assert teacher.running_mean.tolist() == [1.0, 1.0]
+    assert teacher.num_batches_tracked == 7
