@@ -1,12 +1,12 @@
 """DINO: what a student says of small views, a slow teacher says of large ones.
 
-Student and teacher sort every view of an image among thousands of prototypes. The student shall
-agree with the teacher on other views of the same image; the teacher follows the student slowly.
-Subtracting the teacher's mean (centering) keeps one prototype from winning always, a low
-temperature (sharpening) keeps all from being equal. Caron et al., "Emerging properties in
-self-supervised vision transformers", ICCV 2021.
+Both sort every view among thousands of prototypes; the student shall agree with the teacher on
+other views of the same image. Subtracting the teacher's mean (centering) keeps one prototype from
+winning always, a low temperature (sharpening) keeps all from being equal. Caron et al., "Emerging
+properties in self-supervised vision transformers", ICCV 2021.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -25,17 +25,21 @@ from segclf.objectives import (
     JointEmbedding,
     Objective,
     Progress,
+    apart,
+    score_entropy,
     self_distillation_loss,
     shorten_each,
     spare_vectors,
+    warn_of_ln_k,
 )
-from segclf.training.schedules import Schedule, cosine, warm_up
+from segclf.training.schedules import Schedule, between, cosine, warm_up
 
 N_GLOBAL = 2
+FIRST_PART = 0.1  # of training; after it, some prototypes should be likelier than others
 COUNTS = ("n_prototypes", "head_size", "bottleneck_size")
-FRACTIONS = ("temperature_warm_up", "momentum", "final_momentum", "center_momentum")
+PARTS = ("temperature_warm_up", "frozen_prototypes")
+MOMENTA = ("momentum", "final_momentum", "center_momentum")
 POSITIVE = ("student_temperature", "teacher_temperature", "first_temperature")
-NOT_NEGATIVE = ("n_local_crops", "frozen_epochs")
 SWITCHES = ("student_sees_global", "unit_prototypes", "bottleneck_activation")
 
 
@@ -69,8 +73,8 @@ class DINOPretrainer(EncoderPretrainer):
     momentum, final_momentum, center_momentum : float
         Shares of themselves that the teacher, first and last along a cosine (section 3.1), and its
         center keep in a step.
-    frozen_epochs : int
-        Number of epochs before prototypes move; 1 in the public code, 1251 batches of ImageNet.
+    frozen_prototypes : float
+        Part of training before prototypes move: one of 100 epochs in the public code.
     largest_gradient : float or None
         Length that each tensor's gradient is scaled down to, 3 in the public code; None for none.
     final_weight_decay : float
@@ -83,13 +87,17 @@ class DINOPretrainer(EncoderPretrainer):
     for batches of 64 and 100 epochs. The public code's rate ends at 1e-6, not 0, and its student
     leaves out a tenth of a transformer's paths, ours none. It advises a momentum of .9995 for
     batches of 256; and where the loss stays at the logarithm of `n_prototypes`, a lower
-    `teacher_temperature` or more `frozen_epochs`. Views are those of BYOL, with blurs in pixels of
-    images of 224 x 224; a list as `augmentation` has the two large views first.
+    `teacher_temperature` or more `frozen_prototypes`; a :class:`segclf.objectives.CollapseWarning`
+    tells of it. Views are those of BYOL; a list as `augmentation` has the two large views first.
+
+    For ResNets the public code recommends other settings: ``optimizer="sgd", learning_rate=0.0075,
+    weight_decay=1e-4, final_weight_decay=1e-4, global_crop=(0.14, 1), local_crop=(0.05, 0.14),
+    teacher_temperature=0.04``, which is .03 for 256 images a batch.
 
     S4MI trains by vit-pytorch, whose defaults are ``n_local_crops=2, global_crop=(.5, 1),
     local_scale=1, student_sees_global=False, n_prototypes=65336, head_size=256,
     bottleneck_activation=True, unit_prototypes=False, student_temperature=.9,
-    teacher_temperature=.04, momentum=.9, final_momentum=.9, frozen_epochs=0,
+    teacher_temperature=.04, momentum=.9, final_momentum=.9, frozen_prototypes=0,
     largest_gradient=None``; it compares each large view with one small view, here with both.
 
     See Also
@@ -124,7 +132,7 @@ class DINOPretrainer(EncoderPretrainer):
     momentum: float = 0.996
     final_momentum: float = 1.0
     center_momentum: float = 0.9
-    frozen_epochs: int = 1
+    frozen_prototypes: float = 0.01
     largest_gradient: float | None = 3.0
     final_weight_decay: float = 0.4
     max_epochs: int = 100
@@ -137,14 +145,14 @@ class DINOPretrainer(EncoderPretrainer):
     _fewest_images: ClassVar[int] = 2
     _paper_encoder: ClassVar[str] = "vit_small_patch16_224"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_local_crops": [Interval(Integral, 0, None, closed="left")],
         "global_crop": [tuple, list],
         "local_crop": [tuple, list],
         "local_scale": [Interval(Real, 0.01, 1, closed="both")],
         "largest_gradient": [Interval(Real, 0, None, closed="neither"), None],
         "final_weight_decay": [Interval(Real, 0, None, closed="left")],
         **{name: [Interval(Integral, 1, None, closed="left")] for name in COUNTS},
-        **{name: [Interval(Integral, 0, None, closed="left")] for name in NOT_NEGATIVE},
-        **{name: [Interval(Real, 0, 1, closed="both")] for name in FRACTIONS},
+        **{name: [Interval(Real, 0, 1, closed="both")] for name in (*PARTS, *MOMENTA)},
         **{name: [Interval(Real, 0, None, closed="neither")] for name in POSITIVE},
         **{name: ["boolean"] for name in SWITCHES},
     }
@@ -179,7 +187,7 @@ class DINOPretrainer(EncoderPretrainer):
             momentum=between(self.final_momentum, self.momentum, cosine),
             weight_decay=between(self.final_weight_decay, self.weight_decay, cosine),
             center_momentum=self.center_momentum,
-            frozen_epochs=self.frozen_epochs,
+            frozen_prototypes=self.frozen_prototypes,
             largest_gradient=self.largest_gradient,
         )
 
@@ -187,17 +195,22 @@ class DINOPretrainer(EncoderPretrainer):
 class DINO(JointEmbedding):
     """Cross-entropy between the teacher's large views and the student's other views.
 
+    The history's column ``teacher_entropy`` is that of the teacher's sharpened scores, in nats. An
+    epoch past the first tenth of training in which it is ln K gives a :class:`CollapseWarning`.
+
     Parameters
     ----------
     student, student_head : ImageNetwork, DINOHead
         From images to embeddings, from there to scores of prototypes. The teacher is a copy.
     teacher_temperature, momentum, weight_decay : callable
         Functions of the fraction of training done.
-    student_sees_global, student_temperature, center_momentum, frozen_epochs, largest_gradient
+    student_sees_global, student_temperature, center_momentum, frozen_prototypes, largest_gradient
         See :class:`DINOPretrainer`.
     """
 
     center: Tensor
+    teacher_entropy: Tensor
+    fraction: float = 0.0
 
     def __init__(
         self,
@@ -210,20 +223,21 @@ class DINO(JointEmbedding):
         momentum: Schedule,
         weight_decay: Schedule,
         center_momentum: float,
-        frozen_epochs: int,
+        frozen_prototypes: float,
         largest_gradient: float | None,
     ) -> None:
         super().__init__()
         self.student, self.student_head = student, student_head
         self.network, self.head = momentum_copy(student), momentum_copy(student_head)
         self.register_buffer("center", torch.zeros(student_head.prototypes.out_features))
+        self.register_buffer("teacher_entropy", torch.zeros(()), persistent=False)
         self.student_sees_global = student_sees_global
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.center_momentum = center_momentum
-        self.frozen_epochs = frozen_epochs
+        self.frozen_prototypes = frozen_prototypes
         self.largest_gradient = largest_gradient
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
@@ -234,27 +248,41 @@ class DINO(JointEmbedding):
         with torch.no_grad():
             teacher = self.head(embeddings(self.network, images[:N_GLOBAL]))
         n_images = len(batch["index"])
+        temperature = self.teacher_temperature(progress.fraction)
         self.watch(bottleneck[:n_images])
+        self.fraction = progress.fraction
+        self.teacher_entropy = score_entropy(teacher, center=self.center, temperature=temperature)
         loss = self_distillation_loss(
             self.student_head.scores(bottleneck).split(n_images),
             teacher.split(n_images),
             center=self.center,
             student_temperature=self.student_temperature,
-            teacher_temperature=self.teacher_temperature(progress.fraction),
+            teacher_temperature=temperature,
             same_views=self.student_sees_global,
         )
         if self.training:
             self.center.lerp_(teacher.mean(dim=0), 1 - self.center_momentum)
         return {"distillation": loss}
 
+    def measures(self) -> dict[str, Tensor]:
+        """Return ``embedding_std`` and ``teacher_entropy``."""
+        return {**super().measures(), "teacher_entropy": self.teacher_entropy}
+
+    def after_epoch(self, row: Mapping[str, float]) -> None:
+        """Warn where the teacher finds all prototypes equally likely, and of equal embeddings."""
+        if self.fraction > FIRST_PART:
+            warn_of_ln_k(row, n_prototypes=len(self.center))
+        super().after_epoch(row)
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the student's groups, with a weight decay that follows its own schedule."""
-        groups = super().parameter_groups()
+        # Apart, since torch's fused SGD wants all tensors of a group to begin together.
+        groups = apart(super().parameter_groups(), self.student_head.prototypes.parameters())
         return spare_vectors([{**g, "weight_decay_schedule": self.weight_decay} for g in groups])
 
     def before_update(self, progress: Progress) -> None:
         """Hold prototypes at first, and shorten long gradients."""
-        if progress.epoch < self.frozen_epochs:
+        if progress.fraction < self.frozen_prototypes:
             # With gradients of 0, the optimizer would still decay the weights.
             self.student_head.prototypes.zero_grad(set_to_none=True)
         if self.largest_gradient is not None:
@@ -262,17 +290,11 @@ class DINO(JointEmbedding):
 
     def after_update(self, progress: Progress) -> None:
         """Let the teacher follow the student."""
-        momentum = self.momentum(progress.fraction)
-        follow(self.network, self.student, momentum)
-        follow(self.head, self.student_head, momentum)
+        for teacher, student in ((self.network, self.student), (self.head, self.student_head)):
+            follow(teacher, student, self.momentum(progress.fraction))
 
 
 def embeddings(network: nn.Module, images: list[Tensor]) -> Tensor:
     """Embed views, those of one size together, and join them in their order, (v n, d)."""
     groups = groupby(images, key=lambda image: image.shape[2:])
     return torch.cat([network(torch.cat(list(group))) for _, group in groups])
-
-
-def between(zero: float, one: float, schedule: Schedule) -> Schedule:
-    """Map what a schedule gives, 0 to 1, to the numbers between two others."""
-    return lambda fraction: zero + (one - zero) * schedule(fraction)

@@ -1,10 +1,17 @@
 """Learn from a teacher's soft assignment of other views: DINO's loss."""
 
-from collections.abc import Sequence
+import math
+import warnings
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+
+from segclf.objectives.joint_embedding import CollapseWarning
+
+# Of ln K: more is the entropy of a teacher that finds all prototypes equally likely.
+EQUALLY_LIKELY = 0.99
 
 
 def self_distillation_loss(
@@ -58,3 +65,34 @@ def self_distillation_loss(
         )
         n_pairs += len(others)
     return torch.stack(losses).sum() / n_pairs
+
+
+@torch.no_grad()
+def score_entropy(scores: Tensor, *, center: Tensor, temperature: float) -> Tensor:
+    """Average the entropy, in nats, of the teacher's centered and sharpened scores (n, k).
+
+    Examples
+    --------
+    >>> round(score_entropy(torch.ones(2, 64), center=torch.zeros(64), temperature=0.04).item(), 4)
+    4.1589
+    """
+    likely = ((scores.float() - center) / temperature).softmax(dim=1)
+    return torch.special.entr(likely).sum(dim=1).mean()
+
+
+def warn_of_ln_k(row: Mapping[str, float], *, n_prototypes: int) -> None:
+    """Warn where an epoch's ``teacher_entropy`` is that of equally likely prototypes, ln k.
+
+    The loss cannot fall below the teacher's entropy.
+    """
+    largest = math.log(n_prototypes)
+    if row["teacher_entropy"] <= EQUALLY_LIKELY * largest:
+        return
+    warnings.warn(
+        f"Collapse in epoch {int(row['epoch'])} of DINO: the teacher finds all {n_prototypes} "
+        f"prototypes equally likely, so that the loss stays at their logarithm, {largest:.4g}; it "
+        f"is {row['distillation']:.4g}. Try a lower teacher_temperature or learning_rate, or "
+        "more of frozen_prototypes.",
+        CollapseWarning,
+        stacklevel=3,
+    )

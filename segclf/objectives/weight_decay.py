@@ -1,6 +1,9 @@
-"""Weight decay for matrices and kernels, none for vectors."""
+"""Optimizer groups, split: weight decay for matrices and kernels, none for vectors."""
 
+from collections.abc import Iterable
 from typing import Any
+
+from torch import nn
 
 
 def spare_vectors(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -31,3 +34,22 @@ def spare_vectors(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
         vectors = [p for p in group["params"] if p.ndim <= 1]
         split += [{**group, "params": tensors}, {**still, "params": vectors}]
     return split
+
+
+def apart(groups: list[dict[str, Any]], parameters: Iterable[nn.Parameter]) -> list[dict[str, Any]]:
+    """Split optimizer groups so that none has these parameters together with others.
+
+    Examples
+    --------
+    >>> layer = nn.Linear(3, 2)
+    >>> split = apart([{"params": [*layer.parameters()], "rate": 0.5}], [layer.bias])
+    >>> [(group["rate"], len(group["params"])) for group in split]
+    [(0.5, 1), (0.5, 1)]
+    """
+    chosen = {*parameters}
+    return [
+        {**group, "params": part}
+        for group in groups
+        for own in (False, True)
+        if (part := [p for p in group["params"] if (p in chosen) == own])
+    ]

@@ -49,6 +49,17 @@ def warm_up(fraction: float, *, length: float = 0.1, then: Schedule = constant) 
     return then((fraction - length) / (1.0 - length))
 
 
+def between(zero: float, one: float, schedule: Schedule) -> Schedule:
+    """Map what a schedule gives, 0 to 1, to the numbers between two others.
+
+    Examples
+    --------
+    >>> [between(0.5, 0.25, cosine)(t) for t in (0.0, 1.0)]
+    [0.25, 0.5]
+    """
+    return lambda fraction: zero + (one - zero) * schedule(fraction)
+
+
 def rise(fraction: float, start: float) -> float:
     """Rise linearly from 0 at `start` to 1, over a tenth of the training that is left then.
 

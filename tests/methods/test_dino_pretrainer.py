@@ -1,5 +1,6 @@
 import copy
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ S4MI = {
     "teacher_temperature": 0.04,
     "momentum": 0.9,
     "final_momentum": 0.9,
-    "frozen_epochs": 0,
+    "frozen_prototypes": 0.0,
     "largest_gradient": None,
 }
 
@@ -216,11 +217,12 @@ def test_no_gradient_reaches_the_teacher_and_no_optimizer_has_it():
 
 
 @pytest.mark.parametrize(
-    ("n_epochs", "frozen_epochs", "moves"),
-    [(1, 1, False), (2, 1, True), (1, 0, True), (3, 3, False)],
+    ("n_epochs", "frozen_prototypes", "moves"),
+    [(1, 1.0, False), (1, 0.5, True), (2, 0.75, True), (2, 0.76, False), (1, 0.0, True)],
 )
-def test_prototypes_are_frozen_for_the_first_epochs(n_epochs, frozen_epochs, moves):
-    before, after = trained(n_epochs, frozen_epochs=frozen_epochs)
+def test_prototypes_are_frozen_for_a_part_of_training(n_epochs, frozen_prototypes, moves):
+    """Of two epochs of two steps, the last step begins at .75."""
+    before, after = trained(n_epochs, frozen_prototypes=frozen_prototypes)
     for name in ("student_head", "head"):
         weights = [getattr(each, name).prototypes.weight for each in (before, after)]
         assert torch.equal(*weights) != moves
@@ -315,7 +317,7 @@ def test_it_learns(colors, encoder):
         augmentation="flips",
         max_epochs=25,
         learning_rate=1e-3,
-        frozen_epochs=25,
+        frozen_prototypes=1.0,
     ).fit(colors)
     loss, std = fitted.history_["distillation"], fitted.history_["embedding_std"] * np.sqrt(16)
     assert loss[-1] < loss.max() - 0.3
@@ -347,6 +349,56 @@ def test_collapse_is_named():
     plain = Augmentation()
     with pytest.warns(CollapseWarning, match="epoch 0 of DINO"):
         pretrainer(augmentation=plain, max_epochs=1).fit(images)
+
+
+def test_the_teachers_entropy_is_measured():
+    dino, batch = objective(), crops()
+    teacher = torch.cat([dino.head(dino.network(batch[f"view_{i}"])) for i in range(2)])
+    dino(batch, START)
+    expected = torch.distributions.Categorical(logits=teacher / 0.04).entropy().mean()
+    torch.testing.assert_close(dino.measures()["teacher_entropy"], expected.detach())
+
+
+@pytest.mark.filterwarnings("ignore:.*the embeddings:segclf.objectives.CollapseWarning")
+def test_a_teacher_that_finds_all_prototypes_equally_likely_is_named():
+    """Images that are all alike: what the center leaves of the teacher's scores is nothing."""
+    images = np.full((8, 12, 12), 7, dtype=np.uint8)
+    plain = {"augmentation": Augmentation(), "center_momentum": 0.0, "max_epochs": 3}
+    with pytest.warns(CollapseWarning, match="all 64 prototypes equally likely.*4.159"):
+        history = pretrainer(**plain).fit(images).history_
+    assert history["teacher_entropy"][-1] == pytest.approx(math.log(64), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "entropy", "warns"), [(0.05, 1.0, 0), (0.9, 1.0, 1), (0.9, 0.98, 0)]
+)
+def test_an_equal_teacher_is_named_after_the_first_tenth(fraction, entropy, warns):
+    dino = objective()
+    dino.fraction = fraction
+    row = {"epoch": 3, "distillation": 4.16, "embedding_std": 1.0}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        dino.after_epoch(row | {"teacher_entropy": entropy * math.log(64)})
+    assert [each.category for each in caught] == [CollapseWarning] * warns
+
+
+def test_the_recipe_for_resnets_trains(shapes):
+    """As the public code recommends it; .0075 is .03 for 256 images at batches of 64."""
+    recipe = {
+        "optimizer": "sgd",
+        "learning_rate": 0.0075,
+        "weight_decay": 1e-4,
+        "final_weight_decay": 1e-4,
+        "global_crop": (0.14, 1),
+        "local_crop": (0.05, 0.14),
+        "teacher_temperature": 0.04,
+    }
+    first, _, *small = pretrainer(**recipe)._make_views()
+    assert (first.crop, small[0].crop) == ((0.14, 1), (0.05, 0.14))
+    fitted = pretrainer(encoder="test_resnet", **recipe, max_epochs=1).fit(shapes.images)
+    assert np.isfinite(fitted.history_["distillation"]).all()
+    dino = objective(**recipe)
+    assert [dino.teacher_temperature(t) for t in (0.0, 0.5, 1.0)] == [0.04] * 3
 
 
 def test_validation_and_early_stopping(shapes):
