@@ -12,7 +12,7 @@ from torch import Tensor
 from segclf.base.classifier import Classifier, Labels, encode_labels, require_two_classes
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.monitor import Score, label_score, truth_of_labels
-from segclf.data import ImagesLike, Samples
+from segclf.data import BalancedSampler, ImagesLike, Sampler, Samples
 from segclf.training import FLIPS
 
 
@@ -23,6 +23,11 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
     ----------
     class_weight : dict, "balanced" or None
         Weight of each class in the loss of the labels.
+    class_balanced : bool
+        Whether batches hold every class equally often, in expectation, instead of as often as there
+        are images of it; of an indicator every label, and the images without any. An epoch still
+        has as many places as there are images. Instead of ``class_weight="balanced"``, where a
+        class is so rare that most batches would not show it; both together count it twice.
     test_time_flips : {"horizontal", "vertical", "both", "quarter_turns"} or None
         Probabilities, also those of masks, are the mean over an image as it is and flipped:
         mirrored left and right, top and bottom, both of these (four ways), or with quarter turns
@@ -31,6 +36,7 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
     """
 
     class_weight: Any = None
+    class_balanced: bool = False
     test_time_flips: str | None = None
 
     _at_prediction: ClassVar[tuple[str, ...]] = (
@@ -42,6 +48,7 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_balanced": ["boolean"],
         "test_time_flips": [StrOptions(set(FLIPS)), None],
     }
 
@@ -73,6 +80,13 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
         require_two_classes(labels)
         self._weights = labels.weights(self.class_weight)
         return labels
+
+    def _make_sampler(self, samples: Samples) -> Sampler | None:
+        """Return which images each batch holds; None is each once an epoch."""
+        if not self.class_balanced:
+            return None
+        assert samples.targets is not None
+        return BalancedSampler.of_labels(samples.targets)
 
     def _activate_labels(self, scores: Tensor) -> Tensor:
         return torch.sigmoid(scores) if self._multilabel else torch.softmax(scores.double(), dim=1)

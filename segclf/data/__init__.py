@@ -15,7 +15,13 @@ from segclf.data.multi_view import as_views, simclr_view, views
 from segclf.data.presets import as_augmentation
 from segclf.data.red_normalizer import RedNormalizer
 from segclf.data.resize import resize_image, resize_mask
-from segclf.data.samplers import MixingSampler, Sampler, ShuffledSampler, TwoStreamSampler
+from segclf.data.samplers import (
+    BalancedSampler,
+    MixingSampler,
+    Sampler,
+    ShuffledSampler,
+    TwoStreamSampler,
+)
 from segclf.data.samples import Samples
 from segclf.data.semi_supervised_split import SemiSupervisedSplit
 from segclf.data.tiles import Tiles, cut_tiles
@@ -24,6 +30,7 @@ from segclf.data.whole import Whole
 __all__ = [
     "Augment",
     "Augmentation",
+    "BalancedSampler",
     "Images",
     "ImagesLike",
     "LabelsLike",

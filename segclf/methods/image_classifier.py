@@ -91,6 +91,7 @@ class ImageClassifier(Automatic, NetworkClassifier):
             supervision, X_val, target=labels_val and labels_val.encoded, reader=self
         )
         samples = supervision.samples(self.image_size_, dense=False)
+        samples.sampler = self._make_sampler(samples)
         self._learn(samples, strata=labels.encoded, groups=supervision.groups, X=X, y=y)
         return self
 

@@ -170,6 +170,7 @@ class MultitaskClassifier(Automatic, NetworkClassifier):
         self.n_mask_classes_ = supervision.masks.n_classes
         self._choose(supervision)
         samples = supervision.samples(self.image_size_)
+        samples.sampler = self._make_sampler(samples)
         self._learn(samples, strata=labels.encoded, groups=supervision.groups, X=X, y=y)
         return self
 

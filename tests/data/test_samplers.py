@@ -3,12 +3,13 @@ import itertools
 import numpy as np
 import pytest
 
-from segclf.data import MixingSampler, ShuffledSampler, TwoStreamSampler
+from segclf.data import BalancedSampler, MixingSampler, ShuffledSampler, TwoStreamSampler
 
 EXPERT = np.arange(40) % 4 == 0
 SAMPLERS = [
     ShuffledSampler(40),
     MixingSampler(EXPERT, 0.3),
+    BalancedSampler(np.stack([EXPERT, ~EXPERT], axis=1)),
     TwoStreamSampler(EXPERT, n_labeled=2, n_unlabeled=3),
 ]
 
@@ -95,3 +96,57 @@ def test_labeled_stream_by_a_mixing_sampler():
     part = sampler.subset(np.array([0, 5, 25]))
     assert part.mixing.expert.tolist() == [True, False, False]
     assert part.labeled.tolist() == [True, True, False]
+
+
+def counts_in_batches(sampler, labels, n_epochs=1, batch_size=8):
+    """Count each class in each batch, (batches, classes); the last column counts -1."""
+    batches = [b for e in range(n_epochs) for b in sampler.batches(batch_size, seed=0, epoch=e)]
+    return np.array([[(labels[batch] == k).sum() for k in [*range(3), -1]] for batch in batches])
+
+
+def test_balanced_has_every_class_in_every_batch():
+    labels = np.repeat([0, 1, 2], [90, 7, 3])
+    counts = counts_in_batches(BalancedSampler.of_labels(labels), labels, n_epochs=90)
+    assert np.ptp(counts[:, :3], axis=1).max() <= 2  # whole rounds, and parts of two others
+    assert counts.sum(axis=0)[:3] / counts.sum() == pytest.approx(1 / 3, abs=0.004)
+
+
+def test_balanced_takes_every_sample_of_a_class_as_often():
+    labels = np.repeat([0, 1, 2], [90, 7, 3])
+    sampler = BalancedSampler.of_labels(labels)
+    times = np.bincount(sampled(sampler), minlength=100)
+    assert max(np.ptp(times[labels == k]) for k in range(3)) == 1
+    shares = np.bincount(sampled(sampler, n_epochs=900), minlength=100)[:90] / 900
+    assert shares == pytest.approx(100 / 3 / 90, abs=0.1)
+
+
+def test_balanced_leaves_samples_without_a_class_their_share():
+    labels = np.repeat([0, 1, -1], [24, 4, 12])
+    counts = counts_in_batches(BalancedSampler.of_labels(labels), labels, n_epochs=3)
+    assert counts.reshape(3, 5, 4).sum(axis=1).tolist() == [[14, 14, 0, 12]] * 3
+    assert sorted(set(sampled(BalancedSampler.of_labels(labels))))[-12:] == [*range(28, 40)]
+
+
+def test_balanced_of_an_indicator_takes_every_label_and_none():
+    indicator = np.zeros((60, 2), int)
+    indicator[:3, 0] = indicator[2:6, 1] = 1
+    indicator[-1] = 0, -1
+    indices = sampled(BalancedSampler.of_labels(indicator), n_epochs=200, batch_size=6)
+    # 3 images of the first label, 4 of the second, one of both, 53 of none, one that nobody knows.
+    share = 59 / 60 / 3
+    found = [np.isin(indices, rows).mean() for rows in ([0, 1], [3, 4, 5], range(6, 59), [59])]
+    expected = [share * 2 / 3, share * 3 / 4, share, 1 / 60]
+    assert found == pytest.approx(expected, abs=0.005)
+
+
+def test_balanced_does_not_depend_on_the_order_of_classes():
+    labels = np.random.default_rng(0).integers(-1, 3, 50)
+    others = np.array([2, 0, 1, -1])[labels]
+    first, second = (sampled(BalancedSampler.of_labels(each)) for each in (labels, others))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_balanced_of_a_part_balances_that():
+    labels = np.repeat([0, 1, 2], [30, 5, 5])
+    part = BalancedSampler.of_labels(labels).subset(np.arange(35))
+    assert np.bincount(labels[sampled(part, n_epochs=2)]).tolist() == [35, 35]

@@ -78,8 +78,10 @@ def test_of_image_classifiers(loss):
     assert_order_plays_no_part(lambda _: ImageClassifier(encoder=whole, loss=loss, **SETTINGS))
 
 
-def test_with_options_of_training():
-    options = {"class_weight": "balanced", "validation_fraction": 0.3, "monitor": "auroc"}
+@pytest.mark.parametrize("option", ["class_weight", "class_balanced"])
+def test_with_options_of_training(option):
+    value = {"class_weight": "balanced", "class_balanced": True}[option]
+    options = {option: value, "validation_fraction": 0.3, "monitor": "auroc"}
     assert_order_plays_no_part(lambda _: ImageClassifier(encoder=whole, **options, **SETTINGS))
 
 

@@ -46,6 +46,7 @@ class NetworkSummarizer(MapTags, NetworkClassifier):
         self.image_size_ = self.image_size_ or images.size
         labels = self._learn_classes(y, len(images))
         samples = Samples(images=images, size=self.image_size_, targets=labels.encoded)
+        samples.sampler = self._make_sampler(samples)
         self._learn(samples, strata=labels.encoded, X=P, y=y)
         return self
 
