@@ -158,11 +158,9 @@ class MultitaskClassifier(Automatic, NetworkClassifier):
         labels = self._learn_classes(y, len(images), signs=not holds_images(X))
         masks = as_masks(masks, len(images))
         self.negative_class_ = learn_negative_class(labels, masks, self.negative_class)
-        ids = labels.mask_ids(self.negative_class_)
-        more: dict[str, Any] = {"sample_weight": sample_weight, "groups": groups}
-        supervision = supervise(
-            X, images=images, masks=masks, labels=ids, target=labels.encoded, **more
-        )
+        said: dict[str, Any] = {"masks": masks, "labels": labels.mask_ids(self.negative_class_)}
+        said |= {"target": labels.encoded, "sample_weight": sample_weight, "groups": groups}
+        supervision = supervise(X, images=images, **said)
         given = (X_val, y_val, masks_val)
         supervision = with_labeled_validation(
             supervision, labels, self.negative_class_, *given, reader=self
