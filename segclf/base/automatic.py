@@ -118,10 +118,10 @@ class Automatic(NetworkHolder):
         "image_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None, AUTO],
     }
 
-    def _choose(self, supervision: Supervision) -> None:
+    def _choose(self, supervision: Supervision, n_taught: int | None = None) -> None:
         """Decide what is left to the data."""
         given = self.get_params(deep=False)
-        values = chosen(given, Facts(supervision))
+        values = chosen(given, Facts(supervision, n_taught))
         self.chosen_ = {name: values[name] for name in RULES if is_auto(given.get(name))}
         assert supervision.images is not None
         self._bring_to_size(supervision.images)
@@ -135,13 +135,18 @@ class Facts:
     ----------
     supervision : Supervision
         Of images that are opened.
+    n_taught : int or None
+        Number of images that somebody else says everything of; None is nobody.
     """
 
     supervision: Supervision
+    n_taught: int | None = None
 
     @cached_property
     def n_labeled(self) -> int:
-        """Number of images with a mask or a label."""
+        """Number of images with a mask or a label, or taught otherwise."""
+        if self.n_taught is not None:
+            return self.n_taught
         return int(self.supervision.samples(None).labeled().sum())
 
     @cached_property

@@ -24,7 +24,7 @@ from segclf.networks import ImageNetwork, forget, saved_weights, transfer
 from segclf.objectives import Objective
 
 # Flips and quarter turns make eight images of one.
-_WAYS_TO_LIE = 8
+WAYS_TO_LIE = 8
 
 
 class FineTunedEstimator(NetworkEstimator):
@@ -117,7 +117,7 @@ class FineTunedEstimator(NetworkEstimator):
                 layer_decay=self.layer_decay,
             )
         if self._starts_frozen and self._sees_images_again():
-            most = _WAYS_TO_LIE * _num_samples(X)
+            most = WAYS_TO_LIE * _num_samples(X)
             remember_features(network, as_memory(self.memory), most=most)
         try:
             yield

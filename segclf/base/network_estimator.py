@@ -85,8 +85,11 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         """Return the paper's views, where a method compares views of an image."""
         return ()
 
-    def _choose(self, supervision: Supervision) -> None:
-        """Decide what is left to the data, where anything is."""
+    def _choose(self, supervision: Supervision, n_taught: int | None = None) -> None:
+        """Decide what is left to the data, where anything is.
+
+        Labeled images teach, unless somebody else teaches `n_taught` images.
+        """
 
     @contextmanager
     def _started(

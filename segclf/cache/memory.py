@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_memory
 from torch import nn
 
 from segclf.cache.digests import digest
-from segclf.networks import ImageNetwork, remember
+from segclf.networks import ImageNetwork, remember, remember_outputs, share
 
 # What decides how an encoder computes, besides its weights.
 _OF_ENCODER = ("kind", "architecture", "encoder", "encoder_depth", "in_channels")
@@ -39,6 +39,25 @@ def remember_features(network: nn.Module, memory: Any, *, most: int) -> None:
             folder = None if store is None else Path(store.location) / _folder(module)
             n_scales = len(module.recipe.get("encoder_scales", [1]))
             remember(module, folder, most=most * n_scales)
+
+
+def remember_scores(teacher: nn.Module, student: nn.Module, *, most: int) -> None:
+    """Let a network that teaches another keep its scores of each image, in memory.
+
+    A frozen encoder that both have is asked once for both: where the student's keeps its maps, the
+    teacher's finds them.
+
+    Parameters
+    ----------
+    teacher : nn.Module
+        From images to scores; it does not learn.
+    student : nn.Module
+        May keep features, see :func:`remember_features`.
+    most : int
+        How many images may be added.
+    """
+    share(teacher, student)
+    remember_outputs(teacher, most=most)
 
 
 def _folder(network: ImageNetwork) -> Path:

@@ -9,7 +9,7 @@ from segclf.networks.classification import ClassificationNetwork
 from segclf.networks.clusters import Clusters, learn_clusters
 from segclf.networks.dino_head import DINOHead
 from segclf.networks.embedding import EmbeddingNetwork, embedding_network
-from segclf.networks.encoder_memory import forget, remember
+from segclf.networks.encoder_memory import forget, remember, remember_outputs, share
 from segclf.networks.factory import (
     build,
     classification_network,
@@ -35,6 +35,7 @@ from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.saliency import grad_cam
 from segclf.networks.saved import saved_weights
 from segclf.networks.segmentation import SegmentationNetwork, each_map
+from segclf.networks.stacked import StackedNetworks
 from segclf.networks.tiny import TinyEncoder
 from segclf.networks.waiting_maps import encoded_once
 from segclf.networks.weight_sources import weights_at_hand
@@ -56,6 +57,7 @@ __all__ = [
     "PairNetwork",
     "SegmentationNetwork",
     "SegmentationPair",
+    "StackedNetworks",
     "TinyEncoder",
     "build",
     "can_drop_patches",
@@ -85,9 +87,11 @@ __all__ = [
     "projection_head",
     "read_tensors",
     "remember",
+    "remember_outputs",
     "rising_momentum",
     "saved_weights",
     "segmentation_network",
+    "share",
     "transfer",
     "weights_at_hand",
 ]

@@ -51,6 +51,42 @@ def remember(
             encoder.__dict__["forward"] = _Lookup(encoder, stores)
 
 
+def remember_outputs(network: nn.Module, *, most: int, n_bytes: int | None = None) -> None:
+    """Let a network that does not learn keep what it says of each image, exactly.
+
+    Parameters
+    ----------
+    network : nn.Module
+        From images to scores, in evaluation.
+    most, n_bytes
+        See :func:`remember`.
+    """
+    room = KEPT_BYTES if n_bytes is None else n_bytes
+    network.__dict__["forward"] = _Lookup(network, [InMemory(room, most)], rounded=False)
+
+
+def share(network: nn.Module, other: nn.Module) -> None:
+    """Let encoders find what an equal one of another network keeps, and keep theirs there.
+
+    Equal are those of one class, with the same layers and the same weights. Images are known by
+    their pixels, so that it does not matter whether the networks normalize alike.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Whose encoders do not learn.
+    other : nn.Module
+        Whose encoders :func:`remember`.
+    """
+    kept = {
+        each: each.__dict__["forward"] for each in _encoders(other) if "forward" in each.__dict__
+    }
+    for encoder in _encoders(network):
+        for theirs, lookup in kept.items():
+            if _equal(encoder, theirs):
+                encoder.__dict__["forward"] = _Lookup(encoder, lookup.stores)
+
+
 def forget(network: nn.Module) -> None:
     """Let encoders compute again, whatever `remember` did; what is in memory is given back.
 
@@ -70,8 +106,10 @@ def _encoders(network: nn.Module) -> Iterator[nn.Module]:
 class _Lookup:
     """Stands for the method `forward` of one encoder."""
 
-    def __init__(self, encoder: nn.Module, stores: list[InMemory | InFolder]) -> None:
-        self._encoder, self._stores = encoder, stores
+    def __init__(
+        self, encoder: nn.Module, stores: list[InMemory | InFolder], *, rounded: bool = True
+    ) -> None:
+        self._encoder, self.stores, self._rounded = encoder, stores, rounded
 
     def __call__(self, images: Tensor) -> Any:
         compute = type(self._encoder).forward
@@ -85,26 +123,39 @@ class _Lookup:
             some = images if len(rows) == len(images) else _rows(images, list(rows.values()))
             maps = compute(self._encoder, some)
             for row, name in enumerate(rows):
-                known[name] = take(maps, some, row)
+                known[name] = take(maps, some, row, rounded=self._rounded)
                 self._put(name, known[name])
         return joined([known[name] for name in names], images)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Self":
         """Copy the encoder without what it said: the copy may be given other weights."""
-        return type(self)(copy.deepcopy(self._encoder, memo), [InMemory(0, 0)])
+        encoder = copy.deepcopy(self._encoder, memo)
+        return type(self)(encoder, [InMemory(0, 0)], rounded=self._rounded)
 
     def _find(self, name: str) -> Kept | None:
-        for number, store in enumerate(self._stores):
+        for number, store in enumerate(self.stores):
             kept = store.get(name)
             if kept is not None:
-                for nearer in self._stores[:number]:
+                for nearer in self.stores[:number]:
                     nearer.put(name, kept)
                 return kept
         return None
 
     def _put(self, name: str, kept: Kept) -> None:
-        for store in self._stores:
+        for store in self.stores:
             store.put(name, kept)
+
+
+def _equal(one: nn.Module, other: nn.Module) -> bool:
+    """Tell whether two encoders compute the same; a layer shows its stride and dilation."""
+    if type(one) is not type(other) or repr(one) != repr(other):
+        return False
+    ours, theirs = one.state_dict(), other.state_dict()
+    return (
+        getattr(one, "out_channels", None) == getattr(other, "out_channels", None)
+        and ours.keys() == theirs.keys()
+        and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    )
 
 
 def _rows(images: Tensor, rows: list[int]) -> Tensor:

@@ -25,13 +25,14 @@ class Kept(NamedTuple):
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
 
-def take(maps: Any, images: Tensor, index: int) -> Kept:
-    """Take one image's maps out of those of a batch, rounded to half precision.
+def take(maps: Any, images: Tensor, index: int, *, rounded: bool = True) -> Kept:
+    """Take one image's maps out of those of a batch, rounded to half precision or as they are.
 
     A map with values beyond those of half precision stays as it is.
     """
     tensors: dict[str, Tensor] = {}
-    return Kept(json.dumps(_form(maps, images, index, tensors)), tensors)
+    form = json.dumps(_form(maps, images, index, tensors))
+    return Kept(form, {k: _rounded(v) for k, v in tensors.items()} if rounded else tensors)
 
 
 def joined(kept: list[Kept], images: Tensor) -> Any:
@@ -128,7 +129,7 @@ def _form(value: Any, images: Tensor, index: int, tensors: dict[str, Tensor]) ->
         name = str(len(tensors))
         row = value[index].detach()
         # Channels last, as they lie in memory; a copy, which does not hold the whole batch.
-        row = _rounded(row.movedim(0, -1) if are_maps(value) else row)
+        row = row.movedim(0, -1) if are_maps(value) else row
         tensors[name] = row.clone(memory_format=torch.contiguous_format)
         return f"{name} {str(value.dtype).removeprefix('torch.')}"
     if isinstance(value, list | tuple):

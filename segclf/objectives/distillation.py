@@ -23,7 +23,8 @@ class Distillation(Objective):
     network : nn.Module
         The student, from images to pixel scores.
     teacher : nn.Module
-        From the same images to the same number of scores; frozen here, and in evaluation always.
+        From the same images to the same number of scores, or to those of several networks, such as
+        `segclf.networks.StackedNetworks`; frozen here, and in evaluation always.
     temperature : float
         See :func:`distillation_loss`.
     multilabel : bool
@@ -95,8 +96,11 @@ def distillation_loss(
 
     Parameters
     ----------
-    student, teacher : Tensor of shape (n, k, h, w)
-        Pixel scores. No gradient reaches the teacher's.
+    student : Tensor of shape (n, k, h, w)
+        Pixel scores.
+    teacher : Tensor of shape (n, k, h, w) or (n, m, k, h, w)
+        Pixel scores of the teacher, or of m teachers, whose probabilities are averaged. No gradient
+        reaches them.
     temperature : float
         What the scores are divided by.
     multilabel : bool
@@ -123,12 +127,14 @@ def distillation_loss(
     >>> round(distillation_loss(scores, scores, temperature=10.0, multilabel=True).item(), 4)
     0.6931
     """
-    student, teacher = student.float(), teacher.detach().float()
+    student = student.float()
+    teachers = teacher.detach().float().reshape(len(student), -1, *student.shape[1:])
     if not multilabel:
-        student, teacher = class_scores(student), class_scores(teacher)
-    target = torch.sigmoid(teacher / temperature)
+        student = class_scores(student)
+        teachers = class_scores(teachers.flatten(0, 1)).reshape(teachers.shape)
+    target = torch.sigmoid(teachers / temperature).mean(dim=1)
     if margin is not None:
-        p = torch.sigmoid(teacher)
+        p = torch.sigmoid(teachers).mean(dim=1)
         sure = torch.maximum(p, 1 - p) if multilabel else p.amax(dim=1, keepdim=True)
         target = torch.where(sure > 0.5 + margin, target, -1.0)
     if mask is not None:

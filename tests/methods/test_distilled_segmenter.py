@@ -2,24 +2,34 @@ import copy
 
 import numpy as np
 import pytest
+import segmentation_models_pytorch as smp
+import timm
 import torch
+from encoded import count_encoded
+from safetensors.torch import save_file
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from segclf import (
+    ConsistencySegmenter,
     DistilledSegmenter,
     ImageClassifier,
     SegmentationClassifier,
     SemiSupervisedSplit,
     SimSiamPretrainer,
     SupervisedSegmenter,
+    load,
     save,
 )
+from segclf.base import SegmenterEnsemble
 from segclf.base.frozen_network import freeze
 from segclf.datasets import make_shapes
-from segclf.methods import distilled_segmenter
+from segclf.methods.distilled_segmenter import segmenter as distilled_segmenter
+from segclf.methods.distilled_segmenter.student import student_of
+from segclf.networks import TinyEncoder
 from segclf.testing import check_segmenter
 
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
@@ -315,3 +325,137 @@ def test_a_fit_that_fails_leaves_nothing_half_learned(teacher):
         segmenter.fit(SHAPES.images, MASKS)
     with pytest.raises(NotFittedError):
         check_is_fitted(segmenter)
+
+
+OF_TRAINING = ("learning_rate", "optimizer", "max_steps", "batch_size")
+
+
+def trained(estimator):
+    return {name: estimator._setting(name) for name in OF_TRAINING}
+
+
+@pytest.mark.parametrize(("encoder_rate", "rate"), [("auto", 1e-3), (0, 3e-3)])
+def test_what_the_default_student_of_few_masks_is_trained_with(encoder_rate, rate):
+    """CheXseg's 1e-3 (Appendix B.4), and as many steps as 100 images ask for, not 2 masks."""
+    images = np.random.default_rng(0).random((100, 8, 8, 1))
+    masks = [(image[..., 0] > 0.5).astype(int) if i < 2 else None for i, image in enumerate(images)]
+    teacher = SupervisedSegmenter(encoder="tiny", encoder_rate=encoder_rate, max_seconds=1e-6)
+    segmenter = DistilledSegmenter(teacher, on="all", random_state=0).fit(images, masks)
+    expected = {"learning_rate": rate, "optimizer": "adamw", "max_steps": 100, "batch_size": 8}
+    assert trained(segmenter.teacher_) == expected
+    assert trained(segmenter.student_) == {**expected, "max_steps": 150}
+
+
+def test_the_default_student_of_another_method_is_trained_as_students_are():
+    few = {"encoder": "tiny", "max_steps": 1}
+    teacher = ConsistencySegmenter(**few).fit(SHAPES.images, MASKS)
+    assert teacher.learning_rate == 1e-4
+    segmenter = DistilledSegmenter(FrozenEstimator(teacher)).fit(SHAPES.images)
+    assert segmenter.student_.network_.recipe == teacher.network_.recipe
+    expected = {"learning_rate": 1e-3, "optimizer": "adamw", "max_steps": 1, "batch_size": 8}
+    assert trained(segmenter.student_) == expected
+    set_by_hand = ConsistencySegmenter(**few, learning_rate=1e-5, batch_size=3)
+    student = student_of(set_by_hand.fit(SHAPES.images, MASKS))
+    assert (student.learning_rate, student.batch_size) == (1e-5, 3)
+
+
+def test_the_default_student_has_the_network_that_auto_became(teacher):
+    """Even where "auto" would now become another."""
+    chosen = copy.deepcopy(teacher)
+    chosen.set_params(encoder="auto", encoder_weights="auto")
+    chosen.chosen_ = {**teacher.chosen_, "encoder": "tiny", "encoder_weights": None}
+    student = student_of(chosen)
+    assert (student.encoder, student.encoder_weights) == ("tiny", None)
+
+
+@pytest.mark.parametrize("form", ["list", "ensemble"])
+def test_of_several_teachers_the_student_learns_the_mean(teacher, form):
+    """Of one that is always sure of background, and one of the finding: neither is believed."""
+    teachers = [copy.deepcopy(teacher) for _ in range(2)]
+    for each, score in zip(teachers, (4.0, -4.0), strict=True):
+        for parameter in each.network_.head.parameters():
+            parameter.data.zero_()
+        each.network_.head[0].bias.data.copy_(torch.tensor([score, -score]))
+    given = [FrozenEstimator(each) for each in teachers]
+    if form == "ensemble":
+        ensemble = SegmenterEnsemble(teacher)
+        ensemble.segmenters_, ensemble.n_classes_, ensemble.multilabel_ = teachers, 2, False
+        given = FrozenEstimator(ensemble)
+    student = tiny(max_epochs=25, batch_size=4, learning_rate=3e-2)
+    segmenter = DistilledSegmenter(given, student, temperature=1.0).fit(SHAPES.images)
+    np.testing.assert_allclose(segmenter.predict_proba(SHAPES.images), 0.5, atol=0.05)
+    assert segmenter.history_["distillation"][-1] == pytest.approx(np.log(2), abs=0.01)
+
+
+def test_several_teachers_are_fitted_each_with_a_seed_of_its_own(tmp_path):
+    given = [tiny(max_epochs=1, random_state=None), tiny(max_epochs=1), FrozenEstimator(None)]
+    given[2] = FrozenEstimator(tiny(random_state=3).fit(SHAPES.images, MASKS))
+    segmenter = clone(DistilledSegmenter(given, random_state=0)).fit(SHAPES.images, MASKS)
+    assert segmenter.teacher_[2] is given[2].estimator
+    seeds = [each.random_state for each in segmenter.teacher_]
+    assert len(set(seeds)) == 3
+    again = DistilledSegmenter(given, random_state=0).fit(SHAPES.images, MASKS)
+    save(segmenter, tmp_path / "saved")
+    expected = segmenter.predict_proba(SHAPES.images)
+    for other in (again, load(tmp_path / "saved")):
+        np.testing.assert_array_equal(other.predict_proba(SHAPES.images), expected)
+
+
+def test_the_folds_of_an_ensemble_may_be_fitted_here():
+    ensemble = SegmenterEnsemble(tiny(max_epochs=1), cv=3)
+    segmenter = DistilledSegmenter(ensemble, random_state=0).fit(SHAPES.images, MASKS)
+    assert len(segmenter.teacher_.segmenters_) == 3
+    assert segmenter.student_.network_.recipe["encoder"] == "tiny"
+
+
+def test_teachers_must_know_the_same_classes(teacher):
+    other = tiny(max_epochs=1, n_classes=3).fit(SHAPES.images, MASKS)
+    with pytest.raises(ValueError, match="The teachers know 2 classes, 3 classes"):
+        DistilledSegmenter([FrozenEstimator(teacher), FrozenEstimator(other)]).fit(SHAPES.images)
+    with pytest.raises(ValueError, match="a list of one segmenter at least"):
+        DistilledSegmenter([]).fit(SHAPES.images)
+
+
+FROZEN = {"encoder_rate": 0, "precision": "fp32", "max_epochs": 5, "batch_size": 3}
+
+
+@pytest.mark.parametrize("augmentation", [None, "flips"])
+def test_a_frozen_encoder_of_teacher_and_student_sees_each_image_once(
+    augmentation, monkeypatch, tmp_path
+):
+    """The teacher's fit those with a mask, the student's the others, for both networks."""
+    save_file(
+        timm.create_model("test_efficientnet").state_dict(),
+        tmp_path / "test_efficientnet.safetensors",
+    )
+    monkeypatch.setenv("SEGCLF_WEIGHTS", str(tmp_path))
+    encoded = count_encoded(monkeypatch, smp.encoders.TimmUniversalEncoder)
+    pretrained = {"encoder": "test_efficientnet", "encoder_weights": "imagenet"}
+    frozen = tiny(**pretrained, **FROZEN, augmentation=augmentation)
+    segmenter = DistilledSegmenter(frozen, random_state=0).fit(SHAPES.images, MASKS)
+    assert segmenter.n_iter_ == 5
+    assert encoded == {"TimmUniversalEncoder": len(SHAPES.images)}
+
+
+def test_a_teacher_that_was_fine_tuned_scores_each_image_once(teacher, monkeypatch):
+    encoded = count_encoded(monkeypatch, TinyEncoder)
+    segmenter = DistilledSegmenter(FrozenEstimator(teacher), tiny(**FROZEN))
+    segmenter.fit(SHAPES.images)
+    assert encoded["TinyEncoder"] == 2 * len(SHAPES.images), "once by each of both encoders"
+
+
+def test_new_images_are_scored_anew(teacher, monkeypatch):
+    encoded = count_encoded(monkeypatch, TinyEncoder)
+    student = tiny(**FROZEN, augmentation="light")
+    DistilledSegmenter(FrozenEstimator(teacher), student).fit(SHAPES.images)
+    assert encoded["TinyEncoder"] == 2 * 5 * len(SHAPES.images)
+
+
+def test_scores_that_are_kept_teach_the_same(teacher, monkeypatch):
+    def answer():
+        segmenter = DistilledSegmenter(FrozenEstimator(teacher), tiny(batch_size=8, max_epochs=3))
+        return segmenter.fit(SHAPES.images).predict_proba(SHAPES.images)
+
+    kept = answer()
+    monkeypatch.setattr(distilled_segmenter, "remember_scores", lambda *_, **__: None)
+    np.testing.assert_allclose(answer(), kept, rtol=1e-5, atol=1e-6)

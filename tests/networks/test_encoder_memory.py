@@ -6,7 +6,14 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from segclf.networks import classification_network, forget, remember, segmentation_network
+from segclf.networks import (
+    classification_network,
+    forget,
+    remember,
+    remember_outputs,
+    segmentation_network,
+    share,
+)
 
 
 def frozen(**changes):
@@ -204,3 +211,41 @@ def test_a_copy_has_an_encoder_of_its_own(tmp_path):
     other.encoder.stages[0][0].weight.data.zero_()
     assert other.encoder.__dict__["forward"]._encoder is other.encoder
     assert not np.allclose(other(IMAGES).detach(), network(IMAGES + 1).detach())
+
+
+def test_scores_are_kept_as_they_are():
+    network = frozen().eval()
+    counter = Counter(network)
+    expected = network(IMAGES)
+    remember_outputs(network, most=5)
+    assert torch.equal(network(IMAGES), expected)
+    order = torch.tensor([3, 1, 4, 0])
+    assert torch.equal(network(IMAGES[order]), expected[order])
+    assert counter.n_images == 10
+
+
+def test_equal_encoders_share_what_they_keep():
+    one, other = frozen().eval(), frozen(architecture="fpn").eval()
+    expected = other(IMAGES)
+    remember(one, most=5)
+    counter = Counter(other)
+    one(IMAGES)
+    share(other, one)
+    torch.testing.assert_close(other(IMAGES), expected, **HALF)
+    assert counter.n_images == 0
+
+
+@pytest.mark.parametrize("difference", ["weights", "layers", "not kept"])
+def test_encoders_that_differ_share_nothing(difference):
+    depth = {"encoder_depth": 2} if difference == "layers" else {}
+    one, other = frozen(**depth), frozen()
+    if difference == "weights":
+        next(one.encoder.parameters()).data += 1e-6
+    if difference != "not kept":
+        remember(one, most=5)
+    counter = Counter(other)
+    one(IMAGES)
+    share(other, one)
+    expected = other(IMAGES)
+    assert counter.n_images == 5
+    assert torch.equal(other(IMAGES), expected)

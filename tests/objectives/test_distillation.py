@@ -194,3 +194,28 @@ def test_masks_of_a_batch_count():
     logits = learning.network(batch["image"])
     expected = binary_cross_entropy_with_logits(logits / 4, batch["mask"].float())
     torch.testing.assert_close(learning(batch, START)["distillation"], expected)
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_several_teachers_are_one_whose_soft_targets_are_their_mean(multilabel):
+    """The loss is linear in its targets, so that it is the mean of the losses by each teacher."""
+    torch.manual_seed(0)
+    student, teachers = torch.randn(2, 3, 4, 5), 5 * torch.randn(2, 4, 3, 4, 5)
+    options = {"temperature": 2.0, "multilabel": multilabel}
+    each = [distillation_loss(student, teachers[:, i], **options) for i in range(4)]
+    together = distillation_loss(student, teachers, **options)
+    torch.testing.assert_close(together, torch.stack(each).mean())
+    alone = distillation_loss(student, teachers[:, :1], **options)
+    assert torch.equal(alone, each[0])
+
+
+def test_several_teachers_are_sure_together():
+    """Mean probabilities of .9, .5 and .7 of the finding: a margin of .3 keeps the first."""
+    given = torch.tensor([[0.9, 0.1, 0.9], [0.9, 0.9, 0.5]])
+    teachers = torch.stack([torch.zeros(2, 3), given.logit()], dim=1)[None, ..., None, :]
+    student = torch.zeros(1, 2, 1, 3, requires_grad=True)
+    options = {"temperature": 1.0, "multilabel": False, "margin": 0.3}
+    loss = distillation_loss(student, teachers, **options)
+    assert loss.item() == pytest.approx(math.log(2), rel=1e-6)
+    loss.backward()
+    assert (student.grad[0, 1, 0] != 0).tolist() == [True, False, False]

@@ -184,7 +184,7 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
         }
         return cls(**{**setting, **changes})
 
-    def _choose(self, supervision: Supervision) -> None:
+    def _choose(self, supervision: Supervision, n_taught: int | None = None) -> None:
         self.chosen_ = {}
         if is_auto(self.transformer_weights):
             self.chosen_["transformer_weights"] = self._imagenet_at_hand()

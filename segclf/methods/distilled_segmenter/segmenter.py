@@ -7,7 +7,6 @@ Saliency Maps for X-ray Segmentation", arXiv version 1, section 4.2 and Appendix
 version leaves it out).
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import field
 from functools import partial
@@ -21,13 +20,16 @@ from sklearn.callback import CallbackContext, with_callbacks
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from segclf.base import MetaSegmenter, Segmenter, Supervision, supervise
+from segclf.base.fine_tuned import WAYS_TO_LIE
 from segclf.base.nothing_found import warn_once
 from segclf.base.parts import as_a_part
 from segclf.base.validation_set import open_validation, with_validation
+from segclf.cache import remember_scores
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
+from segclf.methods.distilled_segmenter.student import check_classes, check_student, student_of
+from segclf.methods.distilled_segmenter.teachers import members, network_of
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.objectives import Distillation, Objective
 
@@ -36,18 +38,24 @@ class DistilledSegmenter(MetaSegmenter):
     """Segment images with a student of a segmenter.
 
     The teacher sees each batch as the student does: augmented, and at the student's `image_size`.
+    Where each epoch shows the same images, it scores each of them once; a frozen encoder that both
+    have is then asked once for both.
 
     Parameters
     ----------
-    teacher : segmenter, FrozenEstimator or None
+    teacher : segmenter, FrozenEstimator, list of these or None
         Cloned and fitted on all that is passed; a fitted one inside
         ``sklearn.frozen.FrozenEstimator`` is used as it is, and then no masks are needed. None
-        means ``SupervisedSegmenter()``.
+        means ``SupervisedSegmenter()``. Of several teachers, a list or a
+        ``segclf.base.SegmenterEnsemble``, the student learns the mean of the soft masks.
     student : Segmenter or None
         Of one network, which is trained as its parameters say but for its loss. None means a
-        `SupervisedSegmenter` with the teacher's network and parameters as far as it has them,
-        starting where the teacher's pretrainer ended, as in the paper (Appendix B.4: Adam, a
-        learning rate of 1e-3).
+        `SupervisedSegmenter` with the teacher's network (of several the first one's) and parameters
+        as far as it has them, starting where the teacher's pretrainer ended, as in the paper. What
+        decides its training, from `optimizer` to `batch_size`, is the teacher's only where the
+        teacher was set to something else than its default, else "auto": a learning rate of 1e-3 as
+        in Appendix B.4, by AdamW instead of Adam, 3e-3 where the encoder is frozen, and steps by
+        the number of images that the student learns from.
     temperature : float
         What the scores of both are divided by before the sigmoid; 10 in Appendix B.4. The higher,
         the more the loss is the squared distance of the scores.
@@ -68,7 +76,7 @@ class DistilledSegmenter(MetaSegmenter):
     ----------
     student_ : Segmenter
         The trained student, which answers.
-    teacher_ : segmenter
+    teacher_ : segmenter or list of segmenter
         The fitted teacher: the supervised baseline beside the result.
     n_iter_ : int
         Number of epochs that the student was trained.
@@ -104,7 +112,7 @@ class DistilledSegmenter(MetaSegmenter):
     _answering: ClassVar[str] = "student_"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "teacher": [Segmenter, FrozenEstimator, None],
+        "teacher": [Segmenter, FrozenEstimator, list, None],
         "student": [Segmenter, None],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "scale_by_temperature": ["boolean"],
@@ -159,26 +167,35 @@ class DistilledSegmenter(MetaSegmenter):
         )
         supervision = with_validation(supervision, X_val, masks=y_val, labels=labels_val)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
-        n_parts = 1 if isinstance(self.teacher, FrozenEstimator) else 2
+        given = self.teacher if isinstance(self.teacher, list) else [self.teacher]
+        n_parts = 1 + sum(not isinstance(each, FrozenEstimator) for each in given)
         context = self._init_callback_context(max_subtasks=n_parts)
         context.call_on_fit_task_begin(estimator=self)
         teacher = self._fitted_teacher(context, seeds[0], supervision)
-        student = self._part(partial(student_of, teacher), self.student, seeds[1])
+        teachers = members(teacher)
+        student = self._part(partial(student_of, teachers[0]), self.student, seeds[1])
         with as_a_part(context.subcontext(task_name="student"), student):
-            self._teach(student, teacher, supervision, y)
+            self._teach(student, teachers, supervision, y)
         # The student first: of the networks in a file, `transfer` takes the first that fits.
         self.student_, self.teacher_, self.n_iter_ = student, teacher, student.n_iter_
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
     def _fitted_teacher(self, context: CallbackContext, seed: int, supervision: Supervision) -> Any:
-        if isinstance(self.teacher, FrozenEstimator):
-            teacher = self.teacher.estimator
-        else:
-            teacher = self._part(SupervisedSegmenter, self.teacher, seed)
-            with as_a_part(context.subcontext(task_name="teacher"), teacher):
-                supervision.fit(teacher)
-        check_teacher(teacher)
+        if not isinstance(self.teacher, list):
+            return self._fitted(self.teacher, context, seed, supervision)
+        seeds = check_random_state(seed).randint(np.iinfo(np.int32).max, size=len(self.teacher))
+        pairs = zip(self.teacher, seeds, strict=True)
+        return [self._fitted(each, context, own, supervision) for each, own in pairs]
+
+    def _fitted(
+        self, given: Any, context: CallbackContext, seed: int, supervision: Supervision
+    ) -> Any:
+        if isinstance(given, FrozenEstimator):
+            return given.estimator
+        teacher = self._part(SupervisedSegmenter, given, seed)
+        with as_a_part(context.subcontext(task_name="teacher"), teacher):
+            supervision.fit(teacher)
         return teacher
 
     def _part(self, default: Callable[[], Any], given: Any, seed: int) -> Any:
@@ -187,86 +204,46 @@ class DistilledSegmenter(MetaSegmenter):
             part.set_params(random_state=int(seed))
         return part
 
-    def _teach(self, student: Segmenter, teacher: Any, supervision: Supervision, y: Any) -> None:
-        """Train the student's network on the teacher's scores of the chosen images."""
+    def _teach(
+        self, student: Segmenter, teachers: list[Any], supervision: Supervision, y: Any
+    ) -> None:
+        """Train the student's network on the teachers' scores of the chosen images."""
         supervision = supervision.open(student._open(supervision.X))
-        student._choose(supervision)
+        chosen, groups = self._chosen(supervision), supervision.groups
+        student._choose(supervision, n_taught=len(chosen))
         supervision = open_validation(supervision, student)
         samples = supervision.samples(student.image_size_, dense=False)
         if self.on == "masks_too":
             samples = student._check_targets(supervision)
-            check_classes(student, teacher)
-        student.n_classes_, student.multilabel_ = teacher.n_classes_, teacher.multilabel_
-        chosen, groups = self._chosen(supervision), supervision.groups
+            check_classes(student, teachers[0])
+        student.n_classes_, student.multilabel_ = teachers[0].n_classes_, teachers[0].multilabel_
         with_callbacks(Segmenter._learn)(
             student,
             samples.subset(chosen),
             groups=None if groups is None else groups[chosen],
             X=supervision.X,
             y=y,
-            wrap=partial(self._distillation, teacher),
+            wrap=partial(self._distillation, teachers, student, len(chosen)),
             keep_unlabeled=True,
         )
 
-    def _distillation(self, teacher: Any, objective: Objective) -> Distillation:
-        return Distillation(
+    def _distillation(
+        self, teachers: list[Any], student: Segmenter, n_images: int, objective: Objective
+    ) -> Distillation:
+        taught = Distillation(
             objective.network,
-            copy.deepcopy(teacher.network_),
+            network_of(teachers),
             temperature=self.temperature,
-            multilabel=teacher.multilabel_,
+            multilabel=teachers[0].multilabel_,
             margin=self.margin,
             scale_by_temperature=self.scale_by_temperature,
         )
+        if student._sees_images_again():
+            remember_scores(taught.teacher, objective.network, most=WAYS_TO_LIE * n_images)
+        return taught
 
     def _chosen(self, supervision: Supervision) -> NDArray[np.intp]:
         """Return the indices of the images that the student learns from."""
         masked = supervision.samples(None).with_mask()
         everything = self.on != "unlabeled" or masked.all()
         return np.arange(len(masked)) if everything else np.flatnonzero(~masked)
-
-
-def check_student(student: Any) -> None:
-    """Refuse a student that leaves the training to others."""
-    if isinstance(student, MetaSegmenter):
-        raise TypeError(
-            f"student={student!r:.120} trains no network of its own; expected a segmenter that "
-            "does, such as SupervisedSegmenter."
-        )
-
-
-def check_teacher(teacher: Any) -> None:
-    """Refuse a teacher that is not fitted, or that has no network of pixel scores."""
-    check_is_fitted(teacher)
-    if not isinstance(teacher, Segmenter) or not hasattr(teacher, "network_"):
-        raise TypeError(
-            f"teacher={teacher!r:.120} has no network that scores pixels; expected a segmenter of "
-            "segclf, or a fitted one inside FrozenEstimator."
-        )
-
-
-def check_classes(student: Segmenter, teacher: Any) -> None:
-    """Refuse masks and labels, whose kind the student has, of classes that the teacher lacks."""
-    n_shown, n_taught = student.n_classes_, teacher.n_classes_
-    fits = n_shown == n_taught if teacher.multilabel_ else n_shown <= n_taught
-    if fits and student.multilabel_ == teacher.multilabel_:
-        return
-    shown, taught = (
-        f"{each.n_classes_} {'channels' if each.multilabel_ else 'ids with the background'}"
-        for each in (student, teacher)
-    )
-    raise ValueError(f"Masks and labels are of {shown}; the teacher was taught {taught}.")
-
-
-def student_of(teacher: Any) -> SupervisedSegmenter:
-    """Make a segmenter with the teacher's parameters and network, as far as it has them."""
-    while isinstance(teacher, MetaSegmenter):
-        teacher = teacher._segmenter
-    given = {**teacher.network_.recipe, **teacher.get_params(deep=False)}
-    given["image_size"] = teacher.image_size_
-    # A student may have no masks to be measured by.
-    given["monitor"] = "loss" if given.get("monitor") else None
-    if hasattr(teacher, "pretrainer_"):
-        given["pretrainer"] = FrozenEstimator(teacher.pretrainer_)
-    student = SupervisedSegmenter()
-    ours = student.get_params(deep=False)
-    return clone(student.set_params(**{name: given[name] for name in given if name in ours}))
