@@ -1,6 +1,6 @@
 """What was computed before and need not be again: digests that name it, folders that hold it."""
 
 from segclf.cache.digests import digest, learned
-from segclf.cache.memory import as_memory, remember_features, remember_scores
+from segclf.cache.memory import Memory, as_memory, remember_features, remember_scores
 
-__all__ = ["as_memory", "digest", "learned", "remember_features", "remember_scores"]
+__all__ = ["Memory", "as_memory", "digest", "learned", "remember_features", "remember_scores"]

@@ -1,42 +1,102 @@
 """The parameter ``memory``: a folder in which results are kept from one fit to the next."""
 
 import os
+import warnings
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from sklearn.utils.validation import check_memory
 from torch import nn
 
 from segclf.cache.digests import digest
 from segclf.networks import ImageNetwork, remember, remember_outputs, share
+from segclf.persistence import read_value, write_value
 
 # What decides how an encoder computes, besides its weights.
 _OF_ENCODER = ("kind", "architecture", "encoder", "encoder_depth", "in_channels")
 
 
-def as_memory(memory: Any) -> Any:
-    """Return the joblib.Memory that a parameter holds or names; None for none."""
+class Memory:
+    """A folder of results, named by digests of all that they come from.
+
+    Files are safetensors and JSON and run no code; but who can write there decides what is found.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is first needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._writes = True
+
+    def recall(self, key: str, make: Callable[[], Any], trusted: Collection[Any] = ()) -> Any:
+        """Return what is kept by that name, or make it and keep it.
+
+        Parameters
+        ----------
+        key : str
+            A digest of all that decides the result.
+        make : callable
+            Computes it.
+        trusted : collection of classes and functions
+            What the result may name beside segclf's own and scikit-learn's.
+        """
+        path = self.folder / "results" / key[:2] / key[2:]
+        try:
+            return read_value(path, trusted)
+        except (OSError, ValueError):  # not there, or no longer whole
+            made = make()
+        self._keep(made, path)
+        return made
+
+    def _keep(self, value: Any, path: Path) -> None:
+        if not self._writes:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_value(value, path, "the result")
+        except (OSError, TypeError) as error:
+            self._writes = False
+            warnings.warn(f"No more results are kept in {self.folder}: {error}", stacklevel=2)
+
+
+def as_memory(memory: Any) -> Memory | None:
+    """Return the folder that a parameter names, or that a `joblib.Memory` has; None for none.
+
+    Raises
+    ------
+    ValueError
+        For a memory of another kind, which has no folder.
+    """
     if memory is None:
         return None
-    return check_memory(os.fspath(memory) if isinstance(memory, os.PathLike) else memory)
+    folder = memory if isinstance(memory, str | os.PathLike) else _location(memory)
+    return None if folder is None else Memory(Path(folder) / "segclf")
 
 
-def remember_features(network: nn.Module, memory: Any, *, most: int) -> None:
+def _location(memory: Any) -> Any:
+    if not hasattr(memory, "location"):
+        raise ValueError(f"memory={memory!r} has no folder; expected a path or a joblib.Memory.")
+    return memory.location
+
+
+def remember_features(network: nn.Module, memory: Memory | None, *, most: int) -> None:
     """Let the frozen encoders of a network keep their maps: in memory, and in a folder if any.
 
     Parameters
     ----------
     network : nn.Module
         An `ImageNetwork`, or a module of several.
-    memory : joblib.Memory or None
+    memory : Memory or None
         Where it keeps things in files.
     most : int
         How many images may be added, at each of the scales that an encoder sees them in.
     """
-    store: Any = getattr(memory, "store_backend", None)
     for module in network.modules():
         if isinstance(module, ImageNetwork) and not module.encoder_learns:
-            folder = None if store is None else Path(store.location) / _folder(module)
+            folder = None if memory is None else memory.folder / _folder(module)
             n_scales = len(module.recipe.get("encoder_scales", [1]))
             remember(module, folder, most=most * n_scales)
 
@@ -62,4 +122,4 @@ def remember_scores(teacher: nn.Module, student: nn.Module, *, most: int) -> Non
 
 def _folder(network: ImageNetwork) -> Path:
     recipe = {name: network.recipe.get(name) for name in _OF_ENCODER}
-    return Path("segclf_features") / digest(recipe, network.encoder.state_dict())
+    return Path("features") / digest(recipe, network.encoder.state_dict())

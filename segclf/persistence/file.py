@@ -64,22 +64,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     """
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         raise TypeError(f"save takes an estimator, got {estimator!r:.80}.")
-    writer = Writer()
-    written = _written(estimator, writer)
-    header = {
-        "format": FORMAT,
-        "segclf": segclf.__version__,
-        "scikit-learn": sklearn.__version__,
-        "estimator": written,
-    }
-    header["checksum"] = _checksum(writer.arrays, header)
-    content = pack(writer.arrays, metadata={KEY: json.dumps(header, allow_nan=False)})
-    _replace(Path(path), content)
-
-
-def _written(estimator: BaseEstimator, writer: Writer) -> Any:
     try:
-        return writer.write(estimator, type(estimator).__name__)
+        write_value(estimator, Path(path), type(estimator).__name__)
     except TypeError as error:
         if hasattr(estimator, "best_estimator_"):
             hint = "What a search found can be saved alone: save(search.best_estimator_, path)."
@@ -122,12 +108,41 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     save : Writes such files.
     """
     path = Path(path)
+    made = read_value(path, trusted)
+    if not hasattr(made, "get_params"):
+        raise ValueError(f"{path} cannot be loaded: it holds a {type(made).__name__}.")
+    return made
+
+
+def write_value(value: Any, path: Path, place: str) -> None:
+    """Write an estimator, or whatever its attributes may hold, to one file.
+
+    Raises
+    ------
+    TypeError
+        For what a file cannot hold, naming where it stands; `place` is the value's own name.
+    """
+    writer = Writer()
+    written = writer.write(value, place)
+    header = {
+        "format": FORMAT,
+        "segclf": segclf.__version__,
+        "scikit-learn": sklearn.__version__,
+        "estimator": written,
+    }
+    header["checksum"] = _checksum(writer.arrays, header)
+    content = pack(writer.arrays, metadata={KEY: json.dumps(header, allow_nan=False)})
+    _replace(path, content)
+
+
+def read_value(path: Path, trusted: Iterable[Any] = ()) -> Any:
+    """Read what `write_value` wrote; raises as `load` does."""
     header, arrays = _read(path)
     given = {class_name(each): each for each in trusted}
     names = sorted(set(_names(header, path)))
     classes = {name: trusted_class(name, given, path) for name in names}
     try:
-        return Reader(arrays, classes).estimator(header["estimator"])
+        return Reader(arrays, classes).read(header["estimator"])
     except Exception as error:  # a damaged file may end in any
         raise ValueError(
             f"{path} cannot be loaded: {type(error).__name__}: {error} It is damaged, or its "

@@ -1,5 +1,6 @@
 """Frozen encoders in fits: each image is encoded once, and not where it would be wrong."""
 
+import os
 import pickle
 
 import numpy as np
@@ -169,6 +170,42 @@ def test_a_fit_that_fails_leaves_nothing_behind(weights, tmp_path):
 def test_what_memory_may_be(tmp_path):
     assert as_memory(None) is None
     for memory in (tmp_path, str(tmp_path), Memory(tmp_path, verbose=0)):
-        assert str(as_memory(memory).location) == str(tmp_path)
-    with pytest.raises(ValueError, match="'memory' should be"):
+        assert as_memory(memory).folder == tmp_path / "segclf"
+    assert as_memory(Memory(None)) is None
+    with pytest.raises(ValueError, match="memory=3 has no folder"):
         as_memory(3)
+
+
+def test_what_is_kept_is_no_code(tmp_path):
+    """A pickle where a result should be is never opened as one."""
+    ran = tmp_path / "ran"
+
+    class Harm:
+        def __reduce__(self):
+            return (os.mkdir, (str(ran),))
+
+    memory = as_memory(tmp_path)
+    value = {"maps": [np.eye(3), np.float32(2)], "names": ("a", None)}
+    for _ in range(2):
+        found = memory.recall("ab" * 20, lambda: value)
+    (path,) = (each for each in tmp_path.rglob("*") if each.is_file())
+    np.testing.assert_array_equal(found["maps"][0], np.eye(3))
+    assert found["names"] == ("a", None)
+    for content in (pickle.dumps(Harm()), b"", path.read_bytes()[:-1]):
+        path.write_bytes(content)
+        assert memory.recall("ab" * 20, lambda: "made again") == "made again"
+        assert memory.recall("ab" * 20, lambda: pytest.fail("kept again")) == "made again"
+    assert not ran.exists()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "segclf").write_text("a file where the folder should be")
+    memory = as_memory(tmp_path)
+    with pytest.warns(UserWarning, match="No more results are kept in .*segclf"):
+        assert memory.recall("ab" * 20, lambda: 3) == 3
+    assert memory.recall("cd" * 20, lambda: 4) == 4, "it warns once"
+
+
+def test_a_result_that_no_file_holds(tmp_path):
+    with pytest.warns(UserWarning, match="the result is code"):
+        as_memory(tmp_path).recall("ab" * 20, lambda: lambda: 3)

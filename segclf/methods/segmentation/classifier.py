@@ -93,7 +93,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         images, masks, labels, weights and groups that it is fitted on, and the code installed; its
         maps by what it learned and the images. Files count by their bytes. With ``random_state``
         None everywhere, the first fit answers for all, as in ``Pipeline``. Callbacks other than
-        scikit-learn's may stop a training, so that with one nothing fitted is kept.
+        scikit-learn's may stop a training, so that with one nothing fitted is kept. Files there are
+        safetensors and JSON, never pickles; of a `joblib.Memory` the folder alone is used.
     random_state : int, RandomState or None
         Seeds the segmenter, and what has no seed of its own in the summarizer; None leaves both.
 

@@ -1,7 +1,8 @@
 """Segmenters fitted before, and maps predicted before, found again by all that they come from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from segclf.axes import is_map
 from segclf.base import SegmenterEnsemble, Supervision
 from segclf.base.maps import Maps, stack_maps
 from segclf.base.parts import as_a_part
-from segclf.cache import digest, learned
+from segclf.cache import Memory, digest, learned
 from segclf.data import ImagesLike
 
 # Images whose maps are kept, and read, at once.
@@ -55,13 +56,13 @@ class KeptSegmenter:
         return self._segmenter
 
     def predict(
-        self, memory: Any, X: ImagesLike, *, layer: str | None, channels: slice
+        self, memory: Memory | None, X: ImagesLike, *, layer: str | None, channels: slice
     ) -> MapBatches:
         """Yield (indices, maps), with memory in blocks and a list where maps differ in size.
 
         Parameters
         ----------
-        memory : joblib.Memory or None
+        memory : Memory or None
             Where maps are looked for and kept.
         X : array, list, paths or tensor
             The images.
@@ -74,21 +75,20 @@ class KeptSegmenter:
             yield from _predict(self.restore(), X, layer, channels)
             return
         token = self.token or _token_of(self.restore())
-        recall = memory.cache(_kept_maps, ignore=["predict"])
         for rows in blocks(X):
             part = _safe_indexing(X, rows)
-            predict = partial(self._predict_again, part, layer, channels)
-            yield rows, recall(digest(token, part, layer, channels), predict, len(rows))
+            predict = partial(self._predict_again, len(rows), part, layer, channels)
+            yield rows, memory.recall(digest(token, part, layer, channels), predict)
 
-    def _predict_again(self, *how: Any) -> MapBatches:
-        return _predict(self.restore(), *how)
+    def _predict_again(self, n_images: int, *how: Any) -> Maps:
+        return in_order(_predict(self.restore(), *how), n_images)
 
 
 def fit_segmenter(
     segmenter: Any,
     supervision: Supervision,
     *,
-    memory: Any,
+    memory: Memory | None,
     context: CallbackContext,
     owner: Any,
 ) -> KeptSegmenter:
@@ -100,7 +100,7 @@ def fit_segmenter(
         Cloned.
     supervision : Supervision
         What it learns from.
-    memory : joblib.Memory or None
+    memory : Memory or None
         Where it is looked for and kept.
     context : CallbackContext
         Of the owner's fit.
@@ -120,7 +120,7 @@ def fit_segmenter(
             return segmenter.fit(*positional, **named)
 
     key = digest(segmenter, *positional, named)
-    token, what = memory.cache(_kept_fit, ignore=["fit"])(key, fit)
+    token, what = memory.recall(key, lambda: _learned(fit()), _named_by(segmenter))
     if n_tasks == len(context._children_map):
         found = task().call_on_fit_task_begin(estimator=owner)
         found.call_on_fit_task_end(estimator=owner)
@@ -184,11 +184,12 @@ def _may_be_stopped(estimator: Any) -> bool:
     return any(not type(each).__module__.startswith("sklearn.") for each in callbacks)
 
 
-# What memory keeps: the key, a digest, holds all that decides the result.
-def _kept_fit(key: str, fit: Callable[[], Any]) -> tuple[str, dict[str, Any]]:
-    segmenter = fit()
+def _learned(segmenter: Any) -> tuple[str, dict[str, Any]]:
     return digest(segmenter), learned(segmenter)
 
 
-def _kept_maps(key: str, predict: Callable[[], MapBatches], n_images: int) -> Maps:
-    return in_order(predict(), n_images)
+def _named_by(estimator: Any) -> list[Any]:
+    """Return the classes and functions that an estimator brings along, and that it may name."""
+    values = [estimator, *estimator.get_params().values()]
+    code = [each for each in values if isinstance(each, type | FunctionType)]
+    return [*code, *(type(each) for each in values if hasattr(each, "get_params"))]

@@ -49,7 +49,7 @@ def read(
     ----------
     kept : KeptSegmenter
         Predicts.
-    memory : joblib.Memory or None
+    memory : Memory or None
         Where predictions are looked for and kept.
     X : array, list, paths or tensor
         The images.
