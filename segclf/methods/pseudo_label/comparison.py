@@ -46,13 +46,13 @@ class Comparison:
     def add(self, rounds: Rounds, visible: Supervision, outcome: Outcome) -> None:
         """Predict what was hidden from a run by its result, and by the baseline beside it."""
         hidden = self.hidden[len(self.outcomes)]
+        compared = {"result": outcome.estimator}
+        if len(hidden) and self._baseline:
+            outcome = with_baseline(rounds, visible, outcome)
+            compared["baseline"] = outcome.baseline
         self.outcomes.append(outcome)
         if not len(hidden):
             return
-        compared = {"result": outcome.estimator}
-        if self._baseline:
-            plain = outcome.baseline if outcome.n_iter else outcome.estimator
-            compared["baseline"] = rounds.fit_baseline(visible) if plain is None else plain
         X = _safe_indexing(visible.X, hidden)
         for name, segmenter in compared.items():
             self._predicted.setdefault(name, []).extend(segmenter.predict(X))
@@ -69,6 +69,19 @@ class Comparison:
         }
         measured = "held_out" if len(self.hidden) == 1 else "cross_fitted"
         return {"measured": measured, "samples": rows, **scores}
+
+
+def with_baseline(rounds: Rounds, visible: Supervision, outcome: Outcome) -> Outcome:
+    """Return where rounds have come to, with the baseline fitted."""
+    if outcome.baseline is not None:
+        return outcome
+    alone = rounds.fit_baseline(visible) if outcome.n_iter else outcome.estimator
+    return outcome._replace(baseline=alone)
+
+
+def pseudo_masks_help(report: dict[str, Any]) -> bool:
+    """Tell whether the result is no worse than its baseline; True where nobody measured it."""
+    return not report.get("baseline", np.nan) > report.get("result", np.nan)
 
 
 def _parts_to_hide(

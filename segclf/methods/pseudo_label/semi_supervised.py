@@ -23,11 +23,15 @@ from segclf.base.network_holder import is_auto
 from segclf.base.nothing_found import warn_once
 from segclf.base.validation_set import with_validation
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
-from segclf.methods.pseudo_label.comparison import Comparison
+from segclf.methods.pseudo_label.comparison import (
+    Comparison,
+    pseudo_masks_help,
+    with_baseline,
+)
 from segclf.methods.pseudo_label.equal_steps import fix_training
 from segclf.methods.pseudo_label.mixing import Mixing, usual_weight
 from segclf.methods.pseudo_label.pseudo_masks import Selection, empty_by_label
-from segclf.methods.pseudo_label.rounds import Rounds
+from segclf.methods.pseudo_label.rounds import Outcome, Rounds
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
 
@@ -69,19 +73,25 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         et al., ECCV 2018, section 4), or of all pixels, where easy classes win.
     baseline : bool
         Whether `report_` compares with the same estimator trained without pseudo masks.
+    guard : bool
+        Whether the baseline answers where `report_` finds it better, so that pseudo masks that hurt
+        do no harm. With the report it costs one training more, and none where the baseline is the
+        teacher; without (``baseline=False``) it does nothing.
     validation_fraction : float
         Share of the images with masks that is held out for `report_`, grouped where there are
         groups, and stratified by whether they show anything. They train nothing. With 0 nothing is
         held out, and with `baseline` both are measured by two-fold cross-fitting: for either half
-        of these images all is fitted again without their masks and labels, which takes about four
-        times as long.
+        of these images all is fitted again without their masks and labels, which takes about three
+        times as long; on a frozen encoder `memory` of the estimator makes it cheap.
     random_state : int, RandomState or None
         Seeds the labeler and the segmenters, all of which start alike; None leaves them their own.
 
     Attributes
     ----------
     estimator_ : segmenter
-        The segmenter of the last round, which answers.
+        The segmenter that answers: that of the last round, or the baseline.
+    winner_ : {"result", "baseline"}
+        Which of the two of `report_` answers. All else tells of the rounds, whoever answers.
     labeler_ : pseudo-labeler or None
         The labeler of the last round; None where there was nothing to predict.
     transduction_ : array (n, h, w) or (n, k, h, w), or list of n arrays
@@ -127,6 +137,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     kept_share: float = 1.0
     class_balanced: bool = True
     baseline: bool = True
+    guard: bool = True
     validation_fraction: float = 0.0
     random_state: Any = None
 
@@ -142,6 +153,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         "kept_share": [Interval(Real, 0, 1, closed="right")],
         "class_balanced": ["boolean"],
         "baseline": ["boolean"],
+        "guard": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "random_state": ["random_state"],
     }
@@ -205,7 +217,11 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             while outcome.condition is None:
                 outcome = rounds.go_on(visible, outcome)
             comparison.add(rounds, visible, outcome)
-        self._keep(supervision, comparison)
+        outcome, report = comparison.outcomes[0], comparison.report()
+        guarded = self.guard and not pseudo_masks_help(report)
+        if guarded:
+            outcome = with_baseline(rounds, supervision.hide(comparison.hidden[0]), outcome)
+        self._keep(supervision, outcome, report, guarded=guarded)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
@@ -259,13 +275,16 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             )
         return mixing
 
-    def _keep(self, supervision: Supervision, comparison: Comparison) -> None:
-        result = comparison.outcomes[0]
-        self.estimator_, self.labeler_ = result.estimator, result.labeler
-        pairs = zip(supervision.masks.as_given(), result.masks, strict=True)
+    def _keep(
+        self, supervision: Supervision, outcome: Outcome, report: dict[str, Any], *, guarded: bool
+    ) -> None:
+        self.estimator_ = outcome.baseline if guarded else outcome.estimator
+        self.winner_ = "baseline" if guarded else "result"
+        self.labeler_ = outcome.labeler
+        pairs = zip(supervision.masks.as_given(), outcome.masks, strict=True)
         self.transduction_ = supervision.fill(
             [pseudo if mask is None else mask for mask, pseudo in pairs]
         )
-        self.labeled_iter_ = np.where(supervision.masks.labeled, 0, result.labeled_iter)
-        self.n_iter_, self.termination_condition_ = result.n_iter, result.condition
-        self.report_ = comparison.report()
+        self.labeled_iter_ = np.where(supervision.masks.labeled, 0, outcome.labeled_iter)
+        self.n_iter_, self.termination_condition_ = outcome.n_iter, outcome.condition
+        self.report_ = report

@@ -23,6 +23,7 @@ from segclf import (
 from segclf.base import Segmenter
 from segclf.base.automatic import usual_steps
 from segclf.datasets import make_shapes
+from segclf.methods.pseudo_label.comparison import pseudo_masks_help
 from segclf.methods.pseudo_label.mixing import usual_weight
 from segclf.persistence import load
 from segclf.registry import make_plugin
@@ -303,8 +304,8 @@ def test_a_labeler_that_cannot_be_taught_has_one_round():
 class Stubborn(Oracle):
     """Takes a teacher, and draws what it drew before."""
 
-    def __init__(self, teacher=None):
-        super().__init__()
+    def __init__(self, teacher=None, shapes=None, mask=None):
+        super().__init__(shapes=shapes, mask=mask)
         self.teacher = teacher
 
 
@@ -447,6 +448,60 @@ def test_good_masks_beat_the_baseline():
     report = fitted.fit(shapes.images, masks).report_
     # Measured: .83 and .41; .49 and .33, .30 and .22 with other seeds.
     assert report["result"] > report["baseline"] + 0.2
+
+
+class Believer(BaseEstimator):
+    """Finds everything rightly, unless most pixels that it is taught are of the finding."""
+
+    fits = []  # noqa: RUF012
+
+    def fit(self, X, y, *, labels=None):
+        masks = [mask for mask in y if mask is not None]
+        self.fits.append(len(masks))
+        self.n_classes_, self.multilabel_ = 2, False
+        self.misled_ = np.mean(masks) > 0.5
+        return self
+
+    def predict(self, X):
+        return np.ones((len(X), 16, 16), int) if self.misled_ else Oracle().predict(X)
+
+    def predict_proba(self, X):
+        return np.stack([self.predict(X) == 0, self.predict(X)], axis=1).astype(float)
+
+
+@pytest.mark.parametrize("taught", [False, True])
+@pytest.mark.parametrize("fraction", [0.0, 0.5])
+def test_pseudo_masks_that_hurt_are_left_out(fraction, taught):
+    """All of each image is the finding, says the labeler; the segmenter believes it."""
+    Believer.fits.clear()
+    labeler = Stubborn() if taught else Oracle()
+    labeler.set_params(mask=np.ones((16, 16), int))
+    fitted = semi(Believer(), labeler=labeler, baseline=True, validation_fraction=fraction)
+    fitted.fit(SHAPES.images, MASKS)
+    assert fitted.report_["measured"] == ("held_out" if fraction else "cross_fitted")
+    assert fitted.report_["baseline"] == 1 > fitted.report_["result"]
+    assert fitted.winner_ == "baseline"
+    np.testing.assert_array_equal(fitted.predict(SHAPES.images), SHAPES.masks)
+    assert fitted.labeled_iter_.max() == 1, "what was tried stays"
+    n_fits = len(Believer.fits)
+    fitted.set_params(guard=False).fit(SHAPES.images, MASKS)
+    assert (fitted.winner_, fitted.predict(SHAPES.images).min()) == ("result", 1)
+    spared = len(Believer.fits) - 2 * n_fits
+    assert spared == (-1 if fraction == 0 and not taught else 0)
+
+
+@pytest.mark.parametrize("settings", [{}, {"validation_fraction": 0.5}, {"baseline": False}])
+def test_pseudo_masks_that_help_or_are_not_compared_stay(settings):
+    fitted = semi(Believer(), **{"baseline": True, **settings}).fit(SHAPES.images, MASKS)
+    assert fitted.report_.get("result") == fitted.report_.get("baseline")
+    assert fitted.winner_ == "result"
+
+
+@pytest.mark.parametrize("report", [{"measured": "not"}, {"result": np.nan, "baseline": np.nan}])
+def test_nothing_is_left_out_where_nobody_knows(report):
+    assert pseudo_masks_help(report)
+    assert pseudo_masks_help({"result": 0.5, "baseline": 0.5})
+    assert not pseudo_masks_help({"result": 0.4, "baseline": 0.5})
 
 
 @pytest.mark.parametrize("labeler", ["thresholder", "pretrained"])
