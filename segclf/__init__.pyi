@@ -9,6 +9,7 @@ from segclf import networks as networks
 from segclf import reports as reports
 from segclf import testing as testing
 from segclf.base.mask_scorer import MaskScorer as MaskScorer
+from segclf.data.multilabel_split import MultilabelStratifiedGroupKFold as MultilabelStratifiedGroupKFold
 from segclf.data.semi_supervised_split import SemiSupervisedSplit as SemiSupervisedSplit
 from segclf.hookspecs import hookimpl as hookimpl
 from segclf.methods.byol_pretrainer import BYOLPretrainer as BYOLPretrainer

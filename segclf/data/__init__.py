@@ -6,12 +6,14 @@ from segclf.data.cutmix import boxes_at, cutmix, cutmix_boxes
 from segclf.data.images import Images, as_images, to_float
 from segclf.data.kinds import ImagesLike
 from segclf.data.label_codes import as_mask_ids
+from segclf.data.label_fraction import keep_labels, label_fraction
 from segclf.data.labels import LabelsLike
 from segclf.data.loader import Loader
 from segclf.data.mapped_masks import MappedMask, map_masks
 from segclf.data.mask_cleaner import MaskCleaner
 from segclf.data.masks import Masks, MasksLike, as_masks, check_mask_sizes
 from segclf.data.multi_view import as_views, simclr_view, views
+from segclf.data.multilabel_split import MultilabelStratifiedGroupKFold
 from segclf.data.presets import as_augmentation
 from segclf.data.red_normalizer import RedNormalizer
 from segclf.data.resize import resize_image, resize_mask
@@ -40,6 +42,7 @@ __all__ = [
     "Masks",
     "MasksLike",
     "MixingSampler",
+    "MultilabelStratifiedGroupKFold",
     "RandomCrops",
     "RedNormalizer",
     "Sampler",
@@ -59,6 +62,8 @@ __all__ = [
     "cut_tiles",
     "cutmix",
     "cutmix_boxes",
+    "keep_labels",
+    "label_fraction",
     "map_masks",
     "resize_image",
     "resize_mask",

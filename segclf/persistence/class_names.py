@@ -22,6 +22,7 @@ SPLITTERS = (
 # What scikit-learn's and our estimators hold beside estimators, as objects of attributes alone.
 PLAIN = {
     "segclf:MaskScorer",
+    "segclf:MultilabelStratifiedGroupKFold",
     "segclf:SemiSupervisedSplit",
     "sklearn.calibration:_CalibratedClassifier",
     "sklearn.ensemble._hist_gradient_boosting.predictor:TreePredictor",

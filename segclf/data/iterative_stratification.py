@@ -1,0 +1,116 @@
+"""Deal groups of samples of many labels to parts, so that each part has its share of every label.
+
+Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data", ECML PKDD 2011,
+algorithm 1, whose samples are groups here; where each is a group of its own it is theirs.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.intp]
+
+
+def deal(
+    counts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    random: np.random.RandomState | None = None,
+) -> Indices:
+    """Deal units to parts, those of the rarest label first.
+
+    A unit goes to the part that lacks most samples of that label; of several, to the one that lacks
+    most samples; of several, to one at random.
+
+    Parameters
+    ----------
+    counts : array of shape (u, k), int
+        How many samples of each label a unit has.
+    sizes : array of shape (u,), int
+        How many samples it has.
+    shares : array of shape (p,)
+        Of all samples that each part should have; their sum is 1.
+    random : RandomState, optional
+        Breaks ties; without it the first part wins.
+
+    Returns
+    -------
+    array of shape (u,)
+        The part of each unit.
+
+    Examples
+    --------
+    >>> labels = np.array([[1, 0], [1, 0], [1, 1], [1, 1]])
+    >>> deal(labels, np.ones(4, int), np.array([0.5, 0.5])).tolist()
+    [0, 1, 0, 1]
+    """
+    lacking = Lacking(counts, sizes, shares, random)
+    parts = np.full(len(counts), -1, dtype=np.intp)
+    left = counts.sum(axis=0)
+    while left.any():
+        label = int(np.where(left > 0, left, np.inf).argmin())
+        for unit in np.flatnonzero((parts < 0) & (counts[:, label] > 0)):
+            parts[unit] = lacking.give(unit, label)
+            left = left - counts[unit]
+    for unit in np.flatnonzero(parts < 0):
+        parts[unit] = lacking.give(unit)
+    return parts
+
+
+class Lacking:
+    """How many samples each part lacks: of each label, and of all.
+
+    Parameters
+    ----------
+    counts, sizes, shares, random
+        As of `deal`.
+    """
+
+    def __init__(
+        self,
+        counts: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        shares: NDArray[np.float64],
+        random: np.random.RandomState | None,
+    ) -> None:
+        self._counts = np.column_stack([counts, sizes])  # the last column is of all samples
+        self._wanted = np.outer(shares, self._counts.sum(axis=0))
+        self._given = np.zeros(self._wanted.shape, dtype=np.int64)
+        self._random = random
+
+    def give(self, unit: int, label: int = -1) -> int:
+        """Choose the part that lacks most of that label, by default of all; it has the unit."""
+        lacking = self._wanted - self._given
+        ties = np.flatnonzero(lacking[:, label] == lacking[:, label].max())
+        ties = ties[lacking[ties, -1] == lacking[ties, -1].max()]
+        part = int(ties[0] if self._random is None else self._random.choice(ties))
+        self._given[part] += self._counts[unit]
+        return part
+
+
+def units_of(
+    indicator: NDArray[Any], groups: NDArray[Any] | None
+) -> tuple[Indices, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the unit of each sample, and counts and sizes of the units, as `deal` takes them.
+
+    Parameters
+    ----------
+    indicator : array of shape (n, k), bool
+        Which labels each sample has.
+    groups : array of shape (n,) or None
+        Samples of one group are a unit; None: each is one. Units are in order of appearance.
+    """
+    n_samples = len(indicator)
+    if groups is None:
+        return np.arange(n_samples), indicator.astype(np.int64), np.ones(n_samples, np.int64)
+    _, firsts, found = np.unique(groups, return_index=True, return_inverse=True)
+    units = firsts.argsort().argsort()[found]
+    counts = np.zeros((len(firsts), indicator.shape[1]), dtype=np.int64)
+    np.add.at(counts, units, indicator)
+    return units, counts, np.bincount(units)
+
+
+def shuffled(n_units: int, random: np.random.RandomState | None) -> Indices:
+    """Return units in random order; as they are without a generator."""
+    return np.arange(n_units) if random is None else random.permutation(n_units)
