@@ -50,10 +50,10 @@ def deal(
     left = counts.sum(axis=0)
     while left.any():
         label = int(np.where(left > 0, left, np.inf).argmin())
-        for unit in np.flatnonzero((parts < 0) & (counts[:, label] > 0)):
+        for unit in np.flatnonzero((parts < 0) & (counts[:, label] > 0)).tolist():
             parts[unit] = lacking.give(unit, label)
             left = left - counts[unit]
-    for unit in np.flatnonzero(parts < 0):
+    for unit in np.flatnonzero(parts < 0).tolist():
         parts[unit] = lacking.give(unit)
     return parts
 
