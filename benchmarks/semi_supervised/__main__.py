@@ -6,8 +6,7 @@ at most 400 training images are there, whose labels are all known, and 5, 10, 25
 masks, at least two of each label.
 
 - Masks alone; and the empty masks of all images labeled 0, free by their labels.
-- Pseudo labels: self-training; boosted by labels; Grad-CAM's, IRNet's and a thresholder's masks,
-  mixed at CheXseg's p = .9.
+- Pseudo labels: self-training; boosted by labels; Grad-CAM's, IRNet's and a thresholder's masks.
 - Consistency; distillation from an equal teacher, an ensemble, one of twice the masks, a fine-tuned
   one; two heads that teach each other with half of the masks; PiCIE without any.
 - The joint summarizer, with and without pseudo labels, with labels of all and of the few alone.
@@ -50,6 +49,7 @@ from benchmarks.semi_supervised.methods import (
 from benchmarks.semi_supervised.runs import Task, run_chain
 from benchmarks.semi_supervised.settings import (
     CHEXSEG_PROBABILITIES,
+    CONSTANTS,
     FRACTIONS,
     SETTINGS,
     TEMPERATURES,
@@ -152,7 +152,7 @@ def complete(options: argparse.Namespace) -> None:
     options.setting = SETTINGS["smoke" if options.smoke else "full"]
     options.setting["steps"] = options.steps or (1 if options.smoke else 200)
     options.deadline = time.time() + options.stop_after
-    options.settings = {"setting": options.setting, "test_on": options.test_on}
+    options.settings = {"setting": options.setting, "test_on": options.test_on} | CONSTANTS
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from sklearn.frozen import FrozenEstimator
 
 from benchmarks.semi_supervised.cells import Cell
 from benchmarks.semi_supervised.settings import (
-    CHEXSEG_BEST,
     TWO_STREAMS,
     WALK,
     WALK_THRESHOLDS,
@@ -69,7 +68,7 @@ def grad_cam(cell: Cell, probability: float | None) -> Any:
     labeler = GradCAMLabeler(
         classifier=FrozenEstimator(cell.classifier), layer=cell.setting["layer"]
     )
-    return by_labels(cell, labeler, CHEXSEG_BEST if probability is None else probability)
+    return by_labels(cell, labeler, probability)
 
 
 class FittingIRNet(IRNetLabeler):
@@ -97,7 +96,7 @@ def irnet(cell: Cell, _: None) -> Any:
         layer=cell.setting["layer"],
         **WALK,
     )
-    return by_labels(cell, labeler, CHEXSEG_BEST)
+    return by_labels(cell, labeler)
 
 
 def thresholder(cell: Cell, _: None) -> Any:
@@ -113,7 +112,7 @@ def thresholder(cell: Cell, _: None) -> Any:
         found = labeler(polarity).fit(images, truth).predict(images, labels=labels)
         return mean_iou(truth, np.asarray(found).astype(np.uint8), n_classes=2)
 
-    return by_labels(cell, labeler(max(("bright", "dark"), key=score)), CHEXSEG_BEST)
+    return by_labels(cell, labeler(max(("bright", "dark"), key=score)))
 
 
 def consistency(cell: Cell, _: None) -> Any:
