@@ -7,8 +7,8 @@ masks, at least two of each label.
 
 - Masks alone; and the empty masks of all images labeled 0, free by their labels.
 - Pseudo labels: self-training; boosted by labels; Grad-CAM's, IRNet's and a thresholder's masks.
-- Consistency; distillation from an equal teacher, an ensemble, one of twice the masks, a fine-tuned
-  one; two heads that teach each other with half of the masks; PiCIE without any.
+- Consistency; weak to strong; two heads that teach each other with half of the masks; PiCIE.
+- Distillation from an equal teacher, an ensemble, one of twice the masks, a fine-tuned one.
 - The joint summarizer, with and without pseudo labels, with labels of all and of the few alone.
 - Ceilings: all masks; ImageClassifier with all labels, and with those.
 - On two sets p runs over the values of CheXseg (MIDL, Table 1), and so do temperatures.
@@ -149,8 +149,8 @@ def complete(options: argparse.Namespace) -> None:
     options.sweep_sets = options.sets[:1] if options.smoke else options.sweep_sets
     options.fractions = options.fractions or ([0.1, 0.5] if options.smoke else list(FRACTIONS))
     options.seeds = options.seeds or ([0] if options.smoke else [0, 1, 2, 3, 4])
-    options.setting = SETTINGS["smoke" if options.smoke else "full"]
-    options.setting["steps"] = options.steps or (1 if options.smoke else 200)
+    steps = options.steps or (1 if options.smoke else 200)
+    options.setting = SETTINGS["smoke" if options.smoke else "full"] | {"steps": steps}
     options.deadline = time.time() + options.stop_after
     options.settings = {"setting": options.setting, "test_on": options.test_on} | CONSTANTS
 

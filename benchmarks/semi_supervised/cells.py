@@ -1,7 +1,6 @@
 """One data set with so many masks: which images and masks a seed gives, and parts to share."""
 
 import functools
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from benchmarks.semi_supervised.settings import ENSEMBLE_SEEDS
 from benchmarks.shared.real_sets import findings
 from segclf import ImageClassifier, SupervisedSegmenter
-from segclf.networks import SegmentationPair
+from segclf.base import SegmenterEnsemble
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,20 +69,23 @@ class Cell:
         return replace(self, fraction=None if fraction is None or fraction >= 1 else fraction)
 
     def segmenter(self, **changes: Any) -> SupervisedSegmenter:
-        return SupervisedSegmenter(**self._default | changes)
+        return SupervisedSegmenter(**self.default | changes)
 
     def image_classifier(self) -> ImageClassifier:
-        return ImageClassifier(**self._default)
+        return ImageClassifier(**self.default)
 
     def frozen(self, **changes: Any) -> dict[str, Any]:
         """Return the parameters of the same training for methods that have no "auto"."""
-        of_training = {"max_steps": self.setting["steps"], "random_state": self.seed}
-        return self.setting["frozen"] | {"batch_size": 8} | of_training | changes
+        return self.setting["frozen"] | {"batch_size": 8} | self.of_training | changes
 
     @property
-    def _default(self) -> dict[str, Any]:
-        of_training = {"max_steps": self.setting["steps"], "random_state": self.seed}
-        return self.setting["parameters"] | of_training
+    def default(self) -> dict[str, Any]:
+        """Return the parameters of methods whose others are "auto"."""
+        return self.setting["parameters"] | self.of_training
+
+    @property
+    def of_training(self) -> dict[str, Any]:
+        return {"max_steps": self.setting["steps"], "random_state": self.seed}
 
     def alone(self, **changes: Any) -> SupervisedSegmenter:
         """Fit on the given masks alone."""
@@ -96,23 +98,15 @@ class Cell:
         return self.alone()
 
     @functools.cached_property
-    def ensemble(self) -> SupervisedSegmenter:
-        """Four of its kind that answer with the mean of their probabilities."""
-        members = [self.alone(random_state=self.seed + more) for more in ENSEMBLE_SEEDS]
-        members[0].network_ = mean_network(member.network_ for member in members)
-        return members[0]
+    def ensemble(self) -> SegmenterEnsemble:
+        """Some of its kind, of other seeds, that answer with the mean of their probabilities."""
+        seeds = (self.seed + more for more in ENSEMBLE_SEEDS)
+        return SegmenterEnsemble.of([self.alone(random_state=seed) for seed in seeds])
 
     @functools.cached_property
     def classifier(self) -> ImageClassifier:
         """What all labels teach."""
         return self.image_classifier().fit(self.images, self.labels)
-
-
-def mean_network(networks: Iterable[Any]) -> SegmentationPair:
-    """Join four networks to one."""
-    a, b, c, d = networks
-    pairs: Any = (SegmentationPair(*two, multilabel=False) for two in ((a, b), (c, d)))
-    return SegmentationPair(*pairs, multilabel=False)
 
 
 def make_cell(

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from segclf_plugins.pseudo_labelers import (
+    BoostedLabeler,
     GradCAMLabeler,
     IRNetBoundaries,
     IRNetLabeler,
@@ -26,6 +27,7 @@ from segclf import (
     PiCIESegmenter,
     PseudoLabelSemiSupervised,
     SegmentationClassifier,
+    WeakToStrongSegmenter,
 )
 from segclf.metrics import mean_iou
 
@@ -37,9 +39,7 @@ class Method(NamedTuple):
     n_fits: int = 1
 
 
-def pseudo(
-    cell: Cell, labeler: Any, *, labels: bool = True, probability: float | None = None
-) -> PseudoLabelSemiSupervised:
+def pseudo(cell: Cell, labeler: Any, probability: float | None = None) -> PseudoLabelSemiSupervised:
     """Make what learns from the masks that a labeler predicts."""
     return PseudoLabelSemiSupervised(
         cell.segmenter(),
@@ -60,7 +60,7 @@ def self_training(cell: Cell, _: None) -> Any:
 
 def by_labels(cell: Cell, labeler: Any, probability: float | None = None) -> Any:
     """Let a labeler hear the labels of all."""
-    learner = pseudo(cell, labeler, probability=probability)
+    learner = pseudo(cell, labeler, probability)
     return learner.fit(cell.images, cell.few, labels=cell.labels)
 
 
@@ -120,6 +120,11 @@ def consistency(cell: Cell, _: None) -> Any:
         architecture="hypercolumn", loss="dice_cross_entropy", **cell.frozen(**TWO_STREAMS)
     )
     return segmenter.fit(cell.images, cell.few)
+
+
+def weak_to_strong(cell: Cell, labels: np.ndarray | None = None) -> Any:
+    segmenter = WeakToStrongSegmenter(**cell.default | TWO_STREAMS)
+    return segmenter.fit(cell.images, cell.few, labels=labels)
 
 
 def cross_teaching(cell: Cell, _: None) -> Any:
@@ -192,8 +197,8 @@ METHODS: dict[str, Method] = {
     MASKS: Method(lambda cell, _: cell.teacher),
     EMPTY: Method(lambda cell, _: empty_masks(cell)),
     BALANCED: Method(lambda cell, _: empty_masks(cell, positive_fraction=0.5)),
-    SELF_TRAINING: Method(self_training, 2),
-    BOOSTED: Method(lambda cell, _: by_labels(cell, "boosted"), 2),
+    SELF_TRAINING: Method(self_training, 5),  # teachers of three folds say where to cut
+    BOOSTED: Method(lambda cell, _: by_labels(cell, "boosted"), 5),
     THOSE_LABELS: Method(
         lambda cell, _: cell.image_classifier().fit(
             cell.images[cell.given], cell.labels[cell.given]
@@ -205,6 +210,11 @@ METHODS: dict[str, Method] = {
     IRNET: Method(irnet, 3),
     "thresholder": Method(thresholder),
     "consistency": Method(consistency, 2),
+    "weak-to-strong": Method(lambda cell, _: weak_to_strong(cell), 2),
+    "weak-to-strong, empty masks": Method(lambda cell, _: weak_to_strong(cell, cell.labels), 2),
+    "boosted, teachers of folds": Method(
+        lambda cell, _: by_labels(cell, BoostedLabeler(ensemble=True)), 5
+    ),
     DISTILLED[0]: Method(lambda cell, _: distilled(cell, cell.teacher), 2),
     DISTILLED[1]: Method(lambda cell, _: distilled(cell, cell.ensemble), 8),
     DISTILLED[2]: Method(lambda cell, _: distilled(cell, teacher_with_more(cell)), 3),
@@ -212,9 +222,9 @@ METHODS: dict[str, Method] = {
     JOINT_FEW: Method(lambda cell, _: joint(cell, labels_of_given(cell), cell.segmenter())),
     JOINT_ALL: Method(lambda cell, _: joint(cell, cell.labels, cell.segmenter())),
     TOGETHER_FEW: Method(
-        lambda cell, _: joint(cell, labels_of_given(cell), pseudo(cell, "self_training")), 2
+        lambda cell, _: joint(cell, labels_of_given(cell), pseudo(cell, "self_training")), 5
     ),
-    TOGETHER_ALL: Method(lambda cell, _: joint(cell, cell.labels, pseudo(cell, "boosted")), 2),
+    TOGETHER_ALL: Method(lambda cell, _: joint(cell, cell.labels, pseudo(cell, "boosted")), 5),
     CROSS: Method(cross_teaching, 4),
     "PiCIE, no masks": Method(clusters, 4),
     SWEEP_P: Method(grad_cam, 1),

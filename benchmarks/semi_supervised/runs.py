@@ -5,7 +5,9 @@ A module of its own, so that worker processes keep the data that they read.
 
 import argparse
 import functools
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,25 +26,30 @@ Task = tuple[str, int, float | None, str, float | None]  # set, seed, fraction, 
 load = functools.lru_cache(maxsize=5)(load_rgb.__wrapped__)
 
 
-def run(task: Task, options: argparse.Namespace) -> None:
-    run_chain([task], options)
-
-
 def run_chain(tasks: list[Task], options: argparse.Namespace) -> None:
     """Do all methods with the same masks, one after the other, as long as there is time."""
-    name, seed, fraction, *_ = tasks[0]
-    cell, data = None, None
     for task in tasks:
-        if time.time() > options.deadline:
-            return
-        if cell is None or data is None:
-            size = options.setting["sizes"].get(name, options.setting["size"])
-            data = load(options.data / name, size, options.setting["test_cap"])
-            cell = make_cell(data, fraction, options.setting, seed)
-        started = time.process_time()
-        model = METHODS[task[3]].fit(cell, task[4])
-        seconds = time.process_time() - started
-        records(options).write(task, score(model, cell, data, options.test_on), seconds)
+        if time.time() < options.deadline:
+            run(task, options)
+
+
+def run(task: Task, options: argparse.Namespace) -> None:
+    """Learn by one method, and score; what it shares with the run before is not learned again."""
+    name, seed, fraction, method, value = task
+    data, cell = opened(options.data / name, fraction, seed, json.dumps(options.setting))
+    started = time.process_time()
+    model = METHODS[method].fit(cell, value)
+    seconds = time.process_time() - started
+    records(options).write(task, score(model, cell, data, options.test_on), seconds)
+
+
+@functools.lru_cache(maxsize=1)
+def opened(
+    folder: Path, fraction: float | None, seed: int, setting: str
+) -> tuple[dict[str, Any], Cell]:
+    known = json.loads(setting)
+    data = load(folder, known["sizes"].get(folder.name, known["size"]), known["test_cap"])
+    return data, make_cell(data, fraction, known, seed)
 
 
 def score(model: Any, cell: Cell, data: dict[str, Any], split: str) -> dict[str, Any]:
