@@ -39,6 +39,7 @@ from benchmarks.semi_supervised.methods import (
     BOOSTED,
     CROSS,
     EMPTY,
+    GUARDED,
     MASKS,
     METHODS,
     SELF_TRAINING,
@@ -100,15 +101,16 @@ def make_tasks(options: argparse.Namespace) -> list[Task]:
 def blocks(options: argparse.Namespace) -> list[Block]:
     small = [fraction for fraction in options.fractions if fraction <= 0.1]
     large = [fraction for fraction in options.fractions if fraction > 0.1]
-    others = [m for m in METHODS if m not in {*FIRST, *WITHOUT_FRACTION, *SWEEPS, CROSS}]
+    others = [m for m in METHODS if m not in {*FIRST, *WITHOUT_FRACTION, *SWEEPS, CROSS, GUARDED}]
     swept: Block = [(0.1, method, value) for method, values in SWEEPS.items() for value in values]
     return [
         [(None, m, None) for m in WITHOUT_FRACTION[:2]] + of_each(small, FIRST),
         of_each(large, FIRST),
         of_each(small, others),
         [(0.5, CROSS, None), (None, WITHOUT_FRACTION[2], None)],
+        of_each(small, (GUARDED,)),
         swept,
-        of_each(large, others),
+        of_each(large, (*others, GUARDED)),
     ]
 
 

@@ -39,13 +39,15 @@ class Method(NamedTuple):
     n_fits: int = 1
 
 
-def pseudo(cell: Cell, labeler: Any, probability: float | None = None) -> PseudoLabelSemiSupervised:
-    """Make what learns from the masks that a labeler predicts."""
+def pseudo(
+    cell: Cell, labeler: Any, probability: float | None = None, *, guard: bool = False
+) -> PseudoLabelSemiSupervised:
+    """Make what learns from the masks that a labeler predicts; unguarded, if they help or not."""
     return PseudoLabelSemiSupervised(
         cell.segmenter(),
         labeler=labeler,
         expert_probability=probability,
-        baseline=False,
+        baseline=guard,
         random_state=cell.seed,
     )
 
@@ -61,6 +63,11 @@ def self_training(cell: Cell, _: None) -> Any:
 def by_labels(cell: Cell, labeler: Any, probability: float | None = None) -> Any:
     """Let a labeler hear the labels of all."""
     learner = pseudo(cell, labeler, probability)
+    return learner.fit(cell.images, cell.few, labels=cell.labels)
+
+
+def guarded(cell: Cell, _: None) -> Any:
+    learner = pseudo(cell, "boosted", guard=True)
     return learner.fit(cell.images, cell.few, labels=cell.labels)
 
 
@@ -182,6 +189,7 @@ def labels_of_given(cell: Cell) -> np.ndarray:
 MASKS, EMPTY, BALANCED = "masks alone", "empty masks", "empty masks, half positive"
 SELF_TRAINING, BOOSTED, ALL_MASKS = "self-training", "boosted", "all masks"
 ALL_LABELS, THOSE_LABELS = "ImageClassifier, all labels", "ImageClassifier, those labels"
+GUARDED = "boosted, guarded"
 GRAD_CAM, IRNET, CROSS = "Grad-CAM", "IRNet", "cross teaching"
 JOINT_FEW, JOINT_ALL = "joint, those labels", "joint, all labels"
 TOGETHER_FEW, TOGETHER_ALL = "all together, those labels", "all together, all labels"
@@ -215,6 +223,7 @@ METHODS: dict[str, Method] = {
     "boosted, teachers of folds": Method(
         lambda cell, _: by_labels(cell, BoostedLabeler(ensemble=True)), 5
     ),
+    GUARDED: Method(guarded, 16),  # two halves of the masks tell who answers
     DISTILLED[0]: Method(lambda cell, _: distilled(cell, cell.teacher), 2),
     DISTILLED[1]: Method(lambda cell, _: distilled(cell, cell.ensemble), 8),
     DISTILLED[2]: Method(lambda cell, _: distilled(cell, teacher_with_more(cell)), 3),

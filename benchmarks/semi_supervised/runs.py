@@ -115,6 +115,8 @@ def score_pseudo_masks(model: Any, cell: Cell) -> dict[str, float]:
     if len(rows):
         masks = np.stack([model.transduction_[row] for row in rows])
         found["pseudo_iou"] = foreground_iou([cell.masks[row] for row in rows], masks > 0)
+    if model.baseline:
+        found["kept"] = float(model.winner_ == "result")
     return found
 
 

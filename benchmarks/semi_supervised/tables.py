@@ -14,6 +14,7 @@ from benchmarks.semi_supervised.methods import (
     CROSS,
     DISTILLED,
     EMPTY,
+    GUARDED,
     JOINT_ALL,
     JOINT_FEW,
     MASKS,
@@ -34,6 +35,7 @@ SCORES = {
     "auroc": "AUROC by the highest pixels",
     "auroc_joint": "AUROC by the joint summarizer",
     "pseudo_iou": "IoU of a labeler's masks of training images with a finding",
+    "kept": "How often the guard keeps pseudo masks",
 }
 SWEEPS = {SWEEP_P: "p", SWEEP_T: "temperature"}
 
@@ -42,6 +44,7 @@ CONTRASTS: dict[str, tuple[str, str, str, str]] = {
     "boosted less self-training": ("iou", BOOSTED, "iou", SELF_TRAINING),
     "boosted less empty masks": ("iou", BOOSTED, "iou", EMPTY),
     "boosted less empty masks, half positive": ("iou", BOOSTED, "iou", BALANCED),
+    "boosted, guarded, less empty masks": ("iou", GUARDED, "iou", EMPTY),
     **{f"{m} less its teacher": ("iou", m, "teacher_iou", m) for m in DISTILLED},
     f"{CROSS} less all masks": ("iou", CROSS, "iou", ALL_MASKS),
     "AUROC: boosted less self-training": ("auroc", BOOSTED, "auroc", SELF_TRAINING),
