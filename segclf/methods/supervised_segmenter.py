@@ -17,8 +17,17 @@ from torch import Tensor, nn
 from segclf.base import Automatic, LabelTermSegmenter, Supervision
 from segclf.data import MixingSampler, RandomCrops, Sampler, Samples
 from segclf.losses import get_loss
-from segclf.networks import ImageNetwork, check_options, own_network, segmentation_network
+from segclf.networks import (
+    ImageNetwork,
+    RowAutoencoder,
+    check_options,
+    own_network,
+    segmentation_network,
+)
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
+
+# Of the autoencoder's learning rate to the network's in DEDL's code.
+DEDL_RATE = 1e-3 / 3.6e-4
 
 
 class SupervisedSegmenter(Automatic, LabelTermSegmenter):
@@ -56,6 +65,12 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         Share of the images in batches whose mask shows a finding, at least: where fewer do, those
         that do come more often, the others less. 0 takes images as they come. "auto" is .5 where
         less than a fifth of the images with a mask show a finding, else 0.
+    autoencoder_weight : float
+        Weight of the loss of what an autoencoder, which learns beside the network, makes of its
+        scores, row by row; 1 is DEDL's loss, the supervised baseline of S4MI (section 3.2.1), with
+        ``loss="cross_entropy"``. It learns at 2.8 times the learning rate, DEDL's 1e-3 to 3.6e-4,
+        and has no part in predictions. For images of w columns it has more than 64 w^2 parameters,
+        and takes longer than a light decoder. 0 is none.
     crop_size : int, (int, int) or None
         Train on random parts of this height and width, cut out of each image at its `image_size_`
         anew in each epoch; for small findings in large images. Images of fewer rows or columns keep
@@ -88,6 +103,7 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
     loss: Any = "dice_cross_entropy"
     class_weight: Any = None
     positive_fraction: Any = "auto"
+    autoencoder_weight: float = 0.0
     crop_size: Any = None
     finding_fraction: float = 0.33
 
@@ -100,6 +116,7 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         "loss": [str, callable],
         "class_weight": [StrOptions({"balanced"}), "array-like", None],
         "positive_fraction": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
+        "autoencoder_weight": [Interval(Real, 0, None, closed="left")],
         "crop_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "finding_fraction": [Interval(Real, 0, 1, closed="both")],
     }
@@ -127,7 +144,17 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
             loss=self.loss,
             class_weight=self._class_weight(samples),
             label_weight=self._term_weight,
+            autoencoder=self._autoencoder(samples),
+            autoencoder_weight=self.autoencoder_weight,
         )
+
+    def _autoencoder(self, samples: Samples) -> nn.Module | None:
+        if self.autoencoder_weight == 0:
+            return None
+        width = int((self.image_size_ or samples.images.sizes()[0])[1])
+        crops = self._make_crops()
+        width = width if crops is None else min(width, crops.size[1])
+        return RowAutoencoder(width, rectified=not self.multilabel_)
 
     def _make_crops(self) -> RandomCrops | None:
         if self.crop_size is None:
@@ -199,29 +226,64 @@ class SupervisedSegmentation(Objective):
         Weight of each mask id.
     label_weight : float
         Weight of the image-level term.
+    autoencoder : nn.Module, optional
+        From pixel scores to pixel scores, of which the same loss is taken.
+    autoencoder_weight : float
+        Weight of that loss.
     """
 
     class_weight: Tensor | None
 
     def __init__(
-        self, network: nn.Module, *, loss: Any, class_weight: Tensor | None, label_weight: float
+        self,
+        network: nn.Module,
+        *,
+        loss: Any,
+        class_weight: Tensor | None,
+        label_weight: float,
+        autoencoder: nn.Module | None = None,
+        autoencoder_weight: float = 0.0,
     ) -> None:
         super().__init__()
+        self.autoencoder = autoencoder
+        self.autoencoder_weight = autoencoder_weight
         self.network = network
         self.loss = get_loss(loss)
         self.label_weight = label_weight
         self.register_buffer("class_weight", class_weight)
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the terms "segmentation" and, where there are such labels, "label"."""
+        """Return the term "segmentation" and, where there are such, "autoencoder" and "label"."""
         logits = self.network(batch["image"])
         weight = batch.get("weight")
-        terms = {
-            "segmentation": self.loss(
-                logits, batch["mask"], sample_weight=weight, class_weight=self.class_weight
-            )
-        }
+        terms = {"segmentation": self._of_pixels(logits, batch)}
+        if self.autoencoder is not None:
+            loss = self._of_pixels(self.autoencoder(logits), batch)
+            terms["autoencoder"] = self.autoencoder_weight * loss
         if "label" in batch:
             label_loss = image_label_loss(logits, batch["label"], sample_weight=weight)
             terms["label"] = self.label_weight * label_loss
         return terms
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return optimizer groups; the autoencoder is one, with a rate of its own."""
+        groups = super().parameter_groups()
+        if self.autoencoder is None:
+            return groups
+        own = list(self.autoencoder.parameters())
+        others = ({**group, "params": _without(group["params"], own)} for group in groups)
+        return [*(each for each in others if each["params"]), {"params": own, "rate": DEDL_RATE}]
+
+    def _of_pixels(self, logits: Tensor, batch: Batch) -> Tensor:
+        loss: Tensor = self.loss(
+            logits,
+            batch["mask"],
+            sample_weight=batch.get("weight"),
+            class_weight=self.class_weight,
+        )
+        return loss
+
+
+def _without(parameters: list[nn.Parameter], others: list[nn.Parameter]) -> list[nn.Parameter]:
+    left_out = set(others)
+    return [each for each in parameters if each not in left_out]

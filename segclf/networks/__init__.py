@@ -32,6 +32,7 @@ from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.operations import encoder_operations
 from segclf.networks.own import OwnNetwork, check_options, own_network
 from segclf.networks.pair import PairNetwork, SegmentationPair
+from segclf.networks.row_autoencoder import RowAutoencoder
 from segclf.networks.saliency import grad_cam
 from segclf.networks.saved import saved_weights
 from segclf.networks.segmentation import SegmentationNetwork, each_map
@@ -55,6 +56,7 @@ __all__ = [
     "MultitaskNetwork",
     "OwnNetwork",
     "PairNetwork",
+    "RowAutoencoder",
     "SegmentationNetwork",
     "SegmentationPair",
     "StackedNetworks",

@@ -3,11 +3,13 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 import segclf
 from segclf import SupervisedSegmenter
 from segclf.base import supervise
 from segclf.datasets import make_shapes
+from segclf.methods import supervised_segmenter
 from segclf.methods.supervised_segmenter import SupervisedSegmentation
 from segclf.objectives import Progress
 
@@ -228,3 +230,65 @@ def test_few_positives_come_more_often(n_positive, fraction, expected, monkeypat
     assert shown == pytest.approx(expected, abs=0.04)
     as_they_come = expected == n_positive / 32
     assert (np.ptp(np.bincount(seen, minlength=32)) <= 1) == as_they_come
+
+
+def test_dedl_s_loss():
+    """The cross-entropy of the scores, and that of what the autoencoder makes of them."""
+    torch.manual_seed(0)
+    network, autoencoder = torch.nn.Conv2d(3, 2, 1), torch.nn.Linear(5, 5)
+    image, mask = torch.rand(2, 3, 4, 5), torch.randint(2, (2, 4, 5))
+
+    def terms(autoencoder):
+        objective = SupervisedSegmentation(
+            network,
+            loss="cross_entropy",
+            class_weight=None,
+            label_weight=1.0,
+            autoencoder=autoencoder,
+            autoencoder_weight=1.0,
+        )
+        return objective({"image": image, "mask": mask}, Progress(0, 0, 0.0))
+
+    found, scores = terms(autoencoder), network(image)
+    torch.testing.assert_close(found["segmentation"], cross_entropy(scores, mask))
+    torch.testing.assert_close(found["autoencoder"], cross_entropy(autoencoder(scores), mask))
+    twice = terms(torch.nn.Identity())
+    assert torch.equal(twice["autoencoder"], twice["segmentation"])
+
+
+def test_an_autoencoder_learns_beside_the_network(shapes, tmp_path):
+    def fitted(**changes):
+        given = segmenter(max_epochs=2, loss="cross_entropy", **changes)
+        return given.fit(shapes.images[:8], shapes.masks[:8])
+
+    plain, dedl = fitted(), fitted(autoencoder_weight=1.0)
+    assert "autoencoder" not in plain.history_
+    assert (dedl.history_["autoencoder"] > 0).all()
+    assert dedl.network_.recipe == plain.network_.recipe
+    answers = [each.predict_proba(shapes.images[:4]) for each in (plain, dedl)]
+    assert not np.array_equal(*answers), "its gradients reach the network"
+    segclf.save(dedl, tmp_path / "dedl")
+    again = segclf.load(tmp_path / "dedl")
+    assert again.autoencoder_weight == 1.0
+    np.testing.assert_array_equal(again.predict_proba(shapes.images[:4]), answers[1])
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_an_autoencoder_has_its_own_rate_and_the_width_of_crops(shapes, multilabel, monkeypatch):
+    made = []
+
+    class Kept(SupervisedSegmentation):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            made.append(self)
+
+    monkeypatch.setattr(supervised_segmenter, "SupervisedSegmentation", Kept)
+    masks = np.stack([shapes.masks, 1 - shapes.masks], axis=1) if multilabel else shapes.masks
+    segmenter(max_steps=1, crop_size=(20, 12), autoencoder_weight=0.5).fit(shapes.images, masks)
+    autoencoder = made[0].autoencoder
+    assert (autoencoder.width, autoencoder.rectified) == (12, not multilabel)
+    *others, last = made[0].parameter_groups()
+    assert last["rate"] == pytest.approx(1e-3 / 3.6e-4)
+    assert {*last["params"]} == {*autoencoder.parameters()}
+    rest = {each for group in others for each in group["params"]}
+    assert rest == {*made[0].network.parameters()}
