@@ -16,6 +16,7 @@ def segclf_pseudo_labelers() -> dict[str, str]:
     """
     return {
         "boosted": "segclf_plugins.pseudo_labelers.boosted:BoostedLabeler",
+        "consistency": "segclf_plugins.pseudo_labelers.consistency:ConsistencyLabeler",
         "grad_cam": "segclf_plugins.pseudo_labelers.grad_cam:GradCAMLabeler",
         "irnet": "segclf_plugins.pseudo_labelers.irnet:IRNetLabeler",
         "pretrained": "segclf_plugins.pseudo_labelers.pretrained:PretrainedLabeler",

@@ -1,6 +1,7 @@
 """Pseudo-labelers: they predict the masks that are missing."""
 
 from segclf_plugins.pseudo_labelers.boosted import BoostedLabeler
+from segclf_plugins.pseudo_labelers.consistency import ConsistencyLabeler
 from segclf_plugins.pseudo_labelers.grad_cam import GradCAMLabeler
 from segclf_plugins.pseudo_labelers.irnet import IRNetLabeler
 from segclf_plugins.pseudo_labelers.irnet_boundaries import IRNetBoundaries
@@ -10,6 +11,7 @@ from segclf_plugins.pseudo_labelers.thresholder import ThresholderLabeler
 
 __all__ = [
     "BoostedLabeler",
+    "ConsistencyLabeler",
     "GradCAMLabeler",
     "IRNetBoundaries",
     "IRNetLabeler",
