@@ -117,6 +117,10 @@ class Samples:
                 labeled |= (labels.reshape(len(self), -1) >= 0).any(1)
         return labeled
 
+    def _empty_by_label(self) -> NDArray[np.intp]:
+        given = np.zeros(len(self), dtype=bool) if self.masks is None else self.masks.labeled
+        return np.flatnonzero(self.with_mask() & ~given)
+
     def with_mask(self) -> NDArray[np.bool_]:
         """Tell for each sample whether it has a mask, be it the empty one of a label 0."""
         given = np.zeros(len(self), dtype=bool) if self.masks is None else self.masks.labeled.copy()
@@ -125,8 +129,13 @@ class Samples:
         return given
 
     def pixel_counts(self, n_classes: int) -> NDArray[np.int64]:
-        """Count the pixels of each mask id over all masks; -1 counts nowhere."""
+        """Count the pixels of each mask id over all masks, those of label 0 as empty ones.
+
+        A pixel of -1 counts nowhere.
+        """
         counts = np.zeros(n_classes, dtype=np.int64)
+        if self.n_mask_channels is None:
+            counts[0] = self.images.subset(self._empty_by_label()).sizes().prod(axis=1).sum()
         if self.masks is None:
             return counts
         for index in np.flatnonzero(self.masks.labeled).tolist():

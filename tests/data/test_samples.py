@@ -80,6 +80,8 @@ def test_labeled_and_counts():
     samples = Samples(images=images(3, (2, 2)), masks=masks, labels=np.array([-1, 1, -1]))
     assert samples.labeled().tolist() == [True, True, False]
     assert samples.pixel_counts(3).tolist() == [1, 2, 0]
+    samples.labels = np.array([0, 0, -1])  # an empty mask has pixels, too; a given one goes first
+    assert samples.pixel_counts(3).tolist() == [5, 2, 0]
 
 
 def test_labels_that_are_not_learned_from():

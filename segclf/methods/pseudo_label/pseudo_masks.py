@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
-from segclf.axes import is_multilabel
+from segclf.axes import across, is_multilabel
 from segclf.base import Supervision
 
 Mask = NDArray[Any]
@@ -65,9 +65,38 @@ def predict_masks(labeler: Any, supervision: Supervision, rows: NDArray[np.intp]
     masks = []
     for row, mask in zip(rows.tolist(), predicted, strict=True):
         with blamed(labeler, f"predicting the mask of sample {row}"):
-            checked = _checked(np.asarray(mask), shapes[row], supervision.n_ids).astype(dtype)
-        masks.append(_without_absent(checked, supervision.labels, row))
+            masks.append(_checked(np.asarray(mask), shapes[row], supervision.n_ids).astype(dtype))
     return masks
+
+
+def heed_label(mask: Mask, label: Any) -> Mask:
+    """Bring a pseudo mask in line with the label of its image.
+
+    Parameters
+    ----------
+    mask : array (h, w) or (k, h, w)
+        Ids, or 0 and 1; -1 where the labeler does not commit itself.
+    label : int or array of shape (k,)
+        -1 is "nobody said".
+
+    Returns
+    -------
+    array
+        -1 throughout where no pixel is of the class that the image shows. If multi-label, channels
+        of classes that it shows and has no pixel of are -1, those that it does not show 0.
+
+    Examples
+    --------
+    >>> [heed_label(np.array([[0, 2, -1]]), label).tolist() for label in (1, 2)]
+    [[[-1, -1, -1]], [[0, 2, -1]]]
+    >>> heed_label(np.array([[[0, -1]], [[0, 1]], [[0, 1]]]), np.array([1, 1, 0])).tolist()
+    [[[-1, -1]], [[0, 1]], [[0, 0]]]
+    """
+    if not is_multilabel(mask):
+        return mask if label <= 0 or (mask == label).any() else np.full_like(mask, -1)
+    found = (mask == 1).any(axis=(1, 2))
+    said = np.where(label == 0, 0, np.where((label == 1) & ~found, -1, 1))
+    return np.where(across(said < 1, mask), across(said, mask), mask).astype(mask.dtype)
 
 
 def empty_by_label(supervision: Supervision) -> list[Mask | None]:
@@ -80,14 +109,6 @@ def empty_by_label(supervision: Supervision) -> list[Mask | None]:
     for row in np.flatnonzero(negative & ~supervision.masks.labeled).tolist():
         masks[row] = np.zeros(shapes[row], dtype=dtype)
     return masks
-
-
-def _without_absent(mask: Mask, labels: NDArray[np.int64] | None, row: int) -> Mask:
-    """Empty the channels of classes that an image is labeled as not showing."""
-    if labels is None or not is_multilabel(mask):
-        return mask
-    mask[labels[row] == 0] = 0
-    return mask
 
 
 def _asked(labeler: Any, X: Any, rows: NDArray[np.intp], labels: NDArray[np.int64] | None) -> Any:

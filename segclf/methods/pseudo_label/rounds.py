@@ -15,7 +15,13 @@ from sklearn.utils import _safe_indexing
 from segclf.base import Supervision
 from segclf.base.parts import as_a_part
 from segclf.methods.pseudo_label.mixing import Mixing, balance_of
-from segclf.methods.pseudo_label.pseudo_masks import Mask, Selection, blamed, predict_masks
+from segclf.methods.pseudo_label.pseudo_masks import (
+    Mask,
+    Selection,
+    blamed,
+    heed_label,
+    predict_masks,
+)
 
 
 class Outcome(NamedTuple):
@@ -108,7 +114,10 @@ class Rounds:
 
     def fit_baseline(self, supervision: Supervision, task: str = "baseline") -> Any:
         """Fit the estimator without pseudo masks."""
-        return self._fit(task, clone(self.estimator), supervision)
+        estimator = clone(self.estimator)
+        positional, named = supervision.arguments(estimator)
+        with self._phase(task, estimator):
+            return estimator.fit(*positional, **named)
 
     def fit_labeler(self, supervision: Supervision, before: Outcome) -> Any:
         """Fit a labeler, which is taught by the estimator before."""
@@ -123,12 +132,17 @@ class Rounds:
         return labeler
 
     def predict_masks(self, labeler: Any, supervision: Supervision) -> list[Mask | None]:
-        """Return all masks: experts', and those that a labeler is sure of anywhere."""
+        """Return all masks: experts', and those that a labeler is sure of anywhere.
+
+        A positive of which nothing is found is left out, so that it is not taught to be empty.
+        """
         pseudo = predict_masks(labeler, supervision, self.unlabeled)
         if not self.selection.trusts_all:
             pseudo = self._trusted(labeler, supervision, pseudo)
         masks = list(supervision.masks.as_given())
         for row, mask in zip(self.unlabeled, pseudo, strict=True):
+            if supervision.labels is not None:
+                mask = heed_label(mask, supervision.labels[row])
             masks[row] = mask if (mask >= 0).any() else None
         return masks
 
@@ -148,7 +162,9 @@ class Rounds:
         positive = supervision.masks.show_findings()
         fraction = balance_of(estimator, supervision)
         sampler = self.mixing.sampler(expert, positive, used, fraction)
-        return self._fit(task, estimator, supervision, sampler=sampler)
+        positional, named = supervision.arguments(estimator, sampler=sampler)
+        with self._phase(task, estimator):
+            return estimator.fit(*positional, **named)
 
     def end(
         self, before: Outcome, labeler: Any, masks: list[Mask | None], estimator: Any
@@ -181,25 +197,14 @@ class Rounds:
 
         return refit
 
-    def _fit(self, task: str, estimator: Any, supervision: Supervision, **more: Any) -> Any:
-        positional, named = supervision.arguments(estimator, **more)
-        with self._phase(task, estimator):
-            return estimator.fit(*positional, **named)
-
     def _is_taught(self) -> bool:
         return "teacher" in self.labeler.get_params(deep=False)
 
     def _trusted(self, labeler: Any, supervision: Supervision, pseudo: list[Mask]) -> list[Mask]:
-        """Leave -1 where the labeler is not confident; images labeled 0 are certain."""
+        """Leave -1 where the labeler is not confident."""
         with blamed(labeler, "saying how confident it is, by predict_proba"):
             probabilities = labeler.predict_proba(_safe_indexing(supervision.X, self.unlabeled))
-            trusted = self.selection.apply(pseudo, probabilities)
-        negative = np.zeros(len(pseudo), dtype=bool)
-        if supervision.labels is not None:
-            labels = supervision.labels[self.unlabeled]
-            negative = (labels.reshape(len(pseudo), -1) == 0).all(axis=1)
-        triples = zip(pseudo, trusted, negative, strict=True)
-        return [whole if certain else part for whole, part, certain in triples]
+            return self.selection.apply(pseudo, probabilities)
 
     @contextmanager
     def _phase(self, name: str, part: Any) -> Iterator[None]:

@@ -57,6 +57,19 @@ def test_names_change_nothing(changes):
     )
 
 
+@pytest.mark.parametrize("changes", [{}, {"class_weight": "balanced"}, {"positive_fraction": 0.7}])
+def test_a_negative_without_a_mask_has_an_empty_one(changes):
+    """Whether it is given or not, the same is learned, to the last bit."""
+    given = [mask if i < 8 or not Y[i] else None for i, mask in enumerate(MASKS)]
+    by_label = [mask if i < 8 else None for i, mask in enumerate(MASKS)]
+    explicit, free = (
+        classifier().set_params(segmenter=SupervisedSegmenter(**TINY, **changes)).fit(X, Y, masks=m)
+        for m in (given, by_label)
+    )
+    np.testing.assert_array_equal(free.predict_mask_proba(X), explicit.predict_mask_proba(X))
+    np.testing.assert_array_equal(free.predict_proba(X), explicit.predict_proba(X))
+
+
 def test_a_class_named_by_hand():
     names, annotated = np.array(["normal", "fracture"])[Y], [m if m.any() else None for m in MASKS]
     fitted = classifier(negative_class="normal").fit(X, names, masks=annotated)
