@@ -21,6 +21,7 @@ from segclf.base.training_parameters import TrainingParameters
 from segclf.data import (
     Augment,
     Augmentation,
+    CopyPaste,
     Loader,
     RandomCrops,
     Samples,
@@ -167,6 +168,10 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         """Return what cuts parts out of the training images, where they are not whole."""
         return None
 
+    def _make_paste(self) -> CopyPaste | None:
+        """Return what pastes patches of one image of a batch into another, where anything does."""
+        return None
+
     def _split(
         self,
         samples: Samples,
@@ -207,7 +212,12 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         views = as_views(self.augmentation, paper) if paper else ()
         make = partial(Loader, batch_size=self._setting("batch_size"), seed=seed, views=views)
         augmentation = self._augmentation(objective)
-        batches = make(training, augmentation=augmentation, crops=self._make_crops())
+        batches = make(
+            training,
+            augmentation=augmentation,
+            crops=self._make_crops(),
+            paste=self._make_paste(),
+        )
         return batches, None if validation is None else make(validation, shuffle=False)
 
     def _plan(

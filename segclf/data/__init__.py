@@ -1,6 +1,7 @@
 """From arrays, paths and masks to batches of tensors."""
 
 from segclf.data.augmentation import Augment, Augmentation
+from segclf.data.copy_paste import CopyPaste
 from segclf.data.crops import RandomCrops
 from segclf.data.cutmix import boxes_at, cutmix, cutmix_boxes
 from segclf.data.images import Images, as_images, to_float
@@ -33,6 +34,7 @@ __all__ = [
     "Augment",
     "Augmentation",
     "BalancedSampler",
+    "CopyPaste",
     "Images",
     "ImagesLike",
     "LabelsLike",

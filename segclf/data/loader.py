@@ -12,7 +12,7 @@ from segclf.data.samplers import Indices, ShuffledSampler
 from segclf.data.samples import Batch, Samples
 
 PRELOADED_BYTES = 2**29
-_CROPS = 2**16  # beyond the number of any view
+_CROPS, _PASTE = 2**16, 2**17  # beyond the number of any view
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -42,6 +42,8 @@ class Loader:
         What one view samples depends on (seed, epoch, i) alone.
     crops : callable, optional
         Called before `augmentation` as ``crops(batch, generator)``, such as a `RandomCrops`.
+    paste : callable, optional
+        Called after `augmentation` as ``paste(batch, generator)``, such as a `CopyPaste`.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Loader:
         shuffle: bool = True,
         views: Sequence[Augment] = (),
         crops: Callable[[Batch, torch.Generator], Batch] | None = None,
+        paste: Callable[[Batch, torch.Generator], Batch] | None = None,
     ) -> None:
         self._samples = samples
         self._seed = seed
         self._augmentation = augmentation
         self._views = tuple(views)
         self._crops = crops
+        self._paste = paste
         self.batch_size = batch_size
         chosen = samples.sampler if shuffle else None
         self._sampler = chosen or ShuffledSampler(len(samples), shuffle)
@@ -74,7 +78,7 @@ class Loader:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of that epoch."""
         generator = _generator(self._seed, epoch)
-        of_crops = _generator(self._seed, epoch, _CROPS)
+        of_crops, of_paste = (_generator(self._seed, epoch, each) for each in (_CROPS, _PASTE))
         of_views = [_generator(self._seed, epoch, 1 + i) for i in range(len(self._views))]
         for batch in self._read(self._order(epoch)):
             batch = batch if self._crops is None else self._crops(batch, of_crops)
@@ -83,6 +87,7 @@ class Loader:
                 batch["image"], mask = self._augmentation(batch["image"], mask, generator)
                 if mask is not None:
                     batch["mask"] = mask
+            batch = batch if self._paste is None else self._paste(batch, of_paste)
             for i, (view, of_view) in enumerate(zip(self._views, of_views, strict=True)):
                 image, _ = view(batch["image"], None, of_view)
                 batch[f"view_{i}"] = image.contiguous(memory_format=torch.channels_last)

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
 from segclf.base import Automatic, LabelTermSegmenter, Supervision
-from segclf.data import MixingSampler, RandomCrops, Sampler, Samples
+from segclf.data import CopyPaste, MixingSampler, RandomCrops, Sampler, Samples
 from segclf.losses import get_loss
 from segclf.networks import (
     ImageNetwork,
@@ -80,6 +80,12 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         Share of the crops of each batch that show a finding, at least, as far as so many of its
         images have any. 0 cuts all anywhere. nnU-Net's .33 (Isensee et al., Nature Methods 2021);
         its crops have the finding in their middle, ours anywhere.
+    copy_paste : float
+        Probability of an image with a mask to receive, in its place, what another image of its
+        batch shows where that or a third one has its findings: half of the patches are findings,
+        half of the same shapes are healthy, so that an edge is no mark of either; see
+        `segclf.data.CopyPaste`. It comes after crops and `augmentation`. A frozen encoder is given
+        the pasted images, and keeps no maps. 0 is off. Ghiasi et al., CVPR 2021.
 
     See Also
     --------
@@ -106,6 +112,7 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
     autoencoder_weight: float = 0.0
     crop_size: Any = None
     finding_fraction: float = 0.33
+    copy_paste: float = 0.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "architecture": [str, callable],
@@ -119,6 +126,7 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         "autoencoder_weight": [Interval(Real, 0, None, closed="left")],
         "crop_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "finding_fraction": [Interval(Real, 0, 1, closed="both")],
+        "copy_paste": [Interval(Real, 0, 1, closed="both")],
     }
 
     def _check_targets(self, supervision: Supervision) -> Samples:
@@ -167,8 +175,12 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         height, width = np.broadcast_to(self.crop_size, 2).tolist()
         return RandomCrops(size=(height, width), finding_fraction=self.finding_fraction)
 
+    def _make_paste(self) -> CopyPaste | None:
+        return CopyPaste(probability=self.copy_paste) if self.copy_paste > 0 else None
+
     def _sees_images_again(self) -> bool:
-        return self.crop_size is None and super()._sees_images_again()
+        new = self.crop_size is not None or self.copy_paste > 0
+        return not new and super()._sees_images_again()
 
     def _network(self, n_channels: int) -> ImageNetwork:
         counts: Any = {"in_channels": n_channels, "n_classes": self.n_classes_}

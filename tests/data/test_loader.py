@@ -114,3 +114,21 @@ def test_what_a_view_samples_depends_on_seed_epoch_and_its_place_alone():
     assert not torch.equal(first, sampled("view_0", views=[jitter, jitter]))
     assert not torch.equal(first, sampled(views=[jitter, jitter], epoch=1))
     assert not torch.equal(first, sampled(views=[jitter, jitter], seed=1))
+
+
+def test_patches_come_last_and_change_nothing_else():
+    def paste(batch, generator):
+        sampled.append(torch.rand(1, generator=generator).item())
+        return {**batch, "image": batch["image"] + 1}
+
+    sampled = []
+    options = {"batch_size": 4, "seed": 0, "augmentation": jitter}
+    plain = list(Loader(samples(), **options).epoch(1))
+    pasted = list(Loader(samples(), **options, paste=paste).epoch(1))
+    for one, other in zip(plain, pasted, strict=True):
+        assert torch.equal(one["image"] + 1, other["image"])
+    again = list(sampled)
+    sampled.clear()
+    list(Loader(samples(), **options, paste=paste).epoch(1))
+    assert sampled == again
+    assert len(set(sampled)) == len(sampled)

@@ -8,9 +8,11 @@ from torch.nn.functional import cross_entropy
 import segclf
 from segclf import SupervisedSegmenter
 from segclf.base import supervise
+from segclf.data import CopyPaste
 from segclf.datasets import make_shapes
 from segclf.methods import supervised_segmenter
 from segclf.methods.supervised_segmenter import SupervisedSegmentation
+from segclf.networks import TinyEncoder
 from segclf.objectives import Progress
 
 
@@ -292,3 +294,42 @@ def test_an_autoencoder_has_its_own_rate_and_the_width_of_crops(shapes, multilab
     assert {*last["params"]} == {*autoencoder.parameters()}
     rest = {each for group in others for each in group["params"]}
     assert rest == {*made[0].network.parameters()}
+
+
+@pytest.mark.parametrize("encoder_rate", [0, 1])
+def test_copy_paste_trains_on_pasted_images(encoder_rate, monkeypatch):
+    given, paste = [], CopyPaste.__call__
+
+    def watched(self, batch, generator):
+        pasted = paste(self, batch, generator)
+        given.append((pasted["image"] != batch["image"]).any().item())
+        return pasted
+
+    monkeypatch.setattr(CopyPaste, "__call__", watched)
+    shapes = make_shapes(12, image_size=16, n_objects=2, target_radius=3, random_state=0)
+    settings = {"encoder": "tiny", "max_epochs": 2, "random_state": 0, "encoder_rate": encoder_rate}
+    plain, first, second = (
+        SupervisedSegmenter(copy_paste=p, **settings).fit(shapes.images, shapes.masks)
+        for p in (0.0, 0.8, 0.8)
+    )
+    assert any(given)
+    ours, theirs = first.predict_proba(shapes.images), second.predict_proba(shapes.images)
+    np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(ours, plain.predict_proba(shapes.images))
+
+
+def test_copy_paste_keeps_no_maps(monkeypatch):
+    seen, forward = [], TinyEncoder.forward
+
+    def counted(self, image):
+        if torch.is_grad_enabled():  # in training
+            seen.append(len(image))
+        return forward(self, image)
+
+    monkeypatch.setattr(TinyEncoder, "forward", counted)
+    shapes = make_shapes(8, image_size=16, n_objects=2, random_state=0)
+    settings = {"encoder": "tiny", "max_epochs": 3, "encoder_rate": 0}
+    for copy_paste, n_encoded in ((0.0, 8), (0.5, 24)):
+        seen.clear()
+        SupervisedSegmenter(copy_paste=copy_paste, **settings).fit(shapes.images, shapes.masks)
+        assert sum(seen) == n_encoded

@@ -1,0 +1,111 @@
+"""Copy-paste: findings, and healthy patches of their shapes, from one image of a batch to another.
+
+Ghiasi et al., "Simple copy-paste is a strong data augmentation method for instance segmentation",
+CVPR 2021. There objects are pasted onto images of many objects. Here most of an image is
+background, and an edge that only findings have would be a mark of them: so each shape brings the
+inside of another image as often as its own, and what tells the two apart is what is in them.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segclf.axes import are_multilabel
+from segclf.data.samples import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyPaste:
+    """Paste a patch into some of the images of a batch, and its mask into theirs.
+
+    A patch has the shape of all findings of an image of the batch, and lies where they lie. It
+    shows that image or, as often, one whose mask is 0 all over that shape; a shape for which the
+    batch has no such image is not pasted, so that findings and healthy patches stay as frequent.
+    Patches are of the images as they came. Images of which nobody labeled a pixel receive none, and
+    those that weigh nothing give none.
+
+    Parameters
+    ----------
+    probability : float
+        Of an image to receive a patch, as far as the batch has any for it.
+
+    Examples
+    --------
+    >>> batch = {"image": torch.arange(3.0).reshape(3, 1, 1, 1).expand(3, 1, 1, 4)}
+    >>> batch["mask"] = torch.tensor([[[0, 0, 0, 1]], [[0, 0, 0, 0]], [[0, 0, 0, 0]]])
+    >>> pasted = CopyPaste(probability=1.0)(batch, torch.Generator().manual_seed(0))
+    >>> pasted["image"][1].tolist(), pasted["mask"][1].tolist()
+    ([[[1.0, 1.0, 1.0, 0.0]]], [[0, 0, 0, 1]])
+    """
+
+    probability: float
+
+    def __call__(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """Paste into images and masks alike.
+
+        Labels that a patch may belie become -1, "nobody said".
+
+        Parameters
+        ----------
+        batch : dict of Tensor
+            From `Samples.batch`; it stays as it is.
+        generator : torch.Generator
+            Gives every random number, as many whatever the batch shows.
+
+        Returns
+        -------
+        dict of Tensor
+        """
+        chances = torch.rand((len(batch["image"]), 4), generator=generator, dtype=torch.float64)
+        if "mask" not in batch:
+            return batch
+        mask = batch["mask"]
+        shapes, patches = _shapes(mask), _patches(batch)
+        labeled = (mask >= 0).reshape(len(mask), -1).any(dim=1)
+        pasted = {name: batch[name].clone() for name in _CHANGED & batch.keys()}
+        for row, (happens, *chance) in enumerate(chances.tolist()):
+            patch = _patch(patches, row, *chance)
+            if happens < self.probability and labeled[row] and patch is not None:
+                shape, source = patch
+                for name in ("image", "mask"):
+                    values = batch[name]
+                    pasted[name][row] = values[source].where(shapes[shape], values[row])
+                if "label" in batch:
+                    label = batch["label"][row]
+                    pasted["label"][row] = label.where((label == 0) & (shape != source), -1)
+        return {**batch, **pasted}
+
+
+_CHANGED = {"image", "mask", "label"}
+
+
+def _shapes(mask: Tensor) -> Tensor:
+    """Tell where each mask shows any finding, (n, h, w)."""
+    return (mask > 0).any(dim=1) if are_multilabel(mask) else mask > 0
+
+
+def _patches(batch: Batch) -> Tensor:
+    """Tell of each shape (rows) which images (columns) may fill it: its own, or healthy ones."""
+    mask = batch["mask"]
+    shapes = _shapes(mask)
+    healthy = (mask == 0).all(dim=1) if are_multilabel(mask) else mask == 0
+    outside = shapes.flatten(1).float() @ (~healthy).flatten(1).float().T
+    fills = (outside == 0) | torch.eye(len(mask), dtype=torch.bool)
+    fills &= shapes.flatten(1).any(dim=1)[:, None]
+    if "weight" in batch:
+        fills &= (batch["weight"] > 0) & (batch["weight"] > 0)[:, None]
+    return fills
+
+
+def _patch(patches: Tensor, row: int, *chance: float) -> tuple[int, int] | None:
+    """Choose a shape and the image that fills it, neither of the image that receives it."""
+    others = torch.arange(len(patches)) != row
+    healthy = patches & others & ~torch.eye(len(patches), dtype=torch.bool)
+    shapes = (healthy.any(dim=1) & patches.diagonal() & others).nonzero()[:, 0].tolist()
+    if not shapes:
+        return None
+    of_shape, of_kind, of_source = chance
+    shape = shapes[int(of_shape * len(shapes))]
+    sources = healthy[shape].nonzero()[:, 0].tolist()
+    return shape, shape if of_kind < 0.5 else sources[int(of_source * len(sources))]
