@@ -81,11 +81,10 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         images have any. 0 cuts all anywhere. nnU-Net's .33 (Isensee et al., Nature Methods 2021);
         its crops have the finding in their middle, ours anywhere.
     copy_paste : float
-        Probability of an image with a mask to receive, in its place, what another image of its
-        batch shows where that or a third one has its findings: half of the patches are findings,
-        half of the same shapes are healthy, so that an edge is no mark of either; see
-        `segclf.data.CopyPaste`. It comes after crops and `augmentation`. A frozen encoder is given
-        the pasted images, and keeps no maps. 0 is off. Ghiasi et al., CVPR 2021.
+        Probability of an image with a mask to receive, in its place, a finding of another image of
+        its batch or, as often, healthy pixels in the shape of one; see `segclf.data.CopyPaste`. It
+        comes after crops and `augmentation`; a frozen encoder keeps no maps. 0 is off. After Ghiasi
+        et al., CVPR 2021.
 
     See Also
     --------
