@@ -13,7 +13,7 @@ from sklearn.utils.validation import assert_all_finite, check_array, check_consi
 
 from segclf.axes import is_indicator
 from segclf.base.negative_class import class_ids, class_ranks
-from segclf.data import ImagesLike
+from segclf.data import ImagesLike, Masks
 from segclf.data.label_codes import as_indicator
 from segclf.data.labels import LabelsLike, as_label_array, is_labeled, is_labeled_for, natural
 
@@ -54,16 +54,27 @@ class Labels(NamedTuple):
             return None
         return np.where(self.encoded >= 0, weights[self.encoded], np.float32(1))
 
-    def mask_ids(self, negative_class: Any) -> NDArray[np.int64]:
+    def finds_in_any_channel(self, masks: Masks) -> bool:
+        """Tell whether labels say that there is something in any of several channels of masks."""
+        several = bool(masks.multilabel) and masks.n_classes > 1
+        return several and not self.multilabel and len(self.classes) == 2
+
+    def mask_ids(self, negative_class: Any, masks: Masks | None = None) -> NDArray[np.int64]:
         """Return the mask id that images of each label show, 0 for nothing; -1 and indicators stay.
 
         Parameters
         ----------
         negative_class : label or None
             The class whose images show nothing; None: every class has a region.
+        masks : Masks, optional
+            Where they have several channels and the classes are two, this is an indicator (n, k): 0
+            throughout for the negative class, and else -1, since nobody said which channel it is.
         """
         if self.multilabel:
             return self.encoded
+        if masks is not None and self.finds_in_any_channel(masks):
+            empty = self.encoded == self.classes.tolist().index(negative_class)
+            return np.repeat(np.where(empty, 0, -1)[:, None], masks.n_classes, axis=1)
         ids = class_ids(self.classes, negative_class)
         return np.where(self.encoded >= 0, ids[self.encoded], -1)
 

@@ -44,9 +44,9 @@ def check_agreement(labels: Labels, masks: Masks, negative_class: Any) -> None:
     """Compare what labels and masks say of the images that have both.
 
     The mask of an image of the negative class is empty: it shows no id of another class. Any other
-    mask shows the id of its class. Of an indicator, channels show something where it is 1 and
-    nothing where it is 0. Pixels of -1 may be anything, and ids beyond those of the classes are
-    context.
+    mask shows the id of its class; of masks with channels, for two classes, something in any
+    channel. Of an indicator, channels show something where it is 1 and nothing where it is 0.
+    Pixels of -1 may be anything, and ids beyond those of the classes are context.
 
     Parameters
     ----------
@@ -67,10 +67,14 @@ def check_agreement(labels: Labels, masks: Masks, negative_class: Any) -> None:
     ContradictionWarning
         If fewer do.
     """
-    multilabel = labels.multilabel
-    if masks.multilabel != multilabel:  # there are none, or it is refused where kinds are compared
+    if labels.finds_in_any_channel(masks):
+        claims = _of_any_channel(labels, masks, negative_class)
+    elif masks.multilabel != labels.multilabel:  # none, or refused where kinds are compared
         return
-    claims = _of_channels(labels, masks) if multilabel else _of_ids(labels, masks, negative_class)
+    elif labels.multilabel:
+        claims = _of_channels(labels, masks)
+    else:
+        claims = _of_ids(labels, masks, negative_class)
     n_wrong, n_asked = sum(len(c.wrong) for c in claims), sum(c.n_asked for c in claims)
     worst = max(claims, key=lambda claim: len(claim.wrong) / max(claim.n_asked, 1))
     if not n_wrong:
@@ -115,6 +119,12 @@ def find_negative_class(labels: Labels, masks: Masks, negative_class: Any) -> An
     'normal'
     """
     classes = labels.classes.tolist()
+    if negative_class is None and labels.finds_in_any_channel(masks):
+        raise ValueError(
+            f"negative_class=None, but masks have {masks.n_classes} channels for the two classes "
+            f"{classes}; expected the class of images that show nothing in any channel, or ids "
+            "(n, h, w)."
+        )
     if labels.multilabel or negative_class is None:
         return None
     if negative_class in classes:
@@ -124,13 +134,12 @@ def find_negative_class(labels: Labels, masks: Masks, negative_class: Any) -> An
             f"negative_class={negative_class!r} is none of the classes {classes}; expected one of "
             "them, 'auto', 'first', or None if every class has a region."
         )
-    looks = negative_class == "auto" and not masks.multilabel
-    return classes[_empty_class(labels, masks) if looks else 0]
+    return classes[_empty_class(labels, masks) if negative_class == "auto" else 0]
 
 
 def _empty_class(labels: Labels, masks: Masks) -> int:
     """Return the position of the one class whose masks are empty: all, else most of them."""
-    shown = masks.shown(len(labels.classes))[:, 1:]
+    shown = masks.shown() if masks.multilabel else masks.shown(len(labels.classes))[:, 1:]
     shows, empty = (shown == 1).any(axis=1), (shown == 0).all(axis=1)
     of_class = labels.encoded[:, None] == np.arange(len(labels.classes))
     n_shows, n_empty = (shows @ of_class.astype(int)), (empty @ of_class.astype(int))
@@ -181,6 +190,21 @@ def _of_channels(labels: Labels, masks: Masks) -> list[_Claim]:
     return claims
 
 
+def _of_any_channel(labels: Labels, masks: Masks, negative_class: Any) -> list[_Claim]:
+    shown = masks.shown()
+    something, nothing = (shown == 1).any(axis=1), (shown == 0).all(axis=1)
+    claims = []
+    for position, name in enumerate(labels.classes.tolist()):
+        own, who = labels.encoded == position, f"of class {name!r}"
+        if name == negative_class:
+            words = "no channel shows anything", "its mask shows something"
+            claims.append(_claim(who, words, own, nothing, something))
+        else:
+            words = "a channel shows something", "its mask shows nothing"
+            claims.append(_claim(who, words, own, something, nothing))
+    return claims
+
+
 def _claim(who: str, words: tuple[str, str], own: Any, right: Any, wrong: Any) -> _Claim:
     rows = np.flatnonzero(own & wrong).tolist()
     return _Claim(who, *words, n_asked=int((own & (right | wrong)).sum()), wrong=rows)
@@ -196,8 +220,9 @@ def _message(claim: _Claim, labels: Labels, masks: Masks, negative_class: Any) -
         "Are masks in the order of images and labels? What samples or shuffles X and y alone "
         "leaves masks behind."
     )
-    if labels.multilabel:
-        return f"{start}, as the indicator says. {moved}"
+    if masks.multilabel:
+        said = "the indicator says" if labels.multilabel else "labels say"
+        return f"{start}, as {said}. {moved}"
     found = np.flatnonzero((masks.shown()[claim.wrong, 1:] == 1).any(axis=0)) + 1
     ids = class_ids(labels.classes, negative_class).tolist()
     return (

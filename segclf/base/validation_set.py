@@ -113,7 +113,7 @@ def with_labeled_validation(
         supervision,
         X_val,
         masks=masks_val,
-        labels=labels.mask_ids(negative_class),
+        labels=labels.mask_ids(negative_class, supervision.masks),
         target=None if supervision.target is None else labels.encoded,
         reader=reader,
     )

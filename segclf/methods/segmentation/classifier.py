@@ -41,6 +41,7 @@ from segclf.methods.segmentation.reading import (
     with_inside,
 )
 from segclf.methods.segmentation.summarizer_input import as_read, fit_summarizer
+from segclf.methods.segmentation.united import united, united_reading
 from segclf.networks import encoded_once
 
 
@@ -49,6 +50,9 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
 
     Any mixture of supervision is valid: masks for some images, labels for others, nothing for the
     rest. An image of the negative class has an empty mask, for free.
+
+    Labels of two classes go with masks of several channels (vertebrae), too: positive is a finding
+    in any. The summarizer reads the highest probability of all at each pixel.
 
     Parameters
     ----------
@@ -132,6 +136,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
     calibrate: str | None = None
     memory: Any = None
     random_state: Any = None
+
+    _n_united: ClassVar[int] = 0  # channels of which any decides the label
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "segmenter": [HasMethods(["fit", "predict_proba"]), None],
@@ -223,8 +229,8 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         if hasattr(self.segmenter_, "predict"):
             return self.segmenter_.predict(X)
         maps = self.segmenter_.predict_proba(X)
-        whole = (to_masks(np.asarray(each)[None], multilabel=self._multilabel) for each in maps)
-        return stack_maps([mask for (mask,) in whole])
+        decide = partial(to_masks, multilabel=self._multilabel or self._n_united > 0)
+        return stack_maps([decide(np.asarray(each)[None])[0] for each in maps])
 
     def predict_mask_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each mask id at each pixel, (n, n_ids, h, w) float32."""
@@ -243,6 +249,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
         with encoded_once():
             for indices, maps in segmenter.predict_proba_batches(X):
                 reading = Reading(maps[:, self._findings])
+                reading = united_reading(reading) if self._n_united else reading
                 if not self.ensemble and hears_inside(self.summarizer_):
                     reading = with_inside(reading, segmenter, _safe_indexing(X, indices))
                 probabilities[indices] = self._summarize(reading)
@@ -277,15 +284,15 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
 
     def _read(self, summarizer: Any, kept: KeptSegmenter, X: Any) -> Readings:
         inside = not self.ensemble and hears_inside(summarizer)
-        return read(kept, as_memory(self.memory), X, summarizer, self._findings, inside)
+        readings = read(kept, as_memory(self.memory), X, summarizer, self._findings, inside)
+        return united(readings) if self._n_united and not reads_a_layer(summarizer) else readings
 
     @property
     def _findings(self) -> slice:
         """Which channels of the segmenter's maps decide the label."""
-        k = len(self.classes_)
-        if self._multilabel:
-            return slice(0, k)
-        return slice(1, k if self.negative_class_ is not None else k + 1)
+        if self._multilabel or self._n_united:
+            return slice(0, self._n_united or len(self.classes_))
+        return slice(1, len(self.classes_) + (self.negative_class_ is None))
 
     @property
     def _columns(self) -> NDArray[np.int64]:

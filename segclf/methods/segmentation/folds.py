@@ -37,8 +37,9 @@ def choose_folds(classifier: Any, summarizer: Any, supervision: Supervision) -> 
         cv = N_FOLDS
     if cv is None or not (ensemble or get_tags(summarizer).requires_fit):
         return []
-    assert supervision.labels is not None
-    labeled = (supervision.labels.reshape(len(supervision), -1) != -1).any(axis=1)
+    said = supervision.labels if supervision.target is None else supervision.target
+    assert said is not None
+    labeled = (said.reshape(len(supervision), -1) != -1).any(axis=1)
     return supervision.folds(cv, tested=labeled)
 
 

@@ -43,8 +43,11 @@ def supervise_classes(
     of_images = labels.image_weights(classifier.class_weight)
     if of_images is not None:
         weights = of_images if weights is None else of_images * weights
-    ids = labels.mask_ids(negative_class)
-    supervision = supervise(X, masks=masks, labels=ids, sample_weight=weights, groups=groups)
+    said: dict[str, Any] = {"masks": masks, "labels": labels.mask_ids(negative_class, masks)}
+    classifier._n_united = masks.n_classes if labels.finds_in_any_channel(masks) else 0
+    if classifier._n_united:  # the labels of channels say less
+        said["target"] = labels.encoded
+    supervision = supervise(X, **said, sample_weight=weights, groups=groups)
     X_val, y_val, masks_val = validation
     given = (rows_of_validation(classifier, X_val), y_val, masks_val)
     supervision = with_labeled_validation(supervision, labels, negative_class, *given)

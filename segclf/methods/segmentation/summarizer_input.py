@@ -13,6 +13,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from segclf.base import Supervision
 from segclf.methods.segmentation.reading import Reading
+from segclf.methods.segmentation.united import united_shares
 
 
 def as_read(summarizer: Any, maps: Any) -> Any:
@@ -92,7 +93,9 @@ def fit_summarizer(
     """
     named = reading.named
     if has_fit_parameter(summarizer, "areas"):
-        shares = supervision.masks.shares(findings.stop)[:, findings]
+        masks = supervision.masks
+        as_one = len(reading.maps[0]) < findings.stop - findings.start
+        shares = united_shares(masks) if as_one else masks.shares(findings.stop)[:, findings]
         named["areas"] = shares[chosen] if get_tags(summarizer).requires_fit else shares
     if supervision.sample_weight is not None and has_fit_parameter(summarizer, "sample_weight"):
         named["sample_weight"] = supervision.sample_weight[chosen]
