@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from segclf_plugins.pseudo_labelers import (
     BoostedLabeler,
+    ConsistencyLabeler,
     GradCAMLabeler,
     IRNetBoundaries,
     IRNetLabeler,
@@ -122,11 +123,14 @@ def thresholder(cell: Cell, _: None) -> Any:
     return by_labels(cell, labeler(max(("bright", "dark"), key=score)))
 
 
-def consistency(cell: Cell, _: None) -> Any:
-    segmenter = ConsistencySegmenter(
-        architecture="hypercolumn", loss="dice_cross_entropy", **cell.frozen(**TWO_STREAMS)
-    )
-    return segmenter.fit(cell.images, cell.few)
+def consistent(cell: Cell) -> ConsistencySegmenter:
+    parameters = cell.frozen(**TWO_STREAMS)
+    return ConsistencySegmenter(architecture="hypercolumn", loss="dice_cross_entropy", **parameters)
+
+
+def taught_by_consistency(cell: Cell, _: None) -> Any:
+    """Learn a consistent teacher's masks (S4C's reference [32]), without labels of images."""
+    return pseudo(cell, ConsistencyLabeler(teacher=consistent(cell))).fit(cell.images, cell.few)
 
 
 def weak_to_strong(cell: Cell, labels: np.ndarray | None = None) -> Any:
@@ -217,7 +221,9 @@ METHODS: dict[str, Method] = {
     GRAD_CAM: Method(grad_cam, 2),
     IRNET: Method(irnet, 3),
     "thresholder": Method(thresholder),
-    "consistency": Method(consistency, 2),
+    "copy-paste": Method(lambda cell, _: cell.alone(copy_paste=0.5), 4),
+    "consistency": Method(lambda cell, _: consistent(cell).fit(cell.images, cell.few), 2),
+    "consistency, self-training": Method(taught_by_consistency, 13),
     "weak-to-strong": Method(lambda cell, _: weak_to_strong(cell), 2),
     "weak-to-strong, empty masks": Method(lambda cell, _: weak_to_strong(cell, cell.labels), 2),
     "boosted, teachers of folds": Method(
