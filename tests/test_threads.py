@@ -1,5 +1,7 @@
 """Fits and predictions in threads give what they give alone, and change nothing for others."""
 
+import copy
+import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -64,3 +66,15 @@ def test_a_search_in_threads_chooses_what_a_search_in_turn_chooses():
         in_threads = search.fit(SHAPES.images, masks)
     np.testing.assert_array_equal(in_threads.cv_results_["mean_test_score"], scores)
     assert in_threads.best_params_ == best
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_does_not_wait_for_threads_that_it_lacks():
+    """OpenMP's pool of two threads stays behind in the parent."""
+    model = SupervisedSegmenter(encoder="tiny", max_epochs=1, random_state=0, n_threads=2)
+    model.fit(SHAPES.images, SHAPES.masks)
+    expected = copy.deepcopy(model).set_params(n_threads=1).predict_proba(SHAPES.images)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        found = pool.apply_async(model.predict_proba, (SHAPES.images,)).get(timeout=120)
+        assert pool.apply_async(torch.get_num_threads).get(timeout=120) == 1
+    np.testing.assert_array_equal(found, expected)

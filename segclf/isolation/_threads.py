@@ -1,5 +1,6 @@
 """The number of CPU threads, for one thread of Python alone."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +8,27 @@ from contextlib import contextmanager
 import torch
 
 _setting = threading.Lock()
+_forked = False
+
+
+def _after_fork() -> None:
+    """Compute on one thread from now on: OpenMP's others did not come along, and it waits for them.
+
+    The lock may have been held by a thread that did not come along either.
+    """
+    global _setting, _forked
+    _setting, _forked = threading.Lock(), True
+    torch.set_num_threads(1)
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager
 def threads(n_threads: int) -> Iterator[None]:
     """Compute with that many threads in this thread of Python, and restore the number on leaving.
+
+    In a process that was forked it is one, whatever is asked for.
 
     Examples
     --------
@@ -35,6 +52,7 @@ def _set(n_threads: int) -> int:
     OpenMP counts for each thread. Torch also notes the last number that anybody set, for threads
     that have not computed yet; a new thread sees that note, and puts it back.
     """
+    n_threads = 1 if _forked else n_threads
     with _setting:
         before = torch.get_num_threads()
         if n_threads != before:
