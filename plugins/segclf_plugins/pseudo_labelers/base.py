@@ -47,10 +47,11 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         A class is predicted where its probability exceeds this; of exclusive classes, that by which
         it does so most. "tuned": the one that maximizes the IoU with the given masks, class by
         class, of maps that teachers predict who have not seen them (`cv`), as CheXseg chooses
-        those of saliency maps; a teacher of few masks seldom reaches one half. Images without a
-        finding count where nobody said of some image whether it shows one. None: the most
-        probable class, and with several labels one half; so it is where fewer than two images, or
-        groups, show a finding in their masks.
+        those of saliency maps; a teacher of few masks seldom reaches one half. It is .1 at least,
+        since teachers of fewer masks are less sure. Images without a finding count where nobody
+        said of some image whether it shows one. None: the most probable class, and with several
+        labels one half; so it is where fewer than two images, or groups, show a finding in their
+        masks.
     margin : float or None
         Pixels no farther than this from `threshold` become -1. Without a `threshold`, those
         whose largest probability is not above .5 + `margin`: .15 in the script of S4C's

@@ -48,6 +48,14 @@ def test_only_the_images_with_maps_count():
     assert 0.1 <= best_cuts(as_masks(truth, 2), {1: maps})[0] < 0.9
 
 
+def test_teachers_that_are_hardly_sure_of_anything_do_not_lower_it_without_end():
+    truth = np.array([[[1, 1, 0, 0]]])
+    maps = np.array([[[0.9, 0.998, 0.999, 0.999]], [[0.1, 0.002, 0.001, 0.001]]])
+    found = best_cuts(as_masks(truth, 1), {0: maps})
+    np.testing.assert_allclose(found, 0.1)
+    assert cut(maps, found, None, multilabel=False).tolist() == [[1, 0, 0, 0]]
+
+
 def test_of_exclusive_classes_the_one_that_exceeds_its_threshold_most():
     maps = np.array([[[0.3, 0.5, 0.9]], [[0.45, 0.3, 0.1]], [[0.25, 0.2, 0.0]]])
     assert cut(maps, np.array([0.4, 0.1]), None, multilabel=False).tolist() == [[2, 2, 0]]
