@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from torch import Tensor
 
@@ -68,12 +67,7 @@ focal_tversky, tversky.
     return _LOSSES[loss]
 
 
-# None of the classes of images is a background: it would be the one whose name sorts first.
-_WITHOUT_BACKGROUND: list[tuple[Loss, dict[str, Any]]] = [
-    (focal, {"alpha": None}),
-    *((loss, {"include_background": True}) for loss in (dice, dice_cross_entropy)),
-    *((loss, {"include_background": True}) for loss in (focal_tversky, tversky)),
-]
+_OF_AREAS = (dice, dice_cross_entropy, focal_tversky, tversky)
 
 
 def get_label_loss(loss: str | Loss) -> Loss:
@@ -105,9 +99,11 @@ def get_label_loss(loss: str | Loss) -> Loss:
     """
     found = get_loss(loss)
     function, given = (found.func, found.keywords) if isinstance(found, partial) else (found, {})
-    for ours, options in _WITHOUT_BACKGROUND:
-        if function is ours:
-            return partial(found, **(options | given))
+    # A background among the classes of images would be the one whose name sorts first.
+    if function is focal:
+        return partial(found, **({"alpha": None} | given))
+    if function in _OF_AREAS:
+        return partial(found, **({"include_background": True} | given))
     return found
 
 
