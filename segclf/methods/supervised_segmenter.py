@@ -267,9 +267,10 @@ class SupervisedSegmentation(Objective):
         """Return the term "segmentation" and, where there are such, "autoencoder" and "label"."""
         logits = self.network(batch["image"])
         weight = batch.get("weight")
-        terms = {"segmentation": self._of_pixels(logits, batch)}
+        weights = {"sample_weight": weight, "class_weight": self.class_weight}
+        terms = {"segmentation": self.loss(logits, batch["mask"], **weights)}
         if self.autoencoder is not None:
-            loss = self._of_pixels(self.autoencoder(logits), batch)
+            loss = self.loss(self.autoencoder(logits), batch["mask"], **weights)
             terms["autoencoder"] = self.autoencoder_weight * loss
         if "label" in batch:
             label_loss = image_label_loss(logits, batch["label"], sample_weight=weight)
@@ -284,15 +285,6 @@ class SupervisedSegmentation(Objective):
         own = list(self.autoencoder.parameters())
         others = ({**group, "params": _without(group["params"], own)} for group in groups)
         return [*(each for each in others if each["params"]), {"params": own, "rate": DEDL_RATE}]
-
-    def _of_pixels(self, logits: Tensor, batch: Batch) -> Tensor:
-        loss: Tensor = self.loss(
-            logits,
-            batch["mask"],
-            sample_weight=batch.get("weight"),
-            class_weight=self.class_weight,
-        )
-        return loss
 
 
 def _without(parameters: list[nn.Parameter], others: list[nn.Parameter]) -> list[nn.Parameter]:

@@ -167,9 +167,7 @@ class DistilledSegmenter(MetaSegmenter):
         )
         supervision = with_validation(supervision, X_val, masks=y_val, labels=labels_val)
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
-        given = self.teacher if isinstance(self.teacher, list) else [self.teacher]
-        n_parts = 1 + sum(not isinstance(each, FrozenEstimator) for each in given)
-        context = self._init_callback_context(max_subtasks=n_parts)
+        context = self._init_callback_context(max_subtasks=self._n_parts)
         context.call_on_fit_task_begin(estimator=self)
         teacher = self._fitted_teacher(context, seeds[0], supervision)
         teachers = members(teacher)
@@ -180,6 +178,11 @@ class DistilledSegmenter(MetaSegmenter):
         self.student_, self.teacher_, self.n_iter_ = student, teacher, student.n_iter_
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
+
+    @property
+    def _n_parts(self) -> int:
+        given = self.teacher if isinstance(self.teacher, list) else [self.teacher]
+        return 1 + sum(not isinstance(each, FrozenEstimator) for each in given)
 
     def _fitted_teacher(self, context: CallbackContext, seed: int, supervision: Supervision) -> Any:
         if not isinstance(self.teacher, list):
