@@ -6,6 +6,7 @@ classes are used directly, so no other of its many formats is ever tried on a fi
 
 from __future__ import annotations
 
+import io
 import os
 from typing import IO, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
+from segclf.data.completeness import check_png, without_end
 from segclf.data.headers import Header, read_header
 from segclf.data.mask_forms import COLOURS, as_gray
 from segclf.data.opencv_rasters import decode_by_opencv
@@ -133,7 +135,12 @@ def _upright(array: NDArray[Any], header: Header) -> NDArray[Any]:
 
 def _by_pillow(file: IO[bytes], header: Header) -> Image.Image:
     file.seek(0)
-    image: Image.Image = _PLUGINS[header.format](file)
+    data = file.read()
+    if header.format == "PNG":
+        check_png(data)
+    elif header.format == "JPEG":
+        data = without_end(data)
+    image: Image.Image = _PLUGINS[header.format](io.BytesIO(data))
     image.load()
     return image
 

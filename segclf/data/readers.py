@@ -6,6 +6,7 @@ Every reader takes a path and returns an array; nothing else in segclf opens an 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -180,6 +181,9 @@ def find_reader(path: Path) -> Reader:
 def _guarded(read: Callable[[Path], _Result], path: Path) -> _Result:
     """Make one error with the path of all that damaged files raise (struct.error, KeyError...)."""
     try:
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+        if kind not in (stat.S_IFREG, stat.S_IFDIR):  # reading a pipe or a device may never end
+            raise ValueError("it is no regular file")
         return read(path)
     except Exception as error:
         if isinstance(error, MemoryError) or getattr(error, "filename", None) is not None:

@@ -1,0 +1,94 @@
+"""Files that end as they should and hold less than they say: decoders fill them up in silence.
+
+Both checks look at bytes alone; what they find is a ValueError.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator
+from math import ceil
+
+__all__ = ["check_png", "without_end"]
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Samples of a pixel by the type of colour.
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# Adam7: first row and column of each pass, and their steps.
+_PASSES = (
+    *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
+    *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
+)
+_ONCE = ((0, 0, 1, 1),)
+# A marker of JPEG that is none of a restart, and no stuffed byte.
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_START_OF_SCAN, _END = b"\xff\xda", b"\xff\xd9"
+# A decoder that has all it needs looks no farther ahead than this.
+_AHEAD = b"\x00" * 8
+
+
+def check_png(data: bytes) -> None:
+    """Check the checksum of every chunk of a PNG file, and that its rows are all there.
+
+    Raises
+    ------
+    ValueError
+        Where that is not so.
+    """
+    header, expected, found = b"", 0, 0
+    inflate = zlib.decompressobj()
+    for kind, content in _chunks(data):
+        if kind == b"IHDR":
+            header, expected = content, _n_bytes(content)
+        elif kind == b"IDAT" and found < expected:
+            found += _n_inflated(inflate, content, expected - found)
+    if not header:
+        raise ValueError("it is damaged: it has no header")
+    if found < expected:
+        raise ValueError(f"it is truncated: {found} of {expected} bytes of pixels are there")
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    place = len(_SIGNATURE)
+    while place + 12 <= len(data):
+        stop = place + 8 + int.from_bytes(data[place : place + 4], "big")
+        kind, content = data[place + 4 : place + 8], data[place + 8 : stop]
+        if int.from_bytes(data[stop : stop + 4], "big") != zlib.crc32(content, zlib.crc32(kind)):
+            raise ValueError(f"it is damaged: the checksum of a chunk {kind!r} is wrong")
+        yield kind, content
+        if kind == b"IEND":
+            return
+        place = stop + 4
+    raise ValueError("it is truncated: its end is missing")
+
+
+def _n_inflated(inflate: "zlib._Decompress", content: bytes, wanted: int) -> int:
+    """Return how many bytes come of a chunk, of those that are wanted; they are not kept."""
+    try:
+        return len(inflate.decompress(content, wanted))
+    except zlib.error as error:
+        raise ValueError(f"it is damaged: {error}") from error
+
+
+def _n_bytes(header: bytes) -> int:
+    """Return the length of all rows, each with the byte that names its filter."""
+    width, height = (int.from_bytes(header[i : i + 4], "big") for i in (0, 4))
+    bits = header[8] * _SAMPLES.get(header[9], 1)
+    n_bytes = 0
+    for top, left, rows, columns in _PASSES if header[12] else _ONCE:
+        n_rows, n_columns = ceil(max(0, height - top) / rows), ceil(max(0, width - left) / columns)
+        n_bytes += n_rows * (1 + ceil(n_columns * bits / 8)) if n_columns else 0
+    return n_bytes
+
+
+def without_end(data: bytes) -> bytes:
+    """Return a JPEG file that no decoder can fill up: the marker of its end is taken away.
+
+    A decoder that meets the end too early makes up the rest; without it, it asks for more, and
+    Pillow calls the file truncated. Of files of several scans (progressive ones), and without an
+    end, nothing is changed.
+    """
+    start = data.find(_START_OF_SCAN)
+    end = _MARKER.search(data, start + 2 + int.from_bytes(data[start + 2 : start + 4], "big"))
+    if start < 0 or end is None or end[0] != _END:
+        return data
+    return data[: end.start()] + _AHEAD
