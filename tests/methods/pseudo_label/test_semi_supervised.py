@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from segclf_plugins.pseudo_labelers import (
+    BoostedLabeler,
     GradCAMLabeler,
     IRNetBoundaries,
     IRNetLabeler,
@@ -301,6 +302,32 @@ def test_a_teacher_of_its_own_is_fitted_by_the_labeler(fits):
     fitted = semi(tiny(Spy), labeler=labeler).fit(SHAPES.images, MASKS)
     assert len(fits) == 1
     assert fitted.labeler_.teacher_.random_state != fitted.estimator_.random_state
+
+
+def test_thresholds_are_of_masks_that_their_teachers_have_not_seen(fits):
+    """In the second round these learned from the pseudo masks of the other images, too."""
+    labeler = BoostedLabeler(cv=2)
+    fitted = semi(tiny(Spy), labeler=labeler, max_iter=2).fit(SHAPES.images, MASKS, labels=LABELS)
+    given = {i for i in range(12) if i < 4 or LABELS[i] == 0}
+    found = {i for i in range(4) if LABELS[i] == 1}
+    taught = [{i for i, mask in enumerate(masks) if mask is not None} for masks, _, _ in fits]
+    assert taught[0] == given, "the baseline, the first teacher"
+    assert [given - fold for fold in taught[1:3]] == [{min(found)}, {max(found)}]
+    assert [fits[1][1][min(found)], fits[2][1][max(found)]] == [-1, -1], "its label, neither"
+    result = taught[3]
+    assert [result - fold for fold in taught[4:6]] == [{min(found)}, {max(found)}]
+    assert len(fits) == (7 if fitted.n_iter_ == 2 else 6)
+    assert fitted.labeler_.thresholds_.shape == (1,)
+
+
+def test_the_teachers_of_the_folds_may_be_the_labeler(fits):
+    labeler = BoostedLabeler(cv=2, ensemble=True)
+    fitted = semi(tiny(Spy), labeler=labeler).fit(SHAPES.images, MASKS, labels=LABELS)
+    assert len(fits) == 4, "the baseline, two folds and the result"
+    assert len(fitted.labeler_.teacher_.segmenters_) == 2
+    predicted = fitted.labeler_.predict(SHAPES.images[4:], labels=LABELS[4:])
+    used = fitted.labeled_iter_[4:] == 1
+    np.testing.assert_array_equal(fitted.transduction_[4:][used], predicted[used])
 
 
 def test_a_labeler_that_cannot_be_taught_has_one_round():
