@@ -31,7 +31,7 @@ from segclf.methods.pseudo_label.comparison import (
 from segclf.methods.pseudo_label.equal_steps import fix_training
 from segclf.methods.pseudo_label.mixing import Mixing, usual_weight
 from segclf.methods.pseudo_label.pseudo_masks import Selection, empty_by_label
-from segclf.methods.pseudo_label.rounds import Outcome, Rounds
+from segclf.methods.pseudo_label.rounds import Rounds
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
 
@@ -217,11 +217,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             while outcome.condition is None:
                 outcome = rounds.go_on(visible, outcome)
             comparison.add(rounds, visible, outcome)
-        outcome, report = comparison.outcomes[0], comparison.report()
-        guarded = self.guard and not pseudo_masks_help(report)
-        if guarded:
-            outcome = with_baseline(rounds, supervision.hide(comparison.hidden[0]), outcome)
-        self._keep(supervision, outcome, report, guarded=guarded)
+        self._keep(supervision, comparison, rounds)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
@@ -275,11 +271,13 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             )
         return mixing
 
-    def _keep(
-        self, supervision: Supervision, outcome: Outcome, report: dict[str, Any], *, guarded: bool
-    ) -> None:
-        self.estimator_ = outcome.baseline if guarded else outcome.estimator
-        self.winner_ = "baseline" if guarded else "result"
+    def _keep(self, supervision: Supervision, comparison: Comparison, rounds: Rounds) -> None:
+        outcome, report = comparison.outcomes[0], comparison.report()
+        winner, estimator = "result", outcome.estimator
+        if self.guard and not pseudo_masks_help(report):
+            visible = supervision.hide(comparison.hidden[0])
+            winner, estimator = "baseline", with_baseline(rounds, visible, outcome).baseline
+        self.winner_, self.estimator_, self.report_ = winner, estimator, report
         self.labeler_ = outcome.labeler
         pairs = zip(supervision.masks.as_given(), outcome.masks, strict=True)
         self.transduction_ = supervision.fill(
@@ -287,4 +285,3 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         )
         self.labeled_iter_ = np.where(supervision.masks.labeled, 0, outcome.labeled_iter)
         self.n_iter_, self.termination_condition_ = outcome.n_iter, outcome.condition
-        self.report_ = report
