@@ -26,6 +26,8 @@ from segclf.networks import (
 )
 from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 
+NOBODY = -1  # whose the keys are that the queue starts with
+
 
 class MoCoPretrainer(EncoderPretrainer):
     """Pretrain an encoder by momentum contrast, version 2.
@@ -45,15 +47,20 @@ class MoCoPretrainer(EncoderPretrainer):
     momentum : float
         Momentum of the key encoder, .999 (v1, section 3.2).
     queue_size : int
-        Number of keys kept, 65536 (v1, Figure 3), but at most half as many as there are images:
-        a longer queue would often hold a key of the very image that is asked for.
+        Number of keys kept, 65536 (v1, Figure 3), but at most one for each image. A key of the very
+        image that is asked for is left out of the negatives.
+    n_groups : int
+        Number of groups of a batch that batch normalization looks at one by one, each of two images
+        at least: 8 in the public code for one device (its notebook on CIFAR), as on 8 devices. 1 is
+        for the whole batch. Encoders without batch normalization need none.
 
     Notes
     -----
     The paper trains by SGD with a momentum of .9, a weight decay of 1e-4 and a learning rate of
     .03 for 256 images a batch, along a cosine, over 200 epochs; those are the defaults here, for
-    batches of 64 with the rate in proportion. Shuffled batch normalization (v1, section 3.3) needs
-    several devices; on one, a batch has one set of statistics, however shuffled.
+    batches of 64 with the rate in proportion. Were a query normalized together with its own key's
+    batch, the two would be known by their common statistics (v1, section 3.3); so keys are shuffled
+    between the groups of the batch.
 
     The queue starts with the keys of the images that the first epoch shows last, so that all epochs
     compare with as many images. In the paper's code it starts with random directions, which are
@@ -87,6 +94,7 @@ class MoCoPretrainer(EncoderPretrainer):
     temperature: float = 0.2
     momentum: float = 0.999
     queue_size: int = 65536
+    n_groups: int = 8
     max_epochs: int = 200
     batch_size: int = 64
     learning_rate: float = 0.0075
@@ -101,6 +109,7 @@ class MoCoPretrainer(EncoderPretrainer):
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "queue_size": [Interval(Integral, 1, None, closed="left")],
+        "n_groups": [Interval(Integral, 1, None, closed="left")],
     }
 
     def _make_views(self) -> tuple[Augmentation, ...]:
@@ -114,7 +123,8 @@ class MoCoPretrainer(EncoderPretrainer):
             projection_size=self.projection_size,
             temperature=self.temperature,
             momentum=self.momentum,
-            queue_size=min(self.queue_size, max(1, len(samples) // 2)),
+            queue_size=min(self.queue_size, len(samples)),
+            n_groups=self.n_groups,
         )
 
 
@@ -135,9 +145,12 @@ class MoCo(JointEmbedding):
         Momentum of the key encoder.
     queue_size : int
         Number of keys kept.
+    n_groups : int
+        Number of groups of a batch that are normalized one by one.
     """
 
     queue: Tensor
+    queue_index: Tensor
     pointer: Tensor
 
     def __init__(
@@ -149,6 +162,7 @@ class MoCo(JointEmbedding):
         temperature: float,
         momentum: float,
         queue_size: int,
+        n_groups: int = 1,
     ) -> None:
         super().__init__()
         sizes = [network.n_features] * (2 if head == "mlp" else 1)
@@ -159,24 +173,35 @@ class MoCo(JointEmbedding):
         self.momentum = momentum
         queue = normalize(torch.randn(queue_size, projection_size), dim=1)
         self.register_buffer("queue", queue)
+        self.register_buffer("queue_index", torch.full((queue_size,), NOBODY))
+        self.n_groups = n_groups if has_batch_norm(self.key_encoder) else 1
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
 
     def before_epoch(self, batches: Iterable[Batch], progress: Progress) -> None:
         """Fill the queue once, with the keys of the images that the first epoch shows last."""
         if progress.epoch == 0:
             for batch in batches:
-                self._enqueue(self._encode(views(batch)[1].to(self.queue.device)))
+                keys = self._encode(views(batch)[1].to(self.queue.device))
+                self._enqueue(keys, batch["index"])
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the term "contrast"; ln(1 + queue_size) for a query as near to all keys."""
         query_view, key_view = views(batch)
-        query = normalize(self.projector(self.network(query_view)).float(), dim=1)
+        query = self._in_groups(nn.Sequential(self.network, self.projector), query_view)
         keys = self._encode(key_view)
         self.watch(query)
+        # Held-out images are counted by themselves, so none of them is in the queue.
+        index = batch["index"] if self.training else torch.full_like(batch["index"], NOBODY - 1)
         # A copy, since the queue moves on before the gradients are computed.
-        loss = info_nce(query, keys, self.queue.clone(), temperature=self.temperature)
+        loss = info_nce(
+            query,
+            keys,
+            self.queue.clone(),
+            temperature=self.temperature,
+            left_out=index[:, None] == self.queue_index,
+        )
         if self.training:
-            self._enqueue(keys)
+            self._enqueue(keys, index)
         return {"contrast": loss}
 
     def after_update(self, progress: Progress) -> None:
@@ -185,17 +210,39 @@ class MoCo(JointEmbedding):
 
     @torch.no_grad()
     def _encode(self, view: Tensor) -> Tensor:
-        return normalize(self.key_encoder(view).float(), dim=1)
+        """Give the keys of views, which are in other groups than the queries."""
+        if self.n_groups == 1 or not self.training:
+            return self._in_groups(self.key_encoder, view)
+        order = torch.randperm(len(view), device=view.device)
+        return self._in_groups(self.key_encoder, view[order])[order.argsort()]
 
-    def _enqueue(self, keys: Tensor) -> None:
-        """Let keys take the place of the oldest ones."""
+    def _in_groups(self, encoder: nn.Module, view: Tensor) -> Tensor:
+        n_groups = min(self.n_groups, len(view) // 2) if self.training else 1
+        parts = view.tensor_split(max(1, n_groups))
+        return normalize(torch.cat([encoder(part) for part in parts]).float(), dim=1)
+
+    def _enqueue(self, keys: Tensor, index: Tensor) -> None:
+        """Let keys take the place of the oldest ones; of which images they are is kept too."""
         n_keys, size = len(keys), len(self.queue)
         places = (self.pointer + torch.arange(n_keys, device=self.pointer.device)) % size
         self.queue.index_copy_(0, places[-size:], keys[-size:])
+        self.queue_index.index_copy_(0, places[-size:], index.to(places.device)[-size:])
         self.pointer.add_(n_keys).remainder_(size)
 
 
-def info_nce(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: float) -> Tensor:
+def has_batch_norm(module: nn.Module) -> bool:
+    """Tell whether a network's result for an image depends on the others of its batch."""
+    return any(isinstance(each, nn.modules.batchnorm._BatchNorm) for each in module.modules())
+
+
+def info_nce(
+    query: Tensor,
+    key: Tensor,
+    negatives: Tensor,
+    *,
+    temperature: float,
+    left_out: Tensor | None = None,
+) -> Tensor:
     """Average the cross-entropy of telling each query's key from the negatives.
 
     Parameters
@@ -206,6 +253,8 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: floa
         Of length 1.
     temperature : float
         What similarities are divided by.
+    left_out : Tensor of shape (n, k), bool, optional
+        Which negatives are none for a query.
 
     Examples
     --------
@@ -216,5 +265,8 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: floa
     first = torch.zeros(len(query), dtype=torch.int64, device=query.device)
     with torch.autocast(query.device.type, enabled=False):  # else the product is in half precision
         positive = (query * key).sum(dim=1, keepdim=True)
-        logits = torch.cat([positive, query @ negatives.T], dim=1)
+        others = query @ negatives.T
+        if left_out is not None:
+            others = others.masked_fill(left_out, -torch.inf)
+        logits = torch.cat([positive, others], dim=1)
         return cross_entropy(logits / temperature, first)

@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 from segclf import MoCoPretrainer, SupervisedSegmenter
 from segclf.data import Augmentation
 from segclf.datasets import make_shapes
+from segclf.methods import moco_pretrainer
 from segclf.methods.moco_pretrainer import MoCo, info_nce
 from segclf.networks import classification_network
 from segclf.objectives import Progress
@@ -42,7 +43,8 @@ def objective(**changes):
 
 
 def two_views(n_images=6):
-    return {f"view_{i}": torch.rand(n_images, 3, 8, 8) for i in range(2)}
+    images = {f"view_{i}": torch.rand(n_images, 3, 8, 8) for i in range(2)}
+    return images | {"index": torch.arange(n_images)}
 
 
 def directions(n, d=5):
@@ -122,8 +124,10 @@ def fed(queue_size, n_keys):
     moco.queue.fill_(-1)
     number = 0
     for n in n_keys:
-        moco._enqueue(torch.arange(number, number + n).float()[:, None])
+        index = torch.arange(number, number + n)
+        moco._enqueue(index.float()[:, None], index)
         number += n
+    assert torch.equal(moco.queue_index, moco.queue[:, 0].long())
     return moco.queue[:, 0].int().tolist(), moco.pointer.item()
 
 
@@ -159,6 +163,91 @@ def test_a_batch_enters_the_queue_after_it_was_compared():
     assert moco.pointer == 6
 
 
+def test_the_querys_own_image_is_no_negative():
+    """Of ten keys, those of images 2 and 5 are left out for these queries alone."""
+    moco, batch = objective(), two_views()
+    moco.queue_index.copy_(torch.tensor([2, 90, 91, 5, 92, 93, 2, 94, -1, -1]))
+    queue, owner = moco.queue.clone(), moco.queue_index.clone()
+    query = normalize(moco.projector(moco.network(batch["view_0"])), dim=1)
+    key = normalize(moco.key_encoder(batch["view_1"]), dim=1)
+    losses = [info_nce(query[[i]], key[[i]], queue[owner != i], temperature=0.2) for i in range(6)]
+    torch.testing.assert_close(moco(batch, START)["contrast"], torch.stack(losses).mean())
+
+
+def test_held_out_images_are_not_the_trained_ones_of_the_same_number():
+    moco, batch = objective().eval(), two_views()
+    moco.queue_index.copy_(torch.arange(10))
+    query = normalize(moco.projector(moco.network(batch["view_0"])), dim=1)
+    key = normalize(moco.key_encoder(batch["view_1"]), dim=1)
+    expected = info_nce(query, key, moco.queue, temperature=0.2)
+    torch.testing.assert_close(moco(batch, START)["contrast"], expected)
+
+
+def test_no_query_of_a_training_meets_its_own_image(shapes, monkeypatch):
+    """Though the queue holds a key of every image."""
+    met = []
+
+    def recorded(query, key, negatives, *, temperature, left_out):
+        met.append(left_out.sum(dim=1))
+        return info_nce(query, key, negatives, temperature=temperature, left_out=left_out)
+
+    monkeypatch.setattr(moco_pretrainer, "info_nce", recorded)
+    pretrainer().fit(shapes.images)
+    assert torch.cat(met).sum() >= 24  # of two epochs of 24 images, those of the first at least
+
+
+def normalized_apart(n_images=6):
+    """An objective of an encoder with batch normalization, and a batch for it."""
+    torch.manual_seed(0)
+    network = classification_network(encoder="test_resnet", n_classes=0)
+    settings = {"head": "linear", "projection_size": 4, "temperature": 0.2, "momentum": 0.9}
+    images = {f"view_{i}": torch.rand(n_images, 3, 32, 32) for i in range(2)}
+    return MoCo(network, **settings, queue_size=4, n_groups=3), images
+
+
+def test_groups_of_the_batch_are_normalized_by_themselves():
+    """Another image changes the queries of its own group of two, and no others."""
+    moco, batch = normalized_apart()
+    encoder = nn.Sequential(moco.network, moco.projector)
+    before = moco._in_groups(encoder, batch["view_0"])
+    batch["view_0"][3] = torch.rand(3, 32, 32)
+    changed = (moco._in_groups(encoder, batch["view_0"]) != before).any(dim=1)
+    assert changed.tolist() == [False, False, True, True, False, False]
+    alone = normalize(encoder(batch["view_0"][:2]), dim=1)
+    torch.testing.assert_close(moco._in_groups(encoder, batch["view_0"])[:2], alone)
+
+
+def test_keys_are_shuffled_between_the_groups_and_back():
+    moco, batch = normalized_apart()
+    torch.manual_seed(5)
+    keys = moco._encode(batch["view_1"])
+    torch.manual_seed(5)
+    order = torch.randperm(6).tolist()
+    assert sorted(order[:2]) != [0, 1]
+    for pair in (order[:2], order[2:4], order[4:]):
+        alone = normalize(moco.key_encoder(batch["view_1"][pair]), dim=1)
+        torch.testing.assert_close(keys[pair], alone)
+
+
+@pytest.mark.parametrize(
+    ("n_images", "sizes"), [(6, [2, 2, 2]), (7, [3, 2, 2]), (5, [3, 2]), (1, [1])]
+)
+def test_a_group_has_two_images_at_least(n_images, sizes):
+    moco, _ = normalized_apart()
+    seen = []
+    moco._in_groups(lambda part: seen.append(len(part)) or part.flatten(1), torch.ones(n_images, 4))
+    assert seen == sizes
+
+
+def test_evaluation_and_encoders_without_batch_normalization_have_no_groups():
+    moco, batch = normalized_apart()
+    moco.eval()
+    whole = normalize(moco.key_encoder(batch["view_1"]), dim=1)
+    assert torch.equal(moco._encode(batch["view_1"]), whole)
+    assert objective(n_groups=8).n_groups == 1
+    assert moco.n_groups == 3
+
+
 def test_validation_leaves_the_queue_as_it_is():
     moco = objective()
     before = {name: value.clone() for name, value in moco.state_dict().items()}
@@ -180,7 +269,7 @@ def test_the_queue_starts_with_the_last_images_of_the_first_epoch():
 
 def test_the_queue_is_part_of_the_checkpoint_and_starts_with_random_directions():
     moco = objective(projection_size=64, queue_size=500)
-    assert {"queue", "pointer"} <= moco.state_dict().keys()
+    assert {"queue", "queue_index", "pointer"} <= moco.state_dict().keys()
     torch.testing.assert_close(moco.queue.norm(dim=1), torch.ones(500))
     assert moco.queue.mean(0).abs().max() < 4 / math.sqrt(500 * 64)
 
@@ -203,8 +292,8 @@ def test_defaults_are_the_papers():
     assert default.learning_rate == 0.03 * default.batch_size / 256
 
 
-@pytest.mark.parametrize(("queue_size", "expected"), [(65536, 12), (7, 7)])
-def test_the_queue_is_shorter_than_the_data(shapes, queue_size, expected):
+@pytest.mark.parametrize(("queue_size", "expected"), [(65536, 24), (7, 7)])
+def test_the_queue_has_one_key_an_image_at_most(shapes, queue_size, expected):
     fitted = pretrainer(queue_size=queue_size)
     samples = fitted._make_samples(fitted._open(shapes.images))
     assert len(fitted._make_objective(samples).queue) == expected
