@@ -21,6 +21,7 @@ from segclf.networks import (
     PairNetwork,
     classification_network,
     is_vision_transformer,
+    load_class_head,
     projection_head,
 )
 from segclf.objectives import Batch, JointEmbedding, Objective, Progress
@@ -38,8 +39,10 @@ class CASSPretrainer(Pretrainer):
         The transformer, a name of timm. None is that of the estimator that this one is handed to
         where `keep` is "transformer", else the public code's "vit_base_patch16_384".
     cnn_weights, transformer_weights : path or None
-        Local files of pretrained weights; None starts from scratch. The paper starts both from
-        ImageNet's (S4MI, Figure 1).
+        Local files of pretrained weights, or names of some; None starts from scratch. The paper
+        starts both from ImageNet's (S4MI, Figure 1). Class scores in a file, `n_outputs` of them on
+        what the encoder embeds, start the output that is compared: both networks' are scores of the
+        same classes then, as in the public code. Other outputs start at random.
     keep : {"cnn", "transformer", "both"}
         Which becomes `network_`: what `transform` embeds with, and what is handed on. Of both, the
         next estimator takes the one that has its encoder. The other is gone after `fit`.
@@ -141,13 +144,18 @@ class CASSPretrainer(Pretrainer):
             self.transformer or "vit_base_patch16_384", self.transformer_weights, n_channels
         )
         _check_kinds(cnn, transformer)
-        return CASS(
+        objective = CASS(
             PairNetwork(cnn, transformer),
             keep=self.keep,
             n_outputs=self.n_outputs,
             projector=self.projector,
             stop_gradient=self.stop_gradient,
         )
+        load_class_head(objective.cnn_head, cnn.recipe["encoder"], self.cnn_weights)
+        load_class_head(
+            objective.transformer_head, transformer.recipe["encoder"], self.transformer_weights
+        )
+        return objective
 
 
 class CASS(JointEmbedding):

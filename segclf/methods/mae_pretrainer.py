@@ -22,6 +22,7 @@ from segclf.networks import (
     encode_visible,
     fix_positions,
     padded,
+    start_as_in_mae,
 )
 from segclf.objectives import Batch, Objective, Progress, spare_vectors
 
@@ -57,6 +58,9 @@ class MAEPretrainer(EncoderPretrainer):
     Positions are the paper's: sines and cosines that stay as they are while pretraining. They are
     kept where timm's transformers have their learned ones, so that they are handed on like all
     else, and are learned from there in fine-tuning. Those of `encoder_weights` are learned on.
+
+    Weights start as in the paper (Appendix A.1, "xavier_uniform"), those of the cut into patches
+    and of tokens as in the public code, where timm's transformers start otherwise.
 
     Images smaller than 2 x 2 patches are padded by repeating their border.
 
@@ -112,6 +116,7 @@ class MAEPretrainer(EncoderPretrainer):
                 "other encoders there is SimMIMPretrainer."
             )
         if self.encoder_weights is None:
+            start_as_in_mae(network.encoder)
             fix_positions(network.encoder)
         return MAE(
             network,

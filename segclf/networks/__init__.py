@@ -5,6 +5,7 @@ from segclf.networks._input_gradient import input_gradient
 from segclf.networks._irnet import IRNet, irnet
 from segclf.networks._map_classifier import MapClassifier, map_classifier
 from segclf.networks._transfer import transfer
+from segclf.networks.class_head import load_class_head
 from segclf.networks.classification import ClassificationNetwork
 from segclf.networks.clusters import Clusters, learn_clusters
 from segclf.networks.dino_head import DINOHead
@@ -26,6 +27,7 @@ from segclf.networks.masked_vit import (
     can_drop_patches,
     encode_visible,
     fix_positions,
+    start_as_in_mae,
 )
 from segclf.networks.momentum import follow, follow_buffers, momentum_copy, rising_momentum
 from segclf.networks.multitask import MultitaskNetwork
@@ -81,6 +83,7 @@ __all__ = [
     "is_vision_transformer",
     "layer_reader",
     "learn_clusters",
+    "load_class_head",
     "load_weights",
     "map_classifier",
     "momentum_copy",
@@ -94,6 +97,7 @@ __all__ = [
     "saved_weights",
     "segmentation_network",
     "share",
+    "start_as_in_mae",
     "transfer",
     "weights_at_hand",
 ]

@@ -111,6 +111,20 @@ def fix_positions(encoder: "VisionTransformer") -> None:
     encoder.pos_embed.requires_grad_(False)
 
 
+def start_as_in_mae(encoder: "VisionTransformer") -> None:
+    """Initialize a vision transformer as MAE does, in place of timm's way.
+
+    Linear layers and the cut into patches, as the linear layer that it is, are uniform after
+    Glorot, biases 0; the class token and registers are normal with a deviation of .02.
+    """
+    encoder.apply(_initialize)
+    patches: Any = encoder.patch_embed
+    nn.init.xavier_uniform_(patches.proj.weight.data.flatten(1))
+    for token in (encoder.cls_token, encoder.reg_token):
+        if token is not None:
+            nn.init.normal_(token, std=0.02)
+
+
 def _sines_and_cosines(grid: Grid, width: int, **form: Any) -> Tensor:
     from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
 
@@ -120,4 +134,5 @@ def _sines_and_cosines(grid: Grid, width: int, **form: Any) -> Tensor:
 def _initialize(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

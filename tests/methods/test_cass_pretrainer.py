@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+import timm
 import torch
 from lightly.loss import NegativeCosineSimilarity
 from sklearn.base import clone
@@ -288,6 +289,44 @@ def test_the_weights_of_the_next_estimator_belong_to_its_encoder(tmp_path):
         expected = torch.load(files[name], weights_only=True)
         for tensor_name, tensor in network.encoder.state_dict().items():
             torch.testing.assert_close(tensor, expected[tensor_name], rtol=0, atol=1e-20)
+
+
+def published(folder, n_classes=12):
+    """Files of whole classifiers, as their publishers save them, and these models."""
+    torch.manual_seed(0)
+    models = {name: timm.create_model(name, num_classes=n_classes) for name in KINDS.values()}
+    for name, model in models.items():
+        torch.save({"state_dict": model.state_dict()}, folder / f"{name}.pth")
+    return {kind: models[name].eval() for kind, name in KINDS.items()}
+
+
+KINDS = {"cnn": "test_resnet", "transformer": "test_vit"}
+
+
+def started(folder, n_outputs):
+    files = {f"{kind}_weights": folder / f"{name}.pth" for kind, name in KINDS.items()}
+    made = pretrainer(**KINDS, **files, n_outputs=n_outputs)
+    return made._make_objective(made._make_samples(made._open(SHAPES.images))).eval()
+
+
+def test_class_scores_of_the_weights_are_the_outputs_that_are_compared(tmp_path):
+    models, cass = published(tmp_path), started(tmp_path, 12)
+    image = torch.rand(3, 3, 160, 160)
+    expected = {}
+    for kind, model in models.items():
+        network = cass.pair.get_submodule(kind)
+        expected[kind] = model(network.prepare(image))
+        outputs = cass.get_submodule(f"{kind}_head")(network(image))
+        torch.testing.assert_close(outputs, expected[kind], rtol=1e-4, atol=1e-5)
+    term = cass({"view_0": image}, START)["distance"]
+    torch.testing.assert_close(term, distance(expected["cnn"], expected["transformer"]))
+
+
+def test_outputs_of_another_number_start_at_random(tmp_path):
+    models, cass = published(tmp_path), started(tmp_path, 8)
+    assert cass.cnn_head.weight.shape == (8, 96)
+    encoder = cass.pair.cnn.encoder.state_dict()
+    assert torch.equal(encoder["conv1.0.weight"], models["cnn"].state_dict()["conv1.0.weight"])
 
 
 @pytest.mark.parametrize(

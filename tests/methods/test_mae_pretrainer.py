@@ -57,6 +57,33 @@ def test_masks_come_from_torchs_generator():
     assert torch.equal(*samples)
 
 
+@pytest.mark.parametrize("encoder", ["tiny_vit", "test_vit"])
+def test_weights_start_as_in_the_papers_code(encoder):
+    """Glorot's uniform: the same bound for all of a matrix, +- sqrt(6 / (rows + columns))."""
+    made = pretrainer(encoder=encoder)
+    images = np.zeros((2, 32, 32, 3), dtype=np.uint8)
+    network = made._make_objective(made._make_samples(made._open(images))).network.encoder
+    matrices = {name: m.weight for name, m in network.named_modules() if isinstance(m, nn.Linear)}
+    matrices["patches"] = network.patch_embed.proj.weight.flatten(1)
+    assert len(matrices) == 1 + 4 * len(network.blocks)
+    for weight in matrices.values():
+        bound = (6 / sum(weight.shape)) ** 0.5
+        assert weight.abs().max().item() == pytest.approx(bound, rel=0.01)
+        assert weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
+    assert not network.blocks[0].attn.qkv.bias.any()
+    assert network.cls_token.std().item() == pytest.approx(0.02, rel=0.3)
+
+
+def test_pretrained_weights_stay_as_they_are(tmp_path):
+    source = classification_network(encoder="tiny_vit", n_classes=0).encoder
+    torch.save(source.state_dict(), tmp_path / "vit.pth")
+    made = pretrainer(encoder_weights=tmp_path / "vit.pth")
+    images = np.zeros((2, 32, 32, 3), dtype=np.uint8)
+    started = made._make_objective(made._make_samples(made._open(images))).network.encoder
+    for name, tensor in source.state_dict().items():
+        torch.testing.assert_close(started.state_dict()[name], tensor)
+
+
 @pytest.mark.parametrize(("size", "n_visible", "n_patches"), [(32, 16, 64), (3, 1, 4)])
 def test_the_encoder_sees_a_quarter_and_the_decoder_all(size, n_visible, n_patches):
     """Of 2 x 2 patches at least."""
