@@ -38,7 +38,8 @@ class WeakToStrongSegmenter(Automatic, LabelTermSegmenter):
         The term counts as much as the share of pixels that are.
     momentum : float
         How much of the teacher stays after each step; after step t at most 1 - 1 / (t + 1).
-        UniMatch V2's .996 is for 40,000 steps and more, this for hundreds.
+        UniMatch V2's .996 is for tens of thousands of steps, this for hundreds: a teacher that is
+        too slow for them stays at background, and teaches that.
     cutmix : float
         Probability of a strong view to show another image in a box.
     feature_dropout : float

@@ -10,7 +10,8 @@ from torch import Tensor
 from segclf.data import Augmentation, boxes_at, cutmix, cutmix_boxes
 from segclf.networks import SegmentationNetwork, each_map
 
-# A factor of 1 +- .5 for brightness moves an image by about one standard deviation, our unit.
+# A factor of 1 +- .5 for brightness moves an image by about one standard deviation, our unit; crops
+# of UniMatch V2 have 518 pixels.
 PHOTOMETRIC = Augmentation(
     brightness=1.0,
     contrast=0.5,
@@ -19,6 +20,7 @@ PHOTOMETRIC = Augmentation(
     color_probability=0.8,
     grayscale=0.2,
     blur=(0.1, 2.0),
+    blur_reference_size=518,
     blur_probability=0.5,
 )
 
