@@ -107,10 +107,11 @@ def blocks(options: argparse.Namespace) -> list[Block]:
         [(None, m, None) for m in WITHOUT_FRACTION[:2]] + of_each(small, FIRST),
         of_each(large, FIRST),
         of_each(small, others),
-        [(0.5, CROSS, None), (None, WITHOUT_FRACTION[2], None)],
+        [(0.5, CROSS, None)],
         of_each(small, (GUARDED,)),
         swept,
         of_each(large, (*others, GUARDED)),
+        [(None, WITHOUT_FRACTION[2], None)],
     ]
 
 
