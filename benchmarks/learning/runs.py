@@ -48,13 +48,17 @@ def measure(
     if side == "plain loop":
         network, losses = train_reference(method, images, setting, seed, device)
         return {"score": probe(network, setting, seed), **ends(losses)}
-    others = {"learning_rate": 1e-12, "weight_decay": 0.0} if side == "untrained" else {}
-    if method == "DINO" and side == "untrained":
-        others |= {"final_weight_decay": 0.0, "momentum": 1.0}
+    others = untrained(method) if side == "untrained" else {}
     pretrainer = make_pretrainer(method, setting, seed, device=device, **others).fit(images)
     judge = overlap if method == "Otsu" else probe
     losses = pretrainer.history_["loss"].tolist()
     return {"score": judge(pretrainer, setting, seed), **ends(losses)}
+
+
+def untrained(method: str) -> dict[str, Any]:
+    """Return what lets normalizations see the images once, and leaves all weights as they are."""
+    still = {"learning_rate": 1e-12, "weight_decay": 0.0, "max_epochs": 1}
+    return still | ({"final_weight_decay": 0.0, "momentum": 1.0} if method == "DINO" else {})
 
 
 def ends(losses: list[float]) -> dict[str, float]:
