@@ -10,7 +10,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from segclf import SegmentationClassifier, SupervisedSegmenter
 from segclf.base.fit_arguments import accepted
-from segclf.methods.pseudo_label.rounds import Passes
+from segclf.data import ShuffledSampler
 
 GIVEN = {"labels": [0], "sample_weight": [1.0], "groups": [2], "nothing": None}
 
@@ -55,7 +55,7 @@ def test_what_a_fit_takes(estimator, expected):
 
 
 def test_a_search_takes_only_what_it_can_cut_into_folds():
-    given = {"labels": [0], "sampler": Passes(3, 3)}
+    given = {"labels": [0], "sampler": ShuffledSampler(3)}
     segmenter = SupervisedSegmenter()
     assert sorted(accepted(segmenter, given)) == ["labels", "sampler"]
     assert sorted(accepted(GridSearchCV(segmenter, {}), given)) == ["labels"]
