@@ -167,8 +167,8 @@ class Facts:
     @cached_property
     def positive_share(self) -> float:
         """Share of the images with a mask, the empty one of a label 0 included, with a finding."""
-        n_taught = self.supervision.samples(None).with_mask().sum()
-        return float(self.supervision.masks.show_findings().sum() / max(1, n_taught))
+        n_findings = self.supervision.masks.show_findings().sum()
+        return float(n_findings / max(1, self.supervision.with_mask().sum()))
 
 
 Rule = Callable[[dict[str, Any], Facts], Any]

@@ -69,6 +69,8 @@ def weights_of(network: nn.Module) -> dict[str, Any]:
     return {"weights_": next(iter(found.values())) if len(found) == 1 else found}
 
 
+@isolated()
+@seeded(0)
 def thaw(frozen: dict[str, Any]) -> nn.Module:
     """Return the network of plain data that `freeze` made.
 
@@ -80,15 +82,14 @@ def thaw(frozen: dict[str, Any]) -> nn.Module:
     recipe = frozen["recipe"]
     tensors = {name: torch.as_tensor(array) for name, array in frozen["arrays"].items()}
     _check_finite(tensors)
-    with isolated(), seeded(0):
-        if recipe.get("kind") != "own":  # a user's function need not know of devices without memory
-            with torch.device("meta"):
-                _check_shapes(build(recipe), tensors)
-        network = build(recipe)  # it is born random, and then filled in
-        for name, own in network.state_dict(keep_vars=True).items():
-            if name in tensors and own.dtype != tensors[name].dtype:  # after .half() or .double()
-                own.data = own.data.to(tensors[name].dtype)
-        network.load_state_dict(tensors)
+    if recipe.get("kind") != "own":  # a user's function need not know of devices without memory
+        with torch.device("meta"):
+            _check_shapes(build(recipe), tensors)
+    network = build(recipe)  # it is born random, and then filled in
+    for name, own in network.state_dict(keep_vars=True).items():
+        if name in tensors and own.dtype != tensors[name].dtype:  # after .half() or .double()
+            own.data = own.data.to(tensors[name].dtype)
+    network.load_state_dict(tensors)
     return network.eval()
 
 

@@ -184,6 +184,12 @@ class Supervision:
             )
         return folds
 
+    def with_mask(self) -> NDArray[np.bool_]:
+        """Tell for each image whether it has a mask, be it the empty one of a label 0."""
+        if self.labels is None:
+            return self.masks.labeled
+        return self.masks.labeled | (self.labels.reshape(len(self), -1) == 0).all(axis=1)
+
     def samples(self, size: tuple[int, int] | None, *, dense: bool = True) -> Samples:
         """Return the same for tensors.
 

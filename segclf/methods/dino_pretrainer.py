@@ -210,7 +210,7 @@ class DINO(JointEmbedding):
 
     center: Tensor
     teacher_entropy: Tensor
-    fraction: float = 0.0
+    fraction: Tensor
 
     def __init__(
         self,
@@ -230,7 +230,8 @@ class DINO(JointEmbedding):
         self.student, self.student_head = student, student_head
         self.network, self.head = momentum_copy(student), momentum_copy(student_head)
         self.register_buffer("center", torch.zeros(student_head.prototypes.out_features))
-        self.register_buffer("teacher_entropy", torch.zeros(()), persistent=False)
+        for name in ("teacher_entropy", "fraction"):
+            self.register_buffer(name, torch.zeros(()), persistent=False)
         self.student_sees_global = student_sees_global
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
@@ -250,7 +251,7 @@ class DINO(JointEmbedding):
         n_images = len(batch["index"])
         temperature = self.teacher_temperature(progress.fraction)
         self.watch(bottleneck[:n_images])
-        self.fraction = progress.fraction
+        self.fraction = torch.tensor(progress.fraction)
         self.teacher_entropy = score_entropy(teacher, center=self.center, temperature=temperature)
         loss = self_distillation_loss(
             self.student_head.scores(bottleneck).split(n_images),

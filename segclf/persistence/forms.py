@@ -148,6 +148,7 @@ FORMS: dict[str, Form] = {
     "$tuple": Form(lambda value: type(value) is tuple, list, tuple),
     "$float": Form(lambda value: type(value) is float, str, float),  # JSON knows finite ones
     "$scalar": Form(_is_scalar, np.asarray, lambda array: array[()]),
+    "$bytes": Form(lambda value: type(value) is bytes, bytes.hex, bytes.fromhex),
     "$path": Form(lambda value: isinstance(value, PurePath), str, Path),
     "$random_state": Form(
         lambda value: type(value) is np.random.RandomState,

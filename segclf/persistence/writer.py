@@ -18,7 +18,7 @@ SESSION = (
     "_skl_callbacks_to_teardown",
 )
 REQUESTS = "_metadata_request"
-SAVED = "numbers, strings, paths, arrays, lists, tuples, dicts and estimators"
+SAVED = "numbers, strings, bytes, paths, arrays, lists, tuples, dicts and estimators"
 
 
 class Writer:

@@ -20,6 +20,7 @@ def test_it_is_short():
     assert len(EXAMPLE.method.splitlines()) < 100
 
 
+@pytest.mark.slow
 def test_it_passes_every_check_that_looks_for_pretrainers(tree):
     report = EXAMPLE.run_tests(tree, "tests/test_every_estimator.py")
     for line in EXAMPLE.found_by_itself():

@@ -374,7 +374,7 @@ def test_a_teacher_that_finds_all_prototypes_equally_likely_is_named():
 )
 def test_an_equal_teacher_is_named_after_the_first_tenth(fraction, entropy, warns):
     dino = objective()
-    dino.fraction = fraction
+    dino.fraction = torch.tensor(fraction)
     row = {"epoch": 3, "distillation": 4.16, "embedding_std": 1.0}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -247,6 +247,6 @@ class DistilledSegmenter(MetaSegmenter):
 
     def _chosen(self, supervision: Supervision) -> NDArray[np.intp]:
         """Return the indices of the images that the student learns from."""
-        masked = supervision.samples(None).with_mask()
+        masked = supervision.with_mask()
         everything = self.on != "unlabeled" or masked.all()
         return np.arange(len(masked)) if everything else np.flatnonzero(~masked)

@@ -118,12 +118,12 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     --------
     >>> from segclf import PseudoLabelSemiSupervised, SupervisedSegmenter
     >>> from segclf.datasets import make_shapes
-    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
-    >>> masks = [*shapes.masks[:4], None, None, None, None]
+    >>> shapes = make_shapes(12, image_size=32, n_objects=3, random_state=0)
+    >>> masks = [*shapes.masks[:8], None, None, None, None]
     >>> estimator = SupervisedSegmenter(encoder="tiny", max_epochs=1)
     >>> segmenter = PseudoLabelSemiSupervised(estimator, labeler="thresholder", random_state=0)
     >>> segmenter.fit(shapes.images, masks).labeled_iter_
-    array([0, 0, 0, 0, 1, 1, 1, 1])
+    array([0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1])
     >>> sorted(segmenter.report_)
     ['baseline', 'measured', 'result', 'samples']
     """
