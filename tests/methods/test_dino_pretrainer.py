@@ -1,11 +1,14 @@
 import copy
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from lightly.loss import DINOLoss
+from lightly.models.modules import DINOProjectionHead
+from lightly.models.utils import update_momentum
 from lightly.utils.scheduler import cosine_schedule
 
 from segclf import DINOPretrainer, ImageClassifier, SupervisedSegmenter
@@ -124,6 +127,69 @@ def test_three_batches_as_lightly_would_have_them(changes):
         loss = dino(batch, START)["distillation"]
         torch.testing.assert_close(loss.detach(), expected, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(dino.center, theirs.center.flatten())
+
+
+class Lightlys(torch.nn.Module):
+    """Lightly's head, loss and momentum, started with the weights of ours."""
+
+    def __init__(self, dino):
+        super().__init__()
+        self.student = lightlys(dino.student, dino.student_head)
+        self.teacher = lightlys(dino.network, dino.head).requires_grad_(False)
+        self.criterion = DINOLoss(64, teacher_temp=0.04)
+
+    def loss(self, images):
+        return self.criterion([self.teacher(i) for i in images[:2]], [*map(self.student, images)])
+
+
+def lightlys(network, head):
+    theirs = DINOProjectionHead(network.n_features, 32, 16, 64)
+    theirs.layers.load_state_dict(head.perceptron.state_dict())
+    theirs.last_layer.weight_v.data.copy_(head.prototypes.weight)
+    return torch.nn.Sequential(copy.deepcopy(network), theirs)
+
+
+def weights(network, head):
+    return [*network.parameters(), *head.parameters()]
+
+
+def lightlys_weights(model):
+    """All but the fixed lengths of prototypes, in our order."""
+    return [p for name, p in model.named_parameters() if not name.endswith("weight_g")]
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_steps_are_lightlys_on_the_same_networks_and_views():
+    """Gradients, centers and teachers: what two losses, optimizers and momenta make of a start."""
+    dino = objective(teacher_temperature=0.04, momentum=0.9)
+    with torch.no_grad():  # so small a head starts with tiny outputs, and one step makes all alike
+        for p in [*dino.student_head.perceptron.parameters(), *dino.head.perceptron.parameters()]:
+            p.mul_(10)
+    theirs = Lightlys(dino)
+    pairs = [
+        (weights(dino.student, dino.student_head), lightlys_weights(theirs.student)),
+        (weights(dino.network, dino.head), lightlys_weights(theirs.teacher)),
+    ]
+    optimizers = [torch.optim.SGD(trained, lr=0.01) for trained in pairs[0]]
+    close = partial(torch.testing.assert_close, rtol=1e-5, atol=1e-5)
+    for _ in range(3):
+        batch = crops()
+        losses = dino(batch, START)["distillation"], theirs.loss(views(batch))
+        for loss, optimizer in zip(losses, optimizers, strict=True):
+            optimizer.zero_grad()
+            loss.backward()
+        close(*losses)
+        for ours, others in zip(*pairs[0], strict=True):
+            length = others.grad.norm()
+            assert length > 1e-3
+            close(ours.grad / length, others.grad / length)
+        for optimizer in optimizers:
+            optimizer.step()
+        dino.after_update(START)
+        update_momentum(theirs.student, theirs.teacher, m=0.9)
+        close(dino.center, theirs.criterion.center.flatten())
+        for pair in pairs:
+            close(*pair)
 
 
 def test_small_views_alone_are_compared_with_both_large_ones():
