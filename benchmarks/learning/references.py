@@ -1,8 +1,9 @@
 """The same methods as plain loops around lightly's modules, as its examples write them.
 
 Network, views, batches, optimizer and steps are those of the pretrainer beside it; heads, losses,
-masks and momentum are lightly's. What a pretrainer leaves out against its paper, or does wrong, is
-then a difference of two numbers.
+masks and momentum are lightly's. DINO's gradients are shortened and its teacher is judged, as in
+its public code. What a pretrainer leaves out against its paper, or does wrong, is then a difference
+of two numbers.
 """
 
 import copy
@@ -52,6 +53,14 @@ class Reference(nn.Module):
 
     def step(self, done: float) -> None:
         """Let a teacher follow, before the loss as in lightly's examples."""
+
+    def before_update(self, done: float) -> None:
+        """Change gradients where the method does."""
+
+    @property
+    def kept(self) -> ClassificationNetwork:
+        """The network that the method keeps."""
+        return self.network
 
 
 class SimSiam(Reference):
@@ -134,11 +143,27 @@ class DINO(Teacher):
             warmup_teacher_temp_epochs=1,
         )
 
+    @property
+    def kept(self) -> ClassificationNetwork:
+        return self.slow
+
     def loss(self, views: Sequence[Tensor], done: float) -> Tensor:
-        teacher = [self.slowly(view) for view in views[:2]]
-        student = [self.head(self.network(view)) for view in views]
-        distillation: Tensor = self.criterion(teacher, student, epoch=1)
+        # As in the public code, views of one size have their batch statistics together.
+        large, small = torch.cat(list(views[:2])), torch.cat(list(views[2:]))
+        n_images = len(views[0])
+        teacher = self.slowly(large).split(n_images)
+        student = [self.head(self.network(each)).split(n_images) for each in (large, small)]
+        distillation: Tensor = self.criterion(list(teacher), [*student[0], *student[1]])
         return distillation
+
+    def before_update(self, done: float) -> None:
+        """Hold prototypes at first and shorten gradients, as the pretrainer does by default."""
+        if done < self.p.get("frozen_prototypes", 0.01):
+            # Not None: fused SGD wants all gradients. What still decays is a length that is unused.
+            self.head.last_layer.zero_grad(set_to_none=False)
+        if longest := self.p.get("largest_gradient", 3.0):
+            for parameter in self.parameters():
+                nn.utils.clip_grad_norm_(parameter, longest)
 
 
 class CASS(Reference):

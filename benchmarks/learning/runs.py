@@ -112,7 +112,8 @@ def train_reference(
     network.set_statistics([float(pixels.mean())] * 3, [float(pixels.std())] * 3)
     reference = REFERENCES[method](network, parameters).to(device).train()
     views = make_pretrainer(method, setting, seed)._make_views()
-    return network, list(learn(reference, pixels.to(device), views, setting))
+    losses = list(learn(reference, pixels.to(device), views, setting))
+    return reference.kept, losses
 
 
 def learn(
@@ -134,6 +135,7 @@ def learn(
         loss = reference.loss([view(batch, None, generator)[0] for view in views], done)
         optimizer.zero_grad()
         loss.backward()
+        reference.before_update(done)
         optimizer.step()
         yield loss.item()
 
