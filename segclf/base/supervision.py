@@ -42,8 +42,7 @@ class Supervision:
     X : images
         All n of them, as passed.
     masks : Masks
-        Of each image, None where there is none. Whether they are multi-label, and of how many
-        classes, is that of masks and labels together, and stays so in every part.
+        Of each image, or None; of the kind that masks and labels show together, in every part.
     labels : array of shape (n,) or (n, k), or None
         The mask id that an image shows, 0 for none, -1 where nobody said; or an indicator.
     y : array of shape (n,) or (n, k), or None
@@ -186,9 +185,8 @@ class Supervision:
 
     def with_mask(self) -> NDArray[np.bool_]:
         """Tell for each image whether it has a mask, be it the empty one of a label 0."""
-        if self.labels is None:
-            return self.masks.labeled
-        return self.masks.labeled | (self.labels.reshape(len(self), -1) == 0).all(axis=1)
+        empty = self.labels is not None and (self.labels.reshape(len(self), -1) == 0).all(axis=1)
+        return self.masks.labeled | empty
 
     def samples(self, size: tuple[int, int] | None, *, dense: bool = True) -> Samples:
         """Return the same for tensors.
@@ -272,12 +270,10 @@ def supervise(
         As of `Supervision`.
     images : Images, optional
         `X`, opened; masks are then of their sizes.
-    masks : array, list, Masks or None
-        What `segclf.data.as_masks` takes.
-    labels : array of shape (n,) or (n, k), optional
-        Mask ids or an indicator.
+    masks, labels : array, list, Masks or None; array of shape (n,) or (n, k), or None
+        What `segclf.data.as_masks` takes; mask ids or an indicator.
     n_classes : int, optional
-        How many mask ids or channels there are; by default as many as masks and labels show.
+        Number of mask ids or channels; by default as many as masks and labels show.
 
     Raises
     ------

@@ -1,9 +1,8 @@
 """DINO: what a student says of small views, a slow teacher says of large ones.
 
-Both sort every view among thousands of prototypes; the student shall agree with the teacher on
-other views of the same image. Subtracting the teacher's mean (centering) keeps one prototype from
-winning always, a low temperature (sharpening) keeps all from being equal. Caron et al., "Emerging
-properties in self-supervised vision transformers", ICCV 2021.
+Both sort views among thousands of prototypes; the student shall agree with the teacher on other
+views of an image. Centering keeps one prototype from winning always, sharpening keeps all from
+being equal. Caron et al., "Emerging properties in self-supervised vision transformers", ICCV 2021.
 """
 
 from collections.abc import Mapping

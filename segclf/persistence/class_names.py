@@ -95,7 +95,7 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
 
 
 def _may_be_imported(module: str) -> bool:
-    """Tell whether a module is a public one of segclf or scikit-learn, or of others and there."""
+    """Tell whether importing a module runs no more than a library does; others' must be there."""
     package, *inner = module.split(".")
-    public = not any(part.startswith("_") or part in _NOT_OF_A_LIBRARY for part in inner)
-    return public if package in OURS else module in sys.modules
+    runs = any(part.startswith("__") or part in _NOT_OF_A_LIBRARY for part in inner)
+    return not runs if package in OURS else module in sys.modules
