@@ -26,7 +26,7 @@ CELLS = 4
 # Of the shorter side, in pixels.
 SMALLEST, LARGEST = 192, 256
 # Where fewer images than the first share show a finding, the second share of a batch does.
-RARE, BALANCED = 0.2, 0.5
+RARE, BALANCED = 0.25, 0.5
 PRETRAINED, FROM_SCRATCH = "tf_efficientnet_lite0", "resnet18"
 # Architectures with an encoder of their own.
 OWN_ENCODERS = {"plain_unet": "plain"}

@@ -64,7 +64,7 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
     positive_fraction : float
         Share of the images in batches whose mask shows a finding, at least: where fewer do, those
         that do come more often, the others less. 0 takes images as they come. "auto" is .5 where
-        less than a fifth of the images with a mask show a finding, else 0.
+        less than a quarter of the images with a mask show a finding, else 0.
     autoencoder_weight : float
         Weight of the loss of what an autoencoder, which learns beside the network, makes of its
         scores, row by row; 1 is DEDL's loss, the supervised baseline of S4MI (section 3.2.1), with
