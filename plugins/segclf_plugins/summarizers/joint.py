@@ -31,6 +31,8 @@ _N_FOLDS = 5
 _LEAST = 1e-6
 # So fine that rounding in the last bits, as of arrays that lie elsewhere in memory, stays small.
 _TOLERANCE = 1e-10
+# Of the objective where a search along a line ends; rounding hides what is much smaller.
+_SMALLEST_SLOPE = 1e-8
 _SCALES = 0.1, 1e3
 
 # Weights (d, c) and biases (c,).
@@ -121,7 +123,7 @@ class JointSummarizer(MapClassifier):
         columns = list(target.T) if labels.multilabel else [target]
         rows = self._standardized(features)
         n_classes = 2 if labels.multilabel else len(labels.classes)
-        model = LogisticRegression(C=self.C, tol=_TOLERANCE, max_iter=1000)
+        model = LogisticRegression(C=self.C, tol=_SMALLEST_SLOPE, max_iter=1000)
         weight = np.ones(len(maps)) if sample_weight is None else np.asarray(sample_weight)
         weight = weight[labeled] / weight[labeled].mean()
         self._lines = [_fitted(model, rows, column, n_classes, weight) for column in columns]
