@@ -25,7 +25,7 @@ from benchmarks.ablations.changes import CHANGES, DEFAULT, FLIPS, SCORES
 from benchmarks.ablations.runs import SETTINGS, run_cell
 from benchmarks.shared.machine import describe_machine
 from benchmarks.shared.markdown import NONE, line, mean_and_spread, rule
-from benchmarks.shared.records import records
+from benchmarks.shared.records import rows_by_task
 
 ROWS = (*CHANGES, *SCORES, FLIPS)
 Found = dict[tuple[str, int, str], dict[str, Any]]
@@ -42,7 +42,7 @@ def main() -> None:
         for seed in options.seeds
         for name in options.sets
     )
-    found = {tuple(row["task"]): row for row in records(options).rows()}
+    found = rows_by_task(options)
     text = f"{machine}; {json.dumps(options.settings)}.\n\n{table(found, options)}\n"
     (options.output / f"{options.name}.md").write_text(text)
     print(f"\n{text}")

@@ -30,13 +30,11 @@ import json
 import os
 from pathlib import Path
 
-import joblib
-
 from benchmarks.few_labels.runs import SETTINGS, run
 from benchmarks.few_labels.tables import make_report
 from benchmarks.shared.machine import describe_machine
 from benchmarks.shared.models import METHODS, PROBE, of_encoder
-from benchmarks.shared.records import records
+from benchmarks.shared.records import measured
 
 
 def main() -> None:
@@ -53,12 +51,7 @@ def main() -> None:
         for seed in options.seeds
         for method in options.methods
     ]
-    done = {tuple(row["task"]) for row in records(options).rows()}
-    joblib.Parallel(n_jobs=options.jobs)(
-        joblib.delayed(run)(task, options) for task in tasks if task not in done
-    )
-    rows = {tuple(row["task"]): row for row in records(options).rows()}
-    report = make_report([rows[task] for task in tasks])
+    report = make_report(measured(tasks, run, options))
     text = f"{machine}; {json.dumps(options.settings)}.\n\n{report}"
     (options.output / f"{options.name}.md").write_text(text)
     print(f"\n{text}")

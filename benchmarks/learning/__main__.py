@@ -17,13 +17,11 @@ import argparse
 import json
 from pathlib import Path
 
-import joblib
-
 from benchmarks.learning.runs import SIDES, Task, run
 from benchmarks.learning.settings import CLASSES, SETTINGS
 from benchmarks.learning.tables import make_report
 from benchmarks.shared.machine import describe_machine
-from benchmarks.shared.records import records
+from benchmarks.shared.records import measured
 
 
 def main() -> None:
@@ -38,12 +36,7 @@ def main() -> None:
         for seed in options.seeds
         if (method, side) != ("Otsu", "plain loop")  # lightly has none
     ]
-    done = {tuple(row["task"]) for row in records(options).rows()}
-    joblib.Parallel(n_jobs=options.jobs)(
-        joblib.delayed(run)(task, options) for task in tasks if task not in done
-    )
-    rows = {tuple(row["task"]): row for row in records(options).rows()}
-    report = make_report([rows[task] for task in tasks])
+    report = make_report(measured(tasks, run, options))
     text = f"{machine}; {json.dumps(options.settings)}.\n\n{report}"
     (options.output / f"{options.name}.md").write_text(text)
     print(f"\n{text}")

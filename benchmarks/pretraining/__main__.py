@@ -31,7 +31,7 @@ from benchmarks.pretraining.runs import LABEL_TASKS, Task, run_chain
 from benchmarks.pretraining.settings import PRETRAINERS, SETTINGS, VIT_ONLY, settings_of
 from benchmarks.pretraining.tables import make_report
 from benchmarks.shared.machine import describe_machine
-from benchmarks.shared.records import records
+from benchmarks.shared.records import missing, rows_by_task
 
 
 def main() -> None:
@@ -39,12 +39,10 @@ def main() -> None:
     machine = describe_machine()
     print(f"{machine}\n{json.dumps(options.settings)}\n", flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
-    done = {tuple(row["task"]) for row in records(options).rows()}
     tasks = make_tasks(options)
     chains = defaultdict(list)
-    for task in tasks:
-        if task not in done:
-            chains[chain_of(task)].append(task)
+    for task in missing(tasks, options):
+        chains[chain_of(task)].append(task)
     joblib.Parallel(n_jobs=options.jobs)(
         joblib.delayed(run_chain)(chain, options) for chain in chains.values()
     )
@@ -75,7 +73,7 @@ def make_tasks(options: argparse.Namespace) -> list[Task]:
 
 def sorted_rows(tasks: list[Task], options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return what was asked for in its order, then the pretrainings for it."""
-    rows = {tuple(row["task"]): row for row in records(options).rows()}
+    rows = rows_by_task(options)
     pretrainings = [
         task
         for task in sorted(rows, key=str)

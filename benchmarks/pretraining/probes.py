@@ -28,7 +28,7 @@ import joblib
 from benchmarks.pretraining.probe_runs import JUDGES, METHODS, PROBE_SETTINGS, Task, run_chain
 from benchmarks.pretraining.probe_tables import make_report
 from benchmarks.shared.machine import describe_machine
-from benchmarks.shared.records import records
+from benchmarks.shared.records import missing, rows_by_task
 
 
 def main() -> None:
@@ -36,16 +36,14 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     machine = f"{describe_machine()}, {options.jobs} at a time"
     print(f"{machine}\n{json.dumps(options.settings)}\n", flush=True)
-    done = {tuple(row["task"]) for row in records(options).rows()}
     tasks = make_tasks(options)
     chains = defaultdict(list)
-    for task in tasks:
-        if task not in done:
-            chains[task[:5]].append(task)
+    for task in missing(tasks, options):
+        chains[task[:5]].append(task)
     joblib.Parallel(n_jobs=options.jobs)(
         joblib.delayed(run_chain)(chain, options) for chain in chains.values()
     )
-    rows = {tuple(row["task"]): row for row in records(options).rows()}
+    rows = rows_by_task(options)
     text = f"{machine}; {json.dumps(options.settings)}.\n\n{make_report([rows[t] for t in tasks])}"
     (options.output / f"{options.name}.md").write_text(text)
     print(f"\n{text}")

@@ -23,13 +23,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import joblib
-
 from benchmarks.robustness.runs import FRAMINGS, SETTINGS, run
 from benchmarks.robustness.tables import make_report
 from benchmarks.shared.machine import describe_machine
 from benchmarks.shared.models import of_encoder
-from benchmarks.shared.records import records
+from benchmarks.shared.records import measured
 from benchmarks.synthetic import runs as synthetic_runs
 from benchmarks.synthetic.tables import draw, tables
 
@@ -64,12 +62,7 @@ def real_images(options: argparse.Namespace) -> str:
         for framing in options.framings
         for seed in options.seeds
     ]
-    done = {tuple(row["task"]) for row in records(options).rows()}
-    joblib.Parallel(n_jobs=options.jobs)(
-        joblib.delayed(run)(task, options) for task in tasks if task not in done
-    )
-    rows = {tuple(row["task"]): row for row in records(options).rows()}
-    report = make_report([rows[task] for task in tasks], options.settings, options.jobs)
+    report = make_report(measured(tasks, run, options), options.settings, options.jobs)
     return f"## A mark in real images\n\n{report}"
 
 

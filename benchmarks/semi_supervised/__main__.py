@@ -57,7 +57,7 @@ from benchmarks.semi_supervised.settings import (
 )
 from benchmarks.semi_supervised.tables import make_report
 from benchmarks.shared.machine import describe_machine
-from benchmarks.shared.records import records
+from benchmarks.shared.records import missing, rows_by_task
 
 FIRST = (MASKS, EMPTY, BALANCED, SELF_TRAINING, BOOSTED, THOSE_LABELS)
 WITHOUT_FRACTION = (ALL_MASKS, ALL_LABELS, "PiCIE, no masks")
@@ -72,13 +72,12 @@ def main() -> None:
     machine = f"{describe_machine()}, {options.jobs} at a time on {options.threads} thread(s)"
     print(f"{machine}\n{json.dumps(options.settings)}\n", flush=True)
     tasks = make_tasks(options)
-    done = {tuple(row["task"]) for row in records(options).rows()}
-    to_do = [task for task in tasks if task not in done]
+    to_do = missing(tasks, options)
     n_fits = sum(METHODS[task[3]].n_fits for task in to_do)
     print(f"{len(to_do)} of {len(tasks)} tasks to do, about {n_fits} trainings\n", flush=True)
     parallel = joblib.Parallel(n_jobs=options.jobs, batch_size=1)
     parallel(joblib.delayed(run_chain)(chain, options) for chain in chains(to_do))
-    rows = {tuple(row["task"]): row for row in records(options).rows()}
+    rows = rows_by_task(options)
     report = make_report([rows[task] for task in tasks if task in rows], len(tasks))
     text = f"{machine}; {json.dumps(options.settings)}.\n\n{report}"
     (options.output / f"{options.name}.md").write_text(text)

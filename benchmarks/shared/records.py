@@ -3,8 +3,11 @@
 import argparse
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import joblib
 
 
 class Records:
@@ -35,6 +38,28 @@ class Records:
             file.write(f"{json.dumps(row)}\n".encode())
         shown = {name: round(s, 3) for name, s in scores.items() if isinstance(s, float)}
         print(*task, f"{seconds:.1f} s", shown, flush=True)
+
+
+def measured(
+    tasks: Sequence[Any], run: Callable[..., None], options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Run what was not measured before, `jobs` at a time, and return the rows of all tasks."""
+    joblib.Parallel(n_jobs=options.jobs)(
+        joblib.delayed(run)(task, options) for task in missing(tasks, options)
+    )
+    rows = rows_by_task(options)
+    return [rows[task] for task in tasks]
+
+
+def missing(tasks: Sequence[Any], options: argparse.Namespace) -> list[Any]:
+    """Return the tasks that were not measured before."""
+    done = rows_by_task(options)
+    return [task for task in tasks if task not in done]
+
+
+def rows_by_task(options: argparse.Namespace) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Return what was measured, by its task."""
+    return {tuple(row["task"]): row for row in records(options).rows()}
 
 
 def records(options: argparse.Namespace) -> Records:
