@@ -11,17 +11,10 @@ os.environ.setdefault("SEGCLF_NUM_THREADS", "1")
 @pytest.fixture
 def encoded(monkeypatch):
     """How many images "tiny" computes in training, batch by batch."""
-    import torch
+    from encoded import watch_encoder
 
     from segclf.networks import TinyEncoder
 
     batches = []
-    forward = TinyEncoder.forward
-
-    def counted(self, image):
-        if not torch.is_inference_mode_enabled():
-            batches.append(len(image))
-        return forward(self, image)
-
-    monkeypatch.setattr(TinyEncoder, "forward", counted)
+    watch_encoder(monkeypatch, TinyEncoder, batches.append, of_predictions=False)
     return batches

@@ -4,7 +4,6 @@ from sklearn.metrics import roc_auc_score
 
 from segclf import ImageClassifier
 from segclf.datasets import make_shapes
-from segclf.losses import cross_entropy
 
 
 def classifier(**changes):
@@ -64,22 +63,3 @@ def test_gray_images_of_16_bit(shapes):
     assert fitted.n_channels_ == 1
     with pytest.raises(ValueError, match="3 channel"):
         fitted.predict(shapes.images)
-
-
-def test_balanced_batches(shapes):
-    rare = np.flatnonzero(shapes.target == 1)[:2]
-    rows = np.concatenate([np.flatnonzero(shapes.target == 0)[:14], rare])
-    seen = []
-
-    def watched(logits, target, **options):
-        seen.append(target.bincount(minlength=2).tolist())
-        return cross_entropy(logits, target, **options)
-
-    trained = {}
-    for balanced in (False, True):
-        fitted = classifier(class_balanced=balanced, loss=watched, batch_size=8)
-        fitted.fit(shapes.images[rows], shapes.target[rows])
-        trained[balanced] = fitted.predict_proba(shapes.images)[:, 1].mean()
-    assert np.sum(seen[:2], axis=0).tolist() == np.sum(seen[2:4], axis=0).tolist() == [14, 2]
-    assert seen[4:] == [[4, 4]] * 4
-    assert trained[True] > trained[False] + 0.05

@@ -253,22 +253,3 @@ def test_losses_may_be_functions(shapes):
     named = classifier(mask_loss="cross_entropy").fit(shapes.images, shapes.target)
     given = classifier(mask_loss=cross_entropy).fit(shapes.images, shapes.target)
     np.testing.assert_array_equal(given.history_["loss"], named.history_["loss"])
-
-
-def test_balanced_batches(shapes):
-    rare = np.flatnonzero(shapes.target == 1)[:2]
-    rows = np.concatenate([np.flatnonzero(shapes.target == 0)[:14], rare])
-    seen = []
-
-    def watched(logits, target, **options):
-        seen.append(target.bincount(minlength=2).tolist())
-        return cross_entropy(logits, target, **options)
-
-    trained = {}
-    for balanced in (False, True):
-        fitted = classifier(class_balanced=balanced, label_loss=watched, batch_size=8)
-        fitted.fit(shapes.images[rows], shapes.target[rows])
-        trained[balanced] = fitted.predict_proba(shapes.images)[:, 1].mean()
-    assert np.sum(seen[:2], axis=0).tolist() == np.sum(seen[2:4], axis=0).tolist() == [14, 2]
-    assert seen[4:] == [[4, 4]] * 4
-    assert trained[True] > trained[False] + 0.05

@@ -1,7 +1,8 @@
 import pytest
 import torch
+from encoded import watch_encoder
 
-from segclf.networks import encoded_once, layer_reader, segmentation_network
+from segclf.networks import TinyEncoder, encoded_once, layer_reader, segmentation_network
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
@@ -9,13 +10,8 @@ IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 @pytest.fixture
 def calls(monkeypatch):
     """How many images each call of the encoder is of."""
-    from segclf.networks import TinyEncoder
-
     seen = []
-    forward = TinyEncoder.forward
-    monkeypatch.setattr(
-        TinyEncoder, "forward", lambda self, image: seen.append(len(image)) or forward(self, image)
-    )
+    watch_encoder(monkeypatch, TinyEncoder, seen.append)
     return seen
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from encoded import watch_encoder
 
 from segclf import SegmentationClassifier, SupervisedSegmenter
 from segclf.datasets import make_shapes
@@ -89,10 +90,7 @@ def test_an_image_is_encoded_once_for_its_mask_and_what_is_inside(monkeypatch):
     fitted = classifier().fit(SHAPES.images, SHAPES.target, masks=SHAPES.masks)
     expected = fitted.predict_proba(SHAPES.images)
     calls = []
-    forward = TinyEncoder.forward
-    monkeypatch.setattr(
-        TinyEncoder, "forward", lambda self, image: calls.append(len(image)) or forward(self, image)
-    )
+    watch_encoder(monkeypatch, TinyEncoder, calls.append)
     np.testing.assert_array_equal(fitted.predict_proba(SHAPES.images), expected)
     once = len(calls)
     fitted.predict_mask_proba(SHAPES.images)
