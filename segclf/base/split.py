@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from segclf.axes import are_labels
 from segclf.data import Samples
+from segclf.data.labels import in_order_of_appearance
 
 
 def split_validation(
@@ -75,18 +76,6 @@ def held_out(
     else:
         splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
     return next(splitter.split(labeled, strata, groups))[1]
-
-
-def in_order_of_appearance(strata: NDArray[Any]) -> NDArray[np.intp]:
-    """Number strata as they appear, so that what is chosen does not depend on their names.
-
-    Examples
-    --------
-    >>> in_order_of_appearance(np.array([2, 0, 2, 1])).tolist()
-    [0, 1, 0, 2]
-    """
-    _, firsts, positions = np.unique(strata, return_index=True, return_inverse=True)
-    return np.asarray(firsts.argsort().argsort()[positions])
 
 
 def _require_two_parts(

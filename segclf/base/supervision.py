@@ -28,6 +28,7 @@ from segclf.data import (
     as_masks,
     check_mask_sizes,
 )
+from segclf.data.labels import are_negative
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 Mask = NDArray[Any]
@@ -185,8 +186,7 @@ class Supervision:
 
     def with_mask(self) -> NDArray[np.bool_]:
         """Tell for each image whether it has a mask, be it the empty one of a label 0."""
-        empty = self.labels is not None and (self.labels.reshape(len(self), -1) == 0).all(axis=1)
-        return self.masks.labeled | empty
+        return self.masks.labeled | (self.labels is not None and are_negative(self.labels))
 
     def samples(self, size: tuple[int, int] | None, *, dense: bool = True) -> Samples:
         """Return the same for tensors.

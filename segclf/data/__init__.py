@@ -20,6 +20,7 @@ from segclf.data.red_normalizer import RedNormalizer
 from segclf.data.resize import resize_image, resize_mask
 from segclf.data.samplers import (
     BalancedSampler,
+    KindsSampler,
     MixingSampler,
     Sampler,
     ShuffledSampler,
@@ -37,6 +38,7 @@ __all__ = [
     "CopyPaste",
     "Images",
     "ImagesLike",
+    "KindsSampler",
     "LabelsLike",
     "Loader",
     "MappedMask",

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.data.labels import in_order_of_appearance
+
 Indices = NDArray[np.intp]
 
 
@@ -104,9 +106,8 @@ def units_of(
     n_samples = len(indicator)
     if groups is None:
         return np.arange(n_samples), indicator.astype(np.int64), np.ones(n_samples, np.int64)
-    _, firsts, found = np.unique(groups, return_index=True, return_inverse=True)
-    units = firsts.argsort().argsort()[found]
-    counts = np.zeros((len(firsts), indicator.shape[1]), dtype=np.int64)
+    units = in_order_of_appearance(groups)
+    counts = np.zeros((units.max() + 1, indicator.shape[1]), dtype=np.int64)
     np.add.at(counts, units, indicator)
     return units, counts, np.bincount(units)
 

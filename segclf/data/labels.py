@@ -106,6 +106,29 @@ def natural(labels: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(values).reshape(labels.shape)
 
 
+def are_negative(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which labels say that an image shows nothing: mask id 0, or 0 of every channel.
+
+    Examples
+    --------
+    >>> are_negative(np.array([[0, 0], [0, -1], [0, 1]])).tolist()
+    [True, False, False]
+    """
+    return np.asarray((labels.reshape(len(labels), -1) == 0).all(axis=1))
+
+
+def in_order_of_appearance(values: NDArray[Any]) -> NDArray[np.intp]:
+    """Number values as they appear, so that what is chosen does not depend on their names.
+
+    Examples
+    --------
+    >>> in_order_of_appearance(np.array([2, 0, 2, 1])).tolist()
+    [0, 1, 0, 2]
+    """
+    _, firsts, positions = np.unique(values, return_index=True, return_inverse=True)
+    return np.asarray(firsts.argsort().argsort()[positions])
+
+
 def is_labeled_for(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell labels from "nobody said", for what learned those classes: -1 may be one of them.
 

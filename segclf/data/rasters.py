@@ -135,12 +135,12 @@ def _upright(array: NDArray[Any], header: Header) -> NDArray[Any]:
 
 def _by_pillow(file: IO[bytes], header: Header) -> Image.Image:
     file.seek(0)
-    data = file.read()
     if header.format == "PNG":
-        check_png(data)
+        check_png(file.read())
+        file.seek(0)
     elif header.format == "JPEG":
-        data = without_end(data)
-    image: Image.Image = _PLUGINS[header.format](io.BytesIO(data))
+        file = io.BytesIO(without_end(file.read()))
+    image: Image.Image = _PLUGINS[header.format](file)
     image.load()
     return image
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf.axes import is_indicator
+from segclf.data.labels import are_negative
 
 Indices = NDArray[np.intp]
 
@@ -129,6 +130,47 @@ class MixingSampler(Sampler):
 
 
 @dataclass(frozen=True, eq=False)
+class KindsSampler(Sampler):
+    """Each place in a batch goes to one of several kinds, as often as its samples weigh.
+
+    Within a kind every sample comes as often as every other, give or take one. An epoch has as many
+    places as there are samples.
+
+    Parameters
+    ----------
+    kinds : array of int, shape (n,)
+        Of each sample.
+    weights : array of shape (n,)
+        Of each sample, the same within a kind.
+
+    Examples
+    --------
+    >>> sampler = KindsSampler(np.array([0, 0, 1, 2]), np.array([1.0, 1, 0, 2]))
+    >>> [len(batch) for batch in sampler.batches(2, seed=0, epoch=0)]
+    [2, 2]
+    """
+
+    kinds: NDArray[np.intp]
+    weights: NDArray[np.float64]
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[Indices]:
+        """Return the indices of each batch of an epoch."""
+        generator, n_samples = np.random.default_rng([seed, epoch]), len(self.kinds)
+        names, codes = np.unique(self.kinds, return_inverse=True)
+        shares = np.bincount(codes, weights=self.weights)
+        places = generator.choice(len(names), size=n_samples, p=shares / shares.sum())
+        order = np.empty(n_samples, dtype=np.intp)
+        for code in range(len(names)):
+            here = places == code
+            order[here] = _cycle(np.flatnonzero(codes == code), n_samples, generator)[: here.sum()]
+        return np.array_split(order, _n_batches(n_samples, batch_size))
+
+    def subset(self, indices: Indices) -> "KindsSampler":
+        """Return the sampler of those samples."""
+        return KindsSampler(self.kinds[indices], self.weights[indices])
+
+
+@dataclass(frozen=True, eq=False)
 class BalancedSampler(Sampler):
     """Every class as often as every other, in each batch as nearly as its size allows.
 
@@ -166,8 +208,7 @@ class BalancedSampler(Sampler):
         """
         if not is_indicator(labels):
             return cls(labels[:, None] == np.unique(labels[labels >= 0]))
-        nothing = (labels == 0).all(axis=1, keepdims=True)
-        return cls(np.hstack([labels == 1, nothing]))
+        return cls(np.column_stack([labels == 1, are_negative(labels)]))
 
     def batches(self, batch_size: int, seed: int, epoch: int) -> list[Indices]:
         """Return the indices of each batch of an epoch."""

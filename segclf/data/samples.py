@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from segclf.data.images import Images, to_float
+from segclf.data.labels import are_negative
 from segclf.data.masks import Masks
 from segclf.data.resize import Size, resize_image, resize_mask
 from segclf.data.samplers import Sampler
@@ -125,7 +126,7 @@ class Samples:
         """Tell for each sample whether it has a mask, be it the empty one of a label 0."""
         given = np.zeros(len(self), dtype=bool) if self.masks is None else self.masks.labeled.copy()
         if self.labels is not None:
-            given |= (self.labels.reshape(len(self), -1) == 0).all(axis=1)
+            given |= are_negative(self.labels)
         return given
 
     def pixel_counts(self, n_classes: int) -> NDArray[np.int64]:

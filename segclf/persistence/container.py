@@ -90,8 +90,7 @@ def _array(entry: dict[str, Any], content: bytes, first: int) -> NDArray[Any]:
     if any(type(side) is not int or side < 0 for side in shape):
         raise ValueError(f"it holds an array of shape {shape}")
     start, stop = entry["data_offsets"]
-    dtype = np.dtype(_DTYPES[kind])
-    if math.prod(shape) * dtype.itemsize != stop - start:
+    dtype, count = np.dtype(_DTYPES[kind]), math.prod(shape)
+    if count * dtype.itemsize != stop - start:
         raise ValueError(f"an array of {kind} and shape {shape} does not fit its bytes")
-    count = math.prod(shape)
     return np.frombuffer(content, dtype, count, offset=first + start).reshape(shape)

@@ -14,6 +14,8 @@ from segclf.persistence.writer import REQUESTS
 
 # The tags beside which a class is named.
 CLASSES = ("$estimator", "$object", "$class", "$trusted")
+# Of a text in an array, in bytes: shorter ones may be padded.
+_SHORT = 1024
 
 
 def named_classes(value: Any) -> Iterator[str]:
@@ -24,10 +26,6 @@ def named_classes(value: Any) -> Iterator[str]:
     elif isinstance(value, dict):
         yield from (str(value[tag]) for tag in CLASSES if tag in value)
         yield from named_classes(list(value.values()))
-
-
-# Of a text in an array, in bytes: shorter ones may be padded.
-_SHORT = 1024
 
 
 class Reader:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from segclf.base import Supervision
 from segclf.base.automatic import RULES, Facts
 from segclf.base.network_holder import is_auto
-from segclf.data import MixingSampler, Sampler
+from segclf.data import KindsSampler, MixingSampler, Sampler
 
 # CheXseg's best probability, .9, was found with 200 experts' images beside 100 others, which makes
 # an expert's (.9 / 200) / (.1 / 100) times as frequent (Gadgil et al., MIDL 2021, section 3.3).
@@ -64,48 +64,6 @@ class Mixing:
         # What has a label alone comes as often as what has a pseudo mask, where it teaches at all.
         weights[~used] = weights[pseudo].mean() if pseudo.any() else 0
         return KindsSampler(np.where(used, 2 * expert + positive, 4), weights)
-
-
-@dataclass(frozen=True, eq=False)
-class KindsSampler(Sampler):
-    """Each place in a batch goes to one of several kinds, as often as its samples weigh.
-
-    Within a kind every sample comes as often as every other, give or take one. An epoch has as many
-    places as there are samples.
-
-    Parameters
-    ----------
-    kinds : array of int, shape (n,)
-        Of each sample.
-    weights : array of shape (n,)
-        Of each sample, the same within a kind.
-
-    Examples
-    --------
-    >>> sampler = KindsSampler(np.array([0, 0, 1, 2]), np.array([1.0, 1, 0, 2]))
-    >>> [len(batch) for batch in sampler.batches(2, seed=0, epoch=0)]
-    [2, 2]
-    """
-
-    kinds: NDArray[np.intp]
-    weights: NDArray[np.float64]
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> list[NDArray[np.intp]]:
-        """Return the indices of each batch of an epoch."""
-        generator, n_samples = np.random.default_rng([seed, epoch]), len(self.kinds)
-        names, codes = np.unique(self.kinds, return_inverse=True)
-        shares = np.bincount(codes, weights=self.weights)
-        places = generator.choice(len(names), size=n_samples, p=shares / shares.sum())
-        order = np.empty(n_samples, dtype=np.intp)
-        for code in range(len(names)):
-            members, here = np.flatnonzero(codes == code), places == code
-            passes = [generator.permutation(members) for _ in range(-(-n_samples // len(members)))]
-            order[here] = np.concatenate(passes)[: here.sum()]
-        return np.array_split(order, -(-n_samples // batch_size))
-
-    def subset(self, indices: NDArray[np.intp]) -> "KindsSampler":
-        """Return the sampler of those samples."""
-        return KindsSampler(self.kinds[indices], self.weights[indices])
 
 
 def _balanced(

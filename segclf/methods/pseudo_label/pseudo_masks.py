@@ -104,9 +104,8 @@ def empty_by_label(supervision: Supervision) -> list[Mask | None]:
     masks, dtype = list(supervision.masks.as_given()), np.min_scalar_type(-supervision.n_ids)
     if supervision.labels is None:
         return masks
-    negative = (supervision.labels.reshape(len(masks), -1) == 0).all(axis=1)
     shapes = supervision.shapes
-    for row in np.flatnonzero(negative & ~supervision.masks.labeled).tolist():
+    for row in np.flatnonzero(supervision.with_mask() & ~supervision.masks.labeled).tolist():
         masks[row] = np.zeros(shapes[row], dtype=dtype)
     return masks
 

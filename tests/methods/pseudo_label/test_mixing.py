@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from segclf.data import MixingSampler
-from segclf.methods.pseudo_label.mixing import KindsSampler, Mixing
+from segclf.data import KindsSampler, MixingSampler
+from segclf.methods.pseudo_label.mixing import Mixing
 
 # 10 masks with findings, 90 empty ones, and pseudo masks of 100 images with findings.
 EXPERT = np.arange(200) < 100
