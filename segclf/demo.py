@@ -1,6 +1,7 @@
 """The demo: segmentation against classification on the same 100 synthetic images."""
 
 import importlib.util
+import io
 import pathlib
 import sys
 import textwrap
@@ -11,6 +12,7 @@ from sklearn.callback import ProgressBar
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.utils import Bunch
 
+from segclf.data import atomic_write
 from segclf.datasets import make_shapes
 from segclf.displays import ComparisonDisplay
 from segclf.methods.image_classifier import ImageClassifier
@@ -169,4 +171,6 @@ def _draw(results: list[Result], test: Bunch, output: pathlib.Path) -> None:
         class_names=CLASS_NAMES,
         n_images=N_SHOWN,
     )
-    display.figure_.savefig(output, dpi=100, format=output.suffix[1:] or "png")
+    picture = io.BytesIO()
+    display.figure_.savefig(picture, dpi=100, format=output.suffix[1:] or "png")
+    atomic_write(output, picture.getvalue())

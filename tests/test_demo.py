@@ -1,9 +1,11 @@
+import errno
 import importlib.util
 
 import cv2
 import matplotlib
 import pytest
 import rich
+from disk_trouble import disk_trouble
 
 from segclf import demo
 from segclf.__main__ import main
@@ -40,6 +42,14 @@ def test_prints_progress_and_a_table_and_draws(small, tmp_path, capsys):
         assert f"Chosen by {result.name}: encoder_weights=None, encoder_rate=1.0" in printed
     height, width = cv2.imread(str(picture)).shape[:2]
     assert width > height > 100
+
+
+def test_a_full_disk_leaves_the_picture_that_was_there(small, tmp_path):
+    picture = tmp_path / "demo.png"
+    picture.write_bytes(b"old")
+    with disk_trouble(errno.ENOSPC, at="write"), pytest.raises(OSError, match=r"bytes.*demo\.png"):
+        demo.run(picture, encoder="tiny", max_epochs=1)
+    assert picture.read_bytes() == b"old"
 
 
 def test_both_models_come_with_their_defaults_but_a_seed():

@@ -1,7 +1,6 @@
 """The parameter ``memory``: a folder in which results are kept from one fit to the next."""
 
 import os
-import warnings
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ from typing import Any
 from torch import nn
 
 from segclf.cache.digests import digest
+from segclf.data import KeptFolder
 from segclf.networks import ImageNetwork, remember, remember_outputs, share
-from segclf.persistence import read_value, write_value
+from segclf.persistence import pack_value, read_value
 
 # What decides how an encoder computes, besides its weights.
 _OF_ENCODER = ("kind", "architecture", "encoder", "encoder_depth", "in_channels")
@@ -28,8 +28,8 @@ class Memory:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._writes = True
+        self.folder = KeptFolder(folder)
+        self._results = self.folder.below("results")
 
     def recall(self, key: str, make: Callable[[], Any], trusted: Collection[Any] = ()) -> Any:
         """Return what is kept by that name, or make it and keep it.
@@ -43,23 +43,12 @@ class Memory:
         trusted : collection of classes and functions
             What the result may name beside segclf's own and scikit-learn's.
         """
-        path = self.folder / "results" / key[:2] / key[2:]
         try:
-            return read_value(path, trusted)
+            return read_value(self._results.file(key), trusted)
         except (OSError, ValueError):  # not there, or no longer whole
             made = make()
-        self._keep(made, path)
+        self._results.keep(key, lambda: pack_value(made, "the result"))
         return made
-
-    def _keep(self, value: Any, path: Path) -> None:
-        if not self._writes:
-            return
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_value(value, path, "the result")
-        except (OSError, TypeError) as error:
-            self._writes = False
-            warnings.warn(f"No more results are kept in {self.folder}: {error}", stacklevel=2)
 
 
 def as_memory(memory: Any) -> Memory | None:
@@ -96,7 +85,7 @@ def remember_features(network: nn.Module, memory: Memory | None, *, most: int) -
     """
     for module in network.modules():
         if isinstance(module, ImageNetwork) and not module.encoder_learns:
-            folder = None if memory is None else memory.folder / _folder(module)
+            folder = None if memory is None else memory.folder.below(_folder(module))
             n_scales = len(module.recipe.get("encoder_scales", [1]))
             remember(module, folder, most=most * n_scales)
 

@@ -1,10 +1,12 @@
 """From arrays, paths and masks to batches of tensors."""
 
+from segclf.data._atomic_write import atomic_write
 from segclf.data.augmentation import Augment, Augmentation
 from segclf.data.copy_paste import CopyPaste
 from segclf.data.crops import RandomCrops
 from segclf.data.cutmix import boxes_at, cutmix, cutmix_boxes
 from segclf.data.images import Images, as_images, to_float
+from segclf.data.kept_folder import KeptFolder
 from segclf.data.kinds import ImagesLike
 from segclf.data.label_codes import as_mask_ids
 from segclf.data.label_fraction import keep_labels, label_fraction
@@ -38,6 +40,7 @@ __all__ = [
     "CopyPaste",
     "Images",
     "ImagesLike",
+    "KeptFolder",
     "KindsSampler",
     "LabelsLike",
     "Loader",
@@ -61,6 +64,7 @@ __all__ = [
     "as_mask_ids",
     "as_masks",
     "as_views",
+    "atomic_write",
     "boxes_at",
     "check_mask_sizes",
     "cut_tiles",

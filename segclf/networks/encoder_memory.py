@@ -3,12 +3,12 @@
 import copy
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from segclf.data import KeptFolder
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.kept_maps import InFolder, InMemory, Kept, joined, take
 
@@ -17,7 +17,7 @@ KEPT_BYTES = 2**30
 
 
 def remember(
-    network: nn.Module, folder: str | Path | None = None, *, most: int, n_bytes: int | None = None
+    network: nn.Module, folder: KeptFolder | None = None, *, most: int, n_bytes: int | None = None
 ) -> None:
     """Let every frozen encoder in a network keep its maps of each image, and look them up.
 
@@ -30,7 +30,7 @@ def remember(
     ----------
     network : nn.Module
         Its `state_dict` stays as it is.
-    folder : path, optional
+    folder : KeptFolder, optional
         For this encoder with these weights alone. It holds a file for each image, and is asked
         where the maps are not in memory.
     most : int
@@ -47,7 +47,7 @@ def remember(
         if not any(parameter.requires_grad for parameter in encoder.parameters()):
             room = KEPT_BYTES if n_bytes is None else n_bytes
             stores: list[InMemory | InFolder] = [InMemory(room, most)]
-            stores += [] if folder is None else [InFolder(Path(folder), most)]
+            stores += [] if folder is None else [InFolder(folder, most)]
             encoder.__dict__["forward"] = _Lookup(encoder, stores)
 
 

@@ -1,17 +1,16 @@
 """What an encoder says of one image, apart from its batch: kept in memory, and in files."""
 
 import json
-import os
-import warnings
-from pathlib import Path
+import zlib
 from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from segclf.axes import are_maps
+from segclf.data import KeptFolder
 
 
 class Kept(NamedTuple):
@@ -84,42 +83,45 @@ class InFolder:
 
     Parameters
     ----------
-    folder : Path
+    folder : KeptFolder
         For one encoder with its weights.
     most : int
         How many new files there may be.
     """
 
-    def __init__(self, folder: Path, most: int) -> None:
+    def __init__(self, folder: KeptFolder, most: int) -> None:
         self._folder, self._left = folder, most
 
     def get(self, name: str) -> Kept | None:
         """Look an image up."""
         try:
-            with safe_open(self._path(name), framework="pt") as file:
+            with safe_open(self._folder.file(name), framework="pt") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                return Kept(file.metadata()["form"], tensors)
-        except (FileNotFoundError, SafetensorError):
+                metadata = file.metadata() or {}
+        except (OSError, SafetensorError):
             return None
+        whole = metadata.get("checksum") == _checksum(tensors)
+        return Kept(metadata["form"], tensors) if whole else None
 
     def put(self, name: str, kept: Kept) -> None:
         """Write the maps of an image; warn once where that fails."""
-        if self._left <= 0:
-            return
-        self._left -= 1
-        path = self._path(name)
-        tensors = {key: tensor.cpu() for key, tensor in kept.tensors.items()}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{os.getpid()}")
-            save_file(tensors, partial, metadata={"form": kept.form})
-            partial.replace(path)  # another process finds all of it or nothing
-        except (OSError, SafetensorError) as error:
-            self._left = 0
-            warnings.warn(f"No more maps are kept in {self._folder}: {error}", stacklevel=2)
+        if self._left > 0:
+            self._left -= 1
+            # To wait for the disk would take as long as many an encoder: there is a checksum.
+            self._folder.keep(name, lambda: _packed(kept), sync=False)
 
-    def _path(self, name: str) -> Path:
-        return self._folder / name[:2] / name[2:]
+
+def _packed(kept: Kept) -> bytes:
+    tensors = {key: tensor.cpu() for key, tensor in kept.tensors.items()}
+    return save(tensors, metadata={"form": kept.form, "checksum": _checksum(tensors)})
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    checksum = 0
+    for name in sorted(tensors):
+        values = tensors[name].reshape(-1).view(torch.uint8)
+        checksum = zlib.crc32(values.numpy().data, checksum)
+    return str(checksum)
 
 
 def _form(value: Any, images: Tensor, index: int, tensors: dict[str, Tensor]) -> Any:

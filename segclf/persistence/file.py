@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.numpy import save as pack
 from sklearn.base import BaseEstimator
 
 import segclf
+from segclf.data._atomic_write import atomic_write
 from segclf.persistence.class_names import class_name, trusted_class
 from segclf.persistence.container import read_container
 from segclf.persistence.reader import Reader, named_classes
@@ -29,8 +29,9 @@ HEADER = {"format", "segclf", "scikit-learn", "estimator", "checksum"}
 def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     """Write an estimator, fitted or not, to one file.
 
-    The file appears whole or not at all, and the same estimator gives the same bytes. Callbacks
-    are left out: they belong to a session.
+    The file appears whole or not at all, and the same estimator gives the same bytes. One that is
+    replaced hands on its mode bits; of a symbolic link, the target is replaced. Callbacks are left
+    out: they belong to a session.
 
     Parameters
     ----------
@@ -44,6 +45,9 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
+    OSError
+        When the file cannot be written: the folder is missing or may not be written, the disk is
+        full, the file is read-only or no regular file. What was there before is as it was.
     TypeError
         For a value that is none of these, naming the parameter. A file holds no code: of a function
         or class in a module (a ``loss`` or ``schedule`` of your own) it holds the name, and `load`
@@ -65,12 +69,13 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         raise TypeError(f"save takes an estimator, got {estimator!r:.80}.")
     try:
-        write_value(estimator, Path(path), type(estimator).__name__)
+        content = pack_value(estimator, type(estimator).__name__)
     except TypeError as error:
         if hasattr(estimator, "best_estimator_"):
             hint = "What a search found can be saved alone: save(search.best_estimator_, path)."
             raise TypeError(f"{error} {hint}") from error
         raise
+    atomic_write(path, content)
 
 
 def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
@@ -114,8 +119,8 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     return made
 
 
-def write_value(value: Any, path: Path, place: str) -> None:
-    """Write an estimator, or whatever its attributes may hold, to one file.
+def pack_value(value: Any, place: str) -> bytes:
+    """Return the file of an estimator, or of whatever its attributes may hold.
 
     Raises
     ------
@@ -131,12 +136,11 @@ def write_value(value: Any, path: Path, place: str) -> None:
         "estimator": written,
     }
     header["checksum"] = _checksum(writer.arrays, header)
-    content = pack(writer.arrays, metadata={KEY: json.dumps(header, allow_nan=False)})
-    _replace(path, content)
+    return pack(writer.arrays, metadata={KEY: json.dumps(header, allow_nan=False)})
 
 
 def read_value(path: Path, trusted: Iterable[Any] = ()) -> Any:
-    """Read what `write_value` wrote; raises as `load` does."""
+    """Read what `pack_value` returned, in a file; raises as `load` does."""
     header, arrays = _read(path)
     given = {class_name(each): each for each in trusted}
     names = sorted(set(_names(header, path)))
@@ -194,16 +198,3 @@ def _checksum(arrays: Mapping[str, NDArray[Any]], header: dict[str, Any]) -> int
     for name in sorted(arrays):
         checksum = zlib.crc32(arrays[name].tobytes(), zlib.crc32(name.encode(), checksum))
     return checksum
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside the file and move into its place, so that nobody ever reads half a file."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -170,7 +170,7 @@ def test_a_fit_that_fails_leaves_nothing_behind(weights, tmp_path):
 def test_what_memory_may_be(tmp_path):
     assert as_memory(None) is None
     for memory in (tmp_path, str(tmp_path), Memory(tmp_path, verbose=0)):
-        assert as_memory(memory).folder == tmp_path / "segclf"
+        assert as_memory(memory).folder.path == tmp_path / "segclf"
     assert as_memory(Memory(None)) is None
     with pytest.raises(ValueError, match="memory=3 has no folder"):
         as_memory(3)
@@ -201,7 +201,7 @@ def test_what_is_kept_is_no_code(tmp_path):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "segclf").write_text("a file where the folder should be")
     memory = as_memory(tmp_path)
-    with pytest.warns(UserWarning, match="No more results are kept in .*segclf"):
+    with pytest.warns(UserWarning, match="Nothing more is kept in .*segclf"):
         assert memory.recall("ab" * 20, lambda: 3) == 3
     assert memory.recall("cd" * 20, lambda: 4) == 4, "it warns once"
 

@@ -17,6 +17,9 @@ ONE_ROOM = {  # dotted name -> the files that may use it
     "torch.save": (),
     "torch.load": ("segclf/networks/weights.py",),
     "torch.distributed": ("segclf/distributed.py",),
+    "os.replace": ("segclf/data/_atomic_write.py",),
+    "safetensors.numpy.save_file": (),
+    "safetensors.torch.save_file": (),
 }
 FILES = source_files()
 
@@ -92,6 +95,26 @@ def test_arrays_are_never_read_as_pickles():
         if getattr(node.value, "value", True)
     ]
     assert keywords == []
+
+
+def test_files_are_written_at_one_place():
+    """Whole or not at all, which `atomic_write` sees to."""
+    calls = [
+        place(path, node)
+        for path in FILES
+        if path.relative_to(ROOT).as_posix() != "segclf/data/_atomic_write.py"
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Call) and _writes(node)
+    ]
+    assert calls == []
+
+
+def _writes(call):
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    values = [*call.args[:2], *(each.value for each in call.keywords)]
+    modes = [each.value for each in values if isinstance(each, ast.Constant)]
+    writing = any(isinstance(mode, str) and set("wax+") & set(mode) for mode in modes)
+    return name in {"write_text", "write_bytes", "to_csv"} or (name == "open" and writing)
 
 
 def _length_without_docstring(function):

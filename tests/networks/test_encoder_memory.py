@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from segclf.data import KeptFolder
 from segclf.networks import (
     classification_network,
     forget,
@@ -43,7 +44,7 @@ def test_each_image_is_encoded_once(tmp_path):
     network = frozen()
     counter = Counter(network)
     plain = network(IMAGES)
-    remember(network, tmp_path, most=5)
+    remember(network, KeptFolder(tmp_path), most=5)
     expected = network(IMAGES)
     torch.testing.assert_close(expected, plain, **HALF)
     assert counter.n_images == 10
@@ -57,7 +58,7 @@ def test_another_process_finds_them(tmp_path):
     for n_images in (5, 0):
         network = frozen()
         counter = Counter(network)
-        remember(network, tmp_path, most=5)
+        remember(network, KeptFolder(tmp_path), most=5)
         network(IMAGES)
         assert counter.n_images == n_images
 
@@ -68,7 +69,7 @@ def test_maps_of_every_form(encoder, tmp_path):
     architecture = "vit_unet" if encoder == "tiny_vit" else "unet"
     network = frozen(encoder=encoder, architecture=architecture).eval()
     expected = network.features(images)
-    remember(network, tmp_path, most=2)
+    remember(network, KeptFolder(tmp_path), most=2)
     for _ in range(2):
         found = network.features(images)
         for one, other in zip(found, expected, strict=True):
@@ -83,14 +84,14 @@ def test_maps_of_every_form(encoder, tmp_path):
 def test_vectors(tmp_path):
     network = classification_network(encoder="tiny_vit", n_classes=2).set_encoder_rate(0).eval()
     expected = network(IMAGES)
-    remember(network, tmp_path, most=5)
+    remember(network, KeptFolder(tmp_path), most=5)
     network(IMAGES)
     torch.testing.assert_close(network(IMAGES), expected, **HALF)
 
 
 def test_an_encoder_that_learns_computes(tmp_path):
     network = frozen().set_encoder_rate(0.1)
-    remember(network, tmp_path, most=5)
+    remember(network, KeptFolder(tmp_path), most=5)
     network(IMAGES)
     assert not list(tmp_path.iterdir())
 
@@ -99,7 +100,7 @@ def test_the_decoder_learns_the_same(tmp_path):
     gradients = []
     for n_bytes in (None, 0, 0):  # from memory, computed, from files
         network = frozen()
-        remember(network, tmp_path if n_bytes == 0 else None, most=5, n_bytes=n_bytes)
+        remember(network, KeptFolder(tmp_path) if n_bytes == 0 else None, most=5, n_bytes=n_bytes)
         network(IMAGES)
         network(IMAGES).square().mean().backward()
         gradients.append([p.grad for p in network.parameters() if p.requires_grad])
@@ -110,7 +111,7 @@ def test_the_decoder_learns_the_same(tmp_path):
 
 def test_images_in_another_precision_are_others(tmp_path):
     network = frozen().eval()
-    remember(network, tmp_path, most=10)
+    remember(network, KeptFolder(tmp_path), most=10)
     full = network.features(IMAGES)[-1]
     for _ in range(2):
         with torch.autocast("cpu", torch.bfloat16):
@@ -163,7 +164,7 @@ def test_inference_computes_and_keeps_nothing():
 
 def test_the_disk_is_not_filled(tmp_path):
     network = frozen().eval()
-    remember(network, tmp_path, most=3)
+    remember(network, KeptFolder(tmp_path), most=3)
     network(IMAGES)
     network(IMAGES + 1)
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 3
@@ -173,28 +174,31 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     network = frozen().eval()
     expected = network(IMAGES)
-    remember(network, tmp_path / "file", most=5)
-    with pytest.warns(UserWarning, match="No more maps are kept in"):
+    remember(network, KeptFolder(tmp_path / "file"), most=5)
+    with pytest.warns(UserWarning, match="Nothing more is kept in .*file: Not a directory"):
         found = network(IMAGES)
     torch.testing.assert_close(found, expected, **HALF)
 
 
-def test_a_damaged_file_is_written_anew(tmp_path):
+@pytest.mark.parametrize("left", [100, -100], ids=["cut", "zeros, as after a loss of power"])
+def test_a_damaged_file_is_written_anew(left, tmp_path):
     network = frozen().eval()
-    remember(network, tmp_path, most=20)
+    remember(network, KeptFolder(tmp_path), most=20)
     expected = network(IMAGES)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    files[0].write_bytes(files[0].read_bytes()[:100])
+    whole = files[0].read_bytes()
+    damaged = whole[:left] + (b"" if left > 0 else bytes(-left))
+    files[0].write_bytes(damaged)
     forget(network)
-    remember(network, tmp_path, most=20)
+    remember(network, KeptFolder(tmp_path), most=20)
     torch.testing.assert_close(network(IMAGES), expected)
-    assert len(files[0].read_bytes()) > 100
+    assert files[0].read_bytes() != damaged
 
 
 def test_forget(tmp_path):
     network = frozen().eval()
     names, text = list(network.state_dict()), repr(network)
-    remember(network, tmp_path, most=5)
+    remember(network, KeptFolder(tmp_path), most=5)
     assert (list(network.state_dict()), repr(network)) == (names, text)
     counter = Counter(network)
     network(IMAGES)
@@ -206,7 +210,7 @@ def test_forget(tmp_path):
 
 def test_a_copy_has_an_encoder_of_its_own(tmp_path):
     network = frozen().eval()
-    remember(network, tmp_path, most=5)
+    remember(network, KeptFolder(tmp_path), most=5)
     other = copy.deepcopy(network)
     other.encoder.stages[0][0].weight.data.zero_()
     assert other.encoder.__dict__["forward"]._encoder is other.encoder

@@ -1,9 +1,11 @@
+import errno
 import inspect
 import json
 
 import numpy as np
 import pytest
 import torch
+from disk_trouble import disk_trouble
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator, clone
@@ -155,18 +157,14 @@ def test_loading_takes_no_random_number(tmp_path):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "saved"
     save(small("ImageClassifier"), path)
     before = path.read_bytes()
     with pytest.raises(TypeError, match=r"ImageClassifier\.loss"):
         save(ImageClassifier(loss=lambda scores, target: scores.sum()), path)
 
-    def full(descriptor):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(file_module.os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
+    with disk_trouble(errno.ENOSPC, at="fsync"), pytest.raises(OSError, match=r"bytes.*saved"):
         save(SupervisedSegmenter(), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from html import escape
 from importlib import resources
 from importlib.metadata import version
+from itertools import chain
 from typing import Any, NamedTuple
 
 import segclf
+from segclf.data import atomic_write
 from segclf.displays.tiles import REGION_COLORS
 from segclf.metrics.subgroups import Subgroup
 from segclf.reports.page.answers import Answers
@@ -54,10 +56,7 @@ def write_page(
         re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], half)
         for half in _file("report.html").split("{{cards}}")
     )
-    with path.open("w", encoding="utf-8") as file:
-        file.write(above)
-        file.writelines(cards)
-        file.write(below)
+    atomic_write(path, (text.encode() for text in chain([above], cards, [below])))
     return path
 
 

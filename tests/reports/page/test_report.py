@@ -1,4 +1,5 @@
 import datetime
+import errno
 import os
 import re
 from html.parser import HTMLParser
@@ -6,6 +7,7 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
+from disk_trouble import disk_trouble
 from reports.page.answering import Answering, AnsweringLabels, numbered_images, two_class
 
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter, report
@@ -61,6 +63,17 @@ def test_one_file_that_needs_nothing_else(tmp_path):
     assert not [tag for tag, _ in page.tags if tag in ("link", "iframe", "object", "base")]
     assert not [tag for tag in page.all("script") if "src" in tag]
     assert "2026-01-02" in page.texts
+
+
+@pytest.mark.parametrize("call", ["write", "flush", "replace"])
+def test_a_full_disk_leaves_the_report_that_was_there(call, tmp_path):
+    X, y, masks, estimator = two_class(4)
+    before = write(tmp_path, estimator, X, y, masks).source
+    full = pytest.raises(OSError, match=r"No space.*more than .* bytes are needed.*report\.html")
+    with disk_trouble(errno.ENOSPC, at=call), full:
+        write(tmp_path, estimator, X, y, masks, title="Another")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == before
+    assert os.listdir(tmp_path) == ["report.html"]
 
 
 def test_errors_first_the_surest_of_them_first(tmp_path):

@@ -1,0 +1,64 @@
+"""A folder of what can be made again, so that no trouble with the disk ends a fit."""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from safetensors import SafetensorError
+
+from segclf.data._atomic_write import atomic_write
+
+__all__ = ["KeptFolder"]
+
+
+class KeptFolder:
+    """Files are kept in it until one cannot be written: that is said once, and all goes on.
+
+    Parameters
+    ----------
+    path : path
+        Made when it is first needed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._whole: KeptFolder = self
+        self._writes = True
+
+    def below(self, name: str | os.PathLike[str]) -> Self:
+        """Return a folder in this one; where one cannot be written, none is any more."""
+        inner = type(self)(self.path / name)
+        inner._whole = self._whole
+        return inner
+
+    def keep(self, name: str, content: Callable[[], bytes], *, sync: bool = True) -> None:
+        """Write a file, if that is still tried.
+
+        Parameters
+        ----------
+        name : str
+            Of the file, in a folder by its first two letters: see `file`.
+        content : callable
+            Returns the bytes. A TypeError says that they cannot be made.
+        sync : bool
+            See `atomic_write`.
+        """
+        if not (self._writes and self._whole._writes):
+            return
+        path = self.file(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, content(), sync=sync)
+        except (OSError, SafetensorError, TypeError) as error:
+            stopped = self if isinstance(error, TypeError) else self._whole
+            stopped._writes = False
+            # Without bytes and names, so that Python shows one warning of many fits.
+            known = isinstance(error, OSError) and error.errno
+            reason = os.strerror(known) if known else error
+            warnings.warn(f"Nothing more is kept in {self._whole.path}: {reason}", stacklevel=2)
+
+    def file(self, name: str) -> Path:
+        """Return where a file is, or would be."""
+        return self.path / name[:2] / name[2:]
