@@ -6,6 +6,6 @@ training: the constructor is called, networks are built from their recipes, arra
 A file can name classes but brings no code, and it may only name classes that are trusted.
 """
 
-from segclf.persistence.file import load, pack_value, read_value, save
+from segclf.persistence.file import load, pack_value, read_value, save, write_value
 
-__all__ = ["load", "pack_value", "read_value", "save"]
+__all__ = ["load", "pack_value", "read_value", "save", "write_value"]

@@ -69,13 +69,12 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
         raise TypeError(f"save takes an estimator, got {estimator!r:.80}.")
     try:
-        content = pack_value(estimator, type(estimator).__name__)
+        write_value(estimator, path, type(estimator).__name__)
     except TypeError as error:
         if hasattr(estimator, "best_estimator_"):
             hint = "What a search found can be saved alone: save(search.best_estimator_, path)."
             raise TypeError(f"{error} {hint}") from error
         raise
-    atomic_write(path, content)
 
 
 def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
@@ -117,6 +116,11 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     if not hasattr(made, "get_params"):
         raise ValueError(f"{path} cannot be loaded: it holds a {type(made).__name__}.")
     return made
+
+
+def write_value(value: Any, path: str | os.PathLike[str], place: str) -> None:
+    """Write what `pack_value` returns to a file; raises as `save` does."""
+    atomic_write(path, pack_value(value, place))
 
 
 def pack_value(value: Any, place: str) -> bytes:
