@@ -1,15 +1,13 @@
 """What the networks of an estimator know of its images, and how they are made of plain data."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from segclf.data import Images, Samples
-from segclf.isolation import isolated, seeded
-from segclf.networks import ImageNetwork, SegmentationNetwork, build
+from segclf.networks import ImageNetwork, SegmentationNetwork, rebuild
 
 STATISTICS_IMAGES = 1000
 
@@ -69,8 +67,6 @@ def weights_of(network: nn.Module) -> dict[str, Any]:
     return {"weights_": next(iter(found.values())) if len(found) == 1 else found}
 
 
-@isolated()
-@seeded(0)
 def thaw(frozen: dict[str, Any]) -> nn.Module:
     """Return the network of plain data that `freeze` made.
 
@@ -79,33 +75,5 @@ def thaw(frozen: dict[str, Any]) -> nn.Module:
     ValueError
         When the arrays are not those of the recipe, or not finite.
     """
-    recipe = frozen["recipe"]
     tensors = {name: torch.as_tensor(array) for name, array in frozen["arrays"].items()}
-    _check_finite(tensors)
-    if recipe.get("kind") != "own":  # a user's function need not know of devices without memory
-        with torch.device("meta"):
-            _check_shapes(build(recipe), tensors)
-    network = build(recipe)  # it is born random, and then filled in
-    for name, own in network.state_dict(keep_vars=True).items():
-        if name in tensors and own.dtype != tensors[name].dtype:  # after .half() or .double()
-            own.data = own.data.to(tensors[name].dtype)
-    network.load_state_dict(tensors)
-    return network.eval()
-
-
-def _check_finite(tensors: Mapping[str, Tensor]) -> None:
-    for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            raise ValueError(f"The network's {name} holds NaN or infinity.")
-
-
-def _check_shapes(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Compare before memory is taken: a few bytes of a recipe can ask for gigabytes."""
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    for name in sorted(expected.keys() | given.keys()):
-        if expected.get(name) != given.get(name):
-            raise ValueError(
-                f"The recipe makes a network whose {name} is {expected.get(name)}, and the arrays "
-                f"give {given.get(name)}."
-            )
+    return rebuild(frozen["recipe"], tensors).eval()

@@ -34,6 +34,7 @@ from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.operations import encoder_operations
 from segclf.networks.own import OwnNetwork, check_options, own_network
 from segclf.networks.pair import PairNetwork, SegmentationPair
+from segclf.networks.rebuilt import rebuild
 from segclf.networks.row_autoencoder import RowAutoencoder
 from segclf.networks.saliency import grad_cam
 from segclf.networks.saved import saved_weights
@@ -91,6 +92,7 @@ __all__ = [
     "padded",
     "projection_head",
     "read_tensors",
+    "rebuild",
     "remember",
     "remember_outputs",
     "rising_momentum",

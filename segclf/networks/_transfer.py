@@ -1,6 +1,6 @@
 """Hand on what one network learned to another one with the same encoder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from segclf.networks.encoders import encoder_key, weights_holder
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.saved import saved_networks
-from segclf.networks.weights import Found, find, find_all, read_tensors
+from segclf.networks.weights import (
+    Found,
+    adapt_first_convolution,
+    find,
+    find_all,
+    list_tensors,
+    read_all,
+    without_numbers,
+)
 
 # What a segmenter's decoder is made of: two that differ here have no tensors in common.
 _DECODER = (
@@ -120,16 +128,26 @@ def _check_decoders(source: dict[str, Any], target: dict[str, Any], name: str) -
 def _from_tensors(path: str | Path, target: ImageNetwork) -> Report:
     """Take a file of weights; where it says "encoder.", what lies beside is a network's of ours."""
     holder = weights_holder(target.encoder)
-    given = read_tensors(path)
-    found = find_all(holder, given, path, allow_deeper=True)
+    stored = list_tensors(path)
+    found = find_all(holder, without_numbers(stored), path, allow_deeper=True)
     root, inside, _ = next(theirs for theirs, _ in found.values()).rpartition("encoder.")
     if inside:
-        given = {n.removeprefix(root): t for n, t in given.items() if n.startswith(root)}
-        found, _ = find(holder, given)
-    return _fill(target, given, found)
+        stored = {n.removeprefix(root): t for n, t in stored.items() if n.startswith(root)}
+        found, _ = find(holder, without_numbers(stored))
+
+    def read(name: str, like: Tensor) -> Tensor:
+        return adapt_first_convolution(read_all({name: stored[name]}, path)[name], like.shape)
+
+    return _fill(target, without_numbers(stored), found, read)
 
 
-def _fill(target: ImageNetwork, given: Mapping[str, Tensor], found: Found) -> Report:
+def _fill(
+    target: ImageNetwork,
+    given: Mapping[str, Tensor],
+    found: Found,
+    read: Callable[[str, Tensor], Tensor] | None = None,
+) -> Report:
+    """Copy what fits; where the tensors given have no numbers, `read` gives them."""
     wrapped = weights_holder(target.encoder) is not target.encoder
     prefix = "encoder.model." if wrapped else "encoder."
     pairs = {name: (name, given[name]) for name in given if not name.startswith("encoder.")}
@@ -145,7 +163,7 @@ def _fill(target: ImageNetwork, given: Mapping[str, Tensor], found: Found) -> Re
                 shapes = f"{tuple(tensor.shape)} there, {tuple(own.shape)} here"
                 report["new"][name] = f"of another shape: {shapes}"
             else:
-                own.copy_(tensor)
+                own.copy_(read(theirs, own) if read else tensor)
                 report["taken"].append(name)
                 used.add(theirs)
     unused = (name for name in given if name not in used)

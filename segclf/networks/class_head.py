@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from segclf.networks.encoders import encoder_key
+from segclf.networks.stored import Stored
 from segclf.networks.weight_sources import find_weights
-from segclf.networks.weights import read_tensors
+from segclf.networks.weights import list_tensors, read_all
 
 # As torchvision and timm call it; "head.fc" and the like end so, too.
 _NAMES = ("fc.weight", "head.weight", "classifier.weight")
@@ -30,20 +31,19 @@ def load_class_head(head: nn.Linear, encoder: str, encoder_weights: str | Path |
         Whether it was filled.
     """
     weights = find_weights(encoder_weights, encoder_key(encoder))
-    found = [] if weights is None else _class_heads(read_tensors(weights.path), head)
-    if len(found) != 1:
+    found = [] if weights is None else _class_heads(list_tensors(weights.path), head)
+    if weights is None or len(found) != 1:
         return False
+    tensors = read_all(found[0], weights.path)
     with torch.no_grad():
-        for own, given in zip((head.weight, head.bias), found[0], strict=True):
+        for own, given in zip((head.weight, head.bias), tensors.values(), strict=True):
             own.copy_(given)
     return True
 
 
-def _class_heads(tensors: Mapping[str, Tensor], head: nn.Linear) -> list[tuple[Tensor, Tensor]]:
-    pairs = [
-        (weight, tensors.get(name.removesuffix("weight") + "bias"))
-        for name, weight in tensors.items()
-        if f".{name}".endswith(tuple(f".{each}" for each in _NAMES))
-    ]
-    shape, length = head.weight.shape, head.bias.shape
-    return [(w, b) for w, b in pairs if b is not None and (w.shape, b.shape) == (shape, length)]
+def _class_heads(tensors: Mapping[str, Stored], head: nn.Linear) -> list[dict[str, Stored]]:
+    shapes = [head.weight.shape, head.bias.shape]
+    weights = [name for name in tensors if f".{name}".endswith(tuple(f".{n}" for n in _NAMES))]
+    pairs = [(name, name.removesuffix("weight") + "bias") for name in weights]
+    found = [{name: tensors[name] for name in pair if name in tensors} for pair in pairs]
+    return [pair for pair in found if [each.shape for each in pair.values()] == shapes]

@@ -1,6 +1,7 @@
 """Networks whose encoder starts from pretrained weights, and know from which."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -10,12 +11,16 @@ from segclf.axes import are_maps
 from segclf.networks.encoders import shown_name, timm_name, weights_holder
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.libraries import import_timm, is_a
+from segclf.networks.stored import Stored, in_memory
 from segclf.networks.tiny import TinyEncoder
 from segclf.networks.weight_sources import Weights
-from segclf.networks.weights import fill, read_tensors
+from segclf.networks.weights import fill, find_all, list_tensors, read_all, without_numbers
 
 # As timm, DINOv2 and DINOv3 call them.
 _REGISTERS = ("reg_token", "register_tokens", "storage_tokens")
+# A file of weights has at most as many bytes as so many encoders, as checkpoints that hold the
+# optimizer's state have, and as many beside, for heads and decoders.
+_ENCODERS, _BESIDE = 16, 2**30
 _Network = TypeVar("_Network", bound=ImageNetwork)
 
 
@@ -41,13 +46,30 @@ def pretrained(network: _Network, weights: Weights | None, key: str) -> _Network
     library = "segmentation_models_pytorch.encoders"
     encoder = network.encoder
     shallow = isinstance(encoder, TinyEncoder) or is_a(encoder, library, "TimmUniversalEncoder")
+    _check_size(weights.path, encoder)
+    weights = weights.checked()
     _fill(weights_holder(encoder), weights, key, allow_deeper=shallow)
     network.weights, network.statistics = weights.described(), weights.statistics
     return network
 
 
+def _check_size(path: Path, encoder: nn.Module) -> None:
+    """Compare before anything is read."""
+    needed, given = _nbytes(encoder.state_dict().values()), path.stat().st_size
+    most = _ENCODERS * needed + _BESIDE
+    if given > most:
+        raise ValueError(
+            f"{path} has {given} bytes, and the encoder that it is for {needed}. Expected at most "
+            f"{most}; save the encoder's state dict alone."
+        )
+
+
+def _nbytes(tensors: Iterable[Tensor | Stored]) -> int:
+    return sum(tensor.nbytes for tensor in tensors)
+
+
 def _fill(encoder: nn.Module, weights: Weights, key: str, *, allow_deeper: bool) -> None:
-    given: Mapping[str, Tensor] = read_tensors(weights.path)
+    given: Mapping[str, Stored] = list_tensors(weights.path)
     model = timm_name(key)
     if weights.in_order:
         given = _renamed(given, (model or key).removeprefix("timm-"))
@@ -56,13 +78,18 @@ def _fill(encoder: nn.Module, weights: Weights, key: str, *, allow_deeper: bool)
             f"{weights.path} has register tokens, and encoder={shown_name(key)!r} has none. "
             "Expected weights without, or an encoder with them, as vit_small_patch14_reg4_dinov2."
         )
+    own = encoder.state_dict()
     try:
-        fill(encoder, given, weights.path, allow_deeper=allow_deeper)
+        find_all(encoder, without_numbers(given), weights.path, allow_deeper=allow_deeper)
     except ValueError:
-        converted = None if model is None else _converted(given, model)
+        # Files as their authors wrote them have all tensors of the model, a head and little more.
+        if model is None or _nbytes(given.values()) > 2 * _nbytes(own.values()) + _BESIDE // 4:
+            raise
+        converted = _converted(read_all(given, weights.path), model)
         if converted is None:
             raise
-        fill(encoder, converted, weights.path, allow_deeper=allow_deeper)
+        given = {name: in_memory(tensor) for name, tensor in converted.items()}
+    fill(encoder, given, weights.path, allow_deeper=allow_deeper)
 
 
 def _has_registers(names: Iterable[str]) -> bool:
@@ -70,7 +97,7 @@ def _has_registers(names: Iterable[str]) -> bool:
     return any(name.endswith(_REGISTERS) for name in names)
 
 
-def _renamed(given: Mapping[str, Tensor], model: str) -> dict[str, Tensor]:
+def _renamed(given: Mapping[str, Stored], model: str) -> dict[str, Stored]:
     """Give tensors the names that a model of timm has in their places."""
     with torch.device("meta"):
         names = import_timm().create_model(model, pretrained=False).state_dict()

@@ -6,11 +6,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from segclf.isolation import isolated, seeded
-from segclf.networks.factory import build
+from segclf.files import Container
+from segclf.networks.rebuilt import rebuild
+from segclf.networks.stored_tensors import container_tensors
 
 
 def saved_networks(path: str | Path) -> list[nn.Module]:
@@ -34,16 +34,13 @@ def saved_networks(path: str | Path) -> list[nn.Module]:
     ValueError
         When the file is damaged.
     """
+    header = _header(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = _header(file)
-            written = list(_networks_of(header))
-            named = [each for each in written if each["recipe"]["kind"] != "own"]
-            if len(named) or not written:
-                return [_made_again(each, file) for each in named]
-    except SafetensorError:  # of torch, or damaged: whoever reads it next will say so
-        return []
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        written = list(_networks_of(header))
+        named = [each for each in written if each["recipe"]["kind"] != "own"]
+        if len(named) or not written:
+            return [_made_again(each, path) for each in named]
+    except (AttributeError, KeyError, RecursionError, RuntimeError, TypeError, ValueError) as error:
         message = f"{path} cannot be read: {type(error).__name__}: {error} It is damaged, or of "
         raise ValueError(f"{message}another version of segclf.") from error
     raise ValueError(
@@ -64,16 +61,16 @@ def saved_weights(path: str | PathLike[str]) -> dict[str, Any] | None:
     dict or None
         The attribute ``weights_`` of the outermost estimator that has one; None where none has.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = _header(file)
-    except (SafetensorError, ValueError):
-        return None
+    header = _header(path)
     return next((each["weights_"] for each in _dicts_of(header) if each.get("weights_")), None)
 
 
-def _header(file: Any) -> Any:
-    return json.loads((file.metadata() or {}).get("segclf", "null"))
+def _header(path: str | PathLike[str]) -> Any:
+    """Read what `segclf.save` wrote; None of torch, or damaged: who reads it next will say so."""
+    try:
+        return json.loads(Container(Path(path)).metadata.get("segclf", "null"))
+    except (RecursionError, TypeError, ValueError, KeyError):
+        return None
 
 
 def _networks_of(value: Any) -> Iterator[dict[str, Any]]:
@@ -91,9 +88,7 @@ def _dicts_of(value: Any) -> Iterator[dict[str, Any]]:
         level = [item for each in found for item in each.values()] + lists
 
 
-def _made_again(written: dict[str, Any], file: Any) -> nn.Module:
+def _made_again(written: dict[str, Any], path: str | PathLike[str]) -> nn.Module:
+    stored = container_tensors(Container(Path(path)))
     names = {name: array["$array"] for name, array in written["arrays"].items()}
-    with isolated(), seeded(0):  # it is born random, and then filled in
-        network = build(written["recipe"])
-        network.load_state_dict({name: file.get_tensor(names[name]) for name in names})
-    return network
+    return rebuild(written["recipe"], {name: stored[place].read() for name, place in names.items()})

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from segclf.files import open_regular
 from segclf.networks.encoders import encoder_key, shown_name, timm_name
 from segclf.networks.published_weights import (
     Published,
@@ -93,6 +94,25 @@ class Weights:
     in_order: bool = False
     sha256: str = ""
 
+    def checked(self) -> "Weights":
+        """Complete the digest, which must begin as the name of a file by name says.
+
+        All of the file is read for it, so that its size must have been judged.
+
+        Raises
+        ------
+        ValueError
+            When the digest is another.
+        """
+        digest = self.sha256 or _sha256(self.path)
+        promised = _HASH.search(self.path.stem)
+        if self.source != "file" and promised and not digest.startswith(promised[1]):
+            raise ValueError(
+                f"{self.path.name} ({self.source}) is damaged: its sha256 begins with "
+                f"{digest[:8]}, not as its name says. Remove it, so that it is fetched again."
+            )
+        return replace(self, sha256=digest)
+
     def described(self) -> dict[str, Any]:
         """Return what an estimator tells of them, as plain data without the path."""
         facts = {name: getattr(self, name) for name in ("name", "source", "sha256", "licence")}
@@ -122,16 +142,16 @@ def find_weights(encoder_weights: str | os.PathLike[str] | None, key: str) -> We
     FileNotFoundError
         When there is no such file, or weights of that name are neither at hand nor to be had.
     ValueError
-        When nobody publishes weights of that name, or a file is not what its name says.
+        When nobody publishes weights of that name.
     """
     if encoder_weights is None:
         return None
     name = os.fspath(encoder_weights)
     if _is_name(name):
-        return _checked(_named(name, key))
+        return _named(name, key)
     path = weights_file(name)
     assert path is not None
-    return _checked(Weights(path, path.name, "file", *of_file(path.stem, key)))
+    return Weights(path, path.name, "file", *of_file(path.stem, key))
 
 
 def weights_at_hand(name: str, encoder: str) -> bool:
@@ -226,21 +246,12 @@ def _in_package(name: str, key: str) -> Weights | None:
     )
 
 
-def _checked(weights: Weights) -> Weights:
-    """Complete the digest, which must begin as the name of a file by name says."""
-    digest = weights.sha256 or _sha256(weights.path)
-    promised = _HASH.search(weights.path.stem)
-    if weights.source != "file" and promised and not digest.startswith(promised[1]):
-        raise ValueError(
-            f"{weights.path.name} ({weights.source}) is damaged: its sha256 begins with "
-            f"{digest[:8]}, not as its name says. Remove it, so that it is fetched again."
-        )
-    return replace(weights, sha256=digest)
-
-
 def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with open_regular(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as weights: {error}.") from error
 
 
 def _nowhere(name: str, key: str, published: list[Published], reasons: list[str]) -> str:

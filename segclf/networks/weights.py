@@ -1,17 +1,16 @@
-"""Pretrained weights from a local file: the one place that opens such files.
-
-safetensors files hold tensors only. Everything else goes through torch with ``weights_only=True``,
-which refuses to run what a pickle may contain.
+"""Pretrained weights from a local file: which of its tensors an encoder takes, judged by name, type
+and shape before any of them is read.
 """
 
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
+
+from segclf.networks.stored import Stored
+from segclf.networks.stored_tensors import stored_tensors
 
 # Counters that files from before PyTorch 0.4 lack and that nothing here reads.
 _OPTIONAL = "num_batches_tracked"
@@ -40,6 +39,8 @@ def weights_file(encoder_weights: str | Path | None) -> Path | None:
     path = Path(str(encoder_weights)).expanduser()
     if path.is_file():
         return path
+    if path.exists():
+        raise FileNotFoundError(f"encoder_weights={str(encoder_weights)!r} is no regular file.")
     if path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(f"encoder_weights={str(encoder_weights)!r}: there is no such file.")
     raise FileNotFoundError(
@@ -55,7 +56,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     Parameters
     ----------
     path : str or Path
-        ``.safetensors``, or anything that ``torch.load`` reads with ``weights_only=True``.
+        ``.safetensors``, or what `torch.save` wrote, of tensors and plain values alone.
 
     Returns
     -------
@@ -64,20 +65,49 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
     Raises
     ------
+    FileNotFoundError
+        When there is no such file.
     ValueError
         When the file is damaged, or holds anything but tensors and plain values.
     """
+    return read_all(list_tensors(path), path)
+
+
+def list_tensors(path: str | Path) -> dict[str, Stored]:
+    """List the tensors of a file, as :func:`read_tensors` reads them."""
     path = Path(path)
     try:
-        if path.suffix == ".safetensors":
-            return dict(safetensors.torch.load_file(path))
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+        return stored_tensors(path)
+    except OSError:
+        raise  # it names the file
+    except Exception as error:  # a damaged file may end in any
         raise ValueError(
-            f"{path} cannot be read as weights. Expected safetensors, or a state dict saved by "
-            f"torch.save that holds nothing but tensors and plain values: {error}"
+            f"{path} cannot be read as weights: {error}. Expected safetensors, or a state dict "
+            "saved by torch.save that holds nothing but tensors and plain values."
         ) from error
-    return dict(_flat(loaded, ""))
+
+
+def read_all(stored: Mapping[str, Stored], path: str | Path) -> dict[str, Tensor]:
+    """Read tensors of a file.
+
+    Raises
+    ------
+    ValueError
+        When the file is damaged, or a number is not finite; with the tensor's name.
+    """
+    try:
+        tensors = {name: each.read() for name, each in stored.items()}
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as weights: {error}.") from error
+    for name, tensor in tensors.items():
+        if not _is_finite(tensor):
+            raise ValueError(f"{path} holds NaN or infinity in {name}.")
+    return tensors
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    small = tensor.is_floating_point() and tensor.dtype.itemsize == 1
+    return bool((tensor.float() if small else tensor).isfinite().all())
 
 
 def load_weights(encoder: nn.Module, path: str | Path, *, allow_deeper: bool = False) -> None:
@@ -92,7 +122,7 @@ def load_weights(encoder: nn.Module, path: str | Path, *, allow_deeper: bool = F
     encoder : nn.Module
         Changed in place.
     path : str or Path
-        See :func:`read_tensors`.
+        See :func:`read_tensors`; no more of it is read than the encoder takes.
     allow_deeper : bool
         Whether `encoder` is the shallow part of the network in the file, so that further tensors of
         its own stages are no sign of a wrong file.
@@ -100,21 +130,28 @@ def load_weights(encoder: nn.Module, path: str | Path, *, allow_deeper: bool = F
     Raises
     ------
     ValueError
-        When a tensor is missing, has another shape, or the file belongs to a deeper network; with
-        counts and names.
+        When a tensor is missing, has another shape, is not finite, or the file belongs to a deeper
+        network; with counts and names.
     """
-    fill(encoder, read_tensors(path), path, allow_deeper=allow_deeper)
+    fill(encoder, list_tensors(path), path, allow_deeper=allow_deeper)
 
 
 def fill(
-    encoder: nn.Module, given: Mapping[str, Tensor], path: str | Path, *, allow_deeper: bool = False
+    encoder: nn.Module, given: Mapping[str, Stored], path: str | Path, *, allow_deeper: bool = False
 ) -> None:
     """Fill an encoder from the tensors of a file, as :func:`load_weights` does."""
-    found = find_all(encoder, given, path, allow_deeper=allow_deeper)
+    found = find_all(encoder, without_numbers(given), path, allow_deeper=allow_deeper)
+    places = {theirs: given[theirs] for theirs, _ in found.values()}
+    tensors = read_all(places, path)
     own = encoder.state_dict()
     with torch.no_grad():
-        for name, (_, tensor) in found.items():
-            own[name].copy_(tensor)
+        for name, (theirs, _) in found.items():
+            own[name].copy_(adapt_first_convolution(tensors[theirs], own[name].shape))
+
+
+def without_numbers(given: Mapping[str, Stored]) -> dict[str, Tensor]:
+    """Give tensors of the same types and shapes that take no memory."""
+    return {name: each.meta for name, each in given.items()}
 
 
 def find_all(
@@ -240,11 +277,3 @@ def _first_convolution(encoder: nn.Module) -> str:
 def _canonical(name: str) -> str:
     # timm joins nested names by "_" where it hands out features, by "." elsewhere.
     return _OLD_DENSENET.sub(r"\1\2", name.replace(".", "_"))
-
-
-def _flat(loaded: Any, prefix: str) -> Any:
-    if isinstance(loaded, Tensor):
-        yield prefix, loaded
-    elif isinstance(loaded, Mapping):
-        for name, value in loaded.items():
-            yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))

@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator
 
 import segclf
 from segclf.data._atomic_write import atomic_write
+from segclf.files import read_container
 from segclf.persistence.class_names import class_name, trusted_class
-from segclf.persistence.container import read_container
 from segclf.persistence.reader import Reader, named_classes
 from segclf.persistence.writer import Writer
 

@@ -15,7 +15,7 @@ ONE_ROOM = {  # dotted name -> the files that may use it
     "joblib.dump": (),
     "joblib.load": (),
     "torch.save": (),
-    "torch.load": ("segclf/networks/weights.py",),
+    "torch.load": (),
     "torch.distributed": ("segclf/distributed.py",),
     "os.replace": ("segclf/data/_atomic_write.py",),
     "safetensors.numpy.save_file": (),

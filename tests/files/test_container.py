@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
 
 from segclf import load, save
-from segclf.persistence.container import read_container
+from segclf.files import read_container
 
 
 def written(path, header, content=b""):

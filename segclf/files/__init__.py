@@ -1,0 +1,7 @@
+"""Files judged before they are read: what they say of themselves must fit their own bytes."""
+
+from segclf.files.container import Container, read_container
+from segclf.files.plain_pickle import StoredTensor, read_program
+from segclf.files.regular import open_regular
+
+__all__ = ["Container", "StoredTensor", "open_regular", "read_container", "read_program"]

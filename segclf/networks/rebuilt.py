@@ -1,0 +1,62 @@
+"""A network again from its recipe and its tensors, which are judged first."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segclf.isolation import isolated, seeded
+from segclf.networks.factory import build
+
+
+@isolated()
+@seeded(0)
+def rebuild(recipe: dict[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    """Make a network from its recipe, and fill it.
+
+    Parameters
+    ----------
+    recipe : dict
+        See :func:`segclf.networks.build`.
+    tensors : mapping of str to Tensor
+        All that its state dict has. Those after ``.half()`` or ``.double()`` keep their type.
+
+    Returns
+    -------
+    nn.Module
+        It takes no random number from torch's generator.
+
+    Raises
+    ------
+    ValueError
+        When the tensors are not those of the recipe, or not finite; before memory is taken.
+    """
+    _check_finite(tensors)
+    if recipe.get("kind") != "own":  # a user's function need not know of devices without memory
+        with torch.device("meta"):
+            _check_shapes(build(recipe), tensors)
+    network = build(recipe)  # it is born random, and then filled in
+    for name, own in network.state_dict(keep_vars=True).items():
+        if name in tensors and own.dtype != tensors[name].dtype:
+            own.data = own.data.to(tensors[name].dtype)
+    network.load_state_dict(tensors)
+    return network
+
+
+def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"The network's {name} holds NaN or infinity.")
+
+
+def _check_shapes(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Compare before memory is taken: a few bytes of a recipe can ask for gigabytes."""
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | given.keys()):
+        if expected.get(name) != given.get(name):
+            raise ValueError(
+                f"The recipe makes a network whose {name} is {expected.get(name)}, and the arrays "
+                f"give {given.get(name)}."
+            )
