@@ -20,7 +20,16 @@ from segclf.base.monitor import METRICS, Score, Summarized, iou_score, label_sco
 from segclf.base.nothing_found import warn_if_nothing_found
 from segclf.base.supervision import Supervision, supervise
 from segclf.base.validation_set import with_validation
-from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Sampler, Samples, as_masks
+from segclf.data import (
+    Images,
+    ImagesLike,
+    LabelsLike,
+    MasksLike,
+    Sampler,
+    Samples,
+    as_masks,
+    watched_files,
+)
 from segclf.data.mask_checks import MAX_ID
 from segclf.data.whole import Whole
 from segclf.metrics import mean_iou
@@ -80,6 +89,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
     }
 
     @with_callbacks
+    @watched_files()
     def fit(
         self,
         X: ImagesLike,

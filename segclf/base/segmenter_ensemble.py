@@ -23,7 +23,7 @@ from segclf.base.seeding import seed_part
 from segclf.base.segmenter import Segmenter
 from segclf.base.supervision import supervise
 from segclf.base.validation_set import with_validation
-from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, Whole
+from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, Whole, watched_files
 
 # Images whose maps are in memory at once.
 BLOCK = 16
@@ -87,6 +87,7 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, Estimator):
 
     @with_callbacks
     @warn_once()
+    @watched_files()
     def fit(
         self,
         X: ImagesLike,

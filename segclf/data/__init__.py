@@ -31,6 +31,7 @@ from segclf.data.samplers import (
 from segclf.data.samples import Samples
 from segclf.data.semi_supervised_split import SemiSupervisedSplit
 from segclf.data.tiles import Tiles, cut_tiles
+from segclf.data.watched_file import watched_files
 from segclf.data.whole import Whole
 
 __all__ = [
@@ -78,4 +79,5 @@ __all__ = [
     "simclr_view",
     "to_float",
     "views",
+    "watched_files",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 
 from segclf.data.opened_source import OpenedSource
 from segclf.data.readers import read_image, read_image_header
+from segclf.data.watched_file import WatchedFile
 
 __all__ = ["FileSource"]
 
 
 class FileSource(OpenedSource):
-    """Image files, decoded as they are taken.
+    """Image files, decoded as they are taken; they must stay as they are now.
 
     Parameters
     ----------
@@ -25,18 +27,18 @@ class FileSource(OpenedSource):
     """
 
     def __init__(self, paths: Sequence[str], n_channels: int | None) -> None:
-        self._paths = paths
+        self._files = [WatchedFile(path) for path in paths]
         super().__init__(len(paths), n_channels)
 
     def header(self, row: int) -> tuple[int, int, int, np.dtype[Any]]:
         """Read it; see `OpenedSource.header`."""
-        header = read_image_header(self._paths[row])
+        header = self._files[row].read(read_image_header)
         return header.height, header.width, header.n_channels, header.dtype
 
     def open(self, row: int) -> NDArray[Any]:
         """Decode the file; see `OpenedSource.open`."""
-        return read_image(self._paths[row])
+        return self._files[row].read(read_image)
 
     def name(self, row: int) -> str:
         """Give the path, too; see `Source.name`."""
-        return f"Image {row} ({self._paths[row]!r})"
+        return f"Image {row} ({os.fspath(self._files[row])!r})"

@@ -15,6 +15,7 @@ from segclf.data.arrays import to_numpy, unwrap
 from segclf.data.mask_checks import MAX_ID
 from segclf.data.mask_forms import in_our_form
 from segclf.data.readers import read_image, read_mask
+from segclf.data.watched_file import WatchedFile
 
 __all__ = ["MappedMask", "map_masks"]
 
@@ -106,7 +107,7 @@ class MappedMask:
 
     def _values(self) -> NDArray[Any]:
         if isinstance(self.source, str | os.PathLike):
-            return read_mask(self.source)
+            return WatchedFile.of(self.source).read(read_mask)
         return _shaped(in_our_form(to_numpy(self.source)), "(h, w)", 2)
 
     def _colours(self) -> NDArray[Any]:
@@ -115,7 +116,7 @@ class MappedMask:
         elif str(os.fspath(self.source)).lower().endswith((".jpg", ".jpeg")):
             raise ValueError("JPEG changes colours, so it cannot hold a mask; use PNG or TIFF.")
         else:
-            colours = read_image(self.source)
+            colours = WatchedFile.of(self.source).read(read_image)
         return np.broadcast_to(colours, (*colours.shape[:2], 3))
 
 

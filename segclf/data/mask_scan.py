@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from segclf.data.mapped_masks import MappedMask
 from segclf.data.mask_checks import require_ids, require_shape, stands_255_for_1
 from segclf.data.mask_forms import channels_last, in_our_form
 from segclf.data.readers import read_mask
+from segclf.data.watched_file import WatchedFile
 
 __all__ = ["Scan", "items_of", "read_item", "scan"]
 
@@ -93,7 +95,7 @@ def items_of(masks: object) -> NDArray[Any] | list[Any]:
             require_shape(values.shape[1:], "masks")
         return list(values) if channels_last(values.shape[1:]) else np.asarray(values)
     if isinstance(values, np.ndarray | list | tuple):
-        return list(values)
+        return [_watched(item) for item in values]
     raise ValueError(f"masks is a {type(masks).__name__}; expected {_EXPECTED}.")
 
 
@@ -132,7 +134,8 @@ def read_item(item: object, number: int) -> NDArray[Any]:
 
     Parameters
     ----------
-    item : array, tensor, path or MappedMask
+    item : array, tensor, WatchedFile or MappedMask
+        From `items_of`.
     number : int
         Of the sample, for errors.
 
@@ -146,8 +149,8 @@ def read_item(item: object, number: int) -> NDArray[Any]:
         If it is something else, or the file cannot be read.
     """
     try:
-        if isinstance(item, str | os.PathLike):
-            return read_mask(item)
+        if isinstance(item, WatchedFile):
+            return item.read(read_mask)
         if isinstance(item, MappedMask):
             return item.read()
         if isinstance(item, np.ndarray | torch.Tensor):
@@ -222,6 +225,13 @@ def paths_of(items: NDArray[Any] | list[Any]) -> list[str]:
 
 def _describe(depth: int) -> str:
     return f"{depth} multi-label channel(s), (k, h, w)" if depth else "exclusive ids, (h, w)"
+
+
+def _watched(item: Any) -> Any:
+    """Return the item so that its file, if it has one, must stay as it is now."""
+    if isinstance(item, MappedMask):
+        return replace(item, source=_watched(item.source))
+    return WatchedFile.of(item) if isinstance(item, str | os.PathLike) else item
 
 
 def _path_of(item: object) -> str:

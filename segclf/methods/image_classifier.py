@@ -8,7 +8,7 @@ from sklearn.callback import with_callbacks
 from segclf.base import Automatic, NetworkClassifier, supervise
 from segclf.base.front_door import holds_images
 from segclf.base.validation_set import labels_of_validation, with_validation
-from segclf.data import ImagesLike, LabelsLike, MasksLike, Samples, Whole
+from segclf.data import ImagesLike, LabelsLike, MasksLike, Samples, Whole, watched_files
 from segclf.networks import ImageNetwork, check_options, classification_network, own_network
 from segclf.objectives import Classification, Objective
 
@@ -45,6 +45,7 @@ class ImageClassifier(Automatic, NetworkClassifier):
     }
 
     @with_callbacks
+    @watched_files()
     def fit(
         self,
         X: ImagesLike,

@@ -23,7 +23,16 @@ from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import holds_images
 from segclf.base.maps import Maps, as_probabilities, collect_maps, to_masks
 from segclf.base.validation_set import with_labeled_validation
-from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Samples, Whole, as_masks
+from segclf.data import (
+    Images,
+    ImagesLike,
+    LabelsLike,
+    MasksLike,
+    Samples,
+    Whole,
+    as_masks,
+    watched_files,
+)
 from segclf.losses import get_label_loss, get_loss
 from segclf.networks import MultitaskNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress
@@ -118,6 +127,7 @@ class MultitaskClassifier(Automatic, NetworkClassifier):
     }
 
     @with_callbacks
+    @watched_files()
     def fit(
         self,
         X: ImagesLike,

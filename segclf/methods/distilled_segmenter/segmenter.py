@@ -27,7 +27,7 @@ from segclf.base.nothing_found import warn_once
 from segclf.base.parts import as_a_part
 from segclf.base.validation_set import open_validation, with_validation
 from segclf.cache import remember_scores
-from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
+from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole, watched_files
 from segclf.methods.distilled_segmenter.student import check_classes, check_student, student_of
 from segclf.methods.distilled_segmenter.teachers import members, network_of
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
@@ -123,6 +123,7 @@ class DistilledSegmenter(MetaSegmenter):
 
     @with_callbacks
     @warn_once()
+    @watched_files()
     def fit(
         self,
         X: ImagesLike,

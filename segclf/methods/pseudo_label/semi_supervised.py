@@ -22,7 +22,7 @@ from segclf.base import MetaSegmenter, Supervision, check_images, supervise
 from segclf.base.network_holder import is_auto
 from segclf.base.nothing_found import warn_once
 from segclf.base.validation_set import with_validation
-from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
+from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole, watched_files
 from segclf.methods.pseudo_label.comparison import (
     Comparison,
     pseudo_masks_help,
@@ -160,6 +160,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
 
     @with_callbacks
     @warn_once()
+    @watched_files()
     def fit(
         self,
         X: ImagesLike,

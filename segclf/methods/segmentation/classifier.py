@@ -24,7 +24,7 @@ from segclf.base.maps import Maps, stack_maps, to_masks
 from segclf.base.negative_class import class_ranks
 from segclf.base.nothing_found import warn_once
 from segclf.cache import as_memory
-from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole
+from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole, watched_files
 from segclf.methods.segmentation.folds import choose_folds, reading_to_learn, with_folds
 from segclf.methods.segmentation.kept_segmenter import (
     KeptSegmenter,
@@ -153,6 +153,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
 
     @with_callbacks
     @warn_once()
+    @watched_files()
     def fit(
         self,
         X: ImagesLike,
@@ -279,8 +280,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
 
     def _summarize(self, reading: Reading) -> NDArray[np.float64]:
         maps = as_read(self.summarizer_, reading.maps)
-        answers: NDArray[np.float64] = self.summarizer_.predict_proba(maps, **reading.named)
-        return answers[:, self._columns]
+        return self.summarizer_.predict_proba(maps, **reading.named)[:, self._columns]
 
     def _read(self, summarizer: Any, kept: KeptSegmenter, X: Any) -> Readings:
         inside = not self.ensemble and hears_inside(summarizer)

@@ -1,0 +1,107 @@
+"""Files are read again and again while a fit goes on: what if one is no longer what it was?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple, TypeVar
+
+__all__ = ["WatchedFile", "watched_files"]
+
+_Result = TypeVar("_Result")
+_WATCHED: ContextVar[dict[str, _Seen | None] | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def watched_files() -> Iterator[None]:
+    """Within, or in the function decorated, files must stay what they were when first seen.
+
+    Each fit that is a part of another one looks at files anew; this lets them be the same to all.
+    """
+    token = _WATCHED.set({}) if _WATCHED.get() is None else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            _WATCHED.reset(token)
+
+
+class WatchedFile(os.PathLike[str]):
+    """A file that must stay what it was when it was first seen.
+
+    Each time it is read, its size, its time of change and its place on the disk are compared with
+    what they were; a file that is rewritten with the same size within the clock of the file system,
+    some milliseconds, looks the same.
+
+    Parameters
+    ----------
+    path : path
+    """
+
+    __slots__ = ("_path", "_seen")
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = str(os.fspath(path))
+        watched = _WATCHED.get()
+        now = _look(self._path)
+        self._seen = now if watched is None else watched.setdefault(self._path, now)
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> WatchedFile:
+        """Return the file as one that is watched from now on, if it is not yet."""
+        return path if isinstance(path, cls) else cls(path)
+
+    def __fspath__(self) -> str:
+        """Return the path, so that this stands for it."""
+        return self._path
+
+    def read(self, read: Callable[[str], _Result]) -> _Result:
+        """Return what a function reads from the file.
+
+        Raises
+        ------
+        ValueError
+            When the file changed; it says how. Else whatever the function raises.
+        """
+        try:
+            result = read(self._path)
+        except (OSError, ValueError) as error:
+            self._require_same(error)
+            raise
+        self._require_same()
+        return result
+
+    def _require_same(self, error: Exception | None = None) -> None:
+        now = _look(self._path)
+        if now != self._seen:
+            raise ValueError(
+                f"{self._path!r} is not what it was when it was first looked at: "
+                f"{_difference(self._seen, now)}. Let files be as they are until fit or predict is "
+                "done, and call it again."
+            ) from error
+
+
+class _Seen(NamedTuple):
+    n_bytes: int
+    changed: int
+    inode: int
+
+
+def _look(path: str) -> _Seen | None:
+    """Return what tells a file from what it is later; None where there is none of that name."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return _Seen(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def _difference(before: _Seen | None, now: _Seen | None) -> str:
+    if before is None or now is None:
+        return "it was removed" if now is None else "it was not there"
+    what = "another file has its name" if before.inode != now.inode else "it was written to"
+    if before.n_bytes != now.n_bytes:
+        return f"{what}, it had {before.n_bytes:,} bytes and has {now.n_bytes:,}"
+    return what
