@@ -24,8 +24,6 @@ PACKAGES = {
     "opencv": "opencv-python-headless",
 }
 COLUMNS = ("kind", "name", "distribution", "version", "state")
-# What a CPU calls its own bfloat16 arithmetic: x86, then ARM.
-BF16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16", "svebf16")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,21 +94,19 @@ def _info() -> dict[str, str]:
     """What to put into a bug report."""
     import torch
 
-    from segclf.training import choose_threads
+    from segclf.training import choose_device, choose_threads, has_native_bf16
 
     found = {name: _version(distribution) for name, distribution in PACKAGES.items()}
-    flags = _cpu_flags()
-    bf16 = ", ".join(flag for flag in BF16_FLAGS if flag in flags)
+    native = has_native_bf16(choose_device("auto"))
     return {
         "python": sys.version.split()[0],
         **found,
         "system": platform.platform(),
         "device": _device(),
         "CPU capability": torch.backends.cpu.get_cpu_capability(),
-        "CPU bf16": f"native ({bf16})" if bf16 else "no sign of native support",
         "cores": f"{_usable_cores()} usable of {os.cpu_count()}",
         "threads": f"{choose_threads(None)} by our rule, {torch.get_num_threads()} by torch's",
-        "precision": "fp32, or bf16 where a try on the network at hand shows it to be faster",
+        "precision": "bf16 for networks that gain by it" if native else "fp32: no native bf16",
         "plugins": ", ".join(sorted({plugin.distribution for plugin in list_plugins()})),
     }
 
@@ -128,15 +124,6 @@ def _device() -> str:
     if torch.cuda.is_available():
         return f"cuda ({torch.cuda.get_device_name()})"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _cpu_flags() -> set[str]:
-    """List what the processor says that it can do; nothing where the system does not tell."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return {
-        flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split()
-    }
 
 
 def _usable_cores() -> int | None:

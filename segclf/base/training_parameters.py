@@ -81,7 +81,7 @@ class TrainingParameters(Estimator):
     device : str
         "auto" (CUDA, else MPS, else CPU) or the name of a torch device.
     precision : {"auto", "bf16", "fp32"}
-        "auto" tries a few training steps on this machine and takes bf16 where it is faster.
+        "auto" is bf16 by a rule: where the device has it natively, for networks that gain by it.
     n_threads : int or None
         CPU threads to compute with. None means ``SEGCLF_NUM_THREADS`` where set, 1 in a worker
         process, else ``OMP_NUM_THREADS``, else the CPUs that this process may use.

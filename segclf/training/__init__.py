@@ -5,7 +5,7 @@ from segclf.training.flips import FLIPS
 from segclf.training.loop import Batches, train
 from segclf.training.optimizers import OPTIMIZERS, make_optimizer
 from segclf.training.plan import Measure, TrainingPlan
-from segclf.training.precision import choose_precision
+from segclf.training.precision import choose_precision, has_native_bf16
 from segclf.training.predict import PredictionPlan, predict_batches
 from segclf.training.schedules import SCHEDULES, get_schedule
 from segclf.training.state import TrainingState
@@ -23,6 +23,7 @@ __all__ = [
     "choose_precision",
     "choose_threads",
     "get_schedule",
+    "has_native_bf16",
     "make_optimizer",
     "predict_batches",
     "train",

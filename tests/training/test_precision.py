@@ -1,57 +1,118 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from segclf.objectives import Objective
 from segclf.training import precision
-from segclf.training.precision import choose_precision
+from segclf.training.precision import choose_precision, has_native_bf16
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+SIDE = 100  # pixels; ten images of that size are 1e5
 
 
-class Mean(Objective):
-    def __init__(self):
+class Layers(Objective):
+    def __init__(self, *layers):
         super().__init__()
-        self.network = nn.BatchNorm2d(1)
-        self.ballast = nn.Parameter(torch.zeros(999_998))
+        self.network = nn.Sequential(*layers)
 
     def forward(self, batch, progress):
-        return {"mean": self.network(batch["image"]).square().mean() + 0 * self.ballast.sum()}
+        return {"mean": self.network(batch["image"]).mean()}
 
 
-def choose(size, setting="auto"):
-    batch = {"image": torch.rand(10, 1, size, size), "index": torch.arange(10)}
-    return choose_precision(setting, Mean(), batch, torch.device("cpu"))
+@pytest.fixture(autouse=True)
+def native(monkeypatch):
+    monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
 
 
-def test_small_work_is_never_probed(monkeypatch):
-    monkeypatch.setattr(precision, "_probe", lambda *args: pytest.fail("probed"))
-    assert choose(99) == "fp32"
+def dense(n_kernels=50_000):
+    return nn.Conv2d(n_kernels // 10, 10, 1, bias=False)
 
 
-@pytest.mark.parametrize(("ratio", "answer"), [(1.1, "fp32"), (1.2, "bf16")])
-def test_the_faster_wins_by_a_margin(monkeypatch, ratio, answer):
-    monkeypatch.setattr(precision, "_known", {})
-    seconds = {"fp32": ratio, "bf16": 1.0}
-    monkeypatch.setattr(precision, "_seconds", lambda *args: seconds[args[-1]])
-    assert choose(100) == answer
+def choose(*layers, side=SIDE, setting="auto", device=CPU):
+    batch = {"image": torch.empty(10, 1, side, side), "index": torch.arange(10)}
+    return choose_precision(setting, Layers(*layers), batch, device)
 
 
-def test_one_probe_serves_the_process(monkeypatch):
-    calls = []
-    monkeypatch.setattr(precision, "_known", {})
-    monkeypatch.setattr(precision, "_probe", lambda *args: calls.append(1) or "bf16")
-    assert [choose(100), choose(100), choose(110)] == ["bf16"] * 3
-    assert len(calls) == 2
+def test_a_long_way_is_faster_in_bf16():
+    assert [choose(dense(), side=side) for side in (99, 100)] == ["fp32", "bf16"]
 
 
-def test_the_probe_leaves_the_objective_and_the_generator_alone():
-    objective = Mean()
-    batch = {"image": torch.rand(2, 1, 128, 128), "index": torch.arange(2)}
-    state = torch.random.get_rng_state()
-    precision._probe(objective, batch, torch.device("cpu"))
-    assert objective.network.num_batches_tracked == 0
-    assert torch.equal(torch.random.get_rng_state(), state)
+def test_more_is_asked_for_on_cuda():
+    assert choose(dense(), device=CUDA) == "fp32"
+    assert choose(dense(10_000_000), device=CUDA) == "bf16"
+
+
+def test_only_convolutions_count():
+    assert choose(dense(40_000), nn.Linear(1000, 1000)) == "fp32"
+
+
+@pytest.mark.parametrize(("channels", "answer"), [(100, "bf16"), (120, "fp32")])
+def test_depthwise_kernels_that_learn_are_slower(channels, answer):
+    depthwise = nn.Conv2d(channels, channels, 3, groups=channels, bias=False)
+    assert choose(dense(), depthwise) == answer
+    assert choose(dense(), depthwise.requires_grad_(False)) == "bf16"
+
+
+def test_depthwise_kernels_do_not_matter_on_cuda():
+    depthwise = nn.Conv2d(100_000, 100_000, 3, groups=100_000, bias=False)
+    assert choose(dense(10_000_000), depthwise, device=CUDA) == "bf16"
+
+
+def test_without_native_bf16(monkeypatch):
+    monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    for device in (CPU, CUDA, torch.device("mps")):
+        assert choose(dense(10_000_000), device=device) == "fp32"
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", "bf16"])
+def test_what_the_processor_says(monkeypatch, flag):
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    for said in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda said=said: {flag: said})
+        assert has_native_bf16(CPU) is said
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_an_older_torch_says_it_in_another_way(monkeypatch, said):
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    older = {"_is_avx512_bf16_supported": lambda: said, "_is_amx_tile_supported": lambda: False}
+    monkeypatch.setattr(torch, "cpu", SimpleNamespace(**older))
+    assert has_native_bf16(CPU) is said
+
+
+def test_what_is_asked_for_is_done():
+    assert choose(dense(), setting="fp32") == "fp32"
+    assert choose(dense(10), setting="bf16") == "bf16"
 
 
 def test_a_wrong_name_is_named():
     with pytest.raises(ValueError, match="got 'fp16'"):
-        choose(8, "fp16")
+        choose(dense(10), setting="fp16")
+
+
+SCRIPT = """
+import hashlib
+from segclf import SupervisedSegmenter
+from segclf.datasets import make_shapes
+shapes = make_shapes(4, image_size=32, random_state=0)
+model = SupervisedSegmenter(encoder="resnet18", encoder_weights=None, max_steps=1, random_state=0)
+model.fit(shapes.images, shapes.masks)
+proba = model.predict_proba(shapes.images)
+print(model.precision_, hashlib.sha256(proba.tobytes()).hexdigest())
+"""
+
+
+def test_two_processes_learn_the_same_bits():
+    found = {
+        subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True).stdout
+        for _ in range(2)
+    }
+    assert len(found) == 1

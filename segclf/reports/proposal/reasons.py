@@ -86,7 +86,7 @@ def _texts(network: Any, data: LabeledImages) -> dict[str, str]:
         "schedule": FIXED,
         "weight_decay": FIXED,
         "device": "the fastest of this machine",
-        "precision": 'one seed, the same bits; what "auto" takes, a clock decides',
+        "precision": 'the same on machines with and without native bf16; "auto" may be faster',
         "label_weight": _of_labels(getattr(network, "label_weight", 0.0)),
         "negative_class": "its images show nothing; None: every class has a region",
         "summarizer": "the default",
