@@ -5,8 +5,8 @@ import cv2
 import matplotlib
 import pytest
 import rich
-from disk_trouble import disk_trouble
 
+from benchmarks.shared.disk_trouble import disk_trouble
 from segclf import demo
 from segclf.__main__ import main
 

@@ -13,8 +13,14 @@ from segclf.data._atomic_write import atomic_write
 __all__ = ["KeptFolder"]
 
 
+# Folders of which it was said that they cannot be written.
+_TOLD: set[Path] = set()
+
+
 class KeptFolder:
     """Files are kept in it until one cannot be written: that is said once, and all goes on.
+
+    Another object for the same folder, as the next fit has, tries again.
 
     Parameters
     ----------
@@ -54,10 +60,17 @@ class KeptFolder:
         except (OSError, SafetensorError, TypeError) as error:
             stopped = self if isinstance(error, TypeError) else self._whole
             stopped._writes = False
-            # Without bytes and names, so that Python shows one warning of many fits.
+            self._tell(error)
+        else:
+            _TOLD.discard(self._whole.path)
+
+    def _tell(self, error: Exception) -> None:
+        """Warn once for all fits, until something is kept again."""
+        if self._whole.path not in _TOLD:
+            _TOLD.add(self._whole.path)
             known = isinstance(error, OSError) and error.errno
             reason = os.strerror(known) if known else error
-            warnings.warn(f"Nothing more is kept in {self._whole.path}: {reason}", stacklevel=2)
+            warnings.warn(f"Nothing more is kept in {self._whole.path}: {reason}", stacklevel=3)
 
     def file(self, name: str) -> Path:
         """Return where a file is, or would be."""

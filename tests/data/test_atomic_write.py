@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from disk_trouble import CALLS, disk_trouble
 
+from benchmarks.shared.disk_trouble import CALLS, disk_trouble
 from segclf.data import _atomic_write, atomic_write
 
 ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES, errno.EROFS}

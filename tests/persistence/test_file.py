@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from disk_trouble import disk_trouble
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator, clone
@@ -15,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import segclf
+from benchmarks.shared.disk_trouble import disk_trouble
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter, load, save
 from segclf.base import ImageTransformer, Segmenter
 from segclf.datasets import make_shapes

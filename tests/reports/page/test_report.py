@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
-from disk_trouble import disk_trouble
 from reports.page.answering import Answering, AnsweringLabels, numbered_images, two_class
 
+from benchmarks.shared.disk_trouble import disk_trouble
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter, report
 from segclf.datasets import make_shapes
 
