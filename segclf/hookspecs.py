@@ -1,4 +1,4 @@
-"""What a plugin may offer: three hooks, and a protocol for what each of them promises.
+"""What a plugin may offer: four hooks, and a protocol for what each of them promises.
 
 A distribution names a module in its entry points of the group ``segclf``; functions of that module
 marked with :data:`hookimpl` answer the hooks. ``docs/write_a_plugin.md`` shows one from end to end.
@@ -6,19 +6,26 @@ marked with :data:`hookimpl` answer the hooks. ``docs/write_a_plugin.md`` shows 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import pluggy
 
 if TYPE_CHECKING:  # keeps `python -m segclf plugins` and every plugin's door free of numpy
+    import os
+
+    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "ImageData",
+    "ImageHeader",
     "PseudoLabeler",
+    "Reader",
     "Summarizer",
     "Thresholder",
     "hookimpl",
     "segclf_pseudo_labelers",
+    "segclf_readers",
     "segclf_summarizers",
     "segclf_thresholders",
 ]
@@ -48,6 +55,19 @@ def segclf_pseudo_labelers() -> dict[str, str]:  # type: ignore[empty-body]
     dict of str to str
         ``{name: "package.module:Class"}``; each class keeps the promise of :class:`PseudoLabeler`
         and is imported on its first use.
+    """
+
+
+@_hookspec
+def segclf_readers() -> dict[str, tuple[str, list[str]]]:  # type: ignore[empty-body]
+    """Offer readers of image files.
+
+    Returns
+    -------
+    dict of str to (str, list of str)
+        ``{name: ("package.module:Class", [".suffix", ...])}``; each class keeps the promise of
+        :class:`Reader` and is imported for the first file whose name ends in one of its suffixes,
+        of which the longest counts: ``.nii.gz`` before ``.gz``.
     """
 
 
@@ -141,3 +161,84 @@ class Summarizer(Protocol):
 
     def predict_proba(self, P: Any) -> NDArray[Any]:
         """Give the probabilities (n, n_classes), whose largest agrees with `predict`."""
+
+
+class ImageHeader(NamedTuple):
+    """What a file says of its image before anything is decoded.
+
+    Attributes
+    ----------
+    height, width, n_channels : int
+        As the array of the image has them.
+    dtype : numpy.dtype
+        Of that array.
+    depth : int or None
+        How many slices a volume has; None for an image.
+    spacing : tuple of float, or None
+        Millimetres from one pixel to the next along (h, w), or (d, h, w); None where nobody says.
+    affine : array of shape (4, 4), or None
+        From (d, h, w, 1), with d = 0 for an image, to millimetres to the patient's right, front and
+        head; None where nobody says. A mask with another affine is refused.
+    """
+
+    height: int
+    width: int
+    n_channels: int
+    dtype: np.dtype[Any]
+    depth: int | None = None
+    spacing: tuple[float, ...] | None = None
+    affine: NDArray[np.float64] | None = None
+
+
+class ImageData(NamedTuple):
+    """The pixels of a file, and what their axes are.
+
+    Attributes
+    ----------
+    array : array
+        Real numbers, all of the file's bits; bright is high. Of a mask the ids as stored.
+    axes : {"hwc", "dhwc"}, or of masks {"hw", "dhw", "khw", "kdhw"}
+        The axes of the array in their order: depth, height, width, channels, classes that may
+        overlap.
+    spacing, affine
+        As in :class:`ImageHeader`.
+    """
+
+    array: NDArray[Any]
+    axes: str
+    spacing: tuple[float, ...] | None = None
+    affine: NDArray[np.float64] | None = None
+
+
+#: What a reader reads: a file, or where its `folders` is True a folder or the files of one volume.
+ReadPath: TypeAlias = "str | os.PathLike[str] | list[str]"
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Reads files of one kind, as images (h, w, c) or volumes (d, h, w, c), or as masks.
+
+    A reader is made without arguments and keeps nothing of what it read. Whatever it raises, its
+    caller names the file; a damaged or truncated file is an error, and a size is checked before
+    anything of that size is allocated. One with an attribute ``folders`` that is True is also given
+    folders, and lists of files. One with a method ``read_slice(path, z, *, mask)`` is asked for a
+    slice by it: (h, w, c), or (h, w) of ids where `mask` is True; else `read` and `read_mask` are.
+    """
+
+    def sniff(self, start: bytes) -> bool:
+        """Tell a file of this kind by its first bytes, where its name does not tell.
+
+        Parameters
+        ----------
+        start : bytes
+            At most 1,024.
+        """
+
+    def read_header(self, path: ReadPath) -> ImageHeader:
+        """Read what the file says of its image; no pixel is decoded."""
+
+    def read(self, path: ReadPath) -> ImageData:
+        """Read the image: axes "hwc" or "dhwc", as the header says."""
+
+    def read_mask(self, path: ReadPath) -> ImageData:
+        """Read the file as a mask: ids as stored, axes "hw", "dhw", "khw" or "kdhw"."""

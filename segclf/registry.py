@@ -12,58 +12,24 @@ import os
 import re
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pluggy
 
 from segclf import hookspecs
+from segclf.plugin_info import PluginInfo, offered
 
 __all__ = ["KINDS", "PluginError", "PluginInfo", "list_plugins", "load_plugin", "make_plugin"]
 
 GROUP = "segclf"
-KINDS = ("pseudo_labeler", "summarizer", "thresholder")
+KINDS = ("pseudo_labeler", "reader", "summarizer", "thresholder")
 STRICT = "SEGCLF_STRICT_PLUGINS"
-_TARGET = re.compile(r"\w+(\.\w+)*:\w+")
 
 
 class PluginError(ValueError):
     """A plugin that does not exist, is ambiguous, or does not work."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PluginInfo:
-    """One line of :func:`list_plugins`.
-
-    Parameters
-    ----------
-    kind : {"pseudo_labeler", "summarizer", "thresholder"} or None
-        None for an entry point that broke before it could say what it offers.
-    name : str
-        The plugin's name; the entry point's name where there is no other.
-    distribution, version : str
-        Where it comes from.
-    target : str
-        ``"package.module:Class"``, or the entry point's module.
-    state : {"ok", "broken", "conflict"}
-        A plugin in conflict answers to its id only.
-    error : str, default=""
-        What is wrong: a message or a traceback.
-    """
-
-    kind: str | None
-    name: str
-    distribution: str
-    version: str
-    target: str
-    state: str = "ok"
-    error: str = ""
-
-    @property
-    def id(self) -> str:
-        """``"distribution:name"``, valid wherever the name is."""
-        return f"{self.distribution}:{self.name}"
 
 
 def list_plugins(kind: str | None = None) -> list[PluginInfo]:
@@ -71,7 +37,7 @@ def list_plugins(kind: str | None = None) -> list[PluginInfo]:
 
     Parameters
     ----------
-    kind : {"pseudo_labeler", "summarizer", "thresholder"}, optional
+    kind : {"pseudo_labeler", "reader", "summarizer", "thresholder"}, optional
         Only these, and the entry points that broke before they could say their kind.
 
     Returns
@@ -104,7 +70,7 @@ def load_plugin(kind: str, name: str) -> type[Any]:
 
     Parameters
     ----------
-    kind : {"pseudo_labeler", "summarizer", "thresholder"}
+    kind : {"pseudo_labeler", "reader", "summarizer", "thresholder"}
         What it is for.
     name : str
         ``"name"``, or ``"distribution:name"``.
@@ -145,7 +111,7 @@ def make_plugin(kind: str, name_or_object: Any) -> Any:
 
     Parameters
     ----------
-    kind : {"pseudo_labeler", "summarizer", "thresholder"}
+    kind : {"pseudo_labeler", "reader", "summarizer", "thresholder"}
         What it is for.
     name_or_object : str or object
         A name gives a new instance with its defaults; an object comes back as it is.
@@ -255,18 +221,7 @@ def _call(whole: PluginInfo, hooks: pluggy.HookRelay) -> list[PluginInfo]:
     offer = next(iter(hook()), None) if hook.get_hookimpls() else {}
     if not isinstance(offer, dict):
         raise TypeError(f"{hook.name} must return a dict, got {offer!r:.80}")
-    return [_offered(whole, name, target) for name, target in offer.items()]
-
-
-def _offered(whole: PluginInfo, name: object, target: object) -> PluginInfo:
-    """Say what is wrong with one item, if anything."""
-    error = ""
-    if not isinstance(name, str) or not name or ":" in name:
-        error = f"a plugin's name must be a str without ':', got {name!r}"
-    elif not isinstance(target, str) or not _TARGET.fullmatch(target):
-        error = f"the target of {name!r} must be 'package.module:Class', got {target!r}"
-    state = "broken" if error else "ok"
-    return replace(whole, name=str(name), target=str(target), state=state, error=error)
+    return [offered(whole, name, item) for name, item in offer.items()]
 
 
 def _attempt(function: Callable[..., Any], *args: Any) -> tuple[Any, str]:

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from house.described import described, fitted_attributes
+from PIL import Image
 
 from segclf import ImageClassifier, SupervisedSegmenter
 from segclf.datasets import make_shapes
+from segclf.hookspecs import ImageData
 from segclf.registry import KINDS, list_plugins, make_plugin
-from segclf.testing import check_plugin, plugin_checks
+from segclf.testing import check_plugin, check_reader, plugin_checks
 
 PLUGINS = list_plugins()
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
@@ -22,7 +24,9 @@ def test_plugin(plugin):
     check_plugin(plugin.kind, plugin.id)
 
 
-@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.id)
+@pytest.mark.parametrize(
+    "plugin", [p for p in PLUGINS if p.kind != "reader"], ids=lambda plugin: plugin.id
+)
 def test_help_describes_what_was_learned(plugin):
     estimator = make_plugin(plugin.kind, plugin.id)
     small = {"max_epochs": 1, "image_size": 16}
@@ -62,6 +66,37 @@ def test_unknown_kind():
 def test_thresholders_that_break_their_promise_fail(answer, failing):
     failed = [c.__name__ for c in plugin_checks("thresholder")[3:] if _fails(c, answer)]
     assert any(name.startswith(failing) for name in failed) if failing else failed == []
+
+
+def test_readers_that_break_their_promise_fail(tmp_path):
+    reader, path = make_plugin("reader", "raster"), tmp_path / "a.png"
+    Image.fromarray(SHAPES.images[0]).save(path)
+    check_reader(reader, path)
+
+    class Greedy(type(reader)):
+        def sniff(self, start):
+            return True
+
+    class Lenient(type(reader)):
+        def read(self, path):
+            try:
+                return super().read(path)
+            except ValueError:
+                return ImageData(np.zeros((2, 2, 1)), "hwc")
+
+    class Vague(type(reader)):
+        def read(self, path):
+            return super().read(path)._replace(axes="hw")
+
+    for broken, failing in (
+        (Greedy(), "check_sniffs_no_noise"),
+        (Lenient(), "check_truncated"),
+        (Vague(), "check_header_agrees"),
+    ):
+        with pytest.raises(ExceptionGroup, match=failing):
+            check_reader(broken, path)
+    with pytest.raises(ExceptionGroup, match="check_mask_axes"):
+        check_reader(reader, path, mask=True)
 
 
 def test_summarizers_that_break_their_promise_fail():

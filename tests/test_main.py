@@ -27,6 +27,7 @@ def test_plugins_are_a_table(capsys):
 def test_plugins_as_json_hold_everything(capsys):
     main.main(["plugins", "--json"])
     given = json.loads(capsys.readouterr().out)
+    given = [{**plugin, "suffixes": tuple(plugin["suffixes"])} for plugin in given]
     assert [PluginInfo(**plugin) for plugin in given] == list_plugins()
 
 

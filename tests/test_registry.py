@@ -75,6 +75,24 @@ def test_a_broken_plugin_is_listed_and_affects_nothing_else(install, code, messa
     assert load_plugin("summarizer", "threshold").__name__ == "ThresholdSummarizer"
 
 
+@pytest.mark.parametrize(
+    ("offer", "message"),
+    [
+        ("'a:B'", "needs its suffixes: ('a:B', ['.nrrd', ...]), got 'a:B'"),
+        ("('a:B', '.npy')", "got ('a:B', '.npy')"),
+        ("('a:B', ['npy'])", "got ('a:B', ['npy'])"),
+        ("('a:B', ['.NPY'])", "got ('a:B', ['.NPY'])"),
+        ("('a', ['.npy'])", "must be 'package.module:Class', got 'a'"),
+        ("(dict, ['.npy'], 3)", "must be 'package.module:Class'"),
+    ],
+)
+def test_a_reader_says_its_suffixes(install, offer, message):
+    install("bad-plugin", HOOK.replace("thresholders", "readers") + f"return {{'npy': {offer}}}")
+    (broken,) = of("bad-plugin")
+    assert (broken.kind, broken.state) == ("reader", "broken")
+    assert message in broken.error
+
+
 @pytest.mark.parametrize("value", ["no_such_package", "not a module!", "os:no_such_attribute"])
 def test_an_entry_point_that_leads_nowhere_is_listed(install, value):
     install("bad-plugin", "", value=value)
@@ -196,7 +214,9 @@ def test_unknown_names_say_what_there_is(install):
 
 
 def test_unknown_kinds_say_what_there_is():
-    with pytest.raises(PluginError, match=r"'loss'.*pseudo_labeler, summarizer, thresholder"):
+    with pytest.raises(
+        PluginError, match=r"'loss'.*pseudo_labeler, reader, summarizer, thresholder"
+    ):
         list_plugins("loss")
 
 

@@ -2,7 +2,12 @@
 
 from segclf.hookspecs import hookimpl
 
-__all__ = ["segclf_pseudo_labelers", "segclf_summarizers", "segclf_thresholders"]
+__all__ = [
+    "segclf_pseudo_labelers",
+    "segclf_readers",
+    "segclf_summarizers",
+    "segclf_thresholders",
+]
 
 
 @hookimpl
@@ -23,6 +28,19 @@ def segclf_pseudo_labelers() -> dict[str, str]:
         "self_training": "segclf_plugins.pseudo_labelers.self_training:SelfTrainingLabeler",
         "thresholder": "segclf_plugins.pseudo_labelers.thresholder:ThresholderLabeler",
     }
+
+
+@hookimpl
+def segclf_readers() -> dict[str, tuple[str, list[str]]]:
+    """Offer our readers.
+
+    Returns
+    -------
+    dict of str to (str, list of str)
+        Names, where their classes are, and the suffixes of their files.
+    """
+    rasters = [".jpeg", ".jpg", ".png", ".tif", ".tiff"]
+    return {"raster": ("segclf.data.raster_reader:RasterReader", rasters)}
 
 
 @hookimpl

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from segclf.cache.source_code import code_of, code_of_module, installed_code
 from segclf.data import Images, Masks
 from segclf.data.dataset_rows import DatasetRows
+from segclf.data.found_readers import files_behind
 
 # What scikit-learn's callbacks leave on an estimator.
 _SESSION = {
@@ -135,8 +136,8 @@ class _Digest:
 
     def _add_text(self, text: str | bytes) -> None:
         self._mark(text)
-        if os.path.isfile(text):
-            with open(text, "rb") as file:
+        for path in files_behind(os.fsdecode(text)):
+            with open(path, "rb") as file:
                 self._mark(hashlib.file_digest(file, "sha1").hexdigest())
 
     def _add_array(self, array: NDArray[Any]) -> None:

@@ -18,6 +18,7 @@ from segclf.data.masks import Masks, MasksLike, as_masks, check_mask_sizes
 from segclf.data.multi_view import as_views, simclr_view, views
 from segclf.data.multilabel_split import MultilabelStratifiedGroupKFold
 from segclf.data.presets import as_augmentation
+from segclf.data.readers import load_header, load_image, load_mask, slice_paths
 from segclf.data.red_normalizer import RedNormalizer
 from segclf.data.resize import resize_image, resize_mask
 from segclf.data.samplers import (
@@ -73,10 +74,14 @@ __all__ = [
     "cutmix_boxes",
     "keep_labels",
     "label_fraction",
+    "load_header",
+    "load_image",
+    "load_mask",
     "map_masks",
     "resize_image",
     "resize_mask",
     "simclr_view",
+    "slice_paths",
     "to_float",
     "views",
     "watched_files",

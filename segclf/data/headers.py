@@ -10,7 +10,7 @@ from typing import IO, Any, Literal, NamedTuple
 import numpy as np
 from PIL import Image, JpegImagePlugin, TiffImagePlugin
 
-__all__ = ["MAX_PIXELS", "Header", "read_header"]
+__all__ = ["MAX_PIXELS", "Header", "is_raster", "read_header"]
 
 #: Larger files are refused before decoding: a quarter of a GiB as 8 bit RGB, where Pillow begins
 #: to warn of decompression bombs.
@@ -74,16 +74,17 @@ def read_header(file: IO[bytes]) -> Header:
     file.seek(0)
     start = file.read(8)
     file.seek(0)
-    if start == b"\x89PNG\r\n\x1a\n":
-        header = _png(file)
-    elif start[:3] == b"\xff\xd8\xff":
-        header = _jpeg(file)
-    elif start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        header = _tiff(file)
-    else:
+    parse = next((one for starts, one in _FORMATS.items() if start.startswith(starts)), None)
+    if parse is None:
         raise ValueError(f"it is no PNG, JPEG or TIFF file; its first bytes are {start!r}")
+    header = parse(file)
     _check_size(header.height, header.width)
     return header
+
+
+def is_raster(start: bytes) -> bool:
+    """Tell from its first 8 bytes whether `read_header` knows the format of a file."""
+    return start.startswith(tuple(each for starts in _FORMATS for each in starts))
 
 
 def _check_size(height: int, width: int) -> None:
@@ -104,30 +105,31 @@ def _png(file: IO[bytes]) -> Header:
     gray = kind in (0, 4)
     dtype = np.dtype(np.uint16 if bits == 16 else bool if bits == 1 and gray else np.uint8)
     only_opencv = bits == 16 and kind != 0
-    _check_png_frames(file)
-    orientation = _exif_orientation(partial(_png_exif, file))
+    orientation = _exif_orientation(partial(_loaded_exif, _png_exif_of_one_frame(file)))
     size = _oriented(height, width, orientation)
     return Header("PNG", *size, 1 if gray else 3, bits, dtype, orientation, only_opencv)
 
 
-def _png_exif(file: IO[bytes]) -> Image.Exif:
-    exif = Image.Exif()
-    for kind, length in _png_chunks(file):
-        if kind == b"eXIf":
-            exif.load(file.read(length))
-    return exif
-
-
-def _check_png_frames(file: IO[bytes]) -> None:
+def _png_exif_of_one_frame(file: IO[bytes]) -> bytes:
     """Refuse an animation, whose first frame is the still picture or comes after it."""
-    frames, still = 0, 1
-    for kind, _ in _png_chunks(file):
+    frames, still, exif = 0, 1, b""
+    for kind, length in _png_chunks(file):
         if kind == b"acTL":
             frames = int.from_bytes(file.read(4), "big")
         elif kind == b"fcTL":
             still = 0
+        elif kind == b"eXIf":
+            exif = file.read(length)
     if frames + still > 1:
         raise ValueError(f"it holds {frames + still} frames; save each as a file of its own")
+    return exif
+
+
+def _loaded_exif(data: bytes) -> Image.Exif:
+    exif = Image.Exif()
+    if data:
+        exif.load(data)
+    return exif
 
 
 def _png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
@@ -241,3 +243,10 @@ def _orientation(value: object) -> int:
 
 def _oriented(height: int, width: int, orientation: int) -> tuple[int, int]:
     return (width, height) if orientation >= 5 else (height, width)
+
+
+_FORMATS: dict[tuple[bytes, ...], Callable[[IO[bytes]], Header]] = {
+    (b"\x89PNG\r\n\x1a\n",): _png,
+    (b"\xff\xd8\xff",): _jpeg,
+    (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): _tiff,
+}

@@ -27,9 +27,9 @@ from segclf.data.channels import (
     require_tensor_channels,
 )
 from segclf.data.file_source import FileSource
+from segclf.data.found_readers import find_reader
 from segclf.data.item_source import ItemSource
 from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
-from segclf.data.readers import find_reader
 from segclf.data.sources import ArraySource, ListSource, Source, TensorSource
 
 __all__ = ["source_of"]
@@ -181,10 +181,10 @@ def _from_paths(items: Sequence[Any], n_channels: int | None) -> Source:
     paths = [str(os.fspath(item)) for item in items]
     for number, path in enumerate(paths):
         try:
-            find_reader(path)
+            found = find_reader(path)
         except ValueError as error:
             raise ValueError(f"Image {number}: {error}") from error
-        if not os.path.isfile(path):
+        if not found.exists():
             raise ValueError(f"Image {number}: there is no file {path!r}.")
     return FileSource(paths, n_channels)
 

@@ -1,102 +1,181 @@
-"""The one door to image files: a format is a row in the table of readers.
+"""The one door to image files: whatever reads them is a plugin, ours too.
 
-Every reader takes a path and returns an array; nothing else in segclf opens an image file.
+Nothing else in segclf opens an image file. `load_image` and its kin take volumes, too; `read_image`
+and its kin are for what takes images, and say of a volume how to take its slices.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from segclf.data.headers import Header
-from segclf.data.rasters import read_raster, read_raster_header, read_raster_mask
+from segclf.data.found_readers import FoundReader, Path, find_reader
+from segclf.data.reading import load, load_flat, load_flat_ids, load_ids, look, look_flat
+from segclf.hookspecs import ImageData, ImageHeader
 
 __all__ = [
-    "READERS",
-    "Reader",
-    "find_reader",
+    "load_header",
+    "load_image",
+    "load_mask",
     "read_image",
     "read_image_header",
     "read_mask",
     "read_size",
+    "slice_paths",
 ]
 
-#: What names a file.
-Path = str | os.PathLike[str]
 _Result = TypeVar("_Result")
 
 
-class Reader(NamedTuple):
-    """How to read one format.
-
-    Attributes
-    ----------
-    image : callable
-        path -> array (h, w, c).
-    header : callable
-        path -> Header; no pixel is decoded.
-    mask : callable
-        path -> array (h, w) of ids as stored.
-    """
-
-    image: Callable[[Path], NDArray[Any]]
-    header: Callable[[Path], Header]
-    mask: Callable[[Path], NDArray[Any]]
-
-
-_RASTER = Reader(read_raster, read_raster_header, read_raster_mask)
-
-#: Readers by the end of the file's name, in lower case.
-READERS: dict[str, Reader] = {
-    ".jpeg": _RASTER,
-    ".jpg": _RASTER,
-    ".png": _RASTER,
-    ".tif": _RASTER,
-    ".tiff": _RASTER,
-}
-
-
-def read_image(path: Path) -> NDArray[Any]:
-    """Read one image file.
+def load_image(path: Path | Sequence[Path], *, reader: Any = None) -> ImageData:
+    """Read one image or volume, with what is known of its axes.
 
     Parameters
     ----------
-    path : str or path-like
-        PNG, JPEG or TIFF, found by suffix, distinguished by content.
+    path : str or path-like, or sequence of them
+        Of a file; of a folder, or of the files, whose images are the slices of one volume; or
+        ``"path[z=3]"`` for one slice of a volume.
+    reader : str or Reader, optional
+        Which one; by default the one for such files.
 
     Returns
     -------
-    array of shape (h, w, c)
-        Gray (c = 1) or RGB (c = 3) in the file's own type: bool (1 bit), uint8, uint16, and for
-        TIFF signed and float ones. Palettes, CMYK and YCbCr become RGB; alpha is dropped; the
-        orientation is applied (of a PNG that in its eXIf chunk). Bright is high: a TIFF with white
-        as 0 is turned over.
+    ImageData
+        Its array is (h, w, c) or (d, h, w, c), with spacing and affine where the file has them.
 
     Raises
     ------
     OSError
         If the file cannot be opened.
     ValueError
-        If it is damaged, truncated, has several pages or frames, more than
-        `segclf.data.headers.MAX_PIXELS` pixels, or is of an unsupported kind.
+        If no reader takes it, if it is damaged, truncated or too large, or of an unsupported kind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("L", (5, 4)).save(f"{folder}/a.png")
+    ...     image = load_image(f"{folder}/a.png")
+    >>> image.array.shape, image.axes
+    ((4, 5, 1), 'hwc')
     """
-    return _guarded(find_reader(path).image, path)
+    return _guarded(load, path, reader)
 
 
-def read_image_header(path: Path) -> Header:
-    """Read a file's header, decoding nothing.
+def load_header(path: Path | Sequence[Path], *, reader: Any = None) -> ImageHeader:
+    """Read what a file says of its image or volume; no pixel is decoded.
+
+    Parameters
+    ----------
+    path, reader
+        As in :func:`load_image`.
+
+    Returns
+    -------
+    ImageHeader
+        Its size, channels and type are those of what `load_image` returns.
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`load_image` does.
+    """
+    return _guarded(look, path, reader)
+
+
+def load_mask(path: Path | Sequence[Path], *, reader: Any = None) -> ImageData:
+    """Read one mask, of an image or a volume: ids as stored.
+
+    Parameters
+    ----------
+    path, reader
+        As in :func:`load_image`.
+
+    Returns
+    -------
+    ImageData
+        Its array is (h, w) or (d, h, w) of ids, or of classes that may overlap (k, h, w) or
+        (k, d, h, w) of 0 and 1.
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`load_image` does, and for what is no mask.
+    """
+    return _guarded(load_ids, path, reader)
+
+
+def slice_paths(path: Path) -> list[str]:
+    """Name each slice of a volume, as estimators of images take them.
 
     Parameters
     ----------
     path : str or path-like
+        Of a volume.
 
     Returns
     -------
-    Header
+    list of str
+        ``"path[z=0]"`` and so on, in the order of the first axis of `load_image`.
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`load_image` does, and where it is no volume.
+    """
+    depth = load_header(path).depth
+    if depth is None:
+        raise ValueError(
+            f"{str(os.fspath(path))!r} is an image and has no slices; pass it as it is."
+        )
+    return [f"{os.fspath(path)}[z={z}]" for z in range(depth)]
+
+
+def read_image(path: Path, reader: Any = None) -> NDArray[Any]:
+    """Read one image file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Of an image, or ``"path[z=3]"`` for a slice of a volume.
+    reader : str or Reader, optional
+        See :func:`load_image`.
+
+    Returns
+    -------
+    array of shape (h, w, c)
+        Of PNG, JPEG and TIFF gray (c = 1) or RGB (c = 3) in the file's own type: bool (1 bit),
+        uint8, uint16, and for TIFF signed and float ones. Palettes, CMYK and YCbCr become RGB;
+        alpha is dropped; the orientation is applied (of a PNG that in its eXIf chunk). Bright is
+        high: a TIFF with white as 0 is turned over.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If it is damaged, truncated, a volume, has several pages or frames, more than
+        `segclf.data.headers.MAX_PIXELS` pixels, or is of an unsupported kind.
+    """
+    return _guarded(load_flat, path, reader)
+
+
+def read_image_header(path: Path, reader: Any = None) -> ImageHeader:
+    """Read a file's header, decoding nothing.
+
+    Parameters
+    ----------
+    path, reader
+        As in `read_image`.
+
+    Returns
+    -------
+    ImageHeader
         Height, width, channels and type are those of what `read_image` returns.
 
     Raises
@@ -104,7 +183,7 @@ def read_image_header(path: Path) -> Header:
     OSError, ValueError
         As `read_image` does.
     """
-    return _guarded(find_reader(path).header, path)
+    return _guarded(look_flat, path, reader)
 
 
 def read_size(path: Path) -> tuple[int, int, int]:
@@ -134,59 +213,45 @@ def read_mask(path: Path) -> NDArray[Any]:
     Parameters
     ----------
     path : str or path-like
-        A gray or palette PNG or TIFF.
+        A gray or palette PNG or TIFF, or what another reader reads as a mask.
 
     Returns
     -------
-    array of shape (h, w)
-        Gray values as stored, whatever their polarity, or palette indices as in Pascal VOC. The
-        orientation is applied as to an image.
+    array of shape (h, w), or (k, h, w) of classes that may overlap
+        Of PNG and TIFF gray values as stored, whatever their polarity, or palette indices as in
+        Pascal VOC. The orientation is applied as to an image.
 
     Raises
     ------
     OSError, ValueError
         As `read_image` does, and for colour, alpha and JPEG.
     """
-    return _guarded(find_reader(path).mask, path)
+    return _guarded(load_flat_ids, path, None)
 
 
-def find_reader(path: Path) -> Reader:
-    """Find the reader for a path by its suffix; the file is not touched.
-
-    Parameters
-    ----------
-    path : str or path-like
-
-    Returns
-    -------
-    Reader
-
-    Raises
-    ------
-    ValueError
-        If no reader knows the suffix.
-
-    Examples
-    --------
-    >>> find_reader("scan.PNG") is READERS[".png"]
-    True
-    """
-    name = str(os.fspath(path))
-    for suffix, reader in READERS.items():
-        if name.lower().endswith(suffix):
-            return reader
-    raise ValueError(f"No reader for {name!r}; those there are: {', '.join(READERS)}.")
-
-
-def _guarded(read: Callable[[Path], _Result], path: Path) -> _Result:
+def _guarded(
+    read: Callable[[FoundReader], _Result], path: Path | Sequence[Path], reader: Any
+) -> _Result:
     """Make one error with the path of all that damaged files raise (struct.error, KeyError...)."""
+    found = find_reader(path, reader)
     try:
-        kind = stat.S_IFMT(os.stat(path).st_mode)
-        if kind not in (stat.S_IFREG, stat.S_IFDIR):  # reading a pipe or a device may never end
-            raise ValueError("it is no regular file")
-        return read(path)
+        _require_regular(found.path)
+        return read(found)
     except Exception as error:
         if isinstance(error, MemoryError) or getattr(error, "filename", None) is not None:
             raise
         reason = str(error).rstrip(".") or type(error).__name__
-        raise ValueError(f"Cannot read {str(os.fspath(path))!r}: {reason}.") from error
+        raise ValueError(f"Cannot read {_name_of(path)}: {reason}.") from error
+
+
+def _require_regular(path: Any) -> None:
+    for each in path if isinstance(path, list) else [path]:
+        kind = stat.S_IFMT(os.stat(each).st_mode)
+        if kind not in (stat.S_IFREG, stat.S_IFDIR):  # reading a pipe or a device may never end
+            raise ValueError("it is no regular file")
+
+
+def _name_of(path: Path | Sequence[Path]) -> str:
+    if isinstance(path, str | os.PathLike):
+        return repr(str(os.fspath(path)))
+    return f"the volume of {len(path)} files from {str(os.fspath(path[0]))!r} on"

@@ -17,9 +17,9 @@ from sklearn.model_selection import (
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
+from segclf.data.found_readers import has_known_suffix
 from segclf.data.labels import as_label_array, is_labeled, natural
 from segclf.data.mapped_masks import MappedMask
-from segclf.data.readers import READERS
 
 Indices = NDArray[np.intp]
 
@@ -151,5 +151,5 @@ def says_something(item: Any) -> bool:
 def _is_mask(item: Any) -> bool:
     """Tell masks and files of masks from labels; a name is that of a file if a reader knows it."""
     if isinstance(item, str):
-        return item.lower().endswith(tuple(READERS))
+        return has_known_suffix(item)
     return isinstance(item, os.PathLike | MappedMask) or np.ndim(item) > 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from segclf.registry import list_plugins
+from segclf.registry import PluginInfo, list_plugins
 
 OURS = ("segclf", "sklearn")
 SPLITTERS = (
@@ -65,7 +65,7 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
     """
     if name in given:
         return given[name]
-    plugins = {plugin.target for plugin in list_plugins() if plugin.state != "broken"}
+    plugins = {plugin.target for plugin in list_plugins() if _may_be_saved(plugin)}
     package = name.partition(":")[0].partition(".")[0]
     packages = {*OURS, *(target.partition(":")[0].partition(".")[0] for target in plugins)}
     if not _NAME.fullmatch(name) or package not in packages:
@@ -92,6 +92,10 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
         f"{path} names {name!r}, which is not an estimator; if you trust it, import it and pass "
         f"it: load(path, trusted=[{attribute}])."
     )
+
+
+def _may_be_saved(plugin: PluginInfo) -> bool:
+    return plugin.state != "broken" and plugin.kind != "reader"  # which no estimator holds
 
 
 def _may_be_imported(module: str) -> bool:

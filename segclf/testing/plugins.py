@@ -1,17 +1,18 @@
-"""What every plugin must keep: its kind's promise, and scikit-learn's grammar."""
+"""What every plugin must keep: its kind's promise, and, but for readers, scikit-learn's grammar."""
 
 from typing import Any
 
 from sklearn.base import clone
 
-from segclf.hookspecs import PseudoLabeler, Summarizer, Thresholder
+from segclf.hookspecs import PseudoLabeler, Reader, Summarizer, Thresholder
 from segclf.registry import KINDS, list_plugins, load_plugin, make_plugin
-from segclf.testing import pseudo_labelers, summarizers, thresholders
+from segclf.testing import pseudo_labelers, readers, summarizers, thresholders
 from segclf.testing.conventions import check_init_only_stores, check_parameters_are_named
 from segclf.testing.report import Check, run_all
 
 PROTOCOLS = {
     "pseudo_labeler": PseudoLabeler,
+    "reader": Reader,
     "summarizer": Summarizer,
     "thresholder": Thresholder,
 }
@@ -22,7 +23,7 @@ def plugin_checks(kind: str) -> tuple[Check, ...]:
 
     Parameters
     ----------
-    kind : {"pseudo_labeler", "summarizer", "thresholder"}
+    kind : {"pseudo_labeler", "reader", "summarizer", "thresholder"}
         The kind of plugin.
 
     Returns
@@ -43,6 +44,8 @@ def plugin_checks(kind: str) -> tuple[Check, ...]:
     """
     if kind not in KINDS:
         raise ValueError(f"No kind of plugin named {kind!r}; there are: {', '.join(KINDS)}.")
+    if kind == "reader":  # nobody searches over its parameters
+        return readers.CHECKS
     grammar = (check_parameters_are_named, check_init_only_stores, check_clones)
     return (*grammar, *_promises(kind))
 
@@ -52,7 +55,7 @@ def check_plugin(kind: str, name: str) -> None:
 
     Parameters
     ----------
-    kind : {"pseudo_labeler", "summarizer", "thresholder"}
+    kind : {"pseudo_labeler", "reader", "summarizer", "thresholder"}
         The kind of plugin.
     name : str
         Its name, or ``"distribution:name"``.

@@ -136,6 +136,15 @@ def test_the_bytes_of_files_count(tmp_path):
     assert digest(path) == before[0]
 
 
+def test_the_bytes_behind_a_slice_count(tmp_path):
+    path = tmp_path / "volume.nii"
+    path.write_bytes(b"one")
+    before = digest(f"{path}[z=3]")
+    assert digest(f"{path}[z=4]") != before
+    path.write_bytes(b"two")
+    assert digest(f"{path}[z=3]") != before
+
+
 def test_images_and_masks_that_were_checked():
     masks = [*SHAPES.masks[:5], None]
     assert digest(as_images(SHAPES.images)) == digest(as_images(SHAPES.images.copy()))

@@ -46,6 +46,7 @@ def test_is_listed_with_its_distribution(installed):
     theirs = [plugin for plugin in plugins if plugin["distribution"] == "segclf-example"]
     assert [(p["kind"], p["name"], p["version"], p["state"]) for p in theirs] == [
         ("pseudo_labeler", "nearest_color", "0.1.0", "ok"),
+        ("reader", "npy", "0.1.0", "ok"),
         ("summarizer", "area_logistic", "0.1.0", "ok"),
         ("thresholder", "outlier", "0.1.0", "ok"),
     ]

@@ -14,12 +14,15 @@ def test_all_kinds_are_offered_and_in_order():
     """Lists one of each kind, without trouble."""
     assert [(plugin.kind, plugin.name, plugin.state) for plugin in OURS] == [
         ("pseudo_labeler", "nearest_color", "ok"),
+        ("reader", "npy", "ok"),
         ("summarizer", "area_logistic", "ok"),
         ("thresholder", "outlier", "ok"),
     ]
 
 
-@pytest.mark.parametrize("plugin", OURS, ids=lambda plugin: plugin.id)
+@pytest.mark.parametrize(
+    "plugin", [plugin for plugin in OURS if plugin.kind != "reader"], ids=lambda plugin: plugin.id
+)
 def test_is_a_plain_scikit_learn_object(plugin):
     """Clones and takes its own parameters back, so that a grid search can set them."""
     made = make_plugin(plugin.kind, plugin.id)
@@ -68,6 +71,19 @@ def test_area_logistic_agrees_with_itself():
     np.testing.assert_allclose(proba.sum(axis=1), 1)
     assert (np.diff(proba[:, 1]) > 0).all()
     np.testing.assert_array_equal(summarizer.predict(P), summarizer.classes_[proba.argmax(axis=1)])
+
+
+def test_npy_files_are_images_and_masks(tmp_path):
+    """Reads what was saved, wherever images and masks may be paths."""
+    data = pytest.importorskip("segclf.data")
+    arrays = np.random.default_rng(0).integers(0, 4, size=(2, 12, 16))
+    for number, array in enumerate(arrays):
+        np.save(tmp_path / f"{number}.npy", array)
+    paths = [str(tmp_path / f"{number}.npy") for number in range(2)]
+    np.testing.assert_array_equal(data.as_images(paths)[1][..., 0], arrays[1])
+    np.testing.assert_array_equal(data.as_masks(paths, 2)[0], arrays[0])
+    testing = pytest.importorskip("segclf.testing")
+    testing.check_reader(make_plugin("reader", "npy"), paths[0], mask=True)
 
 
 def test_conformance():

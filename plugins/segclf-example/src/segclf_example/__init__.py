@@ -6,7 +6,12 @@ libraries they need, are imported when somebody uses them.
 
 from segclf.hookspecs import hookimpl
 
-__all__ = ["segclf_pseudo_labelers", "segclf_summarizers", "segclf_thresholders"]
+__all__ = [
+    "segclf_pseudo_labelers",
+    "segclf_readers",
+    "segclf_summarizers",
+    "segclf_thresholders",
+]
 
 
 @hookimpl
@@ -19,6 +24,12 @@ def segclf_thresholders() -> dict[str, str]:
 def segclf_pseudo_labelers() -> dict[str, str]:
     """Offer pseudo-labelers."""
     return {"nearest_color": "segclf_example.nearest_color:NearestColorLabeler"}
+
+
+@hookimpl
+def segclf_readers() -> dict[str, tuple[str, list[str]]]:
+    """Offer readers, with the suffixes of their files."""
+    return {"npy": ("segclf_example.npy:NpyReader", [".npy"])}
 
 
 @hookimpl

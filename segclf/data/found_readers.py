@@ -1,0 +1,216 @@
+"""Which reader is for which file: by the end of its name, else by its first bytes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from segclf.hookspecs import Reader
+from segclf.registry import PluginInfo, list_plugins, make_plugin
+
+__all__ = ["FoundReader", "files_behind", "find_reader", "has_known_suffix"]
+
+#: What names a file.
+Path = str | os.PathLike[str]
+_SLICE = re.compile(r"(.*)\[z=(\d+)\]", re.DOTALL)
+_MOST_DOTS = 3  # of a suffix
+_START = 1024
+
+
+class FoundReader(NamedTuple):
+    """The reader of a file, and what to read of it.
+
+    Attributes
+    ----------
+    reader : Reader
+    path : str, or list of str
+        Of the file without the number of a slice; or the files of one volume.
+    z : int or None
+        The slice that ``path[z=3]`` asks for.
+    """
+
+    reader: Reader
+    path: str | list[str]
+    z: int | None
+
+    def exists(self) -> bool:
+        """Tell whether there is such a file, or such a folder for a reader that takes folders."""
+        if isinstance(self.path, list):
+            return all(os.path.isfile(path) for path in self.path)
+        folders = getattr(self.reader, "folders", False)
+        return os.path.isfile(self.path) or (folders and os.path.isdir(self.path))
+
+
+def find_reader(path: Path | Sequence[Path], reader: Any = None) -> FoundReader:
+    """Find the reader of a file; it is opened only where its name does not tell.
+
+    Parameters
+    ----------
+    path : str or path-like, or sequence of them
+        Of a file, of a folder or of the files of one volume, or ``"path[z=3]"`` for a slice of one.
+    reader : str or Reader, optional
+        Which one.
+
+    Returns
+    -------
+    FoundReader
+
+    Raises
+    ------
+    ValueError
+        If no reader takes it, or several have the same right to.
+
+    Examples
+    --------
+    >>> type(find_reader("scan.PNG").reader).__name__
+    'RasterReader'
+    """
+    if not isinstance(path, str):
+        if not isinstance(path, os.PathLike):
+            return _of_files([str(os.fspath(each)) for each in path], reader)
+        path = str(os.fspath(path))
+    name, z = _split(path)
+    if reader is not None:
+        found: Reader = make_plugin("reader", reader)
+    elif ids := _by_suffix(name):
+        found = _only(ids, name)
+    elif os.path.isfile(name):
+        found = _by_content(name)
+    elif os.path.isdir(name):
+        found = _of_folder(name)
+    else:
+        raise ValueError(_none_for(name))
+    return FoundReader(found, name, z)
+
+
+def has_known_suffix(name: str) -> bool:
+    """Tell whether a reader knows how this name ends; no file is touched."""
+    return bool(_by_suffix(_split(name)[0]))
+
+
+def files_behind(name: str) -> list[str]:
+    """List the files that a text names: a file, that of a slice, those of a folder of slices.
+
+    Parameters
+    ----------
+    name : str
+        Any text; most name nothing.
+
+    Returns
+    -------
+    list of str
+    """
+    name, _ = _split(name)
+    if os.path.isfile(name):
+        return [name]
+    return list(_files_in(name)) if os.path.isdir(name) and _folder_reader(name) else []
+
+
+def _split(name: str) -> tuple[str, int | None]:
+    """Take the slice off, unless a file is really named so."""
+    found = _SLICE.fullmatch(name) if name.endswith("]") else None
+    if found is None or os.path.exists(name):
+        return name, None
+    return found[1], int(found[2])
+
+
+def _by_suffix(name: str) -> tuple[str, ...]:
+    """Return the ids of those who claim the end of a name: the longest that anybody claims."""
+    claimed, tails = _suffixes(), name.lower().rsplit(".", _MOST_DOTS)
+    for start in range(1, len(tails)):
+        suffix = "." + ".".join(tails[start:])
+        if suffix in claimed:
+            return claimed[suffix]
+    return ()
+
+
+@functools.cache
+def _suffixes() -> dict[str, tuple[str, ...]]:
+    """Map each suffix to who claims it; ours keep what is theirs, as names do."""
+    claims: dict[str, list[PluginInfo]] = {}
+    for plugin in _plugins():
+        for suffix in plugin.suffixes:
+            claims.setdefault(suffix, []).append(plugin)
+    return {suffix: _with_right(plugins) for suffix, plugins in sorted(claims.items())}
+
+
+def _with_right(plugins: list[PluginInfo]) -> tuple[str, ...]:
+    ours = [one for one in plugins if one.distribution == "segclf"]
+    return tuple(plugin.id for plugin in ours or plugins)
+
+
+def _plugins() -> list[PluginInfo]:
+    return [one for one in list_plugins("reader") if one.kind == "reader" and one.state != "broken"]
+
+
+def _only(ids: tuple[str, ...], name: str) -> Reader:
+    if len(ids) > 1:
+        raise ValueError(
+            f"Several readers take {name!r}: {', '.join(ids)}. Name one: "
+            f"segclf.data.load_image(path, reader={ids[0]!r})."
+        )
+    return _made(ids[0])
+
+
+@functools.cache
+def _made(plugin_id: str) -> Reader:
+    return make_plugin("reader", plugin_id)
+
+
+def _by_content(name: str) -> Reader:
+    with open(name, "rb") as file:
+        start = file.read(_START)
+    found = [plugin for plugin in _plugins() if _sniffs(plugin.id, start)]
+    if not found:
+        raise ValueError(_none_for(name) + f" Its first bytes are {start[:8]!r}.")
+    return _only(_with_right(found), name)
+
+
+def _sniffs(plugin_id: str, start: bytes) -> bool:
+    """Ask one reader; one that cannot be imported, or fails, does not take the file."""
+    try:
+        return bool(_made(plugin_id).sniff(start))
+    except Exception:
+        return False
+
+
+def _of_folder(name: str) -> Reader:
+    reader = _folder_reader(name)
+    if reader is None:
+        raise ValueError(
+            f"{name!r} is a folder, and not one whose files are the slices of a volume; pass files."
+        )
+    return reader
+
+
+def _folder_reader(name: str) -> Reader | None:
+    """Find the reader of a folder by its first file, if that reads folders."""
+    first = next(_files_in(name), None)
+    try:
+        reader = None if first is None else find_reader(first).reader
+    except ValueError:
+        return None
+    return reader if getattr(reader, "folders", False) else None
+
+
+def _of_files(names: list[str], reader: Any) -> FoundReader:
+    if not names:
+        raise ValueError("There are no files; expected those of one volume.")
+    found = find_reader(names[0], reader).reader
+    if not getattr(found, "folders", False):
+        raise ValueError(f"{names[0]!r} is no slice of a volume of several files; pass one path.")
+    return FoundReader(found, names, None)
+
+
+def _files_in(name: str) -> Iterator[str]:
+    for entry in sorted(os.listdir(name)):
+        path = os.path.join(name, entry)
+        if not entry.startswith(".") and entry != "DICOMDIR" and os.path.isfile(path):
+            yield path
+
+
+def _none_for(name: str) -> str:
+    return f"No reader for {name!r}; the suffixes that are read: {', '.join(_suffixes())}."
