@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from segclf.hookspecs import Reader
 from segclf.registry import PluginInfo, list_plugins, make_plugin
 
-__all__ = ["FoundReader", "files_behind", "find_reader", "has_known_suffix"]
+__all__ = ["FoundReader", "files_behind", "find_reader", "has_known_suffix", "split_slice"]
 
 #: What names a file.
 Path = str | os.PathLike[str]
@@ -72,7 +72,7 @@ def find_reader(path: Path | Sequence[Path], reader: Any = None) -> FoundReader:
         if not isinstance(path, os.PathLike):
             return _of_files([str(os.fspath(each)) for each in path], reader)
         path = str(os.fspath(path))
-    name, z = _split(path)
+    name, z = split_slice(path)
     if reader is not None:
         found: Reader = make_plugin("reader", reader)
     elif ids := _by_suffix(name):
@@ -88,7 +88,7 @@ def find_reader(path: Path | Sequence[Path], reader: Any = None) -> FoundReader:
 
 def has_known_suffix(name: str) -> bool:
     """Tell whether a reader knows how this name ends; no file is touched."""
-    return bool(_by_suffix(_split(name)[0]))
+    return bool(_by_suffix(split_slice(name)[0]))
 
 
 def files_behind(name: str) -> list[str]:
@@ -103,14 +103,24 @@ def files_behind(name: str) -> list[str]:
     -------
     list of str
     """
-    name, _ = _split(name)
+    name, _ = split_slice(name)
     if os.path.isfile(name):
         return [name]
     return list(_files_in(name)) if os.path.isdir(name) and _folder_reader(name) else []
 
 
-def _split(name: str) -> tuple[str, int | None]:
-    """Take the slice off, unless a file is really named so."""
+def split_slice(name: str) -> tuple[str, int | None]:
+    """Split ``"path[z=3]"`` into path and slice, unless a file is really named so.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    path : str
+    z : int or None
+    """
     found = _SLICE.fullmatch(name) if name.endswith("]") else None
     if found is None or os.path.exists(name):
         return name, None

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
+from segclf.data.found_readers import split_slice
+
 __all__ = ["WatchedFile", "watched_files"]
 
 _Result = TypeVar("_Result")
@@ -92,7 +94,7 @@ class _Seen(NamedTuple):
 def _look(path: str) -> _Seen | None:
     """Return what tells a file from what it is later; None where there is none of that name."""
     try:
-        found = os.stat(path)
+        found = os.stat(split_slice(path)[0])
     except OSError:
         return None
     return _Seen(found.st_size, found.st_mtime_ns, found.st_ino)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from segclf.data import atomic_write
 from segclf.hookspecs import ImageHeader, Reader
 from segclf.testing.report import Check, run_all
 
@@ -189,5 +190,5 @@ def _file(content: bytes, name: str) -> Iterator[Path]:
     """Write a file that lasts as long as the block."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
-        path.write_bytes(content)
+        atomic_write(path, content, sync=False)
         yield path

@@ -146,6 +146,14 @@ def test_a_volume_is_refused_as_an_image_and_its_slices_are_images(stack):
     )
 
 
+def test_a_volume_whose_slices_are_in_use_must_stay_what_it_is(stack):
+    images = as_images(slice_paths(stack))
+    images.take([3])
+    stack.write_text("STACK 7 4 5 \n")
+    with pytest.raises(ValueError, match=r"a\.stack\[z=3\].* is not what it was"):
+        images.take([3])
+
+
 def test_slices_that_are_not_there(stack, tmp_path):
     with pytest.raises(ValueError, match=r"a\.stack\[z=7\].*z=0 to z=6, and no z=7"):
         load_image(f"{stack}[z=7]")
