@@ -9,6 +9,7 @@ import platform
 import sys
 from dataclasses import asdict
 
+from segclf.plugin_check import check_plugins
 from segclf.registry import PluginInfo, list_plugins
 
 __all__ = ["main"]
@@ -24,6 +25,7 @@ PACKAGES = {
     "opencv": "opencv-python-headless",
 }
 COLUMNS = ("kind", "name", "distribution", "version", "state")
+_CHECKED = "{:<15} {:<24} {:<20} {:<9} {:<8} {}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         from segclf.demo import run  # brings torch, which the other commands start without
 
         run(given.output, seed=given.seed, max_epochs=given.epochs or "auto")
+    elif given.command == "plugins" and given.check:
+        return _check(given.distribution, given.seconds)
     elif given.command == "plugins":
         print(_plugins_json() if given.json else _plugins_table(given.verbose))
     else:
@@ -66,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     plugins = commands.add_parser("plugins", help="list the installed plugins")
     plugins.add_argument("--json", action="store_true", help="everything, for programs")
     plugins.add_argument("--verbose", action="store_true", help="whole tracebacks")
+    plugins.add_argument(
+        "--check", action="store_true", help="try each in a process of its own; 1 if one fails"
+    )
+    plugins.add_argument("--distribution", help="with --check: those of this one alone")
+    plugins.add_argument(
+        "--seconds", type=float, default=60, help="with --check: what each may take (%(default)s)"
+    )
     commands.add_parser("info", help="versions, device, precision, threads")
     return parser
 
@@ -84,6 +95,18 @@ def _plugins_table(verbose: bool) -> str:
         trouble = plugin.error.strip().splitlines()
         lines[number:number] = [f"    {line}" for line in (trouble if verbose else trouble[-1:])]
     return "\n".join(lines)
+
+
+def _check(distribution: str | None, seconds: float) -> int:
+    """Print a row for each plugin as it has been tried, and what is wrong with it below."""
+    failed = 0
+    print(_CHECKED.format(*COLUMNS[:-1], "result", "seconds"))
+    for plugin, result, message, took in check_plugins(distribution, seconds=seconds):
+        failed += result != "ok"
+        print(_CHECKED.format(*_row(plugin)[:-1], result, f"{took:.1f}"))
+        for line in message.strip().splitlines()[-1:]:
+            print(f"    {line}")
+    return int(failed > 0)
 
 
 def _row(plugin: PluginInfo) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import os
 import re
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -20,6 +21,7 @@ import pluggy
 
 from segclf import hookspecs
 from segclf.plugin_info import PluginInfo, offered
+from segclf.process_state import GlobalStateWarning, unchanged
 
 __all__ = ["KINDS", "PluginError", "PluginInfo", "list_plugins", "load_plugin", "make_plugin"]
 
@@ -91,19 +93,7 @@ def load_plugin(kind: str, name: str) -> type[Any]:
     >>> load_plugin("summarizer", "threshold").__name__
     'ThresholdSummarizer'
     """
-    plugin = _find(kind, name)
-    module, _, attribute = plugin.target.partition(":")
-    where = f"The {kind} {plugin.id} ({plugin.target}, version {plugin.version})"
-    try:
-        loaded = getattr(importlib.import_module(module), attribute)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        cause = traceback.format_exception_only(error)[-1].strip()
-        raise PluginError(f"{where} cannot be imported: {cause}") from error
-    if not isinstance(loaded, type):
-        raise PluginError(f"{where} must be a class, got {type(loaded).__name__}: {loaded!r:.80}.")
-    return loaded
+    return import_class(_find(kind, name))
 
 
 def make_plugin(kind: str, name_or_object: Any) -> Any:
@@ -124,7 +114,8 @@ def make_plugin(kind: str, name_or_object: Any) -> Any:
     Raises
     ------
     PluginError
-        As :func:`load_plugin`, and for a class where its instance is meant.
+        As :func:`load_plugin`, for a class where its instance is meant, and for one that cannot be
+        made without arguments.
 
     Examples
     --------
@@ -136,8 +127,49 @@ def make_plugin(kind: str, name_or_object: Any) -> Any:
         given = name_or_object.__name__
         raise PluginError(f"Expected a {kind}'s name or an instance, got the class {given}.")
     if isinstance(name_or_object, str):
-        return load_plugin(kind, name_or_object)()
+        return make_instance(_find(kind, name_or_object))
     return name_or_object
+
+
+def import_class(plugin: PluginInfo) -> type[Any]:
+    """Import the class of a plugin; see :func:`load_plugin`."""
+    module, _, attribute = plugin.target.partition(":")
+    what = "is imported"
+    loaded = _guarded(plugin, what, lambda: getattr(importlib.import_module(module), attribute))
+    if not isinstance(loaded, type):
+        where = _where(plugin)
+        raise PluginError(f"{where} must be a class, got {type(loaded).__name__}: {loaded!r:.80}.")
+    return loaded
+
+
+def make_instance(plugin: PluginInfo) -> Any:
+    """Make an instance of a plugin; see :func:`make_plugin`."""
+    return _guarded(plugin, "is constructed", import_class(plugin))
+
+
+def _guarded(plugin: PluginInfo, what: str, run: Callable[[], Any]) -> Any:
+    """Run what others wrote: it ends in its result or an error of ours, and changes nothing global.
+
+    A KeyboardInterrupt is the user's; those that derive from it are not.
+    """
+    where = _where(plugin)
+    try:
+        with _contained(plugin.distribution, f"{where}, while it {what},"):
+            return run()
+    except BaseException as error:
+        if type(error) is KeyboardInterrupt or isinstance(error, GlobalStateWarning):
+            raise
+        cause = traceback.format_exception_only(error)[-1].strip()
+        raise PluginError(f"{where} cannot be {what.removeprefix('is ')}: {cause}") from error
+
+
+def _contained(distribution: str, who: str) -> AbstractContextManager[None]:
+    """Watch over others' code; ours has tests of its own."""
+    return nullcontext() if _canonical(distribution) == GROUP else unchanged(who)
+
+
+def _where(plugin: PluginInfo) -> str:
+    return f"The {plugin.kind} {plugin.id} ({plugin.target}, version {plugin.version})"
 
 
 def _find(kind: str, name: str) -> PluginInfo:
@@ -172,21 +204,27 @@ def _unknown(kind: str, name: str, plugins: list[PluginInfo]) -> str:
 @functools.cache
 def _discover() -> tuple[PluginInfo, ...]:
     """Ask every entry point once, then settle who owns which name."""
-    plugins = [plugin for point in entry_points(group=GROUP) for plugin in _ask(point)]
+    plugins = [plugin for point in entry_points(group=GROUP) for plugin in ask(point)]
     plugins.sort(key=lambda plugin: (plugin.kind or "~", plugin.name, plugin.distribution))
     return tuple(_settle(plugin, plugins) for plugin in plugins)
 
 
-def _ask(point: EntryPoint) -> list[PluginInfo]:
+def ask(point: EntryPoint) -> list[PluginInfo]:
     """List what one entry point offers; whatever goes wrong stays here."""
-    distribution, version = _origin(point)
-    whole = PluginInfo(
-        kind=None, name=point.name, distribution=distribution, version=version, target=point.value
-    )
-    hooks, error = _attempt(_hooks, point)
+    whole = described(point)
+    with _contained(whole.distribution, f"The plugin {whole.id}, while it is imported,"):
+        hooks, error = _attempt(_hooks, point)
     if error:
         return [replace(whole, state="broken", error=error)]
     return [plugin for kind in KINDS for plugin in _offers(replace(whole, kind=kind), hooks)]
+
+
+def described(point: EntryPoint) -> PluginInfo:
+    """Describe an entry point without importing anything."""
+    distribution, version = _origin(point)
+    return PluginInfo(
+        kind=None, name=point.name, distribution=distribution, version=version, target=point.value
+    )
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
@@ -211,7 +249,8 @@ def _hooks(point: EntryPoint) -> pluggy.HookRelay:
 
 def _offers(whole: PluginInfo, hooks: pluggy.HookRelay) -> list[PluginInfo]:
     """List what one hook returns."""
-    offered, error = _attempt(_call, whole, hooks)
+    with _contained(whole.distribution, f"The plugin {whole.distribution}, while it is asked,"):
+        offered, error = _attempt(_call, whole, hooks)
     return [replace(whole, state="broken", error=error)] if error else offered
 
 
@@ -228,9 +267,9 @@ def _attempt(function: Callable[..., Any], *args: Any) -> tuple[Any, str]:
     """Call what others wrote; whatever it raises becomes text."""
     try:
         return function(*args), ""
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
+    except BaseException as error:
+        if type(error) is KeyboardInterrupt:
+            raise
         return None, traceback.format_exc()
 
 

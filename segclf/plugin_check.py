@@ -1,0 +1,118 @@
+"""Try installed plugins, each in a process of its own: ``python -m segclf plugins --check``.
+
+A plugin runs in the process that uses it. One that ends this process or never returns takes all
+with it, which nothing here can prevent; it can be found out before it is used.
+"""
+
+import json
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, NamedTuple
+
+from segclf import registry
+from segclf.process_state import GlobalStateWarning
+from segclf.registry import PluginInfo
+
+__all__ = ["Tried", "check_plugins"]
+
+_CHILD = "from segclf.plugin_check import main; main()"
+_ANSWER = "segclf.plugin_check: "
+
+
+class Tried(NamedTuple):
+    """What became of one plugin.
+
+    Parameters
+    ----------
+    plugin : PluginInfo
+        Which one.
+    result : {"ok", "error", "timeout", "died"}
+        "died" is a process that ended before it could answer.
+    message : str
+        What went wrong; warnings where nothing did.
+    seconds : float
+        How long it took, with the start of a process.
+    """
+
+    plugin: PluginInfo
+    result: str
+    message: str
+    seconds: float
+
+
+def check_plugins(distribution: str | None = None, *, seconds: float = 60) -> Iterator[Tried]:
+    """Ask each entry point, import each class and make an instance, in a process for each.
+
+    Parameters
+    ----------
+    distribution : str or None
+        Those of this one alone.
+    seconds : float
+        How long each may take.
+
+    Yields
+    ------
+    Tried
+        One for each plugin, and for each entry point that does not say what it offers.
+    """
+    for point in entry_points(group=registry.GROUP):
+        whole = registry.described(point)
+        if distribution is not None and whole.distribution != distribution:
+            continue
+        asked, found = _run({"ask": asdict(whole)}, whole, seconds)
+        if asked.result != "ok":
+            yield asked
+        for each in found:
+            plugin = PluginInfo(**each)
+            if plugin.state == "broken":
+                yield Tried(plugin, "error", plugin.error, asked.seconds)
+            else:
+                yield _run({"make": asdict(plugin)}, plugin, seconds)[0]
+
+
+def _run(task: dict[str, Any], plugin: PluginInfo, seconds: float) -> tuple[Tried, list[Any]]:
+    """Give a task to a new process; return what became of it, and what it found."""
+    start = time.monotonic()
+    command = [sys.executable, "-c", _CHILD, json.dumps(task)]
+    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+    try:
+        done = subprocess.run(command, timeout=seconds, errors="replace", **options)
+    except subprocess.TimeoutExpired:
+        message = f"no answer after {seconds:g} seconds"
+        return Tried(plugin, "timeout", message, time.monotonic() - start), []
+    took = time.monotonic() - start
+    answers = [line for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
+    if not answers:
+        told = f"; it wrote: {done.stderr.strip()[-500:]}" if done.stderr.strip() else ""
+        message = f"its process ended with status {done.returncode}{told}"
+        return Tried(plugin, "died", message, took), []
+    answer = json.loads(answers[-1].removeprefix(_ANSWER))
+    return Tried(plugin, answer["result"], answer["message"], took), answer["found"]
+
+
+def main() -> None:
+    """Do one task in a child process, and write the answer."""
+    ((kind, described),) = json.loads(sys.argv[1]).items()
+    plugin, found, error = PluginInfo(**described), [], ""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GlobalStateWarning)
+        if kind == "ask":
+            found = [asdict(each) for each in registry.ask(_point(plugin))]
+        else:
+            try:
+                registry.make_instance(replace(plugin, state="ok"))
+            except registry.PluginError as raised:
+                error = str(raised)
+    told = [str(each.message) for each in caught if each.category is GlobalStateWarning]
+    answer = {"result": "error" if error else "ok", "message": error or " ".join(told)}
+    print("\n" + _ANSWER + json.dumps({**answer, "found": found}), flush=True)
+
+
+def _point(plugin: PluginInfo) -> EntryPoint:
+    points = entry_points(group=registry.GROUP)
+    return next(each for each in points if registry.described(each) == plugin)

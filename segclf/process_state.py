@@ -1,0 +1,195 @@
+"""What is global in a process, as it was before others' code ran: changes are undone, and told."""
+
+import os
+import random
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+__all__ = ["GlobalStateWarning", "unchanged"]
+
+# Of the environment: what decides how is computed, and on what. Libraries set others of their own.
+_VARIABLES = ("CUBLAS", "CUDA", "MKL", "OMP", "OPENBLAS", "PYTHON", "PYTORCH", "SEGCLF", "TORCH")
+# What torch has in a fresh process, where it is imported only now.
+_FRESH = {
+    "torch's default dtype": "float32",
+    "torch's gradient mode": True,
+    "torch's deterministic algorithms": (False, False),
+    "torch's precision of matrix products": "highest",
+}
+
+
+class GlobalStateWarning(UserWarning):
+    """Somebody's code changed what all code of the process shares."""
+
+
+class _Setting(NamedTuple):
+    """One thing that is global: how it is read, as something to compare, and how it is set."""
+
+    name: str
+    read: Callable[[], Any]
+    write: Callable[[Any], Any]
+
+
+@contextmanager
+def unchanged(who: str) -> Iterator[None]:
+    """Undo what a block of others' code changes globally, and warn about it.
+
+    Random states are compared only where no other thread may use them meanwhile. What a library
+    changes that is imported within is left, as far as it does not concern what others compute.
+
+    Parameters
+    ----------
+    who : str
+        For the warning: whose code it is, and what it does, such as "X, while it is imported".
+
+    Warns
+    -----
+    GlobalStateWarning
+        That names what was changed.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as caught, unchanged("This example"):
+    ...     random.seed(0)
+    >>> [str(warning.message) for warning in caught]
+    ["This example changes the random state of Python; that was undone."]
+    """
+    before = {each.name: (each, each.read()) for each in _settings()}
+    try:
+        yield
+    finally:
+        _restore(before, who)
+
+
+def _restore(before: dict[str, tuple[_Setting, Any]], who: str) -> None:
+    changed = []
+    for each in _settings():
+        _, value = before.get(each.name, (each, _FRESH.get(each.name, _restore)))
+        if value is not _restore and each.read() != value:
+            each.write(value)
+            changed.append(each.name)
+    if changed:
+        message = f"{who} changes {', '.join(changed)}; that was undone."
+        warnings.warn(message, GlobalStateWarning, stacklevel=4)
+
+
+def _settings() -> list[_Setting]:
+    """List what there is to compare, given what has been imported."""
+    alone = threading.active_count() == 1
+    settings = [*_of_python(), *(_random_of_python() if alone else ())]
+    for name, of_library, random_of_library in (
+        ("numpy", _of_numpy, _random_of_numpy),
+        ("torch", _of_torch, _random_of_torch),
+    ):
+        if _is_imported(name):
+            settings += [*of_library(), *(random_of_library() if alone else ())]
+    return settings
+
+
+def _is_imported(name: str) -> bool:
+    """Tell whether a library is there, and not only half of it."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return spec is not None and not getattr(spec, "_initializing", False)
+
+
+def _of_python() -> Iterator[_Setting]:
+    yield _Setting("the filters of warnings", _filters, _set_filters)
+    yield _Setting("variables of the environment", _variables, _set_variables)
+    yield _Setting("the working directory", os.getcwd, os.chdir)
+    yield _Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
+    if threading.current_thread() is threading.main_thread():
+        number = signal.SIGINT
+        handle = lambda handler: signal.signal(number, handler)  # noqa: E731
+        yield _Setting("what Ctrl-C does", lambda: signal.getsignal(number), handle)
+
+
+def _random_of_python() -> Iterator[_Setting]:
+    yield _Setting("the random state of Python", random.getstate, random.setstate)
+
+
+def _filters() -> list[Any]:
+    """List the filters that concern everybody, not one message, one module or a library's own."""
+    return [
+        each
+        for each in warnings.filters
+        if each[1] is None and each[3] is None and each[2].__module__ == "builtins"
+    ]
+
+
+def _set_filters(before: list[Any]) -> None:
+    ours = _filters()
+    warnings.filters[:] = [*(each for each in warnings.filters if each not in ours), *before]  # type: ignore[index]
+
+
+def _variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)}
+
+
+def _set_variables(before: dict[str, str]) -> None:
+    for name in _variables().keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
+def _of_numpy() -> Iterator[_Setting]:
+    import numpy as np
+
+    yield _Setting("numpy's handling of errors", np.geterr, lambda before: np.seterr(**before))
+
+
+def _random_of_numpy() -> Iterator[_Setting]:
+    import numpy as np
+
+    def read() -> tuple[Any, ...]:
+        state: Any = np.random.get_state()  # noqa: NPY002
+        kind, keys, *rest = state
+        return kind, keys.tobytes(), *rest
+
+    def write(state: tuple[Any, ...]) -> None:
+        kind, keys, *rest = state
+        np.random.set_state((kind, np.frombuffer(keys, np.uint32), *rest))  # noqa: NPY002
+
+    yield _Setting("the random state of numpy", read, write)
+
+
+def _of_torch() -> Iterator[_Setting]:
+    import torch
+
+    def dtype() -> str:
+        return str(torch.get_default_dtype()).removeprefix("torch.")
+
+    def deterministic() -> tuple[bool, bool]:
+        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+        return torch.are_deterministic_algorithms_enabled(), warn_only
+
+    yield _Setting(
+        "torch's default dtype", dtype, lambda name: torch.set_default_dtype(getattr(torch, name))
+    )
+    yield _Setting("torch's default device", torch.get_default_device, torch.set_default_device)
+    yield _Setting("torch's gradient mode", torch.is_grad_enabled, torch.set_grad_enabled)
+    yield _Setting("torch's number of threads", torch.get_num_threads, torch.set_num_threads)
+    yield _Setting(
+        "torch's deterministic algorithms",
+        deterministic,
+        lambda before: torch.use_deterministic_algorithms(before[0], warn_only=before[1]),
+    )
+    yield _Setting(
+        "torch's precision of matrix products",
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    )
+
+
+def _random_of_torch() -> Iterator[_Setting]:
+    import torch
+
+    def write(state: bytes) -> None:
+        torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+
+    state = torch.get_rng_state
+    yield _Setting("the random state of torch", lambda: state().numpy().tobytes(), write)
