@@ -1,13 +1,17 @@
 """Each broken plugin is listed with its distribution and its error, and breaks nothing else."""
 
 import importlib
+import random
 import sys
 import textwrap
 import threading
+import warnings
 
 import pytest
+import torch
 
 from segclf import registry
+from segclf.process_state import GlobalStateWarning
 from segclf.registry import PluginError, list_plugins, load_plugin, make_plugin
 
 HOOK = "from segclf.hookspecs import hookimpl\n@hookimpl\ndef segclf_thresholders():\n    "
@@ -133,6 +137,23 @@ def test_an_interrupt_is_the_users(install):
         list_plugins()
 
 
+@pytest.mark.parametrize("base", ["KeyboardInterrupt", "GeneratorExit", "BaseException"])
+def test_what_only_looks_like_an_interrupt_is_the_plugins(install, base):
+    install("odd-plugin", f"class Odd({base}): pass\nraise Odd('odd')")
+    assert "Odd: odd" in of("odd-plugin")[0].error
+
+
+@pytest.mark.parametrize("cause", ["SystemExit(3)", "OSError('no disk')", "GeneratorExit()"])
+def test_a_class_that_cannot_be_constructed_is_named(install, cause):
+    made = f"\nclass Made:\n    def __init__(self):\n        raise {cause}\n"
+    install("made-plugin", offer(made="made_plugin:Made") + made)
+    name = cause.partition("(")[0]
+    with pytest.raises(
+        PluginError, match=rf"made-plugin:made \(made_plugin:Made, .*1\.5\) cannot be .*: {name}"
+    ):
+        make_plugin("thresholder", "made")
+
+
 def test_two_plugins_of_one_name_are_an_error_that_names_both(install):
     for name in ("first", "second"):
         install(f"{name}-plugin", offer(same=f"{name}_plugin:Same") + "\nclass Same: pass")
@@ -253,3 +274,36 @@ def test_threads_get_one_answer(install):
 def test_ours_are_all_there(plugin):
     assert plugin.state == "ok"
     assert load_plugin(plugin.kind, plugin.id).__name__ in plugin.target
+
+
+LOUD = f"""
+import random, warnings
+warnings.simplefilter("ignore")
+{HOOK}random.seed(3); return {{"loud": "loud_plugin:Loud"}}
+class Loud:
+    def __init__(self):
+        import torch
+        torch.set_default_dtype(torch.float64)
+"""
+
+
+def test_what_a_plugin_changes_globally_is_undone_and_told(install):
+    """Where its entry point is imported, where it is asked, and where it is constructed."""
+    install("loud-plugin", LOUD)
+    random.seed(5)
+    filters, expected = list(warnings.filters), random.Random(5).random()
+    with pytest.warns(GlobalStateWarning) as told:
+        assert type(make_plugin("thresholder", "loud")).__name__ == "Loud"
+    assert (warnings.filters, random.random()) == (filters, expected)
+    assert torch.get_default_dtype() == torch.float32
+    for warning, changed in zip(told, ["filters", "random state of Python", "dtype"], strict=True):
+        assert "loud-plugin" in str(warning.message)
+        assert changed in str(warning.message)
+
+
+def test_an_error_undoes_it_too(install):
+    install("loud-plugin", "import random\nrandom.seed(3)\nraise OSError('no disk')")
+    random.seed(5)
+    with pytest.warns(GlobalStateWarning, match="loud-plugin:door, while it is imported, changes"):
+        assert "no disk" in of("loud-plugin")[0].error
+    assert random.random() == random.Random(5).random()
