@@ -68,7 +68,7 @@ def check_plugins(distribution: str | None = None, *, seconds: float = 60) -> It
         if asked.result != "ok":
             yield asked
         for each in found:
-            plugin = PluginInfo(**each)
+            plugin = _plugin(each)
             if plugin.state == "broken":
                 yield Tried(plugin, "error", plugin.error, asked.seconds)
             else:
@@ -98,7 +98,7 @@ def _run(task: dict[str, Any], plugin: PluginInfo, seconds: float) -> tuple[Trie
 def main() -> None:
     """Do one task in a child process, and write the answer."""
     ((kind, described),) = json.loads(sys.argv[1]).items()
-    plugin, found, error = PluginInfo(**described), [], ""
+    plugin, found, error = _plugin(described), [], ""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GlobalStateWarning)
         if kind == "ask":
@@ -111,6 +111,10 @@ def main() -> None:
     told = [str(each.message) for each in caught if each.category is GlobalStateWarning]
     answer = {"result": "error" if error else "ok", "message": error or " ".join(told)}
     print("\n" + _ANSWER + json.dumps({**answer, "found": found}), flush=True)
+
+
+def _plugin(described: dict[str, Any]) -> PluginInfo:
+    return PluginInfo(**{**described, "suffixes": tuple(described["suffixes"])})
 
 
 def _point(plugin: PluginInfo) -> EntryPoint:
