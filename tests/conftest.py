@@ -18,3 +18,15 @@ def encoded(monkeypatch):
     batches = []
     watch_encoder(monkeypatch, TinyEncoder, batches.append, of_predictions=False)
     return batches
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    """Watch over the epochs of all fits: counts them, and kills."""
+    from interrupted import Watch
+
+    from segclf.training import loop
+
+    watch = Watch(loop._train_epoch)
+    monkeypatch.setattr(loop, "_train_epoch", watch)
+    return watch

@@ -2,6 +2,7 @@
 
 from segclf.base.automatic import Automatic, PretrainedWeightsWarning
 from segclf.base.calibrated_summarizer import CalibratedSummarizer
+from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.classifier import Classifier, check_labels
 from segclf.base.conflicts import ContradictionWarning
 from segclf.base.estimator import Estimator
@@ -13,7 +14,7 @@ from segclf.base.maps import stack_maps
 from segclf.base.mask_scorer import MaskScorer
 from segclf.base.meta_segmenter import MetaSegmenter
 from segclf.base.network_classifier import NetworkClassifier
-from segclf.base.network_estimator import NetworkEstimator
+from segclf.base.network_estimator import InterruptedFitWarning, NetworkEstimator
 from segclf.base.nothing_found import NothingFoundWarning
 from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import EncoderPretrainer, Pretrainer
@@ -24,12 +25,14 @@ from segclf.base.supervision import Supervision, supervise
 __all__ = [
     "Automatic",
     "CalibratedSummarizer",
+    "CheckpointParameters",
     "Classifier",
     "ContradictionWarning",
     "EncoderPretrainer",
     "Estimator",
     "FineTunedEstimator",
     "ImageTransformer",
+    "InterruptedFitWarning",
     "LabelTermSegmenter",
     "MaskScorer",
     "MetaSegmenter",

@@ -18,6 +18,7 @@ from segclf.base.network_estimator import NetworkEstimator
 from segclf.base.network_holder import is_auto
 from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import Pretrainer
+from segclf.base.warm_starts import Learned
 from segclf.cache import as_memory, remember_features
 from segclf.data import Augment, Augmentation, as_augmentation
 from segclf.networks import ImageNetwork, forget, saved_weights, transfer
@@ -75,6 +76,8 @@ class FineTunedEstimator(NetworkEstimator):
     # What a pretrainer may leave open (None, "auto"), and then has from whom it is handed to.
     _shared: ClassVar[tuple[str, ...]] = (
         "channels",
+        "checkpoint",
+        "checkpoint_every",
         "device",
         "image_shape",
         "image_size",
@@ -103,10 +106,11 @@ class FineTunedEstimator(NetworkEstimator):
         self, objective: Objective, X: Any, seed: int, context: CallbackContext
     ) -> Iterator[None]:
         """Let the network start where the pretrainer ended; while it trains it may remember."""
-        for name in ("pretrainer_", "transferred_"):
+        goes_on = Learned.of(self) is not None
+        for name in () if goes_on else ("pretrainer_", "transferred_"):
             self.__dict__.pop(name, None)
         network = self._to_start(objective)
-        if self.pretrainer is not None:
+        if self.pretrainer is not None and not goes_on:
             source = self._source(network, X, seed, context)
             self.transferred_ = transfer(source, network)
             self.__dict__.update(self._weights_of_pretrainer())

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base.estimator import Estimator
+from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.maps import Maps
 from segclf.base.mask_targets import MaskTargets
 from segclf.base.segmenter import Segmenter
@@ -16,7 +16,7 @@ from segclf.data import ImagesLike, MasksLike
 
 
 @Segmenter.register
-class MetaSegmenter(CallbackSupportMixin, MaskTargets, Estimator):
+class MetaSegmenter(CallbackSupportMixin, MaskTargets, CheckpointParameters):
     """A segmenter around another one; ``isinstance`` counts it among the segmenters.
 
     Attributes

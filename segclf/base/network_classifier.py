@@ -12,6 +12,7 @@ from torch import Tensor
 from segclf.base.classifier import Classifier, Labels, encode_labels, require_two_classes
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.monitor import Score, label_score, truth_of_labels
+from segclf.base.warm_starts import check_classes
 from segclf.data import BalancedSampler, ImagesLike, Sampler, Samples
 from segclf.training import FLIPS
 
@@ -76,6 +77,7 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
         ``classes_`` tells what a fold holds that is refused for having a single class.
         """
         labels = encode_labels(y, n_samples, signs=signs)
+        check_classes(self, labels.classes)
         self.classes_, self._multilabel = labels.classes, labels.multilabel
         require_two_classes(labels)
         self._weights = labels.weights(self.class_weight)

@@ -1,8 +1,10 @@
 """An estimator that trains one network, and how its parameters become a plan."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -13,11 +15,13 @@ from sklearn.callback import CallbackContext, CallbackSupportMixin
 from sklearn.utils import check_random_state
 
 from segclf.base.batch_of_one import explained
+from segclf.base.checkpoints import opened_checkpoint
 from segclf.base.monitor import Score, refuse_monitor
 from segclf.base.network_holder import NetworkHolder
 from segclf.base.split import split_validation
 from segclf.base.supervision import Supervision
 from segclf.base.training_parameters import TrainingParameters
+from segclf.base.warm_starts import Learned
 from segclf.data import (
     Augment,
     Augmentation,
@@ -57,6 +61,10 @@ _OF_PLAN = (
 )
 
 
+class InterruptedFitWarning(UserWarning):
+    """Somebody interrupted a fit, which keeps what it learned until then."""
+
+
 class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, ABC):
     """What every estimator shares that trains a network.
 
@@ -69,8 +77,8 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
     n_steps_ : int
         Number of training steps, which are updates of the weights.
     termination_condition_ : str
-        What ended training: "max_epochs", "max_steps", "max_seconds", "n_iter_no_change" or
-        "callback".
+        What ended training: "max_epochs", "max_steps", "max_seconds", "n_iter_no_change",
+        "callback" or "interrupted" (Ctrl-C, where there is no `checkpoint`).
     """
 
     # A method to which images without mask and label are worth something says True.
@@ -127,30 +135,64 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         What `wrap` makes of the method's objective is trained; its `network` is still the same. It
         may learn from unlabeled images, even where the method does not.
         """
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        seed = check_random_state(self._seeds).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
         context = self._init_callback_context(max_subtasks=self._n_tasks)
+        after_epoch = partial(self._after_epoch, context, X, y)
         with threads(choose_threads(self.n_threads)), isolated(), seeded(seed, device):
-            training, validation = self._split(samples, strata, groups, seed, keep_unlabeled)
+            parts = self._split(samples, strata, groups, seed, keep_unlabeled)
             objective = self._make_objective(samples)
-            self._learn_pixels(objective, training)
-            batches, held_out = self._loaders(objective, training, validation, seed)
+            self._learn_pixels(objective, parts[0])
+            batches, held_out = self._loaders(objective, *parts, seed)
             context.call_on_fit_task_begin(estimator=self)
-            with self._started(objective, X, seed, context), explained(training, batches):
+            with self._started(objective, X, seed, context), explained(parts[0], batches):
                 objective = wrap(objective)
-                self.network_ = objective.network
-                self.precision_ = self._choose_precision(objective, batches, device)
-                plan = self._plan(device, context, X, y, validation)
-                state = TrainingState(objective, plan)
-                train(objective, batches, plan, held_out, state=state)
+                state, plan = self._begin(objective, batches, parts[1], device, after_epoch)
+                with opened_checkpoint(self, state, seed, *parts) as checkpoint:
+                    train(objective, batches, plan, held_out, state=state, checkpoint=checkpoint)
                 self._keep(state)
-                self._end(training)
+                self._end(parts[0])
             context.call_on_fit_task_end(estimator=self)
+
+    def _begin(
+        self,
+        objective: Objective,
+        batches: Loader,
+        held_out: Samples | None,
+        device: torch.device,
+        after_epoch: Callable[[TrainingState, dict[str, float]], bool],
+    ) -> tuple[TrainingState, TrainingPlan]:
+        """Return where training starts, maybe where the fit before ended, and who hears of it."""
+        before = Learned.of(self)
+        self.network_ = objective.network
+        self.precision_ = self._choose_precision(objective, batches, device)
+        plan = self._plan(device, held_out)
+        state = TrainingState(objective, plan)
+        if before is not None:
+            before.hand_on(state, self._kept_networks(), plan, len(batches))
+        return state, replace(plan, after_epoch=partial(after_epoch, state))
 
     def _keep(self, state: TrainingState) -> None:
         self.network_ = state.objective.network.eval()
+        self.precision_ = state.precision
         self.__dict__.update(as_learned(state.history))
         self.n_steps_, self.termination_condition_ = state.n_steps, state.termination
+        self.__dict__.pop("_state", None)
+        if self.warm_start or state.termination == "interrupted":
+            self._state = state
+        if state.termination == "interrupted":
+            self._tell_of_interrupt()
+
+    def _tell_of_interrupt(self) -> None:
+        """Say how to go on; what this fit is a part of ends with it."""
+        said = (
+            f"Training was interrupted in epoch {self.n_iter_ - 1}. What was learned is kept; with "
+            "warm_start=True a further fit goes on from it. With checkpoint=folder the same call "
+            "goes on, also in another process."
+        )
+        if hasattr(self, "_parent_callback_ctx"):
+            raise KeyboardInterrupt(said)
+        warnings.warn(said, InterruptedFitWarning, stacklevel=4)
 
     @property
     def _n_tasks(self) -> int | None:
@@ -220,33 +262,27 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         )
         return batches, None if validation is None else make(validation, shuffle=False)
 
-    def _plan(
-        self,
-        device: torch.device,
-        context: CallbackContext,
-        X: Any,
-        y: Any,
-        held_out: Samples | None,
-    ) -> TrainingPlan:
-        rows: list[dict[str, float]] = []
-
-        def after_epoch(row: dict[str, float]) -> bool:
-            rows.append(row)
-            if self.verbose:
-                print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
-            task = context.subcontext(task_name="epoch").call_on_fit_task_begin(estimator=self)
-            stop = task.call_on_fit_task_end(
-                estimator=self, X=X, y=y, reconstruction_attributes=lambda: as_learned(rows)
-            )
-            return bool(stop)
-
+    def _plan(self, device: torch.device, held_out: Samples | None) -> TrainingPlan:
         return TrainingPlan(
             **{name: self._setting(name) for name in _OF_PLAN},
             device=device,
             precision=self.precision_,
             measure=self._measure(held_out),
-            after_epoch=after_epoch,
         )
+
+    def _after_epoch(
+        self, context: CallbackContext, X: Any, y: Any, state: TrainingState, row: dict[str, float]
+    ) -> bool:
+        if self.verbose:
+            print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
+        task = context.subcontext(task_name="epoch").call_on_fit_task_begin(estimator=self)
+        stop = task.call_on_fit_task_end(
+            estimator=self,
+            X=X,
+            y=y,
+            reconstruction_attributes=lambda: as_learned(state.history),
+        )
+        return bool(stop)
 
 
 def as_learned(history: list[dict[str, float]]) -> dict[str, Any]:

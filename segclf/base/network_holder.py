@@ -89,6 +89,9 @@ class NetworkHolder(Estimator):
         )
         return images, predict_batches(self.network_, images, plan, activation, forward)
 
+    def _kept_networks(self) -> list[nn.Module]:
+        return [vars(self)[name] for name in self._networks]
+
     def _setting(self, name: str) -> Any:
         """Return a parameter, or what it became where it is "auto"; None where there is none."""
         value = getattr(self, name, None)
@@ -106,6 +109,7 @@ class NetworkHolder(Estimator):
     def __getstate__(self) -> dict[str, Any]:
         """Return the state with the network as its recipe and numpy arrays."""
         state = dict(super().__getstate__())
+        state.pop("_state", None)
         state |= {name: freeze(state[name]) for name in self._networks if name in state}
         return state
 

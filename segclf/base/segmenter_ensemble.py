@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from segclf.base.estimator import Estimator
+from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.front_door import check_rows
 from segclf.base.maps import Maps, stack_maps, to_masks
 from segclf.base.mask_targets import MaskTargets
@@ -30,7 +30,7 @@ BLOCK = 16
 
 
 @Segmenter.register
-class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, Estimator):
+class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters):
     """Segment images with segmenters that were trained on folds, by the mean of what they say.
 
     It is `segmenter_` of a ``SegmentationClassifier(ensemble=True)``, and a segmenter by itself;
@@ -116,7 +116,7 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, Estimator):
         X = check_rows(self, X, reset=True)
         given = supervise(X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups)
         given = with_validation(given, X_val, masks=y_val, labels=labels_val)
-        segmenter = clone(self.segmenter)
+        segmenter = self._lend_checkpoint(clone(self.segmenter))
         if self.random_state is not None:
             seed_part(segmenter, check_random_state(self.random_state).randint(2**31 - 1))
         folds = given.folds(self.cv)

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from segclf.base.estimator import Estimator
+from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.monitor import METRICS
 from segclf.training import OPTIMIZERS, SCHEDULES
 
 
-class TrainingParameters(Estimator):
+class TrainingParameters(CheckpointParameters):
     """Parameters of every estimator that trains a network.
 
     Parameters
@@ -75,6 +75,12 @@ class TrainingParameters(Estimator):
         maps. None keeps the last epoch's weights, or with `n_iter_no_change` watches the loss.
     n_iter_no_change : int or None
         Stop after so many epochs without a better one, as `monitor` tells it, and keep the best.
+    warm_start : bool
+        Whether a further `fit` goes on from what was learned, with the same images, more or others.
+        Where `max_epochs` (`max_steps`) is more than was trained, it goes on to there, with the
+        optimizer as it was; the schedule goes on at the fraction that is done of the new length.
+        Else it trains that much once more, from the weights that there are. A `pretrainer` is not
+        asked again.
     random_state : int, RandomState or None
         Decides every random choice: same seed, same bits, on one machine and number of threads,
         in whichever thread of Python `fit` is called.
@@ -107,6 +113,7 @@ class TrainingParameters(Estimator):
     validation_fraction: float = 0.0
     monitor: str | None = None
     n_iter_no_change: int | None = None
+    warm_start: bool = False
     random_state: Any = None
     device: str = "auto"
     precision: str = "auto"
@@ -131,6 +138,7 @@ class TrainingParameters(Estimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "monitor": [StrOptions({"loss", *METRICS}), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
+        "warm_start": ["boolean"],
         "precision": [StrOptions({"auto", "bf16", "fp32"})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],

@@ -1,6 +1,15 @@
 """What was computed before and need not be again: digests that name it, folders that hold it."""
 
+from segclf.cache.checkpoint_files import CheckpointFiles
 from segclf.cache.digests import digest, learned
 from segclf.cache.memory import Memory, as_memory, remember_features, remember_scores
 
-__all__ = ["Memory", "as_memory", "digest", "learned", "remember_features", "remember_scores"]
+__all__ = [
+    "CheckpointFiles",
+    "Memory",
+    "as_memory",
+    "digest",
+    "learned",
+    "remember_features",
+    "remember_scores",
+]

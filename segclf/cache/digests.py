@@ -23,8 +23,8 @@ _SESSION = {
     "_skl_callbacks",
     "_skl_callbacks_to_teardown",
 }
-# What changes no result: two parameters, and an account that tells the time that it took.
-_NOT_COUNTED = {"memory", "verbose", "history_"}
+# What changes no result: parameters, and an account that tells the time that it took.
+_NOT_COUNTED = {"checkpoint", "checkpoint_every", "memory", "verbose", "history_"}
 
 
 def digest(*values: Any) -> str:
@@ -32,7 +32,8 @@ def digest(*values: Any) -> str:
 
     Equal digests mean equal results: every bit counts, of estimators their parameters, what they
     learned and the code of their classes, of files their bytes; a string that names a file stands
-    for it. Callbacks, histories and the parameters ``memory`` and ``verbose`` do not count.
+    for it. Callbacks, histories and the parameters ``checkpoint``, ``checkpoint_every``, ``memory``
+    and ``verbose`` do not count.
 
     Parameters
     ----------

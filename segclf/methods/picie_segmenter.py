@@ -29,7 +29,7 @@ from segclf.networks import (
     padded,
 )
 from segclf.objectives import Batch, Objective, Progress
-from segclf.training.loop import to_device
+from segclf.training.devices import to_device
 
 STILL = Augmentation()
 MOVEMENTS = (

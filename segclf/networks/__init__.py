@@ -10,7 +10,13 @@ from segclf.networks.classification import ClassificationNetwork
 from segclf.networks.clusters import Clusters, learn_clusters
 from segclf.networks.dino_head import DINOHead
 from segclf.networks.embedding import EmbeddingNetwork, embedding_network
-from segclf.networks.encoder_memory import forget, remember, remember_outputs, share
+from segclf.networks.encoder_memory import (
+    forget,
+    remember,
+    remember_outputs,
+    remembers,
+    share,
+)
 from segclf.networks.factory import (
     build,
     classification_network,
@@ -95,6 +101,7 @@ __all__ = [
     "rebuild",
     "remember",
     "remember_outputs",
+    "remembers",
     "rising_momentum",
     "saved_weights",
     "segmentation_network",

@@ -99,6 +99,17 @@ def forget(network: nn.Module) -> None:
         encoder.__dict__.pop("forward", None)
 
 
+def remembers(network: nn.Module) -> bool:
+    """Tell whether anything in a network keeps what it says of images.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Any.
+    """
+    return any(isinstance(each.__dict__.get("forward"), _Lookup) for each in network.modules())
+
+
 def _encoders(network: nn.Module) -> Iterator[nn.Module]:
     return (each.encoder for each in network.modules() if isinstance(each, ImageNetwork))
 

@@ -143,11 +143,16 @@ def pack_value(value: Any, place: str) -> bytes:
     return pack(writer.arrays, metadata={KEY: json.dumps(header, allow_nan=False)})
 
 
-def read_value(path: Path, trusted: Iterable[Any] = ()) -> Any:
-    """Read what `pack_value` returned, in a file; raises as `load` does."""
+def read_value(path: Path, trusted: Iterable[Any] = (), *, plain: bool = False) -> Any:
+    """Read what `pack_value` returned, in a file; raises as `load` does.
+
+    Plain values name no class: with `plain` a file that does is refused.
+    """
     header, arrays = _read(path)
     given = {class_name(each): each for each in trusted}
     names = sorted(set(_names(header, path)))
+    if plain and names:
+        raise ValueError(f"{path} names {names[0]!r}; expected numbers, texts and arrays alone.")
     classes = {name: trusted_class(name, given, path) for name in names}
     try:
         return Reader(arrays, classes).read(header["estimator"])

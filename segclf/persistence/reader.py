@@ -14,6 +14,8 @@ from segclf.persistence.writer import REQUESTS
 
 # The tags beside which a class is named.
 CLASSES = ("$estimator", "$object", "$class", "$trusted")
+# Parameters that name a folder, which a fit would read and write.
+FOLDERS = {"checkpoint", "memory"}
 # Of a text in an array, in bytes: shorter ones may be padded.
 _SHORT = 1024
 
@@ -47,8 +49,8 @@ class Reader:
     def estimator(self, written: dict[str, Any]) -> Any:
         """Call the constructor, then fill in what was learned."""
         parameters = self.read(written["parameters"])
-        if "memory" in parameters:  # a folder of whoever saved it
-            parameters["memory"] = None
+        for name in FOLDERS & parameters.keys():  # of whoever saved it
+            parameters[name] = None
         made = self._classes[written["$estimator"]](**parameters)
         learned = self._attributes(written, made)
         if hasattr(made, "__setstate__"):

@@ -1,10 +1,11 @@
 """The one loop, its plan, and prediction."""
 
+from segclf.training.checkpoint import Checkpoint, CheckpointWarning, Place
 from segclf.training.devices import choose_device, choose_threads
 from segclf.training.flips import FLIPS
-from segclf.training.loop import Batches, train
+from segclf.training.loop import train
 from segclf.training.optimizers import OPTIMIZERS, make_optimizer
-from segclf.training.plan import Measure, TrainingPlan
+from segclf.training.plan import Batches, Measure, TrainingPlan
 from segclf.training.precision import choose_precision, has_native_bf16
 from segclf.training.predict import PredictionPlan, predict_batches
 from segclf.training.schedules import SCHEDULES, get_schedule
@@ -15,7 +16,10 @@ __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "Batches",
+    "Checkpoint",
+    "CheckpointWarning",
     "Measure",
+    "Place",
     "PredictionPlan",
     "TrainingPlan",
     "TrainingState",

@@ -6,6 +6,8 @@ import os
 
 import torch
 
+from segclf.objectives import Batch
+
 THREADS_VARIABLE = "SEGCLF_NUM_THREADS"
 
 
@@ -42,3 +44,10 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     if precision == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """Return the batch on the device."""
+    if device.type == "cpu":
+        return batch
+    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}

@@ -2,33 +2,22 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from segclf.objectives import Batch, Objective, Progress
-from segclf.training.devices import autocast
+from segclf.training.checkpoint import Checkpoint, Length
+from segclf.training.devices import autocast, to_device
 from segclf.training.history import Means, check_finite
 from segclf.training.optimizers import follow_schedules
-from segclf.training.plan import Row, TrainingPlan
+from segclf.training.plan import Batches, Row, Run, TrainingPlan
+from segclf.training.resume import end_epoch, go_on, heed
 from segclf.training.schedules import get_schedule
 from segclf.training.state import TrainingState
-
-Run = Callable[[Batch, Progress], dict[str, Tensor]]
-
-
-class Batches(Protocol):
-    """Batches of one epoch, in an order that is a pure function of (seed, epoch)."""
-
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of that epoch."""
 
 
 def train(
@@ -39,6 +28,7 @@ def train(
     *,
     run: Run | None = None,
     state: TrainingState | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Row]:
     """Train the objective in place.
 
@@ -59,6 +49,9 @@ def train(
     state : TrainingState, optional
         Of this objective and plan: where to go on from. Training changes it, so that whoever made
         it can look at it after each epoch. By default training starts at the beginning.
+    checkpoint : Checkpoint, optional
+        Where the state is written, and from where training goes on. `max_seconds` counts what was
+        trained before; the callback hears of the last epoch again.
 
     Returns
     -------
@@ -70,60 +63,88 @@ def train(
     ------
     FloatingPointError
         When a loss term is not finite.
+    KeyboardInterrupt
+        Where training is interrupted and has a checkpoint, or has not made a step. Else it ends
+        there as by `max_seconds`.
     """
     state = state or TrainingState(objective, plan)
     run = run or objective
-    n_steps, per_epoch = plan.n_steps(len(batches)), plan.steps_per_epoch(len(batches))
+    length = Length(plan.n_steps(len(batches)), plan.steps_per_epoch(len(batches)))
     deadline = time.perf_counter() + (plan.max_seconds or math.inf)
-    while state.epoch * per_epoch < n_steps and state.termination is None:
-        started = time.perf_counter()
-        row = _train_epoch(run, batches, plan, state, deadline)
-        with state.average.shown():  # what is validated is what would be kept
-            if validation is not None:
-                fraction = min(1.0, (state.epoch + 1) * per_epoch / n_steps)
-                row.update(_validate(run, validation, plan, state, fraction))
-            row["seconds"] = time.perf_counter() - started
-            check_finite(row)
-            objective.after_epoch(row)
-            state.add(row)
-        if plan.after_epoch is not None and plan.after_epoch(row):
-            state.termination = "callback"
-    state.termination = state.termination or ("max_steps" if plan.max_steps else "max_epochs")
-    state.average.keep()
-    state.best.restore(objective)
-    return state.history
+    try:
+        deadline -= go_on(run, batches, plan, state, checkpoint, length)
+        while state.epoch * length.per_epoch < length.n_steps and state.termination is None:
+            started = time.perf_counter()
+            row = _train_epoch(run, batches, plan, state, deadline)
+            if state.termination == "interrupted" and checkpoint is not None:
+                raise KeyboardInterrupt
+            with state.average.shown():  # what is validated is what would be kept
+                if validation is not None:
+                    row.update(_validate(run, validation, plan, state, length))
+                _end(row, started, state)
+            end_epoch(plan, state, checkpoint, length)
+    except KeyboardInterrupt as interrupt:
+        heed(interrupt, state, checkpoint)
+    return _finished(plan, state)
 
 
 def _train_epoch(
     run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState, deadline: float
 ) -> Row:
     objective, epoch = state.objective, state.epoch
-    schedule = get_schedule(plan.schedule)
-    n_steps = plan.n_steps(len(batches))
-    step = epoch * plan.steps_per_epoch(len(batches))
-    means = Means()
+    schedule, n_steps = get_schedule(plan.schedule), plan.n_steps(len(batches))
+    step = first = epoch * plan.steps_per_epoch(len(batches))
     state.reach(step, n_steps)
     objective.train()
-    objective.before_epoch(batches.epoch(epoch), Progress(epoch, step, step / n_steps))
-    for group in islice(_groups(batches.epoch(epoch), plan.accumulate_batches), n_steps - step):
-        progress = Progress(epoch, step, step / n_steps)
-        follow_schedules(state.optimizer, schedule, progress.fraction)
-        for batch, share in zip(group, _shares(group), strict=True):
-            with autocast(plan.device, state.precision):
-                terms = run(to_device(batch, plan.device), progress)
-            (share * total(terms)).backward()
-            means.add(terms, objective.measures(), len(batch["index"]))
-        _update(plan, state, progress)
-        step += 1
-        state.reach(step, n_steps)  # before the next batch is made
-        if plan.averages(step, n_steps):
-            state.average.add()
-        if step < n_steps and time.perf_counter() >= deadline:
-            state.termination = "max_seconds"
-            break
-    state.n_steps = step
+    objective.before_epoch(batches.epoch(epoch), state.progress(step, step / n_steps))
+    groups = _groups(batches.epoch(epoch), plan.accumulate_batches)
+    means = Means()
+    try:
+        for group in islice(groups, n_steps - step):
+            progress = state.progress(step, step / n_steps)
+            follow_schedules(state.optimizer, schedule, step / n_steps)
+            for batch, share in zip(group, _shares(group), strict=True):
+                with autocast(plan.device, state.precision):
+                    terms = run(to_device(batch, plan.device), progress)
+                (share * total(terms)).backward()
+                means.add(terms, objective.measures(), len(batch["index"]))
+            _update(plan, state, progress)
+            step += 1
+            if _ends(plan, state, step, n_steps, deadline):
+                break
+    except KeyboardInterrupt:
+        if step == first:
+            raise
+        state.termination = "interrupted"
     rate = plan.learning_rate * schedule((step - 1) / n_steps)
     return {"epoch": epoch, "learning_rate": rate, **dict(means.items())}
+
+
+def _ends(
+    plan: TrainingPlan, state: TrainingState, step: int, n_steps: int, deadline: float
+) -> bool:
+    """End a step, and tell whether it ends the epoch, since the time is up."""
+    state.n_steps = step
+    state.reach(step, n_steps)  # before the next batch is made
+    if plan.averages(step, n_steps):
+        state.average.add()
+    if step < n_steps and time.perf_counter() >= deadline:
+        state.termination = "max_seconds"
+    return state.termination is not None
+
+
+def _finished(plan: TrainingPlan, state: TrainingState) -> list[Row]:
+    state.termination = state.termination or ("max_steps" if plan.max_steps else "max_epochs")
+    state.average.keep()
+    state.best.restore(state.objective)
+    return state.history
+
+
+def _end(row: Row, started: float, state: TrainingState) -> None:
+    row["seconds"] = time.perf_counter() - started
+    check_finite(row)
+    state.objective.after_epoch(row)
+    state.add(row)
 
 
 def _groups(batches: Iterable[Batch], length: int) -> Iterator[list[Batch]]:
@@ -153,11 +174,12 @@ def _update(plan: TrainingPlan, state: TrainingState, progress: Progress) -> Non
 
 @torch.no_grad()
 def _validate(
-    run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState, fraction: float
+    run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState, length: Length
 ) -> Row:
     means = Means()
     state.objective.eval()
-    progress = Progress(state.epoch, 0, fraction)
+    fraction = min(1.0, (state.epoch + 1) * length.per_epoch / length.n_steps)
+    progress = state.progress(0, fraction)
     for batch in batches.epoch(0):
         with autocast(plan.device, state.precision):
             terms = run(to_device(batch, plan.device), progress)
@@ -167,13 +189,6 @@ def _validate(
         with autocast(plan.device, state.precision):
             row |= plan.measure(to_device(batch, plan.device) for batch in batches.epoch(0))
     return row
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """Return the batch on the device."""
-    if device.type == "cpu":
-        return batch
-    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:

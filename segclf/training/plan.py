@@ -2,15 +2,28 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
-from segclf.objectives import Batch
+from segclf.objectives import Batch, Progress
 from segclf.training.optimizers import OptimizerFactory
 from segclf.training.schedules import Schedule
 
 Row = dict[str, float]
 Measure = Callable[[Iterator[Batch]], Row]
+Run = Callable[[Batch, Progress], dict[str, Tensor]]
+
+
+class Batches(Protocol):
+    """Batches of one epoch, in an order that is a pure function of (seed, epoch)."""
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of that epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The state of the loop: all that training needs to go on from where it stands."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,10 +10,14 @@ from torch.optim import Optimizer
 
 from segclf.isolation import get_random_state, set_random_state
 from segclf.networks import ImageNetwork, forget
-from segclf.objectives import Objective
+from segclf.objectives import Objective, Progress
 from segclf.training.averaging import AveragedWeights
 from segclf.training.optimizers import make_optimizer
 from segclf.training.plan import Row, TrainingPlan
+from segclf.training.schedules import constant, get_schedule
+
+# Of a group of parameters: what makes of the fraction of training done something of its own.
+_OF_LENGTH = {"schedule", "weight_decay_schedule", "start"}
 
 
 class TrainingState:
@@ -32,6 +37,8 @@ class TrainingState:
     ----------
     objective : Objective
         With all weights and buffers.
+    device : torch.device
+        Where it is.
     optimizer : Optimizer
         Of the objective's parameters.
     precision : {"fp32", "bf16"}
@@ -43,10 +50,12 @@ class TrainingState:
     average : AveragedWeights
         The mean of the network's weights over the last steps, where the plan asks for it.
     n_steps : int
-        Number of steps that this process knows to be done.
+        Number of steps that are done.
+    follows_length : bool
+        Whether anything so far would have been otherwise in a shorter or longer training.
     termination : str or None
         Why training ended, None where it has not: "max_epochs", "max_steps", "max_seconds",
-        "n_iter_no_change" or "callback".
+        "n_iter_no_change", "callback" or "interrupted".
     """
 
     def __init__(self, objective: Objective, plan: TrainingPlan) -> None:
@@ -63,14 +72,25 @@ class TrainingState:
         self.average = AveragedWeights(objective)
         self.n_steps = 0
         self.termination: str | None = None
-        self._device = plan.device
+        self.device = plan.device
         images = (each for each in objective.modules() if isinstance(each, ImageNetwork))
         self._waiting = [each for each in images if each.encoder_start > 0]
+        self.follows_length = (
+            get_schedule(plan.schedule) is not constant
+            or bool(plan.average_weights or self._waiting)
+            or any(_OF_LENGTH & group.keys() for group in self.optimizer.param_groups)
+        )
 
     @property
     def epoch(self) -> int:
         """Number of epochs that are done, which is the next one's number."""
         return len(self.history)
+
+    def progress(self, step: int, fraction: float) -> Progress:
+        """Return where training stands; who asks for the fraction goes by the length of it."""
+        progress = _Watched(self.epoch, step, fraction)
+        progress.state = self
+        return progress
 
     def reach(self, step: int, n_steps: int) -> None:
         """Let the encoders learn whose start has come by that step, from 0."""
@@ -93,9 +113,11 @@ class TrainingState:
         return {
             "objective": self.objective.state_dict(),
             "optimizer": _plain(self.optimizer.state_dict()),
-            "generators": get_random_state(self._device),
+            "generators": get_random_state(self.device),
             "precision": self.precision,
             "history": [dict(row) for row in self.history],
+            "n_steps": self.n_steps,
+            "termination": self.termination,
             "best": self.best.state_dict(),
             "average": self.average.state_dict(),
         }
@@ -106,14 +128,30 @@ class TrainingState:
         self.optimizer.load_state_dict(_completed(state["optimizer"], self.optimizer))
         self.precision = state["precision"]
         self.history = [dict(row) for row in state["history"]]
+        self.n_steps, self.termination = state["n_steps"], state["termination"]
         self.best.load_state_dict(state["best"])
         self.average.load_state_dict(state["average"])
         self._lose_patience()
-        set_random_state(state["generators"], self._device)
+        set_random_state(state["generators"], self.device)
 
     def _lose_patience(self) -> None:
         if self.best.patience_is_over:
             self.termination = self.termination or "n_iter_no_change"
+
+
+class _Watched(Progress):
+    """Progress that notes whether anybody looks at the fraction."""
+
+    state: TrainingState
+
+    @property
+    def fraction(self) -> float:
+        self.state.follows_length = True
+        return self[2]
+
+    def __iter__(self) -> Iterator[Any]:
+        self.state.follows_length = True
+        return super().__iter__()
 
 
 class BestWeights:

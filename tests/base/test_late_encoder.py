@@ -133,7 +133,7 @@ def test_it_goes_on_with_the_same_bits(monkeypatch):
     """From the end of each epoch, before and after its start; with all options of the loop."""
     compared = []
 
-    def train_both_ways(objective, batches, plan, validation=None, *, state):
+    def train_both_ways(objective, batches, plan, validation=None, *, state, checkpoint=None):
         stored = []
 
         def after_epoch(row):

@@ -106,10 +106,10 @@ def held_out(monkeypatch):
     counts = []
     train = network_estimator.train
 
-    def counting(objective, batches, plan, validation=None, *, state):
+    def counting(objective, batches, plan, validation=None, **options):
         found = [] if validation is None else [len(b["index"]) for b in validation.epoch(0)]
         counts.append(sum(found))
-        return train(objective, batches, plan, validation, state=state)
+        return train(objective, batches, plan, validation, **options)
 
     monkeypatch.setattr(network_estimator, "train", counting)
     return counts

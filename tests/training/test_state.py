@@ -48,7 +48,7 @@ def trainings(monkeypatch):
     """How often a fit trained; each time it did so in two parts as well, and compared."""
     trained = []
 
-    def train_both_ways(objective, batches, plan, validation=None, *, state):
+    def train_both_ways(objective, batches, plan, validation=None, *, state, checkpoint=None):
         start, plain = copy.deepcopy(objective), plain_state(objective)
         generators = get_random_state(plan.device)
         history = train(objective, batches, plan, validation, state=state)
@@ -196,7 +196,7 @@ def test_the_dictionary_is_plain_data():
 
     check(state.state_dict())
     keys = {"objective", "optimizer", "generators", "precision", "history", "best", "average"}
-    assert state.state_dict().keys() == keys
+    assert state.state_dict().keys() == keys | {"n_steps", "termination"}
 
 
 def test_a_training_that_is_done_stays_as_it_is():

@@ -167,7 +167,7 @@ class DistilledSegmenter(MetaSegmenter):
             X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
         )
         supervision = with_validation(supervision, X_val, masks=y_val, labels=labels_val)
-        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
+        seeds = check_random_state(self._seeds).randint(np.iinfo(np.int32).max, size=2)
         context = self._init_callback_context(max_subtasks=self._n_parts)
         context.call_on_fit_task_begin(estimator=self)
         teacher = self._fitted_teacher(context, seeds[0], supervision)
@@ -203,8 +203,10 @@ class DistilledSegmenter(MetaSegmenter):
         return teacher
 
     def _part(self, default: Callable[[], Any], given: Any, seed: int) -> Any:
-        part = default() if given is None else clone(given)
-        if self.random_state is not None and "random_state" in part.get_params(deep=False):
+        part = self._lend_checkpoint(default() if given is None else clone(given))
+        own = part.get_params(deep=False)
+        left_open = self.checkpoint is not None and own.get("random_state") is None
+        if "random_state" in own and (self.random_state is not None or left_open):
             part.set_params(random_state=int(seed))
         return part
 

@@ -207,7 +207,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         self._validate_params()
         supervision = self._check(X, y, labels, sample_weight, groups)
         supervision = with_validation(supervision, X_val, masks=y_val, labels=labels_val)
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
+        seeds = check_random_state(self._seeds).randint(2**31 - 1, size=3).tolist()
         comparison = Comparison(supervision, self.validation_fraction, self.baseline, seeds[0])
         context = self._init_callback_context(max_subtasks=None)
         rounds = self._make_rounds(supervision, seeds[1:], context)
@@ -240,6 +240,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         estimator = SupervisedSegmenter() if self.estimator is None else clone(self.estimator)
         labeler = clone(make_plugin("pseudo_labeler", self.labeler))
         for part, seed in zip((estimator, labeler), seeds, strict=True):
+            self._lend_checkpoint(part)
             if self.random_state is not None and "random_state" in part.get_params(deep=False):
                 part.set_params(random_state=seed)
         fix_training(estimator, supervision)

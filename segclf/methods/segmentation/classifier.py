@@ -18,7 +18,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from segclf.base import Classifier, Estimator, Segmenter, SegmenterEnsemble
+from segclf.base import CheckpointParameters, Classifier, Segmenter, SegmenterEnsemble
 from segclf.base.front_door import check_rows
 from segclf.base.maps import Maps, stack_maps, to_masks
 from segclf.base.negative_class import class_ranks
@@ -45,7 +45,7 @@ from segclf.methods.segmentation.united import united, united_reading
 from segclf.networks import encoded_once
 
 
-class SegmentationClassifier(Classifier, CallbackSupportMixin, Estimator):
+class SegmentationClassifier(Classifier, CallbackSupportMixin, CheckpointParameters):
     """Classify images through their segmentation.
 
     Any mixture of supervision is valid: masks for some images, labels for others, nothing for the

@@ -64,6 +64,7 @@ def new_parts(classifier: Any) -> tuple[Any, Any]:
     """
     given = classifier.segmenter
     segmenter = SupervisedSegmenter() if given is None else clone(given)
+    classifier._lend_checkpoint(segmenter)
     summarizer = clone(make_plugin("summarizer", classifier.summarizer))
     layer = getattr(summarizer, "layer", None)
     if layer is not None and classifier.ensemble:

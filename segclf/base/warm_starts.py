@@ -1,0 +1,79 @@
+"""Going on from what an estimator learned before: ``warm_start=True``."""
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from segclf.training import TrainingPlan, TrainingState
+
+
+class Learned(NamedTuple):
+    """What an earlier fit left, as it is before the next one changes the estimator.
+
+    Parameters
+    ----------
+    networks : list of nn.Module
+        Those that the estimator keeps.
+    state : TrainingState or None
+        Where its training stood; None where the estimator came from a file.
+    """
+
+    networks: list[nn.Module]
+    state: TrainingState | None
+
+    @classmethod
+    def of(cls, estimator: Any) -> Self | None:
+        """Return what an estimator goes on from; None where it starts anew."""
+        if not estimator.warm_start or "history_" not in vars(estimator):
+            return None
+        return cls(estimator._kept_networks(), vars(estimator).get("_state"))
+
+    def hand_on(
+        self, state: TrainingState, networks: list[nn.Module], plan: TrainingPlan, n_batches: int
+    ) -> None:
+        """Let a state that is about to be trained start here.
+
+        It is the next epoch of a longer training, or the first one of another training.
+
+        Raises
+        ------
+        ValueError
+            When the networks are of another build.
+        """
+        try:
+            for network, learned in zip(networks, self.networks, strict=True):
+                network.load_state_dict(learned.state_dict())
+            if self.state is not None:
+                self._hand_on_state(self.state, state, plan, n_batches)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                "warm_start=True goes on with the network that there is, but these images, masks "
+                f"and parameters ask for another one; set warm_start=False to start anew: {error}"
+            ) from error
+
+    def _hand_on_state(
+        self, before: TrainingState, state: TrainingState, plan: TrainingPlan, n_batches: int
+    ) -> None:
+        fresh, learned = state.state_dict(), before.state_dict()
+        goes_on = before.epoch * plan.steps_per_epoch(n_batches) < plan.n_steps(n_batches)
+        kept = ("objective", *(("optimizer", "generators", "history") if goes_on else ()))
+        state.load_state_dict({**fresh, **{name: learned[name] for name in kept}})
+
+
+def check_classes(estimator: Any, classes: NDArray[Any]) -> None:
+    """Refuse to go on with other classes than those that the network tells apart.
+
+    Raises
+    ------
+    ValueError
+        When they differ from those of the fit before.
+    """
+    before = vars(estimator).get("classes_")
+    goes_on = estimator.warm_start and "history_" in vars(estimator)
+    if goes_on and before is not None and not np.array_equal(before, classes):
+        raise ValueError(
+            f"warm_start=True goes on with the classes {before.tolist()}, and y holds "
+            f"{classes.tolist()}; expected the same, or warm_start=False."
+        )

@@ -1,0 +1,142 @@
+"""The states of one training as files, found by a digest of all that decides its result."""
+
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segclf.persistence import read_value, write_value
+from segclf.training import Place
+
+_NAME = re.compile(r"(\d+)-(\d+)(-done)?\.safetensors")
+_TENSOR = "tensor"
+# What was last written before this process began, nobody is writing any more; of what this process
+# writes it knows that.
+_BEGUN = time.time()
+_ours: set[Path] = set()
+_active: set[Path] = set()
+
+
+class CheckpointFiles:
+    """A folder of files, each a state of one training; safetensors and JSON, which run no code.
+
+    Parameters
+    ----------
+    folder : Path
+        For all trainings of one kind.
+    key : str
+        A digest of what decides the result of this one. Its files are ``<steps>-<epoch>`` in a
+        folder of that name, with ``-done`` where training was over.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._kind, self.folder = folder, folder / key
+
+    def __enter__(self) -> Self:
+        """Begin to train: others do not take it for left."""
+        _active.add(self.folder)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End to train, or leave it."""
+        _active.discard(self.folder)
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def places(self) -> list[Place]:
+        """List which states there are."""
+        return _places(self.folder)
+
+    def unfinished(self) -> list[Path]:
+        """List the folders of other trainings of this kind that were left before they were done."""
+        folders = (each for each in _listed(self._kind) if each != self.folder)
+        return sorted(each for each in folders if _was_left(each))
+
+    def read(self, place: Place) -> dict[str, Any]:
+        """Return a state.
+
+        Raises
+        ------
+        OSError, ValueError
+            When the file is not there, or not whole.
+        """
+        return _with_tensors(read_value(self._path(place), plain=True))
+
+    def write(self, place: Place, values: dict[str, Any]) -> None:
+        """Write a state, whole or not at all; OSError where that cannot be."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_value(_without_tensors(values), self._path(place), "the state")
+        _ours.add(self.folder)
+
+    def remove(self, places: Iterable[Place]) -> None:
+        """Remove states, and what a process left that ended while it wrote."""
+        for place in places:
+            self._path(place).unlink(missing_ok=True)
+        for path in _listed(self.folder):
+            if path.name.startswith(".") and path.stat().st_mtime < _BEGUN:
+                path.unlink(missing_ok=True)
+
+    def _path(self, place: Place) -> Path:
+        done = "-done" if place.done else ""
+        return self.folder / f"{place.n_steps}-{place.epoch}{done}.safetensors"
+
+
+def _places(folder: Path) -> list[Place]:
+    found = filter(None, (_NAME.fullmatch(path.name) for path in _listed(folder)))
+    return [Place(int(each[1]), int(each[2]), each[3] is not None) for each in found]
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # not there, or not to be read
+        return []
+
+
+def _was_left(folder: Path) -> bool:
+    places = _places(folder)
+    if not places or any(each.done for each in places):
+        return False
+    return folder in _ours - _active or folder.stat().st_mtime < _BEGUN
+
+
+def _without_tensors(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return _as_array(value)
+    if isinstance(value, dict):
+        return {key: _without_tensors(each) for key, each in value.items()}
+    return [_without_tensors(each) for each in value] if isinstance(value, list) else value
+
+
+def _with_tensors(value: Any) -> Any:
+    if isinstance(value, tuple) and value[:1] == (_TENSOR,):
+        return _as_tensor(*value[1:])
+    if isinstance(value, dict):
+        return {key: _with_tensors(each) for key, each in value.items()}
+    return [_with_tensors(each) for each in value] if isinstance(value, list) else value
+
+
+def _as_array(tensor: Tensor) -> tuple[Any, ...]:
+    """Write numbers in the order in which they lie in memory: fused optimizers go by that."""
+    strides = [-each for each in tensor.stride()]
+    axes = sorted(range(tensor.ndim), key=lambda axis: strides[axis])
+    values = tensor.detach().cpu().permute(axes).contiguous()
+    if values.dtype is torch.bfloat16:
+        values = values.view(torch.int16)
+    return _TENSOR, values.numpy(), axes, str(tensor.dtype).removeprefix("torch.")
+
+
+def _as_tensor(array: NDArray[Any], axes: list[int], dtype: str) -> Tensor:
+    values = torch.from_numpy(array).clone()  # torch's own memory is aligned as its kernels want it
+    kind = getattr(torch, dtype)
+    if not isinstance(kind, torch.dtype):
+        raise ValueError(f"torch.{dtype} is no type of numbers.")
+    values = values if values.dtype is kind else values.view(kind)
+    return values.permute(np.argsort(axes).tolist())

@@ -1,0 +1,201 @@
+"""When the state of a training is written, and from which one it goes on."""
+
+import copy
+import time
+import warnings
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
+
+from segclf.networks import ImageNetwork
+from segclf.training.plan import TrainingPlan
+from segclf.training.state import TrainingState
+
+# Unless somebody says how often: the share of the time of training that writing may take, and how
+# many seconds pass before the first time, so that what is trained in a moment is written once.
+SHARE, FIRST = 0.015, 2.0
+# What holds weights by their names; those that never change are left out.
+_WEIGHTS = (("objective",), ("best", "weights"))
+
+
+class CheckpointWarning(UserWarning):
+    """Checkpoints are not as expected: none fits, one is damaged, or none can be written."""
+
+
+class Length(NamedTuple):
+    """Number of steps of a training, and of an epoch."""
+
+    n_steps: int
+    per_epoch: int
+
+
+class Place(NamedTuple):
+    """Which state a file holds: of a training of so many steps, after so many epochs.
+
+    Files are of one training. It is done with the last state, whose place says so.
+    """
+
+    n_steps: int
+    epoch: int
+    done: bool
+
+
+class States(Protocol):
+    """Where the states of one training are kept, as plain values and tensors."""
+
+    def places(self) -> list[Place]:
+        """List what there is."""
+
+    def read(self, place: Place) -> dict[str, Any]:
+        """Return what was written there; OSError or ValueError where it is not whole."""
+
+    def write(self, place: Place, values: dict[str, Any]) -> None:
+        """Write to a place, whole or not at all."""
+
+    def remove(self, places: Iterable[Place]) -> None:
+        """Remove what is no longer needed."""
+
+
+class Checkpoint:
+    """Writes where a training stands at the end of epochs, and goes on from there.
+
+    The last two states are kept, so that a damaged one costs the epochs since the other. Where
+    nothing can be written any more, it warns once and lets training go on.
+
+    Parameters
+    ----------
+    states : States
+        Of this training: same parameters, data, start and code.
+    every : int, float or "auto"
+        After so many epochs (int) or, at the end of an epoch, seconds (float). "auto": whenever
+        writing has taken at most 1.5 % of the time, and not in the first two seconds. The end of
+        training is always written.
+    """
+
+    def __init__(self, states: States, every: int | float | str = "auto") -> None:
+        self._states, self._every = states, every
+        self._writes = True
+        self._begun = self._last = time.perf_counter()
+        self._spent, self._epoch = 0.0, 0
+
+    def load(
+        self, state: TrainingState, plan: TrainingPlan, length: Length
+    ) -> dict[str, Any] | None:
+        """Let a state stand where the last one of those written stood.
+
+        A state of another length of training counts if it would be the same in this one. What
+        `max_seconds` ended is the end for the same `max_seconds` alone; for others training goes on
+        from the epoch before.
+
+        Returns
+        -------
+        dict or None
+            What was loaded; None where there was nothing.
+        """
+        before = None
+        for place in sorted(self._states.places(), key=lambda each: _rank(each, length)):
+            try:
+                found = self._states.read(place)
+                if not _fits(found, place, plan, length):
+                    continue
+                before = before or copy.deepcopy(state.state_dict())
+                loaded = _completed(found["state"], before)
+                state.load_state_dict(loaded)
+            except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError,
+                    ValueError) as error:  # fmt: skip
+                _tell(f"A checkpoint is not whole, and the one before it is taken: {error}")
+                if before is not None:
+                    state.load_state_dict(before)
+                continue
+            self._epoch = state.epoch
+            return loaded
+        return None
+
+    def save(
+        self, state: TrainingState, plan: TrainingPlan, length: Length, *, now: bool = False
+    ) -> None:
+        """Write the state at the end of an epoch: now, or where that is due, or it is the last."""
+        done = state.termination is not None or state.epoch * length.per_epoch >= length.n_steps
+        if not self._writes or not (now or done or self._is_due(state)):
+            return
+        started = time.perf_counter()
+        place = Place(length.n_steps, state.epoch, done)
+        values = {
+            "state": _without_frozen(state),
+            "follows_length": state.follows_length,
+            "max_seconds": plan.max_seconds,
+        }
+        try:
+            self._states.write(place, values)
+            ours = sorted(each for each in self._states.places() if each.n_steps == place.n_steps)
+            self._states.remove(ours[:-2])
+        except OSError as error:
+            self._writes = False
+            _tell(f"No more checkpoints are written, and training goes on: {error}")
+        self._last, self._epoch = time.perf_counter(), state.epoch
+        self._spent += self._last - started
+
+    def on_interrupt(self) -> str:
+        """Tell whoever interrupts training how it goes on."""
+        where = f"from the end of epoch {self._epoch}" if self._epoch else "from the beginning"
+        return f"Training was interrupted. The same call of fit goes on {where}: {self._states}."
+
+    def _is_due(self, state: TrainingState) -> bool:
+        now = time.perf_counter()
+        if self._every == "auto":
+            return now - self._begun > max(FIRST, self._spent / SHARE)
+        if isinstance(self._every, float):
+            return now - self._last >= self._every
+        return state.epoch - self._epoch >= int(self._every)
+
+
+def _rank(place: Place, length: Length) -> tuple[Any, ...]:
+    """Sort states of this length first, and late ones before early ones."""
+    return place.n_steps != length.n_steps, -place.epoch, not place.done
+
+
+def _fits(found: dict[str, Any], place: Place, plan: TrainingPlan, length: Length) -> bool:
+    """Tell whether training would come by a state."""
+    state = found["state"]
+    if state["termination"] == "max_seconds":
+        return place.n_steps == length.n_steps and found["max_seconds"] == plan.max_seconds
+    if place.n_steps == length.n_steps:
+        return True
+    whole = state["n_steps"] == len(state["history"]) * length.per_epoch <= length.n_steps
+    return whole and not found["follows_length"]
+
+
+def _frozen(state: TrainingState) -> set[str]:
+    """Name what never changes: encoders of rate 0, which a training starts with as they are."""
+    return {
+        ".".join(filter(None, (path, "encoder", name)))
+        for path, module in state.objective.named_modules()
+        if isinstance(module, ImageNetwork) and module.encoder_rate == 0
+        for name in module.encoder.state_dict()
+    }
+
+
+def _without_frozen(state: TrainingState) -> dict[str, Any]:
+    values, frozen = state.state_dict(), _frozen(state)
+    for path in _WEIGHTS:
+        _replace(values, path, lambda old: {k: v for k, v in old.items() if k not in frozen})
+    return values
+
+
+def _completed(values: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Put back what was left out: it is as it is before training."""
+    weights = before["objective"]
+    for path in _WEIGHTS:
+        _replace(values, path, lambda old: {k: old.get(k, weights[k]) for k in weights | old})
+    return values
+
+
+def _replace(values: dict[str, Any], path: tuple[str, ...], change: Any) -> None:
+    *parents, last = path
+    for name in parents:
+        values[name] = dict(values[name])
+        values = values[name]
+    values[last] = change(values[last]) if values[last] is not None else None
+
+
+def _tell(message: str) -> None:
+    warnings.warn(message, CheckpointWarning, stacklevel=2)

@@ -1,0 +1,86 @@
+"""What the loop does around epochs so that it can end anywhere, and go on from there."""
+
+from typing import Any
+
+import torch
+
+from segclf.networks import remembers
+from segclf.training.checkpoint import Checkpoint, Length
+from segclf.training.devices import autocast, to_device
+from segclf.training.plan import Batches, Run, TrainingPlan
+from segclf.training.state import TrainingState
+
+
+def go_on(
+    run: Run,
+    batches: Batches,
+    plan: TrainingPlan,
+    state: TrainingState,
+    checkpoint: Checkpoint | None,
+    length: Length,
+) -> float:
+    """Stand where an interrupted training stood; return the seconds that it took until there."""
+    first = state.epoch
+    loaded = None if checkpoint is None else checkpoint.load(state, plan, length)
+    if loaded is None:
+        return 0.0
+    if state.termination == "callback":  # it is asked again
+        state.termination = None
+    if remembers(state.objective) and state.termination is None:
+        _meet_again(run, batches, plan, state, length)
+        state.load_state_dict({**loaded, "termination": None})
+    if plan.after_epoch is not None and plan.after_epoch(state.history[-1]):
+        state.termination = "callback"
+    seconds = sum(row["seconds"] for row in state.history[first:])
+    if plan.max_seconds is not None and seconds >= plan.max_seconds:
+        state.termination = state.termination or "max_seconds"
+    return seconds
+
+
+@torch.no_grad()
+def _meet_again(
+    run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState, length: Length
+) -> None:
+    """Let frozen encoders see images in the batches in which they saw them first.
+
+    What they keep of an image may differ in the last bit with the images beside it.
+    """
+    state.reach(state.epoch * length.per_epoch, length.n_steps)
+    state.objective.train()
+    met: set[int] = set()
+    for epoch in range(state.epoch if remembers(state.objective) else 0):
+        for batch in batches.epoch(epoch):
+            images = set(batch["index"].tolist())
+            if not images <= met:
+                with autocast(plan.device, state.precision):
+                    run(to_device(batch, plan.device), state.progress(0, 0.0))
+                met |= images
+
+
+def end_epoch(
+    plan: TrainingPlan, state: TrainingState, checkpoint: Checkpoint | None, length: Length
+) -> None:
+    """Write the state where that is due, and ask the callback."""
+
+    def save(**how: Any) -> None:
+        if checkpoint is not None:
+            checkpoint.save(state, plan, length, **how)
+
+    save()
+    try:
+        stops = plan.after_epoch is not None and plan.after_epoch(state.history[-1])
+    except KeyboardInterrupt:
+        save(now=True)
+        raise
+    if stops:
+        state.termination = "callback"
+        save()
+
+
+def heed(interrupt: KeyboardInterrupt, state: TrainingState, checkpoint: Checkpoint | None) -> None:
+    """End training here, or say how it goes on."""
+    if checkpoint is not None:
+        raise KeyboardInterrupt(checkpoint.on_interrupt()) from interrupt
+    if not state.history:
+        raise interrupt
+    state.termination = "interrupted"

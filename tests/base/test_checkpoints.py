@@ -1,0 +1,167 @@
+"""After its process was killed, the same call of fit goes on and ends with the same bits."""
+
+import warnings
+
+import numpy as np
+import pytest
+from every_method import MASKS, SHAPES, TRAINED, by_name, fitted, outputs
+from interrupted import bits
+from sklearn.model_selection import GridSearchCV
+
+from segclf import (
+    DistilledSegmenter,
+    ImageClassifier,
+    PseudoLabelSemiSupervised,
+    SegmentationClassifier,
+    SimSiamPretrainer,
+    SupervisedSegmenter,
+)
+from segclf.cache import checkpoint_files
+from segclf.testing.small import small_estimator
+from segclf.training import CheckpointWarning
+
+
+@pytest.mark.filterwarnings("ignore::segclf.objectives.CollapseWarning")
+@pytest.mark.parametrize("kind", TRAINED, ids=by_name)
+def test_every_method_goes_on(kind, watch, tmp_path):
+    whole = fitted(kind, 3)
+    options = {"checkpoint": tmp_path, "checkpoint_every": 1}
+    assert watch.run(lambda: fitted(kind, 3, **options), most=2) == (None, 2)
+    resumed, n_epochs = watch.run(lambda: fitted(kind, 3, **options))
+    assert n_epochs == 1
+    found, n_epochs = watch.run(lambda: fitted(kind, 3, **options))
+    assert n_epochs == 0
+    for other in (resumed, found):
+        assert bits(other) == bits(whole)
+        np.testing.assert_array_equal(outputs(other), outputs(whole))
+
+
+OPTIONS = {
+    "early stopping": {"validation_fraction": 0.4, "n_iter_no_change": 1, "learning_rate": 0.5},
+    "monitor": {"validation_fraction": 0.4, "monitor": "iou"},
+    "averages": {"average_weights": 0.7, "schedule": "one_cycle"},
+    "sgd": {"optimizer": "sgd", "clip_gradients": 1.0, "accumulate_batches": 2, "batch_size": 2},
+    "steps": {"max_steps": 7, "batch_size": 3, "optimizer": "adamw", "weight_decay": 0.1},
+    "bf16": {"precision": "bf16"},
+    "frozen": {"encoder_rate": 0.0, "batch_size": 3},
+    "late": {"encoder_rate": 0.5, "encoder_start": 0.5, "batch_size": 3, "augmentation": "flips"},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_all_that_the_loop_offers_goes_on(options, watch, tmp_path):
+    def fit(**more):
+        return fitted(SupervisedSegmenter, 4, **options, **more)
+
+    whole, n_epochs = watch.run(fit)
+    for most in range(1, n_epochs):
+        folder = {"checkpoint": tmp_path / str(most), "checkpoint_every": 1}
+        watch.run(lambda: fit(**folder), most=most)  # noqa: B023
+        resumed, n_more = watch.run(lambda: fit(**folder))  # noqa: B023
+        assert n_more == n_epochs - most
+        assert bits(resumed) == bits(whole)
+    assert resumed.termination_condition_ == whole.termination_condition_
+
+
+def small(**options):
+    return small_estimator(SupervisedSegmenter, 2).set_params(**options)
+
+
+COMPOSED = {
+    "pretrainer inside": lambda: small(pretrainer=small_estimator(SimSiamPretrainer, 2)),
+    "folds": lambda: SegmentationClassifier(segmenter=small(), cv=2),
+    "ensemble": lambda: SegmentationClassifier(segmenter=small(), cv=2, ensemble=True),
+    "rounds": lambda: PseudoLabelSemiSupervised(small(), max_iter=2, baseline=False),
+    "teacher and student": lambda: DistilledSegmenter([small(), small()]),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_fits_inside_of_others_are_found_again(name, watch, tmp_path):
+    def fit(**options):
+        estimator = COMPOSED[name]().set_params(random_state=0, **options)
+        if isinstance(estimator, SegmentationClassifier):
+            return estimator.fit(SHAPES.images, SHAPES.target, masks=MASKS)
+        return estimator.fit(SHAPES.images, MASKS)
+
+    whole, n_epochs = watch.run(fit)
+    resumed, trained = None, []
+    while resumed is None:
+        resumed, n = watch.run(lambda: fit(checkpoint=tmp_path, checkpoint_every=1), most=3)
+        trained.append(n)
+    assert len(trained) > 1
+    assert sum(trained) == n_epochs
+    np.testing.assert_array_equal(outputs(resumed), outputs(whole))
+    assert watch.run(lambda: fit(checkpoint=tmp_path))[1] == 0
+
+
+def test_a_search_that_was_killed_goes_on(watch, tmp_path):
+    def search():
+        classifier = small_estimator(ImageClassifier, 2).set_params(
+            checkpoint=tmp_path, checkpoint_every=1
+        )
+        search = GridSearchCV(classifier, {"learning_rate": [1e-3, 1e-2]}, cv=2)
+        return search.fit(SHAPES.images, SHAPES.target)
+
+    first, n_first = watch.run(search, most=7)
+    assert first is None
+    assert (n_first, watch.run(search)[1]) == (7, 3)
+    assert watch.run(search)[1] == 0
+
+
+def test_other_parameters_or_data_start_anew_and_say_so(watch, tmp_path):
+    def fit(images=SHAPES.images, masks=MASKS, **options):
+        segmenter = small(checkpoint=tmp_path, checkpoint_every=1, random_state=0)
+        return segmenter.set_params(**options).fit(images, masks)
+
+    watch.run(fit, most=1)
+    others = (
+        {"learning_rate": 0.02},
+        {"random_state": 1},
+        {"images": SHAPES.images[::-1]},
+        {"masks": [None, *MASKS[1:]]},
+        {"encoder_rate": 0.5},
+    )
+    for other in others:
+        with pytest.warns(CheckpointWarning, match="starts anew"):
+            assert watch.run(lambda: fit(**other))[1] == 2  # noqa: B023
+    same = ({"verbose": 1}, {"n_threads": 2}, {"max_seconds": 60.0}, {"tile_size": 32})
+    for other in same:
+        assert watch.run(lambda: fit(**other))[1] < 2  # noqa: B023
+
+
+def test_nothing_is_said_of_what_others_train_or_have_trained(watch, tmp_path):
+    fit = small(checkpoint=tmp_path, random_state=0).fit
+    fit(SHAPES.images, MASKS)
+    with checkpoint_files.CheckpointFiles(tmp_path / "SupervisedSegmenter", "other") as files:
+        files.write(checkpoint_files.Place(9, 1, False), {})
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CheckpointWarning)
+            small(checkpoint=tmp_path, random_state=1).fit(SHAPES.images, MASKS)
+    assert files.folder in files.__class__(files.folder.parent, "third").unfinished()
+
+
+def test_what_cannot_be_known_again_is_refused(tmp_path):
+    segmenter = small(checkpoint=tmp_path, schedule=lambda fraction: 1.0)
+    with pytest.raises(TypeError, match=r"checkpoint cannot tell .* checkpoint=None"):
+        segmenter.fit(SHAPES.images, MASKS)
+
+
+def test_without_a_seed_it_goes_on_too(watch, tmp_path):
+    def fit():
+        return small(checkpoint=tmp_path, checkpoint_every=1).fit(SHAPES.images, MASKS)
+
+    watch.run(fit, most=1)
+    assert watch.run(fit)[1] == 1
+
+
+def test_a_longer_training_goes_on_where_it_is_the_same(watch, tmp_path):
+    def fit(max_epochs, **options):
+        return fitted(SupervisedSegmenter, max_epochs, **options)
+
+    for schedule, expected in (("constant", 2), ("cosine", 4)):
+        options = {"schedule": schedule, "checkpoint": tmp_path}
+        fit(2, **options)
+        longer, n_epochs = watch.run(lambda: fit(4, **options))  # noqa: B023
+        assert n_epochs == expected
+        assert bits(longer) == bits(fit(4, schedule=schedule))
