@@ -125,8 +125,8 @@ def _with_tensors(value: Any) -> Any:
 
 def _as_array(tensor: Tensor) -> tuple[Any, ...]:
     """Write numbers in the order in which they lie in memory: fused optimizers go by that."""
-    strides = [-each for each in tensor.stride()]
-    axes = sorted(range(tensor.ndim), key=lambda axis: strides[axis])
+    strides = tensor.stride()
+    axes = sorted(range(len(strides)), key=lambda axis: -strides[axis])
     values = tensor.detach().cpu().permute(axes).contiguous()
     if values.dtype is torch.bfloat16:
         values = values.view(torch.int16)
