@@ -40,7 +40,10 @@ def segclf_readers() -> dict[str, tuple[str, list[str]]]:
         Names, where their classes are, and the suffixes of their files.
     """
     rasters = [".jpeg", ".jpg", ".png", ".tif", ".tiff"]
-    return {"raster": ("segclf.data.raster_reader:RasterReader", rasters)}
+    return {
+        "nifti": ("segclf_plugins.readers.nifti:NiftiReader", [".nii", ".nii.gz"]),
+        "raster": ("segclf.data.raster_reader:RasterReader", rasters),
+    }
 
 
 @hookimpl

@@ -5,6 +5,7 @@ from segclf.data.augmentation import Augment, Augmentation
 from segclf.data.copy_paste import CopyPaste
 from segclf.data.crops import RandomCrops
 from segclf.data.cutmix import boxes_at, cutmix, cutmix_boxes
+from segclf.data.headers import check_volume_size
 from segclf.data.images import Images, as_images, to_float
 from segclf.data.kept_folder import KeptFolder
 from segclf.data.kinds import ImagesLike
@@ -14,7 +15,8 @@ from segclf.data.labels import LabelsLike
 from segclf.data.loader import Loader
 from segclf.data.mapped_masks import MappedMask, map_masks
 from segclf.data.mask_cleaner import MaskCleaner
-from segclf.data.masks import Masks, MasksLike, as_masks, check_mask_sizes
+from segclf.data.mask_places import check_mask_sizes
+from segclf.data.masks import Masks, MasksLike, as_masks
 from segclf.data.multi_view import as_views, simclr_view, views
 from segclf.data.multilabel_split import MultilabelStratifiedGroupKFold
 from segclf.data.presets import as_augmentation
@@ -69,6 +71,7 @@ __all__ = [
     "atomic_write",
     "boxes_at",
     "check_mask_sizes",
+    "check_volume_size",
     "cut_tiles",
     "cutmix",
     "cutmix_boxes",

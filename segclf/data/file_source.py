@@ -28,16 +28,23 @@ class FileSource(OpenedSource):
 
     def __init__(self, paths: Sequence[str], n_channels: int | None) -> None:
         self._files = [WatchedFile(path) for path in paths]
+        self._affines: dict[int, NDArray[np.float64]] = {}
         super().__init__(len(paths), n_channels)
 
     def header(self, row: int) -> tuple[int, int, int, np.dtype[Any]]:
         """Read it; see `OpenedSource.header`."""
         header = self._files[row].read(read_image_header)
+        if header.affine is not None:
+            self._affines[row] = header.affine
         return header.height, header.width, header.n_channels, header.dtype
 
     def open(self, row: int) -> NDArray[Any]:
         """Decode the file; see `OpenedSource.open`."""
         return self._files[row].read(read_image)
+
+    def affine(self, row: int) -> NDArray[np.float64] | None:
+        """Return that of the header, which `sizes` reads; see `Source.affine`."""
+        return self._affines.get(row)
 
     def name(self, row: int) -> str:
         """Give the path, too; see `Source.name`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,11 +11,14 @@ from typing import IO, Any, Literal, NamedTuple
 import numpy as np
 from PIL import Image, JpegImagePlugin, TiffImagePlugin
 
-__all__ = ["MAX_PIXELS", "Header", "is_raster", "read_header"]
+__all__ = ["MAX_PIXELS", "Header", "check_volume_size", "is_raster", "read_header"]
 
 #: Larger files are refused before decoding: a quarter of a GiB as 8 bit RGB, where Pillow begins
 #: to warn of decompression bombs.
 MAX_PIXELS = 2**30 // 4 // 3
+
+# Volumes of more values are refused: 2 GiB of 16 bits.
+_MAX_VALUES = 2**30
 
 _EXIF_ORIENTATION = 0x0112
 
@@ -80,6 +84,27 @@ def read_header(file: IO[bytes]) -> Header:
     header = parse(file)
     _check_size(header.height, header.width)
     return header
+
+
+def check_volume_size(shape: tuple[int, ...]) -> None:
+    """Refuse what a header says of a volume, before anything of that size is allocated.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the array that would be read.
+
+    Raises
+    ------
+    ValueError
+        For a length below 1, and for more than 2**30 values.
+    """
+    lengths = [int(length) for length in shape]
+    if min(lengths) < 1 or math.prod(lengths) > _MAX_VALUES:
+        raise ValueError(
+            f"its header says {' x '.join(map(str, lengths))} values; expected at least 1, and at "
+            f"most {_MAX_VALUES:,}"
+        )
 
 
 def is_raster(start: bytes) -> bool:

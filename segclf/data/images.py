@@ -119,6 +119,14 @@ class Images:
         """
         return self._source.sizes(self._rows)
 
+    def affine(self, index: int) -> NDArray[np.float64] | None:
+        """Return where an image lies, by its file's header once `sizes` has read it; else None."""
+        return self._source.affine(int(self._rows[index]))
+
+    def name(self, index: int) -> str:
+        """Name an image in an error, by its number in X and its file."""
+        return self._source.name(int(self._rows[index]))
+
     def subset(self, indices: ArrayLike) -> Images:
         """Return some of the images, without reading or copying any.
 

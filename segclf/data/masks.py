@@ -6,6 +6,7 @@ and what each shows is known; files are decoded again when they are asked for.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from os import PathLike
 from typing import Any, TypeAlias
@@ -13,11 +14,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segclf.data.images import Images
 from segclf.data.mapped_masks import MappedMask
 from segclf.data.mask_scan import Scan, items_of, read_item, scan
 
-__all__ = ["Masks", "MasksLike", "as_masks", "check_mask_sizes"]
+__all__ = ["Masks", "MasksLike", "as_masks"]
 
 
 class Masks:
@@ -67,6 +67,11 @@ class Masks:
             Heights and widths; -1 where there is no mask.
         """
         return self._scan.shapes[:, 1:]
+
+    def path(self, index: int) -> str | None:
+        """Return the file of a mask that is one, as it was passed; else None."""
+        item = self._items[int(self._rows[index])]
+        return os.fspath(item) if isinstance(item, str | PathLike) else None
 
     def shown(self, n_classes: int | None = None) -> NDArray[np.int8]:
         """Return which classes each mask shows, remembered from the one look at each.
@@ -239,40 +244,6 @@ def as_masks(masks: object, n_samples: int, *, n_classes: int | None = None) -> 
     if len(items) != n_samples:
         raise ValueError(f"There are {len(items)} masks for {n_samples} images; expected one each.")
     return masks if isinstance(masks, Masks) else _looked_at(items, n_classes)
-
-
-def check_mask_sizes(images: Images, masks: Masks) -> None:
-    """Refuse masks of another size than their images; of files only headers are read.
-
-    Parameters
-    ----------
-    images : Images
-    masks : Masks
-        As many.
-
-    Raises
-    ------
-    ValueError
-        Naming the first mask that does not fit.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from segclf.data.images import as_images
-    >>> images = as_images(np.zeros((1, 8, 8)))
-    >>> check_mask_sizes(images, as_masks(np.zeros((1, 8, 9), dtype=int), 1))
-    Traceback (most recent call last):
-    ...
-    ValueError: Mask 0 has 8 x 9 pixels, its image 8 x 8; expected the same.
-    """
-    labeled = np.flatnonzero(masks.labeled)
-    expected, given = images.subset(labeled).sizes(), masks.sizes()[labeled]
-    for row in np.flatnonzero((expected != given).any(axis=1))[:1]:
-        (height, width), (image_height, image_width) = given[row], expected[row]
-        raise ValueError(
-            f"Mask {labeled[row]} has {height} x {width} pixels, its image {image_height} x "
-            f"{image_width}; expected the same."
-        )
 
 
 def _looked_at(items: NDArray[Any] | list[Any], n_classes: int | None) -> Masks:

@@ -105,6 +105,19 @@ class Source(ABC):
         """
         return f"Image {row}"
 
+    def affine(self, row: int) -> NDArray[np.float64] | None:
+        """Return where an image lies, see `segclf.hookspecs.ImageHeader`; None where nobody said.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        array of shape (4, 4), or None
+        """
+        return None
+
 
 class ArraySource(Source):
     """One array (n, h, w, c), in memory or mapped from a file; never copied whole.

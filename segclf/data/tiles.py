@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from segclf.data.images import as_images
 from segclf.data.kinds import ImagesLike
-from segclf.data.masks import MasksLike, as_masks, check_mask_sizes
+from segclf.data.mask_places import check_mask_sizes
+from segclf.data.masks import MasksLike, as_masks
 
 
 class Tiles(NamedTuple):

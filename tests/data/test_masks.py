@@ -8,7 +8,8 @@ from PIL import Image
 
 import segclf.data.mask_scan as mask_scan
 from segclf.data.images import as_images
-from segclf.data.masks import as_masks, check_mask_sizes
+from segclf.data.mask_places import check_mask_sizes
+from segclf.data.masks import as_masks
 
 
 def ids(shape=(4, 5, 6), top=3, seed=0):

@@ -17,6 +17,7 @@ MAY_ASK = {
     "segclf/objectives/weight_decay.py": "asks parameters of networks, not images",
     "segclf/methods/otsu_pretrainer.py": "asks parameters of networks, not images",
     "segclf/testing/pretrainers.py": "checks that embeddings are rows",
+    "plugins/segclf_plugins/readers/": "what opens files: images, volumes, masks",
     "plugins/segclf_plugins/summarizers/decision.py": "checks its own argument: maps",
     "plugins/segclf_plugins/pseudo_labelers/class_maps.py": "checks scores of a foreign network",
     "plugins/segclf_plugins/thresholders/base.py": "tells an image from a stack of them",

@@ -6,6 +6,7 @@ import sys
 # Until a network of theirs is built, a figure is drawn, or a test compares with them.
 LATE = {"segmentation_models_pytorch", "timm", "torchvision", "huggingface_hub", "matplotlib"}
 LATE |= {"lightly", "monai", "skimage", "skorch"}
+LATE |= {"highdicom", "nibabel", "pydicom", "tifffile"}
 FIT_TINY = """
 import sys
 import segclf

@@ -1,0 +1,5 @@
+"""Readers of files that need an extra, and what writes such files."""
+
+from segclf_plugins.readers.nifti import NiftiReader, write_nifti_mask
+
+__all__ = ["NiftiReader", "write_nifti_mask"]

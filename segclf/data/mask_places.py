@@ -1,0 +1,74 @@
+"""Masks must have the sizes of their images, and lie where they do if files say where that is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.data.images import Images
+from segclf.data.masks import Masks
+from segclf.data.readers import load_header
+
+__all__ = ["check_mask_sizes"]
+
+# Of a pixel: affines are often written with six digits.
+_TOLERANCE = 0.1
+
+
+def check_mask_sizes(images: Images, masks: Masks) -> None:
+    """Refuse masks of another size or place than their images; of files only headers are read.
+
+    Parameters
+    ----------
+    images : Images
+    masks : Masks
+        As many.
+
+    Raises
+    ------
+    ValueError
+        Naming the first mask that does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data.images import as_images
+    >>> images = as_images(np.zeros((1, 8, 8)))
+    >>> check_mask_sizes(images, as_masks(np.zeros((1, 8, 9), dtype=int), 1))
+    Traceback (most recent call last):
+    ...
+    ValueError: Mask 0 has 8 x 9 pixels, its image 8 x 8; expected the same.
+    """
+    labeled = np.flatnonzero(masks.labeled)
+    expected, given = images.subset(labeled).sizes(), masks.sizes()[labeled]
+    for row in np.flatnonzero((expected != given).any(axis=1))[:1]:
+        (height, width), (image_height, image_width) = given[row], expected[row]
+        raise ValueError(
+            f"Mask {labeled[row]} has {height} x {width} pixels, its image {image_height} x "
+            f"{image_width}; expected the same."
+        )
+    for row in labeled.tolist():
+        _check_place(images, masks, row)
+
+
+def _check_place(images: Images, masks: Masks, row: int) -> None:
+    """Compare affines, at the corners of the image; most files have none, and are not opened."""
+    expected, path = images.affine(row), masks.path(row)
+    if expected is None or path is None:
+        return
+    given = load_header(path).affine
+    if given is None:
+        return
+    corners = np.array([[0, h, w, 1] for h in (0, 1) for w in (0, 1)], dtype=np.float64)
+    corners[:, 1:3] *= masks.sizes()[row] - 1
+    apart = _longest(corners @ (given - expected).T)
+    if apart > _TOLERANCE * _longest(expected.T[1:3], shortest=True):
+        raise ValueError(
+            f"Mask {row} ({path!r}) lies {apart:.3g} mm from {images.name(row)}: their affines "
+            "differ. Write it on the grid of its image."
+        )
+
+
+def _longest(vectors: NDArray[np.float64], *, shortest: bool = False) -> float:
+    lengths = np.linalg.norm(vectors[:, :3], axis=1)
+    return float(lengths.min() if shortest else lengths.max())
