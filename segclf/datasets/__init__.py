@@ -3,7 +3,7 @@
 from segclf.datasets.colors import COLORS
 from segclf.datasets.experiments import SHAPES_EXPERIMENT_LEVELS, make_shapes_experiment
 from segclf.datasets.shapes import make_shapes
-from segclf.datasets.stamps import SHAPES, stamp
+from segclf.datasets.stamps import SHAPES, solid, stamp
 
 __all__ = [
     "COLORS",
@@ -11,5 +11,6 @@ __all__ = [
     "SHAPES_EXPERIMENT_LEVELS",
     "make_shapes",
     "make_shapes_experiment",
+    "solid",
     "stamp",
 ]

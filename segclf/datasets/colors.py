@@ -75,3 +75,9 @@ def as_color(color: str | Sequence[int], parameter: str) -> tuple[int, int, int]
     if len(color) != 3:
         raise ValueError(f"{parameter} must be a name or (red, green, blue), got {color!r}.")
     return int(color[0]), int(color[1]), int(color[2])
+
+
+def as_gray(color: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return the gray that is as light as a color (its luma, ITU-R BT.601), as a triple."""
+    red, green, blue = color
+    return (round(0.299 * red + 0.587 * green + 0.114 * blue),) * 3

@@ -11,6 +11,7 @@ Radius = float | tuple[int, int] | Mapping[float, float]
 Range = tuple[int, int]
 Location = Range | tuple[Range, Range] | None
 Size = tuple[int, int]
+Depth = int | Range | None
 
 
 def check_number(name: str, value: Any, low: float, high: float, *, integer: bool = False) -> None:
@@ -31,6 +32,18 @@ def as_size(image_size: int | Size) -> Size:
     for side in sides:
         check_number("image_size", side, 3, np.inf, integer=True)
     return int(sides[0]), int(sides[1])
+
+
+def as_depths(depth: Depth) -> Range | None:
+    """Return (low, high) numbers of slices for an int or such a pair; None for images."""
+    if depth is None:
+        return None
+    low, high = (depth, depth) if isinstance(depth, Integral) else _as_range("depth", depth, _DEPTH)
+    check_number("depth", low, 1, np.inf, integer=True)
+    return int(low), int(high)
+
+
+_DEPTH = "None, a number of slices or (low, high)"
 
 
 def as_radii(name: str, radius: Radius, size: Size) -> dict[float, float]:

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segclf.datasets.colors import as_color
+from segclf.datasets.colors import as_color, as_gray
 from segclf.datasets.parameters import (
     Color,
+    Depth,
     Location,
     Radius,
     Range,
     Size,
+    as_depths,
     as_radii,
     as_ranges,
     as_size,
@@ -35,12 +37,18 @@ class Objects:
     x: Range
     y: Range
 
-    def sample(self, uniform: Array) -> tuple[Array, Array, Array, Array]:
-        """Turn uniform random numbers (n, 4) into kind and radius ids, x and y, each (n,)."""
+    def sample(self, uniform: Array, depth: int | None = None) -> tuple[Array, ...]:
+        """Turn uniform random numbers (n, 4) into kind and radius ids, x and y, each (n,).
+
+        In a volume of that many slices (n, 5) into the same and z.
+        """
         kind = _whole((0, len(self.kinds) - 1), uniform[:, 0])
         bounds = np.cumsum(list(self.radii.values()))[:-1]
         radius = np.searchsorted(bounds, uniform[:, 1], side="right")
-        return kind, radius, _whole(self.x, uniform[:, 2]), _whole(self.y, uniform[:, 3])
+        x, y = _whole(self.x, uniform[:, 2]), _whole(self.y, uniform[:, 3])
+        if depth is None:
+            return kind, radius, x, y
+        return kind, radius, x, y, _whole((0, depth - 1), uniform[:, 4])
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class Scene:
     background: Objects
     positive_fraction: float
     spurious_correlation: float
+    depths: Range | None = None
 
 
 def as_scene(
@@ -64,31 +73,35 @@ def as_scene(
     background: Role,
     n_background_kinds: int | None,
     fractions: tuple[float, float],
+    depth: Depth = None,
 ) -> Scene:
     """Check what `make_shapes` was given, each role as (colors, shapes, radius, location)."""
     check_number("n_objects", n_objects, 2, np.inf, integer=True)
     check_number("positive_fraction", fractions[0], 0, 1)
     check_number("spurious_correlation", fractions[1], 0, 1)
     size = as_size(image_size)
-    wanted = _as_objects("target", target, size)
-    decoy = _as_objects("spurious", spurious, size)
+    depths = as_depths(depth)
+    gray = depths is not None
+    wanted = _as_objects("target", target, size, gray)
+    decoy = _as_objects("spurious", spurious, size, gray)
     if wanted.kinds == decoy.kinds:
         raise ValueError(
             "The spurious object must differ from the target in color or shape, "
             f"got {target[0][0]!r} {target[1][0]!r} for both."
         )
-    others = _background(_as_objects("background", background, size), wanted, decoy)
+    others = _background(_as_objects("background", background, size, gray), wanted, decoy)
     if n_background_kinds is not None:
         check_number("n_background_kinds", n_background_kinds, 1, len(others.kinds), integer=True)
         others = replace(others, kinds=others.kinds[:n_background_kinds])
-    return Scene(size, n_objects, wanted, decoy, others, *fractions)
+    return Scene(size, n_objects, wanted, decoy, others, *fractions, depths)
 
 
-def _as_objects(name: str, role: Role, size: Size) -> Objects:
+def _as_objects(name: str, role: Role, size: Size, gray: bool) -> Objects:
     colors, shapes, radius, location = role
     for shape in shapes:
         check_shape(shape, f"{name} shape")
-    kinds = _pairs([as_color(color, f"{name} color") for color in colors], shapes)
+    triples = [as_color(color, f"{name} color") for color in colors]
+    kinds = _pairs([as_gray(triple) for triple in triples] if gray else triples, shapes)
     radii = as_radii(f"{name}_radius", radius, size)
     return Objects(kinds, radii, *as_ranges(f"{name}_location", location, size))
 

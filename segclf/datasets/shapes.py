@@ -5,13 +5,14 @@ decides whether segmenting helps classifying is a parameter.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
 from segclf.datasets.colors import BACKGROUND_COLORS
 from segclf.datasets.painter import Painter
-from segclf.datasets.parameters import Color, Location, Radius, check_number
+from segclf.datasets.parameters import Color, Depth, Location, Radius, check_number
 from segclf.datasets.scene import Scene, as_scene
 from segclf.datasets.stamps import SHAPES
 
@@ -20,6 +21,7 @@ def make_shapes(
     n_samples: int = 100,
     *,
     image_size: int | tuple[int, int] = 224,
+    depth: Depth = None,
     n_objects: int = 50,
     target_color: Color = "navy",
     target_radius: Radius = 8,
@@ -60,6 +62,11 @@ def make_shapes(
         Number of images.
     image_size : int or (int, int), default=224
         Side, or height and width, in pixels. Radii and locations do not follow it.
+    depth : int, (int, int) or None, default=None
+        Number of slices: volumes in place of images, in which a circle is a ball (see
+        :func:`solid`), gray as light as their colors, with centres anywhere in depth. A pair (low,
+        high) makes volumes of different depths, each number as likely. Objects that look alike in
+        gray count as alike.
     n_objects : int, default=50
         All objects of an image, the target and the spurious object included; at least 2.
     target_color, spurious_color : str or (int, int, int), default="navy", "pink"
@@ -92,9 +99,11 @@ def make_shapes(
     Returns
     -------
     Bunch
-        images : uint8 array (n_samples, height, width, 3), red, green, blue.
+        images : uint8 array (n_samples, height, width, 3), red, green, blue; gray volumes
+            (n_samples, depth, height, width), or a list of n_samples (depth, height, width).
         target : int array (n_samples,), 1 where the target is there.
-        masks : uint8 array (n_samples, height, width), 1 on the target's pixels.
+        masks : uint8 array (n_samples, height, width), 1 on the target's pixels; of volumes as
+            these.
         spurious : int array (n_samples,), 1 where the spurious object was painted (others may
         hide it).
         target_names : array of two str.
@@ -126,19 +135,21 @@ def make_shapes(
     spurious = ([spurious_color], [spurious_shape], spurious_radius, spurious_location)
     background = (background_colors, background_shapes, background_radius, background_location)
     kinds, fractions = n_background_kinds, (positive_fraction, spurious_correlation)
-    scene = as_scene(image_size, n_objects, target, spurious, background, kinds, fractions)
+    scene = as_scene(image_size, n_objects, target, spurious, background, kinds, fractions, depth)
     return _paint(scene, n_samples, random_state)
 
 
 def _paint(scene: Scene, n_samples: int, random_state: int | np.random.RandomState | None) -> Bunch:
     check_number("n_samples", n_samples, 1, np.inf, integer=True)
     random, painter = check_random_state(random_state), Painter(scene)
-    images = np.empty((n_samples, *scene.size, 3), dtype=np.uint8)
-    masks = np.empty((n_samples, *scene.size), dtype=np.uint8)
+    # Every image takes equally many numbers, so that no image depends on the others.
+    images, masks = _canvases(scene, n_samples)
     labels = np.empty((2, n_samples), dtype=np.int64)
     for i in range(n_samples):
-        # Every image takes equally many numbers, so that no image depends on the others.
-        labels[:, i] = painter.paint(random.random_sample(painter.n_random), images[i], masks[i])
+        uniform = random.random_sample(painter.n_random)
+        if isinstance(images, list):
+            images[i], masks[i] = np.empty((2, painter.depth(uniform), *scene.size), np.uint8)
+        labels[:, i] = painter.paint(uniform, images[i], masks[i])
     return Bunch(
         images=images,
         target=labels[0],
@@ -147,6 +158,16 @@ def _paint(scene: Scene, n_samples: int, random_state: int | np.random.RandomSta
         target_names=np.array(["no target", "target"]),
         DESCR=_DESCRIPTION,
     )
+
+
+def _canvases(scene: Scene, n_samples: int) -> tuple[Any, Any]:
+    """Return arrays for images and masks; lists, to be filled, where they differ in depth."""
+    low, high = scene.depths or (0, 0)
+    if low < high:
+        return [None] * n_samples, [None] * n_samples
+    size = scene.size if scene.depths is None else (low, *scene.size)
+    channels = (3,) if scene.depths is None else ()
+    return np.empty((n_samples, *size, *channels), np.uint8), np.empty((n_samples, *size), np.uint8)
 
 
 _DESCRIPTION = """\

@@ -50,6 +50,31 @@ def stamp(shape: str, radius: float) -> Array:
     return _INSIDE[shape](x, y, outline)
 
 
+def solid(shape: str, radius: float) -> Array:
+    """Draw one shape as a small boolean volume: thinner above and below, as a ball is.
+
+    Its slices at distance z from the middle are the plane shape with the outline
+    ``sqrt((radius + 0.5)**2 - z**2)``, so that a circle makes a ball and no shape is told by how it
+    ends.
+
+    Parameters
+    ----------
+    shape : str
+        As of :func:`stamp`.
+    radius : float
+        In voxels, at least 0.
+
+    Returns
+    -------
+    ndarray of bool, shape (2 * m + 1, 2 * m + 1, 2 * m + 1) where m = floor(radius + 0.5)
+    """
+    outline = radius + 0.5
+    reach = floor(outline)
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    outlines = (sqrt(outline**2 - z**2) for z in range(-reach, reach + 1))
+    return np.stack([_INSIDE[shape](x, y, each) for each in outlines])
+
+
 def check_shape(shape: str, parameter: str) -> None:
     """Raise a ValueError that lists the known shapes when `shape` is none of them."""
     if shape not in SHAPES:

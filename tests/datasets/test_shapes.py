@@ -269,3 +269,45 @@ def test_colors_as_triples():
 def test_errors_say_what_was_given_and_expected(parameters, message):
     with pytest.raises(ValueError, match=message):
         make_shapes(**({"n_samples": 1} | parameters))
+
+
+def test_volumes_have_a_third_axis_and_are_gray():
+    volumes = make_shapes(6, depth=12, positive_fraction=0.5, random_state=0, **SMALL)
+    assert volumes.images.shape == volumes.masks.shape == (6, 12, 64, 64)
+    assert volumes.images.dtype == volumes.masks.dtype == np.uint8
+    np.testing.assert_array_equal(volumes.masks.any(axis=(1, 2, 3)), volumes.target)
+    assert set(volumes.target) == {0, 1}
+    # navy is as light as 15, and nothing else is
+    np.testing.assert_array_equal(volumes.masks == 1, volumes.images == 15)
+
+
+def test_a_target_in_a_volume_is_a_ball_around_its_centre():
+    location = ((32, 32), (20, 20))
+    settings = {**SMALL, "n_objects": 2, "target_radius": 4, "target_location": location}
+    mask = make_shapes(1, depth=40, positive_fraction=1, random_state=3, **settings).masks[0]
+    middle = int(np.argmax(mask.sum(axis=(1, 2))))
+    z, y, x = np.ogrid[:40, :64, :64]
+    ball = (x - 32) ** 2 + (y - 20) ** 2 + (z - middle) ** 2 <= 4.5**2
+    np.testing.assert_array_equal(mask, ball)
+
+
+def test_volumes_of_several_depths_are_a_list_and_each_its_own():
+    few, many = (make_shapes(n, depth=(3, 9), random_state=1, **SMALL) for n in (4, 12))
+    assert isinstance(many.images, list)
+    depths = [len(volume) for volume in many.images]
+    assert set(depths) <= set(range(3, 10))
+    assert len(set(depths)) > 3
+    assert depths == [len(mask) for mask in many.masks]
+    for index in range(4):
+        np.testing.assert_array_equal(few.images[index], many.images[index])
+
+
+def test_objects_of_a_volume_that_look_alike_in_gray_are_one():
+    with pytest.raises(ValueError, match="must differ from the target"):
+        make_shapes(depth=4, spurious_color=(15, 15, 15), spurious_shape="circle", **SMALL)
+
+
+@pytest.mark.parametrize("depth", [0, (4, 3), 2.5, (1, 2, 3)])
+def test_depth_is_a_number_or_a_range(depth):
+    with pytest.raises(ValueError, match="depth must be"):
+        make_shapes(depth=depth, **SMALL)
