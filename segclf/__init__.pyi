@@ -29,6 +29,7 @@ from segclf.methods.pseudo_label import PseudoLabelSemiSupervised as PseudoLabel
 from segclf.methods.segmentation import SegmentationClassifier as SegmentationClassifier
 from segclf.methods.simmim_pretrainer import SimMIMPretrainer as SimMIMPretrainer
 from segclf.methods.simsiam_pretrainer import SimSiamPretrainer as SimSiamPretrainer
+from segclf.methods.slice_wise import SliceWise as SliceWise
 from segclf.methods.supervised_segmenter import SupervisedSegmenter as SupervisedSegmenter
 from segclf.methods.weak_to_strong import WeakToStrongSegmenter as WeakToStrongSegmenter
 from segclf.persistence import load as load

@@ -1,7 +1,9 @@
 """Which axes arrays and tensors of ours have; nobody else counts them.
 
-Two spatial axes, rows and columns, are assumed here: that a mask of three axes is multi-label
-follows from it. Where a `Masks` is at hand, ask its `multilabel` instead.
+Images have two spatial axes, rows and columns; volumes have three, slices, rows and columns. A mask
+of three axes is multi-label of an image, or ids of a volume: who asks says which by `n_spatial`,
+and means images where nothing is said. Where a `Masks` is at hand, ask its `multilabel` and
+`n_spatial` instead. Maps always have their axis of channels, and so tell the two apart themselves.
 """
 
 from typing import Any
@@ -10,11 +12,14 @@ import numpy as np
 
 __all__ = [
     "N_SPATIAL",
+    "N_SPATIAL_OF_VOLUMES",
     "across",
     "are_labels",
     "are_maps",
     "are_multilabel",
     "are_tokens",
+    "are_volumetric",
+    "as_planes",
     "axes_from",
     "is_gray",
     "is_indicator",
@@ -25,31 +30,57 @@ __all__ = [
 
 #: Rows and columns.
 N_SPATIAL = 2
+#: Slices, rows and columns.
+N_SPATIAL_OF_VOLUMES = 3
 
 
-def is_mask(array: Any) -> bool:
+def is_mask(array: Any, n_spatial: int = N_SPATIAL) -> bool:
     """Tell whether an array is one mask: ids (h, w), or channels (k, h, w)."""
-    return np.ndim(array) in (N_SPATIAL, N_SPATIAL + 1)
+    return np.ndim(array) in (n_spatial, n_spatial + 1)
 
 
-def is_multilabel(mask: Any) -> bool:
+def is_multilabel(mask: Any, n_spatial: int = N_SPATIAL) -> bool:
     """Tell one mask of channels (k, h, w) from one of ids (h, w)."""
-    return np.ndim(mask) == N_SPATIAL + 1
+    return np.ndim(mask) == n_spatial + 1
 
 
-def are_multilabel(masks: Any) -> bool:
+def are_multilabel(masks: Any, n_spatial: int = N_SPATIAL) -> bool:
     """Tell masks of channels (n, k, h, w) from masks of ids (n, h, w)."""
-    return np.ndim(masks) == N_SPATIAL + 2
+    return np.ndim(masks) == n_spatial + 2
 
 
 def is_map(values: Any) -> bool:
-    """Tell the maps (c, h, w) of one image from its vector or tokens."""
-    return np.ndim(values) == N_SPATIAL + 1
+    """Tell the maps (c, h, w) or (c, d, h, w) of one image from its vector or tokens."""
+    return np.ndim(values) in (N_SPATIAL + 1, N_SPATIAL_OF_VOLUMES + 1)
 
 
 def are_maps(values: Any) -> bool:
-    """Tell maps (n, c, h, w) from vectors (n, c) and tokens (n, l, d) of images."""
-    return np.ndim(values) == N_SPATIAL + 2
+    """Tell maps (n, c, h, w) or (n, c, d, h, w) from vectors (n, c) and tokens (n, l, d)."""
+    return np.ndim(values) in (N_SPATIAL + 2, N_SPATIAL_OF_VOLUMES + 2)
+
+
+def are_volumetric(maps: Any) -> bool:
+    """Tell maps of volumes (n, c, d, h, w), or (c, d, h, w) in a list, from those of images."""
+    if isinstance(maps, list | tuple):
+        return any(np.ndim(each) == N_SPATIAL_OF_VOLUMES + 1 for each in maps)
+    return np.ndim(maps) == N_SPATIAL_OF_VOLUMES + 2
+
+
+def as_planes(maps: Any) -> Any:
+    """Return maps (n, k, d, h, w) as (n, k, d * h, w), for what counts pixels wherever they lie.
+
+    Maps of images stay as they are; a list of (k, d, h, w) becomes one of (k, d * h, w).
+
+    Examples
+    --------
+    >>> as_planes(np.zeros((5, 2, 3, 8, 9))).shape
+    (5, 2, 24, 9)
+    """
+    if not are_volumetric(maps):
+        return maps
+    if isinstance(maps, list | tuple):
+        return [np.reshape(each, (len(each), -1, np.shape(each)[-1])) for each in maps]
+    return np.reshape(maps, (*np.shape(maps)[:2], -1, np.shape(maps)[-1]))
 
 
 def are_tokens(values: Any) -> bool:

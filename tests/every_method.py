@@ -5,6 +5,7 @@ from sklearn.base import is_classifier
 
 import segclf
 from segclf.base import ImageTransformer
+from segclf.base.spatial import n_spatial
 from segclf.datasets import make_shapes
 from segclf.testing.samples import answer
 from segclf.testing.small import small_estimator
@@ -13,7 +14,9 @@ SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_stat
 # Some images without a mask, since several methods learn from those too.
 MASKS = [None if index % 4 == 3 else mask for index, mask in enumerate(SHAPES.masks)]
 PUBLIC = [getattr(segclf, name) for name in segclf.__all__]
-METHODS = [t for t in PUBLIC if isinstance(t, type) and hasattr(t, "get_params")]
+ESTIMATORS = [t for t in PUBLIC if isinstance(t, type) and hasattr(t, "get_params")]
+# Those of volumes are asked in their own tests.
+METHODS = [kind for kind in ESTIMATORS if n_spatial(kind) == 2]
 TRAINED = [kind for kind in METHODS if "max_epochs" in kind().get_params()]
 
 

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
+from segclf.base.spatial import n_spatial
 from segclf.data import Images, ImagesLike, as_images
 from segclf.data.arrays import unwrap
 from segclf.data.dataset_rows import DatasetRows
@@ -31,6 +32,7 @@ def check_images(
         image_shape=getattr(reader, "image_shape", None),
         n_channels=None if reset else estimator.n_channels_,
         channels=getattr(reader, "channels", None),
+        n_spatial=n_spatial(reader),
     )
     if reset:
         estimator.n_channels_ = images.n_channels

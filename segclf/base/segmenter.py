@@ -188,9 +188,9 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         """
         check_is_fitted(self)
         read = layer_reader(self.network_, layer)
-        # As (b, 1, d, h', w') they are no scores, which would be brought to the images' size.
-        for indices, maps in self._outputs(X, forward=lambda image: read(image)[:, None])[1]:
-            yield indices, maps[:, 0].numpy()
+        # As (b, 1, 1, d, h', w') they are no scores, which would be brought to the images' size.
+        for indices, maps in self._outputs(X, forward=lambda image: read(image)[:, None, None])[1]:
+            yield indices, maps[:, 0, 0].numpy()
 
     def score(self, X: ImagesLike, y: MasksLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the mean IoU of the foreground classes; pixels of -1 do not count.

@@ -13,6 +13,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from segclf.axes import N_SPATIAL
 from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.front_door import check_rows
 from segclf.base.maps import Maps, stack_maps, to_masks
@@ -21,9 +22,10 @@ from segclf.base.nothing_found import warn_once
 from segclf.base.parts import as_a_part
 from segclf.base.seeding import seed_part
 from segclf.base.segmenter import Segmenter
+from segclf.base.spatial import n_spatial
 from segclf.base.supervision import supervise
 from segclf.base.validation_set import with_validation
-from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, Whole, watched_files
+from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, Whole, as_masks, watched_files
 
 # Images whose maps are in memory at once.
 BLOCK = 16
@@ -114,15 +116,15 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         """
         self._validate_params()
         X = check_rows(self, X, reset=True)
+        y = as_masks(y, _num_samples(X), n_spatial=n_spatial(self))
         given = supervise(X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups)
         given = with_validation(given, X_val, masks=y_val, labels=labels_val)
         segmenter = self._lend_checkpoint(clone(self.segmenter))
         if self.random_state is not None:
             seed_part(segmenter, check_random_state(self.random_state).randint(2**31 - 1))
-        folds = given.folds(self.cv)
+        folds, segmenters = given.folds(self.cv), []
         context = self._init_callback_context(max_subtasks=len(folds))
         context.call_on_fit_task_begin(estimator=self)
-        segmenters = []
         for train, _ in folds:
             segmenters.append(clone(segmenter))
             with as_a_part(context.subcontext(task_name="segmenter"), segmenters[-1], self):
@@ -172,8 +174,9 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         """Yield (indices, probabilities (b, n_classes, h, w)); few images are in memory at once."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        for start in range(0, _num_samples(X), BLOCK):
-            rows = np.arange(start, min(start + BLOCK, _num_samples(X)))
+        size = BLOCK if n_spatial(self) == N_SPATIAL else 1
+        for start in range(0, _num_samples(X), size):
+            rows = np.arange(start, min(start + size, _num_samples(X)))
             yield from _by_size(rows, self._mean(_safe_indexing(X, rows)))
 
     score = Segmenter.score
@@ -197,23 +200,33 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         """Return the mean map of each image; one segmenter's maps are in memory beside the sum."""
         total: list[Any] = [None] * _num_samples(X)
         for segmenter in self.segmenters_:
-            for indices, maps in _batches(segmenter, X):
+            for indices, maps in map_batches(segmenter, X):
                 for index, each in zip(indices, maps, strict=True):
                     total[index] = _sum(total[index], np.asarray(each))
         return [each / len(self.segmenters_) for each in total]
 
     def _decide(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
-        first = getattr(self.segmenters_[0], "_segmenter", self.segmenters_[0])
-        if isinstance(first, Segmenter):
-            return first._decide(probabilities)
-        return to_masks(probabilities, multilabel=self.multilabel_)
+        return decide_as(self.segmenters_[0], probabilities, multilabel=self.multilabel_)
 
 
-def _batches(segmenter: Any, X: Any) -> Iterator[tuple[Any, Any]]:
+def decide_as(segmenter: Any, maps: NDArray[Any], *, multilabel: bool) -> NDArray[np.uint8]:
+    """Make masks of maps as a segmenter does, of whatever kind it is."""
+    answering = getattr(segmenter, "_segmenter", segmenter)
+    if isinstance(answering, Segmenter):
+        return answering._decide(maps)
+    return to_masks(maps, multilabel=multilabel)
+
+
+def map_batches(segmenter: Any, X: Any) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    """Yield (indices, probabilities) of a segmenter of any kind, few images at a time."""
     if hasattr(segmenter, "predict_proba_batches"):
         yield from segmenter.predict_proba_batches(X)
-    else:
-        yield np.arange(_num_samples(X)), segmenter.predict_proba(X)
+        return
+    for start in range(0, _num_samples(X), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, _num_samples(X)))
+        yield from _by_size(
+            rows, [np.asarray(m) for m in segmenter.predict_proba(_safe_indexing(X, rows))]
+        )
 
 
 def _sum(total: NDArray[Any] | None, each: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
-from segclf.axes import across
+from segclf.axes import N_SPATIAL, across
 from segclf.base.agreement import mask_kind, of_kind
 from segclf.base.fit_arguments import accepted
 from segclf.base.front_door import check_weights
@@ -131,7 +131,8 @@ class Supervision:
         labeled : array of bool, shape (n,), optional
             Which images keep their label; all by default.
         """
-        others = of_kind(as_masks(masks, len(self)), self.masks.multilabel, self.masks.n_classes)
+        given = as_masks(masks, len(self), n_spatial=self.masks.n_spatial)
+        others = of_kind(given, self.masks.multilabel, self.masks.n_classes)
         labels = self.labels
         if labels is not None and labeled is not None:
             labels = np.where(across(labeled, labels), labels, -1)
@@ -269,11 +270,11 @@ def supervise(
     X, y, target, sample_weight, groups
         As of `Supervision`.
     images : Images, optional
-        `X`, opened; masks are then of their sizes.
+        `X`, opened; masks are then of their sizes. Of volumes not opened, masks are `Masks`.
     masks, labels : array, list, Masks or None; array of shape (n,) or (n, k), or None
         What `segclf.data.as_masks` takes; mask ids or an indicator.
     n_classes : int, optional
-        Number of mask ids or channels; by default as many as masks and labels show.
+        Number of mask ids or channels; by default as many as they show.
 
     Raises
     ------
@@ -281,7 +282,8 @@ def supervise(
         When something is not as described, of another length, or does not go with the rest.
     """
     n_samples = _num_samples(X) if images is None else len(images)
-    masks = as_masks(masks, n_samples, n_classes=n_classes)
+    kind = {"n_classes": n_classes, "n_spatial": getattr(images, "n_spatial", N_SPATIAL)}
+    masks = as_masks(masks, n_samples, **kind)
     if images is not None:
         check_mask_sizes(images, masks)
     labels = None if labels is None else as_mask_ids(labels, n_samples)

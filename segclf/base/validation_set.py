@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from segclf.axes import are_labels, is_indicator
 from segclf.base.agreement import of_kind
@@ -16,6 +16,7 @@ from segclf.base.classifier import Labels
 from segclf.base.conflicts import check_agreement
 from segclf.base.front_door import check_images, check_rows
 from segclf.base.supervision import Supervision, supervise
+from segclf.data import as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
 from segclf.data.whole import unwrapped
@@ -56,6 +57,7 @@ def with_validation(
         return supervision
     with of_validation():
         images = None if reader is None else check_images(reader, X, reset=False)
+        masks = as_masks(masks, _num_samples(X), n_spatial=supervision.masks.n_spatial)
         found = supervise(X, images=images, masks=masks, labels=labels, target=target)
         _require_labels(found)
         validation = replace(found, masks=_of_classes_of(supervision, found))

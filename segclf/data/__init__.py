@@ -1,12 +1,13 @@
 """From arrays, paths and masks to batches of tensors."""
 
 from segclf.data._atomic_write import atomic_write
+from segclf.data.arrays import to_float
 from segclf.data.augmentation import Augment, Augmentation
 from segclf.data.copy_paste import CopyPaste
 from segclf.data.crops import RandomCrops
 from segclf.data.cutmix import boxes_at, cutmix, cutmix_boxes
 from segclf.data.headers import check_volume_size
-from segclf.data.images import Images, as_images, to_float
+from segclf.data.images import Images, as_images
 from segclf.data.kept_folder import KeptFolder
 from segclf.data.kinds import ImagesLike
 from segclf.data.label_codes import as_mask_ids
@@ -22,7 +23,7 @@ from segclf.data.multilabel_split import MultilabelStratifiedGroupKFold
 from segclf.data.presets import as_augmentation
 from segclf.data.readers import load_header, load_image, load_mask, slice_paths
 from segclf.data.red_normalizer import RedNormalizer
-from segclf.data.resize import resize_image, resize_mask
+from segclf.data.resize import resize_image, resize_mask, resize_volume
 from segclf.data.samplers import (
     BalancedSampler,
     KindsSampler,
@@ -83,6 +84,7 @@ __all__ = [
     "map_masks",
     "resize_image",
     "resize_mask",
+    "resize_volume",
     "simclr_view",
     "slice_paths",
     "to_float",

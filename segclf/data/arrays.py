@@ -16,6 +16,7 @@ __all__ = [
     "require_finite",
     "require_real",
     "require_unmasked",
+    "to_float",
     "to_numpy",
     "unwrap",
 ]
@@ -177,3 +178,29 @@ def require_unmasked(array: NDArray[Any], name: str) -> None:
             f"{name} is a masked array with {np.ma.getmaskarray(array).sum()} masked pixels; fill "
             "them with numbers: .filled(value)."
         )
+
+
+def to_float(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Return float32, with 0 to 1 as the range of bool, uint8 and uint16; other types as they are.
+
+    So a picture as uint8 and the same as float in [0, 1] agree.
+
+    Parameters
+    ----------
+    array : array of any shape
+
+    Returns
+    -------
+    array of float32, of the same shape
+        The same array if it is float32 already.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_float(np.array([0, 51, 255], dtype=np.uint8)).tolist()
+    [0.0, 0.20000000298023224, 1.0]
+    """
+    if array.dtype == np.uint8 or array.dtype == np.uint16:
+        top = np.float32(np.iinfo(array.dtype).max)
+        return np.divide(array, top, dtype=np.float32)
+    return array.astype(np.float32, copy=False)

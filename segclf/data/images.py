@@ -11,12 +11,15 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import N_SPATIAL, N_SPATIAL_OF_VOLUMES
 from segclf.data.channels import Channels
 from segclf.data.intake import source_of
 from segclf.data.scale import Scale, learn_scale, require_scale, scale_of, scales_of
+from segclf.data.slice_source import SliceSource
 from segclf.data.sources import ArraySource, ListSource, Source
+from segclf.data.volumes import volume_source
 
-__all__ = ["Images", "as_images", "to_float"]
+__all__ = ["Images", "as_images"]
 
 
 class Images:
@@ -25,6 +28,8 @@ class Images:
     Attributes
     ----------
     n_channels : int
+    n_spatial : int
+        2 for images; 3 for volumes, which have d before h in all that follows.
     size : tuple of int, or None
         (h, w) if all images are known to have it. Files count as unknown until `sizes` was called.
     scale : Scale or None
@@ -36,7 +41,7 @@ class Images:
     ) -> None:
         self._source = source
         self._rows = rows
-        self.n_channels = source.n_channels
+        self.n_channels, self.n_spatial = source.n_channels, source.n_spatial
         self.scale = scale
 
     @classmethod
@@ -102,20 +107,20 @@ class Images:
         return self._take(self._rows[np.asarray(indices, dtype=np.intp)])
 
     @property
-    def size(self) -> tuple[int, int] | None:
+    def size(self) -> tuple[int, ...] | None:
         """(h, w) if all images are known to have it, else None."""
         sizes = self._source.known_sizes(self._rows)
         if len(sizes) == 0 or sizes[0, 0] < 0 or (sizes != sizes[0]).any():
             return None
-        return int(sizes[0, 0]), int(sizes[0, 1])
+        return tuple(sizes[0].tolist())
 
     def sizes(self) -> NDArray[np.intp]:
         """Return the size of each image; of files from their headers, read once.
 
         Returns
         -------
-        array of shape (n, 2)
-            Heights and widths.
+        array of shape (n, 2) or (n, 3)
+            Heights and widths, of volumes depths before.
         """
         return self._source.sizes(self._rows)
 
@@ -126,6 +131,27 @@ class Images:
     def name(self, index: int) -> str:
         """Name an image in an error, by its number in X and its file."""
         return self._source.name(int(self._rows[index]))
+
+    def slices(
+        self, volumes: NDArray[np.intp], slices: NDArray[np.intp], *, neighbors: int = 0
+    ) -> Images:
+        """Return slices of volumes as images, read when they are taken.
+
+        Parameters
+        ----------
+        volumes, slices : array of int, shape (m,)
+            Of which volume each slice is, and its number there.
+        neighbors : int
+            So many slices on either side are further channels, from the first to the last; beyond
+            the ends of a volume its last slice is repeated.
+
+        Returns
+        -------
+        Images
+            Of m images (h, w, (2 * neighbors + 1) * c).
+        """
+        source = SliceSource(self._source, self._rows[volumes], slices, neighbors)
+        return Images(source, np.arange(len(slices)))
 
     def subset(self, indices: ArrayLike) -> Images:
         """Return some of the images, without reading or copying any.
@@ -190,6 +216,7 @@ def as_images(
     image_shape: tuple[int, ...] | None = None,
     n_channels: int | None = None,
     channels: Channels = None,
+    n_spatial: int = N_SPATIAL,
 ) -> Images:
     """Take anything that holds images.
 
@@ -211,6 +238,10 @@ def as_images(
         Where the channels of arrays are. None takes them to be last where there are 1, 3 or 4, or
         at most 16 and fewer than an image has rows and columns, and asks otherwise. Tensors have
         them first.
+    n_spatial : int
+        2 for images, as above; 3 for volumes: arrays (n, d, h, w), or (n, d, h, w, c) with
+        channels, torch tensors (n, c, d, h, w), or a list of arrays (d, h, w) or (d, h, w, c) or of
+        tensors (c, d, h, w), of different sizes.
 
     Returns
     -------
@@ -235,8 +266,14 @@ def as_images(
     if isinstance(X, Images):
         images = X
     else:
-        source = source_of(X, image_shape, n_channels, channels)
+        if n_spatial == N_SPATIAL:
+            source = source_of(X, image_shape, n_channels, channels)
+        else:
+            source = volume_source(X, channels)
         images = Images(source, np.arange(source.n_samples))
+    if images.n_spatial != n_spatial:
+        kinds = {N_SPATIAL: "images", N_SPATIAL_OF_VOLUMES: "volumes"}
+        raise ValueError(f"X holds {kinds[images.n_spatial]}; expected {kinds[n_spatial]}.")
     if n_channels is not None and images.n_channels != n_channels:
         raise ValueError(
             f"X has {images.n_channels} channel(s) per image; expected {n_channels}, as fit saw."
@@ -251,29 +288,3 @@ def _one_image(X: Any, n_channels: int) -> str:
     if len(shape) == 3 and n_channels in (shape[0], shape[2]):
         return f" If X of shape {shape} is one image, pass X[None]."
     return ""
-
-
-def to_float(array: NDArray[Any]) -> NDArray[np.float32]:
-    """Return float32, with 0 to 1 as the range of bool, uint8 and uint16; other types as they are.
-
-    So a picture as uint8 and the same as float in [0, 1] agree.
-
-    Parameters
-    ----------
-    array : array of any shape
-
-    Returns
-    -------
-    array of float32, of the same shape
-        The same array if it is float32 already.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> to_float(np.array([0, 51, 255], dtype=np.uint8)).tolist()
-    [0.0, 0.20000000298023224, 1.0]
-    """
-    if array.dtype == np.uint8 or array.dtype == np.uint16:
-        top = np.float32(np.iinfo(array.dtype).max)
-        return np.divide(array, top, dtype=np.float32)
-    return array.astype(np.float32, copy=False)

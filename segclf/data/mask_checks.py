@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import N_SPATIAL
+
 __all__ = ["MAX_ID", "require_ids", "require_shape", "stands_255_for_1"]
 
 #: 255 is left out: it is "foreground" of an 8 bit picture, or "void".
 MAX_ID = 254
 
 
-def require_shape(shape: tuple[int, ...], where: str) -> None:
+def require_shape(shape: tuple[int, ...], where: str, n_spatial: int = N_SPATIAL) -> None:
     """Refuse shapes that are neither ids nor multi-label channels.
 
     Parameters
@@ -22,29 +24,34 @@ def require_shape(shape: tuple[int, ...], where: str) -> None:
         Of one mask.
     where : str
         What has it, as the error's first words.
+    n_spatial : int
+        2 for a mask of an image, 3 for one of a volume.
 
     Raises
     ------
     ValueError
-        If it is not (h, w) or (k, h, w), or has no pixels.
+        If it is not (h, w) or (k, h, w), or has no pixels; of volumes (d, h, w) or (k, d, h, w).
     """
-    if len(shape) not in (2, 3) or min(shape) < 1:
+    if len(shape) not in (n_spatial, n_spatial + 1) or min(shape) < 1:
+        size = "h, w" if n_spatial == N_SPATIAL else "d, h, w"
         raise ValueError(
-            f"{where}: the shape of one mask is {shape}; expected (h, w), or (k, h, w) for "
+            f"{where}: the shape of one mask is {shape}; expected ({size}), or (k, {size}) for "
             "multi-label, with at least one pixel."
         )
 
 
-def require_ids(masks: NDArray[Any], start: int, path: str = "") -> None:
+def require_ids(masks: NDArray[Any], start: int, path: str = "", *, multilabel: bool) -> None:
     """Refuse values that are no ids; of 255 the whole set of masks decides.
 
     Parameters
     ----------
-    masks : array of shape (n, h, w) or (n, k, h, w)
+    masks : array of shape (n, h, w) or (n, k, h, w), of volumes with d before h
     start : int
         The number of the first one.
     path : str
         Where it comes from, for the error.
+    multilabel : bool
+        Whether the second axis is of channels.
 
     Raises
     ------
@@ -56,7 +63,6 @@ def require_ids(masks: NDArray[Any], start: int, path: str = "") -> None:
     flat = masks.reshape(len(masks), -1)
     if masks.dtype.kind == "f":
         _require_whole(flat, start, path)
-    multilabel = masks.ndim == 4
     wrong = np.asarray((flat.min(axis=1) < -1) | (flat.max(axis=1) > 255))
     if multilabel:
         wrong |= ((flat > 1) & (flat < 255)).any(axis=1)

@@ -1,5 +1,6 @@
 """What predicted masks are mended by: the largest component, filled holes, a smallest size."""
 
+import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from sklearn.base import BaseEstimator
 
-from segclf.axes import is_mask, is_multilabel
+from segclf.axes import N_SPATIAL, is_gray, is_mask, is_multilabel
 
 _FOREGROUND_CONNECTIVITY, _BACKGROUND_CONNECTIVITY = 8, 4
 
@@ -33,6 +35,12 @@ class MaskCleaner(BaseEstimator):
         pixels.
     largest : bool
         Whether of each id only the largest component stays.
+    n_spatial : {2, 3}
+        3 for masks of volumes, (d, h, w) or (k, d, h, w): voxels touch at corners, too, and a hole
+        is what no path of faces leads out of.
+    spacing : tuple of float or None
+        Size of a pixel along each spatial axis, such as millimeters of slices, rows and columns.
+        `min_size` is then an area or a volume of that unit, and no number of pixels nor fraction.
 
     Examples
     --------
@@ -49,13 +57,15 @@ class MaskCleaner(BaseEstimator):
     fill_holes: bool = False
     min_size: int | float = 0
     largest: bool = False
+    n_spatial: int = N_SPATIAL
+    spacing: tuple[float, ...] | None = None
 
     def __call__(self, mask: NDArray[Any]) -> NDArray[Any]:
         """Clean one mask; the array given stays as it is.
 
         Parameters
         ----------
-        mask : array of shape (h, w) or (k, h, w)
+        mask : array of shape (h, w) or (k, h, w), of volumes with d before h
             Ids, 0 the background; or channels of 0 and 1. -1 where nobody said stays so.
 
         Returns
@@ -68,13 +78,14 @@ class MaskCleaner(BaseEstimator):
             For a `min_size` that is no size, and for what is no mask.
         """
         mask = np.array(mask)
-        if not is_mask(mask) or mask.dtype.kind not in "biu":
+        if not is_mask(mask, self.n_spatial) or mask.dtype.kind not in "biu":
+            size = "h, w" if self.n_spatial == N_SPATIAL else "d, h, w"
             raise ValueError(
-                f"The mask is {mask.shape} of {mask.dtype}; expected (h, w) of ids, or (k, h, w) "
-                "of 0 and 1, as integers."
+                f"The mask is {mask.shape} of {mask.dtype}; expected ({size}) of ids, or "
+                f"(k, {size}) of 0 and 1, as integers."
             )
-        smallest = self._smallest(mask.shape[-2] * mask.shape[-1])
-        for channel in mask if is_multilabel(mask) else [mask]:
+        smallest = self._smallest(math.prod(mask.shape[-self.n_spatial :]))
+        for channel in mask if is_multilabel(mask, self.n_spatial) else [mask]:
             if self.fill_holes:
                 _fill_holes(channel)
             if smallest > 1 or self.largest:
@@ -85,14 +96,25 @@ class MaskCleaner(BaseEstimator):
 
     def _smallest(self, n_pixels: int) -> float:
         size = self.min_size
+        if self.spacing is not None:
+            return self._pixels_of(size)
         if isinstance(size, Integral) and not isinstance(size, bool) and size >= 0:
             return int(size)
         if isinstance(size, Real) and not isinstance(size, Integral) and 0 <= size < 1:
             return float(size) * n_pixels
         raise ValueError(
             f"min_size={size!r}; expected a number of pixels as an int, or a fraction of the image "
-            "as a float from 0 to below 1."
+            "as a float from 0 to below 1; or spacing, which says how large a pixel is."
         )
+
+    def _pixels_of(self, size: float) -> float:
+        spacing = np.asarray(self.spacing, dtype=np.float64)
+        if spacing.shape != (self.n_spatial,) or not (spacing > 0).all() or size < 0:
+            raise ValueError(
+                f"min_size={size!r} with spacing={self.spacing!r}; expected {self.n_spatial} "
+                "lengths above 0, and a size of at least 0."
+            )
+        return float(size) / float(spacing.prod())
 
 
 def _fill_holes(mask: NDArray[Any]) -> None:
@@ -105,6 +127,8 @@ def _fill_holes(mask: NDArray[Any]) -> None:
 
 def _holes(mask: NDArray[Any], one: int) -> list[tuple[int, int, Any, NDArray[np.bool_]]]:
     """Return size, id, box and pixels in the box of what an id encloses."""
+    if not is_gray(mask):
+        return _holes_of_volume(mask, one)
     labels, boxes = _components(mask != one, _BACKGROUND_CONNECTIVITY)
     holes = []
     for label, (left, top, width, height, size) in enumerate(boxes, start=1):
@@ -117,12 +141,30 @@ def _holes(mask: NDArray[Any], one: int) -> list[tuple[int, int, Any, NDArray[np
 
 def _drop(mask: NDArray[Any], smallest: float, largest: bool) -> None:
     for one in _ids(mask):
-        labels, boxes = _components(mask == one, _FOREGROUND_CONNECTIVITY)
-        sizes = boxes[:, -1]
+        labels, sizes = _parts(mask == one)
         kept = sizes >= smallest
         if largest:
             kept &= np.arange(len(sizes)) == sizes.argmax()
         mask[~np.append(True, kept)[labels]] = 0
+
+
+def _parts(where: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return labels from 1 on, 0 elsewhere, and the size of each component."""
+    if is_gray(where):
+        labels, boxes = _components(where, _FOREGROUND_CONNECTIVITY)
+        return labels, boxes[:, -1]
+    labels, _ = ndimage.label(where, structure=np.ones((3, 3, 3)))
+    return labels, np.bincount(labels.ravel())[1:]
+
+
+def _holes_of_volume(mask: NDArray[Any], one: int) -> list[tuple[int, int, Any, NDArray[np.bool_]]]:
+    labels, _ = ndimage.label(mask != one)  # of faces
+    sizes, holes = np.bincount(labels.ravel()), []
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        sides = zip(box, mask.shape, strict=True)
+        if all(side.start > 0 and side.stop < length for side, length in sides):
+            holes.append((int(sizes[label]), one, box, labels[box] == label))
+    return holes
 
 
 def _ids(mask: NDArray[Any]) -> list[int]:

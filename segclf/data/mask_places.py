@@ -42,10 +42,9 @@ def check_mask_sizes(images: Images, masks: Masks) -> None:
     labeled = np.flatnonzero(masks.labeled)
     expected, given = images.subset(labeled).sizes(), masks.sizes()[labeled]
     for row in np.flatnonzero((expected != given).any(axis=1))[:1]:
-        (height, width), (image_height, image_width) = given[row], expected[row]
+        mask, image = (" x ".join(map(str, each[row].tolist())) for each in (given, expected))
         raise ValueError(
-            f"Mask {labeled[row]} has {height} x {width} pixels, its image {image_height} x "
-            f"{image_width}; expected the same."
+            f"Mask {labeled[row]} has {mask} pixels, its image {image}; expected the same."
         )
     for row in labeled.tolist():
         _check_place(images, masks, row)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segclf.axes import N_SPATIAL, N_SPATIAL_OF_VOLUMES, are_multilabel
 from segclf.data.arrays import chunks, to_numpy, unwrap
 from segclf.data.mapped_masks import MappedMask
 from segclf.data.mask_checks import require_ids, require_shape, stands_255_for_1
@@ -20,10 +21,12 @@ from segclf.data.watched_file import WatchedFile
 
 __all__ = ["Scan", "items_of", "read_item", "scan"]
 
-_EXPECTED = (
-    "an array (n, h, w) of ids, a multi-label array (n, k, h, w) of 0, 1 and -1, or a list of "
-    "arrays (h, w) or (k, h, w), paths to PNG or TIFF masks, and None"
-)
+_EXPECTED = {
+    N_SPATIAL: "an array (n, h, w) of ids, a multi-label array (n, k, h, w) of 0, 1 and -1, or a "
+    "list of arrays (h, w) or (k, h, w), paths to PNG or TIFF masks, and None",
+    N_SPATIAL_OF_VOLUMES: "of volumes an array (n, d, h, w) of ids, a multi-label array "
+    "(n, k, d, h, w) of 0, 1 and -1, or a list of arrays (d, h, w) or (k, d, h, w), and None",
+}
 # So many values in a row are looked for one by one, which is faster than counting them all.
 _FEW = 8
 
@@ -33,8 +36,9 @@ class Scan(NamedTuple):
 
     Attributes
     ----------
-    shapes : array of shape (n, 3)
-        Depth, height and width of each mask: -1 where nobody said anything, depth 0 for ids.
+    shapes : array of shape (n, 3) or (n, 4)
+        Channels, height and width of each mask, or channels, slices, height and width: -1 where
+        nobody said anything, 0 channels for ids.
     counts : array of shape (n, m)
         How many pixels of each id, 0 to m - 1, or channel each mask shows.
     n_open : array of shape (n, 1) or (n, m)
@@ -69,16 +73,18 @@ class Scan(NamedTuple):
         return Scan(shapes, counts, np.maximum(self.n_open, hidden[:, None]), self.of_255)
 
 
-def items_of(masks: object) -> NDArray[Any] | list[Any]:
+def items_of(masks: object, n_spatial: int = N_SPATIAL) -> NDArray[Any] | list[Any]:
     """Return one array, or a list of whatever there is; a whole array's shape is checked.
 
     Parameters
     ----------
     masks : object
+    n_spatial : int
+        2 for masks of images, 3 for those of volumes.
 
     Returns
     -------
-    array of shape (n, h, w) or (n, k, h, w), or list
+    array of shape (n, h, w) or (n, k, h, w), or list; of volumes with d before h
 
     Raises
     ------
@@ -89,23 +95,26 @@ def items_of(masks: object) -> NDArray[Any] | list[Any]:
     if isinstance(values, torch.Tensor):
         values = to_numpy(values)
     if isinstance(values, np.ndarray) and not (values.ndim == 1 and values.dtype.kind in "OUST"):
-        if values.ndim not in (3, 4):
-            raise ValueError(f"masks have shape {values.shape}; expected {_EXPECTED}.")
+        if values.ndim not in (n_spatial + 1, n_spatial + 2):
+            raise ValueError(f"masks have shape {values.shape}; expected {_EXPECTED[n_spatial]}.")
         if len(values):
-            require_shape(values.shape[1:], "masks")
-        return list(values) if channels_last(values.shape[1:]) else np.asarray(values)
+            require_shape(values.shape[1:], "masks", n_spatial)
+        in_list = n_spatial == N_SPATIAL and channels_last(values.shape[1:])
+        return list(values) if in_list else np.asarray(values)
     if isinstance(values, np.ndarray | list | tuple):
         return [_watched(item) for item in values]
-    raise ValueError(f"masks is a {type(masks).__name__}; expected {_EXPECTED}.")
+    raise ValueError(f"masks is a {type(masks).__name__}; expected {_EXPECTED[n_spatial]}.")
 
 
-def scan(items: NDArray[Any] | list[Any]) -> Scan:
+def scan(items: NDArray[Any] | list[Any], n_spatial: int = N_SPATIAL) -> Scan:
     """Look at every mask once, holding one (or some 16 MiB of one array) at a time.
 
     Parameters
     ----------
     items : array or list
         From `items_of`.
+    n_spatial : int
+        As there.
 
     Returns
     -------
@@ -116,10 +125,10 @@ def scan(items: NDArray[Any] | list[Any]) -> Scan:
     ValueError
         Naming the first mask that is not valid.
     """
-    looks = list(_looks(items))
+    looks = list(_looks(items, n_spatial))
     n_channels = max((look.seen.shape[1] for look in looks), default=1)
     n_values = max((look.seen.shape[2] for look in looks), default=2)
-    shapes = np.full((len(items), 3), -1, dtype=np.intp)
+    shapes = np.full((len(items), 1 + n_spatial), -1, dtype=np.intp)
     seen = np.zeros((len(items), n_channels, n_values), dtype=np.int32)
     for look in looks:
         rows = slice(look.start, look.start + len(look.seen))
@@ -129,7 +138,7 @@ def scan(items: NDArray[Any] | list[Any]) -> Scan:
     return _summed_up(shapes, seen, of_255)
 
 
-def read_item(item: object, number: int) -> NDArray[Any]:
+def read_item(item: object, number: int, n_spatial: int = N_SPATIAL) -> NDArray[Any]:
     """Return one mask as it lies in an array, a tensor or a file, in our form.
 
     Parameters
@@ -138,6 +147,8 @@ def read_item(item: object, number: int) -> NDArray[Any]:
         From `items_of`.
     number : int
         Of the sample, for errors.
+    n_spatial : int
+        2 for a mask of an image, 3 for one of a volume, whose channels are first.
 
     Returns
     -------
@@ -154,7 +165,8 @@ def read_item(item: object, number: int) -> NDArray[Any]:
         if isinstance(item, MappedMask):
             return item.read()
         if isinstance(item, np.ndarray | torch.Tensor):
-            return in_our_form(to_numpy(item))
+            array = to_numpy(item)
+            return in_our_form(array) if n_spatial == N_SPATIAL else array
     except (OSError, ValueError) as error:
         path = _path_of(item) if isinstance(item, MappedMask) else ""
         raise ValueError(f"Mask {number}{path}: {error}") from error
@@ -172,18 +184,18 @@ class _Look(NamedTuple):
     seen: NDArray[np.int32]
 
 
-def _looks(items: NDArray[Any] | list[Any]) -> Iterator[_Look]:
+def _looks(items: NDArray[Any] | list[Any], n_spatial: int) -> Iterator[_Look]:
     if isinstance(items, np.ndarray):
         for part in chunks(items.shape, items.itemsize):
-            yield _look(items[part], part.start, "")
+            yield _look(items[part], part.start, "", n_spatial)
         return
     first: tuple[int, int] | None = None
     for number, item in enumerate(items):
         if item is None:
             continue
-        mask = read_item(item, number)
-        require_shape(mask.shape, f"Mask {number}")
-        look = _look(mask[None], number, _path_of(item))
+        mask = read_item(item, number, n_spatial)
+        require_shape(mask.shape, f"Mask {number}", n_spatial)
+        look = _look(mask[None], number, _path_of(item), n_spatial)
         first = first or (number, look.shape[0])
         if look.shape[0] != first[1]:
             raise ValueError(
@@ -193,9 +205,10 @@ def _looks(items: NDArray[Any] | list[Any]) -> Iterator[_Look]:
         yield look
 
 
-def _look(masks: NDArray[Any], start: int, path: str) -> _Look:
-    require_ids(masks, start, path)
-    shape = masks.shape[1:] if masks.ndim == 4 else (0, *masks.shape[1:])
+def _look(masks: NDArray[Any], start: int, path: str, n_spatial: int) -> _Look:
+    multilabel = are_multilabel(masks, n_spatial)
+    require_ids(masks, start, path, multilabel=multilabel)
+    shape = masks.shape[1:] if multilabel else (0, *masks.shape[1:])
     flat = masks.reshape(len(masks), max(shape[0], 1), -1)
     low, high = int(flat.min()), int(flat.max())
     seen = np.zeros((*flat.shape[:2], high + 2), dtype=np.int32)

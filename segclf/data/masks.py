@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import N_SPATIAL
 from segclf.data.mapped_masks import MappedMask
 from segclf.data.mask_scan import Scan, items_of, read_item, scan
 
@@ -32,6 +33,8 @@ class Masks:
         of ids.
     n_classes : int
         k if multi-label, else the highest id + 1 (background counts), at least 2.
+    n_spatial : int
+        2 for masks of images; 3 for those of volumes, which have d before h throughout.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Masks:
         self.labeled: NDArray[np.bool_] = scan.shapes[:, 1] >= 0
         self.multilabel = multilabel
         self.n_classes = n_classes
+        self.n_spatial: int = scan.shapes.shape[1] - 1
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -55,7 +59,7 @@ class Masks:
         if not self.labeled[index]:
             return None
         row = int(self._rows[index])
-        mask = read_item(self._items[row], row).astype(np.int64)
+        mask = read_item(self._items[row], row, self.n_spatial).astype(np.int64)
         return np.where(mask == 255, 1, mask) if self._scan.of_255 else mask
 
     def sizes(self) -> NDArray[np.intp]:
@@ -63,8 +67,8 @@ class Masks:
 
         Returns
         -------
-        array of shape (n, 2)
-            Heights and widths; -1 where there is no mask.
+        array of shape (n, 2) or (n, 3)
+            Heights and widths, of volumes depths before; -1 where there is no mask.
         """
         return self._scan.shapes[:, 1:]
 
@@ -198,7 +202,9 @@ class Masks:
 MasksLike: TypeAlias = ArrayLike | Masks | Sequence[ArrayLike | PathLike[str] | MappedMask | None]
 
 
-def as_masks(masks: object, n_samples: int, *, n_classes: int | None = None) -> Masks:
+def as_masks(
+    masks: object, n_samples: int, *, n_classes: int | None = None, n_spatial: int = N_SPATIAL
+) -> Masks:
     """Take anything that holds masks.
 
     Parameters
@@ -216,6 +222,10 @@ def as_masks(masks: object, n_samples: int, *, n_classes: int | None = None) -> 
         How many images there are.
     n_classes : int, optional
         How many ids there are, if that is known.
+    n_spatial : int
+        2 for masks of images, as above; 3 for those of volumes: an array or tensor (n, d, h, w) of
+        ids or (n, k, d, h, w) of 0, 1 and -1, or a list of arrays (d, h, w) or (k, d, h, w) and
+        None.
 
     Returns
     -------
@@ -237,17 +247,15 @@ def as_masks(masks: object, n_samples: int, *, n_classes: int | None = None) -> 
     >>> masks.shown().tolist()
     [[1, -1, -1, 1], [-1, -1, -1, -1]]
     """
-    if isinstance(masks, Masks):
-        items: Any = masks
-    else:
-        items = items_of([None] * n_samples if masks is None else masks)
+    given = [None] * n_samples if masks is None else masks
+    items: Any = given if isinstance(given, Masks) else items_of(given, n_spatial)
     if len(items) != n_samples:
         raise ValueError(f"There are {len(items)} masks for {n_samples} images; expected one each.")
-    return masks if isinstance(masks, Masks) else _looked_at(items, n_classes)
+    return items if isinstance(items, Masks) else _looked_at(items, n_classes, n_spatial)
 
 
-def _looked_at(items: NDArray[Any] | list[Any], n_classes: int | None) -> Masks:
-    found = scan(items)
+def _looked_at(items: NDArray[Any] | list[Any], n_classes: int | None, n_spatial: int) -> Masks:
+    found = scan(items, n_spatial)
     depth = int(found.shapes[:, 0].max(initial=0))
     if found.of_255 and depth == 0 and (n_classes or 2) > 2:
         raise ValueError(

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
-from segclf.data.images import as_images, to_float
+from segclf.data.arrays import to_float
+from segclf.data.images import as_images
 from segclf.data.kinds import ImagesLike
 
 

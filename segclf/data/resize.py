@@ -4,6 +4,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -45,6 +46,17 @@ def resize_maps(maps: Tensor, size: Size) -> Tensor:
         return maps
     skips = any(old > 2 * new for old, new in zip(maps.shape[2:], size, strict=True))
     return functional.interpolate(maps, size=size, mode="bilinear", antialias=skips)
+
+
+def resize_volume(volume: NDArray[Any], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """Resize channels of a volume (k, d, h, w) to `size` (depth, height, width).
+
+    Axes that shrink take means of what falls into a voxel, those that grow are interpolated.
+    """
+    values = torch.from_numpy(np.ascontiguousarray(volume, dtype=np.float32))[None]
+    depth, height, width = (min(pair) for pair in zip(values.shape[2:], size, strict=True))
+    values = functional.adaptive_avg_pool3d(values, (depth, height, width))
+    return functional.interpolate(values, size=size, mode="trilinear")[0].numpy()
 
 
 def _area_means(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segclf.data.images import Images, to_float
+from segclf.data.arrays import to_float
+from segclf.data.images import Images
 from segclf.data.labels import are_negative
 from segclf.data.masks import Masks
 from segclf.data.resize import Size, resize_image, resize_mask
@@ -142,8 +143,8 @@ class Samples:
         for index in np.flatnonzero(self.masks.labeled).tolist():
             mask = self.masks[index]
             assert mask is not None
-            if mask.ndim == 3:
-                counts += (mask == 1).sum((1, 2))
+            if self.n_mask_channels is not None:
+                counts += (mask == 1).reshape(n_classes, -1).sum(1)
             else:
                 counts += np.bincount(mask[mask >= 0], minlength=n_classes)
         return counts

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segclf.axes import N_SPATIAL
 from segclf.data.arrays import native, require_finite, to_numpy
 from segclf.data.channels import as_hwc
 
@@ -23,12 +24,14 @@ Rows = NDArray[np.intp]
 
 
 class Source(ABC):
-    """Images in one kind of place.
+    """Images in one kind of place; or volumes, which have d before h throughout.
 
     Attributes
     ----------
     n_samples : int
     n_channels : int
+    n_spatial : int
+        2 for images, 3 for volumes.
     lazy : bool
         Whether values are read, and checked, only when they are taken.
     pixels : bool
@@ -37,6 +40,7 @@ class Source(ABC):
 
     n_samples: int
     n_channels: int
+    n_spatial: int = N_SPATIAL
     lazy: bool = False
     pixels: bool = True
 
@@ -63,7 +67,7 @@ class Source(ABC):
 
         Returns
         -------
-        array of shape (n, 2)
+        array of shape (n, n_spatial)
         """
 
     @abstractmethod
@@ -91,6 +95,19 @@ class Source(ABC):
         array of shape (n, 2)
         """
         return self.sizes(rows)
+
+    def view(self, row: int) -> NDArray[Any]:
+        """Return one image (h, w, c) as it lies: in memory or mapped it is not copied, nor checked.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        array
+        """
+        return self.take(np.array([row]))[0]
 
     def name(self, row: int) -> str:
         """Name an image in an error.
@@ -132,6 +149,7 @@ class ArraySource(Source):
 
     def __init__(self, array: NDArray[Any], *, mapped: bool) -> None:
         self.n_samples, *self._size, self.n_channels = array.shape
+        self.n_spatial = len(self._size)
         self._array = array
         self.lazy = mapped
 
@@ -141,6 +159,10 @@ class ArraySource(Source):
         if self.lazy:
             require_finite(batch, rows, "Image")
         return batch
+
+    def view(self, row: int) -> NDArray[Any]:
+        """Index the array; see `Source.view`."""
+        return self._array[row]
 
     def sizes(self, rows: Rows) -> NDArray[np.intp]:
         """Repeat the one size; see `Source.sizes`."""
@@ -161,6 +183,7 @@ class TensorSource(Source):
 
     def __init__(self, tensor: torch.Tensor) -> None:
         self.n_samples, self.n_channels, *self._size = tensor.shape
+        self.n_spatial = len(self._size)
         self._tensor = tensor
 
     def take(self, rows: Rows) -> NDArray[Any]:
@@ -193,14 +216,19 @@ class ListSource(Source):
         self._items, self._mapped = items, mapped
         self.lazy = any(mapped)
         self.n_samples = len(items)
-        self.n_channels = items[0].shape[0 if isinstance(items[0], torch.Tensor) else 2]
+        self.n_channels = items[0].shape[0 if isinstance(items[0], torch.Tensor) else -1]
         self._sizes = np.array(
-            [x.shape[1:] if isinstance(x, torch.Tensor) else x.shape[:2] for x in items], np.intp
+            [x.shape[1:] if isinstance(x, torch.Tensor) else x.shape[:-1] for x in items], np.intp
         )
+        self.n_spatial = self._sizes.shape[1]
 
     def take(self, rows: Rows) -> list[NDArray[Any]]:
         """Copy each; see `Source.take`."""
         return [self._read(row) for row in rows.tolist()]
+
+    def view(self, row: int) -> NDArray[Any]:
+        """Give the item itself; see `Source.view`."""
+        return as_hwc(self._items[row])
 
     def sizes(self, rows: Rows) -> NDArray[np.intp]:
         """Look them up; see `Source.sizes`."""

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import N_SPATIAL
 from segclf.metrics.pixel_counts import PixelCounts, count_pixels
 
 Masks = NDArray[Any] | Sequence[NDArray[Any] | None]
@@ -20,6 +21,7 @@ def mean_iou(
     empty: Literal["ignore"] | float = "ignore",
     include_background: bool = False,
     sample_weight: ArrayLike | None = None,
+    n_spatial: int = N_SPATIAL,
 ) -> float:
     """Average intersection over union (Jaccard index) of the classes.
 
@@ -44,6 +46,9 @@ def mean_iou(
         Whether id 0 is a class. All channels of multi-label masks are.
     sample_weight : array of shape (n,), optional
         What each image weighs: its pixels in the sums, with `per_image` its score in the mean.
+    n_spatial : int, default=2
+        3 for masks of volumes, which have d before h: those of ids (n, d, h, w) are otherwise read
+        as multi-label ones of images.
 
     Returns
     -------
@@ -66,7 +71,9 @@ def mean_iou(
     >>> mean_iou(y_true, y_pred, per_image=True)
     0.25
     """
-    counts = count_pixels(y_true, y_pred, n_classes=n_classes).weighted(sample_weight)
+    counts = count_pixels(y_true, y_pred, n_classes=n_classes, n_spatial=n_spatial).weighted(
+        sample_weight
+    )
     counts = selected(counts, per_image=per_image, include_background=include_background)
     return mean_of_rows(ious(counts, empty), sample_weight if per_image else None)
 
@@ -80,6 +87,7 @@ def dice_score(
     empty: Literal["ignore"] | float = "ignore",
     include_background: bool = False,
     sample_weight: ArrayLike | None = None,
+    n_spatial: int = N_SPATIAL,
 ) -> float:
     """Average Dice coefficient (F1 of pixels) of the classes.
 
@@ -92,6 +100,7 @@ def dice_score(
     empty : "ignore" or float, default="ignore"
     include_background : bool, default=False
     sample_weight : array of shape (n,), optional
+    n_spatial : int, default=2
         All as in :func:`mean_iou`.
 
     Returns
@@ -111,7 +120,9 @@ def dice_score(
     >>> dice_score(np.array([[[1, 1, 0, -1]]]), np.array([[[1, 0, 1, 1]]]))
     0.5
     """
-    counts = count_pixels(y_true, y_pred, n_classes=n_classes).weighted(sample_weight)
+    counts = count_pixels(y_true, y_pred, n_classes=n_classes, n_spatial=n_spatial).weighted(
+        sample_weight
+    )
     counts = selected(counts, per_image=per_image, include_background=include_background)
     return mean_of_rows(dices(counts, empty), sample_weight if per_image else None)
 

@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import N_SPATIAL
 from segclf.metrics.overlap import Masks, dices, ious, selected
 from segclf.metrics.pixel_counts import count_pixels
 
@@ -17,6 +18,7 @@ def iou_per_class(
     per_image: bool = False,
     empty: Literal["ignore"] | float = "ignore",
     include_background: bool = False,
+    n_spatial: int = N_SPATIAL,
 ) -> NDArray[np.float64]:
     """Compute the intersection over union (Jaccard index) of each class.
 
@@ -38,6 +40,8 @@ def iou_per_class(
         out by default. A class (of an image) without labeled pixels always is.
     include_background : bool, default=False
         Whether id 0 is a class, the first of the result. All channels of multi-label masks are.
+    n_spatial : int, default=2
+        3 for masks of volumes, as in :func:`mean_iou`.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def iou_per_class(
     >>> iou_per_class(y_true, y_pred, n_classes=4)
     array([0.5, 0.5, nan])
     """
-    counts = count_pixels(y_true, y_pred, n_classes=n_classes)
+    counts = count_pixels(y_true, y_pred, n_classes=n_classes, n_spatial=n_spatial)
     counts = selected(counts, per_image=per_image, include_background=include_background)
     return _mean_of_columns(ious(counts, empty))
 
@@ -70,6 +74,7 @@ def dice_per_class(
     per_image: bool = False,
     empty: Literal["ignore"] | float = "ignore",
     include_background: bool = False,
+    n_spatial: int = N_SPATIAL,
 ) -> NDArray[np.float64]:
     """Compute the Dice coefficient (F1 of pixels) of each class.
 
@@ -81,6 +86,7 @@ def dice_per_class(
     per_image : bool, default=False
     empty : "ignore" or float, default="ignore"
     include_background : bool, default=False
+    n_spatial : int, default=2
         All as in :func:`iou_per_class`.
 
     Returns
@@ -100,7 +106,7 @@ def dice_per_class(
     >>> dice_per_class(np.array([[[1, 1, 2, 0]]]), np.array([[[1, 2, 2, 2]]])).round(2)
     array([0.67, 0.5 ])
     """
-    counts = count_pixels(y_true, y_pred, n_classes=n_classes)
+    counts = count_pixels(y_true, y_pred, n_classes=n_classes, n_spatial=n_spatial)
     counts = selected(counts, per_image=per_image, include_background=include_background)
     return _mean_of_columns(dices(counts, empty))
 

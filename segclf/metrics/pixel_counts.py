@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segclf.axes import is_mask, is_multilabel
+from segclf.axes import N_SPATIAL, are_volumetric, is_mask, is_multilabel
 
 Count = NDArray[Any]
 #: As of masks at the front door: 255 is "foreground" of an 8 bit picture, or "void".
@@ -82,6 +82,7 @@ def count_pixels(
     y_pred: Sequence[NDArray[Any] | None] | NDArray[Any],
     *,
     n_classes: int | None = None,
+    n_spatial: int = N_SPATIAL,
 ) -> PixelCounts:
     """Count the labeled pixels of every image, holding one pair of masks at a time.
 
@@ -90,6 +91,8 @@ def count_pixels(
     y_true, y_pred : array or sequence of n masks (h, w) of ids, or (k, h, w) of 0 and 1
         -1 in `y_true` is not labeled; None is an image without a mask.
     n_classes : int, optional
+    n_spatial : int
+        3 for masks of volumes, (d, h, w) or (k, d, h, w).
 
     Returns
     -------
@@ -110,27 +113,33 @@ def count_pixels(
         if truth is None:
             rows.append(np.zeros((4, 0), dtype=np.int64))
             continue
-        truth, prediction = _checked(np.asarray(truth), y_pred[index], index)
-        kinds.add(is_multilabel(truth))
-        count = _count_channels if is_multilabel(truth) else _count_ids
+        truth, prediction = _checked(np.asarray(truth), y_pred[index], index, n_spatial)
+        kinds.add(is_multilabel(truth, n_spatial))
+        count = _count_channels if is_multilabel(truth, n_spatial) else _count_ids
         rows.append(count(truth, prediction, index))
     if len(kinds) > 1:
-        raise ValueError("Masks must all be (h, w) or all be (k, h, w), got some of each.")
+        raise ValueError(f"Masks must all be {_forms(n_spatial, ' or all be ')}, got some of each.")
     return _stacked(rows, n_classes, multilabel=kinds == {True})
 
 
 def _checked(
-    truth: NDArray[Any], prediction: NDArray[Any] | None, index: int
+    truth: NDArray[Any], prediction: NDArray[Any] | None, index: int, n_spatial: int
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     if prediction is None:
         raise ValueError(f"Sample {index} has a true mask but its predicted mask is None.")
     prediction = np.asarray(prediction)
-    if not is_mask(truth) or truth.shape != prediction.shape:
+    if not is_mask(truth, n_spatial) or truth.shape != prediction.shape:
+        volumes = " Of volumes, say n_spatial=3." * are_volumetric([truth])
         raise ValueError(
-            f"Masks of a sample must both be (h, w) or (k, h, w), got {truth.shape} (true) and "
-            f"{prediction.shape} (predicted) for sample {index}."
+            f"Masks of a sample must both be {_forms(n_spatial)}, got {truth.shape} (true) and "
+            f"{prediction.shape} (predicted) for sample {index}.{volumes}"
         )
     return _whole_numbers(truth, "true", index), _whole_numbers(prediction, "predicted", index)
+
+
+def _forms(n_spatial: int, between: str = " or ") -> str:
+    size = "h, w" if n_spatial == N_SPATIAL else "d, h, w"
+    return f"({size}){between}(k, {size})"
 
 
 def _whole_numbers(mask: NDArray[Any], name: str, index: int) -> NDArray[Any]:
@@ -170,7 +179,10 @@ def _count_channels(truth: NDArray[Any], prediction: NDArray[Any], index: int) -
         raise ValueError(f"Multi-label masks hold 0 and 1; those of sample {index} hold more.")
     true, predicted = truth == 1, (prediction == 1) & labeled
     return np.stack(
-        [mask.sum(axis=(1, 2)) for mask in (true & predicted, true, predicted, labeled)]
+        [
+            mask.reshape(len(mask), -1).sum(axis=1)
+            for mask in (true & predicted, true, predicted, labeled)
+        ]
     )
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from segclf.data.images import Images, as_images, to_float
+from segclf.data.arrays import to_float
+from segclf.data.images import Images, as_images
 
 DTYPES = ["?", "u1", "u2", "i1", "i2", "i4", "i8", "u4", "u8", "f2", "f4", "f8", ">u2", ">f4"]
 

@@ -18,6 +18,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from segclf.axes import as_planes
 from segclf.data import LabelsLike
 from segclf_plugins.summarizers.decision import decide
 from segclf_plugins.summarizers.least_area import check_areas, least_areas
@@ -161,7 +162,7 @@ class JointSummarizer(MapClassifier):
 
     def _features(self, maps: Stack, inside: ArrayLike | None) -> NDArray[np.float64]:
         """Return the log-odds of the scores, and the features, (n, k + d)."""
-        scores = np.array([self._scores(p) for p in maps]).reshape(len(maps), -1)
+        scores = np.array([self._scores(p) for p in as_planes(maps)]).reshape(len(maps), -1)
         odds = logit(np.clip(scores, _LEAST, 1 - _LEAST))
         given = np.empty((len(maps), 0)) if inside is None else np.asarray(inside, np.float64)
         if given.shape != (len(maps), self._n_inside):

@@ -1,10 +1,12 @@
 """From which area on a finding counts, by the findings of the training masks."""
 
+import math
 import warnings
 from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import InvalidParameterError
 
 from segclf.axes import is_indicator
 from segclf_plugins.summarizers.decision import MIN_AREA
@@ -57,6 +59,47 @@ def least_areas(areas: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     found = (channel[channel > 0] for channel in areas.T)
     return np.array([min(np.quantile(f, FEW), MIN_AREA) if len(f) else MIN_AREA for f in found])
+
+
+def least_pixels(
+    min_area: float | int, spacing: ArrayLike | None, n_spatial: int | None = None
+) -> float | int:
+    """Return an area as a fraction of the image, a float in (0, 1), or as pixels, an int.
+
+    Parameters
+    ----------
+    min_area : float or int
+        Such a one; with `spacing` in its unit.
+    spacing : array-like of float or None
+        Size of a pixel along each spatial axis.
+    n_spatial : int, optional
+        How many axes there are, to insist on.
+
+    Raises
+    ------
+    ValueError
+        For another area or spacing.
+
+    Examples
+    --------
+    >>> least_pixels(100.0, (5.0, 0.5, 0.5))
+    80
+    """
+    if spacing is not None:
+        sizes = np.asarray(spacing, dtype=np.float64)
+        expected = np.size(sizes) if n_spatial is None else n_spatial
+        if sizes.shape != (expected,) or not (sizes > 0).all():
+            raise ValueError(
+                f"spacing={spacing!r}; expected {expected} numbers above 0, the size of a pixel "
+                "along each spatial axis."
+            )
+        return max(1, math.ceil(round(float(min_area) / float(sizes.prod()), 6)))
+    if not isinstance(min_area, Integral) and min_area >= 1:
+        raise InvalidParameterError(
+            f"min_area={min_area!r}; expected a fraction of the image as a float in (0, 1), pixels "
+            "as an int, or spacing, which says how large a pixel is."
+        )
+    return min_area
 
 
 def warn_if_large(min_area: float | int, areas: NDArray[np.float64], n_pixels: int) -> None:

@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from segclf.data import resize_image
+from segclf.axes import are_volumetric, as_planes
+from segclf.data import resize_image, resize_volume
 from segclf_plugins.summarizers.feature_summarizer import FeatureSummarizer
 from segclf_plugins.summarizers.maps import Stack
 
@@ -36,8 +37,8 @@ class FullyConnectedSummarizer(FeatureSummarizer):
 
     Attributes
     ----------
-    size_ : (int, int)
-        Height and width that maps are brought to.
+    size_ : tuple of int
+        Height and width that maps are brought to; of volumes depth, height and width.
 
     Examples
     --------
@@ -54,9 +55,11 @@ class FullyConnectedSummarizer(FeatureSummarizer):
 
     def _learn_features(self, maps: Stack) -> None:
         median = np.median([p.shape[1:] for p in maps], axis=0).round().astype(int)
-        self.size_ = (int(median[0]), int(median[1]))
+        self.size_ = tuple(median.tolist())
 
     def _features(self, maps: Stack) -> NDArray[np.float32]:
+        if are_volumetric(maps):
+            return np.stack([resize_volume(p, self.size_).ravel() for p in maps])
         pixels = np.empty((len(maps), *self.size_, self.n_channels_), dtype=np.float32)
         for row, p in zip(pixels, maps, strict=True):
             row[...] = resize_image(np.moveaxis(p, 0, -1).astype(np.float32), self.size_)
@@ -87,4 +90,4 @@ class PooledSummarizer(FeatureSummarizer):
 
     def _features(self, maps: Stack) -> NDArray[np.float64]:
         """Return the means (n, k) of maps (k, h, w)."""
-        return np.stack([p.mean(axis=(1, 2), dtype=np.float64) for p in maps])
+        return np.stack([p.mean(axis=(1, 2), dtype=np.float64) for p in as_planes(maps)])

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segclf.axes import are_maps, is_map
+from segclf.axes import are_maps, are_volumetric, is_map
 
 __all__ = ["check_maps"]
 
 Stack = NDArray[Any] | list[NDArray[Any]]
 
 
-def check_maps(P: Any, *, n_channels: int | None = None) -> Stack:
+def check_maps(P: Any, *, n_channels: int | None = None, volumes: bool = True) -> Stack:
     """Check maps: one array, or a list of maps of different sizes.
 
     Parameters
@@ -21,6 +21,8 @@ def check_maps(P: Any, *, n_channels: int | None = None) -> Stack:
         The maps.
     n_channels : int, optional
         The k to insist on.
+    volumes : bool
+        Whether maps may be those of volumes, (n, k, d, h, w).
 
     Returns
     -------
@@ -37,11 +39,17 @@ def check_maps(P: Any, *, n_channels: int | None = None) -> Stack:
         raise ValueError(
             f"P has shape {maps.shape}; expected (n, k, h, w), or a list of (k, h, w)."
         )
+    if are_volumetric(maps) and not volumes:
+        raise ValueError(
+            f"P holds maps of volumes, {np.shape(maps[0])} at sample 0; expected those of images, "
+            "(k, h, w)."
+        )
     if not len(maps):
         raise ValueError("P is empty; expected one map at least.")
     expected = n_channels or (maps[0].shape[0] if maps[0].shape else 0)
     for sample, p in enumerate(maps):
-        if not is_map(p) or len(p) != expected or not p.size:
+        of_kind = is_map(p) and are_volumetric([p]) == are_volumetric([maps[0]])
+        if not of_kind or len(p) != expected or not p.size:
             raise ValueError(
                 f"P has shape {p.shape} at sample {sample}; expected (k, h, w) with k = {expected}."
             )

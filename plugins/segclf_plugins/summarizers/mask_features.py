@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 from sklearn.base import TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -18,6 +19,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from segclf.axes import are_volumetric
 from segclf.base import Estimator
 from segclf_plugins.summarizers.feature_summarizer import FeatureSummarizer
 from segclf_plugins.summarizers.maps import Stack, check_maps
@@ -36,6 +38,7 @@ _NAMES = (
     "eccentricity",
     "extent",
 )
+_NAMES_OF_VOLUMES = (*_NAMES[:5], "slice", *_NAMES[5:])
 
 
 class MaskFeatures(TransformerMixin, Estimator):
@@ -51,7 +54,9 @@ class MaskFeatures(TransformerMixin, Estimator):
     ``extent``                of the largest region: its share of its bounding box
     ========================  ======================================================================
 
-    Of an empty mask all are 0 but the probabilities, and the center, which is the image's.
+    Of an empty mask all are 0 but the probabilities, and the center, which is the image's. Of
+    volumes there are ten, ``slice`` before ``row``; regions touch at corners, too (26-connected),
+    and ``eccentricity`` is that of the longest against the shortest axis.
 
     Parameters
     ----------
@@ -97,7 +102,9 @@ class MaskFeatures(TransformerMixin, Estimator):
             The transformer.
         """
         self._validate_params()
-        self.n_channels_ = len(check_maps(P)[0])
+        maps = check_maps(P)
+        self.n_channels_ = len(maps[0])
+        self._names = _NAMES_OF_VOLUMES if are_volumetric(maps) else _NAMES
         return self
 
     def transform(self, P: Any) -> NDArray[np.float64]:
@@ -110,13 +117,14 @@ class MaskFeatures(TransformerMixin, Estimator):
 
         Returns
         -------
-        ndarray of shape (n, 9 * k)
-            The nine numbers of each channel in turn.
+        ndarray of shape (n, 9 * k), of volumes (n, 10 * k)
+            The numbers of each channel in turn.
         """
         check_is_fitted(self, "n_channels_")
         self._validate_params()
         maps = check_maps(P, n_channels=self.n_channels_)
-        rows = [[_measured(mask, float(self.threshold)) for mask in p] for p in maps]
+        measure = _measured_in_volume if are_volumetric(maps) else _measured
+        rows = [[measure(mask, float(self.threshold)) for mask in p] for p in maps]
         return np.array(rows, dtype=np.float64).reshape(len(maps), -1)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
@@ -129,7 +137,7 @@ class MaskFeatures(TransformerMixin, Estimator):
 
         Returns
         -------
-        ndarray of str of shape (9 * k,)
+        ndarray of str of shape (9 * k,), of volumes (10 * k,)
             ``"mask0_area"`` and so on.
         """
         check_is_fitted(self, "n_channels_")
@@ -140,7 +148,7 @@ class MaskFeatures(TransformerMixin, Estimator):
                 f"input_features has {len(channels)} names; the maps have {self.n_channels_} "
                 "channels."
             )
-        return np.array([f"{c}_{name}" for c in channels for name in _NAMES], dtype=object)
+        return np.array([f"{c}_{name}" for c in channels for name in self._names], dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags: maps are read, not rows."""
@@ -200,6 +208,30 @@ def _measured(mask: NDArray[Any], threshold: float) -> tuple[float, ...]:
     share = len(rows) / mask.size
     shape = _eccentricity((labels == largest).astype(np.uint8)), area / box
     return share, area / mask.size, count - 1, mean, highest, *center, *shape
+
+
+def _measured_in_volume(mask: NDArray[Any], threshold: float) -> tuple[float, ...]:
+    """Give the numbers of `_NAMES_OF_VOLUMES` for one mask (d, h, w)."""
+    positive = mask >= threshold
+    mean, highest = float(mask.mean(dtype=np.float64)), float(mask.max())
+    labels, count = ndimage.label(positive, structure=np.ones((3, 3, 3)))
+    if count == 0:
+        return 0.0, 0.0, 0.0, mean, highest, 0.5, 0.5, 0.5, 0.0, 0.0
+    sizes = np.bincount(labels.ravel())[1:]
+    largest, area = 1 + int(sizes.argmax()), int(sizes.max())
+    box = ndimage.find_objects(labels)[largest - 1]
+    region = labels[box] == largest
+    voxels = [np.count_nonzero(positive, axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
+    center = [(each @ np.arange(len(each)) / each.sum() + 0.5) / len(each) for each in voxels]
+    shape = _eccentricity_in_volume(region), area / region.size
+    return sizes.sum() / mask.size, area / mask.size, count, mean, highest, *center, *shape
+
+
+def _eccentricity_in_volume(region: NDArray[np.bool_]) -> float:
+    """Give that of the longest and the shortest axis of the ellipsoid with its second moments."""
+    spread = np.linalg.eigvalsh(np.cov(np.argwhere(region).T, bias=True))
+    shortest, longest = max(float(spread[0]), 0.0), float(spread[-1])
+    return float(np.sqrt(1 - shortest / longest)) if longest > 0 else 0.0
 
 
 def _eccentricity(region: NDArray[np.uint8]) -> float:

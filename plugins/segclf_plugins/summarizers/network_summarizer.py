@@ -1,7 +1,7 @@
 """Summarizers that train a network on the maps, by the loop that trains everything else."""
 
 from abc import abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self, cast
 
 from sklearn.callback import with_callbacks
 from torch import nn
@@ -19,8 +19,10 @@ class NetworkSummarizer(MapTags, NetworkClassifier):
     """What summarizers share that train a network; the loss is the cross-entropy.
 
     All maps are brought to the size of those in `fit`: to `image_size`, or as they are where they
-    have one size, or to their median size.
+    have one size, or to their median size. Maps of volumes are not read.
     """
+
+    reads_volumes: ClassVar[bool] = False
 
     @abstractmethod
     def _make_network(self, n_channels: int, size: tuple[int, int]) -> nn.Module:
@@ -42,8 +44,8 @@ class NetworkSummarizer(MapTags, NetworkClassifier):
         self
             The fitted summarizer.
         """
-        images = self._open(Images.from_maps(check_maps(P)))
-        self.image_size_ = self.image_size_ or images.size
+        images = self._open(Images.from_maps(check_maps(P, volumes=False)))
+        self.image_size_ = self.image_size_ or cast("tuple[int, int] | None", images.size)
         labels = self._learn_classes(y, len(images))
         samples = Samples(images=images, size=self.image_size_, targets=labels.encoded)
         samples.sampler = self._make_sampler(samples)
@@ -56,4 +58,4 @@ class NetworkSummarizer(MapTags, NetworkClassifier):
         return Classification(network, loss="cross_entropy", class_weight=self._class_weight())
 
     def _as_images(self, P: Any) -> Images:
-        return Images.from_maps(check_maps(P, n_channels=self.n_channels_))
+        return Images.from_maps(check_maps(P, n_channels=self.n_channels_, volumes=False))

@@ -9,7 +9,7 @@ Hooper et al., "Segmentation for classification" (S4C), appendix A2.1, Algorithm
 
 from collections.abc import Sequence
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,12 +20,24 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from segclf.axes import are_maps, is_indicator
+from segclf.axes import (
+    N_SPATIAL,
+    N_SPATIAL_OF_VOLUMES,
+    are_maps,
+    are_volumetric,
+    as_planes,
+    is_indicator,
+)
 from segclf.base import Estimator
 from segclf.data import LabelsLike
 from segclf_plugins.summarizers.decision import MIN_AREA, POOLINGS, decide
 from segclf_plugins.summarizers.expected_area import expected_areas, shared_by_area
-from segclf_plugins.summarizers.least_area import check_areas, least_areas, warn_if_large
+from segclf_plugins.summarizers.least_area import (
+    check_areas,
+    least_areas,
+    least_pixels,
+    warn_if_large,
+)
 
 __all__ = ["ThresholdSummarizer"]
 
@@ -45,7 +57,11 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         (0, 1) is a fraction of the image, an int is pixels. The paper uses 100 pixels at
         224 x 224, which is ``100 / 224**2``. "auto" is for each channel the 5 % quantile of the
         areas of its findings in the training masks, at most the paper's, and the paper's where
-        there are no such masks; a pixel at least.
+        there are no such masks; a pixel at least. Of volumes pixels are voxels, and fractions those
+        of the volume.
+    spacing : tuple of float or None, default=None
+        Size of a pixel along each spatial axis, such as millimeters of slices, rows and columns.
+        `min_area`, if it is a number, is then an area or a volume of that unit, such as mm3.
     pooling : {"mean", "rank", "top_mean", "max"}, default="mean"
         How pixels make the score behind the label:
 
@@ -102,14 +118,15 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
     threshold: float = 0.5
     min_area: Any = "auto"
     pooling: str = "top_mean"
+    spacing: Any = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "threshold": [Interval(Real, 0, 1, closed="neither")],
         "min_area": [
-            Interval(Real, 0, 1, closed="neither"),
-            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, None, closed="neither"),
             StrOptions({"auto"}),
         ],
+        "spacing": ["array-like", None],
         "pooling": [StrOptions(set(POOLINGS))],
     }
 
@@ -148,7 +165,9 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         areas = check_areas(areas, n_channels)
         self._auto_area = least_areas(areas)
         if self.min_area != "auto":
-            warn_if_large(self.min_area, areas, max(stack[0, 0].size for stack in stacks))
+            n_spatial = N_SPATIAL_OF_VOLUMES if are_volumetric(P) else N_SPATIAL
+            area = least_pixels(self.min_area, self.spacing, n_spatial)
+            warn_if_large(area, areas, max(stack[0, 0].size for stack in stacks))
         self.multilabel_ = is_indicator(y) and np.shape(y)[1] > 1
         self.classes_ = np.arange(np.shape(y)[1]) if self.multilabel_ else _labeled_classes(y)
         self.n_channels_ = n_channels
@@ -166,7 +185,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         check_is_fitted(self, "classes_")
         if self.min_area == "auto":
             return self._auto_area
-        return np.full(self.n_channels_, self.min_area)
+        return np.full(self.n_channels_, least_pixels(self.min_area, self.spacing))
 
     def predict_proba(self, P: Any) -> NDArray[np.float64]:
         """Give the scores, moved so that `threshold` becomes one half.
@@ -246,7 +265,10 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
 
 
 def _as_stacks(P: Any) -> list[NDArray[Any]]:
-    """Check the shape of masks, and give them as arrays (m, k, h, w), each of one size."""
+    """Check the shape of masks, and give them as arrays (m, k, h, w), each of one size.
+
+    Those of volumes as (m, k, d * h, w): where a voxel lies does not matter.
+    """
     stacks = [np.asarray(p)[None] for p in P] if isinstance(P, Sequence) else [np.asarray(P)]
     for sample, stack in enumerate(stacks):
         if not are_maps(stack) or stack.shape[1] != stacks[0].shape[1]:
@@ -254,7 +276,7 @@ def _as_stacks(P: Any) -> list[NDArray[Any]]:
                 "P should be an array (n, k, h, w) or a list of arrays (k, h, w) with one k; "
                 f"got shape {stack.shape[-3:]} at sample {sample}, {stacks[0].shape} first."
             )
-    return stacks
+    return [as_planes(stack) for stack in stacks]
 
 
 def _centered(scores: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from segclf.axes import as_planes
 from segclf.base import Estimator
 from segclf.data import LabelsLike
 from segclf.metrics import best_area_rule
@@ -98,7 +99,7 @@ class TunedThresholdSummarizer(ClassifierMixin, Estimator):
         """
         self._validate_params()
         plain = ThresholdSummarizer(pooling=self.pooling).fit(P, y)
-        channels = [channel for maps in P for channel in np.asarray(maps)]
+        channels = [channel for maps in as_planes(P) for channel in np.asarray(maps)]
         rule = best_area_rule(_channel_labels(y, plain).ravel(), channels, grid=self.thresholds)
         self.threshold_, self.min_area_, self.score_ = rule
         self.summarizer_ = plain.set_params(threshold=rule.threshold, min_area=rule.min_area)

@@ -25,6 +25,7 @@ from segclf.base import MetaSegmenter, Segmenter, Supervision, supervise
 from segclf.base.fine_tuned import WAYS_TO_LIE
 from segclf.base.nothing_found import warn_once
 from segclf.base.parts import as_a_part
+from segclf.base.spatial import require_images
 from segclf.base.validation_set import open_validation, with_validation
 from segclf.cache import remember_scores
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole, watched_files
@@ -163,9 +164,9 @@ class DistilledSegmenter(MetaSegmenter):
         """
         self._validate_params()
         check_student(self.student)
-        supervision = supervise(
-            X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
-        )
+        require_images(self.teacher, self)
+        said: dict[str, Any] = {"labels": labels, "sample_weight": sample_weight, "groups": groups}
+        supervision = supervise(X, masks=y, **said)
         supervision = with_validation(supervision, X_val, masks=y_val, labels=labels_val)
         seeds = check_random_state(self._seeds).randint(np.iinfo(np.int32).max, size=2)
         context = self._init_callback_context(max_subtasks=self._n_parts)

@@ -5,7 +5,9 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
+from segclf.axes import N_SPATIAL
 from segclf.base import MetaSegmenter, Segmenter
+from segclf.base.spatial import n_spatial
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 
 # What depends on how much there is to learn from.
@@ -40,7 +42,7 @@ def student_of(teacher: Any) -> SupervisedSegmenter:
 
 def check_student(student: Any) -> None:
     """Refuse a student that leaves the training to others."""
-    if isinstance(student, MetaSegmenter):
+    if isinstance(student, MetaSegmenter) or n_spatial(student) != N_SPATIAL:
         raise TypeError(
             f"student={student!r:.120} trains no network of its own; expected a segmenter that "
             "does, such as SupervisedSegmenter."

@@ -21,6 +21,7 @@ from sklearn.utils.validation import has_fit_parameter
 from segclf.base import MetaSegmenter, Supervision, check_images, supervise
 from segclf.base.network_holder import is_auto
 from segclf.base.nothing_found import warn_once
+from segclf.base.spatial import require_images
 from segclf.base.validation_set import with_validation
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole, watched_files
 from segclf.methods.pseudo_label.comparison import (
@@ -224,6 +225,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
 
     def _check(self, X: Any, y: Any, labels: Any, sample_weight: Any, groups: Any) -> Supervision:
         """Check everything at once: errors number all of X. Masks are then in memory."""
+        require_images(self.estimator, self)
         images = check_images(BaseEstimator(), X, reset=True, reader=self.estimator)
         supervision = supervise(
             X, images=images, masks=y, labels=labels, sample_weight=sample_weight, groups=groups

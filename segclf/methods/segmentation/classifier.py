@@ -5,6 +5,7 @@ shows why. Hooper, Chen, Saab, Bhatia, Langlotz and Ré, "A case for reframing a
 image classification as segmentation", NeurIPS 2023, sections 2 and 3.
 """
 
+from dataclasses import field
 from functools import cached_property, partial
 from numbers import Integral
 from os import PathLike
@@ -26,11 +27,7 @@ from segclf.base.nothing_found import warn_once
 from segclf.cache import as_memory
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole, watched_files
 from segclf.methods.segmentation.folds import choose_folds, reading_to_learn, with_folds
-from segclf.methods.segmentation.kept_segmenter import (
-    KeptSegmenter,
-    fit_segmenter,
-    usable,
-)
+from segclf.methods.segmentation.kept_segmenter import KeptSegmenter, fit_segmenter, usable
 from segclf.methods.segmentation.parts import new_parts, rows_to_learn, supervise_classes
 from segclf.methods.segmentation.reading import (
     Reading,
@@ -127,7 +124,7 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, CheckpointParamet
     ((8, 2), (8, 32, 32))
     """
 
-    segmenter: Any = None
+    segmenter: Any = field(default=None, kw_only=False)
     summarizer: Any = "joint"
     negative_class: Any = "auto"
     class_weight: Any = None

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from segclf.axes import are_volumetric, axes_from
+
 # Of the highest weight: where nothing is found, all places count alike.
 _FLOOR = 1e-4
 
@@ -19,7 +21,7 @@ def pooled_inside(findings: Any, features: Any) -> NDArray[np.float32]:
     findings : array (n, k, h, w) or list of n arrays (k, h, w)
         Probabilities of the findings.
     features : array (n, d, h', w') or list of n arrays (d, h', w')
-        Of the same images, at another stride.
+        Of the same images, at another stride. Of volumes, both have one axis more.
 
     Returns
     -------
@@ -39,6 +41,8 @@ def pooled_inside(findings: Any, features: Any) -> NDArray[np.float32]:
 
 def _pooled(findings: NDArray[Any], features: NDArray[Any]) -> NDArray[np.float32]:
     highest = torch.from_numpy(findings.max(axis=0, keepdims=True)).float()
-    weights = F.adaptive_avg_pool2d(highest, features.shape[-2:])[0].numpy()
+    pool = F.adaptive_avg_pool3d if are_volumetric([features]) else F.adaptive_avg_pool2d
+    weights = pool(highest, features.shape[1:])[0].numpy()
     weights = weights + _FLOOR * weights.max() + np.finfo(np.float32).tiny
-    return np.asarray((features * weights).sum(axis=(1, 2)) / weights.sum(), dtype=np.float32)
+    total = (features * weights).sum(axis=axes_from(1, features))
+    return np.asarray(total / weights.sum(), dtype=np.float32)

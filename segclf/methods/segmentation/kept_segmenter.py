@@ -12,10 +12,11 @@ from sklearn.callback import CallbackContext
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from segclf.axes import is_map
+from segclf.axes import N_SPATIAL, is_map
 from segclf.base import SegmenterEnsemble, Supervision
 from segclf.base.maps import Maps, stack_maps
 from segclf.base.parts import as_a_part
+from segclf.base.spatial import n_spatial
 from segclf.cache import Memory, digest, learned
 from segclf.data import ImagesLike
 
@@ -42,6 +43,11 @@ class KeptSegmenter:
         self, segmenter: Any, learned: dict[str, Any] | None = None, token: str | None = None
     ) -> None:
         self._segmenter, self._learned, self.token = segmenter, learned, token
+
+    @property
+    def block(self) -> int:
+        """How many images are predicted at once: of volumes one."""
+        return BLOCK if n_spatial(self._segmenter) == N_SPATIAL else 1
 
     @property
     def shows_layers(self) -> bool:
@@ -75,7 +81,7 @@ class KeptSegmenter:
             yield from _predict(self.restore(), X, layer, channels)
             return
         token = self.token or _token_of(self.restore())
-        for rows in blocks(X):
+        for rows in blocks(X, self.block):
             part = _safe_indexing(X, rows)
             predict = partial(self._predict_again, len(rows), part, layer, channels)
             yield rows, memory.recall(digest(token, part, layer, channels), predict)
@@ -157,7 +163,7 @@ def _predict(segmenter: Any, X: Any, layer: str | None, channels: slice) -> MapB
         for indices, probabilities in segmenter.predict_proba_batches(X):
             yield indices, probabilities[:, channels]
     else:
-        for rows in blocks(X):
+        for rows in blocks(X, BLOCK):
             maps = segmenter.predict_proba(_safe_indexing(X, rows))
             yield rows, stack_maps([_checked(m, segmenter, channels)[channels] for m in maps])
 
@@ -173,10 +179,10 @@ def _checked(maps: Any, segmenter: Any, channels: slice) -> NDArray[Any]:
     return maps
 
 
-def blocks(X: Any) -> Iterator[NDArray[np.intp]]:
+def blocks(X: Any, size: int) -> Iterator[NDArray[np.intp]]:
     """Yield the rows of a few images at a time."""
-    for start in range(0, max(1, _num_samples(X)), BLOCK):  # of none, one that is refused
-        yield np.arange(start, min(start + BLOCK, _num_samples(X)))
+    for start in range(0, max(1, _num_samples(X)), size):  # of none, one that is refused
+        yield np.arange(start, min(start + size, _num_samples(X)))
 
 
 def _may_be_stopped(estimator: Any) -> bool:

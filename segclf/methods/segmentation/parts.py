@@ -8,11 +8,13 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import _num_samples
 
+from segclf.axes import N_SPATIAL
 from segclf.base import CalibratedSummarizer, Supervision, supervise
 from segclf.base.classifier import check_labels
 from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import check_weights, holds_images
 from segclf.base.seeding import seed_part
+from segclf.base.spatial import n_spatial
 from segclf.base.validation_set import rows_of_validation, with_labeled_validation
 from segclf.data import as_masks
 from segclf.methods.segmentation.reading import hears_inside
@@ -35,7 +37,7 @@ def supervise_classes(
         For its summarizer: the labels as positions, the negative class first; or the indicator.
     """
     labels = check_labels(y, _num_samples(X), signs=not holds_images(X))
-    masks = as_masks(masks, len(labels.encoded))
+    masks = as_masks(masks, len(labels.encoded), n_spatial=n_spatial(classifier))
     classifier.classes_, classifier._multilabel = labels.classes, labels.multilabel
     negative_class = learn_negative_class(labels, masks, classifier.negative_class)
     classifier.negative_class_ = negative_class
@@ -66,6 +68,7 @@ def new_parts(classifier: Any) -> tuple[Any, Any]:
     segmenter = SupervisedSegmenter() if given is None else clone(given)
     classifier._lend_checkpoint(segmenter)
     summarizer = clone(make_plugin("summarizer", classifier.summarizer))
+    _require_volumes(summarizer, classifier)
     layer = getattr(summarizer, "layer", None)
     if layer is not None and classifier.ensemble:
         raise ValueError(
@@ -86,6 +89,15 @@ def new_parts(classifier: Any) -> tuple[Any, Any]:
     if classifier.calibrate is not None:
         summarizer = CalibratedSummarizer(summarizer, method=classifier.calibrate)
     return segmenter, summarizer
+
+
+def _require_volumes(summarizer: Any, classifier: Any) -> None:
+    if n_spatial(classifier) != N_SPATIAL and not getattr(summarizer, "reads_volumes", True):
+        raise ValueError(
+            f"The summarizer {type(summarizer).__name__} reads maps of images, and the segmenter's "
+            'are of volumes; expected one that reads both, such as "threshold", "joint", '
+            '"mask_features", "pooled" or "fully_connected".'
+        )
 
 
 def rows_to_learn(summarizer: Any, target: NDArray[np.int64]) -> NDArray[np.intp]:

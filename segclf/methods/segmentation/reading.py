@@ -65,7 +65,7 @@ def read(
         for indices, maps in kept.predict(memory, X, layer=layer, channels=findings):
             yield indices, Reading(maps)
         return
-    for rows in blocks(X):
+    for rows in blocks(X, kept.block):
         part = _safe_indexing(X, rows)
         with encoded_once():
             maps, features = (

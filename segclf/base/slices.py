@@ -1,0 +1,119 @@
+"""What people say of volumes, as what it says of their slices."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.base.agreement import of_kind
+from segclf.base.maps import Maps, stack_maps
+from segclf.base.supervision import Supervision
+from segclf.data import Masks, as_masks
+
+
+class SliceChoice(NamedTuple):
+    """Which slices are learned from.
+
+    Parameters
+    ----------
+    most : int or None
+        Of each volume; None is all.
+    finding_fraction : float
+        Share of these that show a finding, as far as there are such.
+    random : RandomState
+        Chooses.
+    """
+
+    most: int | None
+    finding_fraction: float
+    random: np.random.RandomState
+
+    def of(self, shows: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Choose among the slices of a volume, by which of them show a finding."""
+        if self.most is None or len(shows) <= self.most:
+            return np.arange(len(shows))
+        order = self.random.permutation(len(shows))
+        found, others = order[shows[order]], order[~shows[order]]
+        n_found = min(len(found), int(np.ceil(self.finding_fraction * self.most)))
+        n_found = max(n_found, self.most - len(others))
+        return np.sort(np.concatenate([found[:n_found], others[: self.most - n_found]]))
+
+
+def as_slices(given: Supervision, *, neighbors: int, choice: SliceChoice | None) -> Supervision:
+    """Return slices of volumes, with what is said of each.
+
+    A slice has its part of the mask, and the weight and the group of its volume; a volume without a
+    group is one. Of labels those hold that say that there is nothing.
+
+    Parameters
+    ----------
+    given : Supervision
+        Of volumes, opened.
+    neighbors : int
+        See `segclf.data.Images.slices`.
+    choice : SliceChoice or None
+        None takes all slices; so does the validation set.
+    """
+    assert given.images is not None
+    depths = given.images.sizes()[:, 0]
+    volume = np.repeat(np.arange(len(given)), depths)
+    number = np.concatenate([np.arange(depth) for depth in depths])
+    masks = _masks_of_slices(given.masks, volume, number)
+    if choice is not None:
+        ends = np.cumsum(depths)
+        shows = np.split(masks.show_findings(), ends[:-1])
+        starts = (ends - depths).tolist()
+        rows = [start + choice.of(each) for start, each in zip(starts, shows, strict=True)]
+        chosen = np.concatenate(rows)
+        volume, number, masks = volume[chosen], number[chosen], masks.subset(chosen)
+    images = given.images.slices(volume, number, neighbors=neighbors)
+    weight, groups, validation = given.sample_weight, given.groups, given.validation
+    if validation is not None:
+        validation = as_slices(validation, neighbors=neighbors, choice=None)
+    return replace(
+        given,
+        X=images,
+        images=images,
+        masks=masks,
+        labels=_empty_by_label(given.labels, volume),
+        sample_weight=None if weight is None else weight[volume],
+        groups=volume if groups is None else groups[volume],
+        validation=validation,
+    )
+
+
+def _masks_of_slices(masks: Masks, volume: NDArray[np.intp], number: NDArray[np.intp]) -> Masks:
+    given = masks.as_given()
+    items = [
+        given[v][..., z, :, :] if masks.labeled[v] else None
+        for v, z in zip(volume.tolist(), number.tolist(), strict=True)
+    ]
+    return of_kind(as_masks(items, len(items)), masks.multilabel, masks.n_classes)
+
+
+def _empty_by_label(
+    labels: NDArray[np.int64] | None, volume: NDArray[np.intp]
+) -> NDArray[np.int64] | None:
+    """Return 0 for slices of volumes where there is nothing, -1 for others; None where none is."""
+    if labels is None or not (labels == 0).any():
+        return None
+    return np.where(labels == 0, 0, -1)[volume]
+
+
+def whole_of_slices(depth: int, batches: Iterator[tuple[Any, NDArray[Any]]]) -> NDArray[Any]:
+    """Put what there is of slices, (b, ..., h, w), together to (..., d, h, w)."""
+    whole = None
+    for rows, each in batches:
+        *lead, height, width = each.shape[1:]
+        if whole is None:
+            whole = np.empty((*lead, depth, height, width), dtype=each.dtype)
+        whole[..., rows, :, :] = np.moveaxis(each, 0, -3)
+    assert whole is not None
+    return whole
+
+
+def stacked(maps: list[NDArray[Any]]) -> Maps:
+    """Stack maps of one size; a single one is not copied."""
+    return maps[0][None] if len(maps) == 1 else stack_maps(maps)

@@ -1,0 +1,299 @@
+"""Volumes, slice by slice: a segmenter of images learns from slices and segments each.
+
+The baseline that three-dimensional networks must beat, and what a pretrained encoder of images
+needs. Neighboring slices as further channels make it "2.5-D", as in Roth et al., "A new 2.5D
+representation for lymph node detection using random sets of deep convolutional neural network
+observations", MICCAI 2014, whose views are orthogonal planes in place of neighbors.
+"""
+
+from collections.abc import Iterator
+from dataclasses import field
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from segclf.axes import N_SPATIAL_OF_VOLUMES
+from segclf.base import Estimator, Segmenter
+from segclf.base.front_door import check_images
+from segclf.base.maps import Maps, processed
+from segclf.base.mask_targets import MaskTargets
+from segclf.base.nothing_found import warn_once
+from segclf.base.parts import as_a_part
+from segclf.base.seeding import seed_part
+from segclf.base.segmenter_ensemble import decide_as, map_batches
+from segclf.base.slices import SliceChoice, as_slices, stacked, whole_of_slices
+from segclf.base.spatial import require_images
+from segclf.base.supervision import Supervision, supervise
+from segclf.base.validation_set import with_validation
+from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Whole, as_masks
+from segclf.methods.supervised_segmenter import SupervisedSegmenter
+from segclf.metrics import mean_iou
+
+
+def _shows_layers(self: Any) -> bool:
+    inner = vars(self).get("segmenter_", self.segmenter)
+    return inner is None or hasattr(inner, "embed_batches")
+
+
+@Segmenter.register
+class SliceWise(CallbackSupportMixin, MaskTargets, Estimator):
+    """Segment volumes by a segmenter of images, which sees one slice at a time.
+
+    Volumes are arrays (n, d, h, w), or (n, d, h, w, c) with channels, torch tensors
+    (n, c, d, h, w), or lists of arrays (d, h, w) or (d, h, w, c) of different sizes; their masks
+    (n, d, h, w), or (n, k, d, h, w) where a voxel may be of several classes. The first spatial axis
+    is cut. Slices are never copied before they are needed.
+
+    A volume labeled 0 has empty slices, for free. One labeled otherwise that has no mask says
+    nothing of a slice: somewhere in it there is something.
+
+    Parameters
+    ----------
+    segmenter : segmenter or None
+        Learns from the slices (h, w) and their masks, with all that it has: an encoder that is
+        frozen, a pretrainer, pseudo-labels. None means ``SupervisedSegmenter()``. Also any
+        estimator whose ``fit(X, masks)`` is followed by ``predict_proba(X)``. Where it holds out
+        images for validation or folds, they are those of whole volumes.
+    neighbors : int
+        So many slices on either side are further channels of each slice, from the first to the
+        last: 1 makes three channels of gray ones. At the ends the last slice is repeated.
+    max_slices : int or None
+        At most so many slices of each volume are learned from, at random; None is all.
+    finding_fraction : float
+        Share of these that show a finding, as far as there are such. Without `max_slices` it
+        changes nothing.
+    channels : {"first", "last"} or None
+        Where the channels of arrays are. None takes them to be last where there are 1, 3 or 4, or
+        at most 16 and fewer than slices, rows and columns, and asks otherwise.
+    post_processing : callable or None
+        What `predict` makes of each mask of a volume, (d, h, w) of ids or (k, d, h, w) of 0 and 1,
+        such as ``segclf.data.MaskCleaner(n_spatial=3)``; after that of `segmenter`, which sees
+        slices. Probabilities stay as they are.
+    random_state : int, RandomState or None
+        Chooses slices, and seeds `segmenter`; None leaves that its own seed.
+
+    Attributes
+    ----------
+    segmenter_ : segmenter
+        The trained one, of slices.
+    n_classes_ : int
+        Number of mask ids with the background, or of channels of multi-label masks.
+    classes_ : array of shape (n_classes_,)
+        The mask ids, or the numbers of the channels.
+    multilabel_ : bool
+        Whether a voxel may be of several classes.
+    n_channels_ : int
+        Number of channels of the volumes, without neighbors.
+    n_slices_ : int
+        Number of slices that were learned from.
+    image_scale_ : dict
+        The range of the volumes' voxels, with which later ones must agree.
+
+    See Also
+    --------
+    SegmentationClassifier : Classifies volumes by such masks.
+
+    Examples
+    --------
+    >>> from segclf import SliceWise, SupervisedSegmenter
+    >>> from segclf.datasets import make_shapes
+    >>> volumes = make_shapes(4, image_size=32, depth=5, n_objects=3, random_state=0)
+    >>> segmenter = SliceWise(SupervisedSegmenter(encoder="tiny", max_epochs=1), neighbors=1)
+    >>> segmenter = segmenter.fit(volumes.images, volumes.masks)
+    >>> segmenter.predict(volumes.images).shape, segmenter.predict_proba(volumes.images).shape
+    ((4, 5, 32, 32), (4, 2, 5, 32, 32))
+    """
+
+    segmenter: Any = field(default=None, kw_only=False)
+    neighbors: int = 0
+    max_slices: int | None = None
+    finding_fraction: float = 0.5
+    channels: Any = None
+    post_processing: Any = None
+    random_state: Any = None
+
+    _n_spatial: ClassVar[int] = N_SPATIAL_OF_VOLUMES
+    _takes_checked_masks: ClassVar[bool] = True
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "segmenter": [HasMethods(["fit", "predict_proba"]), None],
+        "neighbors": [Interval(Integral, 0, None, closed="left")],
+        "max_slices": [Interval(Integral, 1, None, closed="left"), None],
+        "finding_fraction": [Interval(Real, 0, 1, closed="both")],
+        "channels": [StrOptions({"first", "last"}), None],
+        "post_processing": [callable, None],
+        "random_state": ["random_state"],
+    }
+
+    @with_callbacks
+    @warn_once()
+    def fit(
+        self,
+        X: ImagesLike,
+        y: MasksLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        labels: LabelsLike | None = None,
+        groups: ArrayLike | None = None,
+        X_val: ImagesLike | Whole | None = None,
+        y_val: MasksLike | Whole | None = None,
+        labels_val: LabelsLike | Whole | None = None,
+    ) -> Self:
+        """Train the segmenter on slices.
+
+        Parameters
+        ----------
+        X : array, list or tensor
+            The n volumes.
+        y : array (n, d, h, w) or (n, k, d, h, w), list or None
+            Mask ids, 0 the background, -1 a voxel that nobody labeled; or multi-label masks of 0,
+            1 and -1. A list may hold None for a volume without a mask.
+        sample_weight : array of shape (n,), optional
+            Weight of each volume, which all its slices have.
+        labels : array of shape (n,) or (n, k), optional
+            The mask id that a volume shows, 0 for none, -1 where nobody said; or a multi-label
+            indicator. Of labels 0 alone is learned.
+        groups : array of shape (n,), optional
+            Group of each volume; by default each is its own. What `segmenter` holds out is whole
+            groups.
+        X_val, y_val, labels_val : volumes, masks and labels, optional
+            A validation set, as X, y and labels, whose slices are handed on.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        self._validate_params()
+        segmenter = self._make_segmenter()
+        said = {"masks": y, "labels": labels, "sample_weight": sample_weight, "groups": groups}
+        given = self._supervise(X, said, segmenter)
+        given = with_validation(given, X_val, masks=y_val, labels=labels_val, reader=self)
+        random = check_random_state(self.random_state)
+        if self.random_state is not None:
+            seed_part(segmenter, random.randint(np.iinfo(np.int32).max))
+        choice = SliceChoice(self.max_slices, self.finding_fraction, random)
+        slices = as_slices(given, neighbors=self.neighbors, choice=choice)
+        context = self._init_callback_context(max_subtasks=1)
+        context.call_on_fit_task_begin(estimator=self)
+        with as_a_part(context.subcontext(task_name="segmenter"), segmenter, self):
+            slices.fit(segmenter)
+        self.segmenter_, self.n_slices_ = segmenter, len(slices)
+        self.n_classes_, self.multilabel_ = given.masks.n_classes, given.masks.multilabel
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
+        return self
+
+    def predict(self, X: ImagesLike) -> Maps:
+        """Return masks at the volumes' own size.
+
+        Returns
+        -------
+        array (n, d, h, w) of ids or (n, k, d, h, w) of 0 and 1, uint8, or a list of them
+            A list where the volumes are of several sizes.
+        """
+        volumes = self._open(X)
+        return stacked([self._mask(volumes, index) for index in range(len(volumes))])
+
+    def predict_proba(self, X: ImagesLike) -> Maps:
+        """Return the probability of each class at each voxel.
+
+        Returns
+        -------
+        array (n, n_classes, d, h, w), float32, or a list of them
+            A list where the volumes are of several sizes. Exclusive classes sum to 1.
+        """
+        return stacked([maps[0] for _, maps in self.predict_proba_batches(X)])
+
+    def predict_proba_batches(
+        self, X: ImagesLike
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+        """Yield (indices, probabilities (1, n_classes, d, h, w)); one volume is in memory."""
+        volumes = self._open(X)
+        for index in range(len(volumes)):
+            slices = self._slices(volumes, index)
+            yield (
+                np.array([index]),
+                whole_of_slices(len(slices), map_batches(self.segmenter_, slices))[None],
+            )
+
+    @available_if(_shows_layers)
+    def embed_batches(
+        self, X: ImagesLike, layer: str = "deep"
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """Yield (indices, maps (1, c, d, h', w')) of a layer, as `Segmenter.embed_batches` does."""
+        volumes = self._open(X)
+        for index in range(len(volumes)):
+            slices = self._slices(volumes, index)
+            batches = self.segmenter_.embed_batches(slices, layer)
+            yield np.array([index]), whole_of_slices(len(slices), batches)[None]
+
+    def score(self, X: ImagesLike, y: MasksLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the mean IoU of the foreground classes; voxels of -1 do not count.
+
+        With `sample_weight` (n,) a voxel counts as much as its volume weighs.
+        """
+        predicted = self.predict(X)
+        n_classes, n_spatial = self.n_classes_, self._n_spatial
+        truth: Any = as_masks(y, len(predicted), n_classes=n_classes, n_spatial=n_spatial)
+        n_classes = n_classes if self.multilabel_ else max(n_classes, truth.n_classes)
+        more: dict[str, Any] = {"sample_weight": sample_weight, "n_spatial": n_spatial}
+        return float(mean_iou(truth, predicted, n_classes=n_classes, **more))
+
+    @property
+    def classes_(self) -> NDArray[np.int64]:
+        """The mask ids, the background among them, or the numbers of the channels."""
+        return np.arange(self.n_classes_)
+
+    def _supervise(self, X: Any, said: dict[str, Any], segmenter: Any) -> Supervision:
+        if said["masks"] is None and said["labels"] is None and _needs_targets(segmenter):
+            raise ValueError(
+                "This estimator requires y to be passed, but the target y is None: give masks of "
+                "volumes as y, or labels of volumes as labels=."
+            )
+        volumes = check_images(self, X, reset=True)
+        n_classes = getattr(segmenter, "n_classes", None)
+        return supervise(X, images=volumes, n_classes=n_classes, **said)
+
+    def _make_segmenter(self) -> Any:
+        segmenter = SupervisedSegmenter() if self.segmenter is None else clone(self.segmenter)
+        require_images(segmenter, self)
+        return segmenter
+
+    def _open(self, X: Any) -> Images:
+        check_is_fitted(self)
+        return check_images(self, X, reset=False)
+
+    def _slices(self, volumes: Images, index: int) -> Images:
+        depth = int(volumes.subset([index]).sizes()[0, 0])
+        of_one = np.full(depth, index, dtype=np.intp)
+        return volumes.slices(of_one, np.arange(depth), neighbors=self.neighbors)
+
+    def _mask(self, volumes: Images, index: int) -> NDArray[np.uint8]:
+        slices = self._slices(volumes, index)
+        maps = map_batches(self.segmenter_, slices)
+        masks = ((rows, self._decide_slices(each)) for rows, each in maps)
+        return self._processed(whole_of_slices(len(slices), masks)[None])[0]
+
+    def _decide(self, maps: NDArray[Any]) -> NDArray[np.uint8]:
+        """Make masks of the maps (n, n_classes, d, h, w) of volumes."""
+        depth = range(maps.shape[2])
+        slices = [self._decide_slices(maps[:, :, number]) for number in depth]
+        return self._processed(np.stack(slices, axis=-3))
+
+    def _decide_slices(self, maps: NDArray[Any]) -> NDArray[np.uint8]:
+        return decide_as(self.segmenter_, maps, multilabel=self.multilabel_)
+
+    def _processed(self, masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return masks if self.post_processing is None else processed(masks, self.post_processing)
+
+
+def _needs_targets(segmenter: Any) -> bool:
+    return bool(getattr(segmenter, "_needs_targets", True))
