@@ -159,8 +159,7 @@ class Supervision:
         seed : int, optional
             A number of folds is of shuffled images.
         tested : array of bool, shape (n,), optional
-            Which images are tested, once each; by default those that are labeled. The
-            others are in training alone.
+            Images that are tested, once each, by default the labeled ones; others only train.
 
         Returns
         -------
@@ -282,8 +281,8 @@ def supervise(
         When something is not as described, of another length, or does not go with the rest.
     """
     n_samples = _num_samples(X) if images is None else len(images)
-    kind = {"n_classes": n_classes, "n_spatial": getattr(images, "n_spatial", N_SPATIAL)}
-    masks = as_masks(masks, n_samples, **kind)
+    n_spatial = N_SPATIAL if images is None else images.n_spatial
+    masks = as_masks(masks, n_samples, n_classes=n_classes, n_spatial=n_spatial)
     if images is not None:
         check_mask_sizes(images, masks)
     labels = None if labels is None else as_mask_ids(labels, n_samples)

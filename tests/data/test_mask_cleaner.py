@@ -116,7 +116,8 @@ def test_what_nobody_labeled_stays_so():
 
 def test_empty_masks_and_clones():
     cleaner = clone(MaskCleaner(fill_holes=True, largest=True, min_size=7))
-    assert cleaner.get_params() == {"fill_holes": True, "largest": True, "min_size": 7}
+    given = {"fill_holes": True, "largest": True, "min_size": 7}
+    assert cleaner.get_params() == {**given, "n_spatial": 2, "spacing": None}
     empty = np.zeros((6, 7), dtype=np.uint8)
     np.testing.assert_array_equal(cleaner(empty), empty)
 
@@ -131,3 +132,38 @@ def test_sizes_that_are_none_are_refused(min_size):
 def test_what_is_no_mask_is_refused(mask):
     with pytest.raises(ValueError, match=r"The mask is \(.* expected \(h, w\) of ids"):
         MaskCleaner()(mask)
+
+
+def test_volumes_are_cleaned_whole():
+    mask = np.zeros((7, 8, 8), dtype=np.uint8)
+    mask[1:6, 1:6, 1:6] = 1
+    mask[3, 3, 3] = 0  # a hole
+    mask[6, 6, 6] = 1  # touches at a corner
+    mask[0, 7, 0] = 1  # by itself
+    cleaned = MaskCleaner(n_spatial=3, fill_holes=True, min_size=2)(mask)
+    expected = mask.copy()
+    expected[3, 3, 3], expected[0, 7, 0] = 1, 0
+    np.testing.assert_array_equal(cleaned, expected)
+    # Of images, each slice has its own holes and components.
+    channels = MaskCleaner(min_size=2)(mask)
+    assert channels[6].sum() == channels[0].sum() == 0
+    np.testing.assert_array_equal(
+        MaskCleaner(n_spatial=3, largest=True)(np.stack([mask, mask]))[1, 0], np.zeros((8, 8))
+    )
+
+
+def test_a_tunnel_through_a_volume_is_no_hole():
+    mask = np.ones((5, 5, 5), dtype=np.uint8)
+    mask[2:, 2, 2] = 0
+    np.testing.assert_array_equal(MaskCleaner(n_spatial=3, fill_holes=True)(mask), mask)
+
+
+def test_sizes_in_millimeters():
+    mask = np.zeros((4, 4, 4), dtype=np.uint8)
+    mask[0, 0, :3], mask[3, 3, :2] = 1, 1
+    cleaner = MaskCleaner(n_spatial=3, min_size=25.0, spacing=(5.0, 2.0, 1.0))
+    cleaned = cleaner(mask)  # a voxel is 10 mm3: 30 stay, 20 go
+    assert cleaned[0].sum() == 3
+    assert cleaned[3].sum() == 0
+    with pytest.raises(ValueError, match="expected 3 lengths above 0"):
+        MaskCleaner(n_spatial=3, min_size=2, spacing=(1.0, 1.0))(mask)

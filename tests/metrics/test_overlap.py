@@ -146,3 +146,16 @@ def test_weights_equal_repeating_images(score, per_image):
 def test_weights_of_other_images(score):
     with pytest.raises(ValueError, match=r"sample_weight has shape \(3,\); expected one weight"):
         score(*random_masks(), sample_weight=[1, 1, 1])
+
+
+def test_masks_of_volumes_are_counted_by_voxels():
+    random = np.random.default_rng(0)
+    truth, predicted = (random.integers(low, 3, (3, 4, 5, 6)) for low in (-1, 0))
+    flat = dice_score(truth.reshape(3, 4, 30), predicted.reshape(3, 4, 30))
+    assert dice_score(truth, predicted, n_spatial=3) == flat
+    listed = mean_iou(list(truth), list(predicted), n_spatial=3, per_image=True)
+    assert listed == mean_iou(truth.reshape(3, 4, 30), predicted.reshape(3, 4, 30), per_image=True)
+    channels = (random.random((2, 2, 3, 4, 5)) > 0.5).astype(int)
+    assert mean_iou(channels, channels, n_spatial=3) == 1
+    with pytest.raises(ValueError, match="n_spatial=3"):
+        mean_iou(channels, channels)

@@ -108,3 +108,22 @@ def test_a_threshold_set_after_fit_takes_effect_or_is_refused():
     )
     with pytest.raises(ValueError, match="The 'threshold' parameter"):
         features.set_params(threshold=2).transform(P)
+
+
+def test_volumes_are_measured_in_three_dimensions():
+    P = np.zeros((1, 1, 10, 20, 40))
+    P[0, 0, 2:4, 5:7, 10:30] = 0.75
+    P[0, 0, 9, 19, 39] = 0.5
+    features = MaskFeatures().fit(P)
+    found = dict(zip(features.get_feature_names_out(["a"]), features.transform(P)[0], strict=True))
+    assert found["a_area"] == pytest.approx(81 / 8000)
+    assert found["a_largest_area"] == pytest.approx(80 / 8000)
+    assert found["a_n_regions"] == 2
+    assert found["a_slice"] == pytest.approx((80 * 3 + 9.5) / 81 / 10)
+    assert found["a_row"] == pytest.approx((80 * 6 + 19.5) / 81 / 20)
+    assert found["a_column"] == pytest.approx((80 * 20 + 39.5) / 81 / 40)
+    assert found["a_extent"] == 1
+    spread = [(n**2 - 1) / 12 for n in (2, 20)]  # of a row of n voxels
+    assert found["a_eccentricity"] == pytest.approx(np.sqrt(1 - spread[0] / spread[1]))
+    nothing = MaskFeatures().fit(P).transform(np.zeros_like(P))[0]
+    assert nothing.tolist() == [0, 0, 0, 0, 0, 0.5, 0.5, 0.5, 0, 0]

@@ -357,7 +357,8 @@ def test_parameters_are_checked(wrong):
 
 def test_is_a_scikit_learn_classifier():
     summarizer = ThresholdSummarizer(threshold=0.4, min_area=3, pooling="rank")
-    assert summarizer.get_params() == {"threshold": 0.4, "min_area": 3, "pooling": "rank"}
+    given = {"threshold": 0.4, "min_area": 3, "pooling": "rank"}
+    assert summarizer.get_params() == {**given, "spacing": None}
     assert clone(summarizer).get_params() == summarizer.get_params()
     P, y = masks_with(*range(0, 40, 2), size=8), np.repeat([0, 1], 10)
     search = GridSearchCV(summarizer, {"min_area": [1, 20, 60]}, cv=2).fit(P, y)
