@@ -13,6 +13,7 @@ from segclf_plugins.thresholders import OtsuThresholder
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
 from torch import Tensor, nn
 
 from benchmarks.learning.references import REFERENCES, Reference
@@ -103,16 +104,16 @@ def train_reference(
     """Train lightly's modules in a plain loop; return the network and its losses."""
     parameters = {**setting["methods"][method], "batch": setting["batch"]}
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    torch.manual_seed(seed)
+    pretrainer = make_pretrainer(method, setting, seed)
+    torch.manual_seed(check_random_state(seed).randint(np.iinfo(np.int32).max))  # the pretrainer's
     torch.set_num_threads(1)
     network = classification_network(
-        encoder=parameters.get("encoder") or parameters["cnn"], n_classes=0
+        encoder=parameters.get("encoder") or parameters["cnn"], in_channels=1, n_classes=0
     )
     pixels = tensor(images)
-    network.set_statistics([float(pixels.mean())] * 3, [float(pixels.std())] * 3)
+    network.set_statistics([float(pixels.mean())], [float(pixels.std())])
     reference = REFERENCES[method](network, parameters).to(device).train()
-    views = make_pretrainer(method, setting, seed)._make_views()
-    losses = list(learn(reference, pixels.to(device), views, setting))
+    losses = list(learn(reference, pixels.to(device), pretrainer._make_views(), setting))
     return reference.kept, losses
 
 
@@ -150,5 +151,5 @@ def batches(pixels: Tensor, setting: dict[str, Any]) -> Iterator[Tensor]:
 
 
 def tensor(images: Images) -> Tensor:
-    """Return gray images (n, h, w) as the network takes them, three equal channels from 0 to 1."""
-    return torch.from_numpy(images).float()[:, None].repeat(1, 3, 1, 1) / 255
+    """Return gray images (n, h, w) as the network takes them, (n, 1, h, w) from 0 to 1."""
+    return torch.from_numpy(images).float()[:, None] / 255

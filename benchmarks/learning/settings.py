@@ -56,9 +56,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "DINO": {
         **SGD,
         "encoder": CNN,
-        "learning_rate": 0.1,
-        "global_crop": (0.14, 1.0),
-        "local_crop": (0.05, 0.14),
+        "learning_rate": 0.03,
+        "global_crop": (0.4, 1.0),  # less of a wave of 12 pixels is no texture
+        "local_crop": (0.14, 0.4),
         "n_local_crops": 2,
         "local_scale": 0.5,
         "n_prototypes": 256,

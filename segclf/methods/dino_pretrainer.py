@@ -60,7 +60,8 @@ class DINOPretrainer(EncoderPretrainer):
         Whether the student sees large views too (section 3.1).
     n_prototypes, head_size, bottleneck_size : int
         Lengths of the output, of the head's two hidden layers, and of the third, whose output is
-        scaled to length 1: 65536, 2048 and 256 in the paper.
+        scaled to length 1: 65536, 2048 and 256 in the paper. Weights of a head of fewer hidden
+        units start larger than there, see :class:`segclf.networks.DINOHead`.
     bottleneck_activation, unit_prototypes : bool
         Whether the third layer ends in an activation too; whether prototypes have length 1, that
         is weight normalization with a fixed scale (section 3.1).

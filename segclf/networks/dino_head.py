@@ -1,10 +1,14 @@
 """DINO's head: from an embedding to a point on a sphere, from there to scores of prototypes."""
 
+import math
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+PAPERS_HIDDEN_SIZE = 2048
+PAPERS_DEVIATION = 0.02  # of starting weights, in the public code
 
 
 class DINOHead(nn.Module):
@@ -22,7 +26,9 @@ class DINOHead(nn.Module):
     n_layers : int
         Linear layers before the bottleneck's end, GELU between them.
     hidden_size, bottleneck_size : int
-        Lengths of what these give.
+        Lengths of what these give. Weights start with a deviation of .02, as in the public code;
+        with fewer than the paper's 2,048 hidden units it is larger by sqrt(2048 / hidden_size), so
+        that a layer's output is as large as there.
     unit_prototypes : bool
         Whether the last layer's rows have length 1, so that each score is a cosine: a weight
         normalization whose scale is fixed at 1. Else it is an ordinary layer with a bias.
@@ -50,10 +56,11 @@ class DINOHead(nn.Module):
     ) -> None:
         super().__init__()
         sizes = [n_features, *[hidden_size] * (n_layers - 1), bottleneck_size]
+        deviation = PAPERS_DEVIATION * math.sqrt(max(1.0, PAPERS_HIDDEN_SIZE / hidden_size))
         layers = [
             layer
             for before, after in pairwise(sizes)
-            for layer in (_linear(before, after), nn.GELU())
+            for layer in (_linear(before, after, deviation), nn.GELU())
         ]
         self.perceptron = nn.Sequential(*(layers if bottleneck_activation else layers[:-1]))
         self.prototypes = nn.Linear(bottleneck_size, n_prototypes, bias=not unit_prototypes)
@@ -79,8 +86,8 @@ class DINOHead(nn.Module):
             return functional.linear(bottleneck.float(), weight, self.prototypes.bias)
 
 
-def _linear(n_before: int, n_after: int) -> nn.Linear:
+def _linear(n_before: int, n_after: int, deviation: float) -> nn.Linear:
     layer = nn.Linear(n_before, n_after)
-    nn.init.trunc_normal_(layer.weight, std=0.02)
+    nn.init.trunc_normal_(layer.weight, std=deviation)
     nn.init.zeros_(layer.bias)
     return layer

@@ -40,6 +40,24 @@ def test_layers_start_as_small_normal_numbers():
     assert not layer.bias.any()
 
 
+@pytest.mark.parametrize(("hidden_size", "deviation"), [(4096, 0.02), (512, 0.04), (32, 0.16)])
+def test_smaller_heads_start_with_larger_numbers(hidden_size, deviation):
+    head = DINOHead(384, n_prototypes=8, hidden_size=hidden_size)
+    for layer in (head.perceptron[0], head.perceptron[-1]):
+        assert layer.weight.std().item() == pytest.approx(deviation, rel=0.03)
+
+
+@pytest.mark.parametrize("hidden_size", [64, 256])
+def test_a_smaller_head_says_as_much_as_the_papers(hidden_size):
+    """What is scaled to length 1: were it tiny, its gradient would be huge."""
+    embedding = torch.randn(64, 384)
+    paper = DINOHead(384, n_prototypes=8)
+    n_features = 384 * hidden_size // 2048  # as much smaller
+    small = DINOHead(n_features, n_prototypes=8, hidden_size=hidden_size)
+    ratio = small.perceptron(embedding[:, :n_features]).std() / paper.perceptron(embedding).std()
+    assert 0.8 < ratio < 1.25
+
+
 def test_bottleneck_has_length_1_and_scores_are_cosines():
     head, embedding = DINOHead(6, **SMALL), torch.randn(4, 6)
     bottleneck = head.bottleneck(embedding)
