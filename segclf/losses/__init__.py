@@ -18,7 +18,7 @@ from segclf.losses._dice_cross_entropy import dice_cross_entropy
 from segclf.losses._focal import focal
 from segclf.losses._focal_tversky import focal_tversky
 from segclf.losses._tversky import tversky
-from segclf.losses.names import get_label_loss, get_loss
+from segclf.losses.names import get_label_loss, get_loss, is_mean_over_images
 
 __all__ = [
     "cross_entropy",
@@ -28,5 +28,6 @@ __all__ = [
     "focal_tversky",
     "get_label_loss",
     "get_loss",
+    "is_mean_over_images",
     "tversky",
 ]

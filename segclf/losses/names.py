@@ -107,5 +107,31 @@ def get_label_loss(loss: str | Loss) -> Loss:
     return found
 
 
+def is_mean_over_images(loss: Loss, target: Tensor) -> bool:
+    """Tell whether an unweighted loss of several images is the mean of their losses.
+
+    Parameters
+    ----------
+    loss : callable
+        What :func:`get_loss` or :func:`get_label_loss` returned; of other losses nobody knows.
+    target : Tensor
+        Where it holds -1, images do not weigh the same.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mask = torch.zeros(2, 4, 4)
+    >>> is_mean_over_images(cross_entropy, mask), is_mean_over_images(dice, mask)
+    (True, False)
+    >>> is_mean_over_images(partial(dice, batch=False), mask)
+    True
+    """
+    function, given = (loss.func, loss.keywords) if isinstance(loss, partial) else (loss, {})
+    by_image = function in _OF_AREAS and given.get("batch") is False
+    if not (by_image or function in (cross_entropy, focal)):
+        return False
+    return not {"sample_weight", "class_weight"} & given.keys() and bool((target >= 0).all())
+
+
 def _names() -> str:
     return f"there are: {', '.join(sorted(_LOSSES))}."

@@ -190,6 +190,10 @@ class MAE(Objective):
             target = normalized(target)
         return {"reconstruction": (predicted.float() - target).square().mean()}
 
+    def is_mean_over_images(self, batch: Batch) -> bool:
+        """Yes: as many patches are hidden of each image."""
+        return True
+
     def sample(self, n: int, n_patches: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Sample for each of n images which patches are visible ``(n, k)`` and which masked."""
         order = torch.rand(n, n_patches, device=device).argsort(dim=1)

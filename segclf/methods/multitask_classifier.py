@@ -33,7 +33,7 @@ from segclf.data import (
     as_masks,
     watched_files,
 )
-from segclf.losses import get_label_loss, get_loss
+from segclf.losses import get_label_loss, get_loss, is_mean_over_images
 from segclf.networks import MultitaskNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress
 
@@ -275,3 +275,12 @@ class Multitask(Objective):
             "segmentation": self.mask_weight * mask_loss,
             "classification": self.label_weight * label_loss,
         }
+
+    def is_mean_over_images(self, batch: Batch) -> bool:
+        """Tell whether both losses are such means, and nobody and nothing has a weight."""
+        return (
+            is_mean_over_images(self.mask_loss, batch["mask"])
+            and is_mean_over_images(self.label_loss, batch["target"])
+            and self.class_weight is None
+            and "weight" not in batch
+        )

@@ -23,7 +23,7 @@ from segclf.base import Pretrainer
 from segclf.base.maps import Maps, collect_maps
 from segclf.data import Images, ImagesLike, Samples, as_masks, to_float
 from segclf.data.resize import Size, resize_image
-from segclf.losses import get_loss
+from segclf.losses import get_loss, is_mean_over_images
 from segclf.networks import ImageNetwork, classification_network, segmentation_network, transfer
 from segclf.networks.encoders import encoder_key, timm_name
 from segclf.objectives import Batch, Objective, Progress
@@ -226,6 +226,10 @@ class MedSASS(Objective):
         logits = self.segmenter(batch["image"])
         loss = self.loss(logits, batch["mask"], sample_weight=None, class_weight=None)
         return {"segmentation": loss}
+
+    def is_mean_over_images(self, batch: Batch) -> bool:
+        """Tell whether the loss is such a mean."""
+        return is_mean_over_images(self.loss, batch["mask"])
 
     def after_epoch(self, row: Mapping[str, float]) -> None:
         """Let an encoder that is kept alone follow the one that trained."""

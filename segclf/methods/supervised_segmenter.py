@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from segclf.base import Automatic, LabelTermSegmenter, Supervision
 from segclf.data import CopyPaste, MixingSampler, RandomCrops, Sampler, Samples
-from segclf.losses import get_loss
+from segclf.losses import get_loss, is_mean_over_images
 from segclf.networks import (
     ImageNetwork,
     RowAutoencoder,
@@ -276,6 +276,14 @@ class SupervisedSegmentation(Objective):
             label_loss = image_label_loss(logits, batch["label"], sample_weight=weight)
             terms["label"] = self.label_weight * label_loss
         return terms
+
+    def is_mean_over_images(self, batch: Batch) -> bool:
+        """Tell whether the loss is such a mean, and each pixel counts as much as any other."""
+        return (
+            is_mean_over_images(self.loss, batch["mask"])
+            and self.class_weight is None
+            and not {"weight", "label"} & batch.keys()
+        )
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return optimizer groups; the autoencoder is one, with a rate of its own."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segclf.losses import get_label_loss
+from segclf.losses import get_label_loss, is_mean_over_images
 from segclf.objectives.objective import Batch, Objective, Progress
 
 
@@ -39,3 +39,11 @@ class Classification(Objective):
             class_weight=self.class_weight,
         )
         return {"classification": loss}
+
+    def is_mean_over_images(self, batch: Batch) -> bool:
+        """Tell whether the loss is such a mean, and nobody and nothing has a weight."""
+        return (
+            is_mean_over_images(self.loss, batch["target"])
+            and self.class_weight is None
+            and "weight" not in batch
+        )

@@ -68,6 +68,10 @@ class Distillation(Objective):
         )
         return {"distillation": self.factor * loss}
 
+    def is_mean_over_images(self, batch: Batch) -> bool:
+        """Tell whether no image has a weight."""
+        return "weight" not in batch
+
     def train(self, mode: bool = True) -> Self:
         """Set the mode of the student; the teacher stays in evaluation."""
         super().train(mode)

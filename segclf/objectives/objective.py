@@ -50,6 +50,15 @@ class Objective(nn.Module, ABC):
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the named loss terms of one batch, each a scalar."""
 
+    def is_mean_over_images(self, batch: Batch) -> bool:
+        """Tell whether each loss term is a mean over the images, all of which weigh the same.
+
+        Then a batch that does not fit into memory is computed in parts, whose gradients add up to
+        those of the whole; layers that look at the batch are seen to by the loop. Where a term
+        compares images, sums over the batch before it divides, or leaves some of it out, it is not.
+        """
+        return False
+
     def measures(self) -> dict[str, Tensor]:
         """Return scalars that the last ``forward`` measured: columns of the history, no loss."""
         return {}

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import torch
-from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from segclf.objectives import Batch, Objective, Progress
 from segclf.training.checkpoint import Checkpoint, Length
 from segclf.training.devices import autocast, to_device
 from segclf.training.history import Means, check_finite
+from segclf.training.micro_batches import add_gradients, in_parts
 from segclf.training.optimizers import follow_schedules
 from segclf.training.plan import Batches, Row, Run, TrainingPlan
 from segclf.training.resume import end_epoch, go_on, heed
@@ -103,11 +103,7 @@ def _train_epoch(
         for group in islice(groups, n_steps - step):
             progress = state.progress(step, step / n_steps)
             follow_schedules(state.optimizer, schedule, step / n_steps)
-            for batch, share in zip(group, _shares(group), strict=True):
-                with autocast(plan.device, state.precision):
-                    terms = run(to_device(batch, plan.device), progress)
-                (share * total(terms)).backward()
-                means.add(terms, objective.measures(), len(batch["index"]))
+            add_gradients(run, group, plan, state, progress, means)
             _update(plan, state, progress)
             step += 1
             if _ends(plan, state, step, n_steps, deadline):
@@ -154,12 +150,6 @@ def _groups(batches: Iterable[Batch], length: int) -> Iterator[list[Batch]]:
         yield group
 
 
-def _shares(group: list[Batch]) -> list[float]:
-    """Weigh the mean of each batch so that their sum is the mean over all images of the group."""
-    sizes = [len(batch["index"]) for batch in group]
-    return [size / sum(sizes) for size in sizes]
-
-
 def _update(plan: TrainingPlan, state: TrainingState, progress: Progress) -> None:
     """Let the optimizer go a step along the gradients."""
     state.objective.before_update(progress)
@@ -180,18 +170,13 @@ def _validate(
     state.objective.eval()
     fraction = min(1.0, (state.epoch + 1) * length.per_epoch / length.n_steps)
     progress = state.progress(0, fraction)
-    for batch in batches.epoch(0):
+    for batch in in_parts(batches.epoch(0), state.largest_part):
         with autocast(plan.device, state.precision):
             terms = run(to_device(batch, plan.device), progress)
         means.add(terms, state.objective.measures(), len(batch["index"]))
     row = dict(means.items(prefix="validation_"))
     if plan.measure is not None:
         with autocast(plan.device, state.precision):
-            row |= plan.measure(to_device(batch, plan.device) for batch in batches.epoch(0))
+            parts = in_parts(batches.epoch(0), state.largest_part)
+            row |= plan.measure(to_device(batch, plan.device) for batch in parts)
     return row
-
-
-def total(terms: dict[str, Tensor]) -> Tensor:
-    """Return the sum of the terms."""
-    values = iter(terms.values())
-    return sum(values, start=next(values))

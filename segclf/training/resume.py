@@ -7,6 +7,7 @@ import torch
 from segclf.networks import remembers
 from segclf.training.checkpoint import Checkpoint, Length
 from segclf.training.devices import autocast, to_device
+from segclf.training.micro_batches import in_parts
 from segclf.training.plan import Batches, Run, TrainingPlan
 from segclf.training.state import TrainingState
 
@@ -49,7 +50,7 @@ def _meet_again(
     state.objective.train()
     met: set[int] = set()
     for epoch in range(state.epoch if remembers(state.objective) else 0):
-        for batch in batches.epoch(epoch):
+        for batch in in_parts(batches.epoch(epoch), state.largest_part):
             images = set(batch["index"].tolist())
             if not images <= met:
                 with autocast(plan.device, state.precision):

@@ -49,6 +49,9 @@ class TrainingState:
         Those of the best epoch, kept where the plan asks for it.
     average : AveragedWeights
         The mean of the network's weights over the last steps, where the plan asks for it.
+    largest_part : int or None
+        How many images are computed at once, at most, since more did not fit into memory; None
+        where whole batches do.
     n_steps : int
         Number of steps that are done.
     follows_length : bool
@@ -70,6 +73,7 @@ class TrainingState:
         self.history: list[Row] = []
         self.best = BestWeights(plan.n_iter_no_change, plan.monitor)
         self.average = AveragedWeights(objective)
+        self.largest_part: int | None = None
         self.n_steps = 0
         self.termination: str | None = None
         self.device = plan.device
@@ -115,6 +119,7 @@ class TrainingState:
             "optimizer": _plain(self.optimizer.state_dict()),
             "generators": get_random_state(self.device),
             "precision": self.precision,
+            "largest_part": self.largest_part,
             "history": [dict(row) for row in self.history],
             "n_steps": self.n_steps,
             "termination": self.termination,
@@ -126,7 +131,7 @@ class TrainingState:
         """Stand where the state stood of which this is the dictionary; random generators too."""
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(_completed(state["optimizer"], self.optimizer))
-        self.precision = state["precision"]
+        self.precision, self.largest_part = state["precision"], state["largest_part"]
         self.history = [dict(row) for row in state["history"]]
         self.n_steps, self.termination = state["n_steps"], state["termination"]
         self.best.load_state_dict(state["best"])
