@@ -12,7 +12,7 @@ from segclf.objectives import Batch, Objective, Progress
 from segclf.training.checkpoint import Checkpoint, Length
 from segclf.training.devices import autocast, to_device
 from segclf.training.history import Means, check_finite
-from segclf.training.micro_batches import add_gradients, in_parts
+from segclf.training.micro_batches import attempts, in_parts
 from segclf.training.optimizers import follow_schedules
 from segclf.training.plan import Batches, Row, Run, TrainingPlan
 from segclf.training.resume import end_epoch, go_on, heed
@@ -97,13 +97,17 @@ def _train_epoch(
     state.reach(step, n_steps)
     objective.train()
     objective.before_epoch(batches.epoch(epoch), state.progress(step, step / n_steps))
-    groups = _groups(batches.epoch(epoch), plan.accumulate_batches)
-    means = Means()
+    groups, means = _groups(batches.epoch(epoch), plan.accumulate_batches), Means()
     try:
         for group in islice(groups, n_steps - step):
             progress = state.progress(step, step / n_steps)
             follow_schedules(state.optimizer, schedule, step / n_steps)
-            add_gradients(run, group, plan, state, progress, means)
+            for attempt in attempts(group, state, means):
+                with attempt as parts:
+                    for part in parts:
+                        with autocast(plan.device, state.precision):
+                            attempt.terms = run(to_device(part, plan.device), progress)
+                        attempt.add_gradients(part)
             _update(plan, state, progress)
             step += 1
             if _ends(plan, state, step, n_steps, deadline):

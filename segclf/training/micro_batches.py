@@ -2,54 +2,99 @@
 
 import warnings
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from segclf.isolation import get_random_state, set_random_state
-from segclf.objectives import Batch, Objective, Progress
-from segclf.training.devices import autocast, to_device
+from segclf.objectives import Batch, Objective
 from segclf.training.history import Means
 from segclf.training.memory import is_out_of_memory, release
-from segclf.training.plan import Run, TrainingPlan
 from segclf.training.state import TrainingState
 
-Computed = tuple[dict[str, Tensor], dict[str, Tensor], int]
 
-
-def add_gradients(
-    run: Run,
-    group: list[Batch],
-    plan: TrainingPlan,
-    state: TrainingState,
-    progress: Progress,
-    means: Means,
-) -> None:
-    """Add up the gradients of a group of batches, each image weighing the same.
+def attempts(group: list[Batch], state: TrainingState, means: Means) -> Iterator["Attempt"]:
+    """Yield attempts to compute the gradients of an update, until one succeeds.
 
     Where a batch does not fit into memory, that and all later ones are computed in parts, which
-    is told once. The gradients are the same but for rounding; what layers sample is other numbers.
+    is told once. The gradients are the same but for rounding.
+
+    Parameters
+    ----------
+    group : list of dict
+        The batches of the update, in which each image weighs the same.
+    state : TrainingState
+        Its `largest_part` is what fits.
+    means : Means
+        Is told of the attempt that succeeds.
 
     Raises
     ------
     MemoryError
         Where parts would not do the same as the whole batch, or one image does not fit.
     """
-    generators = get_random_state(plan.device)
-    computed: list[Computed] | None = None
-    while computed is None:
-        try:
-            computed = _backward(run, group, plan, state, progress)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            state.largest_part = _smaller(group, state, error)
-        if computed is None:  # not before the error let go of what was computed
-            state.optimizer.zero_grad()
-            set_random_state(generators, plan.device)
-            release(plan.device)
-    for terms, measures, n_images in computed:
+    generators = get_random_state(state.device)
+    while True:
+        attempt = Attempt(group, state)
+        yield attempt
+        if not attempt.failed:
+            break
+        state.optimizer.zero_grad()
+        set_random_state(generators, state.device)
+        release(state.device)
+    for terms, measures, n_images in attempt.computed:
         means.add(terms, measures, n_images)
+
+
+class Attempt:
+    """One attempt: a context that gives the parts to compute, and ends where memory is too small.
+
+    It is no function around the forward pass, so that errors there are as near to `fit` as before.
+
+    Parameters
+    ----------
+    group : list of dict
+        The batches.
+    state : TrainingState
+        Of what learns.
+
+    Attributes
+    ----------
+    terms : dict of Tensor
+        What the objective says of the part at hand. Nobody else may hold it: with it goes the
+        memory that a failed attempt took.
+    failed : bool
+        Whether memory was too small.
+    computed : list of (terms, measures, number of images)
+        What was computed, part by part.
+    """
+
+    def __init__(self, group: list[Batch], state: TrainingState) -> None:
+        self._group, self._state = group, state
+        self._n_images = sum(len(batch["index"]) for batch in group)
+        self.terms: dict[str, Tensor] = {}
+        self.failed = False
+        self.computed: list[tuple[dict[str, Tensor], dict[str, Tensor], int]] = []
+
+    def add_gradients(self, part: Batch) -> None:
+        """Add the gradients of the terms, which are a mean, as many as there are images."""
+        length = len(part["index"])
+        (length / self._n_images * total(self.terms)).backward()
+        terms = {name: value.detach() for name, value in self.terms.items()}
+        self.computed.append((terms, self._state.objective.measures(), length))
+        self.terms = {}
+
+    def __enter__(self) -> Iterator[Batch]:
+        return in_parts(self._group, self._state.largest_part)
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
+        self.terms = {}
+        if error is None or not is_out_of_memory(error):
+            return False
+        self.failed = True
+        self._state.largest_part = _smaller(self._group, self._state, error)
+        return True
 
 
 def in_parts(batches: Iterable[Batch], largest: int | None) -> Iterator[Batch]:
@@ -62,22 +107,7 @@ def in_parts(batches: Iterable[Batch], largest: int | None) -> Iterator[Batch]:
             yield from (dict(zip(batch, part, strict=True)) for part in parts)
 
 
-def _backward(
-    run: Run, group: list[Batch], plan: TrainingPlan, state: TrainingState, progress: Progress
-) -> list[Computed]:
-    computed: list[Computed] = []
-    n_images = sum(len(batch["index"]) for batch in group)
-    for part in in_parts(group, state.largest_part):
-        with autocast(plan.device, state.precision):
-            terms = run(to_device(part, plan.device), progress)
-        length = len(part["index"])
-        (length / n_images * total(terms)).backward()
-        detached = {name: value.detach() for name, value in terms.items()}
-        computed.append((detached, state.objective.measures(), length))
-    return computed
-
-
-def _smaller(group: list[Batch], state: TrainingState, error: Exception) -> int:
+def _smaller(group: list[Batch], state: TrainingState, error: BaseException) -> int:
     """Return how many images to try next."""
     largest = state.largest_part or max(len(batch["index"]) for batch in group)
     size = "x".join(map(str, group[0]["image"].shape[-2:])) if "image" in group[0] else "its"
