@@ -1,16 +1,29 @@
-"""Which training is this? A digest of what decides it, and the checkpoint found by that."""
+"""Which training is this? A digest of what decides it, and the checkpoint or fit found by that."""
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from segclf.cache import CheckpointFiles, digest
+from segclf.cache import (
+    CheckpointFiles,
+    Memory,
+    as_memory,
+    digest,
+    with_tensors,
+    without_tensors,
+)
 from segclf.data import Samples
-from segclf.training import Checkpoint, CheckpointWarning, TrainingState
+from segclf.training import (
+    Checkpoint,
+    CheckpointWarning,
+    TrainingPlan,
+    TrainingState,
+    without_frozen,
+)
 
 # What does not decide what is learned, what is told by what training starts with, and the length.
 _NOT_COUNTED = {
@@ -19,6 +32,8 @@ _NOT_COUNTED = {
     *("pretrainer", "random_state"),
     *("max_epochs", "max_seconds", "max_steps"),
 }
+# What of a state tells what a training came to.
+_OF_A_FIT = ("objective", "generators", "precision", "history", "n_steps", "termination")
 _PLAIN = (type(None), bool, int, float, str)
 
 
@@ -47,9 +62,8 @@ def opened_checkpoint(
     if estimator.checkpoint is None:
         yield None
         return
-    samples = [_said(each) for each in (training, held_out) if each is not None]
     try:
-        key = digest(type(estimator), _parameters(estimator), seed, samples, _start(state))
+        key = _key(estimator, state, seed, training, held_out)
     except TypeError as error:
         text = str(error).replace("memory cannot", "checkpoint cannot")
         raise TypeError(text.replace("memory=None", "checkpoint=None")) from error
@@ -58,6 +72,77 @@ def opened_checkpoint(
         if not files.places():
             _tell_of_others(kind, files)
         yield Checkpoint(files, estimator.checkpoint_every)
+
+
+@contextmanager
+def kept_fit(
+    estimator: Any,
+    state: TrainingState,
+    plan: TrainingPlan,
+    seed: int,
+    training: Samples,
+    held_out: Samples | None,
+) -> Iterator[None]:
+    """Let a training be over before it begins if `memory` knows what it comes to; else keep that.
+
+    Parameters
+    ----------
+    estimator, state, seed, training, held_out
+        As of `opened_checkpoint`.
+    plan : TrainingPlan
+        How long it trains.
+    """
+    memory = _memory_of(estimator)
+    if memory is None:
+        yield
+        return
+    length = plan.max_epochs, plan.max_steps, plan.max_seconds
+    key, found = None, None
+    with suppress(TypeError):  # of a lambda, for instance, which cannot be known again
+        key = _key(estimator, state, seed, training, held_out, length)
+        found = memory.find(key)
+    if found is not None:
+        _put(state, with_tensors(found))
+    yield
+    if key is not None and found is None and state.termination != "interrupted":
+        values = without_frozen(state)
+        memory.keep(key, without_tensors({name: values[name] for name in _OF_A_FIT}))
+
+
+def may_be_stopped(estimator: Any) -> bool:
+    """Tell whether callbacks that are not scikit-learn's own may stop a fit.
+
+    What it learned until then is not what another one would learn.
+    """
+    callbacks = getattr(estimator, "_skl_callbacks", [])
+    return any(not type(each).__module__.startswith("sklearn.") for each in callbacks)
+
+
+def _memory_of(estimator: Any) -> Memory | None:
+    """Return where whole fits are kept; a further fit of a warm start needs more than is kept."""
+    again = estimator.random_state is not None and not estimator.warm_start
+    if estimator.checkpoint is not None or not again or may_be_stopped(estimator):
+        return None
+    return as_memory(estimator.memory)
+
+
+def _put(state: TrainingState, values: dict[str, Any]) -> None:
+    """Let a state stand at the end of a training, of which what never changes is left out."""
+    start = state.state_dict()
+    objective = {**start["objective"], **values["objective"]}
+    state.load_state_dict({**start, **values, "objective": objective})
+
+
+def _key(
+    estimator: Any,
+    state: TrainingState,
+    seed: int,
+    training: Samples,
+    held_out: Samples | None,
+    *more: Any,
+) -> str:
+    samples = [_said(each) for each in (training, held_out) if each is not None]
+    return digest(type(estimator), _parameters(estimator), seed, samples, _start(state), *more)
 
 
 def _tell_of_others(kind: str, files: CheckpointFiles) -> None:

@@ -10,7 +10,7 @@ import torch
 from sklearn.base import clone
 from sklearn.callback import CallbackContext
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted
 from torch import Tensor, nn
 
@@ -54,9 +54,6 @@ class FineTunedEstimator(NetworkEstimator):
         The rate of a block of the encoder (of a transformer's; of a stage of any other encoder), as
         a fraction of that of the block above it, the last of which has `encoder_rate`. Clark et
         al., "ELECTRA", ICLR 2020; .65 for vision transformers in BEiT.
-    memory : str, path, joblib.Memory or None
-        Where the maps of a frozen encoder are kept as well, in a file for each image, however many
-        there are: then the next fit finds them, and a search over decoders pays for decoders.
 
     Attributes
     ----------
@@ -71,7 +68,6 @@ class FineTunedEstimator(NetworkEstimator):
     encoder_rate: float = 1.0
     encoder_start: float = 0.0
     layer_decay: float = 1.0
-    memory: Any = None
 
     # What a pretrainer may leave open (None, "auto"), and then has from whom it is handed to.
     _shared: ClassVar[tuple[str, ...]] = (
@@ -81,6 +77,7 @@ class FineTunedEstimator(NetworkEstimator):
         "device",
         "image_shape",
         "image_size",
+        "memory",
         "n_threads",
         "precision",
     )
@@ -90,7 +87,6 @@ class FineTunedEstimator(NetworkEstimator):
         "encoder_rate": [Interval(Real, 0, None, closed="left")],
         "encoder_start": [Interval(Real, 0, 1, closed="left")],
         "layer_decay": [Interval(Real, 0, 1, closed="right")],
-        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
     }
 
     def _to_start(self, objective: Objective) -> nn.Module:

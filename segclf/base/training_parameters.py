@@ -1,9 +1,10 @@
 """The parameters that every estimator with a network shares."""
 
+import os
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.monitor import METRICS
@@ -75,6 +76,13 @@ class TrainingParameters(CheckpointParameters):
         maps. None keeps the last epoch's weights, or with `n_iter_no_change` watches the loss.
     n_iter_no_change : int or None
         Stop after so many epochs without a better one, as `monitor` tells it, and keep the best.
+    memory : str, path, joblib.Memory or None
+        Where what a fit comes to is kept, so that a search that is run again, because it was killed
+        or has more candidates, trains only what is new. A fit is known as for `checkpoint`, which
+        goes before; it must have a `random_state`. A `pretrainer` inside that has no memory takes
+        this one. Callbacks other than scikit-learn's may stop a training, so that with one no fit
+        is kept. Of a frozen encoder the maps are kept as well, in a file for each image, however
+        many there are: then the next fit finds them, and a search over decoders pays for decoders.
     warm_start : bool
         Whether a further `fit` goes on from what was learned, with the same images, more or others.
         Where `max_epochs` (`max_steps`) is more than was trained, it goes on to there, with the
@@ -113,6 +121,7 @@ class TrainingParameters(CheckpointParameters):
     validation_fraction: float = 0.0
     monitor: str | None = None
     n_iter_no_change: int | None = None
+    memory: Any = None
     warm_start: bool = False
     random_state: Any = None
     device: str = "auto"
@@ -138,6 +147,7 @@ class TrainingParameters(CheckpointParameters):
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "monitor": [StrOptions({"loss", *METRICS}), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
         "warm_start": ["boolean"],
         "precision": [StrOptions({"auto", "bf16", "fp32"})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],

@@ -1,6 +1,6 @@
 """What was computed before and need not be again: digests that name it, folders that hold it."""
 
-from segclf.cache.checkpoint_files import CheckpointFiles
+from segclf.cache.checkpoint_files import CheckpointFiles, with_tensors, without_tensors
 from segclf.cache.digests import digest, learned
 from segclf.cache.memory import Memory, as_memory, remember_features, remember_scores
 
@@ -12,4 +12,6 @@ __all__ = [
     "learned",
     "remember_features",
     "remember_scores",
+    "with_tensors",
+    "without_tensors",
 ]

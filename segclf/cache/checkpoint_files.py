@@ -67,12 +67,12 @@ class CheckpointFiles:
         OSError, ValueError
             When the file is not there, or not whole.
         """
-        return _with_tensors(read_value(self._path(place), plain=True))
+        return with_tensors(read_value(self._path(place), plain=True))
 
     def write(self, place: Place, values: dict[str, Any]) -> None:
         """Write a state, whole or not at all; OSError where that cannot be."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_value(_without_tensors(values), self._path(place), "the state")
+        write_value(without_tensors(values), self._path(place), "the state")
         _ours.add(self.folder)
 
     def remove(self, places: Iterable[Place]) -> None:
@@ -107,20 +107,22 @@ def _was_left(folder: Path) -> bool:
     return folder in _ours - _active or folder.stat().st_mtime < _BEGUN
 
 
-def _without_tensors(value: Any) -> Any:
+def without_tensors(value: Any) -> Any:
+    """Return plain values for tensors and containers of them, as a file holds them."""
     if isinstance(value, Tensor):
         return _as_array(value)
     if isinstance(value, dict):
-        return {key: _without_tensors(each) for key, each in value.items()}
-    return [_without_tensors(each) for each in value] if isinstance(value, list) else value
+        return {key: without_tensors(each) for key, each in value.items()}
+    return [without_tensors(each) for each in value] if isinstance(value, list) else value
 
 
-def _with_tensors(value: Any) -> Any:
+def with_tensors(value: Any) -> Any:
+    """Return the tensors again; the way back from `without_tensors`."""
     if isinstance(value, tuple) and value[:1] == (_TENSOR,):
         return _as_tensor(*value[1:])
     if isinstance(value, dict):
-        return {key: _with_tensors(each) for key, each in value.items()}
-    return [_with_tensors(each) for each in value] if isinstance(value, list) else value
+        return {key: with_tensors(each) for key, each in value.items()}
+    return [with_tensors(each) for each in value] if isinstance(value, list) else value
 
 
 def _as_array(tensor: Tensor) -> tuple[Any, ...]:

@@ -47,8 +47,19 @@ class Memory:
             return read_value(self._results.file(key), trusted)
         except (OSError, ValueError):  # not there, or no longer whole
             made = make()
-        self._results.keep(key, lambda: pack_value(made, "the result"))
+        self.keep(key, made)
         return made
+
+    def find(self, key: str) -> Any:
+        """Return plain values kept by that name, or None."""
+        try:
+            return read_value(self._results.file(key), plain=True)
+        except (OSError, ValueError):
+            return None
+
+    def keep(self, key: str, value: Any) -> None:
+        """Keep a value by that name, if that can be."""
+        self._results.keep(key, lambda: pack_value(value, "the result"))
 
 
 def as_memory(memory: Any) -> Memory | None:

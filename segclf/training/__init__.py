@@ -1,6 +1,6 @@
 """The one loop, its plan, and prediction."""
 
-from segclf.training.checkpoint import Checkpoint, CheckpointWarning, Place
+from segclf.training.checkpoint import Checkpoint, CheckpointWarning, Place, without_frozen
 from segclf.training.devices import choose_device, choose_threads
 from segclf.training.flips import FLIPS
 from segclf.training.loop import train
@@ -31,4 +31,5 @@ __all__ = [
     "make_optimizer",
     "predict_batches",
     "train",
+    "without_frozen",
 ]

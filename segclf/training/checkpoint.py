@@ -120,7 +120,7 @@ class Checkpoint:
         started = time.perf_counter()
         place = Place(length.n_steps, state.epoch, done)
         values = {
-            "state": _without_frozen(state),
+            "state": without_frozen(state),
             "follows_length": state.follows_length,
             "max_seconds": plan.max_seconds,
         }
@@ -174,7 +174,8 @@ def _frozen(state: TrainingState) -> set[str]:
     }
 
 
-def _without_frozen(state: TrainingState) -> dict[str, Any]:
+def without_frozen(state: TrainingState) -> dict[str, Any]:
+    """Return what there is of a state, without the weights that never change."""
     values, frozen = state.state_dict(), _frozen(state)
     for path in _WEIGHTS:
         _replace(values, path, lambda old: {k: v for k, v in old.items() if k not in frozen})

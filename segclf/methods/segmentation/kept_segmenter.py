@@ -14,6 +14,7 @@ from sklearn.utils.validation import _num_samples
 
 from segclf.axes import N_SPATIAL, is_map
 from segclf.base import SegmenterEnsemble, Supervision
+from segclf.base.checkpoints import may_be_stopped
 from segclf.base.maps import Maps, stack_maps
 from segclf.base.parts import as_a_part
 from segclf.base.spatial import n_spatial
@@ -134,11 +135,8 @@ def fit_segmenter(
 
 
 def usable(memory: Any, *estimators: Any) -> Any:
-    """Return the memory, or None where callbacks that are not scikit-learn's own may stop a fit.
-
-    What a segmenter learned until then is not what another one would learn.
-    """
-    return None if any(map(_may_be_stopped, estimators)) else memory
+    """Return the memory, or None where callbacks may stop a fit."""
+    return None if any(map(may_be_stopped, estimators)) else memory
 
 
 def in_order(batches: MapBatches, n_images: int) -> Maps:
@@ -183,11 +181,6 @@ def blocks(X: Any, size: int) -> Iterator[NDArray[np.intp]]:
     """Yield the rows of a few images at a time."""
     for start in range(0, max(1, _num_samples(X)), size):  # of none, one that is refused
         yield np.arange(start, min(start + size, _num_samples(X)))
-
-
-def _may_be_stopped(estimator: Any) -> bool:
-    callbacks = getattr(estimator, "_skl_callbacks", [])
-    return any(not type(each).__module__.startswith("sklearn.") for each in callbacks)
 
 
 def _learned(segmenter: Any) -> tuple[str, dict[str, Any]]:
