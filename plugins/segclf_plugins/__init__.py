@@ -41,6 +41,7 @@ def segclf_readers() -> dict[str, tuple[str, list[str]]]:
     """
     rasters = [".jpeg", ".jpg", ".png", ".tif", ".tiff"]
     return {
+        "dicom": ("segclf_plugins.readers.dicom:DicomReader", [".dcm", ".dicom"]),
         "nifti": ("segclf_plugins.readers.nifti:NiftiReader", [".nii", ".nii.gz"]),
         "raster": ("segclf.data.raster_reader:RasterReader", rasters),
     }

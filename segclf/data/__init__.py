@@ -6,6 +6,7 @@ from segclf.data.augmentation import Augment, Augmentation
 from segclf.data.copy_paste import CopyPaste
 from segclf.data.crops import RandomCrops
 from segclf.data.cutmix import boxes_at, cutmix, cutmix_boxes
+from segclf.data.found_readers import files_in_folder
 from segclf.data.headers import check_volume_size
 from segclf.data.images import Images, as_images
 from segclf.data.kept_folder import KeptFolder
@@ -76,6 +77,7 @@ __all__ = [
     "cut_tiles",
     "cutmix",
     "cutmix_boxes",
+    "files_in_folder",
     "keep_labels",
     "label_fraction",
     "load_header",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,23 +25,26 @@ class FileSource(OpenedSource):
     paths : sequence of str
     n_channels : int or None
         See `OpenedSource`.
+    reader : str, Reader or None
+        None for the one for their suffixes.
     """
 
-    def __init__(self, paths: Sequence[str], n_channels: int | None) -> None:
+    def __init__(self, paths: Sequence[str], n_channels: int | None, reader: Any = None) -> None:
+        self._reader = reader
         self._files = [WatchedFile(path) for path in paths]
         self._affines: dict[int, NDArray[np.float64]] = {}
         super().__init__(len(paths), n_channels)
 
     def header(self, row: int) -> tuple[int, int, int, np.dtype[Any]]:
         """Read it; see `OpenedSource.header`."""
-        header = self._files[row].read(read_image_header)
+        header = self._files[row].read(partial(read_image_header, reader=self._reader))
         if header.affine is not None:
             self._affines[row] = header.affine
         return header.height, header.width, header.n_channels, header.dtype
 
     def open(self, row: int) -> NDArray[Any]:
         """Decode the file; see `OpenedSource.open`."""
-        return self._files[row].read(read_image)
+        return self._files[row].read(partial(read_image, reader=self._reader))
 
     def affine(self, row: int) -> NDArray[np.float64] | None:
         """Return that of the header, which `sizes` reads; see `Source.affine`."""

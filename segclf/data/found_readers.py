@@ -5,13 +5,20 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from segclf.hookspecs import Reader
 from segclf.registry import PluginInfo, list_plugins, make_plugin
 
-__all__ = ["FoundReader", "files_behind", "find_reader", "has_known_suffix", "split_slice"]
+__all__ = [
+    "FoundReader",
+    "files_behind",
+    "files_in_folder",
+    "find_reader",
+    "has_known_suffix",
+    "split_slice",
+]
 
 #: What names a file.
 Path = str | os.PathLike[str]
@@ -106,7 +113,24 @@ def files_behind(name: str) -> list[str]:
     name, _ = split_slice(name)
     if os.path.isfile(name):
         return [name]
-    return list(_files_in(name)) if os.path.isdir(name) and _folder_reader(name) else []
+    return files_in_folder(name) if os.path.isdir(name) and _folder_reader(name) else []
+
+
+def files_in_folder(folder: str) -> list[str]:
+    """List the files that make the volume of a folder, by name.
+
+    Parameters
+    ----------
+    folder : str
+
+    Returns
+    -------
+    list of str
+        Neither hidden ones nor a ``DICOMDIR``, which only lists the others.
+    """
+    names = [name for name in sorted(os.listdir(folder)) if name[0] != "." and name != "DICOMDIR"]
+    paths = [os.path.join(folder, name) for name in names]
+    return [path for path in paths if os.path.isfile(path)]
 
 
 def split_slice(name: str) -> tuple[str, int | None]:
@@ -160,7 +184,7 @@ def _only(ids: tuple[str, ...], name: str) -> Reader:
     if len(ids) > 1:
         raise ValueError(
             f"Several readers take {name!r}: {', '.join(ids)}. Name one: "
-            f"segclf.data.load_image(path, reader={ids[0]!r})."
+            f"segclf.data.as_images(paths, reader={ids[0]!r})."
         )
     return _made(ids[0])
 
@@ -198,7 +222,7 @@ def _of_folder(name: str) -> Reader:
 
 def _folder_reader(name: str) -> Reader | None:
     """Find the reader of a folder by its first file, if that reads folders."""
-    first = next(_files_in(name), None)
+    first = next(iter(files_in_folder(name)), None)
     try:
         reader = None if first is None else find_reader(first).reader
     except ValueError:
@@ -213,13 +237,6 @@ def _of_files(names: list[str], reader: Any) -> FoundReader:
     if not getattr(found, "folders", False):
         raise ValueError(f"{names[0]!r} is no slice of a volume of several files; pass one path.")
     return FoundReader(found, names, None)
-
-
-def _files_in(name: str) -> Iterator[str]:
-    for entry in sorted(os.listdir(name)):
-        path = os.path.join(name, entry)
-        if not entry.startswith(".") and entry != "DICOMDIR" and os.path.isfile(path):
-            yield path
 
 
 def _none_for(name: str) -> str:

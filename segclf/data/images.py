@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from segclf.axes import N_SPATIAL, N_SPATIAL_OF_VOLUMES
 from segclf.data.channels import Channels
-from segclf.data.intake import source_of
+from segclf.data.intake import require_paths, source_of
 from segclf.data.scale import Scale, learn_scale, require_scale, scale_of, scales_of
 from segclf.data.slice_source import SliceSource
 from segclf.data.sources import ArraySource, ListSource, Source
@@ -217,6 +217,7 @@ def as_images(
     n_channels: int | None = None,
     channels: Channels = None,
     n_spatial: int = N_SPATIAL,
+    reader: Any = None,
 ) -> Images:
     """Take anything that holds images.
 
@@ -242,6 +243,9 @@ def as_images(
         2 for images, as above; 3 for volumes: arrays (n, d, h, w), or (n, d, h, w, c) with
         channels, torch tensors (n, c, d, h, w), or a list of arrays (d, h, w) or (d, h, w, c) or of
         tensors (c, d, h, w), of different sizes.
+    reader : str or Reader, optional
+        What reads the files of X: a plugin's name, or an object such as
+        ``segclf_plugins.readers.DicomReader(window="file")``.
 
     Returns
     -------
@@ -267,10 +271,12 @@ def as_images(
         images = X
     else:
         if n_spatial == N_SPATIAL:
-            source = source_of(X, image_shape, n_channels, channels)
+            source = source_of(X, image_shape, n_channels, channels, reader)
         else:
             source = volume_source(X, channels)
         images = Images(source, np.arange(source.n_samples))
+    if reader is not None:
+        require_paths(None if images is X else source, reader)
     if images.n_spatial != n_spatial:
         kinds = {N_SPATIAL: "images", N_SPATIAL_OF_VOLUMES: "volumes"}
         raise ValueError(f"X holds {kinds[images.n_spatial]}; expected {kinds[n_spatial]}.")

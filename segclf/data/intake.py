@@ -32,7 +32,7 @@ from segclf.data.item_source import ItemSource
 from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
 from segclf.data.sources import ArraySource, ListSource, Source, TensorSource
 
-__all__ = ["source_of"]
+__all__ = ["require_paths", "source_of"]
 
 
 def source_of(
@@ -40,6 +40,7 @@ def source_of(
     image_shape: tuple[int, ...] | None,
     n_channels: int | None,
     channels: Channels,
+    reader: Any = None,
 ) -> Source:
     """Check X and wrap it as a source; see `segclf.data.images.as_images`.
 
@@ -52,6 +53,8 @@ def source_of(
         For files, PIL images and Datasets: the number to insist on.
     channels : {"first", "last"} or None
         Where they are in arrays.
+    reader : str, Reader or None
+        What reads the files.
 
     Returns
     -------
@@ -80,10 +83,28 @@ def source_of(
         return _from_array(_nested(items), image_shape, channels)
     kind = _common_kind(items)
     if kind == "path":
-        return _from_paths(items, n_channels)
+        return _from_paths(items, n_channels, reader)
     if kind == "PIL image":
         return ItemSource(items, n_channels, channels)
     return _from_items(items, channels)
+
+
+def require_paths(source: Source | None, reader: object) -> None:
+    """Refuse a reader for what is read by none.
+
+    Parameters
+    ----------
+    source : Source or None
+        None for images that are such already.
+    reader : str or Reader
+
+    Raises
+    ------
+    ValueError
+        If X holds no paths.
+    """
+    if not isinstance(source, FileSource):
+        raise ValueError(f"reader={reader!r} is for paths, and X holds none; leave it out.")
 
 
 def _from_array(
@@ -177,16 +198,16 @@ def _common_kind(items: Sequence[object]) -> str:
     return str(first)
 
 
-def _from_paths(items: Sequence[Any], n_channels: int | None) -> Source:
+def _from_paths(items: Sequence[Any], n_channels: int | None, reader: Any) -> Source:
     paths = [str(os.fspath(item)) for item in items]
     for number, path in enumerate(paths):
         try:
-            found = find_reader(path)
+            found = find_reader(path, reader)
         except ValueError as error:
             raise ValueError(f"Image {number}: {error}") from error
         if not found.exists():
             raise ValueError(f"Image {number}: there is no file {path!r}.")
-    return FileSource(paths, n_channels)
+    return FileSource(paths, n_channels, reader)
 
 
 def _from_items(items: Sequence[NDArray[Any] | torch.Tensor], channels: Channels) -> Source:

@@ -20,9 +20,9 @@ def counts(monkeypatch):
     def counted(name):
         read = getattr(file_source, name)
 
-        def wrapper(path):
+        def wrapper(path, **options):
             counts[name] += 1
-            return read(path)
+            return read(path, **options)
 
         return wrapper
 
@@ -131,6 +131,14 @@ def test_errors_give_number_and_path(tmp_path):
         as_images(paths[:2])
     with pytest.raises(ValueError, match=r"Image 2: there is no file .*2\.png"):
         as_images(paths)
+
+
+def test_a_reader_is_for_paths(tmp_path):
+    path = save(tmp_path / "a.scan.png")
+    assert as_images([path], reader="raster").size == (4, 5)
+    for X in (np.zeros((2, 8, 9)), as_images([path]), [Image.new("L", (5, 4))]):
+        with pytest.raises(ValueError, match="reader='raster' is for paths"):
+            as_images(X, reader="raster")
 
 
 def test_damaged_first_file(tmp_path):

@@ -116,6 +116,7 @@ def test_two_strangers_of_one_suffix_must_be_told_apart(install, tmp_path):
     with pytest.raises(ValueError, match=r"a\.stack.*other-stacks:stack, stacks:stack.*reader="):
         load_image(path)
     assert load_image(path, reader="stacks:stack").axes == "dhwc"
+    assert as_images([f"{path}[z=3]"], reader="stacks:stack")[0].max() == 3
 
 
 def test_a_reader_that_cannot_be_imported_hurts_its_own_files_alone(install, tmp_path):
