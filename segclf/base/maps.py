@@ -10,7 +10,10 @@ from torch import Tensor
 
 from segclf.data import Images
 from segclf.data.mask_checks import MAX_ID
+from segclf.training import available_memory
 
+# Less than that is not worth asking the system.
+CHECKED_BYTES = 2**26
 Maps = NDArray[Any] | list[NDArray[Any]]
 
 
@@ -22,12 +25,35 @@ def collect_maps(
     """Return what a function makes of the maps (b, k, h, w) of each batch, in the images' order.
 
     One array where all images are of one size, else a list.
+
+    Raises
+    ------
+    MemoryError
+        Before all are predicted, where there is too little memory for them.
     """
-    collected: list[Any] = [None] * len(images)
-    for indices, output in outputs:
-        for index, value in zip(indices, function(output.numpy()), strict=True):
+    collected: Any = [None] * len(images)
+    for number, (indices, output) in enumerate(outputs):
+        values = function(output.numpy())
+        if number == 0:
+            _check_memory(images, values)
+            if images.size is not None:  # of files it is known by now
+                collected = np.empty((len(images), *values.shape[1:]), values.dtype)
+        for index, value in zip(indices, values, strict=True):
             collected[index] = value
-    return np.stack(collected) if images.size is not None else collected
+    return collected
+
+
+def _check_memory(images: Images, values: NDArray[Any]) -> None:
+    """Refuse what will not fit, by the maps of the first images."""
+    n_pixels = images.sizes().prod(axis=1)
+    n_bytes = round(n_pixels.sum() * values[0].nbytes / values.shape[-2] / values.shape[-1])
+    available = available_memory() if n_bytes >= CHECKED_BYTES else None
+    if available is not None and n_bytes > available:
+        raise MemoryError(
+            f"What is predicted for {len(images)} images takes {n_bytes:,} bytes, and "
+            f"{available:,} are available. Predict fewer images at a time; a segmenter's "
+            "predict_proba_batches holds only a batch."
+        )
 
 
 def stack_maps(maps: list[NDArray[Any]]) -> Maps:

@@ -78,6 +78,8 @@ class NetworkHolder(Estimator):
         """Return the images of `X`, and what the network says of them, batch by batch."""
         self._check_at_prediction()
         images = check_images(self, X, reset=False)
+        # Tiles are of maps; what a layer says of an image is of the whole.
+        adjustable = ("image_size", "tile_size") if forward is None else ("image_size",)
         plan = PredictionPlan(
             batch_size=batch_size or self._setting("batch_size"),
             image_size=self.image_size_,
@@ -86,6 +88,7 @@ class NetworkHolder(Estimator):
             device=choose_device(self.device),
             precision=self.precision_ if self.precision == "auto" else self.precision,
             n_threads=choose_threads(self.n_threads),
+            adjustable=tuple(name for name in adjustable if hasattr(self, name)),
         )
         return images, predict_batches(self.network_, images, plan, activation, forward)
 

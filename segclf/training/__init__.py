@@ -4,10 +4,12 @@ from segclf.training.checkpoint import Checkpoint, CheckpointWarning, Place, wit
 from segclf.training.devices import choose_device, choose_threads
 from segclf.training.flips import FLIPS
 from segclf.training.loop import train
+from segclf.training.memory import available_memory
 from segclf.training.optimizers import OPTIMIZERS, make_optimizer
 from segclf.training.plan import Batches, Measure, TrainingPlan
 from segclf.training.precision import choose_precision, has_native_bf16
-from segclf.training.predict import PredictionPlan, predict_batches
+from segclf.training.predict import predict_batches
+from segclf.training.prediction_plan import PredictionPlan
 from segclf.training.schedules import SCHEDULES, get_schedule
 from segclf.training.state import TrainingState
 
@@ -23,6 +25,7 @@ __all__ = [
     "PredictionPlan",
     "TrainingPlan",
     "TrainingState",
+    "available_memory",
     "choose_device",
     "choose_precision",
     "choose_threads",

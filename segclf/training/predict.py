@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,44 +16,11 @@ from segclf.data.resize import Size, resize_maps
 from segclf.data.samples import image_tensor
 from segclf.isolation import isolated, threads
 from segclf.training.devices import autocast
+from segclf.training.fitting import Fitting
 from segclf.training.flips import mean_over_flips
+from segclf.training.prediction_plan import PredictionPlan
 
-PIXELS_A_BATCH = 2**20
 OVERLAP = 0.25
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictionPlan:
-    """How to predict.
-
-    Parameters
-    ----------
-    batch_size : int
-        Number of images in a batch, at most; fewer when images are large. It depends on the
-        size that the network sees alone, and short batches are filled up, so that the result for
-        an image does not depend on its company.
-    image_size : (int, int) or None
-        Height and width that images are brought to; None leaves them as they are.
-    tile_size : int or None
-        Larger images are predicted in overlapping tiles of this height and width.
-    flips : str or None
-        Over which ways to lie the mean is taken, as in `mean_over_flips`; whole images are flipped,
-        not their tiles.
-    device : torch.device
-        Where to compute.
-    precision : {"fp32", "bf16"}
-        In which precision to compute.
-    n_threads : int
-        On how many threads to compute.
-    """
-
-    batch_size: int
-    image_size: Size | None = None
-    tile_size: int | None = None
-    flips: str | None = None
-    device: torch.device = torch.device("cpu")
-    precision: str = "fp32"
-    n_threads: int = 1
 
 
 def predict_batches(
@@ -94,6 +60,8 @@ def predict_batches(
     ------
     FloatingPointError
         Where what the network says is not finite, with the number of the image.
+    MemoryError
+        Where one image at a time does not fit into memory, nor a tile of it, with what to change.
     """
     with isolated():
         network = network.to(plan.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
@@ -108,9 +76,10 @@ def predict_batches(
             output = _nan_where_infinite((forward or network)(batch.to(plan.device)).float())
             return output if activation is None else activation(output)
 
+    predict = Fitting(plan, partial(_predict_flips, answer))
     for indices, sizes, batch in one_ahead(read, _groups(images, plan)):
         with _inference(plan):
-            output = mean_over_flips(partial(_predict, answer, plan=plan), batch, plan.flips)
+            output = predict(batch)
             _check_finite(output, indices)
         for rows in _same_size(sizes) if are_maps(output) else [np.arange(len(indices))]:
             # one size after the other: maps of large images, all at once, would fill the memory
@@ -133,7 +102,7 @@ def _groups(images: Images, plan: PredictionPlan) -> Iterator[NDArray[np.intp]]:
     seen, members = np.unique(sizes, axis=0, return_inverse=True)
     for number, (height, width) in enumerate(seen.tolist()):
         indices = np.flatnonzero(members.reshape(-1) == number)
-        length = _batch_size((height, width), plan)
+        length = plan.length((height, width))
         for start in range(0, len(indices), length):
             yield indices[start : start + length]
 
@@ -177,15 +146,16 @@ def _check_finite(output: Tensor, indices: NDArray[np.intp]) -> None:
         )
 
 
-def _batch_size(size: Size, plan: PredictionPlan) -> int:
-    height, width = (min(s, plan.tile_size or s) for s in size)
-    return max(1, min(plan.batch_size, PIXELS_A_BATCH // (height * width)))
+def _predict_flips(
+    forward: Callable[[Tensor], Tensor], batch: Tensor, plan: PredictionPlan
+) -> Tensor:
+    return mean_over_flips(partial(_predict, forward, plan=plan), batch, plan.flips)
 
 
 def _predict(forward: Callable[[Tensor], Tensor], batch: Tensor, plan: PredictionPlan) -> Tensor:
     """Return the outputs of a batch (n, c, h, w), in tiles where a side is too long."""
     size = (batch.shape[2], batch.shape[3])
-    length = _batch_size(size, plan)
+    length = plan.length(size)
     if plan.tile_size is not None and max(size) > plan.tile_size:
         return torch.cat(
             [_predict_tiles(forward, image, plan.tile_size, length) for image in batch.split(1)]

@@ -5,6 +5,7 @@ import pytest
 from torch import nn
 
 from segclf import DistilledSegmenter, SegmentationClassifier, SupervisedSegmenter, load, save
+from segclf.base import maps
 from segclf.data import MaskCleaner
 
 IMAGES = np.random.default_rng(0).random((5, 24, 24, 3), dtype=np.float32)
@@ -88,3 +89,19 @@ def test_what_is_no_mask_any_more_is_refused(segmenter, function):
     segmenter.set_params(post_processing=function)
     with pytest.raises(ValueError, match="expected one of the same shape, of ids from 0 on"):
         segmenter.predict(IMAGES)
+
+
+def test_maps_that_do_not_fit_are_refused_before_all_are_predicted(segmenter, monkeypatch):
+    segmenter.set_params(post_processing=None)
+    expected = segmenter.predict_proba(SIZES)
+    n_bytes = sum(each.nbytes for each in expected)
+    monkeypatch.setattr(maps, "CHECKED_BYTES", n_bytes)
+    monkeypatch.setattr(maps, "available_memory", lambda: n_bytes)
+    for found, own in zip(segmenter.predict_proba(SIZES), expected, strict=True):
+        np.testing.assert_array_equal(found, own)
+    monkeypatch.setattr(maps, "available_memory", lambda: n_bytes - 1)
+    with pytest.raises(MemoryError, match=f"5 images takes {n_bytes:,} bytes.*_batches"):
+        segmenter.predict_proba(SIZES)
+    segmenter.predict(SIZES)  # a mask takes an eighth
+    monkeypatch.setattr(maps, "available_memory", lambda: None)  # where nobody knows
+    segmenter.predict_proba(SIZES)

@@ -1,0 +1,91 @@
+"""Prediction that gives way where memory is too small: smaller batches, then tiles."""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from segclf.data.resize import Size
+from segclf.training.memory import is_out_of_memory, release
+from segclf.training.prediction_plan import PredictionPlan
+
+TILE_STEP = 32
+
+
+class Fitting:
+    """Predict batches by a plan, and by a smaller one from where memory does not suffice.
+
+    What comes out then is what the smaller plan would have given, and a warning tells it.
+
+    Parameters
+    ----------
+    plan : PredictionPlan
+        How to predict.
+    predict : callable
+        From a batch (n, c, h, w) and a plan to the outputs.
+    """
+
+    def __init__(
+        self, plan: PredictionPlan, predict: Callable[[Tensor, PredictionPlan], Tensor]
+    ) -> None:
+        self._plan, self._asked, self._predict = plan, plan, predict
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """Return the outputs of a batch (n, c, h, w), computed in as many parts as it takes.
+
+        Raises
+        ------
+        MemoryError
+            Where the smallest plan does not suffice.
+        """
+        size = (batch.shape[2], batch.shape[3])
+        while True:
+            try:
+                parts = batch.split(self._plan.length(size))
+                outputs = [self._predict(part, self._plan) for part in parts]
+                return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._plan = self._smaller(size, error)
+            release(self._plan.device)  # not before the error let go of what was computed
+
+    def _smaller(self, size: Size, error: Exception) -> PredictionPlan:
+        length, tile_size = self._plan.length(size), self._smaller_tile(size)
+        if length > 1:
+            if self._plan is self._asked:
+                warnings.warn(
+                    f"{length} images of {size[0]}x{size[1]} do not fit into memory at once. They "
+                    "are predicted in smaller batches, as with a smaller batch_size.",
+                    stacklevel=2,
+                )
+            return replace(self._plan, batch_size=length // 2)
+        if tile_size is None:
+            raise MemoryError(self._remedy(size)) from error
+        warnings.warn(
+            f"An image of {size[0]}x{size[1]} does not fit into memory. It is predicted in tiles, "
+            f"as with batch_size=1 and tile_size={tile_size}.",
+            stacklevel=2,
+        )
+        return replace(self._plan, tile_size=tile_size)
+
+    def _smaller_tile(self, size: Size) -> int | None:
+        """Return half the side, rounded up; None where nobody allows it, or it is no less."""
+        if "tile_size" not in self._plan.adjustable or self._asked.tile_size is not None:
+            return None
+        side = min(max(size), self._plan.tile_size or max(size))
+        half = math.ceil(side / 2 / TILE_STEP) * TILE_STEP
+        return half if half < side else None
+
+    def _remedy(self, size: Size) -> str:
+        names = [name for name in ("image_size", "tile_size") if name in self._plan.adjustable]
+        tile = self._plan.tile_size
+        what = "An image" if tile is None else f"A tile of {tile}x{tile} of an image"
+        remedy = f"; take a smaller {' or '.join(names)}" if names else ""
+        return (
+            f"{what} of {size[0]}x{size[1]} does not fit into memory, and batch_size can be no "
+            f"less than 1{remedy}."
+        )
