@@ -62,6 +62,7 @@ def write_series(
             "ImagePositionPatient": [round(float(p), 6) for p in position],
             "ImageOrientationPatient": list(directions),
             "PixelSpacing": list(spacing),
+            "SliceThickness": step,
         }
         write(paths[-1], image, number=z + 1, **place | attributes)
     return paths

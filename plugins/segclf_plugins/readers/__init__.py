@@ -1,6 +1,14 @@
 """Readers of files that need an extra, and what writes such files."""
 
 from segclf_plugins.readers.dicom import DicomReader
+from segclf_plugins.readers.dicom_seg import read_dicom_seg
+from segclf_plugins.readers.dicom_seg_writer import write_dicom_seg
 from segclf_plugins.readers.nifti import NiftiReader, write_nifti_mask
 
-__all__ = ["DicomReader", "NiftiReader", "write_nifti_mask"]
+__all__ = [
+    "DicomReader",
+    "NiftiReader",
+    "read_dicom_seg",
+    "write_dicom_seg",
+    "write_nifti_mask",
+]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+
+import numpy as np
 
 from segclf.hookspecs import ImageData, ImageHeader, ReadPath
 from segclf_plugins.readers.dicom_file import DicomFile
+from segclf_plugins.readers.dicom_seg import Segmentation
 from segclf_plugins.readers.dicom_values import Window
 from segclf_plugins.readers.dicom_volume import DicomVolume
 from segclf_plugins.readers.discretion import Refused, discreet
@@ -43,20 +47,28 @@ class DicomReader:
     @discreet
     def read_header(self, path: ReadPath) -> ImageHeader:
         """Read size, type, spacing and affine."""
+        segmentation = _segmentation(path)
+        if segmentation is not None:
+            return segmentation.header()
         return DicomVolume.open(path).header(self.window)
 
     @discreet
     def read(self, path: ReadPath) -> ImageData:
         """Read an image or a volume."""
-        volume = DicomVolume.open(path)
-        _require_image(volume.frames[0][0])
+        volume = _volume(path)
         values = volume.values(self.window)
         data = ImageData(values, "dhwc", volume.spacing, volume.affine)
         return data._replace(array=values[0], axes="hwc") if volume.flat else data
 
     @discreet
     def read_mask(self, path: ReadPath) -> ImageData:
-        """Read ids: of an image what is stored."""
+        """Read a segmentation as ids, or (k, ...) if segments overlap; of an image what is stored.
+
+        A segmentation may leave out slices: `read_dicom_seg` reads it on the grid of its image.
+        """
+        segmentation = _segmentation(path)
+        if segmentation is not None:
+            return segmentation.masks(segmentation.header())
         volume = DicomVolume.open(path)
         stored = volume.stored()
         data = ImageData(stored, "dhw", volume.spacing, volume.affine)
@@ -65,13 +77,24 @@ class DicomReader:
     @discreet
     def read_slice(self, path: ReadPath, z: int, *, mask: bool) -> ImageData:
         """Decode one frame."""
-        volume = DicomVolume.open(path)
-        if mask:
-            return ImageData(volume.stored(z)[0], "hw")
-        _require_image(volume.frames[0][0])
-        return ImageData(volume.values(self.window, z)[0], "hwc")
+        if not mask:
+            return ImageData(_volume(path).values(self.window, z)[0], "hwc")
+        if _segmentation(path) is None:
+            return ImageData(DicomVolume.open(path).stored(z)[0], "hw")
+        whole = self.read_mask(path)
+        array = np.take(whole.array, z, axis=whole.axes.index("d"))
+        return ImageData(array, whole.axes.replace("d", ""))
 
 
-def _require_image(file: DicomFile) -> None:
-    if file.is_segmentation:
+def _segmentation(path: ReadPath) -> Segmentation | None:
+    """Return the segmentation object that a file is, if it is one."""
+    if isinstance(path, list) or os.path.isdir(path):
+        return None
+    file = DicomFile.open(path)
+    return Segmentation.of(file) if file.is_segmentation else None
+
+
+def _volume(path: ReadPath) -> DicomVolume:
+    if _segmentation(path) is not None:
         raise Refused("it is a segmentation: a mask, and no image")
+    return DicomVolume.open(path)

@@ -113,6 +113,8 @@ class DicomFile:
         if "PixelData" not in file.data:
             raise Refused("it holds no pixels")
         wanted = list(range(self.n_frames)) if frames is None else frames
+        if self.data.BitsAllocated == 1:  # frames of bits need not begin at a byte
+            return file._decoded(None).reshape(-1, self.rows, self.columns)[wanted]
         file._check_codestreams(wanted)
         first = file._decoded(wanted[0])
         array = np.empty((len(wanted), *first.shape), dtype=first.dtype)
@@ -121,7 +123,7 @@ class DicomFile:
             array[place] = file._decoded(frame)
         return array
 
-    def _decoded(self, frame: int) -> NDArray[Any]:
+    def _decoded(self, frame: int | None) -> NDArray[Any]:
         pixels = require("pydicom.pixels", "medical")
         try:
             array: NDArray[Any] = pixels.pixel_array(self.data, index=frame)
@@ -129,7 +131,8 @@ class DicomFile:
             kind = type(error).__name__
         else:
             colours = () if self.n_channels == 1 or self._photometric == _PALETTE else (3,)
-            if array.shape != (self.rows, self.columns, *colours):
+            n_frames = () if frame is not None or self.n_frames == 1 else (self.n_frames,)
+            if array.shape != (*n_frames, self.rows, self.columns, *colours):
                 raise Refused(f"its pixels decode to {array.shape}, which is not what it says")
             return self._within_bits(array)
         raise Refused(
