@@ -7,7 +7,6 @@ from segclf.data.copy_paste import CopyPaste
 from segclf.data.crops import RandomCrops
 from segclf.data.cutmix import boxes_at, cutmix, cutmix_boxes
 from segclf.data.found_readers import files_in_folder
-from segclf.data.headers import check_volume_size
 from segclf.data.images import Images, as_images
 from segclf.data.kept_folder import KeptFolder
 from segclf.data.kinds import ImagesLike
@@ -36,6 +35,7 @@ from segclf.data.samplers import (
 from segclf.data.samples import Samples
 from segclf.data.semi_supervised_split import SemiSupervisedSplit
 from segclf.data.tiles import Tiles, cut_tiles
+from segclf.data.volume_size import check_volume_size
 from segclf.data.watched_file import watched_files
 from segclf.data.whole import Whole
 

@@ -1,24 +1,23 @@
-"""What a PNG, JPEG or TIFF file says of itself before anything is decoded."""
+"""What a file of a picture says of itself before anything is decoded."""
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, JpegImagePlugin, TiffImagePlugin
+from PIL import BmpImagePlugin, Image, JpegImagePlugin, TiffImagePlugin
 
-__all__ = ["MAX_PIXELS", "Header", "check_volume_size", "is_raster", "read_header"]
+from segclf.data.pnm import read_pnm_header
+from segclf.data.webp import read_webp_header
+
+__all__ = ["MAX_PIXELS", "Header", "is_raster", "read_header"]
 
 #: Larger files are refused before decoding: a quarter of a GiB as 8 bit RGB, where Pillow begins
 #: to warn of decompression bombs.
 MAX_PIXELS = 2**30 // 4 // 3
-
-# Volumes of more values are refused: 2 GiB of 16 bits.
-_MAX_VALUES = 2**30
 
 _EXIF_ORIENTATION = 0x0112
 
@@ -28,7 +27,7 @@ class Header(NamedTuple):
 
     Attributes
     ----------
-    format : {"PNG", "JPEG", "TIFF"}
+    format : {"PNG", "JPEG", "TIFF", "BMP", "WEBP", "PNM"}
         By the first bytes, not by the name.
     height, width : int
         As shown, that is after the orientation is applied.
@@ -43,10 +42,12 @@ class Header(NamedTuple):
     opencv : bool
         True where only OpenCV keeps every bit: 16 bit colour and the rarer types of TIFF.
     white_is_zero : bool
-        True for a gray TIFF that stores white as 0.
+        True for a gray TIFF, and for a PBM, that stores white as 0.
+    lossy : bool
+        True where values are not what they were when the file was written.
     """
 
-    format: Literal["PNG", "JPEG", "TIFF"]
+    format: Literal["PNG", "JPEG", "TIFF", "BMP", "WEBP", "PNM"]
     height: int
     width: int
     n_channels: int
@@ -55,10 +56,11 @@ class Header(NamedTuple):
     orientation: int = 1
     opencv: bool = False
     white_is_zero: bool = False
+    lossy: bool = False
 
 
 def read_header(file: IO[bytes]) -> Header:
-    """Read the header of an open PNG, JPEG or TIFF file; no pixel is decoded.
+    """Read the header of an open PNG, JPEG, TIFF, BMP, WebP or PNM file; no pixel is decoded.
 
     Parameters
     ----------
@@ -80,36 +82,18 @@ def read_header(file: IO[bytes]) -> Header:
     file.seek(0)
     parse = next((one for starts, one in _FORMATS.items() if start.startswith(starts)), None)
     if parse is None:
-        raise ValueError(f"it is no PNG, JPEG or TIFF file; its first bytes are {start!r}")
+        raise ValueError(
+            f"it is no PNG, JPEG or TIFF file, no BMP, WebP or PNM; its first bytes are {start!r}"
+        )
     header = parse(file)
     _check_size(header.height, header.width)
     return header
 
 
-def check_volume_size(shape: tuple[int, ...]) -> None:
-    """Refuse what a header says of a volume, before anything of that size is allocated.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of the array that would be read.
-
-    Raises
-    ------
-    ValueError
-        For a length below 1, and for more than 2**30 values.
-    """
-    lengths = [int(length) for length in shape]
-    if min(lengths) < 1 or math.prod(lengths) > _MAX_VALUES:
-        raise ValueError(
-            f"its header says {' x '.join(map(str, lengths))} values; expected at least 1, and at "
-            f"most {_MAX_VALUES:,}"
-        )
-
-
 def is_raster(start: bytes) -> bool:
-    """Tell from its first 8 bytes whether `read_header` knows the format of a file."""
-    return start.startswith(tuple(each for starts in _FORMATS for each in starts))
+    """Tell by the first bytes of a file that `read_header` knows it; two letters tell nothing."""
+    telling = tuple(each for starts in _FORMATS for each in starts if len(each) > 2)
+    return start.startswith(telling) and (start[:4] != b"RIFF" or start[8:12] == b"WEBP")
 
 
 def _check_size(height: int, width: int) -> None:
@@ -174,7 +158,29 @@ def _jpeg(file: IO[bytes]) -> Header:
     image = JpegImagePlugin.JpegImageFile(file)
     orientation = _exif_orientation(image.getexif)
     height, width = _oriented(image.height, image.width, orientation)
-    return Header("JPEG", height, width, 1 if image.mode == "L" else 3, orientation=orientation)
+    n_channels = 1 if image.mode == "L" else 3
+    return Header("JPEG", height, width, n_channels, orientation=orientation, lossy=True)
+
+
+def _bmp(file: IO[bytes]) -> Header:
+    image = BmpImagePlugin.BmpImageFile(file)
+    dtype = np.dtype(bool if image.mode == "1" else np.uint8)
+    n_channels = 1 if image.mode in ("1", "L") else 3
+    return Header("BMP", image.height, image.width, n_channels, dtype=dtype)
+
+
+def _webp(file: IO[bytes]) -> Header:
+    webp = read_webp_header(file)
+    orientation = _exif_orientation(lambda: webp.exif)
+    size = _oriented(webp.height, webp.width, orientation)
+    return Header("WEBP", *size, 3, orientation=orientation, lossy=webp.lossy)
+
+
+def _pnm(file: IO[bytes]) -> Header:
+    pnm = read_pnm_header(file)
+    bits = 1 if pnm.dtype == bool else 8 * pnm.dtype.itemsize
+    size = (pnm.height, pnm.width, pnm.n_channels)
+    return Header("PNM", *size, bits, pnm.dtype, white_is_zero=bits == 1)
 
 
 def _exif_orientation(read: Callable[[], Image.Exif]) -> int:
@@ -274,4 +280,7 @@ _FORMATS: dict[tuple[bytes, ...], Callable[[IO[bytes]], Header]] = {
     (b"\x89PNG\r\n\x1a\n",): _png,
     (b"\xff\xd8\xff",): _jpeg,
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): _tiff,
+    (b"RIFF",): _webp,
+    (b"BM",): _bmp,
+    (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"): _pnm,
 }

@@ -8,13 +8,13 @@ __all__ = ["RasterReader"]
 
 
 class RasterReader:
-    """Reads PNG, JPEG and TIFF, told apart by their first bytes, whatever their names say.
+    """Reads PNG, JPEG, TIFF, BMP, WebP and PNM, told apart by their first bytes alone.
 
     Gray and RGB come in the file's own type; of masks the ids as stored.
     """
 
     def sniff(self, start: bytes) -> bool:
-        """Tell these formats by their first bytes."""
+        """Tell PNG, JPEG, TIFF and WebP; the two letters of BMP and PNM tell nothing."""
         return is_raster(start)
 
     def read_header(self, path: ReadPath) -> ImageHeader:

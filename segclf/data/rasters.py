@@ -1,4 +1,4 @@
-"""PNG, JPEG and TIFF by Pillow, and by OpenCV where only that keeps every bit.
+"""Pictures by Pillow, and by OpenCV or ourselves where only that keeps every bit.
 
 Pillow decodes all of 8 bit: it refuses truncated files where OpenCV fills up with gray. The plugin
 classes are used directly, so no other of its many formats is ever tried on a file.
@@ -12,12 +12,20 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from segclf.data.completeness import check_png, without_end
 from segclf.data.headers import Header, read_header
 from segclf.data.mask_forms import COLOURS, as_gray
 from segclf.data.opencv_rasters import decode_by_opencv
+from segclf.data.pnm import decode_pnm
 
 __all__ = ["channels_of", "read_raster", "read_raster_header", "read_raster_mask"]
 
@@ -25,13 +33,15 @@ _PLUGINS: dict[str, Any] = {
     "PNG": PngImagePlugin.PngImageFile,
     "JPEG": JpegImagePlugin.JpegImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
 }
 # PNG and TIFF stretch 2 and 4 bit gray to 0..255 for showing; ids are what was stored.
 _STRETCH = {2: 85, 4: 17}
 
 
 def read_raster(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read a PNG, JPEG or TIFF file exactly.
+    """Read a PNG, JPEG, TIFF, BMP, WebP or PNM file exactly.
 
     Parameters
     ----------
@@ -49,6 +59,8 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[Any]:
         header = read_header(file)
         if header.opencv:
             array = decode_by_opencv(file, header)
+        elif header.format == "PNM":
+            array = decode_pnm(file, shown=True)
         else:
             array = channels_of(_by_pillow(file, header))
     array = _upright(_turned_over(array, header, shown=True), header)
@@ -56,7 +68,7 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[Any]:
 
 
 def read_raster_header(path: str | os.PathLike[str]) -> Header:
-    """Read the header alone of a PNG, JPEG or TIFF file.
+    """Read the header alone of such a file.
 
     Parameters
     ----------
@@ -72,7 +84,7 @@ def read_raster_header(path: str | os.PathLike[str]) -> Header:
 
 
 def read_raster_mask(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read the stored sample values of a gray or palette PNG or TIFF file.
+    """Read the stored sample values of a gray or palette file.
 
     Parameters
     ----------
@@ -88,12 +100,16 @@ def read_raster_mask(path: str | os.PathLike[str]) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        For colour or alpha, and for JPEG, whose compression changes ids.
+        For colour or alpha, and for JPEG and lossy WebP, whose compression changes ids.
     """
     with open(path, "rb") as file:
         header = read_header(file)
-        if header.format == "JPEG":
-            raise ValueError("JPEG changes values, so it cannot hold a mask; use PNG or TIFF")
+        if header.lossy:
+            raise ValueError(
+                f"{header.format} changes values, so it cannot hold a mask; use PNG or TIFF"
+            )
+        if header.format == "PNM":
+            return _checked(_gray_of(decode_pnm(file, shown=False)), header, None)
         if header.opencv:
             array = _ids_by_opencv(file, header)
         else:
@@ -160,9 +176,13 @@ def channels_of(image: Image.Image) -> NDArray[Any]:
 def _ids_of(image: Image.Image) -> NDArray[Any]:
     if image.mode in ("1", "L", "P", "F") or image.mode.startswith("I"):
         return _integers_of(image)
-    gray = as_gray(np.array(image.convert("RGBA") if image.mode == "LA" else image))
+    return _gray_of(np.array(image.convert("RGBA") if image.mode == "LA" else image), image.mode)
+
+
+def _gray_of(ids: NDArray[Any], mode: str = "RGB") -> NDArray[Any]:
+    gray = ids if ids.ndim == 2 else as_gray(ids)
     if gray is None:
-        raise ValueError(f"it has colour or alpha (mode {image.mode}); {COLOURS}")
+        raise ValueError(f"it has colour or alpha (mode {mode}); {COLOURS}")
     return gray
 
 
