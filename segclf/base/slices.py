@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from segclf.base.agreement import of_kind
 from segclf.base.maps import Maps, stack_maps
 from segclf.base.supervision import Supervision
-from segclf.data import Masks, as_masks
+from segclf.data import as_masks
 
 
 class SliceChoice(NamedTuple):
@@ -57,26 +57,25 @@ def as_slices(given: Supervision, *, neighbors: int, choice: SliceChoice | None)
         None takes all slices; so does the validation set.
     """
     assert given.images is not None
-    depths = given.images.sizes()[:, 0]
-    volume = np.repeat(np.arange(len(given)), depths)
-    number = np.concatenate([np.arange(depth) for depth in depths])
-    masks = _masks_of_slices(given.masks, volume, number)
-    if choice is not None:
-        ends = np.cumsum(depths)
-        shows = np.split(masks.show_findings(), ends[:-1])
-        starts = (ends - depths).tolist()
-        rows = [start + choice.of(each) for start, each in zip(starts, shows, strict=True)]
-        chosen = np.concatenate(rows)
-        volume, number, masks = volume[chosen], number[chosen], masks.subset(chosen)
-    images = given.images.slices(volume, number, neighbors=neighbors)
+    depths = given.images.sizes()[:, 0].tolist()
+    chosen: list[NDArray[np.intp]] = []
+    items: list[NDArray[Any] | None] = []
+    for row, depth in enumerate(depths):
+        mask = given.masks.ids(row)
+        slices = np.arange(depth) if choice is None else choice.of(_shows(mask, depth))
+        chosen.append(slices)
+        items += [None] * len(slices) if mask is None else _cut(mask, slices)
+    volume = np.repeat(np.arange(len(given)), [len(each) for each in chosen])
+    images = given.images.slices(volume, np.concatenate(chosen), neighbors=neighbors)
     weight, groups, validation = given.sample_weight, given.groups, given.validation
     if validation is not None:
         validation = as_slices(validation, neighbors=neighbors, choice=None)
+    masks = as_masks(items, len(items))
     return replace(
         given,
         X=images,
         images=images,
-        masks=masks,
+        masks=of_kind(masks, given.masks.multilabel, given.masks.n_classes),
         labels=_empty_by_label(given.labels, volume),
         sample_weight=None if weight is None else weight[volume],
         groups=volume if groups is None else groups[volume],
@@ -84,13 +83,17 @@ def as_slices(given: Supervision, *, neighbors: int, choice: SliceChoice | None)
     )
 
 
-def _masks_of_slices(masks: Masks, volume: NDArray[np.intp], number: NDArray[np.intp]) -> Masks:
-    given = masks.as_given()
-    items = [
-        given[v][..., z, :, :] if masks.labeled[v] else None
-        for v, z in zip(volume.tolist(), number.tolist(), strict=True)
-    ]
-    return of_kind(as_masks(items, len(items)), masks.multilabel, masks.n_classes)
+def _shows(mask: NDArray[Any] | None, depth: int) -> NDArray[np.bool_]:
+    """Tell which slices of a mask (d, h, w) or (k, d, h, w) show a finding."""
+    if mask is None:
+        return np.zeros(depth, dtype=bool)
+    return np.array([(mask[..., number, :, :] > 0).any() for number in range(depth)])
+
+
+def _cut(mask: NDArray[Any], slices: NDArray[np.intp]) -> list[NDArray[Any]]:
+    """Cut slices of a mask; those of one that was read for this are copied, and small."""
+    parts = [mask[..., number, :, :] for number in slices.tolist()]
+    return parts if mask.dtype != np.int64 else [part.astype(np.int16) for part in parts]
 
 
 def _empty_by_label(

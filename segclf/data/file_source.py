@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import N_SPATIAL
 from segclf.data.opened_source import OpenedSource
-from segclf.data.readers import read_image, read_image_header
+from segclf.data.readers import load_header, load_image, read_image, read_image_header
 from segclf.data.watched_file import WatchedFile
 
 __all__ = ["FileSource"]
@@ -27,24 +28,41 @@ class FileSource(OpenedSource):
         See `OpenedSource`.
     reader : str, Reader or None
         None for the one for their suffixes.
+    n_spatial : int
+        3 for volumes.
     """
 
-    def __init__(self, paths: Sequence[str], n_channels: int | None, reader: Any = None) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str],
+        n_channels: int | None,
+        reader: Any = None,
+        n_spatial: int = N_SPATIAL,
+    ) -> None:
         self._reader = reader
         self._files = [WatchedFile(path) for path in paths]
         self._affines: dict[int, NDArray[np.float64]] = {}
-        super().__init__(len(paths), n_channels)
+        super().__init__(len(paths), n_channels, n_spatial)
 
-    def header(self, row: int) -> tuple[int, int, int, np.dtype[Any]]:
+    def header(self, row: int) -> tuple[tuple[int, ...], int, np.dtype[Any]]:
         """Read it; see `OpenedSource.header`."""
-        header = self._files[row].read(partial(read_image_header, reader=self._reader))
+        flat = self.n_spatial == N_SPATIAL
+        look = partial(read_image_header if flat else load_header, reader=self._reader)
+        header = self._files[row].read(look)
         if header.affine is not None:
             self._affines[row] = header.affine
-        return header.height, header.width, header.n_channels, header.dtype
+        size: tuple[int, ...] = (header.height, header.width)
+        if not flat:
+            if header.depth is None:
+                raise ValueError(f"{self.name(row)} is one image; expected a volume.")
+            size = (header.depth, *size)
+        return size, header.n_channels, header.dtype
 
     def open(self, row: int) -> NDArray[Any]:
         """Decode the file; see `OpenedSource.open`."""
-        return self._files[row].read(partial(read_image, reader=self._reader))
+        if self.n_spatial == N_SPATIAL:
+            return self._files[row].read(partial(read_image, reader=self._reader))
+        return self._files[row].read(partial(load_image, reader=self._reader)).array
 
     def affine(self, row: int) -> NDArray[np.float64] | None:
         """Return that of the header, which `sizes` reads; see `Source.affine`."""

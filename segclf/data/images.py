@@ -241,8 +241,8 @@ def as_images(
         them first.
     n_spatial : int
         2 for images, as above; 3 for volumes: arrays (n, d, h, w), or (n, d, h, w, c) with
-        channels, torch tensors (n, c, d, h, w), or a list of arrays (d, h, w) or (d, h, w, c) or of
-        tensors (c, d, h, w), of different sizes.
+        channels, torch tensors (n, c, d, h, w), or a list of arrays (d, h, w) or (d, h, w, c), of
+        tensors (c, d, h, w), or of paths to files and folders of volumes, of different sizes.
     reader : str or Reader, optional
         What reads the files of X: a plugin's name, or an object such as
         ``segclf_plugins.readers.DicomReader(window="file")``.
@@ -273,7 +273,7 @@ def as_images(
         if n_spatial == N_SPATIAL:
             source = source_of(X, image_shape, n_channels, channels, reader)
         else:
-            source = volume_source(X, channels)
+            source = volume_source(X, n_channels, channels, reader)
         images = Images(source, np.arange(source.n_samples))
     if reader is not None:
         require_paths(None if images is X else source, reader)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segclf.axes import N_SPATIAL
 from segclf.data.arrays import (
     chunks,
     is_mapped,
@@ -32,7 +33,7 @@ from segclf.data.item_source import ItemSource
 from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
 from segclf.data.sources import ArraySource, ListSource, Source, TensorSource
 
-__all__ = ["require_paths", "source_of"]
+__all__ = ["require_paths", "source_of", "source_of_files"]
 
 
 def source_of(
@@ -83,7 +84,7 @@ def source_of(
         return _from_array(_nested(items), image_shape, channels)
     kind = _common_kind(items)
     if kind == "path":
-        return _from_paths(items, n_channels, reader)
+        return source_of_files(items, n_channels, reader)
     if kind == "PIL image":
         return ItemSource(items, n_channels, channels)
     return _from_items(items, channels)
@@ -198,7 +199,30 @@ def _common_kind(items: Sequence[object]) -> str:
     return str(first)
 
 
-def _from_paths(items: Sequence[Any], n_channels: int | None, reader: Any) -> Source:
+def source_of_files(
+    items: Sequence[Any], n_channels: int | None, reader: Any, n_spatial: int = N_SPATIAL
+) -> Source:
+    """Check that there are such files, and wrap them as a source.
+
+    Parameters
+    ----------
+    items : sequence of paths
+    n_channels : int or None
+        The number to insist on.
+    reader : str, Reader or None
+        None for the one for their suffixes.
+    n_spatial : int
+        3 for volumes.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    ValueError
+        Where one is missing, or no reader takes it.
+    """
     paths = [str(os.fspath(item)) for item in items]
     for number, path in enumerate(paths):
         try:
@@ -207,7 +231,7 @@ def _from_paths(items: Sequence[Any], n_channels: int | None, reader: Any) -> So
             raise ValueError(f"Image {number}: {error}") from error
         if not found.exists():
             raise ValueError(f"Image {number}: there is no file {path!r}.")
-    return FileSource(paths, n_channels, reader)
+    return FileSource(paths, n_channels, reader, n_spatial)
 
 
 def _from_items(items: Sequence[NDArray[Any] | torch.Tensor], channels: Channels) -> Source:

@@ -36,11 +36,10 @@ class ItemSource(OpenedSource):
         self._items, self._channels = items, channels
         super().__init__(len(items), n_channels)
 
-    def header(self, row: int) -> tuple[int, int, int, np.dtype[Any]]:
+    def header(self, row: int) -> tuple[tuple[int, ...], int, np.dtype[Any]]:
         """Make the image; see `OpenedSource.header`."""
         image = self.open(row)
-        height, width, n_channels = image.shape
-        return height, width, n_channels, image.dtype
+        return image.shape[:2], image.shape[2], image.dtype
 
     def open(self, row: int) -> NDArray[Any]:
         """Make the image; see `OpenedSource.open`."""

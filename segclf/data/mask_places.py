@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,10 +60,11 @@ def _check_place(images: Images, masks: Masks, row: int) -> None:
     given = load_header(path).affine
     if given is None:
         return
-    corners = np.array([[0, h, w, 1] for h in (0, 1) for w in (0, 1)], dtype=np.float64)
-    corners[:, 1:3] *= masks.sizes()[row] - 1
-    apart = _longest(corners @ (given - expected).T)
-    if apart > _TOLERANCE * _longest(expected.T[1:3], shortest=True):
+    size = masks.sizes()[row] - 1
+    corners = np.array(list(product(*([0, side] for side in size.tolist()))), dtype=np.float64)
+    corners = np.pad(corners, ((0, 0), (3 - len(size), 0)))
+    apart = _longest(np.c_[corners, np.ones(len(corners))] @ (given - expected).T)
+    if apart > _TOLERANCE * _longest(expected.T[3 - len(size) : 3], shortest=True):
         raise ValueError(
             f"Mask {row} ({path!r}) lies {apart:.3g} mm from {images.name(row)}: their affines "
             "differ. Write it on the grid of its image."

@@ -16,7 +16,7 @@ from segclf.data.arrays import chunks, to_numpy, unwrap
 from segclf.data.mapped_masks import MappedMask
 from segclf.data.mask_checks import require_ids, require_shape, stands_255_for_1
 from segclf.data.mask_forms import channels_last, in_our_form
-from segclf.data.readers import read_mask
+from segclf.data.readers import load_mask, read_mask
 from segclf.data.watched_file import WatchedFile
 
 __all__ = ["Scan", "items_of", "read_item", "scan"]
@@ -25,7 +25,7 @@ _EXPECTED = {
     N_SPATIAL: "an array (n, h, w) of ids, a multi-label array (n, k, h, w) of 0, 1 and -1, or a "
     "list of arrays (h, w) or (k, h, w), paths to PNG or TIFF masks, and None",
     N_SPATIAL_OF_VOLUMES: "of volumes an array (n, d, h, w) of ids, a multi-label array "
-    "(n, k, d, h, w) of 0, 1 and -1, or a list of arrays (d, h, w) or (k, d, h, w), and None",
+    "(n, k, d, h, w) of 0, 1 and -1, or a list of arrays (d, h, w) or (k, d, h, w), paths and None",
 }
 # So many values in a row are looked for one by one, which is faster than counting them all.
 _FEW = 8
@@ -161,7 +161,7 @@ def read_item(item: object, number: int, n_spatial: int = N_SPATIAL) -> NDArray[
     """
     try:
         if isinstance(item, WatchedFile):
-            return item.read(read_mask)
+            return item.read(read_mask if n_spatial == N_SPATIAL else _read_volume)
         if isinstance(item, MappedMask):
             return item.read()
         if isinstance(item, np.ndarray | torch.Tensor):
@@ -245,6 +245,10 @@ def _watched(item: Any) -> Any:
     if isinstance(item, MappedMask):
         return replace(item, source=_watched(item.source))
     return WatchedFile.of(item) if isinstance(item, str | os.PathLike) else item
+
+
+def _read_volume(path: str | os.PathLike[str]) -> NDArray[Any]:
+    return load_mask(path).array
 
 
 def _path_of(item: object) -> str:

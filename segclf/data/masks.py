@@ -185,12 +185,13 @@ class Masks:
         """
         items = self._items
         if not isinstance(items, np.ndarray):
-            return [self._as_ids(index) for index in range(len(self))]
+            return [self.ids(index) for index in range(len(self))]
         rows = self._rows
         part = items if np.array_equal(rows, np.arange(len(items))) else items[rows]
         return np.where(part == 255, 1, part) if self._scan.of_255 else part
 
-    def _as_ids(self, index: int) -> NDArray[Any] | None:
+    def ids(self, index: int) -> NDArray[Any] | None:
+        """Return one mask as it was passed, if it was an array of ids; else as it is read."""
         item, (depth, *size) = self._items[self._rows[index]], self._scan.shapes[index].tolist()
         shape = (depth, *size) if depth > 0 else tuple(size)
         is_ids = isinstance(item, np.ndarray) and item.shape == shape and not self._scan.of_255

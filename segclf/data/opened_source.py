@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import N_SPATIAL
 from segclf.data.arrays import require_finite
 from segclf.data.sources import Rows, Source
 
@@ -22,13 +23,15 @@ class OpenedSource(Source):
     n_samples : int
     n_channels : int or None
         None for 3 where any image has 3, whatever the order, for which all headers are read.
+    n_spatial : int
+        3 for volumes.
     """
 
     lazy = True
 
-    def __init__(self, n_samples: int, n_channels: int | None) -> None:
-        self.n_samples = n_samples
-        self._sizes = np.full((n_samples, 2), -1, dtype=np.intp)
+    def __init__(self, n_samples: int, n_channels: int | None, n_spatial: int = N_SPATIAL) -> None:
+        self.n_samples, self.n_spatial = n_samples, n_spatial
+        self._sizes = np.full((n_samples, n_spatial), -1, dtype=np.intp)
         self._dtypes: list[np.dtype[Any] | None] = [None] * n_samples
         self._asked = n_channels is not None
         self.n_channels = n_channels or 0
@@ -39,8 +42,8 @@ class OpenedSource(Source):
                 self._require_channels(found, row)
 
     @abstractmethod
-    def header(self, row: int) -> tuple[int, int, int, np.dtype[Any]]:
-        """Return height, width, channels and type of an image.
+    def header(self, row: int) -> tuple[tuple[int, ...], int, np.dtype[Any]]:
+        """Return size (height, width), channels and type of an image.
 
         Parameters
         ----------
@@ -86,10 +89,9 @@ class OpenedSource(Source):
     def _look(self, row: int) -> int:
         """Read a header, remember it, and return the number of channels."""
         try:
-            height, width, n_channels, self._dtypes[row] = self.header(row)
+            self._sizes[row], n_channels, self._dtypes[row] = self.header(row)
         except (OSError, ValueError) as error:
             raise _of_image(error, row) from error
-        self._sizes[row] = height, width
         return n_channels
 
     def _read(self, row: int) -> NDArray[Any]:
@@ -98,9 +100,9 @@ class OpenedSource(Source):
         except (OSError, ValueError) as error:
             raise _of_image(error, row) from error
         require_finite(image[None], np.array([self.name(row).removeprefix("Image ")]), "Image")
-        self._require_channels(image.shape[2], row)
-        if image.shape[2] < self.n_channels:
-            return np.repeat(image, self.n_channels, axis=2)
+        self._require_channels(image.shape[-1], row)
+        if image.shape[-1] < self.n_channels:
+            return np.repeat(image, self.n_channels, axis=-1)
         return image
 
     def _require_channels(self, n_channels: int, row: int) -> None:

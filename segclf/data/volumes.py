@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segclf.axes import N_SPATIAL_OF_VOLUMES
 from segclf.data.arrays import (
     chunks,
     is_mapped,
@@ -19,6 +21,7 @@ from segclf.data.arrays import (
     unwrap,
 )
 from segclf.data.channels import Channels
+from segclf.data.intake import source_of_files
 from segclf.data.kinds import column, image_of, is_dataset, why_not
 from segclf.data.sources import ArraySource, ListSource, Source
 
@@ -26,21 +29,28 @@ __all__ = ["EXPECTED_VOLUMES", "volume_source"]
 
 EXPECTED_VOLUMES = (
     "volumes: an array (n, d, h, w), or (n, d, h, w, c) with channels, a torch tensor "
-    "(n, c, d, h, w), or a list of arrays (d, h, w) or (d, h, w, c), or of tensors (c, d, h, w)"
+    "(n, c, d, h, w), or a list of arrays (d, h, w) or (d, h, w, c), of tensors (c, d, h, w), or "
+    "of paths"
 )
 _USUAL = (1, 3, 4)
 _SURELY_CHANNELS = 16
 _FEW_PIXELS = 16
 
 
-def volume_source(X: object, channels: Channels) -> Source:
+def volume_source(
+    X: object, n_channels: int | None, channels: Channels, reader: Any = None
+) -> Source:
     """Check volumes and wrap them as a source; see `segclf.data.images.as_images`.
 
     Parameters
     ----------
     X : object
+    n_channels : int or None
+        For files: the number to insist on.
     channels : {"first", "last"} or None
         Where they are in arrays.
+    reader : str, Reader or None
+        Of files; None for the one for their suffixes.
 
     Returns
     -------
@@ -53,18 +63,20 @@ def volume_source(X: object, channels: Channels) -> Source:
 
     Examples
     --------
-    >>> source = volume_source(np.zeros((2, 5, 8, 9)), None)
+    >>> source = volume_source(np.zeros((2, 5, 8, 9)), None, None)
     >>> source.n_spatial, source.n_channels, source.sizes(np.arange(2)).tolist()
     (3, 1, [[5, 8, 9], [5, 8, 9]])
     """
     if reason := why_not(X):
         raise ValueError(f"{reason}. Expected {EXPECTED_VOLUMES}.")
-    values = X if is_dataset(X) else column(unwrap(X))
+    values: Any = X if is_dataset(X) else column(unwrap(X))
     if isinstance(values, torch.Tensor):
         return _from_tensor(values)
-    if isinstance(values, np.ndarray) and values.dtype != object:
+    if isinstance(values, np.ndarray) and values.dtype.kind not in "OUST":
         return _from_array(values, channels)
-    items = [image_of(values[number], number) for number in range(len(values))]  # type: ignore[index, arg-type]
+    items = [image_of(values[number], number) for number in range(len(values))]
+    if isinstance(items[0], str | os.PathLike):
+        return source_of_files(items, n_channels, reader, N_SPATIAL_OF_VOLUMES)
     return _from_items(items, channels)
 
 

@@ -33,7 +33,7 @@ from segclf.base.slices import SliceChoice, as_slices, stacked, whole_of_slices
 from segclf.base.spatial import require_images
 from segclf.base.supervision import Supervision, supervise
 from segclf.base.validation_set import with_validation
-from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Whole, as_masks
+from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Whole, as_masks, watched_files
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.metrics import mean_iou
 
@@ -135,6 +135,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, Estimator):
 
     @with_callbacks
     @warn_once()
+    @watched_files()
     def fit(
         self,
         X: ImagesLike,

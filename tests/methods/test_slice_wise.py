@@ -1,6 +1,8 @@
 import pickle
 
+import nibabel
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from sklearn.base import BaseEstimator, clone
@@ -17,7 +19,7 @@ from segclf import (
 from segclf.base import SegmenterEnsemble
 from segclf.base.slices import SliceChoice, as_slices
 from segclf.base.supervision import supervise
-from segclf.data import MaskCleaner, as_images
+from segclf.data import MaskCleaner, as_images, load_image, load_mask
 from segclf.datasets import make_shapes
 from segclf.registry import make_plugin
 
@@ -243,6 +245,33 @@ def test_a_mapped_volume_is_read_as_slices_are_taken(tmp_path):
     segmenter = SliceWise(small(), random_state=0).fit(mapped, VOLUMES.masks)
     expected = fitted().predict_proba(VOLUMES.images)
     np.testing.assert_array_equal(segmenter.predict_proba(mapped), expected)
+
+
+def test_files_are_volumes_too(tmp_path):
+    affine = np.diag([1.0, 2.0, 3.0, 1.0])
+    images, masks = [], []
+    for index, (volume, mask) in enumerate(zip(UNEVEN.images, UNEVEN.masks, strict=True)):
+        for values, kind, paths in ((volume, "image", images), (mask, "mask", masks)):
+            paths.append(str(tmp_path / f"{kind}{index}.nii.gz"))
+            nibabel.save(nibabel.Nifti1Image(values, affine), paths[-1])
+    read = [load_image(path).array[..., 0] for path in images]
+    assert sorted(read[0].shape) == sorted(UNEVEN.images[0].shape)
+    truth = [load_mask(path).array for path in masks]
+    settings = {"random_state": 0, "max_slices": 3}
+    of_files = SliceWise(small(), **settings).fit(images, [*masks[:5], None])
+    of_arrays = SliceWise(small(), **settings).fit(read, [*truth[:5], None])
+    pairs = zip(of_files.predict_proba(images), of_arrays.predict_proba(read), strict=True)
+    for one, other in pairs:
+        np.testing.assert_array_equal(one, other)
+    assert of_files.score(images, masks) == of_arrays.score(read, truth)
+    other = nibabel.Nifti1Image(UNEVEN.masks[0], np.diag([1.0, 2.0, 4.0, 1.0]))
+    nibabel.save(other, tmp_path / "elsewhere.nii")
+    with pytest.raises(ValueError, match="their affines differ"):
+        of_files.fit(images[:1], [str(tmp_path / "elsewhere.nii")])
+    png = tmp_path / "flat.png"
+    PIL.Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(png)
+    with pytest.raises(ValueError, match=r"Image 0.*is one image; expected a volume"):
+        of_files.predict([str(png)])
 
 
 @pytest.mark.parametrize(
