@@ -12,6 +12,7 @@ from sklearn.utils.validation import _num_samples
 
 from segclf.axes import is_indicator
 from segclf.base.negative_class import class_ids, negative_class_of
+from segclf.base.spatial import n_spatial
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
@@ -101,7 +102,8 @@ class MaskScorer:
         predicted = estimator.predict_masks(X) if classifies else estimator.predict(X)
         segmenter = estimator.segmenter_ if hasattr(estimator, "segmenter_") else estimator
         n_classes = getattr(segmenter, "n_classes_", None)
-        true = as_masks(truth, _num_samples(predicted), n_classes=n_classes)
+        kind: dict[str, Any] = {"n_classes": n_classes, "n_spatial": n_spatial(estimator)}
+        true = as_masks(truth, _num_samples(predicted), **kind)
         given: list[Any] = [true, predicted]
         if self.with_labels:
             given = [*_as_mask_ids(estimator, y, estimator.predict(X)), *given]

@@ -112,7 +112,7 @@ def channel_axis(
         f"{where} has shape {given or shape}: {n_channels} channels of {height} x {width} pixels, "
         f"or {height} of {width} x {n_channels}? Say channels='last' or channels='first', a "
         "parameter of estimators and of segclf.data.as_images; or, if it is a volume (d, h, w), "
-        "pass its slices (h, w) as images."
+        "pass its slices (h, w) as images, or take an estimator of volumes, such as SliceWise."
     )
 
 

@@ -136,7 +136,10 @@ def _from_array(
 
 
 def _volumes(array: NDArray[Any]) -> str:
-    volumes = " If these are volumes, pass their slices (h, w) or (h, w, c) as images."
+    volumes = (
+        " If these are volumes, pass their slices (h, w) or (h, w, c) as images, or take an "
+        "estimator of volumes, such as SliceWise."
+    )
     return volumes if array.ndim == 5 else ""
 
 

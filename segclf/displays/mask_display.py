@@ -102,6 +102,7 @@ class MaskDisplay:
         masks: MasksLike | None = None,
         true_masks: MasksLike | None = None,
         class_names: Any = None,
+        volumes: bool = False,
         n_columns: int = 6,
         ax: Any = None,
     ) -> Self:
@@ -119,6 +120,9 @@ class MaskDisplay:
             Predicted and true masks at the images' own size.
         class_names : sequence or dict, optional
             What to call the classes: a dict, or a sequence in the order of classes 0, 1, ...
+        volumes : bool
+            Whether X holds volumes, and masks (n, d, h, w) are theirs. Of each the slice with the
+            largest predicted finding is shown, as `from_estimator` does for estimators of volumes.
         n_columns : int
             Images in a row.
         ax : matplotlib Axes or Figure, or array of Axes, optional
@@ -137,6 +141,7 @@ class MaskDisplay:
             masks=masks,
             true_masks=true_masks,
             class_names=class_names,
+            volumes=volumes,
         )
         return cls(tiles).plot(ax=ax, n_columns=n_columns)
 

@@ -5,11 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from segclf.axes import are_labels
+from segclf.axes import N_SPATIAL, are_labels
 from segclf.base import Classifier, MetaSegmenter, Segmenter
+from segclf.base.spatial import n_spatial
 from segclf.data import as_images, as_masks
 from segclf.data.labels import as_label_array
 from segclf.displays.captions import caption, is_right
+from segclf.displays.shown_slices import shown_slices
 from segclf.displays.tiles import Tile
 
 
@@ -70,6 +72,7 @@ def predicted_tiles(
         masks=predicted.masks,
         true_masks=masks[shown] if masks is not None and segments else None,
         class_names=as_names(class_names, None if predicted.labels is None else estimator.classes_),
+        volumes=n_spatial(estimator) != N_SPATIAL,
     )
 
 
@@ -82,8 +85,12 @@ def make_tiles(
     masks: Any,
     true_masks: Any,
     class_names: Any,
+    volumes: bool = False,
 ) -> list[Tile]:
-    """Combine images and predictions, see `MaskDisplay.from_predictions`."""
+    """Combine images and predictions, see `MaskDisplay.from_predictions`; of volumes one slice."""
+    places: Any = None
+    if volumes:
+        X, masks, true_masks, places = shown_slices(X, masks, true_masks)
     images = as_images(X)
     n = len(images)
     said, truth = _entries("y_pred", y_pred, n), _entries("y_true", y_true, n)
@@ -95,11 +102,16 @@ def make_tiles(
             image=images[i],
             mask=predicted[i],
             true_mask=true[i],
-            caption=caption(said[i], truth[i], chances[i], names),
+            caption=_placed(caption(said[i], truth[i], chances[i], names), places, i),
             right=is_right(said[i], truth[i]),
         )
         for i in range(n)
     ]
+
+
+def _placed(text: str, places: Any, index: int) -> str:
+    """Add to a caption which slice of its volume is shown."""
+    return text if places is None else f"{text}\nslice {places[index]}".strip()
 
 
 def _of_labels(predicted: Predictions, estimator: Any) -> NDArray[Any] | None:

@@ -48,7 +48,7 @@ def mean_iou(
         What each image weighs: its pixels in the sums, with `per_image` its score in the mean.
     n_spatial : int, default=2
         3 for masks of volumes, which have d before h: those of ids (n, d, h, w) are otherwise read
-        as multi-label ones of images.
+        as multi-label ones of images. Of `segclf.data.Masks` it is known.
 
     Returns
     -------

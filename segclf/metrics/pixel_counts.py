@@ -92,7 +92,7 @@ def count_pixels(
         -1 in `y_true` is not labeled; None is an image without a mask.
     n_classes : int, optional
     n_spatial : int
-        3 for masks of volumes, (d, h, w) or (k, d, h, w).
+        3 for masks of volumes, (d, h, w) or (k, d, h, w); of `segclf.data.Masks` it is known.
 
     Returns
     -------
@@ -106,6 +106,7 @@ def count_pixels(
     """
     if len(y_true) != len(y_pred):
         raise ValueError(f"{len(y_true)} true masks need as many predicted, got {len(y_pred)}.")
+    n_spatial = getattr(y_true, "n_spatial", n_spatial)
     rows: list[Count] = []
     kinds: set[bool] = set()
     for index in range(len(y_true)):

@@ -6,6 +6,8 @@ from matplotlib import pyplot
 from matplotlib.colors import to_hex
 from sklearn.base import BaseEstimator
 
+from segclf import SliceWise, SupervisedSegmenter
+from segclf.datasets import make_shapes
 from segclf.displays import MaskDisplay
 from segclf.displays.tiles import REGION_COLORS, RIGHT_COLOR, UNKNOWN_COLOR, WRONG_COLOR
 
@@ -170,3 +172,31 @@ def test_says_how_to_get_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pip install 'segclf\[plot\]'"):
         display.plot()
+
+
+def test_of_volumes_the_slice_with_the_largest_finding_is_shown():
+    volumes = np.arange(3 * 4 * 8 * 8, dtype=np.uint8).reshape(3, 4, 8, 8)
+    masks, true = np.zeros((2, 3, 4, 8, 8), dtype=np.uint8)
+    masks[0, 2, 1:4] = masks[0, 1, 1] = 1  # most in slice 2
+    true[1, 3, 2:4] = 1  # nothing was predicted
+    display = MaskDisplay.from_predictions(
+        volumes, [1, 0, 0], masks=masks, true_masks=true, volumes=True
+    )
+    assert [tile.caption.splitlines()[-1] for tile in display.tiles] == [
+        "slice 2",
+        "slice 3",
+        "slice 2",
+    ]
+    for tile, row, number in zip(display.tiles, range(3), (2, 3, 2), strict=True):
+        np.testing.assert_array_equal(tile.image[..., 0], volumes[row, number])
+        np.testing.assert_array_equal(tile.mask, masks[row, number])
+        np.testing.assert_array_equal(tile.true_mask, true[row, number])
+
+
+def test_an_estimator_of_volumes_is_shown_by_slices():
+    shapes = make_shapes(4, image_size=16, depth=3, n_objects=2, target_radius=3, random_state=8)
+    inner = SupervisedSegmenter(encoder="tiny", max_epochs=1)
+    segmenter = SliceWise(inner, random_state=0).fit(shapes.images, shapes.masks)
+    display = MaskDisplay.from_estimator(segmenter, shapes.images, masks=shapes.masks, n_images=2)
+    assert len(display.tiles) == 2
+    assert all(tile.caption.startswith("slice ") for tile in display.tiles)

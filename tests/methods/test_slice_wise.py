@@ -7,9 +7,11 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
 
 import segclf
 from segclf import (
+    MaskScorer,
     OtsuPretrainer,
     PseudoLabelSemiSupervised,
     SegmentationClassifier,
@@ -21,6 +23,7 @@ from segclf.base.slices import SliceChoice, as_slices
 from segclf.base.supervision import supervise
 from segclf.data import MaskCleaner, as_images, load_image, load_mask
 from segclf.datasets import make_shapes
+from segclf.metrics import dice_score
 from segclf.registry import make_plugin
 
 SETTINGS = {"image_size": 16, "n_objects": 3, "target_radius": 3, "background_radius": 3}
@@ -162,6 +165,19 @@ def test_score_is_of_voxels():
     truth, predicted = VOLUMES.masks == 1, segmenter.predict(VOLUMES.images) == 1
     expected = (truth & predicted).sum() / (truth | predicted).sum()
     assert segmenter.score(VOLUMES.images, VOLUMES.masks) == pytest.approx(expected)
+
+
+def test_scorers_and_searches_score_voxels():
+    segmenter = SliceWise(Recorder()).fit(VOLUMES.images, VOLUMES.masks)
+    expected = dice_score(VOLUMES.masks, segmenter.predict(VOLUMES.images), n_spatial=3)
+    assert MaskScorer(dice_score)(segmenter, VOLUMES.images, VOLUMES.masks) == expected
+    search = GridSearchCV(SliceWise(Recorder()), {"neighbors": [0, 1]}, cv=2)
+    search.fit(VOLUMES.images, VOLUMES.masks)
+    scores = [segmenter.score(VOLUMES.images[part], VOLUMES.masks[part]) for part in np.s_[:3, 3:]]
+    assert search.cv_results_["mean_test_score"][0] == pytest.approx(np.mean(scores))
+    classifier = SegmentationClassifier(search, summarizer="threshold")
+    classifier.fit(VOLUMES.images, VOLUMES.target, masks=VOLUMES.masks)
+    assert classifier.predict_masks(VOLUMES.images).shape == VOLUMES.masks.shape
 
 
 def test_cleaned_masks_are_of_whole_volumes():

@@ -1,0 +1,200 @@
+"""Volumes: a network of slices against others, and how much memory a large volume takes.
+
+    python -m benchmarks.volumes                      # both parts, on synthetic volumes
+    python -m benchmarks.volumes quality --folder F   # those of F/labels.csv, as below
+    python -m benchmarks.volumes memory               # 512 x 512 x 400 below 2 GB beyond itself
+    python -m benchmarks.volumes --smoke              # does it run? Claims are not checked
+
+Each method learns and answers in a process of its own, on one thread; the peak is of that process.
+Masks are given for a half of the training volumes, labels for all. The synthetic volumes are
+`make_shapes(depth=...)`, whose spurious object goes with the target in training, and not in the
+test. A folder has ``labels.csv`` (image, mask, label, split), with paths beside it and splits
+"train" and "test"; an empty mask is none. Memory is measured with the encoder "tiny", beyond the
+volume and what is in memory before. It fails where the claim of memory does.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("SEGCLF_NUM_THREADS", "1")
+
+import argparse
+import csv
+import multiprocessing
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.turns import markdown
+from segclf import SegmentationClassifier, SliceWise, SupervisedSegmenter
+from segclf.datasets import make_shapes
+from segclf.metrics import dice_score
+
+LARGE = (400, 512, 512)
+MOST_BYTES = 2 * 2**30
+
+
+def slice_wise(options: argparse.Namespace, **how: Any) -> Any:
+    encoder = {"encoder": "tiny", "encoder_weights": None, "learning_rate": 1e-2}
+    encoder |= {"max_steps": options.steps}
+    return SegmentationClassifier(SliceWise(SupervisedSegmenter(**encoder), **how), random_state=0)
+
+
+def frozen(options: argparse.Namespace, **how: Any) -> Any:
+    segmenter = SupervisedSegmenter(encoder=options.encoder, encoder_rate=0.0)
+    segmenter.set_params(max_steps=options.steps)
+    return SegmentationClassifier(SliceWise(segmenter, **how), random_state=0)
+
+
+METHODS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "slices, from scratch": lambda options: slice_wise(options),
+    "three slices, from scratch": lambda options: slice_wise(options, neighbors=1),
+    "slices, frozen encoder": lambda options: frozen(options),
+    "three slices, frozen encoder": lambda options: frozen(options, neighbors=1),
+}
+
+
+def main() -> None:
+    options = parse_arguments()
+    print(f"{describe_machine()}, 1 thread\n", flush=True)
+    parts = {"quality": quality, "memory": memory}
+    passed = [parts[part](options) for part in options.parts or parts]
+    sys.exit(0 if options.smoke or all(passed) else 1)
+
+
+def quality(options: argparse.Namespace) -> bool:
+    rows = []
+    for name in METHODS:
+        auroc, dice, seconds, peak = in_a_process(judge, name, options)
+        rows.append([name, f"{auroc:.3f}", f"{dice:.3f}", f"{seconds:.0f}", f"{peak / 2**30:.2f}"])
+    header = ["method", "AUROC", "Dice", "s, processor", "peak, GB"]
+    print(markdown(header, rows) + "\n", flush=True)
+    return True
+
+
+def judge(name: str, options: argparse.Namespace) -> tuple[float, float, float, float]:
+    train, test = data(options)
+    start = time.process_time()
+    classifier = METHODS[name](options).fit(train[0], train[2], masks=train[1])
+    scores = classifier.predict_proba(test[0])[:, 1]
+    masks = classifier.predict_masks(test[0])
+    seconds = time.process_time() - start
+    dice = dice_score(test[1], masks, n_spatial=3, per_image=True)
+    return float(roc_auc_score(test[2], scores)), dice, seconds, peak_bytes()
+
+
+def data(options: argparse.Namespace) -> tuple[Any, Any]:
+    """Return volumes, masks (None for a half of those of training) and labels of two parts."""
+    if options.folder is not None:
+        return from_folder(options.folder)
+    scene = {"image_size": options.size, "depth": options.depth, "n_objects": 6}
+    scene |= {"target_radius": (2, 5), "background_radius": (2, 5), "spurious_radius": (2, 5)}
+    parts = []
+    for seed, count, tied in ((0, options.volumes, 0.9), (1, options.volumes, 0.5)):
+        shapes = make_shapes(count, **scene, spurious_correlation=tied, random_state=seed)
+        parts.append([shapes.images, list(shapes.masks), shapes.target])
+    parts[0][1] = [mask if row % 2 else None for row, mask in enumerate(parts[0][1])]
+    return parts[0], parts[1]
+
+
+def from_folder(folder: Path) -> tuple[Any, Any]:
+    rows = list(csv.DictReader((folder / "labels.csv").open()))
+    parts = []
+    for split in ("train", "test"):
+        part = [row for row in rows if row["split"] == split]
+        masks = [str(folder / row["mask"]) if row["mask"] else None for row in part]
+        images = [str(folder / row["image"]) for row in part]
+        parts.append([images, masks, np.array([int(row["label"]) for row in part])])
+    return parts[0], parts[1]
+
+
+def memory(options: argparse.Namespace) -> bool:
+    shape = (40, 64, 64) if options.smoke else LARGE
+    rows, passed = [], True
+    for what in ("predict_masks", "predict_proba"):
+        beyond, seconds = in_a_process(measure, what, shape)
+        passed = passed and beyond <= MOST_BYTES
+        rows.append([what, f"{beyond / 2**30:.2f}", f"{seconds:.0f}"])
+    print(f"### A volume of {' x '.join(map(str, shape))}, int16: claim below 2 GB beyond itself\n")
+    print(markdown(["", "GB beyond", "s, processor"], rows) + "\n", flush=True)
+    return passed
+
+
+def measure(what: str, shape: tuple[int, ...]) -> tuple[float, float]:
+    """Return how many bytes a prediction takes at most beyond what was in memory before."""
+    small = make_shapes(6, image_size=32, depth=4, n_objects=3, target_radius=4, random_state=1)
+    segmenter = SupervisedSegmenter(encoder="tiny", encoder_weights=None, max_epochs=1)
+    classifier = SegmentationClassifier(SliceWise(segmenter, max_slices=2), random_state=0)
+    classifier.fit(small.images.astype(np.int16), small.target, masks=small.masks)
+    volume = np.random.default_rng(0).integers(0, 255, (1, *shape), dtype=np.int16)
+    before, start = resident_bytes(), time.process_time()
+    with Peak() as peak:
+        getattr(classifier, what)(volume)
+    return peak.bytes - before, time.process_time() - start
+
+
+class Peak:
+    """The largest resident memory of this process while it is open, looked at 50 times a second."""
+
+    bytes = 0
+
+    def __enter__(self) -> "Peak":
+        self._stop = threading.Event()
+        self._watch = threading.Thread(target=self._look, daemon=True)
+        self._watch.start()
+        return self
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.02):
+            self.bytes = max(self.bytes, resident_bytes())
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._watch.join()
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def peak_bytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def in_a_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", help="quality, memory; both by default")
+    parser.add_argument("--folder", type=Path, help="real volumes in place of synthetic ones")
+    parser.add_argument("--encoder", default="resnet18", help="the frozen one")
+    parser.add_argument("--volumes", type=int, default=60, help="in training, and in the test")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--depth", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--smoke", action="store_true", help="a minute, with tiny settings")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - {"quality", "memory"}:
+        parser.error(f"there is no part {sorted(unknown)}; parts are quality and memory")
+    if options.smoke:
+        options.volumes, options.size, options.depth, options.steps = 8, 32, 4, 2
+        options.encoder = "tiny"
+    return options
+
+
+if __name__ == "__main__":
+    main()
