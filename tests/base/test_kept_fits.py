@@ -37,6 +37,7 @@ OPTIONS = {
     "averages": {"average_weights": 0.7, "schedule": "one_cycle"},
     "frozen": {"encoder_rate": 0.0, "batch_size": 3},
     "bf16": {"precision": "bf16"},
+    "late": {"encoder_rate": 0.5, "encoder_start": 0.5, "batch_size": 3},
 }
 
 
