@@ -39,11 +39,12 @@ def segclf_readers() -> dict[str, tuple[str, list[str]]]:
     dict of str to (str, list of str)
         Names, where their classes are, and the suffixes of their files.
     """
-    rasters = [".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff"]
+    rasters = [".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".webp"]
     return {
         "dicom": ("segclf_plugins.readers.dicom:DicomReader", [".dcm", ".dicom"]),
         "nifti": ("segclf_plugins.readers.nifti:NiftiReader", [".nii", ".nii.gz"]),
-        "raster": ("segclf.data.raster_reader:RasterReader", [*rasters, ".webp"]),
+        "raster": ("segclf.data.raster_reader:RasterReader", rasters),
+        "tiff": ("segclf_plugins.readers.tiff:TiffReader", [".btf", ".tf8", ".tif", ".tiff"]),
     }
 
 

@@ -7,6 +7,7 @@ from segclf.data.copy_paste import CopyPaste
 from segclf.data.crops import RandomCrops
 from segclf.data.cutmix import boxes_at, cutmix, cutmix_boxes
 from segclf.data.found_readers import files_in_folder
+from segclf.data.headers import UnsupportedImage
 from segclf.data.images import Images, as_images
 from segclf.data.kept_folder import KeptFolder
 from segclf.data.kinds import ImagesLike
@@ -64,6 +65,7 @@ __all__ = [
     "ShuffledSampler",
     "Tiles",
     "TwoStreamSampler",
+    "UnsupportedImage",
     "Whole",
     "as_augmentation",
     "as_images",

@@ -13,13 +13,17 @@ from PIL import BmpImagePlugin, Image, JpegImagePlugin, TiffImagePlugin
 from segclf.data.pnm import read_pnm_header
 from segclf.data.webp import read_webp_header
 
-__all__ = ["MAX_PIXELS", "Header", "is_raster", "read_header"]
+__all__ = ["MAX_PIXELS", "Header", "UnsupportedImage", "is_raster", "read_header"]
 
 #: Larger files are refused before decoding: a quarter of a GiB as 8 bit RGB, where Pillow begins
 #: to warn of decompression bombs.
 MAX_PIXELS = 2**30 // 4 // 3
 
 _EXIF_ORIENTATION = 0x0112
+
+
+class UnsupportedImage(ValueError):
+    """A sound file of a kind that this reader does not read, and another one may."""
 
 
 class Header(NamedTuple):
@@ -91,9 +95,10 @@ def read_header(file: IO[bytes]) -> Header:
 
 
 def is_raster(start: bytes) -> bool:
-    """Tell by the first bytes of a file that `read_header` knows it; two letters tell nothing."""
-    telling = tuple(each for starts in _FORMATS for each in starts if len(each) > 2)
-    return start.startswith(telling) and (start[:4] != b"RIFF" or start[8:12] == b"WEBP")
+    """Tell PNG, JPEG and WebP by their first bytes; TIFF has a reader, two letters tell nothing."""
+    return start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (
+        start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    )
 
 
 def _check_size(height: int, width: int) -> None:
@@ -232,7 +237,7 @@ def _tiff_tags(file: IO[bytes]) -> TiffImagePlugin.ImageFileDirectory_v2:
     if tags.next == first or 256 not in tags or 257 not in tags:
         raise ValueError("its TIFF tags are truncated or damaged")
     if tags.next:
-        raise ValueError("it is a TIFF of several pages; save each page as a file of its own")
+        raise UnsupportedImage("it is a TIFF of several pages; save each page as a file of its own")
     return tags
 
 
@@ -251,7 +256,7 @@ def _check_opencv_tiff(
     colour = photometric == 2 and samples in (3, 4) and planar == 1
     if not (known and (colour or (photometric in (0, 1) and samples == 1))) or orientation != 1:
         name = {"u": "unsigned", "i": "signed", "f": "float"}[kind]
-        raise ValueError(
+        raise UnsupportedImage(
             f"this kind of TIFF is not supported: {samples} sample(s) of {bits} bit "
             f"({name}), photometric {photometric}, "
             f"planar configuration {planar}, orientation {orientation}; save it as a plain RGB "

@@ -14,7 +14,7 @@ class RasterReader:
     """
 
     def sniff(self, start: bytes) -> bool:
-        """Tell PNG, JPEG, TIFF and WebP; the two letters of BMP and PNM tell nothing."""
+        """Tell PNG, JPEG and WebP; the two letters of BMP and PNM tell nothing."""
         return is_raster(start)
 
     def read_header(self, path: ReadPath) -> ImageHeader:
