@@ -20,7 +20,7 @@ from benchmarks.learning.references import REFERENCES, Reference
 from benchmarks.learning.settings import make_pretrainer
 from benchmarks.learning.textures import make_textures
 from benchmarks.shared.records import records
-from segclf.data import Augmentation
+from segclf.data import Augment, as_views
 from segclf.metrics import mean_iou
 from segclf.networks import classification_network
 from segclf.objectives import CollapseWarning
@@ -68,6 +68,13 @@ def ends(losses: list[float]) -> dict[str, float]:
     return {"first_loss": float(first), "last_loss": float(last)}
 
 
+def flat_loss(method: str, setting: dict[str, Any], seed: int) -> float:
+    """Return the loss of a method that paints, were each image painted with its own mean."""
+    images = make_textures(setting["n_images"], seed)[0].astype(float)
+    off = (images - images.mean(axis=(1, 2), keepdims=True)) / images.std()
+    return float((off**2).mean() if method == "MAE" else np.abs(off).mean())
+
+
 def probe(embedder: Any, setting: dict[str, Any], seed: int) -> float:
     """Return the accuracy of a linear classifier on embeddings of other textures."""
     (X, y), (X_test, y_test) = (
@@ -113,12 +120,13 @@ def train_reference(
     pixels = tensor(images)
     network.set_statistics([float(pixels.mean())], [float(pixels.std())])
     reference = REFERENCES[method](network, parameters).to(device).train()
-    losses = list(learn(reference, pixels.to(device), pretrainer._make_views(), setting))
+    views = as_views(pretrainer.augmentation, pretrainer._make_views())
+    losses = list(learn(reference, pixels.to(device), views, setting))
     return reference.kept, losses
 
 
 def learn(
-    reference: Reference, pixels: Tensor, views: tuple[Augmentation, ...], setting: dict[str, Any]
+    reference: Reference, pixels: Tensor, views: tuple[Augment, ...], setting: dict[str, Any]
 ) -> Iterator[float]:
     """Yield the loss of each step."""
     p = reference.p
