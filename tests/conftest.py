@@ -2,10 +2,24 @@
 
 import os
 
+import early
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("SEGCLF_NUM_THREADS", "1")
+
+
+def pytest_collection_finish(session):
+    """Begin what takes long in processes of its own, where more than one test is chosen."""
+    if session.config.option.collectonly or early.CORES == 1:
+        return
+    for item in session.items:
+        for mark in item.iter_markers("early"):
+            early.begin(*mark.args)
+
+
+def pytest_unconfigure():
+    early.stop()
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+import early
 import numpy as np
 import pytest
 from house.described import described, fitted_attributes
@@ -159,24 +159,24 @@ def test_weights_go_by_position_and_log_odds_go_with_predictions(kind):
     np.testing.assert_array_equal(np.exp(logarithms), np.exp(np.log(probabilities)))
 
 
+# scikit-learn's own checks, in a process where scipy knows the array API.
+REPORTS = os.environ.get("CI_ARTIFACTS", ".")
+COMPLIANCE = early.Process(
+    (sys.executable, str(ROOT / "benchmarks" / "compliance.py"), "--folder", REPORTS),
+    (("OMP_NUM_THREADS", "1"),),
+)
+
+
 @pytest.fixture(scope="module")
-def compliance(tmp_path_factory):
-    """What scikit-learn's own checks say, in a process where scipy knows the array API."""
-    folder = Path(os.environ.get("CI_ARTIFACTS") or tmp_path_factory.mktemp("compliance"))
-    written = folder / "scikit_learn_compliance.json"
-    written.unlink(missing_ok=True)
-    script = ROOT / "benchmarks" / "compliance.py"
-    done = subprocess.run(
-        [sys.executable, str(script), "--folder", str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert written.exists(), done.stdout + done.stderr
-    print(done.stdout)
+def compliance():
+    done = early.result(COMPLIANCE)
+    written = done.folder / REPORTS / "scikit_learn_compliance.json"
+    assert "| estimator |" in done.output, done.output
+    print(done.output)
     return json.loads(written.read_text())["estimators"]
 
 
+@pytest.mark.early(COMPLIANCE)
 @pytest.mark.parametrize("kind", CHECKED, ids=by_name)
 def test_check_estimator(compliance, kind):
     results = compliance[kind.__name__]["check_estimator"]
@@ -187,6 +187,7 @@ def test_check_estimator(compliance, kind):
     print(f"{kind.__name__}: {len(results)} checks, {len(exempt)} of them expected to fail")
 
 
+@pytest.mark.early(COMPLIANCE)
 @pytest.mark.parametrize("kind", CLASSIFIERS, ids=by_name)
 def test_multilabel_checks(compliance, kind):
     results = compliance[kind.__name__]["multilabel"]
@@ -194,6 +195,7 @@ def test_multilabel_checks(compliance, kind):
     assert len(results) >= N_MULTILABEL_CHECKS
 
 
+@pytest.mark.early(COMPLIANCE)
 def test_skorch_ran_the_same_checks(compliance):
     theirs = {one["check"] for one in compliance["skorch NeuralNetClassifier"]["check_estimator"]}
     ours = {one["check"] for one in compliance["ImageClassifier"]["check_estimator"]}

@@ -2,6 +2,8 @@
 
 import copy
 import multiprocessing
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from every_method import METHODS, SHAPES, fitted, outputs
+from house.modules import ROOT
 from sklearn.model_selection import GridSearchCV
 
 from segclf import SegmentationClassifier, SupervisedSegmenter
@@ -78,3 +81,28 @@ def test_a_forked_process_does_not_wait_for_threads_that_it_lacks():
         found = pool.apply_async(model.predict_proba, (SHAPES.images,)).get(timeout=120)
         assert pool.apply_async(torch.get_num_threads).get(timeout=120) == 1
     np.testing.assert_array_equal(found, expected)
+
+
+def fit_on(n_threads):
+    settings = {"encoder": "tiny", "max_epochs": 1, "random_state": 0, "n_threads": n_threads}
+    return outputs(SupervisedSegmenter(**settings).fit(SHAPES.images, SHAPES.masks))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_processes_that_are_forked_while_threads_fit_fit_as_one_thread_does():
+    expected = fit_on(1)
+    with ThreadPoolExecutor(2) as threads:
+        beside = [threads.submit(fit_on, 2) for _ in range(4)]
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            for found in pool.map_async(fit_on, [2, 2]).get(timeout=120):
+                np.testing.assert_array_equal(found, expected)
+        for one in beside[1:]:
+            np.testing.assert_array_equal(one.result(), beside[0].result())
+
+
+@pytest.mark.slow
+def test_every_way_to_compute_at_once():
+    command = [sys.executable, "-m", "benchmarks.processes"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("same bits") == 2 * 2 * 7

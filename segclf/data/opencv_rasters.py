@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -51,6 +52,15 @@ def decode_by_opencv(file: IO[bytes], header: Header) -> NDArray[Any]:
 
 _quiet_lock = Lock()
 _quiet_state = {"users": 0, "level": 0}
+
+
+def _after_fork() -> None:
+    """Renew the lock: a thread that did not come along may have held it."""
+    global _quiet_lock
+    _quiet_lock = Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager

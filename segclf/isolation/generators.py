@@ -7,6 +7,7 @@ at no cost. So initializations, dropout and what else a network samples are the 
 `torch.manual_seed`, in any thread, while the default generator stays as it is.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -22,6 +23,15 @@ _mine = threading.local()
 _registering = threading.Lock()
 # The generators of accelerators have no such door: fused kernels read the default one.
 _accelerator = threading.RLock()
+
+
+def _after_fork() -> None:
+    """Renew the locks: a thread that did not come along may have held them."""
+    global _registering, _accelerator
+    _registering, _accelerator = threading.Lock(), threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Modes and defaults of torch, as they are in a fresh process."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,6 +10,20 @@ import torch
 _changing = threading.Lock()
 _within = 0
 _outside = torch.float32
+_mine = threading.local()
+
+
+def _after_fork() -> None:
+    """Forget the threads that did not come along, one of which may have held the lock."""
+    global _changing, _within
+    _changing = threading.Lock()
+    mine = getattr(_mine, "within", 0)
+    if _within and not mine:
+        torch.set_default_dtype(_outside)
+    _within = mine
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager
@@ -48,11 +63,13 @@ def _float32() -> Iterator[None]:
         if not _within:
             _outside = torch.get_default_dtype()
         _within += 1
+        _mine.within = getattr(_mine, "within", 0) + 1
         torch.set_default_dtype(torch.float32)
     try:
         yield
     finally:
         with _changing:
             _within -= 1
+            _mine.within -= 1
             if not _within:
                 torch.set_default_dtype(_outside)

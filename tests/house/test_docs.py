@@ -1,15 +1,22 @@
 """The documentation is complete, its links lead somewhere, and its code is code."""
 
+import os
 import re
 import runpy
+import sys
 from urllib.parse import unquote
 
+import early
 import pytest
-from house.modules import ROOT, source_files
+from house.modules import ROOT
+from house.page import blocks, is_tested
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
-SOURCES = [path.read_text(encoding="utf-8") for path in source_files()]
-TESTED = "<!-- tested -->"
+PATHS = ("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), str(ROOT), *sys.path]))
+
+
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize(
@@ -27,7 +34,7 @@ def test_readme_holds_the_commands_that_ci_runs():
     assert [name for name, _ in commands] == ["demo", "test"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_to_files(page):
     prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     links = re.findall(r"\]\(([^)\s]+)[^)]*\)|(?:src|href)=\"([^\"]+)\"", prose)
@@ -36,16 +43,25 @@ def test_links_lead_to_files(page):
     assert {target for target in local if not (page.parent / target).exists()} == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_code_is_code(page, tmp_path, monkeypatch):
-    """Quoted from our files, or it compiles; all is run, in order, on a page that begins so."""
-    monkeypatch.chdir(tmp_path)
-    text = page.read_text(encoding="utf-8")
-    names = {"__name__": "__main__"}
-    for block in re.finditer(r"^```python\n(.*?)^```$", text, re.M | re.S):
-        if any(block[1] in source for source in SOURCES):
-            continue
-        lines_above = text.count("\n", 0, block.start(1))
-        code = compile("\n" * lines_above + block[1], str(page), "exec")
-        if text.startswith(TESTED):
-            exec(code, names)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_is_code(page):
+    """Quoted from our files, or it compiles."""
+    list(blocks(page))
+
+
+def run_of(page):
+    return early.Process((sys.executable, "-m", "house.page", str(page)), (PATHS,))
+
+
+TESTED = [
+    pytest.param(page, marks=pytest.mark.early(run_of(page)), id=name_of(page))
+    for page in PAGES
+    if is_tested(page)
+]
+
+
+@pytest.mark.parametrize("page", TESTED)
+def test_code_runs(page):
+    """All of it, in order, on a page that begins so."""
+    done = early.result(run_of(page))
+    assert done.returncode == 0, done.output

@@ -1,7 +1,9 @@
 """Heavy libraries wait until they are needed."""
 
-import subprocess
 import sys
+
+import early
+import pytest
 
 # Until a network of theirs is built, a figure is drawn, or a test compares with them.
 LATE = {"segmentation_models_pytorch", "timm", "torchvision", "huggingface_hub", "matplotlib"}
@@ -27,9 +29,13 @@ print(*{name.partition(".")[0] for name in sys.modules})
 """
 
 
+TINY_FITTED = early.Process((sys.executable, "-c", FIT_TINY))
+
+
+@pytest.mark.early(TINY_FITTED)
 def test_estimators_plugins_and_tiny_networks_need_no_library_of_networks():
-    done = subprocess.run([sys.executable, "-c", FIT_TINY], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    loaded = set(done.stdout.split())
+    done = early.result(TINY_FITTED)
+    assert done.returncode == 0, done.output
+    loaded = set(done.output.split())
     assert {"segclf", "segclf_plugins", "torch"} <= loaded
     assert LATE & loaded == set()

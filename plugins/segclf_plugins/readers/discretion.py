@@ -1,6 +1,7 @@
 """Nothing of what a medical file says of a person leaves its reader, errors included."""
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -61,6 +62,15 @@ def require_size(shape: tuple[int, ...]) -> None:
 
 _lock = Lock()
 _state: dict[str, Any] = {"users": 0, "before": None}
+
+
+def _after_fork() -> None:
+    """Renew the lock: a thread that did not come along may have held it."""
+    global _lock
+    _lock = Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager

@@ -1,0 +1,42 @@
+"""The Python of a page of the documentation, run by ``python -m house.page PAGE``."""
+
+import importlib
+import re
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+
+from house.modules import source_files
+
+
+def is_tested(page):
+    return page.read_text(encoding="utf-8").startswith("<!-- tested -->")
+
+
+def blocks(page):
+    """Compile what is not quoted from our files, block by block, with the page's line numbers."""
+    text = page.read_text(encoding="utf-8")
+    for block in re.finditer(r"^```python\n(.*?)^```$", text, re.M | re.S):
+        if not any(block[1] in source for source in sources()):
+            lines_above = text.count("\n", 0, block.start(1))
+            yield compile("\n" * lines_above + block[1], str(page), "exec")
+
+
+@cache
+def sources():
+    return [path.read_text(encoding="utf-8") for path in source_files()]
+
+
+def main(page):
+    """Run all of it, in order; a warning is an error, as in tests."""
+    importlib.import_module("torch")  # what it warns of is not ours
+    warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", "The network finds nothing", UserWarning)
+    names = {"__name__": "__main__"}
+    for block in blocks(page):
+        exec(block, names)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
