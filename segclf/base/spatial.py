@@ -41,3 +41,19 @@ def require_images(inner: Any, owner: Any) -> None:
             f"{names[0]} reads volumes, and {names[1]} has images for it; expected an estimator of "
             f"images. SliceWise goes around it: SliceWise({names[1]}(...))."
         )
+
+
+def refuse_volumes(estimator: Any, what: str) -> None:
+    """Refuse an estimator of volumes where only images are shown.
+
+    Raises
+    ------
+    ValueError
+        Saying what shows volumes.
+    """
+    if n_spatial(estimator) != N_SPATIAL:
+        raise ValueError(
+            f"{what} shows images, and {type(estimator).__name__} reads volumes. "
+            "segclf.displays.MaskDisplay shows a slice of each, segclf.reports.audit_masks ranks "
+            "their masks."
+        )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segclf.base.maps import Maps
+from segclf.base.spatial import refuse_volumes
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf.data.resize import resize_image
 from segclf.displays.canvas import grid_of_axes, new_figure
@@ -95,6 +96,7 @@ class ErrorMapDisplay:
         ErrorMapDisplay
             Drawn.
         """
+        refuse_volumes(estimator, "ErrorMapDisplay")
         predicted = predict_once(estimator, X)
         return cls.from_predictions(
             y, predicted.labels, masks, predicted.masks, groups=groups, ax=ax

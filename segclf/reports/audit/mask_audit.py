@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from segclf.base import supervise
 from segclf.base.classifier import check_labels
 from segclf.base.conflicts import ContradictionWarning
+from segclf.base.spatial import n_spatial
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.reports.audit.contradictions import Contradictions
 
@@ -137,7 +138,7 @@ def _check(
         raise ValueError(f"{estimator!r:.120} predicts no masks; expected predict_mask_proba.")
     if not classifies and y is not None:
         raise ValueError("A segmenter predicts no labels to compare y with; expected y=None.")
-    images = as_images(X)
+    images = as_images(X, n_spatial=n_spatial(estimator))
     target, classes = check_labels(y, len(images)) if classifies else (None, None)
     supervision = supervise(X, images=images, masks=masks, y=y, target=target, groups=groups)
     return Contradictions(supervision, classes)

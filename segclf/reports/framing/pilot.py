@@ -15,6 +15,7 @@ from segclf.base import supervise
 from segclf.base.classifier import check_labels
 from segclf.base.conflicts import check_agreement, find_negative_class
 from segclf.base.negative_class import class_ranks
+from segclf.base.spatial import refuse_volumes
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images, as_masks
 from segclf.methods.image_classifier import ImageClassifier
 from segclf.methods.segmentation import SegmentationClassifier
@@ -123,6 +124,7 @@ def framing_report(
     (True, 16)
     """
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    refuse_volumes(segmentation, "framing_report")
     chosen = getattr(segmentation, "negative_class", None)
     findings = _labeled(X, y, masks, groups, "auto" if chosen is None else chosen)
     folds = findings.supervision.folds(cv, seed=seed)

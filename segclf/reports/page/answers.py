@@ -12,6 +12,7 @@ from sklearn.utils.validation import _num_samples
 from segclf.axes import are_labels, is_indicator
 from segclf.base import Segmenter
 from segclf.base.negative_class import negative_class_of
+from segclf.base.spatial import refuse_volumes
 from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
@@ -130,6 +131,7 @@ def ask(estimator: Any, X: ImagesLike, y: LabelsLike, masks: MasksLike | None) -
 def _checked(estimator: Any) -> Any:
     """Take the best estimator of a search, and refuse what does not classify."""
     estimator = getattr(estimator, "best_estimator_", estimator)
+    refuse_volumes(estimator, "A report")
     answers = hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba")
     if answers and not isinstance(estimator, Segmenter):
         return estimator
