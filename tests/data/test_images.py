@@ -195,7 +195,7 @@ WRONG = [
     (torch.from_numpy(nan_at((3, 2, 4, 4), (2, 1, 1, 1))), "Image 2 contains NaN"),
     (torch.full((2, 1, 4, 4), torch.nan, dtype=torch.bfloat16), "Image 0 contains NaN"),
     ([torch.zeros(4, 4), torch.full((4, 4), torch.inf)], "Image 1 contains infinity"),
-    (["a.webp"], r"Image 0: No reader for 'a\.webp'"),
+    (["a.xyz"], r"Image 0: No reader for 'a\.xyz'"),
     (np.array(["no/such.png"]), r"Image 0: there is no file 'no/such\.png'"),
 ]
 

@@ -17,11 +17,13 @@ import segclf
 from benchmarks.shared.disk_trouble import disk_trouble
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter, load, save
 from segclf.base import ImageTransformer, Segmenter
+from segclf.base.spatial import n_spatial
 from segclf.datasets import make_shapes
 from segclf.persistence import file as file_module
 from segclf.testing.small import small_estimator
 
 SHAPES = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+VOLUMES = make_shapes(4, image_size=32, depth=2, n_objects=3, random_state=0)
 ESTIMATORS = [
     name
     for name in segclf.__all__
@@ -34,11 +36,15 @@ def small(name, **changes):
     return made.set_params(random_state=0, **changes)
 
 
+def shapes_for(estimator):
+    return SHAPES if n_spatial(estimator) == 2 else VOLUMES
+
+
 def fitted(estimator, y=SHAPES.target):
     if isinstance(estimator, ImageTransformer):
         return estimator.fit(SHAPES.images)
     if isinstance(estimator, Segmenter):
-        return estimator.fit(SHAPES.images, SHAPES.masks)
+        return estimator.fit(shapes_for(estimator).images, shapes_for(estimator).masks)
     return estimator.fit(SHAPES.images, y, masks=SHAPES.masks)
 
 
@@ -50,7 +56,8 @@ def round_trip(estimator, tmp_path, **options):
 def assert_same_predictions(one, other):
     for method in ("predict", "predict_proba", "predict_masks", "transform"):
         if hasattr(one, method):
-            given, expected = (getattr(each, method)(SHAPES.images) for each in (other, one))
+            images = shapes_for(one).images
+            given, expected = (getattr(each, method)(images) for each in (other, one))
             assert given.dtype == expected.dtype
             np.testing.assert_array_equal(given, expected)
 
