@@ -26,6 +26,7 @@ class Watch:
         self.n_epochs, self.most, result = 0, most, None
         with contextlib.suppress(Killed):
             result = function()
+        self.most = float("inf")
         return result, self.n_epochs
 
 

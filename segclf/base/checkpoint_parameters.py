@@ -23,7 +23,7 @@ class CheckpointParameters(Estimator):
         those of ``random_state=0``. See docs/resume.md.
     checkpoint_every : int, float or "auto"
         After so many epochs (int), or at the end of an epoch once so many seconds (float) are over.
-        "auto" is as often as takes 1.5 % of the time of training at most.
+        "auto" is as often as takes 2 % of the time of training at most.
     """
 
     checkpoint: Any = None

@@ -27,7 +27,7 @@ from segclf.training import (
 
 # What does not decide what is learned, what is told by what training starts with, and the length.
 _NOT_COUNTED = {
-    *("checkpoint", "checkpoint_every", "memory", "n_threads", "verbose", "warm_start"),
+    *("checkpoint", "checkpoint_every", "memory", "n_threads", "verbose"),
     *("device", "post_processing", "test_time_flips", "tile_size"),
     *("pretrainer", "random_state"),
     *("max_epochs", "max_seconds", "max_steps"),
@@ -71,7 +71,7 @@ def opened_checkpoint(
     with CheckpointFiles(Path(estimator.checkpoint) / kind, key) as files:
         if not files.places():
             _tell_of_others(kind, files)
-        yield Checkpoint(files, estimator.checkpoint_every)
+        yield Checkpoint(files, estimator.checkpoint_every, goes_on=estimator.warm_start)
 
 
 @contextmanager

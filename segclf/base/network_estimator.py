@@ -180,7 +180,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         self.n_steps_, self.termination_condition_ = state.n_steps, state.termination
         self.__dict__.pop("_state", None)
         if self.warm_start or state.termination == "interrupted":
-            self._state = state
+            self._state = state.state_dict()
         if state.termination == "interrupted":
             self._tell_of_interrupt()
 

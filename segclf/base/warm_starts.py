@@ -16,12 +16,13 @@ class Learned(NamedTuple):
     ----------
     networks : list of nn.Module
         Those that the estimator keeps.
-    state : TrainingState or None
-        Where its training stood; None where the estimator came from a file.
+    state : dict or None
+        Where its training stood, from `TrainingState.state_dict`; None where the estimator is a
+        copy, or came from a file.
     """
 
     networks: list[nn.Module]
-    state: TrainingState | None
+    state: dict[str, Any] | None
 
     @classmethod
     def of(cls, estimator: Any) -> Self | None:
@@ -54,12 +55,12 @@ class Learned(NamedTuple):
             ) from error
 
     def _hand_on_state(
-        self, before: TrainingState, state: TrainingState, plan: TrainingPlan, n_batches: int
+        self, before: dict[str, Any], state: TrainingState, plan: TrainingPlan, n_batches: int
     ) -> None:
-        fresh, learned = state.state_dict(), before.state_dict()
-        goes_on = before.epoch * plan.steps_per_epoch(n_batches) < plan.n_steps(n_batches)
+        n_steps = len(before["history"]) * plan.steps_per_epoch(n_batches)
+        goes_on = n_steps < plan.n_steps(n_batches)
         kept = ("objective", *(("optimizer", "generators", "history") if goes_on else ()))
-        state.load_state_dict({**fresh, **{name: learned[name] for name in kept}})
+        state.load_state_dict({**state.state_dict(), **{name: before[name] for name in kept}})
 
 
 def check_classes(estimator: Any, classes: NDArray[Any]) -> None:

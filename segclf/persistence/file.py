@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sklearn
 from numpy.typing import NDArray
 from safetensors.numpy import save as pack
@@ -205,5 +206,6 @@ def _checksum(arrays: Mapping[str, NDArray[Any]], header: dict[str, Any]) -> int
     text = json.dumps(rest, sort_keys=True).encode() if header["format"] > 2 else b""
     checksum = zlib.crc32(text)
     for name in sorted(arrays):
-        checksum = zlib.crc32(arrays[name].tobytes(), zlib.crc32(name.encode(), checksum))
+        content = np.ascontiguousarray(arrays[name]).data  # no copy, where it is so already
+        checksum = zlib.crc32(content, zlib.crc32(name.encode(), checksum))
     return checksum

@@ -6,13 +6,16 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
+from torch import Tensor
+
 from segclf.networks import ImageNetwork
 from segclf.training.plan import TrainingPlan
 from segclf.training.state import TrainingState
 
-# Unless somebody says how often: the share of the time of training that writing may take, and how
-# many seconds pass before the first time, so that what is trained in a moment is written once.
-SHARE, FIRST = 0.015, 2.0
+# Unless somebody says how often: the share of the time of training that writing may take.
+SHARE = 0.02
+# What the first time takes, as far as anybody knows: some time to see it safe, and bytes a second.
+SYNC, SPEED = 0.02, 1e8
 # What holds weights by their names; those that never change are left out.
 _WEIGHTS = (("objective",), ("best", "weights"))
 
@@ -67,15 +70,18 @@ class Checkpoint:
         Of this training: same parameters, data, start and code.
     every : int, float or "auto"
         After so many epochs (int) or, at the end of an epoch, seconds (float). "auto": whenever
-        writing has taken at most 1.5 % of the time, and not in the first two seconds. The end of
-        training is always written.
+        writing will have taken at most 2 % of the time. The end of training is always written.
+    goes_on : bool
+        Whether somebody may train on after the end, which takes the optimizer's state there, too.
     """
 
-    def __init__(self, states: States, every: int | float | str = "auto") -> None:
-        self._states, self._every = states, every
+    def __init__(
+        self, states: States, every: int | float | str = "auto", *, goes_on: bool = False
+    ) -> None:
+        self._states, self._every, self._goes_on = states, every, goes_on
         self._writes = True
         self._begun = self._last = time.perf_counter()
-        self._spent, self._epoch = 0.0, 0
+        self._spent, self._cost, self._epoch = 0.0, 0.0, 0
 
     def load(
         self, state: TrainingState, plan: TrainingPlan, length: Length
@@ -120,7 +126,7 @@ class Checkpoint:
         started = time.perf_counter()
         place = Place(length.n_steps, state.epoch, done)
         values = {
-            "state": without_frozen(state),
+            "state": self._to_write(state, done=done and state.termination != "callback"),
             "follows_length": state.follows_length,
             "max_seconds": plan.max_seconds,
         }
@@ -128,21 +134,31 @@ class Checkpoint:
             self._states.write(place, values)
             ours = sorted(each for each in self._states.places() if each.n_steps == place.n_steps)
             self._states.remove(ours[:-2])
+            self._epoch = state.epoch
         except OSError as error:
             self._writes = False
             _tell(f"No more checkpoints are written, and training goes on: {error}")
-        self._last, self._epoch = time.perf_counter(), state.epoch
-        self._spent += self._last - started
+        self._last = time.perf_counter()
+        self._cost = self._last - started
+        self._spent += self._cost
 
     def on_interrupt(self) -> str:
         """Tell whoever interrupts training how it goes on."""
         where = f"from the end of epoch {self._epoch}" if self._epoch else "from the beginning"
         return f"Training was interrupted. The same call of fit goes on {where}: {self._states}."
 
+    def _to_write(self, state: TrainingState, *, done: bool) -> dict[str, Any]:
+        """Leave out what is as before training, and what nobody goes on with."""
+        values = without_frozen(state)
+        if done and state.follows_length and not self._goes_on:
+            del values["optimizer"]
+        return values
+
     def _is_due(self, state: TrainingState) -> bool:
         now = time.perf_counter()
         if self._every == "auto":
-            return now - self._begun > max(FIRST, self._spent / SHARE)
+            cost = self._cost or SYNC + _n_bytes(state.state_dict()) / SPEED
+            return self._spent + cost < SHARE * (now - self._begun)
         if isinstance(self._every, float):
             return now - self._last >= self._every
         return state.epoch - self._epoch >= int(self._every)
@@ -184,7 +200,7 @@ def without_frozen(state: TrainingState) -> dict[str, Any]:
 
 def _completed(values: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """Put back what was left out: it is as it is before training."""
-    weights = before["objective"]
+    values, weights = {"optimizer": before["optimizer"], **values}, before["objective"]
     for path in _WEIGHTS:
         _replace(values, path, lambda old: {k: old.get(k, weights[k]) for k in weights | old})
     return values
@@ -196,6 +212,13 @@ def _replace(values: dict[str, Any], path: tuple[str, ...], change: Any) -> None
         values[name] = dict(values[name])
         values = values[name]
     values[last] = change(values[last]) if values[last] is not None else None
+
+
+def _n_bytes(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.nbytes
+    parts = value.values() if isinstance(value, dict) else value
+    return sum(map(_n_bytes, parts)) if isinstance(value, dict | list) else 0
 
 
 def _tell(message: str) -> None:

@@ -8,6 +8,7 @@ from every_method import MASKS, SHAPES, TRAINED, by_name, fitted, outputs
 from interrupted import bits
 from sklearn.model_selection import GridSearchCV
 
+import segclf
 from segclf import (
     DistilledSegmenter,
     ImageClassifier,
@@ -165,3 +166,45 @@ def test_a_longer_training_goes_on_where_it_is_the_same(watch, tmp_path):
         longer, n_epochs = watch.run(lambda: fit(4, **options))  # noqa: B023
         assert n_epochs == expected
         assert bits(longer) == bits(fit(4, schedule=schedule))
+
+
+def test_kept_maps_are_made_again_in_the_same_batches(watch, encoded, tmp_path):
+    """The last bits of a map may depend on the images that are encoded with it."""
+
+    def fit(**options):
+        classifier = small_estimator(ImageClassifier, 4).set_params(
+            encoder_rate=0.0, class_balanced=True, batch_size=3, random_state=0, **options
+        )
+        return classifier.fit(SHAPES.images, [1, 1, 0, 0, 0, 0, 0, 0])
+
+    whole = fit()
+    expected, encoded[:] = list(encoded), []
+    options = {"checkpoint": tmp_path, "checkpoint_every": 1}
+    watch.run(lambda: fit(**options), most=3)
+    encoded.clear()
+    assert bits(fit(**options)) == bits(whole)
+    assert encoded == expected
+    assert len(expected) > 3
+
+
+def test_callbacks_and_verbose_hear_of_the_last_epoch_again(watch, tmp_path, capsys):
+    options = {"checkpoint": tmp_path, "checkpoint_every": 1, "verbose": 1}
+    watch.run(lambda: fitted(SupervisedSegmenter, 4, **options), most=2)
+    capsys.readouterr()
+    fitted(SupervisedSegmenter, 4, **options)
+    printed = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert printed == ["1", "2", "3"]
+
+
+def test_a_frozen_encoder_is_not_written(tmp_path):
+    for rate in (0.0, 1.0):
+        fitted(SupervisedSegmenter, 1, encoder_rate=rate, checkpoint=tmp_path / str(rate))
+    frozen, learning = (next((tmp_path / r).rglob("*.safetensors")) for r in ("0.0", "1.0"))
+    assert b"encoder.stem" not in frozen.read_bytes() or b"encoder" not in frozen.read_bytes()
+    assert frozen.stat().st_size < learning.stat().st_size / 2
+
+
+def test_a_file_of_an_estimator_forgets_whose_folder_it_was(tmp_path):
+    segclf.save(small(checkpoint=tmp_path, memory=tmp_path), tmp_path / "saved")
+    loaded = segclf.load(tmp_path / "saved")
+    assert (loaded.checkpoint, loaded.memory) == (None, None)
