@@ -157,8 +157,8 @@ class Checkpoint:
     def _is_due(self, state: TrainingState) -> bool:
         now = time.perf_counter()
         if self._every == "auto":
-            cost = self._cost or SYNC + _n_bytes(state.state_dict()) / SPEED
-            return self._spent + cost < SHARE * (now - self._begun)
+            self._cost = self._cost or SYNC + _n_bytes(state.state_dict()) / SPEED
+            return self._spent + self._cost < SHARE * (now - self._begun)
         if isinstance(self._every, float):
             return now - self._last >= self._every
         return state.epoch - self._epoch >= int(self._every)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from segclf import SupervisedSegmenter
 from segclf.axes import is_multilabel
-from segclf.base import Estimator, stack_maps, supervise
+from segclf.base import CheckpointParameters, stack_maps, supervise
 from segclf.data import ImagesLike, LabelsLike, MasksLike
 from segclf_plugins.pseudo_labelers.cuts import best_cuts, cut
 from segclf_plugins.pseudo_labelers.pseudo_masks import (
@@ -30,7 +30,7 @@ from segclf_plugins.pseudo_labelers.teaching import Rows, Teaching
 __all__ = ["TeacherLabeler"]
 
 
-class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
+class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
     """What labelers with a teacher share.
 
     An image that is labeled as showing a class, and of which no pixel is left that does, is -1
@@ -199,10 +199,13 @@ class TeacherLabeler(CallbackSupportMixin, Estimator, ABC):
         given = self.teacher
         if given is None:
             given = SupervisedSegmenter(encoder="tiny")
-        teachers = [clone(each) for each in (given if isinstance(given, list) else [given])]
-        random = None if self.random_state is None else check_random_state(self.random_state)
+        given = given if isinstance(given, list) else [given]
+        teachers = [self._lend_checkpoint(clone(each)) for each in given]
+        random = None if self._seeds is None else check_random_state(self._seeds)
         for teacher in teachers:
-            if random is not None and not isinstance(teacher, FrozenEstimator):
+            if random is None or isinstance(teacher, FrozenEstimator):
+                continue
+            if self.random_state is not None or getattr(teacher, "random_state", None) is None:
                 teacher.set_params(random_state=random.randint(np.iinfo(np.int32).max))
         return teachers
 

@@ -14,14 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from segclf import ImageClassifier
-from segclf.base import Estimator, as_a_part, check_images, stack_maps, supervise
+from segclf.base import CheckpointParameters, as_a_part, check_images, stack_maps, supervise
 from segclf.data import Images, ImagesLike, LabelsLike, Masks
 from segclf_plugins.pseudo_labelers.image_labels import as_indicator, image_labels
 
 __all__ = ["ClassifierLabeler"]
 
 
-class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
+class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
     """A labeler that looks through a classifier, its own or one that is handed to it fitted.
 
     Parameters
@@ -116,7 +116,7 @@ class ClassifierLabeler(CallbackSupportMixin, Estimator, ABC):
         return self._seeded(given, seed)
 
     def _seeded(self, estimator: Any, seed: int) -> Any:
-        copy = clone(estimator)
+        copy = self._lend_checkpoint(clone(estimator))
         return copy if self.random_state is None else copy.set_params(random_state=seed)
 
     def _open(self, X: Any, *, reset: bool) -> Images:

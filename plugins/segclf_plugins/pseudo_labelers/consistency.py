@@ -73,7 +73,10 @@ class ConsistencyLabeler(SelfTrainingLabeler):
             return super()._new_teachers()
         given = self.teacher if isinstance(self.teacher, list) else [self.teacher]
         steps = SelfTrainingLabeler(
-            teacher=[self._second_step(each) for each in given], random_state=self.random_state
+            teacher=[self._second_step(each) for each in given],
+            random_state=self.random_state,
+            checkpoint=self.checkpoint,
+            checkpoint_every=self.checkpoint_every,
         )
         return steps._new_teachers()
 
