@@ -105,10 +105,9 @@ class Trial(NamedTuple):
         return estimator.set_params(**{k: v for k, v in self.options.items() if k in known})
 
 
-def trials(n_fits: int, seed: int) -> list[Trial]:
-    """Make trials: each method in turn, the options at random."""
+def trials(n_fits: int, seed: int, names: list[str]) -> list[Trial]:
+    """Make trials: each name in turn, the options at random."""
     random = np.random.default_rng(seed)
-    names = [*(kind.__name__ for kind in _methods()), *COMPOSED]
     options = random.integers(len(OPTIONS), size=n_fits)
     return [
         Trial(names[index % len(names)], OPTIONS[options[index]], seed + index)
@@ -239,6 +238,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fits", type=int, default=200)
     parser.add_argument("--kills", type=int, default=3, help="of each fit")
     parser.add_argument("--seed", type=int, default=0)
+    names = [*(kind.__name__ for kind in _methods()), *COMPOSED]
+    parser.add_argument("--names", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--cost", action="store_true")
     given = parser.parse_args(arguments)
     print(describe_machine())
@@ -249,8 +250,8 @@ def _main_of_kills(given: argparse.Namespace) -> int:
     random, n_right = np.random.default_rng(given.seed), 0
     with warnings.catch_warnings():  # what processes import and look up once, these have by birth
         warnings.simplefilter("ignore")
-        digest([_bits(Trial(name, {}, 0).fit()) for name in ("BYOLPretrainer", "CASSPretrainer")])
-    for trial in trials(given.fits, given.seed):
+        digest(_bits(_segmenter().fit(SHAPES.images, MASKS)))
+    for trial in trials(given.fits, given.seed, given.names):
         with tempfile.TemporaryDirectory() as folder:
             wrong = judge(trial, given.kills, random, Path(folder))
         n_right += not wrong

@@ -16,7 +16,7 @@ from segclf.cache import (
     with_tensors,
     without_tensors,
 )
-from segclf.data import Samples
+from segclf.data import Loader
 from segclf.training import (
     Checkpoint,
     CheckpointWarning,
@@ -38,32 +38,53 @@ _PLAIN = (type(None), bool, int, float, str)
 
 
 @contextmanager
-def opened_checkpoint(
-    estimator: Any, state: TrainingState, seed: int, training: Samples, held_out: Samples | None
+def found_again(
+    estimator: Any,
+    state: TrainingState,
+    plan: TrainingPlan,
+    seed: int,
+    batches: Loader,
+    held_out: Loader | None,
 ) -> Iterator[Checkpoint | None]:
-    """Find the checkpoint of a training that is about to begin; None where the estimator has none.
+    """Find the checkpoint of a training that is about to begin, or what `memory` knows of it.
 
     Parameters
     ----------
     estimator : NetworkEstimator
         Whose parameters decide.
     state : TrainingState
-        With what training starts.
+        With what training starts; at its end already, where `memory` knows that.
+    plan : TrainingPlan
+        How long it trains.
     seed : int
         Decides the batches.
-    training, held_out : Samples
+    batches, held_out : Loader
         What is learned from, and what is watched.
+
+    Returns
+    -------
+    context manager
+        Of the `Checkpoint`; None where the estimator has none.
 
     Raises
     ------
     TypeError
         When a parameter cannot be known again, such as a lambda.
     """
+    opened = _opened_checkpoint(estimator, state, seed, batches, held_out)
+    with opened as checkpoint, _kept_fit(estimator, state, plan, seed, batches, held_out):
+        yield checkpoint
+
+
+@contextmanager
+def _opened_checkpoint(
+    estimator: Any, state: TrainingState, seed: int, batches: Loader, held_out: Loader | None
+) -> Iterator[Checkpoint | None]:
     if estimator.checkpoint is None:
         yield None
         return
     try:
-        key = _key(estimator, state, seed, training, held_out)
+        key = _key(estimator, state, seed, batches, held_out)
     except TypeError as error:
         text = str(error).replace("memory cannot", "checkpoint cannot")
         raise TypeError(text.replace("memory=None", "checkpoint=None")) from error
@@ -75,23 +96,15 @@ def opened_checkpoint(
 
 
 @contextmanager
-def kept_fit(
+def _kept_fit(
     estimator: Any,
     state: TrainingState,
     plan: TrainingPlan,
     seed: int,
-    training: Samples,
-    held_out: Samples | None,
+    batches: Loader,
+    held_out: Loader | None,
 ) -> Iterator[None]:
-    """Let a training be over before it begins if `memory` knows what it comes to; else keep that.
-
-    Parameters
-    ----------
-    estimator, state, seed, training, held_out
-        As of `opened_checkpoint`.
-    plan : TrainingPlan
-        How long it trains.
-    """
+    """Let a training be over before it begins if `memory` knows its result; else keep that."""
     memory = _memory_of(estimator)
     if memory is None:
         yield
@@ -99,7 +112,7 @@ def kept_fit(
     length = plan.max_epochs, plan.max_steps, plan.max_seconds
     key, found = None, None
     with suppress(TypeError):  # of a lambda, for instance, which cannot be known again
-        key = _key(estimator, state, seed, training, held_out, length)
+        key = _key(estimator, state, seed, batches, held_out, length)
         found = memory.find(key)
     if found is not None:
         _put(state, with_tensors(found))
@@ -137,11 +150,11 @@ def _key(
     estimator: Any,
     state: TrainingState,
     seed: int,
-    training: Samples,
-    held_out: Samples | None,
+    batches: Loader,
+    held_out: Loader | None,
     *more: Any,
 ) -> str:
-    samples = [_said(each) for each in (training, held_out) if each is not None]
+    samples = [_said(each) for each in (batches, held_out) if each is not None]
     return digest(type(estimator), _parameters(estimator), seed, samples, _start(state), *more)
 
 
@@ -151,7 +164,7 @@ def _tell_of_others(kind: str, files: CheckpointFiles) -> None:
             f"This {kind} starts anew: an unfinished one in {folder} had other parameters, data, "
             "seed or code. Remove that folder if it is not needed any more.",
             CheckpointWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -160,10 +173,12 @@ def _parameters(estimator: Any) -> dict[str, Any]:
     return {name: estimator._setting(name) for name in given.keys() - _NOT_COUNTED}
 
 
-def _said(samples: Samples) -> dict[str, Any]:
-    """List all that there is of samples."""
-    names = vars(samples).keys() - {"held_out"}
-    return {name: getattr(samples, name) for name in names}
+def _said(loader: Loader) -> dict[str, Any]:
+    """List all that there is of samples: as they are in memory, or else one by one."""
+    said = dict(vars(loader.samples), held_out=None)
+    if loader.everything is None:
+        return said
+    return {**said, "images": None, "masks": None, "everything": loader.everything}
 
 
 def _start(state: TrainingState) -> dict[str, Any]:

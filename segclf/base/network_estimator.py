@@ -15,7 +15,7 @@ from sklearn.callback import CallbackContext, CallbackSupportMixin
 from sklearn.utils import check_random_state
 
 from segclf.base.batch_of_one import explained
-from segclf.base.checkpoints import kept_fit, opened_checkpoint
+from segclf.base.checkpoints import found_again
 from segclf.base.monitor import Score, refuse_monitor
 from segclf.base.network_holder import NetworkHolder
 from segclf.base.split import split_validation
@@ -148,8 +148,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             with self._started(objective, X, seed, context), explained(parts[0], batches):
                 objective = wrap(objective)
                 state, plan = self._begin(objective, batches, parts[1], device, after_epoch)
-                opened = opened_checkpoint(self, state, seed, *parts)
-                with opened as checkpoint, kept_fit(self, state, plan, seed, *parts):
+                with found_again(self, state, plan, seed, batches, held_out) as checkpoint:
                     train(objective, batches, plan, held_out, state=state, checkpoint=checkpoint)
                 self._keep(state)
                 self._end(parts[0])

@@ -44,6 +44,13 @@ class Loader:
         Called before `augmentation` as ``crops(batch, generator)``, such as a `RandomCrops`.
     paste : callable, optional
         Called after `augmentation` as ``paste(batch, generator)``, such as a `CopyPaste`.
+
+    Attributes
+    ----------
+    samples : Samples
+        All of them.
+    everything : dict of Tensor or None
+        All of them as one batch, where that fits into memory.
     """
 
     def __init__(
@@ -58,7 +65,7 @@ class Loader:
         crops: Callable[[Batch, torch.Generator], Batch] | None = None,
         paste: Callable[[Batch, torch.Generator], Batch] | None = None,
     ) -> None:
-        self._samples = samples
+        self.samples = samples
         self._seed = seed
         self._augmentation = augmentation
         self._views = tuple(views)
@@ -67,9 +74,9 @@ class Loader:
         self.batch_size = batch_size
         chosen = samples.sampler if shuffle else None
         self._sampler = chosen or ShuffledSampler(len(samples), shuffle)
-        self._everything: Batch | None = None
+        self.everything: Batch | None = None
         if samples.nbytes() <= PRELOADED_BYTES:
-            self._everything = samples.batch(np.arange(len(samples)))
+            self.everything = samples.batch(np.arange(len(samples)))
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -97,12 +104,12 @@ class Loader:
         return self._sampler.batches(self.batch_size, self._seed, epoch)
 
     def _read(self, groups: Iterable[Indices]) -> Iterator[Batch]:
-        if self._everything is None:
-            yield from one_ahead(self._samples.batch, groups)
+        if self.everything is None:
+            yield from one_ahead(self.samples.batch, groups)
             return
         for group in groups:
             rows = torch.from_numpy(group)
-            yield {name: _rows(values, rows) for name, values in self._everything.items()}
+            yield {name: _rows(values, rows) for name, values in self.everything.items()}
 
 
 def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

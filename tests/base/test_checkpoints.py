@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from every_method import MASKS, SHAPES, TRAINED, by_name, fitted, outputs
 from interrupted import bits
+from segclf_plugins.pseudo_labelers import SelfTrainingLabeler
 from sklearn.model_selection import GridSearchCV
 
 import segclf
@@ -73,6 +74,11 @@ COMPOSED = {
     "folds": lambda: SegmentationClassifier(segmenter=small(), cv=2),
     "ensemble": lambda: SegmentationClassifier(segmenter=small(), cv=2, ensemble=True),
     "rounds": lambda: PseudoLabelSemiSupervised(small(), max_iter=2, baseline=False),
+    "teachers of a labeler": lambda: PseudoLabelSemiSupervised(
+        small(),
+        labeler=SelfTrainingLabeler(teacher=[small(), small()], threshold=None),
+        baseline=False,
+    ),
     "teacher and student": lambda: DistilledSegmenter([small(), small()]),
 }
 
