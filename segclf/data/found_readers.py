@@ -153,6 +153,20 @@ def split_slice(name: str) -> tuple[str, int | None]:
 
 def _by_suffix(name: str) -> tuple[str, ...]:
     """Return the ids of those who claim the end of a name: the longest that anybody claims."""
+    ids = _by_ending(name[name.rfind(".") :])
+    return _by_longest(name) if ids is None else ids
+
+
+@functools.lru_cache
+def _by_ending(ending: str) -> tuple[str, ...] | None:
+    """Return the same by what follows the last dot; None where a longer suffix may count."""
+    claimed, lower = _suffixes(), ending.lower()
+    if any(suffix != lower and suffix.endswith(lower) for suffix in claimed):
+        return None
+    return claimed.get(lower, ())
+
+
+def _by_longest(name: str) -> tuple[str, ...]:
     claimed, tails = _suffixes(), name.lower().rsplit(".", _MOST_DOTS)
     for start in range(1, len(tails)):
         suffix = "." + ".".join(tails[start:])

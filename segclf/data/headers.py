@@ -119,7 +119,8 @@ def _png(file: IO[bytes]) -> Header:
     gray = kind in (0, 4)
     dtype = np.dtype(np.uint16 if bits == 16 else bool if bits == 1 and gray else np.uint8)
     only_opencv = bits == 16 and kind != 0
-    orientation = _exif_orientation(partial(_loaded_exif, _png_exif_of_one_frame(file)))
+    exif = _png_exif_of_one_frame(file)
+    orientation = _exif_orientation(partial(_loaded_exif, exif)) if exif else 1
     size = _oriented(height, width, orientation)
     return Header("PNG", *size, 1 if gray else 3, bits, dtype, orientation, only_opencv)
 
@@ -141,8 +142,7 @@ def _png_exif_of_one_frame(file: IO[bytes]) -> bytes:
 
 def _loaded_exif(data: bytes) -> Image.Exif:
     exif = Image.Exif()
-    if data:
-        exif.load(data)
+    exif.load(data)
     return exif
 
 

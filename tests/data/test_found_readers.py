@@ -81,7 +81,12 @@ def install(tmp_path, monkeypatch):
 
 
 def clear():
-    for cached in (registry._discover, found_readers._suffixes, found_readers._made):
+    for cached in (
+        registry._discover,
+        found_readers._suffixes,
+        found_readers._by_ending,
+        found_readers._made,
+    ):
         cached.cache_clear()
 
 
@@ -99,6 +104,20 @@ def test_a_strangers_reader_is_found_by_suffix_and_by_content(stack, tmp_path):
     nameless.write_bytes(stack.read_bytes())
     assert load_image(nameless).array.shape == (7, 4, 5, 1)
     assert type(find_reader("a.png").reader).__name__ == "RasterReader"
+
+
+def test_the_longest_suffix_counts():
+    for name, reader in (
+        ("a.nii.gz", "NiftiReader"),
+        ("a.b.NII.GZ", "NiftiReader"),
+        ("a.nii.gz.png", "RasterReader"),
+        ("folder.nii.gz/a.png", "RasterReader"),
+        (".png", "RasterReader"),
+    ):
+        assert type(find_reader(name).reader).__name__ == reader
+    for name in ("png", "a.gz", "a.png/b", "a.pngx", ""):
+        with pytest.raises(ValueError, match="No reader for"):
+            find_reader(name)
 
 
 def test_a_raster_without_a_suffix_is_an_image(tmp_path):
