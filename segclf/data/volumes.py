@@ -87,7 +87,7 @@ def _from_array(array: NDArray[Any], channels: Channels) -> Source:
     if array.size == 0:
         raise ValueError(f"X is empty, of shape {array.shape}; expected at least one voxel.")
     for number, volume in enumerate(array if np.ma.isMaskedArray(array) else ()):
-        require_unmasked(volume, f"Volume {number}")
+        require_unmasked(volume, f"Image {number}")
     mapped = is_mapped(array)
     volumes = np.asarray(array)
     axis = _channel_axis(volumes.shape[1:], "X", channels, given=volumes.shape)

@@ -38,11 +38,6 @@ from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.metrics import mean_iou
 
 
-def _shows_layers(self: Any) -> bool:
-    inner = vars(self).get("segmenter_", self.segmenter)
-    return inner is None or hasattr(inner, "embed_batches")
-
-
 @Segmenter.register
 class SliceWise(CallbackSupportMixin, MaskTargets, Estimator):
     """Segment volumes by a segmenter of images, which sees one slice at a time.
@@ -225,7 +220,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, Estimator):
                 whole_of_slices(len(slices), map_batches(self.segmenter_, slices))[None],
             )
 
-    @available_if(_shows_layers)
+    @available_if(lambda self: self._shows_layers)
     def embed_batches(
         self, X: ImagesLike, layer: str = "deep"
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
@@ -252,6 +247,11 @@ class SliceWise(CallbackSupportMixin, MaskTargets, Estimator):
     def classes_(self) -> NDArray[np.int64]:
         """The mask ids, the background among them, or the numbers of the channels."""
         return np.arange(self.n_classes_)
+
+    @property
+    def _shows_layers(self) -> bool:
+        inner = vars(self).get("segmenter_", self.segmenter)
+        return inner is None or hasattr(inner, "embed_batches")
 
     def _supervise(self, X: Any, said: dict[str, Any], segmenter: Any) -> Supervision:
         if said["masks"] is None and said["labels"] is None and _needs_targets(segmenter):
