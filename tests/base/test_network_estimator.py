@@ -125,7 +125,9 @@ def test_memory_is_flat_over_files(tmp_path, monkeypatch, shapes):
     fitted = classifier(batch_size=4).fit(shapes.images, shapes.target)
     reads = []
     read = file_source.read_image
-    monkeypatch.setattr(file_source, "read_image", lambda path: reads.append(path) or read(path))
+    monkeypatch.setattr(
+        file_source, "read_image", lambda path, **how: reads.append(path) or read(path, **how)
+    )
     ahead = []
     _, outputs = fitted._outputs(paths, lambda scores: scores)
     for n_seen, _ in enumerate(outputs, start=1):
