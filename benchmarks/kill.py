@@ -251,12 +251,14 @@ def _main_of_kills(given: argparse.Namespace) -> int:
     with warnings.catch_warnings():  # what processes import and look up once, these have by birth
         warnings.simplefilter("ignore")
         digest(_bits(_segmenter().fit(SHAPES.images, MASKS)))
-    for trial in trials(given.fits, given.seed, given.names):
+    for number, trial in enumerate(trials(given.fits, given.seed, given.names), start=1):
         with tempfile.TemporaryDirectory() as folder:
             wrong = judge(trial, given.kills, random, Path(folder))
         n_right += not wrong
         if wrong:
             print(f"{trial}: {', '.join(wrong)}", flush=True)
+        if number % 10 == 0 and number < given.fits:
+            print(f"{n_right} of {number} so far", flush=True)
     print(f"{n_right} of {given.fits} fits end with the same bits, {given.kills} kills each.")
     return int(n_right < given.fits)
 

@@ -33,7 +33,8 @@ def go_on(
     if plan.after_epoch is not None and plan.after_epoch(state.history[-1]):
         state.termination = "callback"
     seconds = sum(row["seconds"] for row in state.history[first:])
-    if plan.max_seconds is not None and seconds >= plan.max_seconds:
+    is_left = state.epoch * length.per_epoch < length.n_steps
+    if is_left and plan.max_seconds is not None and seconds >= plan.max_seconds:
         state.termination = state.termination or "max_seconds"
     return seconds
 

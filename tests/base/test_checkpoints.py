@@ -26,16 +26,19 @@ from segclf.training import CheckpointWarning
 @pytest.mark.filterwarnings("ignore::segclf.objectives.CollapseWarning")
 @pytest.mark.parametrize("kind", TRAINED, ids=by_name)
 def test_every_method_goes_on(kind, watch, tmp_path):
-    whole = fitted(kind, 3)
+    whole = fitted(kind, 2)
     options = {"checkpoint": tmp_path, "checkpoint_every": 1}
-    assert watch.run(lambda: fitted(kind, 3, **options), most=2) == (None, 2)
-    resumed, n_epochs = watch.run(lambda: fitted(kind, 3, **options))
+    assert watch.run(lambda: fitted(kind, 2, **options), most=1) == (None, 1)
+    resumed, n_epochs = watch.run(lambda: fitted(kind, 2, **options))
     assert n_epochs == 1
-    found, n_epochs = watch.run(lambda: fitted(kind, 3, **options))
-    assert n_epochs == 0
-    for other in (resumed, found):
-        assert bits(other) == bits(whole)
-        np.testing.assert_array_equal(outputs(other), outputs(whole))
+    assert bits(resumed) == bits(whole)
+    np.testing.assert_array_equal(outputs(resumed), outputs(whole))
+
+
+def test_a_fit_that_was_finished_trains_nothing(watch, tmp_path):
+    whole = fitted(SupervisedSegmenter, 2, checkpoint=tmp_path)
+    found, n_epochs = watch.run(lambda: fitted(SupervisedSegmenter, 2, checkpoint=tmp_path))
+    assert (n_epochs, bits(found)) == (0, bits(whole))
 
 
 OPTIONS = {
@@ -56,12 +59,12 @@ def test_all_that_the_loop_offers_goes_on(options, watch, tmp_path):
         return fitted(SupervisedSegmenter, 4, **options, **more)
 
     whole, n_epochs = watch.run(fit)
-    for most in range(1, n_epochs):
-        folder = {"checkpoint": tmp_path / str(most), "checkpoint_every": 1}
-        watch.run(lambda: fit(**folder), most=most)  # noqa: B023
-        resumed, n_more = watch.run(lambda: fit(**folder))  # noqa: B023
-        assert n_more == n_epochs - most
-        assert bits(resumed) == bits(whole)
+    most = max(1, n_epochs - 2)
+    folder = {"checkpoint": tmp_path, "checkpoint_every": 1}
+    watch.run(lambda: fit(**folder), most=most)
+    resumed, n_more = watch.run(lambda: fit(**folder))
+    assert n_more == n_epochs - most
+    assert bits(resumed) == bits(whole)
     assert resumed.termination_condition_ == whole.termination_condition_
 
 

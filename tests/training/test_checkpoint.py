@@ -226,6 +226,8 @@ def test_a_larger_budget_goes_on(tmp_path, monkeypatch):
     weight, state = trained(tmp_path, objective=SlowRegression)
     assert (state.termination, weight) == ("max_epochs", expected)
     assert len(whole.history) == len(state.history)
+    _, state = trained(tmp_path, **slow)  # what was trained to its end is longer than that
+    assert (state.termination, len(state.history)) == ("max_epochs", 6)
 
 
 def test_what_a_callback_ended_it_ends_again(tmp_path):
