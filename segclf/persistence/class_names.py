@@ -75,7 +75,7 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
             f"this one, import it and pass it: load(path, trusted=[{name.rpartition(':')[2]}])."
         )
     module, _, attribute = name.partition(":")
-    if not (name in PLAIN or name in plugins or _may_be_imported(module)):
+    if not (name in PLAIN or _may_be_imported(module, plugins)):
         raise ValueError(
             f"{path} names {name!r}, a module that no estimator is public in; it is not imported."
         )
@@ -98,8 +98,14 @@ def _may_be_saved(plugin: PluginInfo) -> bool:
     return plugin.state != "broken" and plugin.kind != "reader"  # which no estimator holds
 
 
-def _may_be_imported(module: str) -> bool:
-    """Tell whether importing a module runs no more than a library does; others' must be there."""
+def _may_be_imported(module: str, plugins: set[str]) -> bool:
+    """Tell whether importing a module runs no more than using a library or a plugin does.
+
+    A plugin's class is named by the shortest package that offers it, which its module lies in.
+    Other modules than those of plugins and their packages must be there already.
+    """
     package, *inner = module.split(".")
-    runs = any(part.startswith("__") or part in _NOT_OF_A_LIBRARY for part in inner)
-    return not runs if package in OURS else module in sys.modules
+    if package in OURS:
+        return not any(each.startswith("__") or each in _NOT_OF_A_LIBRARY for each in inner)
+    modules = {target.partition(":")[0] for target in plugins}
+    return module in sys.modules or any(f"{each}.".startswith(f"{module}.") for each in modules)

@@ -1,6 +1,7 @@
 """A file names classes; it can neither bring code nor reach for code that was not trusted."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -12,7 +13,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 import segclf
-from segclf import SegmentationClassifier, SupervisedSegmenter, load, save
+from segclf import (
+    SegmentationClassifier,
+    SupervisedSegmenter,
+    list_plugins,
+    load,
+    load_plugin,
+    save,
+)
 from segclf.persistence.class_names import class_name
 from segclf.persistence.file import FORMAT, _checksum
 
@@ -127,3 +135,18 @@ def test_a_class_of_your_own(tmp_path):
     with pytest.raises(ValueError, match=r"trusted=\[Mine\]"):
         load(path)
     assert isinstance(load(path, trusted=[Mine]).summarizer, Mine)
+
+
+def test_classes_of_plugins_come_back_in_a_new_process(tmp_path):
+    """There, no module of theirs has been imported."""
+    models = {
+        f"{plugin.name}.safetensors": load_plugin(plugin.kind, plugin.name)()
+        for plugin in list_plugins()
+        if plugin.distribution == "segclf" and plugin.kind in ("summarizer", "pseudo_labeler")
+    }
+    for name, model in models.items():
+        save(model, tmp_path / name)
+    code = "import sys, segclf\nfor path in sys.argv[1:]: print(type(segclf.load(path)).__name__)"
+    command = [sys.executable, "-c", code, *(str(tmp_path / name) for name in models)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [type(model).__name__ for model in models.values()]
