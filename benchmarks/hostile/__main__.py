@@ -1,0 +1,83 @@
+"""Does anything get in? Damaged images, hostile files and broken plugins, each under watch.
+
+    python -m benchmarks.hostile                     # everything: minutes on one core
+    python -m benchmarks.hostile --short             # a few of each: seconds, and a test of ours
+    python -m benchmarks.hostile --parts models      # of some parts alone
+    python -m benchmarks.hostile --seed 1 --show 20  # others, and what went wrong
+
+Cases are a pure function of part, seed and number. Each is tried in a worker process, which goes on
+to the next as long as it lives. Counted are, and each must be 0:
+
+- crashes: the process ended; hangs: no answer in 5 seconds;
+- code run: a marker that each payload would leave, pickles that name something, modules imported
+  from the case's folder, other processes started;
+- writes outside of the case's folder, and connections;
+- more memory than three times what the honest file takes, and 64 MB;
+- refusals that do not name the file (or the plugin);
+- wrong: a damaged image that is accepted, with other pixels, and that the format can tell; a
+  poisoned folder that changed a prediction without a word; a plugin that changed what is global.
+
+"Documented" counts what is accepted and wrong as SECURITY.md says: a changed byte in a format
+without checksums.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("SEGCLF_NUM_THREADS", "1")
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.hostile.pool import PARTS, Verdict, tried
+from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.markdown import line, rule
+
+NUMBERS = {"images": 10_500, "models": 1_000, "weights": 400, "folders": 120, "plugins": 56}
+SHORT = {"images": 400, "models": 90, "weights": 40, "folders": 8, "plugins": 4}
+FAULTS = ("crash", "hang", "code", "outside", "memory", "unnamed", "wrong")
+
+
+def main() -> None:
+    options = parse_arguments()
+    print(f"{describe_machine()}; seed {options.seed}\n")
+    rows, failed = [], []
+    for part in options.parts:
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            number = options.number or (SHORT if options.short else NUMBERS)[part]
+            verdicts = list(tried(part, options.seed, number, Path(folder)))
+        failed += [each for each in verdicts if each.faults]
+        rows.append([part, *counts(verdicts), f"{time.perf_counter() - start:.0f}"])
+    header = ["part", "cases", "families", "accepted", "refused", "documented", *FAULTS, "seconds"]
+    print(line(header), rule(len(header)), *map(line, rows), sep="\n")
+    for each in failed[: options.show]:
+        print(f"\n{each.part} {each.number} ({each.family}): {', '.join(each.faults)}")
+        print(f"    {each.message}")
+    sys.exit(1 if failed else 0)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--number", type=int, help="cases of each part")
+    parser.add_argument("--show", type=int, default=10, help="how many faults to tell of")
+    return parser.parse_args()
+
+
+def counts(verdicts: list[Verdict]) -> list[str]:
+    outcomes = Counter(each.outcome for each in verdicts)
+    faults = Counter(fault for each in verdicts for fault in each.faults)
+    families = {each.family for each in verdicts}
+    found = [outcomes[each] for each in ("accepted", "refused", "documented")]
+    return [str(n) for n in (len(verdicts), len(families), *found, *(faults[f] for f in FAULTS))]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""The process in which cases are tried: it watches what happens, and tells one line for each."""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from benchmarks.hostile.pool import SECONDS
+
+# Beyond three times what the honest file takes.
+_CONSTANT = 64 * 2**20
+_ADDRESSES = 8 * 2**30
+_STARTS = (
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.fork",
+    "subprocess.Popen",
+    "pty.spawn",
+)
+_CONNECTS = ("socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo")
+_CHANGES = (
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.symlink",
+    "os.link",
+    "os.truncate",
+)
+
+
+class Case(NamedTuple):
+    """One try: which family it is of, and the name that a refusal must say."""
+
+    family: str
+    name: str
+    more: Any = None
+
+
+class Part(Protocol):
+    """The cases of one part: a module of this package."""
+
+    def prepare(self, folder: Path) -> Any:
+        """Make what is honest, once; it is given to the others."""
+
+    def make(self, honest: Any, folder: Path, number: int, rng: np.random.Generator) -> Case:
+        """Write the files of one case into a folder."""
+
+    def run(self, honest: Any, folder: Path, case: Case) -> str:
+        """Use them; "accepted", "documented" or "wrong", or raise."""
+
+
+class Watch:
+    """What Python's own events tell while a case runs."""
+
+    def __init__(self) -> None:
+        self.folder, self.seen = "", list[str]()
+        self.on = False
+        sys.addaudithook(self.hear)
+
+    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.on:
+            return
+        if event in _STARTS or event == "pickle.find_class":
+            self.seen.append(f"code: {event} {arguments!r:.200}")
+        elif event in _CONNECTS:
+            self.seen.append(f"outside: {event} {arguments!r:.200}")
+        elif event == "exec" and self._inside(getattr(arguments[0], "co_filename", "")):
+            self.seen.append(f"code: {arguments[0].co_filename}")
+        elif event in _CHANGES and not self._inside(arguments[0]):
+            self.seen.append(f"outside: {event} {arguments!r:.200}")
+        elif event == "open" and self._writes(arguments) and not self._inside(arguments[0]):
+            self.seen.append(f"outside: open {arguments!r:.200}")
+
+    def _inside(self, path: Any) -> bool:
+        if isinstance(path, int):
+            return True
+        # Where a file really is: a link may lead out of the folder.
+        real = (
+            os.path.realpath(os.fsdecode(path))
+            if isinstance(path, str | bytes | os.PathLike)
+            else ""
+        )
+        return real == "/dev/null" or real.startswith(self.folder)
+
+    def _writes(self, arguments: tuple[Any, ...]) -> bool:
+        _, mode, flags = arguments
+        if isinstance(mode, str):
+            return bool(set(mode) & set("wax+"))
+        return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+
+
+class Memory:
+    """How much a block takes at its peak, beyond what the process has before."""
+
+    def __enter__(self) -> "Memory":
+        gc.collect()
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
+        self.before = _status("VmRSS")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.peak = max(0, _status("VmHWM") - self.before)
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+def main() -> None:
+    name, seed, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    part: Any = importlib.import_module(f"benchmarks.hostile.{name}")
+    warnings.simplefilter("ignore")
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever others print is no answer
+    honest = part.prepare(folder / "honest")
+    watch, peak = Watch(), honest_peak(part, honest, folder)
+    gc.freeze()  # what is there stays, and need not be gone through at each case
+    limit = _status("VmSize") + _ADDRESSES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    tell(answers, {"ready": True})
+    for line in sys.stdin:
+        place = folder / "cases" / line.strip()
+        place.mkdir(parents=True)
+        os.environ["HOSTILE_MARKER"] = str(folder / f"marker{line.strip()}")
+        case = part.make(honest, place, int(line), np.random.default_rng([seed, int(line)]))
+        tell(answers, {"family": case.family})
+        tell(answers, judged(part, honest, place, case, watch, 3 * peak + _CONSTANT))
+
+
+def honest_peak(part: Any, honest: Any, folder: Path) -> int:
+    """Try the honest case twice: the first one imports and compiles."""
+    place, peak = folder / "honest-case", 0
+    for turn in range(2):
+        inside = place / f"{os.getpid()}-{turn}"
+        inside.mkdir(parents=True)
+        case = part.make(honest, inside, -1, np.random.default_rng(0))
+        with Memory() as memory:
+            outcome = part.run(honest, inside, case)
+        assert outcome == "accepted", f"The honest case is {outcome}."
+        peak = memory.peak
+    return peak
+
+
+def judged(
+    part: Any, honest: Any, place: Path, case: Case, watch: Watch, most: int
+) -> dict[str, Any]:
+    faults, message = [], ""
+    watch.folder, watch.seen = str(place.resolve()), []
+    start = time.process_time()
+    with Memory() as memory:
+        watch.on = True
+        try:
+            outcome = part.run(honest, place, case)
+        except (Exception, SystemExit) as error:
+            outcome, message = "refused", f"{type(error).__name__}: {error}"
+            if case.name not in message:
+                faults.append("unnamed")
+        finally:
+            watch.on = False
+    if time.process_time() - start > SECONDS:
+        faults.append("hang")
+    if outcome == "wrong":
+        outcome, faults = "accepted", [*faults, "wrong"]
+    if memory.peak > most:
+        faults.append("memory")
+        message += f" [{memory.peak / 2**20:.0f} MB of {most / 2**20:.0f}]"
+    if Path(os.environ["HOSTILE_MARKER"]).exists():
+        watch.seen.append("code: the payload's marker")
+    events = {seen.partition(":")[0] for seen in watch.seen}
+    faults += sorted(events.difference(getattr(part, "ALLOWED", ())))
+    return {
+        "outcome": outcome,
+        "faults": faults,
+        "message": " ".join([message, *watch.seen])[:2000],
+    }
+
+
+def tell(answers: Any, value: dict[str, Any]) -> None:
+    answers.write("answer: " + json.dumps(value) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()
