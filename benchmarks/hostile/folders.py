@@ -21,7 +21,9 @@ from segclf.datasets import make_shapes
 from segclf.networks import classification_network
 
 SHAPES = make_shapes(6, image_size=16, n_objects=2, target_radius=4, random_state=0)
-KINDS = ["memory"] + ["checkpoint"] * ("checkpoint" in inspect.signature(SupervisedSegmenter).parameters)
+KINDS = ["memory"]
+if "checkpoint" in inspect.signature(SupervisedSegmenter).parameters:
+    KINDS.append("checkpoint")
 
 
 class Honest(NamedTuple):

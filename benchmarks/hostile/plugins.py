@@ -43,7 +43,7 @@ ACTIONS = {
     "seed of numpy": "import numpy; numpy.random.seed(0)",
     "seed of torch": "import torch; torch.manual_seed(0)",
     "errors of numpy": "import numpy; numpy.seterr(all='raise')",
-    "environment": "import os; os.environ['OMP_NUM_THREADS'] = '9'; del os.environ['SEGCLF_NUM_THREADS']",
+    "environment": "import os; os.environ['OMP_NUM_THREADS'] = '9'",
     "directory": "import os; os.chdir('/')",
     "recursion limit": "import sys; sys.setrecursionlimit(400)",
     "Ctrl-C": "import signal; signal.signal(2, signal.SIG_IGN)",
@@ -64,7 +64,8 @@ OTHERS = {
     "a target that is none": HOOK + "return {'made': dict}",
     "a target elsewhere": HOOK + "return {'made': 'no.such.module:Made'}",
     "no class": HOOK + "return {'made': 'MODULE:made'}\nmade = 3",
-    "arguments": HOOK + "return {'made': 'MODULE:Made'}\nclass Made:\n    def __init__(self, x): pass",
+    "arguments": HOOK
+    + "return {'made': 'MODULE:Made'}\nclass Made:\n    def __init__(self, x): pass",
     "a name of ours": HOOK + "return {'otsu': 'MODULE:Made'}\nclass Made: pass",
     "many": HOOK + "return {str(n): 'a:B' for n in range(5000)}",
     "a dict that lies": HOOK
@@ -85,7 +86,9 @@ def prepare(folder: Path) -> list[tuple[str, str]]:
     return [*made, *OTHERS.items()]
 
 
-def make(honest: list[tuple[str, str]], folder: Path, number: int, rng: np.random.Generator) -> Case:
+def make(
+    honest: list[tuple[str, str]], folder: Path, number: int, rng: np.random.Generator
+) -> Case:
     module = f"hostile_{os.getpid()}_{abs(number)}_{folder.name.replace('-', '_')}"
     family, code = honest[number % len(honest)]
     if number < 0:

@@ -163,7 +163,8 @@ def _header(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _no_file(honest: Tensors, suffix: str, rng: np.random.Generator) -> Callable[[Path], Any]:
-    makers = [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.mkdir(), _sparse]
+    device = lambda path: path.symlink_to("/dev/zero")  # noqa: E731
+    makers = [os.mkfifo, device, lambda path: path.mkdir(), _sparse]
     return makers[int(rng.integers(len(makers)))]
 
 
@@ -176,7 +177,11 @@ def _text(value: str) -> bytes:
     return b"X" + struct.pack("<I", len(value)) + value.encode()
 
 
-_CALL = b"(" + _text("mkdir hostile") + b"tR"
+def _called(*names: str) -> list[bytes]:
+    return [f"c{name}\n".encode() + b"(" + _text("mkdir hostile") + b"tR" for name in names]
+
+
+_LARGE = b"\n(J\xff\xff\xff\x7ftR"
 _DEEP = b"(" * 200_000 + b"t" * 200_000
 _LAUGHS = b"}q\x00" + (b"}" + _text("a") + b"h\x00s" + _text("b") + b"h\x00sq\x00") * 60
 _KEYS = b"K\x01" + b"\x85" * 200_000 + b"q\x01}h\x01K\x01s"
@@ -197,11 +202,13 @@ FAMILIES: dict[str, Callable[..., Any]] = {
     "payload alone": lambda honest, suffix, rng: pickle.dumps(Payload(), int(rng.integers(6))),
     "objects": _objects(np.float64(3), np.zeros(3), Path("x"), {1, 2}, b"x", torch.float16),
     "modules": _objects(lambda: torch.nn.Linear(2, 2), lambda: torch.Generator()),
-    "sparse tensors": _objects(lambda: torch.eye(3).to_sparse(), lambda: torch.eye(3).to_sparse_csr()),
-    "imports": _program(*(f"c{name}\n".encode() + _CALL for name in ("os\nsystem", "posix\nsystem", "nt\nsystem"))),
-    "functions of torch": _program(*(f"c{name}\n".encode() + _CALL for name in ("torch\nload", "torch.hub\nload"))),
-    "storages made": _program(b"ctorch\nFloatStorage\n(J\xff\xff\xff\x7ftR", b"ctorch\nTensor\n(J\xff\xff\xff\x7ftR"),
-    "long values": _program(b"X\xff\xff\xff\x7f", b"\x8d" + b"\xff" * 7 + b"\x00", b"\x96" + bytes(6) + b"\x01\x00"),
+    "sparse tensors": _objects(torch.eye(3).to_sparse, torch.eye(3).to_sparse_csr),
+    "imports": _program(*_called("os\nsystem", "posix\nsystem", "nt\nsystem")),
+    "functions of torch": _program(*_called("torch\nload", "torch.hub\nload")),
+    "storages made": _program(b"ctorch\nFloatStorage" + _LARGE, b"ctorch\nTensor" + _LARGE),
+    "long values": _program(
+        b"X\xff\xff\xff\x7f", b"\x8d" + b"\xff" * 7 + b"\x00", b"\x96" + bytes(6) + b"\x01\x00"
+    ),
     "nested tuples": _program(_DEEP),
     "nested keys": _program(_KEYS),
     "nested dicts": _program(_LAUGHS),

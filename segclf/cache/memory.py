@@ -44,7 +44,7 @@ class Memory:
             What the result may name beside segclf's own and scikit-learn's.
         """
         try:
-            return read_value(self._results.file(key), trusted)
+            return self._read(key, trusted)
         except (OSError, ValueError):  # not there, or no longer whole
             made = make()
         self.keep(key, made)
@@ -53,13 +53,20 @@ class Memory:
     def find(self, key: str) -> Any:
         """Return plain values kept by that name, or None."""
         try:
-            return read_value(self._results.file(key), plain=True)
+            return self._read(key, plain=True)
         except (OSError, ValueError):
             return None
 
     def keep(self, key: str, value: Any) -> None:
         """Keep a value by that name, if that can be."""
-        self._results.keep(key, lambda: pack_value(value, "the result"))
+        self._results.keep(key, lambda: pack_value({"key": key, "value": value}, "the result"))
+
+    def _read(self, key: str, *options: Any, **more: Any) -> Any:
+        """Read a value with the name that it was kept by, so that no other's is taken for it."""
+        kept = read_value(self._results.file(key), *options, **more)
+        if type(kept) is not dict or kept.get("key") != key:
+            raise ValueError("It was kept by another name.")
+        return kept["value"]
 
 
 def as_memory(memory: Any) -> Memory | None:

@@ -136,7 +136,12 @@ class _Lookup:
             for row, name in enumerate(rows):
                 known[name] = take(maps, some, row, rounded=self._rounded)
                 self._put(name, known[name])
-        return joined([known[name] for name in names], images)
+        try:
+            return joined([known[name] for name in names], images)
+        except (KeyError, RuntimeError):  # somebody put maps of other images into the folder
+            maps = compute(self._encoder, images)
+            anew = [take(maps, images, row, rounded=self._rounded) for row in range(len(images))]
+            return joined(anew, images)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Self":
         """Copy the encoder without what it said: the copy may be given other weights."""

@@ -5,12 +5,13 @@ import zlib
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from segclf.axes import are_maps
 from segclf.data import KeptFolder
+from segclf.files import Container
+from segclf.networks.stored_tensors import container_tensors
 
 
 class Kept(NamedTuple):
@@ -93,33 +94,34 @@ class InFolder:
         self._folder, self._left = folder, most
 
     def get(self, name: str) -> Kept | None:
-        """Look an image up."""
+        """Look an image up; what is damaged or something else is not there."""
         try:
-            with safe_open(self._folder.file(name), framework="pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                metadata = file.metadata() or {}
-        except (OSError, SafetensorError):
+            container = Container(self._folder.file(name))
+            stored = container_tensors(container)
+            kept = Kept(container.metadata["form"], {key: stored[key].read() for key in stored})
+            whole = container.metadata["checksum"] == _checksum(name, kept)
+            return kept if whole and _is_form(json.loads(kept.form), kept.tensors) else None
+        except (OSError, KeyError, RecursionError, TypeError, ValueError):
             return None
-        whole = metadata.get("checksum") == _checksum(tensors)
-        return Kept(metadata["form"], tensors) if whole else None
 
     def put(self, name: str, kept: Kept) -> None:
         """Write the maps of an image; warn once where that fails."""
         if self._left > 0:
             self._left -= 1
             # To wait for the disk would take as long as many an encoder: there is a checksum.
-            self._folder.keep(name, lambda: _packed(kept), sync=False)
+            self._folder.keep(name, lambda: _packed(name, kept), sync=False)
 
 
-def _packed(kept: Kept) -> bytes:
-    tensors = {key: tensor.cpu() for key, tensor in kept.tensors.items()}
-    return save(tensors, metadata={"form": kept.form, "checksum": _checksum(tensors)})
+def _packed(name: str, kept: Kept) -> bytes:
+    kept = Kept(kept.form, {key: tensor.cpu() for key, tensor in kept.tensors.items()})
+    return save(kept.tensors, metadata={"form": kept.form, "checksum": _checksum(name, kept)})
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    checksum = 0
-    for name in sorted(tensors):
-        values = tensors[name].reshape(-1).view(torch.uint8)
+def _checksum(name: str, kept: Kept) -> str:
+    """Sum up the maps, how they are nested and of which image they are."""
+    checksum = zlib.crc32(f"{name} {kept.form}".encode())
+    for key in sorted(kept.tensors):
+        values = kept.tensors[key].reshape(-1).view(torch.uint8)
         checksum = zlib.crc32(values.numpy().data, checksum)
     return str(checksum)
 
@@ -140,6 +142,19 @@ def _form(value: Any, images: Tensor, index: int, tensors: dict[str, Tensor]) ->
     if value is None:
         return None
     raise TypeError(f"An encoder's maps hold a {type(value).__name__}; expected tensors.")
+
+
+def _is_form(form: Any, tensors: dict[str, Tensor]) -> bool:
+    """Tell whether a form from a file is one that `_form` makes of these tensors."""
+    match form:
+        case None | "image":
+            return True
+        case str():
+            name, _, dtype = form.partition(" ")
+            return name in tensors and isinstance(getattr(torch, dtype, None), torch.dtype)
+        case {"list": [*parts]} | {"tuple": [*parts]}:
+            return len(form) == 1 and all(_is_form(part, tensors) for part in parts)
+    return False
 
 
 def _rounded(row: Tensor) -> Tensor:

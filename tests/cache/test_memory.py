@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ from joblib import Memory
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 
-from segclf import ImageClassifier, SimSiamPretrainer, SupervisedSegmenter
+from segclf import (
+    ImageClassifier,
+    SegmentationClassifier,
+    SimSiamPretrainer,
+    SupervisedSegmenter,
+    save,
+)
 from segclf.cache import as_memory
 from segclf.datasets import make_shapes
 from segclf.networks import classification_network, encoder_memory
@@ -207,5 +214,37 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 
 def test_a_result_that_no_file_holds(tmp_path):
-    with pytest.warns(UserWarning, match="the result is code"):
+    with pytest.warns(UserWarning, match="the result.value is code"):
         as_memory(tmp_path).recall("ab" * 20, lambda: lambda: 3)
+
+
+@pytest.mark.parametrize("damage", ["pipe", "swap", "other", "form", "shape", "link"])
+def test_a_poisoned_folder_costs_no_more_than_an_empty_one(damage, weights, tmp_path):
+    """Nothing hangs, nothing is written outside, and the same is learned."""
+    folder, outside = tmp_path / "memory", tmp_path / "outside"
+    model = SegmentationClassifier(segmenter(weights, memory=folder, max_epochs=1), memory=folder)
+    model.set_params(summarizer="threshold", random_state=0)
+    expected = model.fit(X, Y, masks=MASKS).predict_proba(X)
+    outside.write_text("not yours")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    contents = [path.read_bytes() for path in files]
+    for path, other in zip(files, contents[1:] + contents[:1], strict=True):
+        content = path.read_bytes()
+        path.unlink()
+        if damage == "pipe":
+            os.mkfifo(path)
+        elif damage == "swap":
+            path.write_bytes(other)
+        elif damage == "other":
+            save(SupervisedSegmenter(), path)
+        elif damage == "form":
+            path.write_bytes(content.replace(b"float32", b"Tensor "))
+        elif damage == "shape":
+            path.write_bytes(content if path == files[0] else contents[0])
+        else:
+            path.symlink_to(outside)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Nothing more is kept")
+        again = model.fit(X, Y, masks=MASKS).predict_proba(X)
+    np.testing.assert_array_equal(again, expected)
+    assert outside.read_text() == "not yours"
