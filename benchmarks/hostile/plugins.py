@@ -127,7 +127,7 @@ def _state() -> dict[str, Any]:
     """List again what is global, by other means than the registry's own."""
     return {
         "random": random.getstate(),
-        "numpy": np.random.get_state()[1].tolist(),
+        "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002
         "torch": torch.get_rng_state().tolist(),
         "dtype": torch.tensor(1.0).dtype,
         "device": torch.tensor(1.0).device,

@@ -213,7 +213,7 @@ FAMILIES: dict[str, Callable[..., Any]] = {
     "nested keys": _program(_KEYS),
     "nested dicts": _program(_LAUGHS),
     "the memo": _program(b"Nr\xff\xff\xff\x7f", b"j\xff\xff\xff\x7f"),
-    "no operations": _program(b"", b"0", b"\x00", b"R", b"t", b"(u", b"}(K\x01u", b"Q", b"b", b"s", b"a"),
+    "no operations": _program(b"", b"0", b"R", b"t", b"(u", b"}(K\x01u", b"Q", b"b", b"s", b"a"),
     "many lists": _program(b"]" * 3_000_000),
     "zip bomb": _zip_bomb,
     "records": _records,
