@@ -1,9 +1,10 @@
 """Worker processes that try one case after the other; a new one where one ended or hung."""
 
 import json
-import select
+import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -47,11 +48,16 @@ class Worker:
         arguments = [part, str(seed), str(folder)]
         self.command = [sys.executable, "-m", "benchmarks.hostile.worker", *arguments]
         self.log = folder / "worker.log"
+        self.lines: queue.Queue[str] = queue.Queue()
 
     def __enter__(self) -> Self:
         pipe = subprocess.PIPE
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, stderr=log)
+            self.process = subprocess.Popen(
+                self.command, stdin=pipe, stdout=pipe, stderr=log, text=True
+            )
+        # A thread reads: what waits in a buffer, `select` would not tell.
+        threading.Thread(target=self._read, daemon=True).start()
         if self.answer(_START) != {"ready": True}:
             raise RuntimeError(f"A worker does not start: {self.log.read_text()[-2000:]}")
         return self
@@ -61,21 +67,22 @@ class Worker:
         self.process.wait()
 
     def ask(self, number: int) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{number}\n".encode())
+        self.process.stdin.write(f"{number}\n")
         self.process.stdin.flush()
 
     def answer(self, seconds: float) -> dict | str:
         """Return the answer, or "hang" or "crash"."""
-        assert self.process.stdout is not None
-        while True:
-            if not select.select([self.process.stdout], [], [], seconds)[0]:
-                return "hang"
-            line = self.process.stdout.readline().decode(errors="replace")
-            if not line:
-                return "crash"
+        try:
+            line = self.lines.get(timeout=seconds)
+        except queue.Empty:
+            return "hang"
+        return json.loads(line.removeprefix(_ANSWER)) if line else "crash"
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
             if line.startswith(_ANSWER):
-                return json.loads(line.removeprefix(_ANSWER))
+                self.lines.put(line)
+        self.lines.put("")
 
 
 def tried(part: str, seed: int, number: int, folder: Path) -> Iterator[Verdict]:
