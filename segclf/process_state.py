@@ -98,7 +98,7 @@ def _is_imported(name: str) -> bool:
 
 
 def _of_python() -> Iterator[_Setting]:
-    yield _Setting("the filters of warnings", _filters, _set_filters)
+    yield _Setting("the filters of warnings", _Filters, _Filters.put_back)
     yield _Setting("variables of the environment", _variables, _set_variables)
     yield _Setting("the working directory", os.getcwd, os.chdir)
     yield _Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
@@ -112,18 +112,31 @@ def _random_of_python() -> Iterator[_Setting]:
     yield _Setting("the random state of Python", random.getstate, random.setstate)
 
 
-def _filters() -> list[Any]:
-    """List the filters that concern everybody, not one message, one module or a library's own."""
-    return [
-        each
-        for each in warnings.filters
-        if each[1] is None and each[3] is None and each[2].__module__ == "builtins"
-    ]
+class _Filters:
+    """The filters of warnings; new ones for a message, a module or a library's own make no other.
+
+    They must not stand behind others than before: the first that fits decides.
+    """
+
+    def __init__(self) -> None:
+        self.all = list(warnings.filters)
+
+    def __eq__(self, before: object) -> bool:
+        return isinstance(before, _Filters) and self.without_new(before) == before.all
+
+    def without_new(self, before: "_Filters") -> list[Any]:
+        return [each for each in self.all if each in before.all or _is_for_everybody(each)]
+
+    def put_back(self) -> None:
+        after = _Filters()
+        kept = after.without_new(self)
+        new = [each for each in after.all if each not in kept]
+        warnings.filters[:] = [*new, *self.all]  # type: ignore[index]
 
 
-def _set_filters(before: list[Any]) -> None:
-    ours = _filters()
-    warnings.filters[:] = [*(each for each in warnings.filters if each not in ours), *before]  # type: ignore[index]
+def _is_for_everybody(each: Any) -> bool:
+    _, message, category, module, _ = each
+    return message is None and module is None and category.__module__ == "builtins"
 
 
 def _variables() -> dict[str, str]:

@@ -57,6 +57,17 @@ def test_filters_of_one_module_or_of_a_librarys_own_warnings_stay():
         assert warnings.filters[0][2] is OwnWarning
 
 
+def test_the_order_of_filters_counts():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", GlobalStateWarning)
+        before = list(warnings.filters)
+        with unchanged("It"):
+            warnings.simplefilter("ignore")  # which moves it to the front
+        assert warnings.filters == before
+    assert "filters" in str(told[0].message)
+
+
 def test_random_states_are_left_alone_where_other_threads_may_use_them():
     done = threading.Event()
     other = threading.Thread(target=done.wait)

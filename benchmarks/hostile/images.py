@@ -16,7 +16,7 @@ from segclf.data.readers import read_image, read_image_header, read_mask
 
 HEIGHT, WIDTH = 40, 48
 # Formats whose bytes of pixels have no checksum, so that a change of them makes another picture.
-_UNCHECKED = ("jpeg", "tiff")
+_UNCHECKED = ("jpeg", "tiff", "bmp", "webp", "ppm")
 _CHANGES = ("bit", "bits", "zeros", "noise", "insert", "delete", "swap", "sizes")
 
 
@@ -49,6 +49,12 @@ def prepare(folder: Path) -> dict[str, bytes]:
         "tiff-deflate": (color, {"compression": "tiff_adobe_deflate"}),
         "tiff-packbits": (gray, {"compression": "packbits"}),
         "tiff-1bit": (gray.convert("1"), {"compression": "group4"}),
+        "bmp-rgb": (color, {}),
+        "bmp-gray": (gray, {}),
+        "webp-lossless": (color, {"lossless": True}),
+        "webp-lossy": (color, {"quality": 90}),
+        "ppm-rgb": (color, {}),
+        "ppm-gray": (gray, {}),
     }
     return {name: _encoded(image, name, options) for name, (image, options) in made.items()}
 
@@ -116,11 +122,11 @@ def _cut(data: bytes, rng: np.random.Generator, _: str) -> bytes:
 
 def _closed(data: bytes, rng: np.random.Generator, name: str) -> bytes:
     """Cut within the pixels, and put the end of a file of that format behind."""
-    start = {"p": data.find(b"IDAT"), "j": data.find(b"\xff\xda") + 14, "t": 8}[name[0]]
+    start = {"png": data.find(b"IDAT"), "jpe": data.find(b"\xff\xda") + 14}.get(name[:3], 20)
     kept = data[: int(rng.integers(start, len(data) - 2))]
-    if name[0] == "j":
+    if name.startswith("jpeg"):
         return kept + b"\xff\xd9"
-    if name[0] == "p":
+    if name.startswith("png"):
         body = kept[start + 4 :]
         sized = kept[: start - 4] + struct.pack(">I", len(body)) + b"IDAT" + body
         return sized + struct.pack(">I", zlib.crc32(b"IDAT" + body)) + data[-12:]
@@ -174,10 +180,10 @@ def _swap(data: bytes, rng: np.random.Generator, _: str) -> bytes:
 def _sizes(data: bytes, rng: np.random.Generator, name: str) -> bytes:
     """Say another height, from one row more to very many, with the checksums that belong to it."""
     larger = int(rng.choice([HEIGHT + 1, 2 * HEIGHT, 3000, 30_000, 60_000]))
-    if name[0] == "p":
+    if name.startswith("png"):
         head = data[12:20] + struct.pack(">I", larger) + data[24:29]
         return data[:12] + head + struct.pack(">I", zlib.crc32(head)) + data[33:]
-    if name[0] == "j":
+    if name.startswith("jpeg"):
         start = next(data.find(m) for m in (b"\xff\xc0", b"\xff\xc2") if m in data)
         return data[: start + 5] + struct.pack(">H", larger) + data[start + 7 :]
     return data.replace(
@@ -197,7 +203,7 @@ def _head_and_noise(data: bytes, rng: np.random.Generator, _: str) -> bytes:
 
 def _bomb(data: bytes, rng: np.random.Generator, name: str) -> bytes:
     """Pack 200 MB of zeros behind the rows of a PNG; others get a megabyte behind their end."""
-    if name[0] != "p":
+    if not name.startswith("png"):
         return data + bytes(10**6)
     start = data.find(b"IDAT") - 4
     length = int.from_bytes(data[start : start + 4], "big")

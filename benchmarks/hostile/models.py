@@ -233,10 +233,10 @@ def _no_file(kind: str) -> Callable[..., Callable[[Path], Any]]:
 
 
 def _sparse(path: Path) -> None:
-    """A header of 90 MB that the file has, of no blocks."""
+    """A header of 20 MB that the file has, of no blocks."""
     with open(path, "wb") as file:
-        file.write(struct.pack("<Q", 90_000_000))
-        file.truncate(90_000_008)
+        file.write(struct.pack("<Q", 20_000_000))
+        file.truncate(20_000_008)
 
 
 BYTES: dict[str, Callable[..., Any]] = {

@@ -124,6 +124,7 @@ def main() -> None:
     name, seed, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     part: Any = importlib.import_module(f"benchmarks.hostile.{name}")
     warnings.simplefilter("ignore")
+    sys.dont_write_bytecode = True
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever others print is no answer
     honest = part.prepare(folder / "honest")
