@@ -1,4 +1,4 @@
-"""Worker processes that try one case after the other; a new one where one ended or hung."""
+"""A worker process that tries one case after the other, and a new one where it ended or hung."""
 
 import json
 import queue
@@ -41,37 +41,69 @@ class Verdict(NamedTuple):
     message: str
 
 
-class Worker:
-    """One process, for the cases of one part."""
+class Pool:
+    """One process after the other, and the cases that they try.
 
-    def __init__(self, part: str, seed: int, folder: Path) -> None:
-        arguments = [part, str(seed), str(folder)]
-        self.command = [sys.executable, "-m", "benchmarks.hostile.worker", *arguments]
+    Parameters
+    ----------
+    seed : int
+        Of all cases.
+    folder : Path
+        For all files; the caller removes it.
+    """
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.command = [sys.executable, "-m", "benchmarks.hostile.worker", str(seed), str(folder)]
         self.log = folder / "worker.log"
-        self.lines: queue.Queue[str] = queue.Queue()
+        self.worker: Worker | None = None
 
     def __enter__(self) -> Self:
-        pipe = subprocess.PIPE
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command, stdin=pipe, stdout=pipe, stderr=log, text=True
-            )
-        # A thread reads: what waits in a buffer, `select` would not tell.
-        threading.Thread(target=self._read, daemon=True).start()
-        if self.answer(_START) != {"ready": True}:
-            raise RuntimeError(f"A worker does not start: {self.log.read_text()[-2000:]}")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
+        self.end()
 
-    def ask(self, number: int) -> None:
-        self.process.stdin.write(f"{number}\n")
+    def tried(self, part: str, number: int) -> Iterator[Verdict]:
+        """Try so many cases of a part."""
+        for case in range(number):
+            self.worker = self.worker or Worker(self.command, self.log)
+            family, found = self.worker.ask(f"{part} {case}")
+            if isinstance(found, dict):
+                yield Verdict(part, family, case, **{**found, "faults": tuple(found["faults"])})
+            else:
+                self.end()
+                yield Verdict(part, family, case, "none", (found,), self.log.read_text()[-1000:])
+
+    def end(self) -> None:
+        if self.worker is not None:
+            self.worker.process.kill()
+            self.worker.process.wait()
+        self.worker = None
+
+
+class Worker:
+    """One process."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self.lines: queue.Queue[str] = queue.Queue()
+        pipe = subprocess.PIPE
+        with log.open("ab") as errors:
+            self.process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=errors, text=True
+            )
+        # A thread reads: what waits in a buffer, `select` would not tell.
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def ask(self, case: str) -> tuple[str, dict | str]:
+        """Return the case's family, and the answer, or "hang" or "crash"."""
+        self.process.stdin.write(f"{case}\n")
         self.process.stdin.flush()
+        family = self._answer(_START)
+        if not isinstance(family, dict):
+            return "unknown", family
+        return family["family"], self._answer(_BY_THE_CLOCK)
 
-    def answer(self, seconds: float) -> dict | str:
-        """Return the answer, or "hang" or "crash"."""
+    def _answer(self, seconds: float) -> dict | str:
         try:
             line = self.lines.get(timeout=seconds)
         except queue.Empty:
@@ -83,22 +115,3 @@ class Worker:
             if line.startswith(_ANSWER):
                 self.lines.put(line)
         self.lines.put("")
-
-
-def tried(part: str, seed: int, number: int, folder: Path) -> Iterator[Verdict]:
-    """Try so many cases of a part."""
-    case = 0
-    while case < number:
-        with Worker(part, seed, folder) as worker:
-            alive = True
-            while alive and case < number:
-                worker.ask(case)
-                family = worker.answer(_START)
-                found = worker.answer(_BY_THE_CLOCK)
-                alive = isinstance(family, dict) and isinstance(found, dict)
-                name = family["family"] if isinstance(family, dict) else "unknown"
-                if isinstance(found, dict):
-                    yield Verdict(part, name, case, **{**found, "faults": tuple(found["faults"])})
-                else:
-                    yield Verdict(part, name, case, "none", (found,), "")
-                case += 1

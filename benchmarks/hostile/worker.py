@@ -120,26 +120,45 @@ def _status(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
+class Prepared(NamedTuple):
+    """A part, what is honest of it, and how much memory a case may take."""
+
+    part: Any
+    honest: Any
+    most: int
+
+
 def main() -> None:
-    name, seed, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
-    part: Any = importlib.import_module(f"benchmarks.hostile.{name}")
+    seed, folder = int(sys.argv[1]), Path(sys.argv[2])
     warnings.simplefilter("ignore")
     sys.dont_write_bytecode = True
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever others print is no answer
-    honest = part.prepare(folder / "honest")
-    watch, peak = Watch(), honest_peak(part, honest, folder)
-    gc.freeze()  # what is there stays, and need not be gone through at each case
-    limit = _status("VmSize") + _ADDRESSES
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    tell(answers, {"ready": True})
+    watch, parts = Watch(), dict[str, Prepared]()
     for line in sys.stdin:
-        place = folder / "cases" / line.strip()
+        name, number = line.split()
+        if name not in parts:
+            parts[name] = prepared(name, folder / name)
+        place = folder / name / "cases" / number
         place.mkdir(parents=True)
-        os.environ["HOSTILE_MARKER"] = str(folder / f"marker{line.strip()}")
-        case = part.make(honest, place, int(line), np.random.default_rng([seed, int(line)]))
+        os.environ["HOSTILE_MARKER"] = str(folder / f"marker-{name}-{number}")
+        rng = np.random.default_rng([seed, int(number)])
+        case = parts[name].part.make(parts[name].honest, place, int(number), rng)
         tell(answers, {"family": case.family})
-        tell(answers, judged(part, honest, place, case, watch, 3 * peak + _CONSTANT))
+        tell(answers, judged(parts[name], place, case, watch))
+
+
+def prepared(name: str, folder: Path) -> Prepared:
+    """Make what is honest, and measure it; what is there then stays, and is not collected."""
+    part: Any = importlib.import_module(f"benchmarks.hostile.{name}")
+    folder.mkdir(exist_ok=True)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    honest = part.prepare(folder / "honest")
+    peak = honest_peak(part, honest, folder)
+    gc.freeze()
+    limit = _status("VmSize") + _ADDRESSES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    return Prepared(part, honest, 3 * peak + _CONSTANT)
 
 
 def honest_peak(part: Any, honest: Any, folder: Path) -> int:
@@ -156,9 +175,8 @@ def honest_peak(part: Any, honest: Any, folder: Path) -> int:
     return peak
 
 
-def judged(
-    part: Any, honest: Any, place: Path, case: Case, watch: Watch, most: int
-) -> dict[str, Any]:
+def judged(prepared: Prepared, place: Path, case: Case, watch: Watch) -> dict[str, Any]:
+    part, honest, most = prepared
     faults, message = [], ""
     watch.folder, watch.seen = str(place.resolve()), []
     start = time.process_time()

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from segclf.files import require_inside
 from segclf.persistence import read_value, write_value
 from segclf.training import Place
 
@@ -71,12 +72,14 @@ class CheckpointFiles:
 
     def write(self, place: Place, values: dict[str, Any]) -> None:
         """Write a state, whole or not at all; OSError where that cannot be."""
+        require_inside(self._path(place), self._kind.parent)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_value(without_tensors(values), self._path(place), "the state")
         _ours.add(self.folder)
 
     def remove(self, places: Iterable[Place]) -> None:
         """Remove states, and what a process left that ended while it wrote."""
+        require_inside(self.folder, self._kind.parent)
         for place in places:
             self._path(place).unlink(missing_ok=True)
         for path in _listed(self.folder):

@@ -9,6 +9,7 @@ from typing import Self
 from safetensors import SafetensorError
 
 from segclf.data._atomic_write import atomic_write
+from segclf.files import require_inside
 
 __all__ = ["KeptFolder"]
 
@@ -55,7 +56,7 @@ class KeptFolder:
             return
         path = self.file(name)
         try:
-            self._check_inside(path)
+            require_inside(path, self._whole.path)
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(path, content(), sync=sync)
         except (OSError, SafetensorError, TypeError) as error:
@@ -64,12 +65,6 @@ class KeptFolder:
             self._tell(error)
         else:
             _TOLD.discard(self._whole.path)
-
-    def _check_inside(self, path: Path) -> None:
-        """Refuse a link that leads out of the folder: what lies there is not ours to replace."""
-        root, place = os.path.realpath(self._whole.path), os.path.realpath(path)
-        if not place.startswith(os.path.join(root, "")):
-            raise OSError(f"{path} leads out of it")
 
     def _tell(self, error: Exception) -> None:
         """Warn once for all fits, until something is kept again."""

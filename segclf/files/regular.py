@@ -24,3 +24,16 @@ def open_regular(path: str | Path) -> BufferedReader:
         os.close(descriptor)
         raise ValueError("it is no regular file")
     return open(descriptor, "rb")
+
+
+def require_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
+    """Check that no link leads out of a folder: what lies elsewhere is not ours to change.
+
+    Raises
+    ------
+    OSError
+        Where one does.
+    """
+    root, place = os.path.realpath(folder), os.path.realpath(path)
+    if not place.startswith(os.path.join(root, "")):
+        raise OSError(f"{path} leads out of {folder}")

@@ -110,3 +110,18 @@ def test_another_process_may_be_training_what_changed_since_this_one_began(tmp_p
     assert other.unfinished() == []
     os.utime(files.folder, (0, 0))
     assert other.unfinished() == [files.folder]
+
+
+def test_nothing_is_changed_through_a_link_that_leads_out(files, tmp_path):
+    outside = tmp_path.with_name(f"{tmp_path.name}-outside")
+    outside.mkdir()
+    old = outside / ".old"
+    old.write_text("not yours")
+    os.utime(old, (0, 0))
+    files.folder.parent.mkdir()
+    files.folder.symlink_to(outside)
+    with pytest.raises(OSError, match="leads out of"):
+        files.write(PLACE, {})
+    with pytest.raises(OSError, match="leads out of"):
+        files.remove([])
+    assert list(outside.iterdir()) == [old]
