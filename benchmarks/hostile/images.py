@@ -17,7 +17,7 @@ from segclf.data.readers import read_image, read_image_header, read_mask
 HEIGHT, WIDTH = 40, 48
 # Formats whose bytes of pixels have no checksum, so that a change of them makes another picture.
 _UNCHECKED = ("jpeg", "tiff", "bmp", "webp", "ppm")
-_CHANGES = ("bit", "bits", "zeros", "noise", "insert", "delete", "swap", "sizes")
+_CHANGES = ("bit", "bits", "zeros", "noise", "insert", "delete", "swap", "sizes", "head and noise")
 
 
 def prepare(folder: Path) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import resource
+import signal
 import sys
 import time
 import warnings
@@ -132,6 +133,7 @@ def main() -> None:
     seed, folder = int(sys.argv[1]), Path(sys.argv[2])
     warnings.simplefilter("ignore")
     sys.dont_write_bytecode = True
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever others print is no answer
     watch, parts = Watch(), dict[str, Prepared]()
