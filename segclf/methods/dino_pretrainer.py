@@ -160,9 +160,8 @@ class DINOPretrainer(EncoderPretrainer):
     def _make_views(self) -> tuple[Augmentation, ...]:
         view = replace(simclr_view(self.global_crop), saturation=0.2, blur_probability=1.0)
         second = replace(view, blur_probability=0.1, solarize=0.2)
-        local = replace(
-            view, crop=self.local_crop, blur_probability=0.5, output_scale=self.local_scale
-        )
+        local = replace(view, crop=self.local_crop, output_scale=self.local_scale)
+        local = replace(local, blur_probability=0.5)
         return view, second, *[local] * self.n_local_crops
 
     def _make_objective(self, samples: Samples) -> Objective:
