@@ -54,10 +54,13 @@ def unchanged(who: str) -> Iterator[None]:
 
     Examples
     --------
-    >>> with warnings.catch_warnings(record=True) as caught, unchanged("This example"):
-    ...     random.seed(0)
+    >>> import numpy as np
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     with unchanged("This example"):
+    ...         _ = np.seterr(all="ignore")
     >>> [str(warning.message) for warning in caught]
-    ["This example changes the random state of Python; that was undone."]
+    ["This example changes numpy's handling of errors; that was undone."]
     """
     before = {each.name: (each, each.read()) for each in _settings()}
     try:

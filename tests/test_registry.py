@@ -287,8 +287,9 @@ class Loud:
 """
 
 
-def test_what_a_plugin_changes_globally_is_undone_and_told(install):
+def test_what_a_plugin_changes_globally_is_undone_and_told(install, monkeypatch):
     """Where its entry point is imported, where it is asked, and where it is constructed."""
+    monkeypatch.setattr(threading, "active_count", lambda: 1)  # tests before may have left some
     install("loud-plugin", LOUD)
     random.seed(5)
     filters, expected = list(warnings.filters), random.Random(5).random()
@@ -301,7 +302,8 @@ def test_what_a_plugin_changes_globally_is_undone_and_told(install):
         assert changed in str(warning.message)
 
 
-def test_an_error_undoes_it_too(install):
+def test_an_error_undoes_it_too(install, monkeypatch):
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
     install("loud-plugin", "import random\nrandom.seed(3)\nraise OSError('no disk')")
     random.seed(5)
     with pytest.warns(GlobalStateWarning, match="loud-plugin:door, while it is imported, changes"):

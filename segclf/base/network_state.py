@@ -75,5 +75,7 @@ def thaw(frozen: dict[str, Any]) -> nn.Module:
     ValueError
         When the arrays are not those of the recipe, or not finite.
     """
-    tensors = {name: torch.as_tensor(array) for name, array in frozen["arrays"].items()}
+    tensors = {
+        name: torch.as_tensor(array, device="cpu") for name, array in frozen["arrays"].items()
+    }
     return rebuild(frozen["recipe"], tensors).eval()

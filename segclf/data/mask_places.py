@@ -34,7 +34,7 @@ def check_mask_sizes(images: Images, masks: Masks) -> None:
     Examples
     --------
     >>> import numpy as np
-    >>> from segclf.data.images import as_images
+    >>> from segclf.data import as_images, as_masks
     >>> images = as_images(np.zeros((1, 8, 8)))
     >>> check_mask_sizes(images, as_masks(np.zeros((1, 8, 9), dtype=int), 1))
     Traceback (most recent call last):

@@ -236,7 +236,7 @@ WRONG = [
     ([None, np.zeros((4, 4)), np.zeros((2, 4, 4))], "Mask 2 has 2 multi-label.*mask 1 exclusive"),
     ([np.zeros((3, 4, 4)), np.zeros((2, 4, 4)), None], "Mask 1 has 2 multi-label.*mask 0 3 multi"),
     ([None, 3, None], "Mask 1 is a int"),
-    ([None, None, "a.webp"], r"Mask 2: No reader for 'a\.webp'"),
+    ([None, None, "a.xyz"], r"Mask 2: No reader for 'a\.xyz'"),
     ([None, "no/such.png", None], r"Mask 1: .*no/such\.png"),
     ("a.png", "masks is a str"),
     ({"a": 1}, "masks is a dict"),

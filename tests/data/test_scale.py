@@ -148,7 +148,7 @@ def test_files_are_checked_as_they_are_taken(paths, monkeypatch):
     opened = []
     read = "segclf.data.file_source.read_image"
     original = __import__("segclf.data.file_source", fromlist=["x"]).read_image
-    monkeypatch.setattr(read, lambda path: opened.append(path) or original(path))
+    monkeypatch.setattr(read, lambda path, **of: opened.append(path) or original(path, **of))
     images = as_images(paths[:1] * 50).learn_scale()
     assert opened == []  # 8 bits are known by the header
     assert len(as_images(paths[2:] * 50).learn_scale()) == 50

@@ -16,7 +16,7 @@ QUOTES = [
 
 
 def test_the_page_quotes_every_step():
-    assert len({path for path, _ in QUOTES}) == 3
+    assert len({path for path, _ in QUOTES}) == 4
 
 
 @pytest.mark.parametrize(("path", "quote"), QUOTES)

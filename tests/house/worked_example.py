@@ -29,7 +29,7 @@ class WorkedExample:
 
     def plant(self, top: Path, *more: str) -> Path:
         """Copy our tree there, with the method's file, its line, its test, and nothing else."""
-        for part in ("segclf", "plugins", "tests/house", "tests/persistence", *more):
+        for part in ("segclf", "plugins", "benchmarks", "tests/house", "tests/persistence", *more):
             ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info")
             if (ROOT / part).is_dir():
                 shutil.copytree(ROOT / part, top / part, ignore=ignored)
