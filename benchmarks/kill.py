@@ -81,6 +81,8 @@ COMPOSED: dict[str, Callable[[], Any]] = {
     "teacher and student": lambda: segclf.DistilledSegmenter([_segmenter(), _segmenter()]),
 }
 
+REFUSED = {"PiCIESegmenter": {"augmentation"}}  # its views may not move apart
+
 
 class Trial(NamedTuple):
     """A fit: of which method or composition, with which options and seed."""
@@ -101,7 +103,7 @@ class Trial(NamedTuple):
         if self.name in COMPOSED:
             return COMPOSED[self.name]()
         estimator = small_estimator(getattr(segclf, self.name), N_EPOCHS)
-        known = estimator.get_params()
+        known = estimator.get_params().keys() - REFUSED.get(self.name, set())
         return estimator.set_params(**{k: v for k, v in self.options.items() if k in known})
 
 

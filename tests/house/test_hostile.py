@@ -42,7 +42,7 @@ SEEN = {
     "outside": (lambda folder: (folder.parent / "x").write_text("") or "accepted", ["outside"]),
     "code": (unpickle, ["code", "outside"]),
     "process": (lambda folder: subprocess.run("true") and "accepted", ["code"]),
-    "memory": (lambda folder: refuse(f"file.png {np.ones(5_000_000).sum()}"), ["memory"]),
+    "memory": (lambda folder: refuse(f"file.png {np.ones(25_000_000).sum()}"), ["memory"]),
 }
 
 
