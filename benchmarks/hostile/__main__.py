@@ -12,7 +12,8 @@ to the next as long as it lives. Counted are, and each must be 0:
 - code run: a marker that each payload would leave, pickles that name something, modules imported
   from the case's folder, other processes started;
 - writes outside of the case's folder, and connections;
-- more memory than three times what the honest file takes, and 64 MB;
+- more memory than three times what the honest file takes, and 64 MB; of JPEG, TIFF and WebP, also
+  the pixels that the header says, since only decoders know that they are not all there;
 - refusals that do not name the file (or the plugin);
 - wrong: a damaged image that is accepted, with other pixels, and that the format can tell; a
   poisoned folder that changed a prediction without a word; a plugin that changed what is global.

@@ -42,11 +42,12 @@ _CHANGES = (
 
 
 class Case(NamedTuple):
-    """One try: which family it is of, and the name that a refusal must say."""
+    """One try: its family, the name that a refusal must say, and what more memory it may take."""
 
     family: str
     name: str
     more: Any = None
+    memory: int = 0
 
 
 class Part(Protocol):
@@ -179,6 +180,7 @@ def honest_peak(part: Any, honest: Any, folder: Path) -> int:
 
 def judged(prepared: Prepared, place: Path, case: Case, watch: Watch) -> dict[str, Any]:
     part, honest, most = prepared
+    most += case.memory
     faults, message = [], ""
     watch.folder, watch.seen = str(place.resolve()), []
     start = time.process_time()

@@ -1,14 +1,15 @@
 """Files that end as they should and hold less than they say: decoders fill them up in silence.
 
-Both checks look at bytes alone; what they find is a ValueError.
+The checks look at bytes alone; what they find is a ValueError.
 """
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import ceil
+from typing import Any
 
-__all__ = ["check_png", "without_end"]
+__all__ = ["check_png", "check_tiff", "without_end"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Samples of a pixel by the type of colour.
@@ -92,3 +93,23 @@ def without_end(data: bytes) -> bytes:
     if start < 0 or end is None or end[0] != _END:
         return data
     return data[: end.start()] + _AHEAD
+
+
+def check_tiff(tags: Mapping[int, Any]) -> None:
+    """Check that a TIFF names all the strips or tiles that its size takes.
+
+    Raises
+    ------
+    ValueError
+        Where it does not: decoders leave black what no strip holds.
+    """
+    height, width = int(tags[257]), int(tags[256])
+    planes = int(tags.get(277, 1)) if tags.get(284) == 2 else 1
+    if 324 in tags:
+        wanted = ceil(height / int(tags[323])) * ceil(width / int(tags[322]))
+    else:
+        wanted = ceil(height / max(1, min(height, int(tags.get(278, height)))))
+    offsets = tags.get(324, tags.get(273, ()))
+    given = len(offsets) if isinstance(offsets, tuple) else 1
+    if given < wanted * planes:
+        raise ValueError(f"it is truncated: {given} of {wanted * planes} strips or tiles are there")

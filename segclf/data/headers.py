@@ -10,6 +10,7 @@ from typing import IO, Any, Literal, NamedTuple
 import numpy as np
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, TiffImagePlugin
 
+from segclf.data.completeness import check_tiff
 from segclf.data.pnm import read_pnm_header
 from segclf.data.webp import read_webp_header
 
@@ -238,6 +239,7 @@ def _tiff_tags(file: IO[bytes]) -> TiffImagePlugin.ImageFileDirectory_v2:
         raise ValueError("its TIFF tags are truncated or damaged")
     if tags.next:
         raise UnsupportedImage("it is a TIFF of several pages; save each page as a file of its own")
+    check_tiff(tags)
     return tags
 
 

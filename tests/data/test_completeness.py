@@ -147,3 +147,17 @@ def test_a_pipe_is_no_image(tmp_path):
     for read in (read_image, read_image_header, read_mask):
         with pytest.raises(ValueError, match=r"image\.png.*no regular file"):
             read(tmp_path / "image.png")
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate"])
+@pytest.mark.parametrize("read", [read_image, read_image_header, read_mask])
+def test_a_tiff_with_fewer_strips_than_its_height_takes(compression, read, tmp_path):
+    path = tmp_path / "image.tiff"
+    Image.fromarray(SMOOTH).save(path, compression=compression)
+    assert read(path) is not None
+    content = bytearray(path.read_bytes())
+    height = max(content.find(struct.pack("<HHI", 257, kind, 1)) for kind in (3, 4)) + 8
+    content[height : height + 4] = struct.pack("<I", 3000)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"image\.tiff.*1 of 50 strips"):
+        read(path)
