@@ -12,8 +12,7 @@ EXAMPLE = WorkedExample("add_a_pretrainer.md")
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    more = ("benchmarks", "tests/test_every_estimator.py")
-    return EXAMPLE.plant(tmp_path_factory.mktemp("tree"), *more)
+    return EXAMPLE.plant(tmp_path_factory.mktemp("tree"), "tests/test_every_estimator.py")
 
 
 def test_it_is_short():
