@@ -80,7 +80,10 @@ class Attempt:
     def add_gradients(self, part: Batch) -> None:
         """Add the gradients of the terms, which are a mean, as many as there are images."""
         length = len(part["index"])
-        (length / self._n_images * total(self.terms)).backward()
+        loss = total(self.terms)
+        if length < self._n_images:
+            loss = length / self._n_images * loss
+        loss.backward()
         terms = {name: value.detach() for name, value in self.terms.items()}
         self.computed.append((terms, self._state.objective.measures(), length))
         self.terms = {}
