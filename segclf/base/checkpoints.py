@@ -1,8 +1,9 @@
 """Which training is this? A digest of what decides it, and the checkpoint or fit found by that."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ _NOT_COUNTED = {
 # What of a state tells what a training came to.
 _OF_A_FIT = ("objective", "generators", "precision", "history", "n_steps", "termination")
 _PLAIN = (type(None), bool, int, float, str)
+_MakeKey = Callable[..., str]
 
 
 @contextmanager
@@ -71,20 +73,19 @@ def found_again(
     TypeError
         When a parameter cannot be known again, such as a lambda.
     """
-    opened = _opened_checkpoint(estimator, state, seed, batches, held_out)
-    with opened as checkpoint, _kept_fit(estimator, state, plan, seed, batches, held_out):
+    make_key = partial(_key, estimator, state, seed, batches, held_out)
+    opened = _opened_checkpoint(estimator, make_key)
+    with opened as checkpoint, _kept_fit(estimator, state, plan, make_key):
         yield checkpoint
 
 
 @contextmanager
-def _opened_checkpoint(
-    estimator: Any, state: TrainingState, seed: int, batches: Loader, held_out: Loader | None
-) -> Iterator[Checkpoint | None]:
+def _opened_checkpoint(estimator: Any, make_key: _MakeKey) -> Iterator[Checkpoint | None]:
     if estimator.checkpoint is None:
         yield None
         return
     try:
-        key = _key(estimator, state, seed, batches, held_out)
+        key = make_key()
     except TypeError as error:
         text = str(error).replace("memory cannot", "checkpoint cannot")
         raise TypeError(text.replace("memory=None", "checkpoint=None")) from error
@@ -97,12 +98,7 @@ def _opened_checkpoint(
 
 @contextmanager
 def _kept_fit(
-    estimator: Any,
-    state: TrainingState,
-    plan: TrainingPlan,
-    seed: int,
-    batches: Loader,
-    held_out: Loader | None,
+    estimator: Any, state: TrainingState, plan: TrainingPlan, make_key: _MakeKey
 ) -> Iterator[None]:
     """Let a training be over before it begins if `memory` knows its result; else keep that."""
     memory = _memory_of(estimator)
@@ -112,7 +108,7 @@ def _kept_fit(
     length = plan.max_epochs, plan.max_steps, plan.max_seconds
     key, found = None, None
     with suppress(TypeError):  # of a lambda, for instance, which cannot be known again
-        key = _key(estimator, state, seed, batches, held_out, length)
+        key = make_key(length)
         found = memory.find(key)
     if found is not None:
         _put(state, with_tensors(found))

@@ -18,6 +18,7 @@ from segclf.base.maps import Maps, as_probabilities, collect_maps, processed, to
 from segclf.base.mask_targets import MaskTargets
 from segclf.base.monitor import METRICS, Score, Summarized, iou_score, label_score, truth_of_masks
 from segclf.base.nothing_found import warn_if_nothing_found
+from segclf.base.spatial import n_spatial
 from segclf.base.supervision import Supervision, supervise
 from segclf.base.validation_set import with_validation
 from segclf.data import (
@@ -198,11 +199,12 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         An id that `fit` never saw counts as missed. With `sample_weight` (n,) a pixel counts as
         much as its image weighs.
         """
-        predicted = self.predict(X)
-        truth: Any = as_masks(y, len(predicted), n_classes=self.n_classes_)
+        predicted, axes = self.predict(X), n_spatial(self)
+        truth: Any = as_masks(y, len(predicted), n_classes=self.n_classes_, n_spatial=axes)
         n_classes = self.n_classes_ if self.multilabel_ else max(self.n_classes_, truth.n_classes)
         weights = check_weights(sample_weight, len(predicted))
-        return float(mean_iou(truth, predicted, n_classes=n_classes, sample_weight=weights))
+        counted: dict[str, Any] = {"sample_weight": weights, "n_spatial": axes}
+        return float(mean_iou(truth, predicted, n_classes=n_classes, **counted))
 
     @property
     def classes_(self) -> NDArray[np.int64]:

@@ -21,7 +21,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.axes import N_SPATIAL_OF_VOLUMES
-from segclf.base import Estimator, Segmenter
+from segclf.base import Segmenter
+from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.front_door import check_images
 from segclf.base.maps import Maps, processed
 from segclf.base.mask_targets import MaskTargets
@@ -33,13 +34,12 @@ from segclf.base.slices import SliceChoice, as_slices, stacked, whole_of_slices
 from segclf.base.spatial import require_images
 from segclf.base.supervision import Supervision, supervise
 from segclf.base.validation_set import with_validation
-from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Whole, as_masks, watched_files
+from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, Whole, watched_files
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
-from segclf.metrics import mean_iou
 
 
 @Segmenter.register
-class SliceWise(CallbackSupportMixin, MaskTargets, Estimator):
+class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
     """Segment volumes by a segmenter of images, which sees one slice at a time.
 
     Volumes are arrays (n, d, h, w), or (n, d, h, w, c) with channels, torch tensors
@@ -173,7 +173,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, Estimator):
         said = {"masks": y, "labels": labels, "sample_weight": sample_weight, "groups": groups}
         given = self._supervise(X, said, segmenter)
         given = with_validation(given, X_val, masks=y_val, labels=labels_val, reader=self)
-        random = check_random_state(self.random_state)
+        random = check_random_state(self._seeds)
         if self.random_state is not None:
             seed_part(segmenter, random.randint(np.iinfo(np.int32).max))
         choice = SliceChoice(self.max_slices, self.finding_fraction, random)
@@ -231,17 +231,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, Estimator):
             batches = self.segmenter_.embed_batches(slices, layer)
             yield np.array([index]), whole_of_slices(len(slices), batches)[None]
 
-    def score(self, X: ImagesLike, y: MasksLike, sample_weight: ArrayLike | None = None) -> float:
-        """Return the mean IoU of the foreground classes; voxels of -1 do not count.
-
-        With `sample_weight` (n,) a voxel counts as much as its volume weighs.
-        """
-        predicted = self.predict(X)
-        n_classes, n_spatial = self.n_classes_, self._n_spatial
-        truth: Any = as_masks(y, len(predicted), n_classes=n_classes, n_spatial=n_spatial)
-        n_classes = n_classes if self.multilabel_ else max(n_classes, truth.n_classes)
-        more: dict[str, Any] = {"sample_weight": sample_weight, "n_spatial": n_spatial}
-        return float(mean_iou(truth, predicted, n_classes=n_classes, **more))
+    score = Segmenter.score
 
     @property
     def classes_(self) -> NDArray[np.int64]:
@@ -266,7 +256,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, Estimator):
     def _make_segmenter(self) -> Any:
         segmenter = SupervisedSegmenter() if self.segmenter is None else clone(self.segmenter)
         require_images(segmenter, self)
-        return segmenter
+        return self._lend_checkpoint(segmenter)
 
     def _open(self, X: Any) -> Images:
         check_is_fitted(self)

@@ -16,9 +16,11 @@ from segclf import (
     PseudoLabelSemiSupervised,
     SegmentationClassifier,
     SimSiamPretrainer,
+    SliceWise,
     SupervisedSegmenter,
 )
 from segclf.cache import checkpoint_files
+from segclf.datasets import make_shapes
 from segclf.testing.small import small_estimator
 from segclf.training import CheckpointWarning
 
@@ -84,6 +86,7 @@ COMPOSED = {
     ),
     "teacher and student": lambda: DistilledSegmenter([small(), small()]),
 }
+VOLUMES = make_shapes(6, image_size=16, depth=4, n_objects=2, target_radius=4, random_state=0)
 
 
 @pytest.mark.parametrize("name", COMPOSED)
@@ -103,6 +106,18 @@ def test_fits_inside_of_others_are_found_again(name, watch, tmp_path):
     assert sum(trained) == n_epochs
     np.testing.assert_array_equal(outputs(resumed), outputs(whole))
     assert watch.run(lambda: fit(checkpoint=tmp_path))[1] == 0
+
+
+def test_slices_of_volumes_are_chosen_alike_in_the_next_call(watch, tmp_path):
+    def fit():
+        segmenter = SliceWise(small(max_epochs=4), max_slices=2, checkpoint=tmp_path)
+        return segmenter.set_params(checkpoint_every=1).fit(VOLUMES.images, VOLUMES.masks)
+
+    interrupted, n_before = watch.run(fit, most=2)
+    whole, n_after = watch.run(fit)
+    assert (interrupted, n_before, n_after) == (None, 2, 2)
+    assert watch.run(fit)[1] == 0
+    assert whole.n_slices_ == 12
 
 
 def test_a_search_that_was_killed_goes_on(watch, tmp_path):

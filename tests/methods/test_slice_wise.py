@@ -24,7 +24,7 @@ from segclf.base.supervision import supervise
 from segclf.data import MaskCleaner, as_images, load_image, load_mask
 from segclf.datasets import make_shapes
 from segclf.displays import ErrorMapDisplay, SaliencyDisplay
-from segclf.metrics import dice_score
+from segclf.metrics import dice_score, mean_iou
 from segclf.registry import make_plugin
 from segclf.reports import audit_masks, framing_report, report
 
@@ -219,6 +219,15 @@ def test_two_fits_with_one_seed_agree_and_copies_say_the_same(tmp_path):
 def test_what_a_segmenter_of_images_has_works_on_volumes(inner):
     segmenter = SliceWise(inner, random_state=0).fit(VOLUMES.images, MASKS)
     assert segmenter.predict(VOLUMES.images).shape == VOLUMES.images.shape
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_ensemble_counts_voxels():
+    ensemble = SegmenterEnsemble(SliceWise(small()), cv=2).fit(VOLUMES.images, VOLUMES.masks)
+    weights = np.arange(1, 1 + len(VOLUMES.images))
+    predicted = ensemble.predict(VOLUMES.images)
+    expected = mean_iou(VOLUMES.masks, predicted, n_classes=2, n_spatial=3, sample_weight=weights)
+    assert ensemble.score(VOLUMES.images, VOLUMES.masks, weights) == pytest.approx(expected)
 
 
 def test_a_validation_set_is_of_volumes():
