@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Lock
+from collections.abc import Callable
+from functools import partial
 from typing import IO, Any
 
 import cv2
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from segclf.data.completeness import check_png
 from segclf.data.headers import Header
+from segclf.isolation import Shared
 
 __all__ = ["decode_by_opencv"]
 
@@ -50,30 +49,9 @@ def decode_by_opencv(file: IO[bytes], header: Header) -> NDArray[Any]:
     return np.ascontiguousarray(array[..., 2::-1] if header.n_channels == 3 else array[..., :1])
 
 
-_quiet_lock = Lock()
-_quiet_state = {"users": 0, "level": 0}
+def _silence() -> Callable[[], Any]:
+    return partial(cv2.utils.logging.setLogLevel, cv2.utils.logging.setLogLevel(0))
 
 
-def _after_fork() -> None:
-    """Renew the lock: a thread that did not come along may have held it."""
-    global _quiet_lock
-    _quiet_lock = Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-@contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    """Silence OpenCV's log while any thread decodes; what it says, our errors say with the path."""
-    with _quiet_lock:
-        if _quiet_state["users"] == 0:
-            _quiet_state["level"] = cv2.utils.logging.setLogLevel(0)
-        _quiet_state["users"] += 1
-    try:
-        yield
-    finally:
-        with _quiet_lock:
-            _quiet_state["users"] -= 1
-            if _quiet_state["users"] == 0:
-                cv2.utils.logging.setLogLevel(_quiet_state["level"])
+# What OpenCV's log says while anybody decodes, our errors say with the path.
+_quiet_opencv = Shared(_silence)

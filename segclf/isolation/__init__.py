@@ -3,5 +3,6 @@
 from segclf.isolation._threads import threads
 from segclf.isolation.generators import get_random_state, seeded, set_random_state
 from segclf.isolation.settings import isolated
+from segclf.isolation.shared import Shared
 
-__all__ = ["get_random_state", "isolated", "seeded", "set_random_state", "threads"]
+__all__ = ["Shared", "get_random_state", "isolated", "seeded", "set_random_state", "threads"]

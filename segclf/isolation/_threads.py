@@ -1,16 +1,18 @@
 """The number of CPU threads, for one thread of Python alone."""
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
+from segclf.isolation.shared import in_forked_child
+
 _setting = threading.Lock()
 _forked = False
 
 
+@in_forked_child
 def _after_fork() -> None:
     """Compute on one thread from now on: OpenMP's others did not come along, and it waits for them.
 
@@ -19,9 +21,6 @@ def _after_fork() -> None:
     global _setting, _forked
     _setting, _forked = threading.Lock(), True
     torch.set_num_threads(1)
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ at no cost. So initializations, dropout and what else a network samples are the 
 `torch.manual_seed`, in any thread, while the default generator stays as it is.
 """
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,6 +16,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from segclf.isolation.shared import in_forked_child
+
 _KEY_NAME = "TESTING_ONLY_GenericMode"
 _KEY: Any = torch._C._parse_dispatch_key(_KEY_NAME)
 _mine = threading.local()
@@ -25,13 +26,11 @@ _registering = threading.Lock()
 _accelerator = threading.RLock()
 
 
+@in_forked_child
 def _after_fork() -> None:
     """Renew the locks: a thread that did not come along may have held them."""
     global _registering, _accelerator
     _registering, _accelerator = threading.Lock(), threading.RLock()
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager

@@ -1,29 +1,12 @@
 """Modes and defaults of torch, as they are in a fresh process."""
 
-import os
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 
-_changing = threading.Lock()
-_within = 0
-_outside = torch.float32
-_mine = threading.local()
-
-
-def _after_fork() -> None:
-    """Forget the threads that did not come along, one of which may have held the lock."""
-    global _changing, _within
-    _changing = threading.Lock()
-    mine = getattr(_mine, "within", 0)
-    if _within and not mine:
-        torch.set_default_dtype(_outside)
-    _within = mine
-
-
-os.register_at_fork(after_in_child=_after_fork)
+from segclf.isolation.shared import Shared
 
 
 @contextmanager
@@ -52,24 +35,17 @@ def isolated() -> Iterator[None]:
         yield
 
 
+def _remember_default_dtype() -> Callable[[], None]:
+    return partial(torch.set_default_dtype, torch.get_default_dtype())
+
+
+# The one setting that torch has for the process alone.
+_default_dtype = Shared(_remember_default_dtype)
+
+
 @contextmanager
 def _float32() -> Iterator[None]:
-    """Let new tensors be float32: the first one in sets it, the last one out restores it.
-
-    The default type is the one setting that torch has for the process alone.
-    """
-    global _within, _outside
-    with _changing:
-        if not _within:
-            _outside = torch.get_default_dtype()
-        _within += 1
-        _mine.within = getattr(_mine, "within", 0) + 1
+    """Let new tensors be float32, until nobody is within any more."""
+    with _default_dtype():
         torch.set_default_dtype(torch.float32)
-    try:
         yield
-    finally:
-        with _changing:
-            _within -= 1
-            _mine.within -= 1
-            if not _within:
-                torch.set_default_dtype(_outside)

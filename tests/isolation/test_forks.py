@@ -15,9 +15,9 @@ from segclf.isolation import _threads, generators, isolated, seeded, settings, t
 
 LOCKS = [
     (_threads, "_setting"),
-    (settings, "_changing"),
+    (settings._default_dtype, "_lock"),
     (generators, "_registering"),
-    (opencv_rasters, "_quiet_lock"),
+    (opencv_rasters._quiet_opencv, "_lock"),
 ]
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 

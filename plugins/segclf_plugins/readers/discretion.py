@@ -1,15 +1,14 @@
 """Nothing of what a medical file says of a person leaves its reader, errors included."""
 
 import logging
-import os
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import wraps
-from threading import Lock
 from typing import Any, TypeVar
 
 from segclf.data import check_volume_size
+from segclf.isolation import Shared
 from segclf_plugins.readers.extras import require
 
 __all__ = ["Refused", "discreet", "known_name", "require_size"]
@@ -60,47 +59,18 @@ def require_size(shape: tuple[int, ...]) -> None:
     raise Refused(reason)
 
 
-_lock = Lock()
-_state: dict[str, Any] = {"users": 0, "before": None}
-
-
-def _after_fork() -> None:
-    """Renew the lock: a thread that did not come along may have held it."""
-    global _lock
-    _lock = Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-@contextmanager
-def _quiet_pydicom() -> Iterator[None]:
-    """Silence pydicom while any thread reads."""
-    settings = require("pydicom", "medical").config.settings
-    with _lock:
-        _state["users"] += 1
-        if _state["users"] == 1:
-            _state["before"] = _silence(settings)
-    try:
-        yield
-    finally:
-        with _lock:
-            _state["users"] -= 1
-            if _state["users"] == 0:
-                _state["before"].close()
-
-
-def _silence(settings: Any) -> ExitStack:
-    """Return what makes it loud again."""
-    logger, mode, before = (
-        logging.getLogger("pydicom"),
-        settings.reading_validation_mode,
-        ExitStack(),
-    )
+def _silence() -> Callable[[], None]:
+    """Silence pydicom, and return what makes it loud again."""
+    config, before = require("pydicom", "medical").config, ExitStack()
+    logger, settings = logging.getLogger("pydicom"), config.settings
     before.callback(setattr, logger, "disabled", logger.disabled)
-    before.callback(setattr, settings, "reading_validation_mode", mode)
+    before.callback(setattr, settings, "reading_validation_mode", settings.reading_validation_mode)
     before.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore")
     logger.disabled = True
-    settings.reading_validation_mode = require("pydicom", "medical").config.IGNORE
-    return before
+    settings.reading_validation_mode = config.IGNORE
+    return before.close
+
+
+# While any thread reads.
+_quiet_pydicom = Shared(_silence)
