@@ -32,7 +32,7 @@ class MaskScorer:
     Parameters
     ----------
     metric : callable
-        ``metric(y_true, y_pred) -> float``, greater is better: `segclf.metrics.mean_iou`,
+        ``metric(y_true, y_pred) -> float``: `segclf.metrics.mean_iou`,
         `segclf.metrics.dice_score`, or one of these with options by `functools.partial`. With
         `with_labels`, ``metric(labels_true, labels_pred, y_true, y_pred) -> float``.
     masks : bool, str or None
@@ -41,6 +41,9 @@ class MaskScorer:
     with_labels : bool, default=False
         For a classifier: whether the metric takes labels too, which arrive as mask ids (0 where
         nothing is) or as an indicator, such as `segclf.metrics.strict_recall` does.
+    greater_is_better : bool, default=True
+        False for distances, such as `segclf.metrics.hausdorff_distance`: the score is then minus
+        the metric, as of :func:`sklearn.metrics.make_scorer`.
 
     Examples
     --------
@@ -57,6 +60,7 @@ class MaskScorer:
     metric: Callable[..., float] = mean_iou
     masks: bool | str | None = True
     with_labels: bool = False
+    greater_is_better: bool = True
 
     def __call__(
         self,
@@ -83,7 +87,8 @@ class MaskScorer:
         Returns
         -------
         float
-            What `metric` says; `mean_iou` and `dice_score` say NaN where nothing can be scored.
+            What `metric` says, or minus that; NaN of those of `segclf.metrics` where nothing can
+            be scored.
 
         Raises
         ------
@@ -107,7 +112,8 @@ class MaskScorer:
         given: list[Any] = [true, predicted]
         if self.with_labels:
             given = [*_as_mask_ids(estimator, y, estimator.predict(X)), *given]
-        return self.metric(*given)
+        value = self.metric(*given)
+        return value if self.greater_is_better else -value
 
     def set_score_request(self, *, masks: bool | str | None) -> Self:
         """Set what is asked of metadata routing, as other scorers of scikit-learn do.

@@ -18,6 +18,12 @@ from segclf.metrics.groupings import Grouping, group_by_area, group_by_region
 from segclf.metrics.overlap import dice_score, mean_iou
 from segclf.metrics.per_class import dice_per_class, iou_per_class
 from segclf.metrics.subgroups import subgroup_scores
+from segclf.metrics.surface_scores import (
+    average_surface_distance,
+    hausdorff_distance,
+    surface_dice,
+)
+from segclf.metrics.surfaces import SurfaceDistances, surface_distances
 from segclf.metrics.thresholds import best_of_counts, best_thresholds, count_scores
 
 __all__ = [
@@ -25,7 +31,9 @@ __all__ = [
     "FramingDivergence",
     "Grouping",
     "OperatingPoint",
+    "SurfaceDistances",
     "auroc_by_attribute",
+    "average_surface_distance",
     "best_area_rule",
     "best_of_counts",
     "best_thresholds",
@@ -39,6 +47,7 @@ __all__ = [
     "framing_divergence",
     "group_by_area",
     "group_by_region",
+    "hausdorff_distance",
     "iou_per_class",
     "kl_lower_bound",
     "log_density_ratio",
@@ -50,4 +59,6 @@ __all__ = [
     "strict_hits",
     "strict_recall",
     "subgroup_scores",
+    "surface_dice",
+    "surface_distances",
 ]

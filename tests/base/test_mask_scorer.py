@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from segclf import MaskScorer, SegmentationClassifier, SemiSupervisedSplit, SupervisedSegmenter
-from segclf.metrics import dice_score, mean_iou, strict_hits, strict_recall
+from segclf.metrics import dice_score, hausdorff_distance, mean_iou, strict_hits, strict_recall
 
 SIZE = 16
 GRID = {"segmenter__learning_rate": [1e-4, 1e-2]}
@@ -62,6 +62,14 @@ def test_a_segmenter_is_scored_by_y(metric):
     scores = cross_validate(segmenter(), X, MASKS, cv=2, scoring=MaskScorer(metric), **OPTIONS)
     assert scores["test_score"].tolist() == expected(metric, scores, "predict")
     assert scores["test_score"].min() > 0
+
+
+def test_of_distances_less_is_better():
+    fitted = segmenter().fit(X, MASKS)
+    metric = partial(hausdorff_distance, missing=2 * SIZE)
+    distance = metric(MASKS, fitted.predict(X))
+    assert 0 < distance < np.inf
+    assert MaskScorer(metric, greater_is_better=False)(fitted, X, MASKS) == -distance
 
 
 def test_a_classifier_is_scored_by_routed_masks(routing):

@@ -1,0 +1,200 @@
+"""Surface distances of a set of images as one number."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segclf.axes import N_SPATIAL
+from segclf.metrics.overlap import Masks, mean_of_rows
+from segclf.metrics.surfaces import SurfaceDistances, surface_distances
+
+Empty = Literal["ignore"] | float
+
+
+def hausdorff_distance(
+    y_true: Masks,
+    y_pred: Masks,
+    *,
+    percentile: float = 100.0,
+    empty: Empty = 0.0,
+    missing: float = np.inf,
+    spacing: ArrayLike | None = None,
+    n_classes: int | None = None,
+    include_background: bool = False,
+    n_spatial: int = N_SPATIAL,
+) -> float:
+    """Average the Hausdorff distance of the classes of each image, then the images.
+
+    Parameters
+    ----------
+    y_true, y_pred : array or list
+        Masks, as in :func:`surface_distances`.
+    percentile : float, default=100
+        Of the distances from each of the two surfaces, of which the larger one counts; 95 does not
+        depend on a few stray pixels.
+    empty : "ignore" or float, default=0
+        Distance of a class that neither mask of an image shows; "ignore" leaves it out.
+    missing : float, default=inf
+        Distance of a class that only one of them shows. There is none, and a number that looks
+        like one would hide a miss; so it is infinite, and then the mean is, too. The diagonal of
+        the images is a usual bound; NaN leaves such classes out.
+    spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
+        Size of a pixel along each spatial axis, such as millimeters; in pixels by default.
+    n_classes : int, optional
+    include_background : bool, default=False
+    n_spatial : int, default=2
+        All as in :func:`surface_distances`; 3 for masks of volumes.
+
+    Returns
+    -------
+    float
+        In pixels, or in the unit of ``spacing``; NaN if nothing is left.
+
+    Raises
+    ------
+    ValueError
+        If masks, or a parameter, do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import hausdorff_distance
+    >>> y_true, y_pred = np.array([[[1, 1, 0, 0]]]), np.array([[[0, 1, 1, 1]]])
+    >>> hausdorff_distance(y_true, y_pred), hausdorff_distance(y_true, y_pred, spacing=(3, 0.5))
+    (2.0, 1.0)
+    """
+    distances = surface_distances(
+        y_true,
+        y_pred,
+        spacing=spacing,
+        n_classes=n_classes,
+        include_background=include_background,
+        n_spatial=n_spatial,
+    )
+    return _mean(distances, distances.hausdorff(percentile), empty, missing)
+
+
+def average_surface_distance(
+    y_true: Masks,
+    y_pred: Masks,
+    *,
+    empty: Empty = 0.0,
+    missing: float = np.inf,
+    spacing: ArrayLike | None = None,
+    n_classes: int | None = None,
+    include_background: bool = False,
+    n_spatial: int = N_SPATIAL,
+) -> float:
+    """Average the symmetric surface distance of the classes of each image, then the images.
+
+    That of a class is the mean over all pixels of both surfaces.
+
+    Parameters
+    ----------
+    y_true, y_pred : array or list
+    empty : "ignore" or float, default=0
+    missing : float, default=inf
+    spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
+    n_classes : int, optional
+    include_background : bool, default=False
+    n_spatial : int, default=2
+        All as in :func:`hausdorff_distance`.
+
+    Returns
+    -------
+    float
+        In pixels, or in the unit of ``spacing``; NaN if nothing is left.
+
+    Raises
+    ------
+    ValueError
+        If masks, or a parameter, do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import average_surface_distance
+    >>> average_surface_distance(np.array([[[1, 1, 0, 0]]]), np.array([[[0, 1, 1, 1]]]))
+    0.8
+    """
+    distances = surface_distances(
+        y_true,
+        y_pred,
+        spacing=spacing,
+        n_classes=n_classes,
+        include_background=include_background,
+        n_spatial=n_spatial,
+    )
+    return _mean(distances, distances.average(), empty, missing)
+
+
+def surface_dice(
+    y_true: Masks,
+    y_pred: Masks,
+    tolerance: float,
+    *,
+    empty: Empty = 1.0,
+    spacing: ArrayLike | None = None,
+    n_classes: int | None = None,
+    include_background: bool = False,
+    n_spatial: int = N_SPATIAL,
+) -> float:
+    """Average the Dice coefficient of surfaces over the classes of each image, then the images.
+
+    The share of the pixels of both surfaces that are within a tolerance of the other one (Nikolov
+    et al., "Deep learning to achieve clinically applicable segmentation of head and neck anatomy
+    for radiotherapy", 2018), which counts pixels where that paper measures areas. A class that
+    only one mask shows has 0.
+
+    Parameters
+    ----------
+    y_true, y_pred : array or list
+        Masks, as in :func:`surface_distances`.
+    tolerance : float
+        Up to which distance surfaces count as the same, in pixels or the unit of ``spacing``.
+    empty : "ignore" or float, default=1
+        Score of a class that neither mask of an image shows; "ignore" leaves it out.
+    spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
+    n_classes : int, optional
+    include_background : bool, default=False
+    n_spatial : int, default=2
+        All as in :func:`hausdorff_distance`.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; NaN if nothing is left.
+
+    Raises
+    ------
+    ValueError
+        If masks, or a parameter, do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import surface_dice
+    >>> surface_dice(np.array([[[1, 1, 0, 0]]]), np.array([[[0, 1, 1, 1]]]), tolerance=1)
+    0.8
+    """
+    distances = surface_distances(
+        y_true,
+        y_pred,
+        spacing=spacing,
+        n_classes=n_classes,
+        include_background=include_background,
+        n_spatial=n_spatial,
+    )
+    return _mean(distances, distances.dice(tolerance), empty, 0.0)
+
+
+def _mean(
+    distances: SurfaceDistances, scores: NDArray[np.float64], empty: Empty, missing: float
+) -> float:
+    if isinstance(empty, str) and empty != "ignore":
+        raise ValueError(f"empty must be 'ignore' or a number, got {empty!r}.")
+    value = np.nan if empty == "ignore" else float(empty)
+    scores = np.where(distances.true ^ distances.predicted, missing, scores)
+    neither = ~(distances.true | distances.predicted) & distances.labeled
+    return mean_of_rows(np.where(neither, value, scores))
