@@ -23,6 +23,7 @@ __all__ = [
     "Reader",
     "Summarizer",
     "Thresholder",
+    "Writer",
     "hookimpl",
     "segclf_pseudo_labelers",
     "segclf_readers",
@@ -212,6 +213,8 @@ class ImageData(NamedTuple):
 
 #: What a reader reads: a file, or where its `folders` is True a folder or the files of one volume.
 ReadPath: TypeAlias = "str | os.PathLike[str] | list[str]"
+#: Of a file that is written.
+WritePath: TypeAlias = "str | os.PathLike[str]"
 
 
 @runtime_checkable
@@ -242,3 +245,26 @@ class Reader(Protocol):
 
     def read_mask(self, path: ReadPath) -> ImageData:
         """Read the file as a mask: ids as stored, axes "hw", "dhw", "khw" or "kdhw"."""
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """What a reader may do, too, if it can: write files of its kind, whole or not at all."""
+
+    def write(self, path: WritePath, image: ImageData) -> None:
+        """Write an image (h, w, c) or a volume (d, h, w, c), to be read as the same.
+
+        Raises
+        ------
+        ValueError
+            For what such a file does not hold.
+        """
+
+    def write_mask(self, path: WritePath, mask: ImageData, like: WritePath | None) -> None:
+        """Write a mask, which lies where the image of the file `like` does.
+
+        Raises
+        ------
+        ValueError
+            For what such a file does not hold, or if it has another size than `like`.
+        """

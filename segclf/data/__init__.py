@@ -14,6 +14,7 @@ from segclf.data.kinds import ImagesLike
 from segclf.data.label_codes import as_mask_ids
 from segclf.data.label_fraction import keep_labels, label_fraction
 from segclf.data.labels import LabelsLike
+from segclf.data.lazy_mask import LazyMask
 from segclf.data.loader import Loader
 from segclf.data.mapped_masks import MappedMask, map_masks
 from segclf.data.mask_cleaner import MaskCleaner
@@ -39,6 +40,7 @@ from segclf.data.tiles import Tiles, cut_tiles
 from segclf.data.volume_size import check_volume_size
 from segclf.data.watched_file import watched_files
 from segclf.data.whole import Whole
+from segclf.data.writing import save_image, save_mask
 
 __all__ = [
     "Augment",
@@ -50,6 +52,7 @@ __all__ = [
     "KeptFolder",
     "KindsSampler",
     "LabelsLike",
+    "LazyMask",
     "Loader",
     "MappedMask",
     "MaskCleaner",
@@ -89,6 +92,8 @@ __all__ = [
     "resize_image",
     "resize_mask",
     "resize_volume",
+    "save_image",
+    "save_mask",
     "simclr_view",
     "slice_paths",
     "to_float",

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from segclf.data.channel_files import ChannelReader, channel_files
 from segclf.hookspecs import Reader
 from segclf.registry import PluginInfo, list_plugins, make_plugin
 
@@ -34,7 +35,7 @@ class FoundReader(NamedTuple):
     ----------
     reader : Reader
     path : str, or list of str
-        Of the file without the number of a slice; or the files of one volume.
+        Of the file without the number of a slice; or the files of one volume, or one a channel.
     z : int or None
         The slice that ``path[z=3]`` asks for.
     """
@@ -57,7 +58,8 @@ def find_reader(path: Path | Sequence[Path], reader: Any = None) -> FoundReader:
     Parameters
     ----------
     path : str or path-like, or sequence of them
-        Of a file, of a folder or of the files of one volume, or ``"path[z=3]"`` for a slice of one.
+        Of a file, of a folder or of the files of one volume, or ``"path[z=3]"`` for a slice of one;
+        ``"case_{0,1}.png"`` for files whose channels make one image.
     reader : str or Reader, optional
         Which one.
 
@@ -80,6 +82,8 @@ def find_reader(path: Path | Sequence[Path], reader: Any = None) -> FoundReader:
             return _of_files([str(os.fspath(each)) for each in path], reader)
         path = str(os.fspath(path))
     name, z = split_slice(path)
+    if files := channel_files(name):
+        return FoundReader(ChannelReader(find_reader(files[0], reader).reader), files, z)
     if reader is not None:
         found: Reader = make_plugin("reader", reader)
     elif ids := _by_suffix(name):
@@ -99,7 +103,7 @@ def has_known_suffix(name: str) -> bool:
 
 
 def files_behind(name: str) -> list[str]:
-    """List the files that a text names: a file, that of a slice, those of a folder of slices.
+    """List the files that a text names: a file, that of a slice, of a folder, of channels.
 
     Parameters
     ----------
@@ -113,6 +117,8 @@ def files_behind(name: str) -> list[str]:
     name, _ = split_slice(name)
     if os.path.isfile(name):
         return [name]
+    if channels := channel_files(name):
+        return channels if all(os.path.isfile(each) for each in channels) else []
     return files_in_folder(name) if os.path.isdir(name) and _folder_reader(name) else []
 
 

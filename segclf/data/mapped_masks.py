@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import N_SPATIAL
 from segclf.data.arrays import to_numpy, unwrap
+from segclf.data.lazy_mask import LazyMask
 from segclf.data.mask_checks import MAX_ID
 from segclf.data.mask_forms import in_our_form
-from segclf.data.readers import read_image, read_mask
+from segclf.data.readers import load_mask, read_image, read_mask
 from segclf.data.watched_file import WatchedFile
 
 __all__ = ["MappedMask", "map_masks"]
@@ -71,13 +73,13 @@ def map_masks(masks: Any, values: Mapping[Value, int]) -> list[MappedMask | None
 
 
 @dataclass(frozen=True, eq=False)
-class MappedMask:
+class MappedMask(LazyMask):
     """One mask, and what its values mean.
 
     Parameters
     ----------
     source : array or path
-        Of values (h, w) or colours (h, w, c).
+        Of values (h, w), of volumes (d, h, w), or colours (h, w, c).
     values : tuple of (value, id)
         A value is a number or a colour (r, g, b).
     """
@@ -85,34 +87,50 @@ class MappedMask:
     source: Any
     values: tuple[tuple[Value, int], ...]
 
-    def read(self) -> NDArray[np.int16]:
-        """Return the ids, (h, w).
-
-        Raises
-        ------
-        ValueError
-            For a value that has no meaning.
-        """
-        given = self._colours() if isinstance(self.values[0][0], tuple) else self._values()
-        shape = given.shape[:2]
+    def read(self, n_spatial: int = N_SPATIAL) -> NDArray[np.int16]:
+        """Return the ids, (h, w) or (d, h, w); see `LazyMask.read`."""
+        if isinstance(self.values[0][0], tuple):
+            given = self._colours()
+        else:
+            given = self._values(n_spatial)
+        shape = given.shape[:n_spatial]
         ids = np.full(shape, MAX_ID + 1, dtype=np.int16)
         for value, mask_id in self.values:
             ids[(given.reshape(*shape, -1) == value).all(axis=-1)] = mask_id
-        for row, column in np.argwhere(ids > MAX_ID)[:1]:
+        for place in np.argwhere(ids > MAX_ID)[:1]:
+            *slices, row, column = place
             raise ValueError(
-                f"row {row}, column {column} holds {_shown(given[row, column])}, of which values= "
-                f"says nothing; it names {', '.join(_shown(value) for value, _ in self.values)}."
+                f"{''.join(f'slice {z}, ' for z in slices)}row {row}, column {column} holds "
+                f"{_shown(given[tuple(place)])}, of which values= says nothing; it names "
+                f"{', '.join(_shown(value) for value, _ in self.values)}."
             )
         return ids
 
-    def _values(self) -> NDArray[Any]:
+    @property
+    def path(self) -> str | None:
+        """The file, where the source is one."""
+        return os.fspath(self.source) if isinstance(self.source, str | os.PathLike) else None
+
+    def watched(self) -> MappedMask:
+        """Watch over the file; see `LazyMask.watched`."""
+        return self if self.path is None else replace(self, source=WatchedFile.of(self.source))
+
+    def _values(self, n_spatial: int) -> NDArray[Any]:
         if isinstance(self.source, str | os.PathLike):
-            return WatchedFile.of(self.source).read(read_mask)
-        return _shaped(in_our_form(to_numpy(self.source)), "(h, w)", 2)
+            file = WatchedFile.of(self.source)
+            if n_spatial == N_SPATIAL:
+                return file.read(read_mask)
+            return _shaped(file.read(load_mask).array, "(d, h, w)", n_spatial)
+        if n_spatial == N_SPATIAL:
+            return _shaped(in_our_form(to_numpy(self.source)), "(h, w)", n_spatial)
+        return _shaped(to_numpy(self.source), "(d, h, w)", n_spatial)
 
     def _colours(self) -> NDArray[Any]:
         if not isinstance(self.source, str | os.PathLike):
-            colours = _shaped(to_numpy(self.source), "(h, w, 3) or (h, w, 4)", 3)[..., :3]
+            colours = _shaped(to_numpy(self.source), "(h, w, 3) or (h, w, 4)", 3)
+            if colours.shape[-1] not in (3, 4):
+                raise ValueError(f"its shape is {colours.shape}; expected (h, w, 3) or (h, w, 4).")
+            colours = colours[..., :3]
         elif str(os.fspath(self.source)).lower().endswith((".jpg", ".jpeg")):
             raise ValueError("JPEG changes colours, so it cannot hold a mask; use PNG or TIFF.")
         else:
@@ -132,7 +150,7 @@ def _checked(value: Any, mask_id: Any) -> tuple[Value, int]:
 
 
 def _shaped(array: NDArray[Any], expected: str, n_axes: int) -> NDArray[Any]:
-    if array.ndim != n_axes or (n_axes == 3 and array.shape[-1] not in (3, 4)):
+    if array.ndim != n_axes:
         raise ValueError(f"its shape is {array.shape}; expected {expected}.")
     return array
 

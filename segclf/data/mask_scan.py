@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from segclf.axes import N_SPATIAL, N_SPATIAL_OF_VOLUMES, are_multilabel
 from segclf.data.arrays import chunks, to_numpy, unwrap
-from segclf.data.mapped_masks import MappedMask
+from segclf.data.lazy_mask import LazyMask
 from segclf.data.mask_checks import require_ids, require_shape, stands_255_for_1
 from segclf.data.mask_forms import channels_last, in_our_form
 from segclf.data.readers import load_mask, read_mask
@@ -143,7 +142,7 @@ def read_item(item: object, number: int, n_spatial: int = N_SPATIAL) -> NDArray[
 
     Parameters
     ----------
-    item : array, tensor, WatchedFile or MappedMask
+    item : array, tensor, WatchedFile or LazyMask
         From `items_of`.
     number : int
         Of the sample, for errors.
@@ -162,13 +161,13 @@ def read_item(item: object, number: int, n_spatial: int = N_SPATIAL) -> NDArray[
     try:
         if isinstance(item, WatchedFile):
             return item.read(read_mask if n_spatial == N_SPATIAL else _read_volume)
-        if isinstance(item, MappedMask):
-            return item.read()
+        if isinstance(item, LazyMask):
+            return item.read(n_spatial)
         if isinstance(item, np.ndarray | torch.Tensor):
             array = to_numpy(item)
             return in_our_form(array) if n_spatial == N_SPATIAL else array
     except (OSError, ValueError) as error:
-        path = _path_of(item) if isinstance(item, MappedMask) else ""
+        path = _path_of(item) if isinstance(item, LazyMask) else ""
         raise ValueError(f"Mask {number}{path}: {error}") from error
     raise ValueError(
         f"Mask {number} is a {type(item).__name__}; expected an array (h, w) or (k, h, w), a path "
@@ -242,8 +241,8 @@ def _describe(depth: int) -> str:
 
 def _watched(item: Any) -> Any:
     """Return the item so that its file, if it has one, must stay as it is now."""
-    if isinstance(item, MappedMask):
-        return replace(item, source=_watched(item.source))
+    if isinstance(item, LazyMask):
+        return item.watched()
     return WatchedFile.of(item) if isinstance(item, str | os.PathLike) else item
 
 
@@ -252,5 +251,5 @@ def _read_volume(path: str | os.PathLike[str]) -> NDArray[Any]:
 
 
 def _path_of(item: object) -> str:
-    source = item.source if isinstance(item, MappedMask) else item
+    source = item.path if isinstance(item, LazyMask) else item
     return f" ({str(os.fspath(source))!r})" if isinstance(source, str | os.PathLike) else ""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segclf.axes import N_SPATIAL
-from segclf.data.mapped_masks import MappedMask
+from segclf.data.lazy_mask import LazyMask
 from segclf.data.mask_scan import Scan, items_of, read_item, scan
 
 __all__ = ["Masks", "MasksLike", "as_masks"]
@@ -73,8 +73,10 @@ class Masks:
         return self._scan.shapes[:, 1:]
 
     def path(self, index: int) -> str | None:
-        """Return the file of a mask that is one, as it was passed; else None."""
+        """Return the file of a mask that is one, or is made of one; else None."""
         item = self._items[int(self._rows[index])]
+        if isinstance(item, LazyMask):
+            return item.path
         return os.fspath(item) if isinstance(item, str | PathLike) else None
 
     def shown(self, n_classes: int | None = None) -> NDArray[np.int8]:
@@ -200,7 +202,7 @@ class Masks:
 
 #: Masks, as `segclf.data.as_masks` takes them.
 #: An array, a tensor, `Masks`, or a list of arrays, paths and None.
-MasksLike: TypeAlias = ArrayLike | Masks | Sequence[ArrayLike | PathLike[str] | MappedMask | None]
+MasksLike: TypeAlias = ArrayLike | Masks | Sequence[ArrayLike | PathLike[str] | LazyMask | None]
 
 
 def as_masks(

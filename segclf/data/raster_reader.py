@@ -1,8 +1,14 @@
 """The reader of plain pictures: one image a file, of nothing but pixels."""
 
+from __future__ import annotations
+
+import os
+
+from segclf.data._atomic_write import atomic_write
 from segclf.data.headers import is_raster
+from segclf.data.raster_writer import encode_raster
 from segclf.data.rasters import read_raster, read_raster_header, read_raster_mask
-from segclf.hookspecs import ImageData, ImageHeader, ReadPath
+from segclf.hookspecs import ImageData, ImageHeader, ReadPath, WritePath
 
 __all__ = ["RasterReader"]
 
@@ -10,7 +16,7 @@ __all__ = ["RasterReader"]
 class RasterReader:
     """Reads PNG, JPEG, TIFF, BMP, WebP and PNM, told apart by their first bytes alone.
 
-    Gray and RGB come in the file's own type; of masks the ids as stored.
+    Gray and RGB come in the file's own type; of masks the ids as stored. Writes PNG and TIFF.
     """
 
     def sniff(self, start: bytes) -> bool:
@@ -29,3 +35,17 @@ class RasterReader:
     def read_mask(self, path: ReadPath) -> ImageData:
         """Read a mask (h, w)."""
         return ImageData(read_raster_mask(path), "hw")  # type: ignore[arg-type]
+
+    def write(self, path: WritePath, image: ImageData) -> None:
+        """Write an image (h, w, c), gray or RGB, as PNG or TIFF."""
+        if image.axes not in ("hwc", "hw"):
+            raise ValueError(
+                f"{str(os.fspath(path))!r} holds one picture (h, w), and this is an array of "
+                f"{tuple(image.axes)}, of shape {image.array.shape}."
+            )
+        suffix = os.path.splitext(os.fspath(path))[1].lower()
+        atomic_write(path, encode_raster(image.array, suffix))
+
+    def write_mask(self, path: WritePath, mask: ImageData, like: WritePath | None) -> None:
+        """Write ids (h, w)."""
+        self.write(path, mask)

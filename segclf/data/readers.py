@@ -38,7 +38,8 @@ def load_image(path: Path | Sequence[Path], *, reader: Any = None) -> ImageData:
     ----------
     path : str or path-like, or sequence of them
         Of a file; of a folder, or of the files, whose images are the slices of one volume; or
-        ``"path[z=3]"`` for one slice of a volume.
+        ``"path[z=3]"`` for one slice of a volume; or ``"case_{0000,0001}.nii.gz"`` for files that
+        hold the channels of one.
     reader : str or Reader, optional
         Which one; by default the one for such files.
 

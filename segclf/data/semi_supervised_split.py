@@ -19,7 +19,7 @@ from sklearn.utils.validation import _num_samples, check_consistent_length
 
 from segclf.data.found_readers import has_known_suffix
 from segclf.data.labels import as_label_array, is_labeled, natural
-from segclf.data.mapped_masks import MappedMask
+from segclf.data.lazy_mask import LazyMask
 
 Indices = NDArray[np.intp]
 
@@ -152,4 +152,4 @@ def _is_mask(item: Any) -> bool:
     """Tell masks and files of masks from labels; a name is that of a file if a reader knows it."""
     if isinstance(item, str):
         return has_known_suffix(item)
-    return isinstance(item, os.PathLike | MappedMask) or np.ndim(item) > 1
+    return isinstance(item, os.PathLike | LazyMask) or np.ndim(item) > 1

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
+from segclf.data.channel_files import channel_files
 from segclf.data.found_readers import split_slice
 
 __all__ = ["WatchedFile", "watched_files"]
@@ -93,11 +94,16 @@ class _Seen(NamedTuple):
 
 def _look(path: str) -> _Seen | None:
     """Return what tells a file from what it is later; None where there is none of that name."""
+    name = split_slice(path)[0]
     try:
-        found = os.stat(split_slice(path)[0])
+        found = [os.stat(each) for each in channel_files(name) or [name]]
     except OSError:
         return None
-    return _Seen(found.st_size, found.st_mtime_ns, found.st_ino)
+    return _Seen(
+        sum(each.st_size for each in found),
+        max(each.st_mtime_ns for each in found),
+        sum(each.st_ino for each in found),
+    )
 
 
 def _difference(before: _Seen | None, now: _Seen | None) -> str:

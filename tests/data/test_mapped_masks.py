@@ -7,7 +7,7 @@ from sklearn.model_selection import KFold
 from sklearn.utils import _safe_indexing
 
 from segclf import SemiSupervisedSplit
-from segclf.data import as_masks, map_masks
+from segclf.data import as_masks, map_masks, save_mask
 
 IDS = np.array([[0, 0, 1, 2, 0], [0, 2, 2, 1, 0], [1, 0, 0, 0, 2], [0, 0, 1, 0, -1], [0] * 5])
 COLOURS = {(0, 0, 0): 0, (250, 50, 83): 1, (51, 221, 255): 2, (224, 224, 192): -1}
@@ -35,6 +35,16 @@ def test_codes(tmp_path):
         np.testing.assert_array_equal(as_masks(map_masks([source], CODES), 1)[0], IDS)
     stack = map_masks(np.stack([CODED, CODED]), CODES)
     np.testing.assert_array_equal(as_masks(stack, 2)[1], IDS)
+
+
+def test_codes_of_volumes(tmp_path):
+    volume = np.stack([CODED, CODED[::-1], CODED])
+    save_mask(tmp_path / "a.nii", np.where(volume == 255, 3, volume), n_spatial=3)
+    for source, codes in ((volume, CODES), (tmp_path / "a.nii", {0: 0, 128: 1, 64: 2, 3: -1})):
+        masks = as_masks(map_masks([source, None], codes), 2, n_spatial=3)
+        np.testing.assert_array_equal(masks[0], np.stack([IDS, IDS[::-1], IDS]))
+    with pytest.raises(ValueError, match=r"slice 0, row 3, column 4 holds 3, of which"):
+        as_masks(map_masks([tmp_path / "a.nii"], {0: 0, 128: 1, 64: 2}), 1, n_spatial=3)
 
 
 def test_indices_of_palettes(tmp_path):

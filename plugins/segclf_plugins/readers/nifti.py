@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segclf.data import atomic_write
-from segclf.hookspecs import ImageData, ImageHeader, ReadPath
+from segclf.data import atomic_write, load_header
+from segclf.hookspecs import ImageData, ImageHeader, ReadPath, WritePath
 from segclf_plugins.readers.extras import require
 from segclf_plugins.readers.nifti_file import NiftiFile
 
 __all__ = ["NiftiReader", "write_nifti_mask"]
+
+_WRITTEN = ("uint8", "int16", "int32", "uint16", "uint32", "int8", "float32", "float64")
 
 
 class NiftiReader:
@@ -80,6 +82,28 @@ class NiftiReader:
         array = np.ascontiguousarray(array)
         return ImageData(_ids(array), "hw") if mask else ImageData(array, "hwc")
 
+    def write(self, path: WritePath, image: ImageData) -> None:
+        """Write an image or a volume, with its affine, or else its spacing."""
+        _save(path, _made(image))
+
+    def write_mask(self, path: WritePath, mask: ImageData, like: WritePath | None) -> None:
+        """Write ids, or channels of 0 and 1; as the file of the image lies if that is NIfTI."""
+        if like is not None and _is_nifti(like):
+            write_nifti_mask(path, mask.array, like)
+            return
+        if mask.axes.startswith("k"):
+            channels = np.moveaxis(mask.array, 0, -1)
+            mask = mask._replace(array=channels, axes=f"{mask.axes[1:]}c")
+        if like is not None:
+            header = load_header(like)
+            size = tuple(n for n in (header.depth, header.height, header.width) if n is not None)
+            if mask.array.shape[: len(size)] != size:
+                raise ValueError(
+                    f"The mask has shape {mask.array.shape}, its image {size}; expected the same."
+                )
+            mask = mask._replace(spacing=header.spacing, affine=header.affine)
+        self.write(path, mask)
+
 
 def write_nifti_mask(
     path: str | os.PathLike[str], mask: ArrayLike, image: str | os.PathLike[str]
@@ -107,9 +131,7 @@ def write_nifti_mask(
     ``write_nifti_mask("0.mask.nii.gz", masks[0], "0.nii.gz")``
     """
     nibabel = require("nibabel", "medical")
-    name = os.fspath(path)
-    if not name.lower().endswith((".nii", ".nii.gz")):
-        raise ValueError(f"{name!r} ends in neither .nii nor .nii.gz.")
+    _require_suffix(path)
     file, source = NiftiFile.open(image), nibabel.load(image)
     stored = _stored_mask(np.asarray(mask), file)
     written = type(source)(stored, file.affine)
@@ -117,8 +139,48 @@ def write_nifti_mask(
     for kind in ("qform", "sform"):
         affine, code = getattr(source, f"get_{kind}")(coded=True)
         getattr(written, f"set_{kind}")(affine, int(code))
-    content = written.to_bytes()
-    atomic_write(name, gzip.compress(content, mtime=0) if name.lower()[-3:] == ".gz" else content)
+    _save(path, written)
+
+
+def _save(path: WritePath, image: Any) -> None:
+    _require_suffix(path)
+    content = image.to_bytes()
+    compressed = os.fspath(path).lower().endswith(".gz")
+    atomic_write(path, gzip.compress(content, mtime=0) if compressed else content)
+
+
+def _require_suffix(path: WritePath) -> None:
+    name = os.fspath(path)
+    if not name.lower().endswith((".nii", ".nii.gz")):
+        raise ValueError(f"{name!r} ends in neither .nii nor .nii.gz.")
+
+
+def _is_nifti(path: WritePath) -> bool:
+    return os.fspath(path).lower().endswith((".nii", ".nii.gz"))
+
+
+def _made(image: ImageData) -> Any:
+    """Return an image of nibabel's whose axes (x, y, z) are (w, h, d)."""
+    array = image.array if image.axes.endswith("c") else image.array[..., None]
+    if array.dtype.name not in (*_WRITTEN, "bool"):
+        raise ValueError(
+            f"NIfTI files do not hold {array.dtype}; expected one of {', '.join(_WRITTEN)}."
+        )
+    flat = "d" not in image.axes
+    if flat and array.shape[2] > 1:  # their fourth axis needs a third one
+        raise ValueError(f"NIfTI images (h, w) have one channel, and this has {array.shape[2]}.")
+    stored = (array[None] if flat else array).transpose(2, 1, 0, 3)
+    if stored.shape[3] == 1:
+        stored = stored[:, :, 0, 0] if flat else stored[..., 0]
+    affine = image.affine
+    if affine is None:
+        spacing = image.spacing or (1.0,) * (2 if flat else 3)
+        affine = np.zeros((4, 4))
+        affine[[2, 1, 0, 3], range(4)] = [*(1.0,) * flat, *spacing, 1.0]
+    values = stored.astype(np.uint8) if stored.dtype == bool else stored
+    made = require("nibabel", "medical").Nifti1Image(values, affine[:, [2, 1, 0, 3]])
+    made.header.set_xyzt_units("mm")
+    return made
 
 
 def _orientation(file: NiftiFile) -> NDArray[np.float64]:

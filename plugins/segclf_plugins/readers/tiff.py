@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import struct
 import zlib
@@ -12,8 +13,8 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from segclf.data import UnsupportedImage, check_volume_size
-from segclf.hookspecs import ImageData, ImageHeader, ReadPath
+from segclf.data import UnsupportedImage, atomic_write, check_volume_size
+from segclf.hookspecs import ImageData, ImageHeader, ReadPath, WritePath
 from segclf.registry import make_plugin
 from segclf_plugins.readers.extras import require
 
@@ -52,6 +53,25 @@ class TiffReader:
     def read_mask(self, path: ReadPath) -> ImageData:
         """Read ids as they are stored."""
         return _either(_pictures().read_mask, _read_stack_mask, path)
+
+    def write(self, path: WritePath, image: ImageData) -> None:
+        """Write an image (h, w, c), gray or RGB, or a gray volume (d, h, w, 1), as a stack."""
+        if "d" not in image.axes:
+            _pictures().write(path, image)
+            return
+        stack = image.array[..., 0] if image.axes == "dhwc" else image.array
+        if "k" in image.axes or image.array.shape[3:] not in ((), (1,)):
+            raise ValueError(f"A TIFF stack holds gray volumes, not {tuple(image.axes)}.")
+        file = io.BytesIO()
+        metadata = {"axes": "ZYX"}
+        require("tifffile", "tiff").imwrite(
+            file, stack, photometric="minisblack", metadata=metadata
+        )
+        atomic_write(path, file.getvalue())
+
+    def write_mask(self, path: WritePath, mask: ImageData, like: WritePath | None) -> None:
+        """Write ids (h, w) or (d, h, w)."""
+        self.write(path, mask)
 
 
 def _pictures() -> Any:

@@ -1,0 +1,137 @@
+"""Several files make one image: ``"case_{0000,0001}.nii.gz"`` is the channels of each, in order."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.hookspecs import ImageData, ImageHeader, Reader, ReadPath
+
+__all__ = ["ChannelReader", "channel_files", "join_channel_files"]
+
+_BRACES = re.compile(r"([^{}]*)\{([^{},]+(?:,[^{},]+)+)\}([^{}]*)", re.DOTALL)
+# Of a pixel; nnU-Net's own limits are as wide.
+_TOLERANCE = 1e-3
+
+
+def channel_files(name: str) -> list[str] | None:
+    """List the files that a text with braces names, unless a file is really named so.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    list of str, or None
+        None for any other text.
+
+    Examples
+    --------
+    >>> channel_files("case_{0000,0001}.png")
+    ['case_0000.png', 'case_0001.png']
+    """
+    found = _BRACES.fullmatch(name) if "{" in name else None
+    if found is None or os.path.exists(name):
+        return None
+    return [f"{found[1]}{part}{found[3]}" for part in found[2].split(",")]
+
+
+def join_channel_files(start: str, parts: list[str], end: str) -> str:
+    """Name one image of several files; the way back from `channel_files`.
+
+    Parameters
+    ----------
+    start, end : str
+        What the names of the files begin and end with.
+    parts : list of str
+        What stands between, of each.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        Where a name has braces or commas of its own, and would be read as another.
+    """
+    if len(parts) == 1:
+        return f"{start}{parts[0]}{end}"
+    name = f"{start}{{{','.join(parts)}}}{end}"
+    if _BRACES.fullmatch(name) is None:
+        raise ValueError(f"{start + parts[0] + end!r} has braces or commas in its name; rename it.")
+    return name
+
+
+class ChannelReader:
+    """Reads several files as one image, whose channels are theirs, one file after the other.
+
+    Parameters
+    ----------
+    reader : Reader
+        Of each file.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def sniff(self, start: bytes) -> bool:
+        """Ask the reader of each file."""
+        return self._reader.sniff(start)
+
+    def read_header(self, path: ReadPath) -> ImageHeader:
+        """Read all headers, which must agree in size and place."""
+        headers = [self._reader.read_header(each) for each in path]
+        for name, header in zip(path, headers, strict=True):
+            _require_same(header, headers[0], name, path[0])  # type: ignore[index]
+        return headers[0]._replace(
+            n_channels=sum(header.n_channels for header in headers),
+            dtype=np.result_type(*(header.dtype for header in headers)),
+        )
+
+    def read(self, path: ReadPath) -> ImageData:
+        """Read an image (h, w, c) or a volume (d, h, w, c)."""
+        self.read_header(path)
+        return _joined([self._reader.read(each) for each in path])
+
+    def read_mask(self, path: ReadPath) -> ImageData:
+        """Refuse: a mask is one file."""
+        raise ValueError("several files are channels of an image; a mask is one file")
+
+    def read_slice(self, path: ReadPath, z: int, *, mask: bool) -> ImageData:
+        """Read one slice of each."""
+        if mask:
+            self.read_mask(path)
+        self.read_header(path)
+        return _joined([self._slice(each, z) for each in path])
+
+    def _slice(self, path: Any, z: int) -> ImageData:
+        read_slice = getattr(self._reader, "read_slice", None)
+        if read_slice is not None:
+            return read_slice(path, z, mask=False)
+        return ImageData(self._reader.read(path).array[z], "hwc")
+
+
+def _joined(parts: list[ImageData]) -> ImageData:
+    arrays: list[NDArray[Any]] = [part.array for part in parts]
+    return parts[0]._replace(array=np.concatenate(arrays, axis=-1))
+
+
+def _require_same(header: ImageHeader, first: ImageHeader, name: str, first_name: str) -> None:
+    sizes = [(each.depth, each.height, each.width) for each in (header, first)]
+    if sizes[0] != sizes[1]:
+        given, expected = (" x ".join(str(n) for n in size if n is not None) for size in sizes)
+        raise ValueError(
+            f"its channels differ in size: {name!r} has {given} pixels, {first_name!r} {expected}"
+        )
+    if header.affine is None or first.affine is None:
+        return
+    corner = np.array([*(n or 1 for n in sizes[0]), 1.0])
+    apart = np.abs((header.affine - first.affine) @ np.diag(corner)).sum(axis=1).max()
+    if apart > _TOLERANCE * np.linalg.norm(first.affine[:3, 1]):
+        raise ValueError(f"its channels lie {apart:.3g} mm apart: {name!r} and {first_name!r}")
