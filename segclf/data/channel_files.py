@@ -86,9 +86,10 @@ class ChannelReader:
 
     def read_header(self, path: ReadPath) -> ImageHeader:
         """Read all headers, which must agree in size and place."""
-        headers = [self._reader.read_header(each) for each in path]
-        for name, header in zip(path, headers, strict=True):
-            _require_same(header, headers[0], name, path[0])  # type: ignore[index]
+        files = _files(path)
+        headers = [self._reader.read_header(each) for each in files]
+        for name, header in zip(files, headers, strict=True):
+            _require_same(header, headers[0], name, files[0])
         return headers[0]._replace(
             n_channels=sum(header.n_channels for header in headers),
             dtype=np.result_type(*(header.dtype for header in headers)),
@@ -97,7 +98,7 @@ class ChannelReader:
     def read(self, path: ReadPath) -> ImageData:
         """Read an image (h, w, c) or a volume (d, h, w, c)."""
         self.read_header(path)
-        return _joined([self._reader.read(each) for each in path])
+        return _joined([self._reader.read(each) for each in _files(path)])
 
     def read_mask(self, path: ReadPath) -> ImageData:
         """Refuse: a mask is one file."""
@@ -108,13 +109,17 @@ class ChannelReader:
         if mask:
             self.read_mask(path)
         self.read_header(path)
-        return _joined([self._slice(each, z) for each in path])
+        return _joined([self._slice(each, z) for each in _files(path)])
 
     def _slice(self, path: Any, z: int) -> ImageData:
         read_slice = getattr(self._reader, "read_slice", None)
         if read_slice is not None:
             return read_slice(path, z, mask=False)
         return ImageData(self._reader.read(path).array[z], "hwc")
+
+
+def _files(path: ReadPath) -> list[str]:
+    return path if isinstance(path, list) else [os.fspath(path)]
 
 
 def _joined(parts: list[ImageData]) -> ImageData:
