@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,15 +42,13 @@ def channel_files(name: str) -> list[str] | None:
     return [f"{found[1]}{part}{found[3]}" for part in found[2].split(",")]
 
 
-def join_channel_files(start: str, parts: list[str], end: str) -> str:
+def join_channel_files(paths: Sequence[str]) -> str:
     """Name one image of several files; the way back from `channel_files`.
 
     Parameters
     ----------
-    start, end : str
-        What the names of the files begin and end with.
-    parts : list of str
-        What stands between, of each.
+    paths : sequence of str
+        One a channel, or one alone.
 
     Returns
     -------
@@ -58,14 +57,39 @@ def join_channel_files(start: str, parts: list[str], end: str) -> str:
     Raises
     ------
     ValueError
-        Where a name has braces or commas of its own, and would be read as another.
+        Where a name has braces or commas of its own, or is there twice.
+
+    Examples
+    --------
+    >>> join_channel_files(["case_0000.png", "case_0001.png"])
+    'case_{0000,0001}.png'
     """
-    if len(parts) == 1:
-        return f"{start}{parts[0]}{end}"
+    if len(paths) == 1:
+        return paths[0]
+    start = _boundary(paths[0][: _n_common(paths)])
+    tails = [path[len(start) :] for path in paths]
+    n_end = _n_common([tail[::-1] for tail in tails])
+    end = _boundary(tails[0][: len(tails[0]) - n_end - 1 : -1])[::-1] if n_end else ""
+    parts = [tail[: len(tail) - len(end)] for tail in tails]
     name = f"{start}{{{','.join(parts)}}}{end}"
-    if _BRACES.fullmatch(name) is None:
-        raise ValueError(f"{start + parts[0] + end!r} has braces or commas in its name; rename it.")
+    found = _BRACES.fullmatch(name)
+    if found is None or found[2].split(",") != parts or len(set(parts)) < len(parts):
+        raise ValueError(
+            f"{', '.join(map(repr, paths))} cannot be the channels of one image: a name has braces "
+            "or commas, or is there twice. Rename them."
+        )
     return name
+
+
+def _n_common(texts: Sequence[str]) -> int:
+    columns = enumerate(zip(*texts, strict=False))
+    shortest = min(map(len, texts))
+    return next((n for n, letters in columns if len(set(letters)) > 1), shortest)
+
+
+def _boundary(text: str) -> str:
+    """Cut the letters and digits at the end off: they belong to what differs."""
+    return re.sub(r"[^\W_]+$", "", text)
 
 
 class ChannelReader:

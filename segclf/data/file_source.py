@@ -68,6 +68,10 @@ class FileSource(OpenedSource):
         """Return that of the header, which `sizes` reads; see `Source.affine`."""
         return self._affines.get(row)
 
+    def path(self, row: int) -> str:
+        """Return the path; see `Source.path`."""
+        return os.fspath(self._files[row])
+
     def name(self, row: int) -> str:
         """Give the path, too; see `Source.name`."""
         return f"Image {row} ({os.fspath(self._files[row])!r})"

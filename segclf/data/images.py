@@ -128,6 +128,10 @@ class Images:
         """Return where an image lies, by its file's header once `sizes` has read it; else None."""
         return self._source.affine(int(self._rows[index]))
 
+    def path(self, index: int) -> str | None:
+        """Return the file of an image that is in one; else None."""
+        return self._source.path(int(self._rows[index]))
+
     def name(self, index: int) -> str:
         """Name an image in an error, by its number in X and its file."""
         return self._source.name(int(self._rows[index]))

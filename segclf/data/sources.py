@@ -122,6 +122,19 @@ class Source(ABC):
         """
         return f"Image {row}"
 
+    def path(self, row: int) -> str | None:
+        """Return the file of an image, where it is in one.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        str, or None
+        """
+        return None
+
     def affine(self, row: int) -> NDArray[np.float64] | None:
         """Return where an image lies, see `segclf.hookspecs.ImageHeader`; None where nobody said.
 

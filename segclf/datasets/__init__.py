@@ -1,7 +1,10 @@
-"""Data to try things on: the synthetic shapes of the S4C paper and its seven experiments."""
+"""Data: synthetic shapes to try things on, and the folders and files of others' tools."""
 
+from segclf.datasets.annotated_images import AnnotatedImages
 from segclf.datasets.colors import COLORS
 from segclf.datasets.experiments import SHAPES_EXPERIMENT_LEVELS, make_shapes_experiment
+from segclf.datasets.nnunet import load_nnunet
+from segclf.datasets.nnunet_writer import to_nnunet
 from segclf.datasets.shapes import make_shapes
 from segclf.datasets.stamps import SHAPES, solid, stamp
 
@@ -9,8 +12,11 @@ __all__ = [
     "COLORS",
     "SHAPES",
     "SHAPES_EXPERIMENT_LEVELS",
+    "AnnotatedImages",
+    "load_nnunet",
     "make_shapes",
     "make_shapes_experiment",
     "solid",
     "stamp",
+    "to_nnunet",
 ]

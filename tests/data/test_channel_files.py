@@ -78,11 +78,18 @@ def test_what_does_not_fit_together(tmp_path):
 def test_names(tmp_path):
     assert channel_files("a.png") is None
     assert channel_files("a_{0000}.png") is None
-    assert join_channel_files("a_", ["0000"], ".png") == "a_0000.png"
-    name = join_channel_files("a_", ["0", "1"], ".png")
-    assert channel_files(name) == ["a_0.png", "a_1.png"]
-    with pytest.raises(ValueError, match=r"'a\{_0\.png' has braces"):
-        join_channel_files("a{_", ["0", "1"], ".png")
+    for paths, name in [
+        (["a_0000.png"], "a_0000.png"),
+        (["x/a_0000.png", "x/a_0001.png"], "x/a_{0000,0001}.png"),
+        (["t1/a.nii.gz", "t2/a.nii.gz"], "{t1,t2}/a.nii.gz"),
+        (["x/a.png", "x/a_1.png"], "x/{a,a_1}.png"),
+        (["a", "b"], "{a,b}"),
+    ]:
+        assert join_channel_files(paths) == name
+        assert channel_files(name) == (paths if len(paths) > 1 else None)
+    for paths in (["a{_0.png", "a{_1.png"], ["a.png", "b,c.png", "d.png"], ["a.png", "a.png"]):
+        with pytest.raises(ValueError, match="cannot be the channels of one image"):
+            join_channel_files(paths)
     real = tmp_path / "{a,b}.png"
     Image.new("L", (4, 4)).save(real)
     assert channel_files(str(real)) is None
