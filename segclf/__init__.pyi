@@ -11,6 +11,8 @@ from segclf import testing as testing
 from segclf.base.mask_scorer import MaskScorer as MaskScorer
 from segclf.data.multilabel_split import MultilabelStratifiedGroupKFold as MultilabelStratifiedGroupKFold
 from segclf.data.semi_supervised_split import SemiSupervisedSplit as SemiSupervisedSplit
+from segclf.export import export_onnx as export_onnx
+from segclf.export import export_torch as export_torch
 from segclf.hookspecs import hookimpl as hookimpl
 from segclf.methods.byol_pretrainer import BYOLPretrainer as BYOLPretrainer
 from segclf.methods.cass_pretrainer import CASSPretrainer as CASSPretrainer

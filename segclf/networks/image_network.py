@@ -228,7 +228,22 @@ def padded(image: Tensor, *, stride: int, smallest: int) -> Tensor:
     >>> tuple(padded(torch.zeros(1, 3, 4, 18), stride=4, smallest=8).shape)
     (1, 3, 8, 20)
     """
-    height, width = image.shape[2:]
-    below = max(-height % stride, smallest - height)
-    right = max(-width % stride, smallest - width)
+    height, width = (_whole_strides(side, stride, smallest) for side in image.shape[2:])
+    if torch.compiler.is_exporting():
+        return _repeated(_repeated(image, 2, height), 3, width)
+    below, right = height - image.shape[2], width - image.shape[3]
     return F.pad(image, (0, right, 0, below), mode="replicate") if below or right else image
+
+
+def _whole_strides(side: int, stride: int, smallest: int) -> int:
+    """Return a side's padded length, in a form that says that `stride` divides it.
+
+    By that a graph whose sizes are free knows that maps of halved sides fit together.
+    """
+    n_strides: Any = torch.sym_max((side + stride - 1) // stride, -(-smallest // stride))
+    return stride * n_strides
+
+
+def _repeated(image: Tensor, axis: int, side: int) -> Tensor:
+    last = image.shape[axis] - 1
+    return image.index_select(axis, torch.arange(side, device=image.device).clamp(max=last))

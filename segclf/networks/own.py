@@ -36,7 +36,7 @@ class OwnNetwork(ImageNetwork):
         """
         scores: Any = self.encoder(self.prepare(image))
         scores = scores["out"] if isinstance(scores, Mapping) else scores
-        self._check(scores, len(image))
+        self._check(scores, image.shape[0])
         if self.recipe["dense"] and scores.shape[2:] != image.shape[2:]:
             return interpolate(scores, image.shape[2:], mode="bilinear")
         return scores

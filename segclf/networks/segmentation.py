@@ -130,7 +130,7 @@ class SegmentationNetwork(ImageNetwork):
             logits = F.interpolate(logits, size, mode="bilinear")
         logits = logits if turn is None else reorient(logits, undone(turn))
         # Cropping nothing would still copy the whole gradient on the way back.
-        if prepared.shape[-2:] != image.shape[-2:]:
+        if torch.compiler.is_exporting() or prepared.shape[-2:] != image.shape[-2:]:
             logits = logits[..., : image.shape[-2], : image.shape[-1]]
         return logits
 

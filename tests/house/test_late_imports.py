@@ -9,6 +9,7 @@ import pytest
 LATE = {"segmentation_models_pytorch", "timm", "torchvision", "huggingface_hub", "matplotlib"}
 LATE |= {"lightly", "monai", "skimage", "skorch"}
 LATE |= {"highdicom", "nibabel", "pydicom", "tifffile"}
+LATE |= {"onnx", "onnxruntime", "onnxscript"}
 FIT_TINY = """
 import sys
 import segclf

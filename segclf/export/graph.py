@@ -1,0 +1,163 @@
+"""The graph of an estimator: from images as arrays to what it answers, and how torch traces it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from segclf.base import SegmenterEnsemble
+from segclf.base.image_size import given_size
+from segclf.data.resize import Size
+from segclf.export.answering import answer_of, found
+
+# What an image holds, and what stands for 1 in it: as `segclf.data.arrays.to_float` reads it.
+_TOPS = {"uint8": 255, "uint16": 65535}
+_DTYPES = (*_TOPS, "bool", "int8", "int16", "int32", "float16", "float32", "float64")
+# So small that it is fast, and no network of many strides sees a single pixel.
+_LEAST_SIDE = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """What images a graph takes.
+
+    Parameters
+    ----------
+    dtype : str
+        Of the numbers.
+    n_channels : int
+        The last axis.
+    size : (int, int) or None
+        Height and width, if it is one.
+    low, high : float
+        What numbers are usual.
+    smallest : int
+        What height and width the network sees at least.
+    """
+
+    dtype: str
+    n_channels: int
+    size: Size | None
+    low: float = 0.0
+    high: float = 1.0
+    smallest: int = 1
+
+    @property
+    def sizes(self) -> list[Size]:
+        """Sizes to try: one that no stride divides, which is traced, one that all do, another."""
+        if self.size is not None:
+            return [self.size]
+        side = self.smallest * -(-_LEAST_SIDE // self.smallest)
+        return [(side + 29, side + 51), (4 * side, 2 * side), (side + 1, 3 * side + 7)]
+
+    def noise(self, size: Size) -> NDArray[Any]:
+        """Return two images: what is traced for one fails for two."""
+        noise = np.random.default_rng(size).random((2, *size, self.n_channels))
+        return (self.low + noise * (self.high - self.low)).astype(self.dtype)
+
+
+class ImageGraph(nn.Module):
+    """From images (n, h, w, c) as arrays hold them to what an estimator answers.
+
+    Parameters
+    ----------
+    answer : nn.Module
+        From images (n, c, h, w) as they are read.
+    images : Images
+        What images there will be.
+    """
+
+    def __init__(self, answer: nn.Module, images: Images) -> None:
+        super().__init__()
+        self.answer, self.images = answer, images
+        self.top = _TOPS.get(images.dtype)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Return what the answer gives, in float32 where it is no mask."""
+        read = images.to(torch.float32)
+        if self.top is not None:
+            read = read / self.top
+        answers = self.answer(read.permute(0, 3, 1, 2))
+        return {
+            name: each.float() if each.is_floating_point() else each
+            for name, each in answers.items()
+        }
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What there is in an answer."""
+        with torch.inference_mode():
+            return tuple(self(torch.from_numpy(self.images.noise(self.images.sizes[0]))))
+
+    def trace(self) -> Any:
+        """Return the program that torch makes of it, for any number of images.
+
+        Raises
+        ------
+        ValueError
+            Where the network's layers depend on the images' size, or on more than torch traces.
+        """
+        free = torch.export.Dim.DYNAMIC
+        axes = {0: free} if self.images.size else {0: free, 1: free, 2: free}
+        example = torch.from_numpy(self.images.noise(self.images.sizes[0]))
+        try:
+            with torch.no_grad():
+                return torch.export.export(self, (example,), dynamic_shapes={"images": axes})
+        except Exception as error:
+            any_size = "" if self.images.size else " for images of any size"
+            advice = "" if self.images.size else " Try a fixed one: image_size=(height, width)."
+            raise ValueError(
+                f"torch cannot trace this network{any_size}: {error}{advice}"
+            ) from error
+
+
+def graph_of(estimator: BaseEstimator, image_size: Any, dtype: str | None) -> ImageGraph:
+    """Return the graph of a fitted estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    image_size : int, (int, int) or None
+        Height and width of all images; None where any will do.
+    dtype : str or None
+        Of the images; None is that of those that `fit` saw.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what cannot be expressed, see `segclf.export_onnx`.
+    """
+    estimator = found(estimator)
+    size = None if image_size is None else given_size(image_size)
+    answer = answer_of(estimator, size).eval()
+    holder = holders(estimator)[0]
+    scale = holder.image_scale_ or {"dtype": "float32", "low": 0.0, "high": 1.0}
+    dtype = scale["dtype"] if dtype is None else np.dtype(dtype).name
+    if dtype not in _DTYPES:
+        raise ValueError(f"dtype={dtype!r}; expected one of {', '.join(_DTYPES)}.")
+    kind = dict(dtype=dtype, n_channels=holder.n_channels_, size=size, **_usual(scale, dtype))
+    smallest = max(getattr(m, "smallest", 1) for m in answer.modules())
+    return ImageGraph(answer, Images(**kind, smallest=smallest))
+
+
+def holders(estimator: Any) -> list[Any]:
+    """Return the estimators that hold the networks which read images."""
+    estimator = found(estimator)
+    if isinstance(estimator, SegmenterEnsemble):
+        return [each for member in estimator.segmenters_ for each in holders(member)]
+    if hasattr(estimator, "segmenter_"):
+        return holders(estimator.segmenter_)
+    return [estimator]
+
+
+def _usual(scale: dict[str, Any], dtype: str) -> dict[str, float]:
+    """Return the usual numbers of images of a type, by those that `fit` saw."""
+    as_read = _TOPS.get(scale["dtype"], 1)
+    top = _TOPS.get(dtype, 1)
+    return {"low": scale["low"] / as_read * top, "high": scale["high"] / as_read * top}
