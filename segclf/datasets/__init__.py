@@ -1,6 +1,8 @@
 """Data: synthetic shapes to try things on, and the folders and files of others' tools."""
 
 from segclf.datasets.annotated_images import AnnotatedImages
+from segclf.datasets.coco import load_coco
+from segclf.datasets.coco_writer import to_coco
 from segclf.datasets.colors import COLORS
 from segclf.datasets.experiments import SHAPES_EXPERIMENT_LEVELS, make_shapes_experiment
 from segclf.datasets.nnunet import load_nnunet
@@ -13,10 +15,12 @@ __all__ = [
     "SHAPES",
     "SHAPES_EXPERIMENT_LEVELS",
     "AnnotatedImages",
+    "load_coco",
     "load_nnunet",
     "make_shapes",
     "make_shapes_experiment",
     "solid",
     "stamp",
+    "to_coco",
     "to_nnunet",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from segclf.data import Images
 from segclf.data.found_readers import split_slice
 
-__all__ = ["case_name", "case_names"]
+__all__ = ["case_name", "case_names", "without_suffixes"]
 
 _CHANNELS = re.compile(r"_?\{[^{}]*\}")
 _COMPRESSED = (".gz", ".bz2")
@@ -29,6 +29,18 @@ def case_name(path: str) -> str:
     if suffix.lower() in _COMPRESSED:
         stem = os.path.splitext(stem)[0]
     return stem if z is None else f"{stem}_z{z}"
+
+
+def without_suffixes(names: Sequence[str]) -> list[str]:
+    """Return names of files, with their folders, without suffixes as far as that tells them apart.
+
+    Examples
+    --------
+    >>> without_suffixes(["a/1.png", "b/1.png"]), without_suffixes(["1.png", "1.jpg"])
+    (['a/1', 'b/1'], ['1.png', '1.jpg'])
+    """
+    short = ["/".join([*name.split("/")[:-1], case_name(name)]) for name in names]
+    return short if len(set(short)) == len(short) else list(names)
 
 
 def case_names(images: Images, names: Sequence[str] | None = None) -> list[str]:

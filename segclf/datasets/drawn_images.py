@@ -1,0 +1,111 @@
+"""Images on which somebody drew, whatever tool wrote it down: what they become."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.datasets.annotated_images import AnnotatedImages, NameFunction, of_names
+from segclf.datasets.case_names import without_suffixes
+from segclf.datasets.class_names import mask_names
+from segclf.datasets.drawn_masks import DrawnMask, Shape
+
+__all__ = ["DrawnImage", "assemble"]
+
+
+class DrawnImage(NamedTuple):
+    """One image, and what was drawn on it.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, as the annotations have it.
+    path : str
+    size : (int, int), or str
+        As of `DrawnMask`.
+    shapes : list of (int, Shape), or None
+        With the id of each, what covers others later; None where nobody annotated.
+    tags : list of str
+        What was said of the whole image.
+    """
+
+    name: str
+    path: str
+    size: tuple[int, int] | str
+    shapes: list[tuple[int, Shape]] | None
+    tags: Sequence[str] = ()
+
+
+def assemble(
+    images: Sequence[DrawnImage],
+    ids: dict[str, int],
+    *,
+    multilabel: bool,
+    groups: NameFunction | None,
+    labels: NameFunction | None,
+) -> AnnotatedImages:
+    """Return paths, masks that are drawn when they are looked at, and labels.
+
+    Parameters
+    ----------
+    images : sequence of DrawnImage
+    ids : dict
+        From the name of each class to its id.
+    multilabel, groups, labels
+        As `load_coco` takes them.
+
+    Returns
+    -------
+    AnnotatedImages
+        Labels are what `labels` says; else the tags, if there are any; else what masks show.
+    """
+    names = without_suffixes([image.name for image in images])
+    classes = mask_names(ids, multilabel=False)
+    n_channels = len(classes) - 1 if multilabel else 0
+    masks = [
+        None if image.shapes is None else DrawnMask(image.size, tuple(image.shapes), n_channels)
+        for image in images
+    ]
+    target, target_names = of_names(labels, names), list[str]()
+    if target is None and any(image.tags for image in images):
+        target, target_names = _of_tags([image.tags for image in images])
+    elif target is None:
+        target, target_names = _of_shapes(images, classes)
+    return AnnotatedImages(
+        [image.path for image in images],
+        masks,
+        mask_names(ids, multilabel=multilabel),
+        names,
+        target=target,
+        target_names=target_names,
+        groups=of_names(groups, names),
+    )
+
+
+def _of_shapes(
+    images: Sequence[DrawnImage], classes: list[str]
+) -> tuple[NDArray[np.intp], list[str]]:
+    """Return ids where no image shows two classes, else an indicator; -1 where nobody said."""
+    shown = [
+        None if image.shapes is None else {number for number, _ in image.shapes if number > 0}
+        for image in images
+    ]
+    if all(each is None or len(each) < 2 for each in shown):
+        single = [-1 if each is None else max([0, *each]) for each in shown]
+        return np.array(single, dtype=np.intp), classes
+    numbers = range(1, len(classes))
+    rows = [[-1 if each is None else int(n in each) for n in numbers] for each in shown]
+    return np.array(rows, dtype=np.intp), classes[1:]
+
+
+def _of_tags(tags: Sequence[Sequence[str]]) -> tuple[NDArray[np.intp], list[str]]:
+    """Return the same of names that were given to whole images, which are sorted."""
+    names = sorted({name for each in tags for name in each})
+    if all(len(set(each)) < 2 for each in tags):
+        single = [names.index(each[0]) if each else -1 for each in tags]
+        return np.array(single, dtype=np.intp), names
+    rows = [[int(name in each) if each else -1 for name in names] for each in tags]
+    return np.array(rows, dtype=np.intp), names
