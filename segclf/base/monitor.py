@@ -87,8 +87,9 @@ def iou_score(predict: Predict, held_out: Samples, n_classes: int) -> Score:
         )
 
     def score(batches: Iterator[Batch]) -> float:
+        kind = {"n_classes": n_classes, "n_spatial": held_out.images.n_spatial}
         counts = (
-            count_pixels(batch["mask"].cpu().numpy(), predict(batch["image"]), n_classes=n_classes)
+            count_pixels(batch["mask"].cpu().numpy(), predict(batch["image"]), **kind)
             for batch in batches
         )
         total = reduce(add, (each.total() for each in counts))

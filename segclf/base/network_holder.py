@@ -13,6 +13,7 @@ from segclf.base.front_door import check_images
 from segclf.base.frozen_network import freeze
 from segclf.base.image_size import choose_size
 from segclf.base.network_state import set_priors, set_statistics, thaw, weights_of
+from segclf.base.spatial import asked_axes, check_kind
 from segclf.data import Images, Samples
 from segclf.training import PredictionPlan, choose_device, choose_threads, predict_batches
 
@@ -24,8 +25,9 @@ class NetworkHolder(Estimator):
     ----------
     network_ : nn.Module
         The trained network.
-    image_size_ : (int, int) or None
-        Height and width that images are brought to; None where they stay as they are.
+    image_size_ : tuple of int, or None
+        Height and width that images are brought to, of volumes the number of slices before; None
+        where they stay as they are.
     precision_ : {"bf16", "fp32"}
         The precision computed in.
     n_channels_ : int
@@ -44,12 +46,20 @@ class NetworkHolder(Estimator):
 
     # Attributes that hold what was learned as a network.
     _networks: ClassVar[tuple[str, ...]] = ("network_",)
+    # An estimator whose network may be one of volumes says True.
+    _reads_volumes: ClassVar[bool] = False
     # Parameters that also decide predictions, in which changes after `fit` take effect.
     _at_prediction: ClassVar[tuple[str, ...]] = ("batch_size", "device", "precision", "n_threads")
+
+    @property
+    def _n_spatial(self) -> int | None:
+        """3 where a network of volumes is asked for; None leaves it to what is inside."""
+        return asked_axes(self)
 
     def _open(self, X: Any) -> Images:
         """Check parameters and images at the start of ``fit``."""
         self._validate_params()
+        check_kind(self)
         images = check_images(self, X, reset=True)
         self.__dict__.pop("chosen_", None)
         self._bring_to_size(images)

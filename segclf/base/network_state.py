@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from segclf.axes import axes_from
 from segclf.data import Images, Samples
 from segclf.networks import ImageNetwork, SegmentationNetwork, rebuild
 
@@ -46,7 +47,7 @@ def _moments(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
     n_samples = len(samples)
     chosen = np.unique(np.linspace(0, n_samples - 1, min(n_samples, STATISTICS_IMAGES)).astype(int))
     moments = [
-        torch.stack([values.mean((2, 3)), values.square().mean((2, 3))]).sum(1)
+        torch.stack([each.mean(axes_from(2, each)) for each in (values, values.square())]).sum(1)
         for part in np.array_split(chosen, -(-len(chosen) // 16))
         for values in [samples.subset(part).pixels().double()]
     ]

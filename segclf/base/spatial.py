@@ -5,6 +5,17 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from segclf.axes import N_SPATIAL
+from segclf.networks import check_together, spatial_axes
+
+# The parameters that name an encoder.
+_ENCODERS = ("encoder", "cnn", "transformer")
+
+
+def asked_axes(estimator: Any) -> int | None:
+    """Return 3 where an estimator is asked for a network of volumes, else None."""
+    given = vars(estimator)
+    asked = max(spatial_axes(given.get("architecture"), given.get(name)) for name in _ENCODERS)
+    return None if asked == N_SPATIAL else asked
 
 
 def n_spatial(estimator: Any) -> int:
@@ -27,6 +38,27 @@ def n_spatial(estimator: Any) -> int:
     return next((n_spatial(each) for each in inside if hasattr(each, "fit")), N_SPATIAL)
 
 
+def check_kind(estimator: Any) -> None:
+    """Check that what an estimator is asked for reads images, or volumes where it can.
+
+    Raises
+    ------
+    ValueError
+        For an encoder or an architecture of volumes in an estimator of images, and for one of each
+        kind.
+    """
+    given = vars(estimator)
+    if asked_axes(estimator) is not None and not estimator._reads_volumes:
+        names = ("architecture", *_ENCODERS)
+        asked = next(n for n in names if spatial_axes(given.get(n), given.get(n)) != N_SPATIAL)
+        raise ValueError(
+            f"{type(estimator).__name__} reads images, and {asked}={given[asked]!r} volumes. "
+            "Expected one of images; SupervisedSegmenter and ImageClassifier read volumes."
+        )
+    for name in _ENCODERS:
+        check_together(given.get("architecture"), given.get(name))
+
+
 def require_images(inner: Any, owner: Any) -> None:
     """Refuse an estimator of volumes inside of one that hands images to it.
 
@@ -39,7 +71,7 @@ def require_images(inner: Any, owner: Any) -> None:
         names = type(inner).__name__, type(owner).__name__
         raise ValueError(
             f"{names[0]} reads volumes, and {names[1]} has images for it; expected an estimator of "
-            f"images. SliceWise goes around it: SliceWise({names[1]}(...))."
+            f"images, around which SliceWise goes: SliceWise({names[1]}(...))."
         )
 
 

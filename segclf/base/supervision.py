@@ -188,12 +188,12 @@ class Supervision:
         """Tell for each image whether it has a mask, be it the empty one of a label 0."""
         return self.masks.labeled | (self.labels is not None and are_negative(self.labels))
 
-    def samples(self, size: tuple[int, int] | None, *, dense: bool = True) -> Samples:
+    def samples(self, size: tuple[int, ...] | None, *, dense: bool = True) -> Samples:
         """Return the same for tensors.
 
         Parameters
         ----------
-        size : (int, int) or None
+        size : tuple of int, or None
             As of `Samples`.
         dense : bool
             Whether masks, and labels of masks, are learned from.

@@ -16,6 +16,7 @@ from segclf.data.affine import oriented_matrix, resample, sampling_grid, samplin
 from segclf.data.augmentation_limits import check_batch, check_settings
 from segclf.data.blur import blur
 from segclf.data.color import Recoloring, add_noise, extremes, grayscale, moments, recolor, solarize
+from segclf.data.memory_order import channels_last, is_channels_last
 from segclf.data.orientation import Orientation, orientation, reorient
 from segclf.data.random_choices import RandomChoices, random_placement, random_recoloring
 
@@ -277,7 +278,6 @@ def _replaced(image: Tensor, chosen: Tensor, change: Callable[[Tensor, Tensor], 
 
 def in_format_of(image: Tensor, result: Tensor) -> Tensor:
     """Return the result in the memory format of the image."""
-    channels_last = image.is_contiguous(memory_format=torch.channels_last)
-    if channels_last and not image.is_contiguous():
-        return result.contiguous(memory_format=torch.channels_last)
+    if is_channels_last(image) and not image.is_contiguous():
+        return channels_last(result)
     return result.contiguous()

@@ -42,6 +42,7 @@ class FileSource(OpenedSource):
         self._reader = reader
         self._files = [WatchedFile(path) for path in paths]
         self._affines: dict[int, NDArray[np.float64]] = {}
+        self._spacings: dict[int, tuple[float, ...] | None] = {}
         super().__init__(len(paths), n_channels, n_spatial)
 
     def header(self, row: int) -> tuple[tuple[int, ...], int, np.dtype[Any]]:
@@ -51,6 +52,7 @@ class FileSource(OpenedSource):
         header = self._files[row].read(look)
         if header.affine is not None:
             self._affines[row] = header.affine
+        self._spacings[row] = header.spacing
         size: tuple[int, ...] = (header.height, header.width)
         if not flat:
             if header.depth is None:
@@ -71,6 +73,11 @@ class FileSource(OpenedSource):
     def path(self, row: int) -> str:
         """Return the path; see `Source.path`."""
         return os.fspath(self._files[row])
+
+    def spacing(self, row: int) -> tuple[float, ...] | None:
+        """Return that of the header; see `Source.spacing`."""
+        self.sizes(np.array([row]))
+        return self._spacings.get(row)
 
     def name(self, row: int) -> str:
         """Give the path, too; see `Source.name`."""

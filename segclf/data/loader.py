@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from segclf.data.augmentation import Augment
+from segclf.data.memory_order import channels_last, is_channels_last
 from segclf.data.samplers import Indices, ShuffledSampler
 from segclf.data.samples import Batch, Samples
 
@@ -97,7 +98,7 @@ class Loader:
             batch = batch if self._paste is None else self._paste(batch, of_paste)
             for i, (view, of_view) in enumerate(zip(self._views, of_views, strict=True)):
                 image, _ = view(batch["image"], None, of_view)
-                batch[f"view_{i}"] = image.contiguous(memory_format=torch.channels_last)
+                batch[f"view_{i}"] = channels_last(image)
             yield batch
 
     def _order(self, epoch: int) -> list[Indices]:
@@ -127,8 +128,8 @@ def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
 def _rows(values: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
     """Select rows in the order of memory: a third of the time of ``values[indices]``."""
-    if values.ndim == 4 and values.is_contiguous(memory_format=torch.channels_last):
-        return values.permute(0, 2, 3, 1).index_select(0, indices).permute(0, 3, 1, 2)
+    if is_channels_last(values):
+        return values.movedim(1, -1).index_select(0, indices).movedim(-1, 1)
     return values.index_select(0, indices)
 
 

@@ -9,15 +9,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-Size = tuple[int, int]
+from segclf.axes import N_SPATIAL_OF_VOLUMES, are_volumetric
+from segclf.data.regridding import regridded
+
+#: (h, w), or (d, h, w) of volumes.
+Size = tuple[int, ...]
 
 
 def resize_image(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     """Resize an image (h, w, c) to `size` (height, width), each axis by its own rule.
 
     An axis that shrinks takes area means, one that grows is interpolated linearly, so that nothing
-    moves against a mask of `resize_mask`, and no thin line is skipped.
+    moves against a mask of `resize_mask`, and no thin line is skipped. Volumes (d, h, w, c) are
+    brought to (depth, height, width) likewise.
     """
+    if len(size) == N_SPATIAL_OF_VOLUMES:
+        return regridded(image, size)
     shrunk = (min(size[0], image.shape[0]), min(size[1], image.shape[1]))
     if shrunk != image.shape[:2]:
         image = _area_means(image, shrunk)
@@ -27,23 +34,33 @@ def resize_image(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
 
 
 def resize_mask(mask: NDArray[Any], size: Size) -> NDArray[np.int64]:
-    """Resize a mask (h, w) or (k, h, w) to `size` (height, width) by the nearest pixel's value."""
-    rows, columns = (
-        np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.intp)
-        for new, old in zip(size, mask.shape[-2:], strict=True)
-    )
-    same = mask.shape[-2:] == size
-    return np.asarray(mask if same else mask[..., rows[:, None], columns], dtype=np.int64)
+    """Resize a mask (h, w) or (k, h, w) to `size` (height, width) by the nearest pixel's value.
+
+    Masks of volumes, (d, h, w) or (k, d, h, w), likewise.
+    """
+    own = mask.shape[-len(size) :]
+    if own == size:
+        return np.asarray(mask, dtype=np.int64)
+    places: Any = np.ix_(*(nearest(old, new) for old, new in zip(own, size, strict=True)))
+    return np.asarray(mask[(..., *places)], dtype=np.int64)
+
+
+def nearest(old: int, new: int) -> NDArray[np.intp]:
+    """Return for each of `new` places along an axis the nearest one of `old`."""
+    return np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.intp)
 
 
 def resize_maps(maps: Tensor, size: Size) -> Tensor:
     """Resize maps (n, k, h, w) to `size` (height, width) by linear interpolation.
 
     That skips nothing as long as no axis shrinks to less than a half; then it is antialiased. What
-    an image gets does not depend on how many there are.
+    an image gets does not depend on how many there are. Maps of volumes (n, k, d, h, w) likewise.
     """
     if maps.shape[2:] == size:
         return maps
+    if are_volumetric(maps):
+        rows = maps.movedim(1, -1).cpu().numpy()
+        return torch.from_numpy(np.stack([regridded(each, size) for each in rows])).movedim(-1, 1)
     skips = any(old > 2 * new for old, new in zip(maps.shape[2:], size, strict=True))
     return functional.interpolate(maps, size=size, mode="bilinear", antialias=skips)
 

@@ -1,5 +1,6 @@
 """Samples: images with what is said of each, and batches of them as tensors."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segclf.axes import axes_from
 from segclf.data.arrays import to_float
 from segclf.data.images import Images
 from segclf.data.labels import are_negative
@@ -25,8 +27,9 @@ class Samples:
     ----------
     images : Images
         The n images.
-    size : (int, int) or None
-        Height and width that every image and mask is brought to; None leaves them as they are.
+    size : tuple of int, or None
+        (h, w), or (d, h, w) of volumes, that every image and mask is brought to; None leaves them
+        as they are.
     n_mask_channels : int or None
         Number of mask channels if masks are multi-label, else None.
     masks : Masks or None
@@ -90,7 +93,7 @@ class Samples:
         image = image_tensor(self.images.take(indices), self.size)
         batch = {"index": torch.as_tensor(np.asarray(indices)), "image": image}
         if self.dense:
-            size = (image.shape[2], image.shape[3])
+            size = tuple(image.shape[2:])
             masks = np.stack([self._mask(int(i), size) for i in indices])
             batch["mask"] = torch.from_numpy(masks)
         for name, values in (("label", self._open_labels()), ("target", self.targets)):
@@ -169,7 +172,7 @@ class Samples:
         """Return how much memory one batch of all samples would take."""
         size = self.size or self.images.size or (0, 0)
         channels = 4 * self.images.n_channels + 8 * self.dense * (self.n_mask_channels or 1)
-        return len(self) * size[0] * size[1] * channels
+        return len(self) * math.prod(size) * channels
 
     def _mask(self, index: int, size: Size) -> NDArray[np.int64]:
         given = None if self.masks is None else self.masks[index]
@@ -179,15 +182,17 @@ class Samples:
         if self.n_mask_channels is None:
             return np.full(size, 0 if label == 0 else -1, dtype=np.int64)
         channels = np.broadcast_to(np.where(label == 0, 0, -1), self.n_mask_channels)
-        return np.tile(channels[:, None, None], (1, *size)).astype(np.int64)
+        channels = channels.reshape(-1, *[1] * len(size))
+        return np.array(np.broadcast_to(channels, (len(channels), *size)), dtype=np.int64)
 
     def _shares(self, index: int, n_classes: int) -> NDArray[np.float64]:
         given = None if self.masks is None else self.masks[index]
-        mask = self._mask(index, (1, 1)) if given is None else given
+        mask = self._mask(index, (1,) * self.images.n_spatial) if given is None else given
         if self.n_mask_channels is None:
             counts, known = np.bincount(mask[mask >= 0], minlength=n_classes), (mask >= 0).sum()
         else:
-            counts, known = (mask == 1).sum((1, 2)), (mask >= 0).sum((1, 2))
+            places = axes_from(1, mask)
+            counts, known = (mask == 1).sum(places), (mask >= 0).sum(places)
         return np.where(known > 0, counts / np.maximum(known, 1), np.nan)
 
     def _open_labels(self) -> NDArray[np.int64] | None:
@@ -213,10 +218,13 @@ class Samples:
 
 
 def image_tensor(images: NDArray[Any] | list[NDArray[Any]], size: Size | None) -> torch.Tensor:
-    """Return images (h, w, c) as one float32 tensor (n, c, h, w), channels last in memory."""
-    if isinstance(images, np.ndarray) and size in (None, images.shape[1:3]):
+    """Return images (h, w, c) as one float32 tensor (n, c, h, w), channels last in memory.
+
+    Volumes (d, h, w, c) likewise.
+    """
+    if isinstance(images, np.ndarray) and size in (None, images.shape[1:-1]):
         stacked = to_float(images)
     else:
         scaled = (to_float(image) for image in images)
-        stacked = np.stack([resize_image(i, size or i.shape[:2]) for i in scaled])
-    return torch.from_numpy(np.ascontiguousarray(stacked)).permute(0, 3, 1, 2)
+        stacked = np.stack([resize_image(i, size or i.shape[:-1]) for i in scaled])
+    return torch.from_numpy(np.ascontiguousarray(stacked)).movedim(-1, 1)

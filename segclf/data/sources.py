@@ -148,6 +148,19 @@ class Source(ABC):
         """
         return None
 
+    def spacing(self, row: int) -> tuple[float, ...] | None:
+        """Return how far apart pixels are along each axis, in mm; None where nobody said.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        tuple of float, or None
+        """
+        return None
+
 
 class ArraySource(Source):
     """One array (n, h, w, c), in memory or mapped from a file; never copied whole.

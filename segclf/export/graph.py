@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from segclf.axes import N_SPATIAL
 from segclf.base import SegmenterEnsemble
 from segclf.base.image_size import given_size
+from segclf.base.spatial import n_spatial
 from segclf.data.resize import Size
 from segclf.export.answering import answer_of, found
 
@@ -134,6 +136,11 @@ def graph_of(estimator: BaseEstimator, image_size: Any, dtype: str | None) -> Im
         For what cannot be expressed, see `segclf.export_onnx`.
     """
     estimator = found(estimator)
+    if n_spatial(estimator) != N_SPATIAL:
+        raise TypeError(
+            f"{type(estimator).__name__} reads volumes; expected an estimator of images: a graph "
+            "has no windows that slide over volumes."
+        )
     size = None if image_size is None else given_size(image_size)
     answer = answer_of(estimator, size).eval()
     holder = holders(estimator)[0]

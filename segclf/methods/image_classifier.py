@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
 
-from segclf.base import Automatic, NetworkClassifier, supervise
+from segclf.base import Automatic, NetworkClassifier, VolumeParameters, supervise
 from segclf.base.front_door import holds_images
 from segclf.base.validation_set import labels_of_validation, with_validation
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Samples, Whole, watched_files
@@ -13,7 +13,7 @@ from segclf.networks import ImageNetwork, check_options, classification_network,
 from segclf.objectives import Classification, Objective
 
 
-class ImageClassifier(Automatic, NetworkClassifier):
+class ImageClassifier(Automatic, VolumeParameters, NetworkClassifier):
     """Classify images with a network trained on labels alone.
 
     Parameters
@@ -97,13 +97,17 @@ class ImageClassifier(Automatic, NetworkClassifier):
         return self
 
     def _make_objective(self, samples: Samples) -> Objective:
-        network = self._network(samples.images.n_channels)
+        network = self._network(samples)
         return Classification(network, loss=self.loss, class_weight=self._class_weight())
 
-    def _network(self, n_channels: int) -> ImageNetwork:
-        counts = {"in_channels": n_channels, "n_classes": len(self.classes_)}
+    def _network(self, samples: Samples) -> ImageNetwork:
+        counts = {"in_channels": samples.images.n_channels, "n_classes": len(self.classes_)}
+        strides = self._strides(samples.images, samples.size)
         encoder, weights = self._setting("encoder"), self._setting("encoder_weights")
         if callable(encoder):
-            check_options(encoder, pretrainer=self.pretrainer, encoder_weights=weights)
+            options = {"encoder_weights": weights, "encoder_strides": strides}
+            check_options(encoder, pretrainer=self.pretrainer, **options)
             return own_network(make=encoder, dense=False, **counts)
-        return classification_network(encoder=encoder, encoder_weights=weights, **counts)
+        return classification_network(
+            encoder=encoder, encoder_weights=weights, encoder_strides=strides, **counts
+        )

@@ -8,13 +8,13 @@ labeled but has no mask trains its pooled pixel scores, as S4C's data would allo
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from segclf.base import Automatic, LabelTermSegmenter, Supervision
+from segclf.base import Automatic, LabelTermSegmenter, Supervision, VolumeParameters
+from segclf.base.class_weight import weights_of_ids
+from segclf.base.image_size import sides
+from segclf.base.spatial import n_spatial
 from segclf.data import CopyPaste, MixingSampler, RandomCrops, Sampler, Samples
 from segclf.losses import get_loss, is_mean_over_images
 from segclf.networks import (
@@ -30,7 +30,7 @@ from segclf.objectives import Batch, Objective, Progress, image_label_loss
 DEDL_RATE = 1e-3 / 3.6e-4
 
 
-class SupervisedSegmenter(Automatic, LabelTermSegmenter):
+class SupervisedSegmenter(Automatic, VolumeParameters, LabelTermSegmenter):
     """Segment images with a network trained on masks.
 
     Parameters
@@ -147,9 +147,9 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
 
     def _make_objective(self, samples: Samples) -> Objective:
         return SupervisedSegmentation(
-            self._network(samples.images.n_channels),
+            self._network(samples),
             loss=self.loss,
-            class_weight=self._class_weight(samples),
+            class_weight=weights_of_ids(self.class_weight, samples, self.n_classes_),
             label_weight=self._term_weight,
             autoencoder=self._autoencoder(samples),
             autoencoder_weight=self.autoencoder_weight,
@@ -166,13 +166,13 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
     def _make_crops(self) -> RandomCrops | None:
         if self.crop_size is None:
             return None
-        if np.size(self.crop_size) not in (1, 2) or np.min(self.crop_size) < 1:
-            raise ValueError(
-                f"crop_size={self.crop_size!r}; expected an int of 1 or more, (height, width) or "
-                "None."
-            )
-        height, width = np.broadcast_to(self.crop_size, 2).tolist()
-        return RandomCrops(size=(height, width), finding_fraction=self.finding_fraction)
+        size = sides("crop_size", self.crop_size, n_spatial(self))
+        return RandomCrops(size=size, finding_fraction=self.finding_fraction)
+
+    def _seen_size(self, samples: Samples) -> tuple[int, ...] | None:
+        """Return the size that the network sees in training, where there is one."""
+        crops = self._make_crops()
+        return samples.size if crops is None else crops.size
 
     def _make_paste(self) -> CopyPaste | None:
         return CopyPaste(probability=self.copy_paste) if self.copy_paste > 0 else None
@@ -181,14 +181,16 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         new = self.crop_size is not None or self.copy_paste > 0
         return not new and super()._sees_images_again()
 
-    def _network(self, n_channels: int) -> ImageNetwork:
-        counts: Any = {"in_channels": n_channels, "n_classes": self.n_classes_}
+    def _network(self, samples: Samples) -> ImageNetwork:
+        counts: Any = {"in_channels": samples.images.n_channels, "n_classes": self.n_classes_}
+        strides = self._strides(samples.images, self._seen_size(samples))
         options: Any = {
             "encoder_weights": self._setting("encoder_weights"),
             "encoder_depth": self.encoder_depth,
             "decoder_channels": self.decoder_channels,
             "decoder_attention": self.decoder_attention,
             "encoder_scales": self.encoder_scales,
+            "encoder_strides": strides,
         }
         architecture = self._setting("architecture")
         if callable(architecture):
@@ -197,31 +199,6 @@ class SupervisedSegmenter(Automatic, LabelTermSegmenter):
         return segmentation_network(
             architecture=architecture, encoder=self._setting("encoder"), **counts, **options
         )
-
-    def _class_weight(self, samples: Samples) -> Tensor | None:
-        if self.class_weight is None:
-            return None
-        weights = self.class_weight
-        if isinstance(weights, str):
-            weights = balanced_class_weight(samples.pixel_counts(self.n_classes_))
-        if len(weights) != self.n_classes_:
-            raise ValueError(
-                f"class_weight has {len(weights)} weights; expected one for each of the "
-                f"{self.n_classes_} mask ids, the background first."
-            )
-        return torch.as_tensor(weights, dtype=torch.float32)
-
-
-def balanced_class_weight(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Weigh mask ids inversely to their numbers of pixels (k,), as if absent ones did not exist.
-
-    Examples
-    --------
-    >>> balanced_class_weight(np.array([30, 0, 10])).round(2).tolist()
-    [0.67, 0.0, 2.0]
-    """
-    there = counts > 0
-    return np.where(there, counts.sum() / (max(there.sum(), 1) * np.maximum(counts, 1)), 0.0)
 
 
 class SupervisedSegmentation(Objective):

@@ -23,6 +23,12 @@ from segclf.networks.factory import (
     cluster_network,
     segmentation_network,
 )
+from segclf.networks.going_together import (
+    architecture_of_volumes,
+    check_together,
+    own_encoder,
+    spatial_axes,
+)
 from segclf.networks.heads import projection_head
 from segclf.networks.image_network import ImageNetwork, padded
 from segclf.networks.inpainter import Inpainter
@@ -46,7 +52,9 @@ from segclf.networks.saliency import grad_cam
 from segclf.networks.saved import saved_weights
 from segclf.networks.segmentation import SegmentationNetwork, each_map
 from segclf.networks.stacked import StackedNetworks
+from segclf.networks.strides import choose_strides
 from segclf.networks.tiny import TinyEncoder
+from segclf.networks.volume_encoders import is_volume_encoder, make_volume_encoder
 from segclf.networks.waiting_maps import encoded_once
 from segclf.networks.weight_sources import weights_at_hand
 from segclf.networks.weights import load_weights, read_tensors
@@ -70,9 +78,12 @@ __all__ = [
     "SegmentationPair",
     "StackedNetworks",
     "TinyEncoder",
+    "architecture_of_volumes",
     "build",
     "can_drop_patches",
     "check_options",
+    "check_together",
+    "choose_strides",
     "classification_network",
     "cluster_network",
     "each_map",
@@ -88,12 +99,15 @@ __all__ = [
     "input_gradient",
     "irnet",
     "is_vision_transformer",
+    "is_volume_encoder",
     "layer_reader",
     "learn_clusters",
     "load_class_head",
     "load_weights",
+    "make_volume_encoder",
     "map_classifier",
     "momentum_copy",
+    "own_encoder",
     "own_network",
     "padded",
     "projection_head",
@@ -106,6 +120,7 @@ __all__ = [
     "saved_weights",
     "segmentation_network",
     "share",
+    "spatial_axes",
     "start_as_in_mae",
     "transfer",
     "weights_at_hand",

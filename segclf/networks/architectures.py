@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from segclf.axes import N_SPATIAL, N_SPATIAL_OF_VOLUMES
+
 _STAGES = (256, 128, 64, 32, 16)
 
 
@@ -33,6 +35,10 @@ class Architecture:
         Whether the last bias starts at the log-odds of the classes.
     scales : bool
         Whether it reads the maps of an image at several scales.
+    n_spatial : int
+        2 for images, 3 for volumes.
+    encoder : str or None
+        The encoder that it is made for, and has unless another one is asked for.
     """
 
     model: str | None
@@ -45,22 +51,35 @@ class Architecture:
     smallest: int = 1
     prior: bool = False
     scales: bool = False
+    n_spatial: int = N_SPATIAL
+    encoder: str | None = None
 
 
 ARCHITECTURES = {
     "deeplabv3": Architecture(model="DeepLabV3", channels=256),
     "deeplabv3plus": Architecture(model="DeepLabV3Plus", depths=(3, 5), channels=256),
     "dpt": Architecture(model="DPT", depth=4, depths=(4, 4), stride=32),
+    "dynunet": Architecture(
+        model=None, depth=4, depths=(2, 6), n_spatial=N_SPATIAL_OF_VOLUMES, encoder="dynunet"
+    ),
     "fcn": Architecture(model=None),
     "fpn": Architecture(model="FPN", depths=(3, 5), upsampling=lambda depth: 2 ** (depth - 3)),
     "hypercolumn": Architecture(model=None, channels=64, prior=True, scales=True),
     "linknet": Architecture(model="Linknet"),
     "manet": Architecture(model="MAnet", channels=_STAGES),
     "pan": Architecture(model="PAN", depths=(3, 5), channels=32, smallest=8),
-    "plain_unet": Architecture(model=None, depth=4, channels=64),
+    "plain_unet": Architecture(model=None, depth=4, channels=64, encoder="plain"),
     "pspnet": Architecture(model="PSPNet", depth=3, upsampling=lambda depth: 2**depth),
     "segformer": Architecture(model="Segformer", depths=(3, 5)),
     "unet": Architecture(model=None, channels=_STAGES, attention=True),
+    "unet3d": Architecture(
+        model=None,
+        depth=4,
+        depths=(1, 6),
+        prior=True,
+        n_spatial=N_SPATIAL_OF_VOLUMES,
+        encoder="residual3d",
+    ),
     "unetplusplus": Architecture(
         model="UnetPlusPlus", depths=(2, 5), channels=_STAGES, attention=True
     ),

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from segclf.axes import axes_from
 from segclf.networks.encoders import (
     any_size,
     last_activation,
@@ -13,7 +14,8 @@ from segclf.networks.encoders import (
     takes_whole_patches,
     timm_name,
 )
-from segclf.networks.image_network import ImageNetwork
+from segclf.networks.image_network import ImageNetwork, Sides
+from segclf.networks.volume_encoders import is_volume_encoder, make_volume_encoder
 
 
 class ClassificationNetwork(ImageNetwork):
@@ -29,7 +31,7 @@ class ClassificationNetwork(ImageNetwork):
         Length of the vector.
     recipe : dict
         See :class:`ImageNetwork`.
-    stride, smallest : int
+    stride, smallest : int, or (int, int, int) of volumes
         See :class:`ImageNetwork`.
     """
 
@@ -39,8 +41,8 @@ class ClassificationNetwork(ImageNetwork):
         n_features: int,
         recipe: dict[str, Any],
         *,
-        stride: int = 1,
-        smallest: int = 1,
+        stride: Sides = 1,
+        smallest: Sides = 1,
     ) -> None:
         super().__init__(recipe, stride=stride, smallest=smallest)
         self.encoder = encoder
@@ -78,11 +80,13 @@ class ClassificationNetwork(ImageNetwork):
         if isinstance(encoded, Tensor):
             return encoded
         deepest: Tensor = self.deepest(encoded[-1])
-        return deepest.mean((2, 3))
+        return deepest.mean(axes_from(2, deepest))
 
 
 def make_classification(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
     """Make such a network of an encoder's key and the network's recipe, randomly initialized."""
+    if is_volume_encoder(key):
+        return _volume_network(key, recipe)
     name = timm_name(key)
     return _pooled_network(key, recipe) if name is None else _timm_network(name, recipe)
 
@@ -92,6 +96,13 @@ def _pooled_network(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
     # Any size from there up will do: nothing has to fit together again.
     smallest = max(int(encoder.output_stride), smallest_side(key))
     return ClassificationNetwork(encoder, encoder.out_channels[-1], recipe, smallest=smallest)
+
+
+def _volume_network(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
+    counts: dict[str, Any] = {"in_channels": recipe["in_channels"]}
+    encoder = make_volume_encoder(key, **counts, strides=recipe["encoder_strides"])
+    n_features = encoder.out_channels[-1]
+    return ClassificationNetwork(encoder, n_features, recipe, smallest=encoder.smallest)
 
 
 def _timm_network(name: str, recipe: dict[str, Any]) -> ClassificationNetwork:

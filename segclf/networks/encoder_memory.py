@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from segclf.data import KeptFolder
+from segclf.data.memory_order import channels_last
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.kept_maps import InFolder, InMemory, Kept, joined, take
 
@@ -176,14 +177,14 @@ def _equal(one: nn.Module, other: nn.Module) -> bool:
 
 def _rows(images: Tensor, rows: list[int]) -> Tensor:
     """Select images, in the order of memory that an encoder is given them in."""
-    return images[rows].contiguous(memory_format=torch.channels_last)
+    return channels_last(images[rows])
 
 
 def _names(images: Tensor) -> list[str]:
     """Name each image by its pixels, its shape, and the type that is computed in."""
     device = images.device.type
     kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
-    rows = images.detach().cpu().permute(0, 2, 3, 1).contiguous().numpy()
+    rows = images.detach().cpu().movedim(1, -1).contiguous().numpy()
     start = hashlib.sha1(f"{kind} {rows.shape[1:]}".encode(), usedforsecurity=False)
     names = []
     for row in rows:

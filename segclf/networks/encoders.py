@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segclf.axes import axes_from
 from segclf.networks.libraries import import_smp, import_timm, is_a, is_vision_transformer
 from segclf.networks.plain_unet import PLAIN
 from segclf.networks.tiny import SMP_NAME, TINY_VIT, TinyEncoder
 from segclf.networks.vit_unet import ViTEncoder
+from segclf.networks.volume_encoders import VOLUME_ENCODERS, is_volume_encoder
 
 _TIMM = "tu-"
 TINY_KEYS = (SMP_NAME, _TIMM + TINY_VIT)
@@ -26,7 +28,7 @@ def encoder_key(name: str) -> str:
     ----------
     name : str
         ``"tiny"``, ``"plain"``, a name of that table, or any timm model (its ``tu-`` is added
-        here), to which ``"tiny_vit"`` belongs.
+        here), to which ``"tiny_vit"`` belongs; or an encoder of volumes.
 
     Returns
     -------
@@ -45,8 +47,8 @@ def encoder_key(name: str) -> str:
     """
     if name == "tiny":
         return SMP_NAME
-    if name == PLAIN:
-        return PLAIN
+    if name == PLAIN or is_volume_encoder(name):
+        return name
     if name in import_smp().encoders.encoders:
         return name
     plain = name.removeprefix(_TIMM)
@@ -197,9 +199,9 @@ def weights_holder(encoder: nn.Module) -> nn.Module:
 
 
 def pooled(encoder: nn.Module, maps: list[Tensor]) -> Tensor:
-    """Give the mean (n, d) of the deepest map (n, d, h, w), after its `last_activation`."""
+    """Give the mean (n, c) of the deepest map (n, c, h, w), after its `last_activation`."""
     deepest: Tensor = last_activation(encoder)(maps[-1])
-    return deepest.mean((2, 3))
+    return deepest.mean(axes_from(2, deepest))
 
 
 def last_activation(encoder: nn.Module) -> nn.Module:
@@ -213,7 +215,7 @@ def last_activation(encoder: nn.Module) -> nn.Module:
 
 def _unknown(name: str) -> str:
     theirs = [*import_smp().encoders.encoders, *import_timm().list_models()]
-    known = dict.fromkeys(["tiny", *theirs])
+    known = dict.fromkeys(["tiny", *VOLUME_ENCODERS, *theirs])
     known.pop(SMP_NAME, None)
     close = difflib.get_close_matches(name.removeprefix(_TIMM), known, n=4)
     guess = f" Did you mean {', '.join(close)}?" if close else ""
@@ -221,5 +223,5 @@ def _unknown(name: str) -> str:
         f"No encoder named {name!r}.{guess} There are: tiny, tiny_vit, squeezenet1_1, those of "
         "segmentation-models-pytorch (resnet18, densenet121, mobilenet_v2, ...; see "
         "smp.encoders.get_encoder_names()), and every timm model by its name (see "
-        "timm.list_models())."
+        f"timm.list_models()); of volumes: {', '.join(VOLUME_ENCODERS)}."
     )

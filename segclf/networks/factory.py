@@ -12,8 +12,9 @@ from segclf.networks._map_classifier import map_classifier
 from segclf.networks.classification import ClassificationNetwork, make_classification
 from segclf.networks.embedding import embedding_network
 from segclf.networks.encoders import encoder_key
+from segclf.networks.going_together import spatial_axes
 from segclf.networks.multitask import MultitaskNetwork
-from segclf.networks.options import resolve_depth, resolve_options
+from segclf.networks.options import resolve_depth, resolve_options, resolve_strides
 from segclf.networks.own import own_network
 from segclf.networks.pair import PairNetwork, SegmentationPair
 from segclf.networks.parts import make_parts
@@ -33,6 +34,7 @@ def segmentation_network(
     decoder_channels: Sequence[int] | int | None = None,
     decoder_attention: str | None = None,
     encoder_scales: Sequence[int] | None = None,
+    encoder_strides: Sequence[Sequence[int]] | None = None,
 ) -> SegmentationNetwork:
     """Make a network that gives every pixel a score per class.
 
@@ -44,10 +46,12 @@ def segmentation_network(
         uses it; ``"vit_unet"``: MedSASS's U-Net around a plain vision transformer (Appendix
         A.1), the paper's with ``vit_small_patch8_224``; ``"plain_unet"``: the U-Net as it was first
         published, of any width, with ``encoder="plain"``; or ``"hypercolumn"``: a light head on all
-        maps of an encoder that is good already, see :mod:`segclf.networks.hypercolumn`.
+        maps of an encoder that is good already, see :mod:`segclf.networks.hypercolumn`. Of volumes:
+        ``"unet3d"``, or ``"dynunet"``, which is MONAI's.
     encoder : str
         A name of segmentation-models-pytorch, any timm model, ``"tiny"`` or ``"tiny_vit"``. A few
         of timm's (``hiera_tiny_224``, ``mixer_s16_224``) take images of one size alone, and say so.
+        Of volumes: ``"residual3d"``, ``"tiny3d"`` of half its channels, or ``"dynunet"``.
     encoder_weights : str, Path or None
         Local file of pretrained weights, see :func:`segclf.networks.load_weights`; or a name,
         ``"imagenet"`` or ``"timm/"`` and a model of timm, see
@@ -71,6 +75,9 @@ def segmentation_network(
         own. ``(1, 2)`` adds the maps of the image at twice its height and width, and so halves the
         pixels between neighbours of the finest map, for five times the work of the encoder, or
         more. None is ``(1,)``.
+    encoder_strides : sequence of (int, int, int) or None
+        Of volumes: by how much each stage shrinks slices, rows and columns, 1 or 2. None is 2 for
+        all, in `encoder_depth` stages, 4 by default.
 
     Returns
     -------
@@ -101,6 +108,7 @@ def segmentation_network(
         decoder_channels=decoder_channels,
         decoder_attention=decoder_attention,
         encoder_scales=encoder_scales,
+        encoder_strides=encoder_strides,
     )
     counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
     parts = make_parts(architecture, key, options=options, **counts)
@@ -115,6 +123,7 @@ def classification_network(
     in_channels: int = 3,
     n_classes: int = 2,
     encoder_depth: int | None = None,
+    encoder_strides: Sequence[Sequence[int]] | None = None,
 ) -> ClassificationNetwork:
     """Make a network that gives every image a score per class.
 
@@ -131,7 +140,10 @@ def classification_network(
         Length of the scores; 0 for no head at all: the network gives the embedding ``(n, d)``.
     encoder_depth : int or None
         Stages of the encoder that are used, as in a segmenter of that depth; None for all. Only for
-        "tiny" and segmentation-models-pytorch's own; whole timm models have no such option.
+        "tiny", segmentation-models-pytorch's own and those of volumes; whole timm models have no
+        such option.
+    encoder_strides
+        See :func:`segmentation_network`.
 
     Returns
     -------
@@ -157,8 +169,13 @@ def classification_network(
     weights = find_weights(encoder_weights, key)
     _check_counts(in_channels=in_channels, n_classes=n_classes, fewest_classes=0)
     counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
-    depth = resolve_depth(key, encoder_depth)
-    recipe = {"kind": "classification", "encoder": encoder, **counts, "encoder_depth": depth}
+    recipe = {"kind": "classification", "encoder": encoder, **counts}
+    axes = spatial_axes(encoder=key)
+    strides = resolve_strides(f"encoder={encoder!r}", axes, encoder_strides, encoder_depth)
+    if strides is None:
+        recipe["encoder_depth"] = resolve_depth(key, encoder_depth)
+    else:
+        recipe["encoder_strides"] = strides
     return pretrained(make_classification(key, recipe), weights, key)
 
 

@@ -1,13 +1,14 @@
 """What every network for images does before and after its layers: normalize, pad, remember."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segclf.axes import across
 from segclf.data import Augmentation
 from segclf.networks.encoder_levels import levels_above
 from segclf.networks.only_size import explain_size
@@ -15,6 +16,9 @@ from segclf.networks.waiting_maps import encoded
 
 # A standard deviation this small beside the mean is float32's rounding noise, not contrast.
 _CONSTANT = 1e-6
+
+#: One number for all spatial axes, or one for each.
+Sides = int | Sequence[int]
 
 
 class ImageNetwork(nn.Module, ABC):
@@ -28,9 +32,10 @@ class ImageNetwork(nn.Module, ABC):
     ----------
     recipe : dict
         What :func:`segclf.networks.build` needs to make this network again; JSON-able.
-    stride : int
-        Height and width are padded to a multiple of this many pixels.
-    smallest : int
+    stride : int, or (int, int, int) of volumes
+        Height and width are padded to a multiple of this many pixels; of volumes the number of
+        slices, too, each axis to its own.
+    smallest : int, or (int, int, int) of volumes
         And to at least this many.
 
     Attributes
@@ -68,7 +73,7 @@ class ImageNetwork(nn.Module, ABC):
     turns: Augmentation | None = None
     statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
-    def __init__(self, recipe: dict[str, Any], *, stride: int = 1, smallest: int = 1) -> None:
+    def __init__(self, recipe: dict[str, Any], *, stride: Sides = 1, smallest: Sides = 1) -> None:
         super().__init__()
         self.recipe = recipe
         self.stride = stride
@@ -183,7 +188,7 @@ class ImageNetwork(nn.Module, ABC):
             raise ValueError(
                 f"Images of {n_channels} channels; this network takes {self.recipe['in_channels']}."
             )
-        image = (image - self.mean[:, None, None]) / self.std[:, None, None]
+        image = (image - across(self.mean, image, axis=1)) / across(self.std, image, axis=1)
         return padded(image, stride=self.stride, smallest=self.smallest)
 
     def encode(self, prepared: Tensor, by: Callable[[Tensor], Any] | None = None) -> Any:
@@ -220,19 +225,31 @@ class ImageNetwork(nn.Module, ABC):
         return tensor
 
 
-def padded(image: Tensor, *, stride: int, smallest: int) -> Tensor:
+def padded(image: Tensor, *, stride: Sides, smallest: Sides) -> Tensor:
     """Repeat the last row and column of (n, c, h, w) to multiples of `stride` and to `smallest`.
+
+    Of volumes (n, c, d, h, w) the last slice, too.
 
     Examples
     --------
     >>> tuple(padded(torch.zeros(1, 3, 4, 18), stride=4, smallest=8).shape)
     (1, 3, 8, 20)
     """
-    height, width = (_whole_strides(side, stride, smallest) for side in image.shape[2:])
+    size = image.shape[2:]
+    rules = zip(size, _of_axes(stride, size), _of_axes(smallest, size), strict=True)
+    wanted = [_whole_strides(*rule) for rule in rules]
     if torch.compiler.is_exporting():
-        return _repeated(_repeated(image, 2, height), 3, width)
-    below, right = height - image.shape[2], width - image.shape[3]
-    return F.pad(image, (0, right, 0, below), mode="replicate") if below or right else image
+        for axis, side in enumerate(wanted, 2):
+            image = _repeated(image, axis, side)
+        return image
+    beyond = [after - before for after, before in zip(wanted, size, strict=True)]
+    # the last axis first, each with nothing before it
+    padding = [each for missing in reversed(beyond) for each in (0, missing)]
+    return F.pad(image, padding, mode="replicate") if any(beyond) else image
+
+
+def _of_axes(sides: Sides, size: Sequence[int]) -> Sequence[int]:
+    return [sides] * len(size) if isinstance(sides, int) else sides
 
 
 def _whole_strides(side: int, stride: int, smallest: int) -> int:

@@ -86,12 +86,12 @@ def _local_reader(modules: dict[str, Any]) -> Callable[[Tensor], Tensor]:
 
     def read(image: Tensor) -> Tensor:
         # The last one of each size: blocks of a transformer build on each other.
-        by_size = {each.shape[-2:]: each for each in network.features(image) if each.shape[1]}
+        by_size = {each.shape[2:]: each for each in network.features(image) if each.shape[1]}
         maps = list(by_size.values())
         strides = [maps[0].shape[-1] / each.shape[-1] for each in maps]
         low, high = _STRIDES
         chosen = [m for m, s in zip(maps, strides, strict=True) if low <= s <= high] or maps[-1:]
-        size = chosen[0].shape[-2:]
+        size = chosen[0].shape[2:]
         return torch.cat([F.interpolate(each, size, mode="nearest") for each in chosen], dim=1)
 
     return read

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
+from segclf.axes import N_SPATIAL
 from segclf.networks.architectures import ARCHITECTURES, Architecture, find_architecture
 from segclf.networks.encoders import shown_name, timm_name
+from segclf.networks.strides import DEPTH, check_strides
 from segclf.networks.tiny import SMP_NAME, TINY_CHANNELS
 
 # Of every encoder of segmentation-models-pytorch.
@@ -23,6 +25,7 @@ def resolve_options(
     decoder_channels: Sequence[int] | int | None,
     decoder_attention: str | None,
     encoder_scales: Sequence[int] | None = None,
+    encoder_strides: Sequence[Sequence[int]] | None = None,
 ) -> dict[str, Any]:
     """Give the options that a network is made with.
 
@@ -32,14 +35,14 @@ def resolve_options(
         Architecture.
     key : str
         Encoder, from :func:`segclf.networks.encoders.encoder_key`.
-    encoder_depth, decoder_channels, decoder_attention, encoder_scales
+    encoder_depth, decoder_channels, decoder_attention, encoder_scales, encoder_strides
         See :func:`segclf.networks.segmentation_network`.
 
     Returns
     -------
     dict
         The options, JSON-able; None where the architecture has no such option. Scales only where
-        there are others than 1, the largest first.
+        there are others than 1, the largest first; strides only of volumes.
 
     Raises
     ------
@@ -54,18 +57,68 @@ def resolve_options(
     {'encoder_depth': 3, 'decoder_channels': [256, 128, 64], 'decoder_attention': 'scse'}
     """
     architecture = find_architecture(name)
-    depth = _depth(name, architecture, key, encoder_depth)
+    strides = resolve_strides(
+        f"architecture={name!r}", architecture.n_spatial, encoder_strides, encoder_depth
+    )
+    depth = _depth(name, architecture, key, encoder_depth if strides is None else len(strides))
     if decoder_attention is not None and not architecture.attention:
         raise ValueError(_no_such_option(name, "decoder_attention", decoder_attention))
     if decoder_attention not in (None, "scse"):
         raise ValueError(f"decoder_attention={decoder_attention!r}; expected None or 'scse'.")
-    options = {
+    options: dict[str, Any] = {
         "encoder_depth": depth,
         "decoder_channels": _channels(name, architecture, key, depth, decoder_channels),
         "decoder_attention": decoder_attention,
     }
+    if strides is not None:
+        options["encoder_strides"] = strides
     scales = _scales(name, architecture, encoder_scales)
     return options if scales == [1] else {**options, "encoder_scales": scales}
+
+
+def resolve_strides(
+    what: str, n_spatial: int, strides: Sequence[Sequence[int]] | None, depth: int | None
+) -> list[list[int]] | None:
+    """Give what each stage of an encoder of volumes shrinks; None for one of images.
+
+    Parameters
+    ----------
+    what : str
+        Who has them, in an error.
+    n_spatial : int
+        2 for images, 3 for volumes.
+    strides : sequence of (int, int, int) or None
+        See :func:`segclf.networks.segmentation_network`.
+    depth : int or None
+        Number of stages.
+
+    Raises
+    ------
+    ValueError
+        For strides of an encoder of images, for what are no strides, and for another number of
+        them than `depth`.
+
+    Examples
+    --------
+    >>> resolve_strides("encoder='tiny3d'", 3, None, 2)
+    [[2, 2, 2], [2, 2, 2]]
+    """
+    if n_spatial == N_SPATIAL:
+        if strides is not None:
+            raise ValueError(
+                f"encoder_strides={strides!r:.80}; {what} reads images, and has no such option. "
+                "Expected None."
+            )
+        return None
+    if strides is None:
+        return [[2, 2, 2] for _ in range(DEPTH if depth is None else depth)]
+    checked = check_strides(strides)
+    if depth not in (None, len(checked)):
+        raise ValueError(
+            f"encoder_depth={depth}, and encoder_strides={strides!r:.80} are of {len(checked)} "
+            "stages; expected one of both, or the same number."
+        )
+    return checked
 
 
 def resolve_depth(key: str, encoder_depth: int | None) -> int | None:

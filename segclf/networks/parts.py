@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from segclf.axes import N_SPATIAL
 from segclf.networks.architectures import Architecture, find_architecture
+from segclf.networks.dynunet import dynunet_parts
 from segclf.networks.encoders import (
     TINY_KEYS,
     any_size,
@@ -21,13 +23,17 @@ from segclf.networks.encoders import (
     timm_name,
 )
 from segclf.networks.fcn import FCNDecoder, fcn_encoder
+from segclf.networks.going_together import check_together
 from segclf.networks.hypercolumn import HypercolumnDecoder, PixelLinear
+from segclf.networks.image_network import Sides
 from segclf.networks.libraries import import_smp
 from segclf.networks.options import resolve_options
 from segclf.networks.plain_unet import PLAIN, PlainDecoder, PlainEncoder
 from segclf.networks.tiny import group_normalized
 from segclf.networks.unet import UNetDecoder, initialize, unet_head
+from segclf.networks.unet3d import UNet3dDecoder
 from segclf.networks.vit_unet import ViTUNetDecoder
+from segclf.networks.volume_encoders import make_volume_encoder
 
 # What the libraries raise for an encoder that an architecture cannot take.
 _REFUSALS = (ValueError, TypeError, KeyError, NotImplementedError, RuntimeError, AssertionError)
@@ -44,8 +50,8 @@ class Parts(NamedTuple):
     encoder: Any
     decoder: nn.Module
     head: nn.Module
-    stride: int
-    smallest: int
+    stride: Sides
+    smallest: Sides
 
 
 def make_parts(
@@ -79,6 +85,10 @@ def make_parts(
     4
     """
     architecture = find_architecture(name)
+    check_together(name, shown_name(key))
+    if architecture.n_spatial != N_SPATIAL:
+        encoder, decoder, head = _volumetric(name, key, in_channels, n_classes, options)
+        return Parts(encoder, decoder, head, encoder.output_stride, encoder.smallest)
     try:
         encoder, decoder, head = _made(name, key, in_channels, n_classes, options)
         stride = _stride(architecture, int(encoder.output_stride))
@@ -115,6 +125,7 @@ def _advice(name: str, key: str) -> str:
 
 def _made(name: str, key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
     architecture = find_architecture(name)
+    check_together(name, shown_name(key))
     if architecture.model is None:
         return _OURS[name](key, in_channels, n_classes, options)
     smp = import_smp()
@@ -175,6 +186,22 @@ def _vit_unet(key: str, in_channels: int, n_classes: int, options: dict[str, Any
     encoder = make_vit_encoder(key, in_channels=in_channels)
     decoder = ViTUNetDecoder(encoder.out_channels, options["decoder_channels"])
     return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
+
+
+def _volumetric(
+    name: str, key: str, in_channels: int, n_classes: int, options: dict[str, Any]
+) -> Made:
+    strides = options["encoder_strides"]
+    if name == "dynunet":
+        if key != "dynunet":
+            raise ValueError(
+                f"architecture='dynunet' has an encoder of its own; expected encoder='dynunet' or "
+                f"'auto', got {key!r}. architecture='unet3d' takes any encoder of volumes."
+            )
+        return dynunet_parts(in_channels, n_classes, strides)
+    encoder = make_volume_encoder(key, in_channels=in_channels, strides=strides)
+    decoder = UNet3dDecoder(encoder.out_channels, strides)
+    return encoder, decoder, nn.Conv3d(decoder.out_channels, n_classes, 1)
 
 
 _OURS: dict[str, Callable[..., Made]] = {

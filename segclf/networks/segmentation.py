@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from segclf.axes import are_volumetric, axes_from
 from segclf.data.orientation import Orientation, reorient, undone
 from segclf.networks.architectures import find_architecture
 from segclf.networks.encoders import pooled
@@ -40,6 +41,8 @@ class SegmentationNetwork(ImageNetwork):
 
     def forward(self, image: Tensor) -> Tensor:
         """Give logits ``(n, k, h, w)`` of images ``(n, c, h, w)``, at the images' own size.
+
+        Here and below, of volumes ``(n, k, d, h, w)`` of ``(n, c, d, h, w)``.
 
         Under autocast the logits have autocast's type; losses convert.
         """
@@ -121,17 +124,19 @@ class SegmentationNetwork(ImageNetwork):
         image : Tensor of shape (n, c, h, w)
             The images as they were.
         """
-        size = prepared.shape[-2:]
-        turn = self._turn(len(prepared), square=size[0] == size[1]) if self.training else None
+        size = prepared.shape[2:]
+        turn = self._turn(len(prepared), square=size[-2] == size[-1]) if self.training else None
         maps = maps if turn is None else each_map(lambda each: reorient(each, turn), maps)
         decoded = self.decoder(*maps) if isinstance(maps, tuple) else self.decoder(maps)
         logits: Tensor = self.head(decoded)
-        if logits.shape[-2:] != size:
-            logits = F.interpolate(logits, size, mode="bilinear")
+        if logits.shape[2:] != size:
+            linear = "trilinear" if are_volumetric(logits) else "bilinear"
+            logits = F.interpolate(logits, size, mode=linear)
         logits = logits if turn is None else reorient(logits, undone(turn))
         # Cropping nothing would still copy the whole gradient on the way back.
-        if torch.compiler.is_exporting() or prepared.shape[-2:] != image.shape[-2:]:
-            logits = logits[..., : image.shape[-2], : image.shape[-1]]
+        if torch.compiler.is_exporting() or size != image.shape[2:]:
+            for axis in axes_from(2, image):
+                logits = logits.narrow(axis, 0, image.shape[axis])
         return logits
 
     def _turn(self, n_images: int, *, square: bool) -> Orientation | None:

@@ -87,7 +87,7 @@ def group_normalized(module: nn.Module) -> nn.Module:
     (2, 16)
     """
     if isinstance(module, nn.BatchNorm2d):
-        return _group_norm(module.num_features)
+        return group_norm(module.num_features)
     for name, child in module.named_children():
         setattr(module, name, group_normalized(child))
     return module
@@ -96,12 +96,13 @@ def group_normalized(module: nn.Module) -> nn.Module:
 def _stage(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1),
-        _group_norm(out_channels),
+        group_norm(out_channels),
         nn.ReLU(inplace=True),
     )
 
 
-def _group_norm(n_channels: int) -> nn.Module:
+def group_norm(n_channels: int) -> nn.Module:
+    """Make a group normalization, of about 8 channels a group; none of a single channel."""
     if n_channels == 1:
         return nn.Identity()
     return nn.GroupNorm(math.gcd(n_channels, max(1, n_channels // 8)), n_channels)

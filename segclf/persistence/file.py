@@ -157,6 +157,8 @@ def read_value(path: Path, trusted: Iterable[Any] = (), *, plain: bool = False) 
     classes = {name: trusted_class(name, given, path) for name in names}
     try:
         return Reader(arrays, classes).read(header["estimator"])
+    except ImportError as error:
+        raise ImportError(f"{path} needs a package that is missing: {error}") from error
     except Exception as error:  # a damaged file may end in any
         raise ValueError(
             f"{path} cannot be loaded: {type(error).__name__}: {error} It is damaged, or its "

@@ -3,12 +3,15 @@
 import contextlib
 import multiprocessing
 import os
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from segclf.objectives import Batch
 
 THREADS_VARIABLE = "SEGCLF_NUM_THREADS"
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def choose_device(device: str) -> torch.device:
@@ -44,6 +47,15 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     if precision == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def moved(module: Module, device: torch.device) -> Module:
+    """Move a module to the device, with kernels in the order that is fastest: channels last."""
+    axes = {each.ndim for each in module.parameters()} & {4, 5}
+    if len(axes) > 1:  # torch knows an order for images or for volumes
+        return module.to(device)
+    order = torch.channels_last_3d if axes == {5} else torch.channels_last
+    return module.to(device, memory_format=order)  # type: ignore[call-overload]
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -41,7 +41,7 @@ class Fitting:
         MemoryError
             Where the smallest plan does not suffice.
         """
-        size = (batch.shape[2], batch.shape[3])
+        size = tuple(batch.shape[2:])
         while True:
             try:
                 parts = batch.split(self._plan.length(size))
@@ -58,7 +58,7 @@ class Fitting:
         if length > 1:
             if self._plan is self._asked:
                 warnings.warn(
-                    f"{length} images of {size[0]}x{size[1]} do not fit into memory at once. They "
+                    f"{length} images of {_by(size)} do not fit into memory at once. They "
                     "are predicted in smaller batches, as with a smaller batch_size.",
                     stacklevel=2,
                 )
@@ -66,7 +66,7 @@ class Fitting:
         if tile_size is None:
             raise MemoryError(self._remedy(size)) from error
         warnings.warn(
-            f"An image of {size[0]}x{size[1]} does not fit into memory. It is predicted in tiles, "
+            f"An image of {_by(size)} does not fit into memory. It is predicted in tiles, "
             f"as with batch_size=1 and tile_size={tile_size}.",
             stacklevel=2,
         )
@@ -83,9 +83,13 @@ class Fitting:
     def _remedy(self, size: Size) -> str:
         names = [name for name in ("image_size", "tile_size") if name in self._plan.adjustable]
         tile = self._plan.tile_size
-        what = "An image" if tile is None else f"A tile of {tile}x{tile} of an image"
+        what = "An image" if tile is None else f"A tile of {_by([tile] * len(size))} of an image"
         remedy = f"; take a smaller {' or '.join(names)}" if names else ""
         return (
-            f"{what} of {size[0]}x{size[1]} does not fit into memory, and batch_size can be no "
+            f"{what} of {_by(size)} does not fit into memory, and batch_size can be no "
             f"less than 1{remedy}."
         )
+
+
+def _by(size: Sequence[int]) -> str:
+    return "x".join(map(str, size))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from segclf.axes import are_maps
+from segclf.data.memory_order import channels_last
 
 _BOTH = ((), (-1,), (-2,), (-2, -1))
 # Axes to flip for each way to lie. Quarter turns are these, without and after a transposition.
@@ -28,7 +29,7 @@ def mean_over_flips(
     predict : callable
         From images (n, c, h, w) to maps (n, k, h, w), which are turned back, or to (n, k).
     images : Tensor of shape (n, c, h, w)
-        The images.
+        The images; of volumes (n, c, d, h, w) each slice is flipped.
     flips : {"horizontal", "vertical", "both", "quarter_turns"} or None
         Which ways there are beside that of the image: mirrored left and right, top and bottom, both
         of these and turned by 180 degrees, or with quarter turns, all eight; those are four where
@@ -55,7 +56,7 @@ def mean_over_flips(
 
 def _laid(images: Tensor, turned: bool, axes: tuple[int, ...]) -> Tensor:
     laid = images.transpose(-2, -1) if turned else images
-    return laid.flip(axes).contiguous(memory_format=torch.channels_last)
+    return channels_last(laid.flip(axes))
 
 
 def _back(output: Tensor, turned: bool, axes: tuple[int, ...]) -> Tensor:

@@ -113,7 +113,7 @@ def in_parts(batches: Iterable[Batch], largest: int | None) -> Iterator[Batch]:
 def _smaller(group: list[Batch], state: TrainingState, error: BaseException) -> int:
     """Return how many images to try next."""
     largest = state.largest_part or max(len(batch["index"]) for batch in group)
-    size = "x".join(map(str, group[0]["image"].shape[-2:])) if "image" in group[0] else "its"
+    size = "x".join(map(str, group[0]["image"].shape[2:])) if "image" in group[0] else "its"
     if largest == 1:
         raise MemoryError(
             f"One image of {size} does not fit into memory while training. Take a smaller "

@@ -30,7 +30,7 @@ def choose_precision(
     if precision != "auto":
         return precision
     image = batch["image"]
-    n_pixels = image.shape[0] * image.shape[-2:].numel()
+    n_pixels = image.shape[0] * image.shape[2:].numel()
     wins = (
         has_native_bf16(device)
         and _kernels(objective) * n_pixels >= MINIMAL_WORK[device.type]
@@ -66,9 +66,9 @@ def _depthwise_share(objective: nn.Module) -> float:
     return depthwise / max(learned, 1)
 
 
-def _convolutions(objective: nn.Module) -> list[nn.Conv2d]:
-    return [each for each in objective.modules() if isinstance(each, nn.Conv2d)]
+def _convolutions(objective: nn.Module) -> list[nn.Conv2d | nn.Conv3d]:
+    return [each for each in objective.modules() if isinstance(each, nn.Conv2d | nn.Conv3d)]
 
 
-def _is_depthwise(convolution: nn.Conv2d) -> bool:
+def _is_depthwise(convolution: nn.Conv2d | nn.Conv3d) -> bool:
     return convolution.groups == convolution.in_channels > 1

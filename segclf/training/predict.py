@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from segclf.axes import are_maps
 from segclf.data import Images
 from segclf.data.loader import one_ahead
+from segclf.data.memory_order import channels_last
 from segclf.data.resize import Size, resize_maps
 from segclf.data.samples import image_tensor
 from segclf.isolation import isolated, threads
-from segclf.training.devices import autocast
+from segclf.training.devices import autocast, moved
 from segclf.training.fitting import Fitting
 from segclf.training.flips import mean_over_flips
 from segclf.training.prediction_plan import PredictionPlan
@@ -64,11 +65,11 @@ def predict_batches(
         Where one image at a time does not fit into memory, nor a tile of it, with what to change.
     """
     with isolated():
-        network = network.to(plan.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        network = moved(network, plan.device).eval()
 
     def read(indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Size], Tensor]:
         taken = images.take(indices)
-        sizes = [(image.shape[0], image.shape[1]) for image in taken]
+        sizes = [image.shape[:-1] for image in taken]
         return indices, sizes, image_tensor(taken, plan.image_size)
 
     def answer(batch: Tensor) -> Tensor:
@@ -100,9 +101,9 @@ def _groups(images: Images, plan: PredictionPlan) -> Iterator[NDArray[np.intp]]:
     if plan.image_size is not None:
         sizes = np.broadcast_to(plan.image_size, sizes.shape)
     seen, members = np.unique(sizes, axis=0, return_inverse=True)
-    for number, (height, width) in enumerate(seen.tolist()):
+    for number, size in enumerate(seen.tolist()):
         indices = np.flatnonzero(members.reshape(-1) == number)
-        length = plan.length((height, width))
+        length = plan.length(size)
         for start in range(0, len(indices), length):
             yield indices[start : start + length]
 
@@ -154,7 +155,7 @@ def _predict_flips(
 
 def _predict(forward: Callable[[Tensor], Tensor], batch: Tensor, plan: PredictionPlan) -> Tensor:
     """Return the outputs of a batch (n, c, h, w), in tiles where a side is too long."""
-    size = (batch.shape[2], batch.shape[3])
+    size = tuple(batch.shape[2:])
     length = plan.length(size)
     if plan.tile_size is not None and max(size) > plan.tile_size:
         return torch.cat(
@@ -166,8 +167,8 @@ def _predict(forward: Callable[[Tensor], Tensor], batch: Tensor, plan: Predictio
 def _predict_padded(forward: Callable[[Tensor], Tensor], batch: Tensor, length: int) -> Tensor:
     missing = length - len(batch)
     if missing:
-        batch = torch.cat([batch, batch[-1:].expand(missing, -1, -1, -1)])
-        batch = batch.contiguous(memory_format=torch.channels_last)
+        last = batch[-1:].expand(missing, *batch.shape[1:])
+        batch = channels_last(torch.cat([batch, last]))
     return forward(batch)[: length - missing]
 
 

@@ -1,5 +1,6 @@
 """The plan of a prediction: how large its batches are, and where it is computed."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -48,5 +49,5 @@ class PredictionPlan:
 
     def length(self, size: Size) -> int:
         """Return the number of images, or tiles, in a batch of images of that size."""
-        height, width = (min(s, self.tile_size or s) for s in size)
-        return max(1, min(self.batch_size, PIXELS_A_BATCH // (height * width)))
+        n_pixels = math.prod(min(side, self.tile_size or side) for side in size)
+        return max(1, min(self.batch_size, PIXELS_A_BATCH // n_pixels))

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -12,6 +11,7 @@ from segclf.isolation import get_random_state, set_random_state
 from segclf.networks import ImageNetwork, forget
 from segclf.objectives import Objective, Progress
 from segclf.training.averaging import AveragedWeights
+from segclf.training.devices import moved
 from segclf.training.optimizers import make_optimizer
 from segclf.training.plan import Row, TrainingPlan
 from segclf.training.schedules import constant, get_schedule
@@ -62,7 +62,7 @@ class TrainingState:
     """
 
     def __init__(self, objective: Objective, plan: TrainingPlan) -> None:
-        self.objective = objective.to(plan.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.objective = moved(objective, plan.device)
         self.optimizer = make_optimizer(
             plan.optimizer,
             objective.parameter_groups(),

@@ -7,7 +7,8 @@ import pytest
 
 from segclf import ImageClassifier, MultitaskClassifier, SupervisedSegmenter, load, save
 from segclf.base import PretrainedWeightsWarning, automatic
-from segclf.base.automatic import Facts, chosen
+from segclf.base.automatic import chosen
+from segclf.base.facts import Facts
 from segclf.base.supervision import supervise
 from segclf.data import as_images
 from segclf.datasets import make_shapes

@@ -49,7 +49,7 @@ class EmbeddingSummarizer(NetworkSummarizer):
         "head": [StrOptions({"complex", "simple"})],
     }
 
-    def _make_network(self, n_channels: int, size: tuple[int, int]) -> nn.Module:
+    def _make_network(self, n_channels: int, size: tuple[int, ...]) -> nn.Module:
         return map_classifier(
             head=self.head, in_channels=n_channels, size=size, n_classes=len(self.classes_)
         )

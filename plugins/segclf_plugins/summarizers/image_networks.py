@@ -28,7 +28,7 @@ class SqueezeNetSummarizer(NetworkSummarizer):
     (4, 2)
     """
 
-    def _make_network(self, n_channels: int, size: tuple[int, int]) -> nn.Module:
+    def _make_network(self, n_channels: int, size: tuple[int, ...]) -> nn.Module:
         return classification_network(
             encoder="squeezenet1_1", in_channels=n_channels, n_classes=len(self.classes_)
         )
@@ -40,7 +40,7 @@ class ResNet50Summarizer(NetworkSummarizer):
     ``pretrainer`` may be a file of torchvision's weights.
     """
 
-    def _make_network(self, n_channels: int, size: tuple[int, int]) -> nn.Module:
+    def _make_network(self, n_channels: int, size: tuple[int, ...]) -> nn.Module:
         return classification_network(
             encoder="resnet50", in_channels=n_channels, n_classes=len(self.classes_)
         )

@@ -25,7 +25,7 @@ class NetworkSummarizer(MapTags, NetworkClassifier):
     reads_volumes: ClassVar[bool] = False
 
     @abstractmethod
-    def _make_network(self, n_channels: int, size: tuple[int, int]) -> nn.Module:
+    def _make_network(self, n_channels: int, size: tuple[int, ...]) -> nn.Module:
         """Build the network from maps to a score for each of `classes_`."""
 
     @with_callbacks

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from segclf.base import Automatic, Supervision
-from segclf.base.automatic import RULES, Facts, steps_of_epochs
+from segclf.base.automatic import RULES, steps_of_epochs
+from segclf.base.facts import Facts
 from segclf.base.network_holder import is_auto
 
 

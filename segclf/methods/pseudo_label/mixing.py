@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf.base import Supervision
-from segclf.base.automatic import RULES, Facts
+from segclf.base.automatic import RULES
+from segclf.base.facts import Facts
 from segclf.base.network_holder import is_auto
 from segclf.data import KindsSampler, MixingSampler, Sampler
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segclf.base import supervise
-from segclf.base.automatic import Facts
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.conflicts import learn_negative_class
+from segclf.base.facts import Facts
 from segclf.base.supervision import Fold, Supervision
 from segclf.data import as_images, as_masks
 

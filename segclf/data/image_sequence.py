@@ -1,0 +1,216 @@
+"""A sequence of images, or of volumes: what the front door gives."""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segclf.data.scale import Scale, learn_scale, require_scale, scale_of, scales_of
+from segclf.data.slice_source import SliceSource
+from segclf.data.sources import ArraySource, ListSource, Source
+
+__all__ = ["Images"]
+
+
+class Images:
+    """A sequence of images of one number of channels, from `as_images`.
+
+    Attributes
+    ----------
+    n_channels : int
+    n_spatial : int
+        2 for images; 3 for volumes, which have d before h in all that follows.
+    size : tuple of int, or None
+        (h, w) if all images are known to have it. Files count as unknown until `sizes` was called.
+    scale : Scale or None
+        What the images must agree with as they are taken, see `segclf.data.scale`.
+    """
+
+    def __init__(
+        self, source: Source, rows: NDArray[np.intp], *, scale: Scale | None = None
+    ) -> None:
+        self._source = source
+        self._rows = rows
+        self.n_channels, self.n_spatial = source.n_channels, source.n_spatial
+        self.scale = scale
+
+    @classmethod
+    def from_maps(cls, maps: NDArray[Any] | list[NDArray[Any]]) -> Images:
+        """Take maps, whose channels come first and may be as many as those of embeddings.
+
+        Parameters
+        ----------
+        maps : array of shape (n, k, h, w), or list of n arrays (k, h, w)
+            Finite numbers, of one k.
+        """
+        source: Source
+        if isinstance(maps, np.ndarray):
+            source = ArraySource(np.moveaxis(maps, 1, -1), mapped=False)
+        else:
+            source = ListSource(
+                [np.moveaxis(each, 0, -1) for each in maps], mapped=[False] * len(maps)
+            )
+        source.pixels = False
+        return cls(source, np.arange(source.n_samples))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(n,); with it scikit-learn cuts folds by `subset`, without opening any image."""
+        return (len(self),)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[Any]: ...
+
+    @overload
+    def __getitem__(self, index: Any) -> Images: ...
+
+    def __getitem__(self, index: Any) -> NDArray[Any] | Images:
+        """Return one image (h, w, c); or, for a slice, a list or an array, a subset."""
+        if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:
+            index = index[0]
+        rows = self._rows[index]
+        if np.ndim(rows) == 0:
+            return self._take(rows[None])[0]
+        return Images(self._source, rows, scale=self.scale)
+
+    def take(self, indices: ArrayLike) -> NDArray[Any] | list[NDArray[Any]]:
+        """Return some images as new arrays, in their own type, colours as RGB.
+
+        Parameters
+        ----------
+        indices : array-like of int, shape (m,)
+
+        Returns
+        -------
+        array of shape (m, h, w, c), or list of m arrays (h, w, c)
+            One array where X was one array, memmap or tensor; a list where it was a list or files.
+
+        Raises
+        ------
+        ValueError
+            Where a file cannot be read, or a file or memmap holds NaN or infinity: with the
+            number of the sample in X, and its path. Where its scale is another than `scale`.
+        """
+        return self._take(self._rows[np.asarray(indices, dtype=np.intp)])
+
+    @property
+    def size(self) -> tuple[int, ...] | None:
+        """(h, w) if all images are known to have it, else None."""
+        sizes = self._source.known_sizes(self._rows)
+        if len(sizes) == 0 or sizes[0, 0] < 0 or (sizes != sizes[0]).any():
+            return None
+        return tuple(sizes[0].tolist())
+
+    def sizes(self) -> NDArray[np.intp]:
+        """Return the size of each image; of files from their headers, read once.
+
+        Returns
+        -------
+        array of shape (n, 2) or (n, 3)
+            Heights and widths, of volumes depths before.
+        """
+        return self._source.sizes(self._rows)
+
+    def spacing(self) -> tuple[float, ...] | None:
+        """Return the median distance of pixels along each axis, in mm; None where nobody said.
+
+        That is where a file has no spacing, and where X is arrays.
+        """
+        found = [self._source.spacing(row) for row in self._rows.tolist()]
+        if any(each is None for each in found):
+            return None
+        return tuple(np.median(np.array(found, dtype=float), axis=0).tolist())
+
+    def affine(self, index: int) -> NDArray[np.float64] | None:
+        """Return where an image lies, by its file's header once `sizes` has read it; else None."""
+        return self._source.affine(int(self._rows[index]))
+
+    def path(self, index: int) -> str | None:
+        """Return the file of an image that is in one; else None."""
+        return self._source.path(int(self._rows[index]))
+
+    def name(self, index: int) -> str:
+        """Name an image in an error, by its number in X and its file."""
+        return self._source.name(int(self._rows[index]))
+
+    def slices(
+        self, volumes: NDArray[np.intp], slices: NDArray[np.intp], *, neighbors: int = 0
+    ) -> Images:
+        """Return slices of volumes as images, read when they are taken.
+
+        Parameters
+        ----------
+        volumes, slices : array of int, shape (m,)
+            Of which volume each slice is, and its number there.
+        neighbors : int
+            So many slices on either side are further channels, from the first to the last; beyond
+            the ends of a volume its last slice is repeated.
+
+        Returns
+        -------
+        Images
+            Of m images (h, w, (2 * neighbors + 1) * c).
+        """
+        source = SliceSource(self._source, self._rows[volumes], slices, neighbors)
+        return Images(source, np.arange(len(slices)))
+
+    def subset(self, indices: ArrayLike) -> Images:
+        """Return some of the images, without reading or copying any.
+
+        Parameters
+        ----------
+        indices : array-like of int, shape (m,)
+
+        Returns
+        -------
+        Images
+            Its errors still give the sample's number in the original X.
+        """
+        rows = self._rows[np.asarray(indices, dtype=np.intp)]
+        return Images(self._source, rows, scale=self.scale)
+
+    def learn_scale(self) -> Images:
+        """Return the same images with their common scale, see `segclf.data.scale.learn_scale`.
+
+        Raises
+        ------
+        ValueError
+            Where they are of several scales.
+        """
+        found = learn_scale(self._source, self._rows) if self._source.pixels else None
+        return self.expect(found, check=False)
+
+    def expect(self, scale: Scale | None, *, check: bool = True) -> Images:
+        """Return the same images, which must agree with a scale: at once, or where lazy as taken.
+
+        Parameters
+        ----------
+        scale : Scale or None
+        check : bool
+            False for those of which it is known.
+
+        Returns
+        -------
+        Images
+
+        Raises
+        ------
+        ValueError
+            Where one is of another scale: with its number, both ranges, and how to convert it.
+        """
+        if scale is not None and check and not self._source.lazy:
+            for row, found in scales_of(self._source, self._rows):
+                require_scale(found, scale, self._source.name(row))
+        return Images(self._source, self._rows, scale=scale)
+
+    def _take(self, rows: NDArray[np.intp]) -> NDArray[Any] | list[NDArray[Any]]:
+        batch = self._source.take(rows)
+        if self.scale is not None and self._source.lazy:
+            for row, image in zip(rows.tolist(), batch, strict=True):
+                require_scale(scale_of(image), self.scale, self._source.name(row))
+        return batch

@@ -1,0 +1,77 @@
+"""Which architectures and encoders read images, which volumes, and that both do the same."""
+
+from typing import Any
+
+from segclf.axes import N_SPATIAL, N_SPATIAL_OF_VOLUMES
+from segclf.networks.architectures import ARCHITECTURES
+from segclf.networks.volume_encoders import VOLUME_ENCODERS, is_volume_encoder
+
+
+def spatial_axes(architecture: Any = None, encoder: Any = None) -> int:
+    """Return how many spatial axes a network has by what is asked for: 3 where either is so.
+
+    Parameters
+    ----------
+    architecture, encoder : object
+        Names; anything else, and "auto", is of images.
+
+    Examples
+    --------
+    >>> spatial_axes("unet", "resnet18"), spatial_axes("unet3d"), spatial_axes(encoder="tiny3d")
+    (2, 3, 3)
+    """
+    volumes = is_volume_encoder(encoder) or _n_spatial(architecture) == N_SPATIAL_OF_VOLUMES
+    return N_SPATIAL_OF_VOLUMES if volumes else N_SPATIAL
+
+
+def check_together(architecture: Any, encoder: Any) -> None:
+    """Refuse an encoder of images with an architecture of volumes, or the reverse.
+
+    Parameters
+    ----------
+    architecture, encoder : object
+        Names; "auto" and None go with everything.
+
+    Raises
+    ------
+    ValueError
+        Saying what goes together.
+    """
+    if encoder in ("auto", None) or architecture not in ARCHITECTURES:
+        return
+    reads = ARCHITECTURES[architecture].n_spatial
+    of_volumes = is_volume_encoder(encoder)
+    if of_volumes == (reads == N_SPATIAL_OF_VOLUMES):
+        return
+    kinds = ("images", "volumes") if of_volumes else ("volumes", "images")
+    raise ValueError(
+        f"architecture={architecture!r} reads {kinds[0]}, and encoder={encoder!r} {kinds[1]}. "
+        f"Expected both of one kind. Of volumes: architecture={_listed(_of_volumes())} with "
+        f"encoder={_listed(VOLUME_ENCODERS)}. Of images: 'unet' and others with 'resnet18' and "
+        "others."
+    )
+
+
+def own_encoder(architecture: Any) -> str | None:
+    """Return the encoder that an architecture is made for, if it is made for one."""
+    known = isinstance(architecture, str) and architecture in ARCHITECTURES
+    return ARCHITECTURES[architecture].encoder if known else None
+
+
+def architecture_of_volumes(encoder: str) -> str:
+    """Return the architecture for an encoder of volumes: its own one, else "unet3d"."""
+    own = (name for name in _of_volumes() if ARCHITECTURES[name].encoder == encoder)
+    return next(own, "unet3d")
+
+
+def _n_spatial(architecture: Any) -> int:
+    known = isinstance(architecture, str) and architecture in ARCHITECTURES
+    return ARCHITECTURES[architecture].n_spatial if known else N_SPATIAL
+
+
+def _of_volumes() -> list[str]:
+    return [name for name in ARCHITECTURES if _n_spatial(name) == N_SPATIAL_OF_VOLUMES]
+
+
+def _listed(names: Any) -> str:
+    return " or ".join(map(repr, names))

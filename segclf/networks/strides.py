@@ -1,0 +1,132 @@
+"""By how much each stage of a network of volumes shrinks each axis.
+
+The rule is nnU-Net's (Isensee et al., "nnU-Net: a self-configuring method for deep learning-based
+biomedical image segmentation", Nature Methods 2021, supplementary note 2): an axis whose voxels are
+long, as between the slices of a CT, is not halved until those of the others are as long.
+"""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+#: One factor, 1 or 2, for slices, rows and columns.
+Stride = tuple[int, int, int]
+
+#: Stages of a network that is told no number of them.
+DEPTH = 4
+# Voxels that are so many times as long as others are long.
+_LONG = 2
+# An axis is halved as long as so many voxels of it are left.
+_FEWEST = 4
+# MONAI's DynUNet has no fewer.
+_FEWEST_STAGES = 2
+
+
+def choose_strides(
+    size: Sequence[int], spacing: Sequence[float] | None = None, *, depth: int | None = None
+) -> list[list[int]]:
+    """Choose what each stage halves.
+
+    Parameters
+    ----------
+    size : (int, int, int)
+        Number of slices, rows and columns that the network sees.
+    spacing : (float, float, float), optional
+        Distance of their centers, in any unit. None takes volumes to be cubes, so that few slices
+        lie far apart.
+    depth : int, optional
+        Number of stages, at most; 4 by default. Of small volumes there are fewer, two at least.
+
+    Returns
+    -------
+    list of [int, int, int]
+        Of each stage the factors of slices, rows and columns, 1 or 2.
+
+    Examples
+    --------
+    >>> choose_strides((16, 64, 64), spacing=(4, 1, 1))
+    [[1, 2, 2], [1, 2, 2], [2, 2, 2], [2, 2, 2]]
+    >>> choose_strides((5, 16, 16))
+    [[1, 2, 2], [1, 2, 2]]
+    """
+    lengths = [int(length) for length in size]
+    distances = [max(lengths) / length for length in lengths] if spacing is None else [*spacing]
+    strides: list[list[int]] = []
+    while len(strides) < (depth or DEPTH):
+        halved = _halved(lengths, distances)
+        if len(strides) >= _FEWEST_STAGES and not any(halved):
+            break
+        strides.append([2 if each else 1 for each in halved])
+        lengths = [length // factor for length, factor in zip(lengths, strides[-1], strict=True)]
+        distances = [each * factor for each, factor in zip(distances, strides[-1], strict=True)]
+    return strides
+
+
+def choose_kernels(strides: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Choose the kernels of each level: 1 along an axis that is still to be halved later, else 3.
+
+    Where an axis waits for the others its voxels are long, and neighbors along it far away.
+
+    Parameters
+    ----------
+    strides : sequence of (int, int, int)
+        Of the stages; there is one level more.
+
+    Returns
+    -------
+    list of [int, int, int]
+
+    Examples
+    --------
+    >>> choose_kernels([[1, 2, 2], [2, 2, 2]])
+    [[1, 3, 3], [3, 3, 3], [3, 3, 3]]
+    """
+    kernels = []
+    for level in range(len(strides) + 1):
+        waits = [
+            any(stride[axis] > 1 for stride in strides[level:])
+            and not any(stride[axis] > 1 for stride in strides[: level + 1])
+            for axis in range(3)
+        ]
+        kernels.append([1 if each else 3 for each in waits])
+    return kernels
+
+
+def check_strides(strides: Any) -> list[list[int]]:
+    """Return strides as lists.
+
+    Raises
+    ------
+    ValueError
+        For anything but three factors, 1 or 2, for each of 1 to 6 stages.
+    """
+    try:
+        given = [list(stride) for stride in strides]
+    except TypeError:
+        given = []
+    factors = [each for stride in given for each in stride]
+    whole = all(isinstance(each, Integral) and each in (1, 2) for each in factors)
+    if not whole or not 1 <= len(given) <= 6 or {len(stride) for stride in given} != {3}:
+        raise ValueError(
+            f"encoder_strides={strides!r:.80}; expected for each stage, of 1 to 6, the factors of "
+            "slices, rows and columns, 1 or 2, such as ((1, 2, 2), (2, 2, 2))."
+        )
+    return [[int(each) for each in stride] for stride in given]
+
+
+def total_stride(strides: Sequence[Sequence[int]]) -> Stride:
+    """Return by how much all stages together shrink slices, rows and columns."""
+    total = [1, 1, 1]
+    for stride in strides:
+        total = [whole * factor for whole, factor in zip(total, stride, strict=True)]
+    return total[0], total[1], total[2]
+
+
+def _halved(lengths: Sequence[int], distances: Sequence[float]) -> list[bool]:
+    """Tell which axes are halved next: of those that are long enough, the finest."""
+    long_enough = [length >= 2 * _FEWEST for length in lengths]
+    finest = min((d for d, each in zip(distances, long_enough, strict=True) if each), default=0.0)
+    return [
+        each and distance < _LONG * finest
+        for distance, each in zip(distances, long_enough, strict=True)
+    ]
