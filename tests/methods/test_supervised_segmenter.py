@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 import segclf
 from segclf import SupervisedSegmenter
 from segclf.base import supervise
+from segclf.base.class_weight import weights_of_ids
 from segclf.data import CopyPaste
 from segclf.datasets import make_shapes
 from segclf.methods import supervised_segmenter
