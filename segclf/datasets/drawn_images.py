@@ -12,8 +12,9 @@ from segclf.datasets.annotated_images import AnnotatedImages, NameFunction, of_n
 from segclf.datasets.case_names import without_suffixes
 from segclf.datasets.class_names import mask_names
 from segclf.datasets.drawn_masks import DrawnMask, Shape
+from segclf.datasets.outside_files import unique
 
-__all__ = ["DrawnImage", "assemble"]
+__all__ = ["DrawnImage", "assemble", "decided"]
 
 
 class DrawnImage(NamedTuple):
@@ -37,6 +38,37 @@ class DrawnImage(NamedTuple):
     size: tuple[int, int] | str
     shapes: list[tuple[int, Shape]] | None
     tags: Sequence[str] = ()
+
+
+def decided(images: Sequence[DrawnImage], unannotated: str | None, where: str) -> list[DrawnImage]:
+    """Return the images, of which those without annotations have empty masks, or none.
+
+    Parameters
+    ----------
+    images : sequence of DrawnImage
+    unannotated : {"empty", "none"} or None
+        None where nobody said which.
+    where : str
+        What holds them, for the error.
+
+    Raises
+    ------
+    ValueError
+        For another word, where there is one without annotations and nobody said which, and if an
+        image is there twice.
+    """
+    if unannotated not in ("empty", "none", None):
+        raise ValueError(f"unannotated={unannotated!r}; expected 'empty' or 'none'.")
+    unique([image.path for image in images], where)
+    without = [image.name for image in images if image.shapes is None]
+    if without and unannotated is None:
+        raise ValueError(
+            f"{where}: {len(without)} of {len(images)} images have no annotation, {without[0]!r} "
+            "among them. Pass unannotated='empty' if that means that nothing is there, 'none' if "
+            "nobody looked."
+        )
+    empty: list[tuple[int, Shape]] | None = [] if unannotated == "empty" else None
+    return [each._replace(shapes=empty) if each.shapes is None else each for each in images]
 
 
 def assemble(

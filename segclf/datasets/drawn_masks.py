@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from segclf.axes import N_SPATIAL
 from segclf.data import LazyMask, load_header
@@ -15,7 +15,18 @@ from segclf.datasets.outside_files import as_number
 from segclf.datasets.polygon_filling import MAX_COORDINATE, MAX_POINTS, fill_polygon
 from segclf.datasets.run_lengths import mask_of_runs
 
-__all__ = ["DrawnMask", "Polygons", "Runs", "Shape", "as_points", "box", "ellipse", "turned"]
+__all__ = [
+    "DrawnMask",
+    "Patch",
+    "Polygons",
+    "Runs",
+    "Shape",
+    "as_points",
+    "box",
+    "ellipse",
+    "rectangle",
+    "turned",
+]
 
 #: Where a patch lies in an image, row and column, and which of its pixels are inside.
 Patch: TypeAlias = tuple[int, int, NDArray[np.bool_]]
@@ -152,18 +163,36 @@ def box(left: float, top: float, right: float, bottom: float, where: str) -> Pol
     return Polygons((as_points(corners, where),))
 
 
+def rectangle(
+    middle: tuple[float, float], sides: tuple[float, float], degrees: float, where: str
+) -> Polygons:
+    """Return a rectangle of a width and a height, turned clockwise around its middle."""
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 * np.array(sides)
+    return _polygon(corners, middle, degrees, where)
+
+
 def ellipse(
-    center: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0
-) -> NDArray[np.float64]:
-    """Return the corners (n, 2) of a polygon of the same area as an ellipse, turned clockwise."""
+    middle: tuple[float, float], radii: tuple[float, float], degrees: float, where: str
+) -> Polygons:
+    """Return an ellipse, as a polygon of the same area, turned clockwise around its middle."""
     angles = np.arange(_CORNERS_OF_ELLIPSE) * (2 * np.pi / _CORNERS_OF_ELLIPSE)
     # the polygon inside would be smaller
     wider = np.sqrt(angles[1] / np.sin(angles[1]))
     upright = wider * np.array(radii) * np.c_[np.cos(angles), np.sin(angles)]
-    return turned(upright, degrees) + np.array(center)
+    return _polygon(upright, middle, degrees, where)
 
 
-def turned(points: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
-    """Turn points (n, 2) around (0, 0), clockwise as y leads downwards."""
-    cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    return points @ np.array([[cosine, sine], [-sine, cosine]])
+def _polygon(
+    corners: NDArray[np.float64], middle: tuple[float, float], degrees: float, where: str
+) -> Polygons:
+    points = turned(corners, degrees) + np.array(middle)
+    return Polygons((as_points(points.ravel().tolist(), where),))
+
+
+def turned(points: ArrayLike, degrees: float) -> NDArray[np.float64]:
+    """Turn points (n, 2) or one (2,) around (0, 0), clockwise, as y leads downwards."""
+    if degrees % 90 == 0:
+        cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[int(degrees // 90) % 4]
+    else:
+        cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.asarray(points, dtype=np.float64) @ np.array([[cosine, sine], [-sine, cosine]])
