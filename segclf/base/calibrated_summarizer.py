@@ -23,7 +23,7 @@ from segclf.base.estimator import Estimator
 
 N_FOLDS = 5
 # Added to both odds, so that 0 and 1 have finite ones, and the order stays.
-_LEAST = 1e-4
+LEAST = 1e-4
 
 
 class CalibratedSummarizer(ClassifierMixin, Estimator):
@@ -198,7 +198,7 @@ def _sigmoid(line: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[
 
 
 def _log_odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.log(scores + _LEAST) - np.log(1 - scores + _LEAST)
+    return np.log(scores + LEAST) - np.log(1 - scores + LEAST)
 
 
 def _fitted_steps(scores: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[Any]:

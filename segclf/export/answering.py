@@ -20,7 +20,9 @@ from segclf.export.answers import (
     Masks,
     MeanMaps,
 )
+from segclf.export.through_masks import ThroughMasks
 from segclf.methods.multitask_classifier import MultitaskClassifier
+from segclf.methods.segmentation import SegmentationClassifier
 
 _EXPECTED = (
     "a fitted segmenter, SegmentationClassifier, ImageClassifier, MultitaskClassifier or "
@@ -61,6 +63,10 @@ def answer_of(estimator: BaseEstimator, size: Size | None) -> nn.Module:
             f"{type(estimator).__name__} reads volumes, which are not exported; export its "
             "segmenter_, which reads their slices."
         )
+    if isinstance(estimator, SegmentationClassifier):
+        segmenter = found(estimator.segmenter_)
+        masks = answered_by_masks(segmenter, size)
+        return ThroughMasks(estimator, masks.maps, multilabel=segmenter.multilabel_, size=size)
     if isinstance(estimator, MultitaskClassifier):
         asked = _asked(estimator, size)
         maps = Maps(asked, estimator._activate, asked.network.segmentation)

@@ -85,9 +85,7 @@ def _local_reader(modules: dict[str, Any]) -> Callable[[Tensor], Tensor]:
     network = modules[""] if hasattr(modules[""], "features") else modules["cnn"]
 
     def read(image: Tensor) -> Tensor:
-        # The last one of each size: blocks of a transformer build on each other.
-        by_size = {each.shape[2:]: each for each in network.features(image) if each.shape[1]}
-        maps = list(by_size.values())
+        maps = _last_of_each_size([each for each in network.features(image) if each.shape[1]])
         strides = [maps[0].shape[-1] / each.shape[-1] for each in maps]
         low, high = _STRIDES
         chosen = [m for m, s in zip(maps, strides, strict=True) if low <= s <= high] or maps[-1:]
@@ -95,6 +93,18 @@ def _local_reader(modules: dict[str, Any]) -> Callable[[Tensor], Tensor]:
         return torch.cat([F.interpolate(each, size, mode="nearest") for each in chosen], dim=1)
 
     return read
+
+
+def _last_of_each_size(maps: list[Tensor]) -> list[Tensor]:
+    """Choose among maps of one size, such as those of a transformer's blocks, the last."""
+    chosen: list[Tensor] = []
+    for each in maps:  # no dict: sizes that a graph leaves free have no hash
+        sizes = [other.shape[2:] for other in chosen]
+        if each.shape[2:] in sizes:
+            chosen[sizes.index(each.shape[2:])] = each
+        else:
+            chosen.append(each)
+    return chosen
 
 
 def _map(said: Any, layer: str) -> Tensor:

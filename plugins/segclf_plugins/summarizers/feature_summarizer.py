@@ -9,8 +9,10 @@ from sklearn.base import clone
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
 
 from segclf.data import LabelsLike
+from segclf.export import as_module, refuse
 from segclf_plugins.summarizers.map_classifier import MapClassifier
 from segclf_plugins.summarizers.maps import Stack, check_maps
 
@@ -88,6 +90,21 @@ class FeatureSummarizer(MapClassifier, ABC):
         # Sums in float32 would depend on how many maps there are.
         return self.classifier_.predict_proba(self._features(maps).astype(np.float64))
 
+    def as_module(self) -> nn.Module:
+        """Return features and classifier as a module of torch, see `segclf.export`.
+
+        Raises
+        ------
+        TypeError
+            Where one of them is none.
+        """
+        check_is_fitted(self, "classes_")
+        return _FeatureModule(self._feature_module(), as_module(self.classifier_))
+
+    def _feature_module(self) -> nn.Module:
+        """Return what makes features (n, d) of maps (n, k, h, w)."""
+        return refuse(self, "its features are none that torch computes")
+
     def predict(self, P: Any) -> NDArray[Any]:
         """Give the most probable label of each map, or the indicator (n, n_classes).
 
@@ -97,3 +114,16 @@ class FeatureSummarizer(MapClassifier, ABC):
             Probabilities of the k foreground classes.
         """
         return self._decide(self.predict_proba(P))
+
+
+class _FeatureModule(nn.Module):
+    """A classifier of features."""
+
+    def __init__(self, features: nn.Module, classifier: nn.Module) -> None:
+        super().__init__()
+        self.features, self.classifier = features, classifier
+
+    def forward(self, maps: Tensor, inside: Tensor | None = None) -> Tensor:
+        """Return probabilities (n, n_classes) of maps (n, k, h, w)."""
+        proba: Tensor = self.classifier(self.features(maps).double())
+        return proba

@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, logit, softmax
@@ -17,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
 
 from segclf.axes import as_planes
 from segclf.data import LabelsLike
@@ -24,6 +26,7 @@ from segclf_plugins.summarizers.decision import decide
 from segclf_plugins.summarizers.least_area import check_areas, least_areas
 from segclf_plugins.summarizers.map_classifier import MapClassifier
 from segclf_plugins.summarizers.maps import Stack, check_maps
+from segclf_plugins.summarizers.threshold_module import Decision
 
 __all__ = ["JointSummarizer"]
 
@@ -160,6 +163,11 @@ class JointSummarizer(MapClassifier):
         """
         return self._decide(self.predict_proba(P, inside))
 
+    def as_module(self) -> nn.Module:
+        """Return the summarizer as a module of torch, see `segclf.export`."""
+        check_is_fitted(self, "classes_")
+        return _JointModule(self)
+
     def _features(self, maps: Stack, inside: ArrayLike | None) -> NDArray[np.float64]:
         """Return the log-odds of the scores, and the features, (n, k + d)."""
         scores = np.array([self._scores(p) for p in as_planes(maps)]).reshape(len(maps), -1)
@@ -180,6 +188,38 @@ class JointSummarizer(MapClassifier):
         rows = (features - self._mean) / self._deviation
         rows[:, : self.n_channels_] *= self.score_weight
         return rows
+
+
+class _JointModule(nn.Module):
+    """What `JointSummarizer.predict_proba` computes."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, fitted: JointSummarizer) -> None:
+        super().__init__()
+        self.decision = Decision(0.5, fitted.min_area_, "top_mean")
+        self.multilabel = fitted._multilabel
+        scale = np.ones_like(fitted._mean)
+        scale[: fitted.n_channels_] = fitted.score_weight
+        arrays = {"mean": fitted._mean, "scale": scale / fitted._deviation}
+        for number, (weights, bias) in enumerate(fitted._lines):
+            arrays |= {f"weights{number}": weights, f"bias{number}": bias}
+        self.n_lines = len(fitted._lines)
+        for name, values in arrays.items():
+            self.register_buffer(name, torch.as_tensor(values, dtype=torch.float64))
+
+    def forward(self, maps: Tensor, inside: Tensor | None = None) -> Tensor:
+        odds = torch.logit(self.decision(maps)[1], eps=_LEAST)
+        features = odds if inside is None else torch.cat([odds, inside.double()], dim=1)
+        rows = (features - self.mean) * self.scale
+        answers = [
+            rows @ getattr(self, f"weights{n}") + getattr(self, f"bias{n}")
+            for n in range(self.n_lines)
+        ]
+        if self.multilabel:
+            return torch.sigmoid(torch.stack([each[:, 1] - each[:, 0] for each in answers], dim=1))
+        return torch.softmax(answers[0], dim=1)
 
 
 def _fitted(

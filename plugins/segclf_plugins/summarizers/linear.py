@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
 
-from segclf.axes import are_volumetric, as_planes
+from segclf.axes import N_SPATIAL, are_volumetric, as_planes
 from segclf.data import resize_image, resize_volume
+from segclf.export import refuse, resized
 from segclf_plugins.summarizers.feature_summarizer import FeatureSummarizer
 from segclf_plugins.summarizers.maps import Stack
 
@@ -65,6 +67,11 @@ class FullyConnectedSummarizer(FeatureSummarizer):
             row[...] = resize_image(np.moveaxis(p, 0, -1).astype(np.float32), self.size_)
         return pixels.reshape(len(maps), -1)
 
+    def _feature_module(self) -> nn.Module:
+        if len(self.size_) > N_SPATIAL:
+            return refuse(self, "it reads maps of volumes")
+        return _Pixels(self.size_)
+
 
 class PooledSummarizer(FeatureSummarizer):
     """Weigh the mean of each mask (S4C's global average pooling and a fully connected layer).
@@ -91,3 +98,24 @@ class PooledSummarizer(FeatureSummarizer):
     def _features(self, maps: Stack) -> NDArray[np.float64]:
         """Return the means (n, k) of maps (k, h, w)."""
         return np.stack([p.mean(axis=(1, 2), dtype=np.float64) for p in as_planes(maps)])
+
+    def _feature_module(self) -> nn.Module:
+        return _Means()
+
+
+class _Pixels(nn.Module):
+    """All pixels of maps at one size, channels last."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return resized(maps, self.size).permute(0, 2, 3, 1).flatten(1)
+
+
+class _Means(nn.Module):
+    """The mean of each map."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps.double().mean(dim=(2, 3))

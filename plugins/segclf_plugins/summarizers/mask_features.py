@@ -18,9 +18,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from segclf.axes import are_volumetric
 from segclf.base import Estimator
+from segclf.export import refuse
 from segclf_plugins.summarizers.feature_summarizer import FeatureSummarizer
 from segclf_plugins.summarizers.maps import Stack, check_maps
 
@@ -188,6 +190,9 @@ class MaskFeaturesSummarizer(FeatureSummarizer):
 
     def _default(self) -> Any:
         return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+
+    def _feature_module(self) -> nn.Module:
+        return refuse(self, "it measures connected components, which no graph does")
 
     def _features(self, maps: Stack) -> NDArray[np.float64]:
         return MaskFeatures(threshold=self.threshold).fit(maps).transform(maps)

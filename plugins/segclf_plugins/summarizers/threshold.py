@@ -38,6 +38,7 @@ from segclf_plugins.summarizers.least_area import (
     least_pixels,
     warn_if_large,
 )
+from segclf_plugins.summarizers.threshold_module import ThresholdModule
 
 __all__ = ["ThresholdSummarizer"]
 
@@ -241,6 +242,11 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         if self.multilabel_:
             return (proba >= 0.5).astype(np.int64)
         return self.classes_[proba.argmax(axis=1)]
+
+    def as_module(self) -> ThresholdModule:
+        """Return the rule as a module of torch, see `segclf.export`."""
+        check_is_fitted(self, "classes_")
+        return ThresholdModule(self, margin=_MARGIN)
 
     def _decide(
         self, stacks: list[NDArray[Any]], min_area: NDArray[Any]

@@ -22,6 +22,7 @@ from segclf.data import LabelsLike
 from segclf.metrics import best_area_rule
 from segclf_plugins.summarizers.decision import POOLINGS
 from segclf_plugins.summarizers.threshold import ThresholdSummarizer
+from segclf_plugins.summarizers.threshold_module import ThresholdModule
 
 __all__ = ["TunedThresholdSummarizer"]
 
@@ -137,6 +138,11 @@ class TunedThresholdSummarizer(ClassifierMixin, Estimator):
         """
         check_is_fitted(self)
         return self.summarizer_.predict(P)
+
+    def as_module(self) -> ThresholdModule:
+        """Return the rule as a module of torch, see `segclf.export`."""
+        check_is_fitted(self)
+        return self.summarizer_.as_module()
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

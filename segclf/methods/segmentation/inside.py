@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from segclf.axes import are_volumetric, axes_from
 
 # Of the highest weight: where nothing is found, all places count alike.
-_FLOOR = 1e-4
+FLOOR = 1e-4
 
 
 def pooled_inside(findings: Any, features: Any) -> NDArray[np.float32]:
@@ -43,6 +43,6 @@ def _pooled(findings: NDArray[Any], features: NDArray[Any]) -> NDArray[np.float3
     highest = torch.from_numpy(findings.max(axis=0, keepdims=True)).float()
     pool = F.adaptive_avg_pool3d if are_volumetric([features]) else F.adaptive_avg_pool2d
     weights = pool(highest, features.shape[1:])[0].numpy()
-    weights = weights + _FLOOR * weights.max() + np.finfo(np.float32).tiny
+    weights = weights + FLOOR * weights.max() + np.finfo(np.float32).tiny
     total = (features * weights).sum(axis=axes_from(1, features))
     return np.asarray(total / weights.sum(), dtype=np.float32)

@@ -50,18 +50,22 @@ def as_read(summarizer: Any, maps: Any) -> Any:
     >>> as_read(make_plugin("summarizer", "threshold"), maps).shape
     (2, 1, 4, 4)
     """
-    first = _first(summarizer)
-    tags = get_tags(first)
-    if tags.no_validation or not tags.input_tags.two_d_array:
+    if not reads_rows(summarizer):
         return maps
     sizes = {np.shape(each) for each in maps}
     if len(sizes) > 1:
         raise ValueError(
-            f"{type(first).__name__} reads rows of one length, but the maps are of "
+            f"{type(_first(summarizer)).__name__} reads rows of one length, but the maps are of "
             f"{len(sizes)} sizes, such as {' and '.join(map(str, sorted(sizes)[:2]))}. Put it into "
             'the summarizer "fully_connected", which brings them to one, or set image_size.'
         )
     return np.reshape(maps, (len(maps), -1))
+
+
+def reads_rows(summarizer: Any) -> bool:
+    """Tell whether a summarizer's tags ask for rows."""
+    tags = get_tags(_first(summarizer))
+    return bool(tags.input_tags.two_d_array) and not tags.no_validation
 
 
 def fit_summarizer(
