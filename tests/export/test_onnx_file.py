@@ -80,15 +80,16 @@ def test_the_file_says_what_it_takes_and_nothing_of_who_made_it(file):
     assert b".py" not in file.read_bytes()
 
 
-def test_images_are_resized_and_scaled_as_the_estimator_does(tmp_path, dtype=np.uint16):
-    X = noise((40, 40), 8, n_channels=1, dtype=dtype)
+def test_images_are_resized_and_scaled_as_the_estimator_does(tmp_path):
+    kind = {"n_channels": 1, "dtype": np.uint16}
+    X = noise((40, 40), 8, **kind)
     segmenter = segclf.SupervisedSegmenter(
         architecture=pixelwise, image_size=24, test_time_flips="horizontal", max_epochs=1
     )
     segmenter.fit(X, SHAPES.masks[:8, :40, :40])
     serve = served(segmenter, tmp_path / "a.onnx")
     for size in [(40, 40), (11, 70), (24, 24)]:
-        assert_same_masks(serve, segmenter, noise(size, 2, n_channels=1, dtype=dtype))
+        assert_same_masks(serve, segmenter, noise(size, 2, **kind))
 
 
 def test_labels_through_masks(tmp_path):
