@@ -16,7 +16,7 @@ MASKS = [None if index % 4 == 3 else mask for index, mask in enumerate(SHAPES.ma
 PUBLIC = [getattr(segclf, name) for name in segclf.__all__]
 ESTIMATORS = [t for t in PUBLIC if isinstance(t, type) and hasattr(t, "get_params")]
 # Those of volumes are asked in their own tests.
-METHODS = [kind for kind in ESTIMATORS if n_spatial(kind) == 2]
+METHODS = [kind for kind in ESTIMATORS if n_spatial(kind()) == 2]
 TRAINED = [kind for kind in METHODS if "max_epochs" in kind().get_params()]
 
 

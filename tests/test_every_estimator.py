@@ -39,7 +39,7 @@ def small(kind):
 PUBLIC = [getattr(segclf, name) for name in segclf.__all__]
 ESTIMATORS = [t for t in PUBLIC if isinstance(t, type) and hasattr(t, "get_params")]
 # The checks are of images; those of volumes are asked in their own tests.
-OF_VOLUMES = [kind for kind in ESTIMATORS if n_spatial(kind) != 2]
+OF_VOLUMES = [kind for kind in ESTIMATORS if n_spatial(kind()) != 2]
 SEGMENTERS = [k for k in ESTIMATORS if issubclass(k, Segmenter) and k not in OF_VOLUMES]
 CLASSIFIERS = [kind for kind in ESTIMATORS if is_classifier(kind())]
 TRANSFORMERS = [kind for kind in ESTIMATORS if issubclass(kind, ImageTransformer)]

@@ -18,6 +18,7 @@ from segclf.cache import (
     without_tensors,
 )
 from segclf.data import Loader
+from segclf.distributed import agreed_by_all, is_first
 from segclf.training import (
     Checkpoint,
     CheckpointWarning,
@@ -110,10 +111,11 @@ def _kept_fit(
     with suppress(TypeError):  # of a lambda, for instance, which cannot be known again
         key = make_key(length)
         found = memory.find(key)
+        found = found if agreed_by_all(found is not None) else None
     if found is not None:
         _put(state, with_tensors(found))
     yield
-    if key is not None and found is None and state.termination != "interrupted":
+    if key is not None and found is None and is_first() and state.termination != "interrupted":
         values = without_frozen(state)
         memory.keep(key, without_tensors({name: values[name] for name in _OF_A_FIT}))
 

@@ -18,6 +18,7 @@ from segclf.base.batch_of_one import explained
 from segclf.base.checkpoints import found_again
 from segclf.base.monitor import Score, refuse_monitor
 from segclf.base.network_holder import NetworkHolder
+from segclf.base.same_data import require_same_data
 from segclf.base.split import split_validation
 from segclf.base.supervision import Supervision
 from segclf.base.training_parameters import TrainingParameters
@@ -32,6 +33,7 @@ from segclf.data import (
     as_augmentation,
     as_views,
 )
+from segclf.distributed import is_first
 from segclf.isolation import isolated, seeded, threads
 from segclf.objectives import Objective
 from segclf.training import (
@@ -144,6 +146,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             objective = self._make_objective(samples)
             self._learn_pixels(objective, parts[0])
             batches, held_out = self._loaders(objective, *parts, seed)
+            require_same_data(self, seed, batches)
             context.call_on_fit_task_begin(estimator=self)
             with self._started(objective, X, seed, context), explained(parts[0], batches):
                 objective = wrap(objective)
@@ -273,7 +276,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
     def _after_epoch(
         self, context: CallbackContext, X: Any, y: Any, state: TrainingState, row: dict[str, float]
     ) -> bool:
-        if self.verbose:
+        if self.verbose and is_first():
             print("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
         task = context.subcontext(task_name="epoch").call_on_fit_task_begin(estimator=self)
         stop = task.call_on_fit_task_end(

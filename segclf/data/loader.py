@@ -1,5 +1,6 @@
 """Batches, epoch by epoch, in an order that is a pure function of (seed, epoch)."""
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -11,6 +12,7 @@ from segclf.data.augmentation import Augment
 from segclf.data.memory_order import channels_last, is_channels_last
 from segclf.data.samplers import Indices, ShuffledSampler
 from segclf.data.samples import Batch, Samples
+from segclf.distributed import gathered, share_of
 
 PRELOADED_BYTES = 2**29
 _CROPS, _PASTE = 2**16, 2**17  # beyond the number of any view
@@ -83,6 +85,13 @@ class Loader:
         """Return the number of batches in an epoch."""
         return len(self._order(0))
 
+    def fingerprint(self) -> tuple[int, ...]:
+        """Return what equal samples have in common: their number, and sums over some of them."""
+        some = self.samples.batch(np.array([0, len(self.samples) // 2, len(self.samples) - 1]))
+        said = [each for each in (self.samples.labels, self.samples.targets) if each is not None]
+        sums = [zlib.crc32(each.numpy().tobytes()) for each in some.values()]
+        return len(self.samples), *sums, *(zlib.crc32(each.tobytes()) for each in said)
+
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of that epoch."""
         generator = _generator(self._seed, epoch)
@@ -106,11 +115,17 @@ class Loader:
 
     def _read(self, groups: Iterable[Indices]) -> Iterator[Batch]:
         if self.everything is None:
-            yield from one_ahead(self.samples.batch, groups)
+            yield from self._read_files(list(groups))
             return
         for group in groups:
             rows = torch.from_numpy(group)
             yield {name: _rows(values, rows) for name, values in self.everything.items()}
+
+    def _read_files(self, groups: list[Indices]) -> Iterator[Batch]:
+        """Read ahead; of several processes, each the images of its share."""
+        own = (group[share_of(len(group)).rows] for group in groups)
+        for group, batch in zip(groups, one_ahead(self.samples.batch, own), strict=True):
+            yield {name: gathered(values, len(group)) for name, values in batch.items()}
 
 
 def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

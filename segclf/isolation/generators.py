@@ -20,6 +20,7 @@ from segclf.isolation.shared import in_forked_child
 
 _KEY_NAME = "TESTING_ONLY_GenericMode"
 _KEY: Any = torch._C._parse_dispatch_key(_KEY_NAME)
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 _mine = threading.local()
 _registering = threading.Lock()
 # The generators of accelerators have no such door: fused kernels read the default one.
@@ -65,6 +66,21 @@ def seeded(seed: int, device: torch.device = torch.device("cpu")) -> Iterator[No
         _mine.generator = outer
 
 
+@contextmanager
+def rows_of_batch(n_images: int, rows: slice) -> Iterator[None]:
+    """Sample, in this thread, as if all images of a batch were here, and these rows were taken.
+
+    For what is sampled in place for each image, as by dropout on a CPU. Kernels that sample on
+    their own, as an accelerator's dropout, go by the rows that are here.
+    """
+    outer = getattr(_mine, "batch", None)
+    _mine.batch = n_images, rows
+    try:
+        yield
+    finally:
+        _mine.batch = outer
+
+
 def get_random_state(device: torch.device) -> dict[str, Tensor]:
     """Return where the generators of the CPU and of the device stand, as this thread has them."""
     state = {"cpu": _generator().get_state()}
@@ -99,7 +115,7 @@ def _register() -> tuple[torch.library.Library, ...]:
     return everything, random  # their kernels are gone when they are
 
 
-def _with_generator(operation: Callable[..., Any], place: int) -> Callable[..., Any]:
+def _with_generator(operation: Any, place: int) -> Callable[..., Any]:
     """Return the operation with the thread's own generator in place of the default one."""
 
     def call(*args: Any, **options: Any) -> Any:
@@ -108,9 +124,30 @@ def _with_generator(operation: Callable[..., Any], place: int) -> Callable[..., 
             options["generator"] = _generator()
             args = args[:place]
         with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(_KEY)):
+            batch = getattr(_mine, "batch", None)
+            if batch is not None and operation._schema.is_mutable:
+                return _of_whole_batch(operation, *batch, *args, **options)
             return operation(*args, **options)
 
     return call
+
+
+def _of_whole_batch(
+    operation: Callable[..., Any],
+    n_images: int,
+    rows: slice,
+    values: Tensor,
+    *args: Any,
+    **options: Any,
+) -> Tensor:
+    """Sample for all images what is wanted of some rows; what has other rows is no batch."""
+    if not values.ndim or len(values) != rows.stop - rows.start:
+        result: Tensor = operation(values, *args, **options)
+        return result
+    orders = {} if values.is_contiguous() else _CHANNELS_LAST
+    order = orders.get(values.ndim, torch.contiguous_format)
+    whole = values.new_empty((n_images, *values.shape[1:])).contiguous(memory_format=order)
+    return values.copy_(operation(whole, *args, **options)[rows])
 
 
 def _address(generator: Any) -> int:

@@ -19,6 +19,7 @@ from torch.nn.functional import cosine_similarity
 
 from segclf.base import LabelTermSegmenter
 from segclf.data import Augmentation, Sampler, Samples, TwoStreamSampler, as_augmentation
+from segclf.distributed import in_shares
 from segclf.losses import get_loss
 from segclf.losses.targets import weighted_mean
 from segclf.networks import SegmentationNetwork, segmentation_network
@@ -164,16 +165,15 @@ class PhotometricConsistency(Objective):
         """Return the terms "segmentation", "consistency" and, where there are such, "label"."""
         image, mask, weight = batch["image"], batch["mask"], batch.get("weight")
         unlabeled = (mask < 0).flatten(1).all(dim=1)
-        with inputs_of(self.network.head) as features:
-            logits = self.network(image)
-            consistency = logits.sum() * 0
-            if unlabeled.any():
-                self.network(self._changed(image[unlabeled]))
-                consistency = mean_cosine_distance(
-                    features[0][unlabeled],
-                    features[1],
-                    sample_weight=None if weight is None else weight[unlabeled],
-                )
+        logits, features = in_shares(self._scores_and_features, image)
+        consistency = logits.sum() * 0
+        if unlabeled.any():
+            _, others = in_shares(self._scores_and_features, self._changed(image[unlabeled]))
+            consistency = mean_cosine_distance(
+                features[unlabeled],
+                others,
+                sample_weight=None if weight is None else weight[unlabeled],
+            )
         terms = {
             "segmentation": self.loss(logits, mask, sample_weight=weight),
             "consistency": self.consistency_weight * consistency,
@@ -182,6 +182,11 @@ class PhotometricConsistency(Objective):
             label_loss = image_label_loss(logits, batch["label"], sample_weight=weight)
             terms["label"] = self.label_weight * label_loss
         return terms
+
+    def _scores_and_features(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        with inputs_of(self.network.head) as features:
+            logits = self.network(image)
+        return logits, features[0]
 
     def _changed(self, image: Tensor) -> Tensor:
         with torch.autocast(image.device.type, enabled=False):

@@ -5,6 +5,7 @@ away later, gets its tokens and guesses the pixels of the others. He et al., "Ma
 are scalable vision learners", CVPR 2022.
 """
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from segclf.base import EncoderPretrainer
 from segclf.data import Augmentation, Samples, views
+from segclf.distributed import in_shares
 from segclf.networks import (
     ClassificationNetwork,
     MaskedDecoder,
@@ -182,9 +184,9 @@ class MAE(Objective):
         image = padded(self.network.prepare(view), stride=self.patch, smallest=2 * self.patch)
         patches = F.unfold(image, self.patch, stride=self.patch).transpose(1, 2)
         visible, masked = self.sample(len(image), patches.shape[1], image.device)
-        encoded = encode_visible(self.network.encoder, image, visible)
+        encoded = in_shares(partial(encode_visible, self.network.encoder), image, visible)
         grid = image.shape[2] // self.patch, image.shape[3] // self.patch
-        predicted = self.decoder(encoded, visible, masked, grid)
+        predicted = in_shares(partial(self.decoder, grid=grid), encoded, visible, masked)
         target = torch.take_along_dim(patches, masked[..., None], dim=1)
         if self.normalize_pixels:
             target = normalized(target)

@@ -6,6 +6,7 @@ masked image modeling", CVPR 2022.
 """
 
 import math
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from segclf.base import EncoderPretrainer
 from segclf.data import Augmentation, Samples, views
+from segclf.distributed import in_shares
 from segclf.networks import ClassificationNetwork, Inpainter, padded
 from segclf.objectives import Batch, Objective, Progress, spare_vectors
 
@@ -137,7 +139,7 @@ class SimMIM(Objective):
         stride, unit = self.inpainter.stride, self.inpainter.unit
         image = padded(self.network.prepare(view), stride=stride, smallest=2 * unit)
         hidden = self.sample(image)
-        painted = self.inpainter(self.network.encoder, image, hidden)
+        painted = in_shares(partial(self.inpainter, self.network.encoder), image, hidden)
         return {"reconstruction": masked_error(painted, image, repeated(hidden, unit))}
 
     def sample(self, image: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segclf.distributed import in_shares
 from segclf.networks.clusters import Clusters
 from segclf.networks.encoders import make_encoder, make_vit_encoder, pooled, smallest_side
 from segclf.networks.image_network import ImageNetwork
@@ -64,8 +65,7 @@ class ClusterNetwork(ImageNetwork):
 
     def describe(self, image: Tensor) -> Tensor:
         """Give the vectors of pixels (n, d, h / 4, w / 4), not scaled, padding included."""
-        described: Tensor = self.decoder(self.features(image))
-        return described
+        return in_shares(lambda image: self.decoder(self.features(image)), image)
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included."""

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from segclf.data import KeptFolder
 from segclf.data.memory_order import channels_last
+from segclf.distributed import in_shares
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.kept_maps import InFolder, InMemory, Kept, joined, take
 
@@ -133,7 +135,7 @@ class _Lookup:
         rows = {name: row for row, name in enumerate(names) if name not in known}
         if rows:
             some = images if len(rows) == len(images) else _rows(images, list(rows.values()))
-            maps = compute(self._encoder, some)
+            maps = in_shares(partial(compute, self._encoder), some)
             for row, name in enumerate(rows):
                 known[name] = take(maps, some, row, rounded=self._rounded)
                 self._put(name, known[name])

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segclf.distributed import batch_moments
+
 STRIDE = 4
 # Beside a deviation of about 1; a channel that is constant in training is not blown up.
 _LEAST_DEVIATION = 1e-3
@@ -101,7 +103,7 @@ class HypercolumnDecoder(nn.Module):
         """Take the batch into the statistics."""
         self.n_batches += 1
         share = 1 / self.n_batches.float()
-        moments = [torch.var_mean(each.float(), (0, 2, 3), correction=0) for each in maps]
+        moments = [batch_moments(each.float()) for each in maps]
         variance, mean = (torch.cat(each) for each in zip(*moments, strict=True))
         change = mean - self.mean
         between = share * (1 - share) * change.square()

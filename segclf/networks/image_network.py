@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from segclf.axes import across
 from segclf.data import Augmentation
+from segclf.distributed import in_shares, n_processes
 from segclf.networks.encoder_levels import levels_above
 from segclf.networks.only_size import explain_size
 from segclf.networks.waiting_maps import encoded
@@ -80,6 +81,13 @@ class ImageNetwork(nn.Module, ABC):
         self.smallest = smallest
         self.register_buffer("mean", torch.zeros(recipe["in_channels"]))
         self.register_buffer("std", torch.ones(recipe["in_channels"]))
+
+    def __call__(self, *images: Tensor) -> Any:
+        """Compute `forward`; where several processes train, each of some of the images."""
+        keeps_maps = "forward" in self.encoder.__dict__ and not torch.is_inference_mode_enabled()
+        if keeps_maps and n_processes() > 1:
+            self.embed(*images)  # so that all keep the maps of all images, which move between them
+        return in_shares(super().__call__, *images)
 
     @abstractmethod
     def features(self, image: Tensor) -> list[Tensor]:

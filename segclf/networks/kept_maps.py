@@ -10,6 +10,7 @@ from torch import Tensor
 
 from segclf.axes import are_maps
 from segclf.data import KeptFolder
+from segclf.distributed import is_first
 from segclf.files import Container
 from segclf.networks.stored_tensors import container_tensors
 
@@ -106,7 +107,7 @@ class InFolder:
 
     def put(self, name: str, kept: Kept) -> None:
         """Write the maps of an image; warn once where that fails."""
-        if self._left > 0:
+        if self._left > 0 and is_first():
             self._left -= 1
             # To wait for the disk would take as long as many an encoder: there is a checksum.
             self._folder.keep(name, lambda: _packed(name, kept), sync=False)

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from segclf.distributed import in_shares
 from segclf.networks.segmentation import SegmentationNetwork
 
 
@@ -54,7 +55,7 @@ class MultitaskNetwork(nn.Module):
 
     def both(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Give pixel scores ``(n, k, h, w)`` and image scores ``(n, n_labels)``."""
-        pixels, vectors = self.segmentation.forward_and_embed(image)
+        pixels, vectors = in_shares(self.segmentation.forward_and_embed, image)
         return pixels, self.label_head(vectors)
 
     def embed(self, image: Tensor) -> Tensor:

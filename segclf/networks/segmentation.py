@@ -9,6 +9,7 @@ from torch import Tensor
 
 from segclf.axes import are_volumetric, axes_from
 from segclf.data.orientation import Orientation, reorient, undone
+from segclf.distributed import in_shares, whole_batch
 from segclf.networks.architectures import find_architecture
 from segclf.networks.encoders import pooled
 from segclf.networks.image_network import ImageNetwork
@@ -105,6 +106,9 @@ class SegmentationNetwork(ImageNetwork):
         -------
         list of Tensor of shape (n, c_i, h_i, w_i), or a tuple of that list and class tokens
         """
+        return in_shares(self._maps, prepared)
+
+    def _maps(self, prepared: Tensor) -> Any:
         if self.scales == [1]:
             return self.encode(prepared)
         maps = [prepared]
@@ -142,7 +146,9 @@ class SegmentationNetwork(ImageNetwork):
     def _turn(self, n_images: int, *, square: bool) -> Orientation | None:
         if self.turns is None:
             return None
-        return self.turns.orientation(n_images, torch.default_generator, square=square)
+        batch = whole_batch(n_images)
+        turns = self.turns.orientation(batch.n_images, torch.default_generator, square=square)
+        return Orientation(*(each[batch.rows] for each in turns))
 
 
 def _enlarged(image: Tensor, scale: int) -> Tensor:

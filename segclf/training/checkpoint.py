@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
+from segclf.distributed import is_first
 from segclf.networks import ImageNetwork
 from segclf.training.plan import TrainingPlan
 from segclf.training.state import TrainingState
@@ -121,7 +122,7 @@ class Checkpoint:
     ) -> None:
         """Write the state at the end of an epoch: now, or where that is due, or it is the last."""
         done = state.termination is not None or state.epoch * length.per_epoch >= length.n_steps
-        if not self._writes or not (now or done or self._is_due(state)):
+        if not self._writes or not is_first() or not (now or done or self._is_due(state)):
             return
         started = time.perf_counter()
         place = Place(length.n_steps, state.epoch, done)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from segclf.distributed import n_processes
 from segclf.objectives import Batch
 
 THREADS_VARIABLE = "SEGCLF_NUM_THREADS"
@@ -15,11 +16,15 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def choose_device(device: str) -> torch.device:
-    """Return the torch device of that name; "auto" is CUDA, else MPS, else the CPU."""
+    """Return the torch device of that name; "auto" is CUDA, else MPS, else the CPU.
+
+    Of several processes, each has the GPU of its own number on its machine.
+    """
     if device != "auto":
         return torch.device(device)
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        local = os.environ.get("LOCAL_RANK") if n_processes() > 1 else None
+        return torch.device("cuda" if local is None else f"cuda:{local}")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 

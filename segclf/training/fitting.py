@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from segclf.data.resize import Size
+from segclf.distributed import n_processes
 from segclf.training.memory import is_out_of_memory, release
 from segclf.training.prediction_plan import PredictionPlan
 
@@ -48,7 +49,7 @@ class Fitting:
                 outputs = [self._predict(part, self._plan) for part in parts]
                 return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
+                if not is_out_of_memory(error) or n_processes() > 1:  # the others went on
                     raise
                 self._plan = self._smaller(size, error)
             release(self._plan.device)  # not before the error let go of what was computed

@@ -8,6 +8,12 @@ from itertools import islice
 import torch
 from torch.nn.utils import clip_grad_norm_
 
+from segclf.distributed import (
+    agreed,
+    average_gradients,
+    require_equal_weights,
+    synchronized,
+)
 from segclf.objectives import Batch, Objective, Progress
 from segclf.training.checkpoint import Checkpoint, Length
 from segclf.training.devices import autocast, to_device
@@ -75,7 +81,8 @@ def train(
         deadline -= go_on(run, batches, plan, state, checkpoint, length)
         while state.epoch * length.per_epoch < length.n_steps and state.termination is None:
             started = time.perf_counter()
-            row = _train_epoch(run, batches, plan, state, deadline)
+            with synchronized(objective):
+                row = _train_epoch(run, batches, plan, state, deadline)
             if state.termination == "interrupted" and checkpoint is not None:
                 raise KeyboardInterrupt
             with state.average.shown():  # what is validated is what would be kept
@@ -128,9 +135,14 @@ def _ends(
     state.reach(step, n_steps)  # before the next batch is made
     if plan.averages(step, n_steps):
         state.average.add()
-    if step < n_steps and time.perf_counter() >= deadline:
+    if step < n_steps and _is_over(plan, deadline):
         state.termination = "max_seconds"
     return state.termination is not None
+
+
+def _is_over(plan: TrainingPlan, deadline: float) -> bool:
+    is_over = time.perf_counter() >= deadline
+    return is_over if plan.max_seconds is None else bool(agreed(is_over))
 
 
 def _finished(plan: TrainingPlan, state: TrainingState) -> list[Row]:
@@ -141,6 +153,7 @@ def _finished(plan: TrainingPlan, state: TrainingState) -> list[Row]:
 
 
 def _end(row: Row, started: float, state: TrainingState) -> None:
+    require_equal_weights(state.objective)
     row["seconds"] = time.perf_counter() - started
     check_finite(row)
     state.objective.after_epoch(row)
@@ -156,6 +169,7 @@ def _groups(batches: Iterable[Batch], length: int) -> Iterator[list[Batch]]:
 
 def _update(plan: TrainingPlan, state: TrainingState, progress: Progress) -> None:
     """Let the optimizer go a step along the gradients."""
+    average_gradients(each for group in state.optimizer.param_groups for each in group["params"])
     state.objective.before_update(progress)
     if plan.clip_gradients is not None:
         groups = state.optimizer.param_groups

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from segclf.distributed import n_processes
 from segclf.isolation import get_random_state, set_random_state
 from segclf.objectives import Batch, Objective
 from segclf.training.history import Means
@@ -138,6 +139,8 @@ def _smaller(group: list[Batch], state: TrainingState, error: BaseException) -> 
 
 def _why_whole(objective: Objective, group: list[Batch]) -> str | None:
     """Say why a batch must stay whole; None where it need not."""
+    if n_processes() > 1:
+        return "the other processes computed theirs"
     if any(isinstance(each, _BatchNorm) and each.training for each in objective.modules()):
         return "batch normalization looks at all of it"
     if not all(objective.is_mean_over_images(batch) for batch in group):

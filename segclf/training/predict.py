@@ -15,6 +15,7 @@ from segclf.data.loader import one_ahead
 from segclf.data.memory_order import channels_last
 from segclf.data.resize import Size, resize_maps
 from segclf.data.samples import image_tensor
+from segclf.distributed import in_shares
 from segclf.isolation import isolated, threads
 from segclf.training.devices import autocast, moved
 from segclf.training.fitting import Fitting
@@ -69,12 +70,12 @@ def predict_batches(
 
     def read(indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Size], Tensor]:
         taken = images.take(indices)
-        sizes = [image.shape[:-1] for image in taken]
-        return indices, sizes, image_tensor(taken, plan.image_size)
+        return indices, [each.shape[:-1] for each in taken], image_tensor(taken, plan.image_size)
 
     def answer(batch: Tensor) -> Tensor:
         with autocast(plan.device, plan.precision):
-            output = _nan_where_infinite((forward or network)(batch.to(plan.device)).float())
+            said = in_shares(forward or network, batch.to(plan.device))
+            output = _nan_where_infinite(said.float())
             return output if activation is None else activation(output)
 
     predict = Fitting(plan, partial(_predict_flips, answer))

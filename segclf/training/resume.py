@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from segclf.distributed import require_agreement
 from segclf.networks import remembers
 from segclf.training.checkpoint import Checkpoint, Length
 from segclf.training.devices import autocast, to_device
@@ -23,6 +24,11 @@ def go_on(
     """Stand where an interrupted training stood; return the seconds that it took until there."""
     first = state.epoch
     loaded = None if checkpoint is None else checkpoint.load(state, plan, length)
+    require_agreement(
+        state.epoch,
+        "The processes found different checkpoints; expected a `checkpoint` folder on storage that "
+        "all of them see.",
+    )
     if loaded is None:
         return 0.0
     if state.termination == "callback":  # it is asked again

@@ -16,7 +16,9 @@ ONE_ROOM = {  # dotted name -> the files that may use it
     "joblib.load": (),
     "torch.save": (),
     "torch.load": (),
-    "torch.distributed": ("segclf/distributed.py",),
+    "torch.distributed": tuple(
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("segclf/distributed/*.py")
+    ),
     "os.replace": ("segclf/data/_atomic_write.py",),
     "safetensors.numpy.save_file": (),
     "safetensors.torch.save_file": (),

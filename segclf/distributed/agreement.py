@@ -1,0 +1,60 @@
+"""What all processes must do alike, and how it is made sure."""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from segclf.distributed.group import explained, n_processes
+
+
+def agreed(value: Any) -> Any:
+    """Return the first process's value, which is plain."""
+    if n_processes() == 1:
+        return value
+    values = [value]
+    with explained():
+        dist.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def agreed_by_all(flag: bool) -> bool:
+    """Tell whether it is so in every process."""
+    if n_processes() == 1:
+        return flag
+    count = torch.tensor(int(flag))
+    with explained():
+        dist.all_reduce(count, dist.ReduceOp.MIN)
+    return bool(count)
+
+
+def require_agreement(value: Any, message: str) -> None:
+    """Refuse values that are not the same in every process.
+
+    Raises
+    ------
+    ValueError
+        With the message, in all of them.
+    """
+    if n_processes() > 1 and not agreed_by_all(bool(agreed(value) == value)):
+        raise ValueError(message)
+
+
+def require_equal_weights(module: nn.Module) -> None:
+    """Refuse a network that learned something else in another process.
+
+    Raises
+    ------
+    RuntimeError
+        In all of them; of what is rounded otherwise there, too.
+    """
+    if n_processes() == 1:
+        return
+    sums = [float(each.detach().double().sum()) for each in module.state_dict().values()]
+    if not agreed_by_all(bool(agreed(sums) == sums)):
+        raise RuntimeError(
+            "The processes learned different weights, so that their gradients do not belong "
+            "together. Expected processors of one kind, the same versions of segclf and torch, and "
+            "callbacks that do the same in each process."
+        )

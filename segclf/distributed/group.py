@@ -1,0 +1,93 @@
+"""The processes that train together: those that ``torchrun`` started, or whose group there is."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from segclf.isolation.shared import in_forked_child
+
+_LAUNCHED = "TORCHELASTIC_RUN_ID"
+_forked = False
+_joined = False
+
+
+@in_forked_child
+def _after_fork() -> None:
+    """Stay out of the group: the child has no rank of its own."""
+    global _forked
+    _forked = True
+
+
+def n_processes() -> int:
+    """Return how many processes train together; 1 for a process on its own.
+
+    The group is joined when this is first asked for. Workers of a process, and its threads but the
+    main one, are on their own: what they do comes in no order that others could follow.
+    """
+    return dist.get_world_size() if _is_member() else 1
+
+
+def rank() -> int:
+    """Return the number of this process, from 0."""
+    return dist.get_rank() if _is_member() else 0
+
+
+def is_first() -> bool:
+    """Tell whether this process is the one that writes and prints."""
+    return rank() == 0
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say what it means that processes cannot talk to each other any more.
+
+    Raises
+    ------
+    RuntimeError
+        When one of them has ended, or does something else.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"Process {dist.get_rank()} of {dist.get_world_size()} got no answer from the others: "
+            "one of them has ended, or computes something else; its own error says why. With "
+            "checkpoint=folder the same call of fit goes on, with any number of processes."
+        ) from error
+
+
+def _is_member() -> bool:
+    if _forked or not dist.is_available():
+        return False
+    if not dist.is_initialized() and not _launched():
+        return False
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    _join()
+    return True
+
+
+def _launched() -> bool:
+    is_main = multiprocessing.current_process().name == "MainProcess"
+    return _LAUNCHED in os.environ and is_main and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def _join() -> None:
+    """Begin with equal random numbers, since ``random_state=None`` goes by numpy's."""
+    global _joined
+    if _joined:
+        return
+    if not dist.is_initialized():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    _joined = True
+    state = [np.random.get_state()]  # noqa: NPY002
+    with explained():
+        dist.broadcast_object_list(state, src=0)
+    if dist.get_rank() > 0:
+        np.random.set_state(state[0])  # noqa: NPY002

@@ -1,0 +1,155 @@
+"""A batch's images, split over processes, and what was computed of them put together again."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from segclf.axes import are_maps
+from segclf.distributed.group import explained, n_processes, rank
+from segclf.isolation import rows_of_batch
+
+
+class Share(NamedTuple):
+    """Which images of a batch are this process's."""
+
+    n_images: int
+    start: int
+    stop: int
+
+    @property
+    def rows(self) -> slice:
+        """Their places in the batch."""
+        return slice(self.start, self.stop)
+
+    @property
+    def length(self) -> int:
+        """How many they are."""
+        return self.stop - self.start
+
+
+_SHARE: ContextVar[Share | None] = ContextVar("share", default=None)
+
+
+def own_share() -> Share | None:
+    """Return which images of the batch are computed here; None where it is all of them."""
+    return _SHARE.get()
+
+
+def whole_batch(n_images: int) -> Share:
+    """Return the whole batch of which so many images are computed here, and which they are."""
+    return _SHARE.get() or Share(n_images, 0, n_images)
+
+
+def in_shares(function: Callable[..., Any], *batch: Tensor) -> Any:
+    """Compute ``function(*batch)``, each process of some images, and give all of it to each.
+
+    Where there are fewer images than processes, and within what is computed in shares already, it
+    is a plain call.
+
+    Parameters
+    ----------
+    function : callable
+        From tensors (n, ...) to a tensor (n, ...), or to nested lists and tuples of such, in
+        which an image plays no part for another but through batch normalization.
+    *batch : Tensor of shape (n, ...)
+        The same in every process.
+
+    Returns
+    -------
+    Any
+        What the function returns. Its gradients are a process's own, and as many times too large
+        as there are processes: `average_gradients` sees to both.
+    """
+    n_images = len(batch[0])
+    if _SHARE.get() is not None or not _is_split(n_images):
+        return function(*batch)
+    share = share_of(n_images)
+    with _within(share):
+        own = function(*(_own(each, share) for each in batch))
+    return gathered(own, n_images)
+
+
+def share_of(n_images: int) -> Share:
+    """Return which of so many images are this process's: all, where they are too few to split."""
+    return _share(n_images, rank()) if _is_split(n_images) else Share(n_images, 0, n_images)
+
+
+def gathered(own: Any, n_images: int) -> Any:
+    """Return the results of all images, of those of the own share; tensors or nested lists."""
+    if own is None or not _is_split(n_images):
+        return own
+    if isinstance(own, Tensor):
+        return _Gathered.apply(own, n_images)
+    return type(own)(gathered(each, n_images) for each in own)
+
+
+@contextmanager
+def _within(share: Share) -> Iterator[None]:
+    token = _SHARE.set(share)
+    try:
+        with rows_of_batch(share.n_images, share.rows):
+            yield
+    finally:
+        _SHARE.reset(token)
+
+
+def _own(values: Tensor, share: Share) -> Tensor:
+    if not (values.requires_grad and torch.is_grad_enabled()):
+        return values[share.rows]
+    own: Tensor = _Own.apply(values, share)
+    return own
+
+
+def _is_split(n_images: int) -> bool:
+    return 1 < n_processes() <= n_images
+
+
+def _share(n_images: int, of: int) -> Share:
+    """Split a batch as evenly as may be, in its order."""
+    bounds = [n_images * each // n_processes() for each in (of, of + 1)]
+    return Share(n_images, *bounds)
+
+
+class _Gathered(torch.autograd.Function):
+    """All images' rows; each process asks for the gradients of its own alone."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor, n_images: int) -> Tensor:
+        ctx.rows = share_of(n_images).rows
+        return _gather(own.detach(), n_images)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0][ctx.rows] * n_processes(), None
+
+
+class _Own(torch.autograd.Function):
+    """The own rows, whose gradients all processes get; the way back of `_Gathered`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, share: Share) -> Tensor:
+        ctx.n_images = share.n_images
+        return values.detach()[share.rows]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return _gather(gradients[0], ctx.n_images) / n_processes(), None
+
+
+def _gather(own: Tensor, n_images: int) -> Tensor:
+    """Return all rows, in the order of memory that the own ones have."""
+    lengths = [_share(n_images, each).length for each in range(n_processes())]
+    last = are_maps(own) and own.stride(1) == 1  # channels
+    own = own.movedim(1, -1) if last else own
+    padded = own.new_zeros((max(lengths), *own.shape[1:]))
+    padded[: len(own)] = own
+    parts = [torch.empty_like(padded) for _ in lengths]
+    with explained():
+        dist.all_gather(parts, padded)
+    rows = torch.cat([part[:length] for part, length in zip(parts, lengths, strict=True)])
+    return rows.movedim(-1, 1) if last else rows
