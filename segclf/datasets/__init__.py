@@ -7,6 +7,7 @@ from segclf.datasets.colors import COLORS
 from segclf.datasets.cvat import load_cvat
 from segclf.datasets.experiments import SHAPES_EXPERIMENT_LEVELS, make_shapes_experiment
 from segclf.datasets.label_studio import load_label_studio
+from segclf.datasets.mask_files import write_masks
 from segclf.datasets.medmnist import load_medmnist
 from segclf.datasets.nnunet import load_nnunet
 from segclf.datasets.nnunet_writer import to_nnunet
@@ -31,4 +32,5 @@ __all__ = [
     "stamp",
     "to_coco",
     "to_nnunet",
+    "write_masks",
 ]

@@ -43,7 +43,9 @@ def without_suffixes(names: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(names)
 
 
-def case_names(images: Images, names: Sequence[str] | None = None) -> list[str]:
+def case_names(
+    images: Images, names: Sequence[str] | None = None, *, folders: bool = False
+) -> list[str]:
     """Return a name for each image, each of which is there once.
 
     Parameters
@@ -51,6 +53,8 @@ def case_names(images: Images, names: Sequence[str] | None = None) -> list[str]:
     images : Images
     names : sequence of str, optional
         What the user said. By default those of the files, or "0000" and so on.
+    folders : bool
+        Whether names may have folders, ``"patient/image"``.
 
     Returns
     -------
@@ -75,7 +79,8 @@ def case_names(images: Images, names: Sequence[str] | None = None) -> list[str]:
         raise ValueError(f"There are {len(found)} names for {len(images)} images.")
     seen: dict[str, int] = {}
     for index, name in enumerate(found):
-        if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set('/\\\0"'):
+        parts = name.split("/") if folders and isinstance(name, str) else [name]
+        if not all(map(_is_name, parts)):
             raise ValueError(f"{name!r} is no name of a file, without its folder and suffix.")
         first = seen.setdefault(name.casefold(), index)
         if first != index:
@@ -84,3 +89,7 @@ def case_names(images: Images, names: Sequence[str] | None = None) -> list[str]:
                 "pass names=, one for each image."
             )
     return found
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set('/\\\0"')

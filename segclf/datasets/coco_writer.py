@@ -15,7 +15,6 @@ from segclf.axes import is_multilabel
 from segclf.data import (
     Images,
     ImagesLike,
-    Masks,
     MasksLike,
     as_images,
     as_masks,
@@ -29,7 +28,7 @@ from segclf.datasets.coco import ANNOTATED, Path
 from segclf.datasets.run_lengths import encode_text, runs_of_mask
 from segclf.hookspecs import ImageData
 
-__all__ = ["CocoParts", "to_coco"]
+__all__ = ["CocoParts", "classes_of", "to_coco"]
 
 IGNORE = "ignore"
 
@@ -79,7 +78,7 @@ def to_coco(
     images = as_images(X)
     found = as_masks(masks, len(images))
     check_mask_sizes(images, found)
-    parts = CocoParts(classes_of(class_names, found))
+    parts = CocoParts(classes_of(class_names, found.n_classes, multilabel=found.multilabel))
     file_names = _file_names(images, os.fspath(folder), names)
     sizes = images.sizes().tolist()
     for index, name in enumerate(file_names):
@@ -140,19 +139,19 @@ class CocoParts:
                 self._annotations.append(entry)
 
 
-def classes_of(names: Sequence[str] | None, masks: Masks) -> list[str]:
+def classes_of(names: Sequence[str] | None, n_classes: int, *, multilabel: bool) -> list[str]:
     """Return the names of the ids from 1 on, or of the channels."""
-    n_named = masks.n_classes if masks.multilabel else masks.n_classes - 1
+    n_named = n_classes if multilabel else n_classes - 1
     if names is None:
         return [f"class_{number}" for number in range(1, n_named + 1)]
     classes = list(names)
-    if not masks.multilabel:
+    if not multilabel:
         if classes[:1] != [BACKGROUND]:
             raise ValueError(f"class_names={classes!r}; expected {BACKGROUND!r} first.")
         classes = classes[1:]
     if len(classes) < n_named or len({*classes, IGNORE, BACKGROUND}) < len(classes) + 2:
         raise ValueError(
-            f"class_names={list(names)!r} for {masks.n_classes} classes; expected as many or more, "
+            f"class_names={list(names)!r} for {n_classes} classes; expected as many or more, "
             f"all different, and no {IGNORE!r}, which is that of -1."
         )
     return classes
