@@ -89,3 +89,13 @@ def refuse_volumes(estimator: Any, what: str) -> None:
             "segclf.displays.MaskDisplay shows a slice of each, segclf.reports.audit_masks ranks "
             "their masks."
         )
+
+
+def channels_of(estimator: Any) -> Any:
+    """Return where an estimator, or what it is around, takes the channels of arrays to be."""
+    if isinstance(estimator, Pipeline):
+        return channels_of(estimator.steps[-1][1])
+    if hasattr(estimator, "channels"):
+        return estimator.channels
+    inside = (getattr(estimator, name, None) for name in ("segmenter", "estimator"))
+    return next((channels_of(each) for each in inside if hasattr(each, "fit")), None)

@@ -121,10 +121,13 @@ class Images:
 
         That is where a file has no spacing, and where X is arrays.
         """
+        found = self.spacings()
+        return None if found is None else tuple(np.median(found, axis=0).tolist())
+
+    def spacings(self) -> NDArray[np.float64] | None:
+        """Return the distances of pixels of each, (n, n_spatial) in mm; None as of `spacing`."""
         found = [self._source.spacing(row) for row in self._rows.tolist()]
-        if any(each is None for each in found):
-            return None
-        return tuple(np.median(np.array(found, dtype=float), axis=0).tolist())
+        return None if None in found else np.array(found, dtype=float).reshape(-1, self.n_spatial)
 
     def affine(self, index: int) -> NDArray[np.float64] | None:
         """Return where an image lies, by its file's header once `sizes` has read it; else None."""

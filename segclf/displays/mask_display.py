@@ -56,6 +56,7 @@ class MaskDisplay:
         masks: MasksLike | None = None,
         class_names: Any = None,
         n_images: int = 12,
+        n_slices: int = 1,
         n_columns: int = 6,
         ax: Any = None,
     ) -> Self:
@@ -76,6 +77,9 @@ class MaskDisplay:
             What to call the classes: in the order of ``classes_``, or by class.
         n_images : int
             How many images to show, at most; only these are predicted.
+        n_slices : int
+            How many slices of each volume to show side by side, at most: the one with the largest
+            finding, others with one, and some between. Of images it changes nothing.
         n_columns : int
             Images in a row.
         ax : matplotlib Axes or Figure, or array of Axes, optional
@@ -87,7 +91,13 @@ class MaskDisplay:
             Drawn.
         """
         tiles = predicted_tiles(
-            estimator, X, y, masks=masks, class_names=class_names, n_images=n_images
+            estimator,
+            X,
+            y,
+            masks=masks,
+            class_names=class_names,
+            n_images=n_images,
+            n_slices=n_slices,
         )
         return cls(tiles).plot(ax=ax, n_columns=n_columns)
 
@@ -103,6 +113,7 @@ class MaskDisplay:
         true_masks: MasksLike | None = None,
         class_names: Any = None,
         volumes: bool = False,
+        n_slices: int = 1,
         n_columns: int = 6,
         ax: Any = None,
     ) -> Self:
@@ -123,6 +134,8 @@ class MaskDisplay:
         volumes : bool
             Whether X holds volumes, and masks (n, d, h, w) are theirs. Of each the slice with the
             largest predicted finding is shown, as `from_estimator` does for estimators of volumes.
+        n_slices : int
+            How many slices of each volume to show, as in `from_estimator`.
         n_columns : int
             Images in a row.
         ax : matplotlib Axes or Figure, or array of Axes, optional
@@ -142,6 +155,7 @@ class MaskDisplay:
             true_masks=true_masks,
             class_names=class_names,
             volumes=volumes,
+            n_slices=n_slices,
         )
         return cls(tiles).plot(ax=ax, n_columns=n_columns)
 

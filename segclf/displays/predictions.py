@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segclf.axes import N_SPATIAL, are_labels
 from segclf.base import Classifier, MetaSegmenter, Segmenter
-from segclf.base.spatial import n_spatial
+from segclf.base.spatial import channels_of, n_spatial
 from segclf.data import as_images, as_masks
 from segclf.data.labels import as_label_array
 from segclf.displays.captions import caption, is_right
@@ -59,6 +59,7 @@ def predicted_tiles(
     class_names: Any,
     n_images: int,
     predicted: Predictions | None = None,
+    n_slices: int = 1,
 ) -> list[Tile]:
     """Predict the first images with a fitted estimator, see `MaskDisplay.from_estimator`."""
     shown = slice(0, n_images)
@@ -73,6 +74,8 @@ def predicted_tiles(
         true_masks=masks[shown] if masks is not None and segments else None,
         class_names=as_names(class_names, None if predicted.labels is None else estimator.classes_),
         volumes=n_spatial(estimator) != N_SPATIAL,
+        n_slices=n_slices,
+        channels=channels_of(estimator),
     )
 
 
@@ -86,12 +89,17 @@ def make_tiles(
     true_masks: Any,
     class_names: Any,
     volumes: bool = False,
+    n_slices: int = 1,
+    channels: Any = None,
 ) -> list[Tile]:
-    """Combine images and predictions, see `MaskDisplay.from_predictions`; of volumes one slice."""
+    """Combine images and predictions, see `MaskDisplay.from_predictions`."""
+    images: Any
     places: Any = None
     if volumes:
-        X, masks, true_masks, places = shown_slices(X, masks, true_masks)
-    images = as_images(X)
+        how = {"n_slices": n_slices, "channels": channels}
+        images, masks, true_masks, places = shown_slices(X, masks, true_masks, **how)
+    else:
+        images = as_images(X)
     n = len(images)
     said, truth = _entries("y_pred", y_pred, n), _entries("y_true", y_true, n)
     chances = _entries("probabilities", probabilities, n)
@@ -110,8 +118,8 @@ def make_tiles(
 
 
 def _placed(text: str, places: Any, index: int) -> str:
-    """Add to a caption which slice of its volume is shown."""
-    return text if places is None else f"{text}\nslice {places[index]}".strip()
+    """Add to a caption which slices of its volume are shown."""
+    return text if places is None else f"{text}\n{places[index].caption}".strip()
 
 
 def _of_labels(predicted: Predictions, estimator: Any) -> NDArray[Any] | None:

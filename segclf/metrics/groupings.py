@@ -1,17 +1,20 @@
-"""Groups of images by the size, and by the place, of what their masks show."""
+"""Groups of images, or volumes, by the size, and by the place, of what their masks show."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from segclf.axes import is_mask
+from segclf.axes import N_SPATIAL, N_SPATIAL_OF_VOLUMES, is_mask, is_multilabel
 from segclf.metrics.overlap import Masks
+from segclf.metrics.surfaces import spacings
 
 _ROWS = {1: ("",), 2: ("upper", "lower"), 3: ("upper", "middle", "lower")}
 _COLUMNS = {1: ("",), 2: ("left", "right"), 3: ("left", "center", "right")}
+
+_UNITS = {N_SPATIAL: "mm²", N_SPATIAL_OF_VOLUMES: "mm³"}
 
 
 class Grouping(NamedTuple):
@@ -29,8 +32,14 @@ class Grouping(NamedTuple):
     names: list[str]
 
 
-def group_by_area(masks: Masks, *, bins: int | Sequence[float] = 3) -> Grouping:
-    """Group images by the share of their labeled pixels that the target covers.
+def group_by_area(
+    masks: Masks,
+    *,
+    bins: int | Sequence[float] = 3,
+    spacing: ArrayLike | None = None,
+    n_spatial: int = N_SPATIAL,
+) -> Grouping:
+    """Group images by the share of their labeled pixels that the target covers, or by its size.
 
     Parameters
     ----------
@@ -40,6 +49,11 @@ def group_by_area(masks: Masks, *, bins: int | Sequence[float] = 3) -> Grouping:
     bins : int or sequence of float, default=3
         Number of groups of about as many images each (quantiles), or the shares at which to cut,
         in (0, 1) and increasing: m make m + 1 groups. A target at a cut is in the larger group.
+    spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
+        Millimeters of a pixel along each spatial axis, of all images or of each. Targets are then
+        grouped by their size in mm² or mm³, which `bins` are, too.
+    n_spatial : int, default=2
+        3 for masks of volumes, which have d before h. Of `segclf.data.Masks` it is known.
 
     Returns
     -------
@@ -58,7 +72,12 @@ def group_by_area(masks: Masks, *, bins: int | Sequence[float] = 3) -> Grouping:
     >>> group_by_area(masks, bins=[0.5])
     Grouping(group=array([ 0,  1, -1]), names=['below 50%', 'from 50%'])
     """
-    areas = np.array([_area(target, labeled) for target, labeled in _targets(masks)])
+    n_spatial = getattr(masks, "n_spatial", n_spatial)
+    areas = np.array([_area(*both, spacing is None) for both in _targets(masks, n_spatial)])
+    most, unit = 1.0, "%"
+    if spacing is not None:
+        areas = areas * spacings(spacing, len(areas), n_spatial).prod(axis=1)
+        most, unit = np.inf, _UNITS[n_spatial]
     there = areas > 0
     if isinstance(bins, int):
         if bins < 1:
@@ -67,20 +86,24 @@ def group_by_area(masks: Masks, *, bins: int | Sequence[float] = 3) -> Grouping:
         cuts = np.unique(np.quantile(areas[there], shares)) if there.any() else np.empty(0)
     else:
         cuts = np.asarray(bins, dtype=np.float64)
-        if cuts.ndim != 1 or not (np.diff(cuts, prepend=0, append=1) > 0).all():
-            raise ValueError(f"bins must be a number, or increase in (0, 1), got {bins}.")
-    return Grouping(np.where(there, np.digitize(areas, cuts), -1), _names_of_areas(cuts))
+        if cuts.ndim != 1 or not (np.diff(cuts, prepend=0, append=most) > 0).all():
+            raise ValueError(f"bins must be a number, or increase in (0, {most:g}), got {bins}.")
+    return Grouping(np.where(there, np.digitize(areas, cuts), -1), _names_of_areas(cuts, unit))
 
 
-def group_by_region(masks: Masks, *, grid: tuple[int, int] = (3, 3)) -> Grouping:
-    """Group images by where the centroid of the target is.
+def group_by_region(
+    masks: Masks, *, grid: tuple[int, int] = (3, 3), n_spatial: int = N_SPATIAL
+) -> Grouping:
+    """Group images by where the centroid of the target is; volumes by where it is in its slice.
 
     Parameters
     ----------
     masks : array or list
         As in :func:`group_by_area`.
     grid : (int, int), default=(3, 3)
-        Rows and columns into which every image is cut.
+        Rows and columns into which every image, or slice, is cut.
+    n_spatial : int, default=2
+        3 for masks of volumes.
 
     Returns
     -------
@@ -108,7 +131,8 @@ def group_by_region(masks: Masks, *, grid: tuple[int, int] = (3, 3)) -> Grouping
     n_rows, n_columns = grid
     if min(grid) < 1:
         raise ValueError(f"grid must be two positive numbers, got {grid}.")
-    index = [_cell(target, n_rows, n_columns) for target, _ in _targets(masks)]
+    n_spatial = getattr(masks, "n_spatial", n_spatial)
+    index = [_cell(target, n_rows, n_columns) for target, _ in _targets(masks, n_spatial)]
     rows = _ROWS.get(n_rows) or [f"row {i + 1}" for i in range(n_rows)]
     columns = _COLUMNS.get(n_columns) or [f"column {i + 1}" for i in range(n_columns)]
     between = " " if n_rows <= 3 and n_columns <= 3 else ", "
@@ -116,31 +140,37 @@ def group_by_region(masks: Masks, *, grid: tuple[int, int] = (3, 3)) -> Grouping
     return Grouping(np.array(index, dtype=np.int64), [name or "all" for name in names])
 
 
-def _targets(masks: Masks) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+def _targets(masks: Masks, n_spatial: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """Give where each image's target is, and where it is labeled, (h, w) each."""
     for index, given in enumerate(masks):
-        mask = np.zeros((1, 1)) if given is None else np.asarray(given)
-        if not is_mask(mask):
-            raise ValueError(f"Masks must be (h, w) or (k, h, w); sample {index}: {mask.shape}.")
-        channels = mask.reshape(-1, *mask.shape[-2:])
+        mask = np.zeros((1,) * n_spatial) if given is None else np.asarray(given)
+        if not is_mask(mask, n_spatial):
+            size = "h, w" if n_spatial == N_SPATIAL else "d, h, w"
+            raise ValueError(
+                f"Masks must be ({size}) or (k, {size}); sample {index}: {mask.shape}."
+            )
+        channels = mask if is_multilabel(mask, n_spatial) else mask[None]
         yield np.asarray((channels > 0).any(axis=0)), np.asarray((channels >= 0).any(axis=0))
 
 
-def _area(target: NDArray[Any], labeled: NDArray[Any]) -> float:
-    return float(target.sum() / max(labeled.sum(), 1))
+def _area(target: NDArray[Any], labeled: NDArray[Any], as_share: bool) -> float:
+    return float(target.sum() / (max(labeled.sum(), 1) if as_share else 1))
 
 
 def _cell(target: NDArray[Any], n_rows: int, n_columns: int) -> int:
-    pixels = np.argwhere(target)
+    pixels = np.argwhere(target)[:, -N_SPATIAL:]
     if not len(pixels):
         return -1
-    y, x = (pixels.mean(axis=0) + 0.5) / target.shape
+    y, x = (pixels.mean(axis=0) + 0.5) / target.shape[-N_SPATIAL:]
     return int(y * n_rows) * n_columns + int(x * n_columns)
 
 
-def _names_of_areas(cuts: NDArray[np.float64]) -> list[str]:
+def _names_of_areas(cuts: NDArray[np.float64], unit: str) -> list[str]:
     if not len(cuts):
         return ["all"]
-    shares = [f"{100 * cut:.3g}%" for cut in cuts]
-    between = [f"{low} to {high}" for low, high in pairwise(shares)]
-    return [f"below {shares[0]}", *between, f"from {shares[-1]}"]
+    if unit == "%":
+        sizes = [f"{100 * cut:.3g}%" for cut in cuts]
+    else:
+        sizes = [f"{cut:,.0f} {unit}" if cut >= 100 else f"{cut:.3g} {unit}" for cut in cuts]
+    between = [f"{low} to {high}" for low, high in pairwise(sizes)]
+    return [f"below {sizes[0]}", *between, f"from {sizes[-1]}"]

@@ -137,7 +137,7 @@ def surface_distances(
     counts = count_pixels(y_true, y_pred, n_classes=n_classes, n_spatial=n_spatial)
     counts = selected(counts, per_image=True, include_background=include_background)
     first = 0 if include_background or counts.multilabel else 1
-    sizes = _spacings(spacing, len(y_true), n_spatial)
+    sizes = spacings(spacing, len(y_true), n_spatial)
     shape = counts.true.shape
     from_true, from_predicted = np.full(shape, None, object), np.full(shape, None, object)
     for image, columns in _with_both(counts):
@@ -155,8 +155,8 @@ def surface_distances(
     )
 
 
-def _spacings(spacing: ArrayLike | None, n_samples: int, n_spatial: int) -> NDArray[np.float64]:
-    """Return the spacing of each image (n, n_spatial)."""
+def spacings(spacing: ArrayLike | None, n_samples: int, n_spatial: int) -> NDArray[np.float64]:
+    """Return the spacing of each image (n, n_spatial); 1 where none is given."""
     sizes = np.asarray(1.0 if spacing is None else spacing, dtype=np.float64)
     fits = spacing is None or sizes.shape in ((n_spatial,), (n_samples, n_spatial))
     if not fits or not (np.isfinite(sizes) & (sizes > 0)).all():

@@ -147,6 +147,12 @@ def test_a_reader_that_cannot_be_imported_hurts_its_own_files_alone(install, tmp
         load_image(tmp_path / "a.stack")
 
 
+def test_spacings_come_from_headers(stack):
+    assert as_images([stack], n_spatial=3).spacings().tolist() == [[5.0, 2.0, 1.0]]
+    assert as_images([f"{stack}[z=1]"]).spacings().tolist() == [[2.0, 1.0]]
+    assert as_images(np.zeros((1, 5, 8, 8)), n_spatial=3).spacings() is None
+
+
 def test_a_volume_is_refused_as_an_image_and_its_slices_are_images(stack):
     for take in (as_images, lambda paths: as_images(paths, n_channels=1).take([0])):
         with pytest.raises(ValueError, match=r"Image 0: .*a\.stack.* 7 slices of 4 x 5.*\[z=6\]"):

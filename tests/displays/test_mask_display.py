@@ -193,6 +193,33 @@ def test_of_volumes_the_slice_with_the_largest_finding_is_shown():
         np.testing.assert_array_equal(tile.true_mask, true[row, number])
 
 
+def test_of_volumes_several_slices_are_shown_side_by_side():
+    volumes = np.arange(10 * 8 * 6, dtype=np.uint16).reshape(1, 10, 8, 6)
+    masks, true = np.zeros((2, 1, 10, 8, 6), dtype=np.uint8)
+    masks[0, 4, 1:4], true[0, 6, 2] = 1, 2
+    display = MaskDisplay.from_predictions(
+        volumes, masks=masks, true_masks=true, volumes=True, n_slices=4
+    )
+    [tile] = display.tiles
+    assert tile.caption == "slices 0, 4, 5, 9"
+    for place, number in enumerate((0, 4, 5, 9)):
+        rows, columns = (slice(8 * (place // 3), None), slice(6 * (place % 3), None))
+        part = np.s_[rows, columns][0:2]
+        np.testing.assert_array_equal(tile.image[part][:8, :6, 0], volumes[0, number])
+        np.testing.assert_array_equal(tile.mask[part][:8, :6], masks[0, number])
+        np.testing.assert_array_equal(tile.true_mask[part][:8, :6], true[0, number])
+    display.figure_.canvas.draw()
+
+
+def test_channels_of_volumes_are_where_the_estimator_says():
+    shapes = make_shapes(4, image_size=16, depth=3, n_objects=2, target_radius=3, random_state=8)
+    X = np.repeat(shapes.images[:, None], 3, axis=1)
+    inner = SupervisedSegmenter(encoder="tiny", max_epochs=1)
+    segmenter = SliceWise(inner, channels="first", random_state=0).fit(X, shapes.masks)
+    display = MaskDisplay.from_estimator(segmenter, X, n_images=1, n_slices=3)
+    assert display.tiles[0].image.shape == (32, 32, 3)
+
+
 def test_an_estimator_of_volumes_is_shown_by_slices():
     shapes = make_shapes(4, image_size=16, depth=3, n_objects=2, target_radius=3, random_state=8)
     inner = SupervisedSegmenter(encoder="tiny", max_epochs=1)

@@ -99,3 +99,38 @@ def test_names_of_regions():
 def test_arguments_out_of_range(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def volumes(*sizes):
+    """Targets of so many voxels in their second slice, above the first of 4 slices of 10 x 10."""
+    masks = np.zeros((len(sizes), 4, 10, 10), dtype=int)
+    masks[:, 1] = masks_with(*sizes)
+    return masks
+
+
+def test_volumes_by_their_share_and_their_place_in_the_slice():
+    masks = volumes(4, 40, 0)
+    by_area = group_by_area(masks, bins=[0.05], n_spatial=3)
+    assert by_area.group.tolist() == [0, 1, -1]
+    assert group_by_region(masks, n_spatial=3).group.tolist() == [0, 1, -1]
+    channels = np.stack([masks, np.zeros_like(masks)], axis=1)
+    np.testing.assert_array_equal(
+        group_by_region(channels, n_spatial=3).group, group_by_region(masks, n_spatial=3).group
+    )
+    with pytest.raises(ValueError, match=r"must be \(d, h, w\) or \(k, d, h, w\)"):
+        group_by_area(masks[:, 0], n_spatial=3)
+
+
+def test_sizes_in_millimeters():
+    masks = volumes(4, 40, 0)
+    alike = group_by_area(masks, bins=[15, 1500], spacing=(5, 0.5, 0.5), n_spatial=3)
+    assert alike.group.tolist() == [0, 1, -1]  # 5 and 50 mm³
+    assert alike.names == ["below 15 mm³", "15 mm³ to 1,500 mm³", "from 1,500 mm³"]
+    spacing = [(5, 1, 1), (0.1, 1, 1), (1, 1, 1)]
+    each = group_by_area(masks, bins=[15], spacing=spacing, n_spatial=3)
+    assert each.group.tolist() == [1, 0, -1]
+    flat = group_by_area(masks[:, 1], bins=[1.5], spacing=(0.5, 0.5))
+    assert flat.names == ["below 1.5 mm²", "from 1.5 mm²"]
+    assert flat.group.tolist() == [0, 1, -1]
+    with pytest.raises(ValueError, match=r"increase in .0, inf"):
+        group_by_area(masks, bins=[2, 1], spacing=(1, 1, 1), n_spatial=3)
