@@ -86,8 +86,8 @@ def refuse_volumes(estimator: Any, what: str) -> None:
     if n_spatial(estimator) != N_SPATIAL:
         raise ValueError(
             f"{what} shows images, and {type(estimator).__name__} reads volumes. "
-            "segclf.displays.MaskDisplay shows a slice of each, segclf.reports.audit_masks ranks "
-            "their masks."
+            "segclf.report, MaskDisplay and ErrorMapDisplay show volumes, "
+            "segclf.reports.audit_masks ranks their masks."
         )
 
 

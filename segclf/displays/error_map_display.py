@@ -6,8 +6,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.axes import N_SPATIAL, N_SPATIAL_OF_VOLUMES
 from segclf.base.maps import Maps
-from segclf.base.spatial import refuse_volumes
+from segclf.base.spatial import n_spatial
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf.data.resize import resize_image
 from segclf.displays.canvas import grid_of_axes, new_figure
@@ -23,7 +24,8 @@ TITLES = ("marked wrongly", "missed")
 class ErrorMapDisplay:
     """Three pictures: where pixels are marked wrongly, where they are missed, recall by size.
 
-    The maps have the position in the image, whatever its size; a dark cell errs in many images.
+    The maps have the position in the image, whatever its size; a dark cell errs in many images. Of
+    volumes it is the position in the slice: a voxel there errs in any slice.
 
     Make it by `from_estimator` or `from_predictions`.
 
@@ -96,11 +98,10 @@ class ErrorMapDisplay:
         ErrorMapDisplay
             Drawn.
         """
-        refuse_volumes(estimator, "ErrorMapDisplay")
         predicted = predict_once(estimator, X)
-        return cls.from_predictions(
-            y, predicted.labels, masks, predicted.masks, groups=groups, ax=ax
-        )
+        volumes = n_spatial(estimator) != N_SPATIAL
+        given = y, predicted.labels, masks, predicted.masks
+        return cls.from_predictions(*given, groups=groups, volumes=volumes, ax=ax)
 
     @classmethod
     def from_predictions(
@@ -112,6 +113,7 @@ class ErrorMapDisplay:
         *,
         groups: ArrayLike | None = None,
         bins: int | Sequence[float] = 4,
+        volumes: bool = False,
         ax: Any = None,
     ) -> Self:
         """Draw the errors of predictions.
@@ -126,6 +128,8 @@ class ErrorMapDisplay:
             Group of each image, such as its patient, for the intervals.
         bins : int or sequence of float
             How many sizes of about as many targets each, or the shares of the image between them.
+        volumes : bool
+            Whether masks (n, d, h, w) or (n, k, d, h, w) are those of volumes.
         ax : matplotlib Axes or Figure, or array of three Axes, optional
             Where to draw; a new figure by default.
 
@@ -135,7 +139,8 @@ class ErrorMapDisplay:
             Drawn.
         """
         right = (np.asarray(y_true) == np.asarray(y_pred)).reshape(len(masks_pred), -1)
-        true = as_masks(masks_true, len(right))
+        n_spatial = N_SPATIAL_OF_VOLUMES if volumes else N_SPATIAL
+        true = as_masks(masks_true, len(right), n_spatial=n_spatial)
         sizes: Any = group_by_area(true, bins=bins)  # type: ignore[arg-type]
         recall = subgroup_scores(
             lambda _, found: float(found.mean()),
@@ -188,7 +193,7 @@ class ErrorMapDisplay:
 
 
 def _error_maps(masks_true: Any, masks_pred: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Average the errors over the images with a mask (h, w) or (k, h, w), cell by cell."""
+    """Average the errors over the images with a mask, cell by cell, whatever stands before h, w."""
     total, n_masks = np.zeros((2, CELLS, CELLS)), 0
     for true, predicted in zip(masks_true, masks_pred, strict=True):
         if true is None:

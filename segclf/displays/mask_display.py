@@ -154,8 +154,7 @@ class MaskDisplay:
             masks=masks,
             true_masks=true_masks,
             class_names=class_names,
-            volumes=volumes,
-            n_slices=n_slices,
+            slices={"n_slices": n_slices} if volumes else None,
         )
         return cls(tiles).plot(ax=ax, n_columns=n_columns)
 

@@ -65,7 +65,7 @@ class Montage(NamedTuple):
         return self.image(parts[..., None])[..., 0]
 
 
-def montage(predicted: Mask, true: Mask, size: tuple[int, int, int], n_slices: int) -> Montage:
+def montage(predicted: Mask, true: Mask, size: tuple[int, ...], n_slices: int) -> Montage:
     """Choose slices of a volume: the one with the largest finding, others with one, and a few more.
 
     Half of the others show something that was predicted or is true, as far as there is such; the

@@ -12,13 +12,13 @@ PERCENTILES = (0.5, 99.5)
 COLOR_KEPT = 0.25
 
 
-def as_picture(image: NDArray[Any]) -> NDArray[np.float32]:
+def as_picture(image: NDArray[Any], *, longest_side: int = LONGEST_SIDE) -> NDArray[np.float32]:
     """Return an image (h, w, c) as gray (h, w) or red, green, blue (h, w, 3) in 0..1.
 
     8-bit images, booleans and fractions within 0..1 look as they are. Any other range is stretched
     so that half a percent of the values is black and half a percent white, which a few outliers
-    do not change. Of four channels the first three are shown, of any other number the mean. Large
-    images are thinned out.
+    do not change. Of four channels the first three are shown, of any other number the mean. Images
+    with a side above `longest_side` are thinned out.
 
     Examples
     --------
@@ -26,7 +26,7 @@ def as_picture(image: NDArray[Any]) -> NDArray[np.float32]:
     >>> as_picture(np.array([[[0], [51], [255]]], dtype=np.uint8)).round(1)
     array([[0. , 0.2, 1. ]], dtype=float32)
     """
-    pixels = _thin(image, rows=0).astype(np.float32)
+    pixels = _thin(image, rows=0, longest_side=longest_side).astype(np.float32)
     if image.shape[2] not in (3, 4):
         return _stretch(pixels.mean(axis=2), image.dtype)
     return _stretch(pixels[..., :3], image.dtype)
@@ -57,9 +57,9 @@ def as_regions(mask: NDArray[Any]) -> dict[int, NDArray[np.bool_]]:
     return {int(k): ids == k for k in np.unique(ids) if k > 0}
 
 
-def _thin(array: NDArray[Any], rows: int) -> NDArray[Any]:
-    """Leave out pixels where a side is over 800; `rows` is the axis of the rows."""
-    step = -(-max(array.shape[rows : rows + 2]) // LONGEST_SIDE)
+def _thin(array: NDArray[Any], rows: int, longest_side: int = LONGEST_SIDE) -> NDArray[Any]:
+    """Leave out pixels where a side is longer; `rows` is the axis of the rows."""
+    step = -(-max(array.shape[rows : rows + 2]) // longest_side)
     return array[(slice(None),) * rows + (slice(None, None, step),) * 2]
 
 

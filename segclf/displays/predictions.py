@@ -73,9 +73,9 @@ def predicted_tiles(
         masks=predicted.masks,
         true_masks=masks[shown] if masks is not None and segments else None,
         class_names=as_names(class_names, None if predicted.labels is None else estimator.classes_),
-        volumes=n_spatial(estimator) != N_SPATIAL,
-        n_slices=n_slices,
-        channels=channels_of(estimator),
+        slices=None
+        if n_spatial(estimator) == N_SPATIAL
+        else {"n_slices": n_slices, "channels": channels_of(estimator)},
     )
 
 
@@ -88,18 +88,10 @@ def make_tiles(
     masks: Any,
     true_masks: Any,
     class_names: Any,
-    volumes: bool = False,
-    n_slices: int = 1,
-    channels: Any = None,
+    slices: dict[str, Any] | None = None,
 ) -> list[Tile]:
-    """Combine images and predictions, see `MaskDisplay.from_predictions`."""
-    images: Any
-    places: Any = None
-    if volumes:
-        how = {"n_slices": n_slices, "channels": channels}
-        images, masks, true_masks, places = shown_slices(X, masks, true_masks, **how)
-    else:
-        images = as_images(X)
+    """Combine images and predictions, of volumes as `slices` says; see `MaskDisplay`."""
+    images, masks, true_masks, places = _shown(X, masks, true_masks, slices)
     n = len(images)
     said, truth = _entries("y_pred", y_pred, n), _entries("y_true", y_true, n)
     chances = _entries("probabilities", probabilities, n)
@@ -115,6 +107,13 @@ def make_tiles(
         )
         for i in range(n)
     ]
+
+
+def _shown(X: Any, masks: Any, true_masks: Any, slices: dict[str, Any] | None) -> Any:
+    """Return images, masks and true masks, of volumes of slices, and which these are."""
+    if slices is None:
+        return as_images(X), masks, true_masks, None
+    return shown_slices(X, masks, true_masks, **slices)
 
 
 def _placed(text: str, places: Any, index: int) -> str:

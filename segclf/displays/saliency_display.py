@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from segclf.axes import is_gray
 from segclf.base import NetworkClassifier
 from segclf.base.maps import collect_maps
+from segclf.base.spatial import refuse_volumes
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf.displays.canvas import grid_of_axes
 from segclf.displays.pictures import as_picture
@@ -113,9 +114,9 @@ class SaliencyDisplay:
         Raises
         ------
         ValueError
-            When the estimator does not get its scores from one network.
+            When the estimator does not get its scores from one network, or reads volumes.
         """
-        _require_one_network(estimator)
+        _require_one_network(estimator, beside)
         chosen = {"class_names": class_names, "n_images": n_images}
         shown = X[:n_images]
         predicted = predict_once(estimator, shown)
@@ -167,7 +168,10 @@ class SaliencyDisplay:
         return self
 
 
-def _require_one_network(estimator: Any) -> None:
+def _require_one_network(estimator: Any, beside: Any) -> None:
+    """Refuse what is no such classifier, and volumes in either."""
+    for each in (estimator, beside):
+        refuse_volumes(each, "SaliencyDisplay")
     if not isinstance(estimator, NetworkClassifier):
         raise ValueError(
             f"Saliency is of a classifier with one network, such as ImageClassifier; got "

@@ -169,8 +169,8 @@ def _names_of_areas(cuts: NDArray[np.float64], unit: str) -> list[str]:
     if not len(cuts):
         return ["all"]
     if unit == "%":
-        sizes = [f"{100 * cut:.3g}%" for cut in cuts]
+        sizes, unit = [f"{100 * cut:.3g}%" for cut in cuts], ""
     else:
-        sizes = [f"{cut:,.0f} {unit}" if cut >= 100 else f"{cut:.3g} {unit}" for cut in cuts]
-    between = [f"{low} to {high}" for low, high in pairwise(sizes)]
-    return [f"below {sizes[0]}", *between, f"from {sizes[-1]}"]
+        sizes, unit = [f"{cut:,.0f}" if cut >= 100 else f"{cut:.3g}" for cut in cuts], f" {unit}"
+    between = [f"{low} to {high}{unit}" for low, high in pairwise(sizes)]
+    return [f"below {sizes[0]}{unit}", *between, f"from {sizes[-1]}{unit}"]

@@ -66,3 +66,18 @@ def test_a_thin_error_counts_in_images_wide_and_low():
     true[0, :, 4] = 1
     display = ErrorMapDisplay.from_predictions([1], [0], true, 0 * true)
     np.testing.assert_allclose(display.false_negatives.mean(), 1 / 320, rtol=1e-6)
+
+
+def test_of_volumes_it_is_the_place_in_the_slice():
+    true, said = np.zeros((2, 2, 5, 64, 32), dtype=int)
+    true[0, 1, :32, :16] = said[0, 3, 32:, 16:] = 1
+    display = ErrorMapDisplay.from_predictions([1, 0], [1, 0], true, said, volumes=True)
+    assert display.false_negatives[0, 0] == display.false_positives[-1, -1] == 0.5
+    assert display.false_negatives.sum() == display.false_positives.sum() == 0.5 * 16 * 16
+    assert [row.n for row in display.recall if row.n] == [1]
+
+    estimator = SimpleNamespace(
+        _n_spatial=3, classes_=[0, 1], predict=lambda X: [1, 0], predict_masks=lambda X: said
+    )
+    given = ErrorMapDisplay.from_estimator(estimator, np.zeros((2, 5, 64, 32)), [1, 0], true)
+    np.testing.assert_array_equal(given.false_negatives, display.false_negatives)

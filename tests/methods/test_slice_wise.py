@@ -23,10 +23,10 @@ from segclf.base.slices import SliceChoice, as_slices
 from segclf.base.supervision import supervise
 from segclf.data import MaskCleaner, as_images, load_image, load_mask
 from segclf.datasets import make_shapes
-from segclf.displays import ErrorMapDisplay, SaliencyDisplay
+from segclf.displays import SaliencyDisplay
 from segclf.metrics import dice_score, mean_iou
 from segclf.registry import make_plugin
-from segclf.reports import audit_masks, framing_report, report
+from segclf.reports import audit_masks, framing_report
 
 SETTINGS = {"image_size": 16, "n_objects": 3, "target_radius": 3, "background_radius": 3}
 VOLUMES = make_shapes(6, depth=4, random_state=8, **SETTINGS)
@@ -350,18 +350,23 @@ def test_masks_of_volumes_are_audited():
     # The same voxels as images: nothing but where they lie is another.
     images, flat = (values.reshape(6, 64, 16) for values in (VOLUMES.images, masks))
     expected = audit_masks(Recorder(), images[..., None], None, flat, **settings)
-    np.testing.assert_array_equal(audit.masks, expected.masks)
+    np.testing.assert_array_equal(audit.masks[list(expected.masks.dtype.names)], expected.masks)
+    in_mm = audit_masks(
+        SliceWise(Recorder()), VOLUMES.images, None, masks, spacing=(5, 0.5, 2), **settings
+    )
+    np.testing.assert_allclose(in_mm.masks["missing"], 5 * audit.masks["missing"])
+    assert audit.masks["missing"].max() > 0
+    worst = audit.masks[0]
+    shown = VOLUMES.images[worst["sample"]].reshape(4, -1)
+    assert f"{worst['suspicion']} (slice {worst['slice']})" in str(audit)
+    assert 0 <= worst["slice"] < len(shown)
 
 
 def test_what_shows_images_alone_says_so():
     classifier = SegmentationClassifier(SliceWise(Recorder()), summarizer="threshold")
     classifier.fit(VOLUMES.images, VOLUMES.target, masks=VOLUMES.masks)
     X, y = VOLUMES.images, VOLUMES.target
-    with pytest.raises(ValueError, match="MaskDisplay shows a slice of each"):
-        report(classifier, X, y)
-    with pytest.raises(ValueError, match="ErrorMapDisplay shows images"):
-        ErrorMapDisplay.from_estimator(classifier, X, y, VOLUMES.masks)
-    with pytest.raises(ValueError, match="Saliency is of a classifier with one network"):
+    with pytest.raises(ValueError, match=r"SaliencyDisplay shows images, .*MaskDisplay"):
         SaliencyDisplay.from_estimator(classifier, X, y)
     with pytest.raises(ValueError, match="framing_report shows images"):
         framing_report(X, y, None, cost_per_mask=3, cost_per_label=1, segmentation=classifier)

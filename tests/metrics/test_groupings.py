@@ -125,7 +125,7 @@ def test_sizes_in_millimeters():
     masks = volumes(4, 40, 0)
     alike = group_by_area(masks, bins=[15, 1500], spacing=(5, 0.5, 0.5), n_spatial=3)
     assert alike.group.tolist() == [0, 1, -1]  # 5 and 50 mm³
-    assert alike.names == ["below 15 mm³", "15 mm³ to 1,500 mm³", "from 1,500 mm³"]
+    assert alike.names == ["below 15 mm³", "15 to 1,500 mm³", "from 1,500 mm³"]
     spacing = [(5, 1, 1), (0.1, 1, 1), (1, 1, 1)]
     each = group_by_area(masks, bins=[15], spacing=spacing, n_spatial=3)
     assert each.group.tolist() == [1, 0, -1]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing, gen_batches
 
-from segclf.axes import is_indicator
+from segclf.axes import N_SPATIAL, is_indicator
 from segclf.base import Supervision
 from segclf.reports.audit.doubts import SelfConfidence, as_questions, doubts
 
@@ -23,6 +23,7 @@ MASK_FIELDS = [
     ("extra", np.float64),
     ("confused", np.float64),
 ]
+SLICE = ("slice", np.intp)
 # One kind of error is named if it is this share of the area in doubt.
 NAMED = 0.75
 
@@ -37,10 +38,13 @@ class Contradictions:
         The images, and what is said of each.
     classes : array of shape (k,), or None
         The classes, where there are labels.
+    voxel : array of shape (n,)
+        What a pixel of each image counts in areas.
     """
 
     supervision: Supervision
     classes: NDArray[Any] | None
+    voxel: NDArray[np.float64]
 
     @cached_property
     def areas(self) -> NDArray[np.int64]:
@@ -51,7 +55,8 @@ class Contradictions:
     def mask_table(self, fitted: Any, test: NDArray[np.intp], fold: int) -> NDArray[Any]:
         """Compare masks with what is predicted, in two rounds: a measure first, then doubts."""
         test = test[self.supervision.masks.labeled[test]]
-        table = np.zeros(len(test), dtype=MASK_FIELDS)
+        flat = self.supervision.masks.n_spatial == N_SPATIAL
+        table = np.zeros(len(test), dtype=MASK_FIELDS if flat else [*MASK_FIELDS, SLICE])
         table["sample"], table["fold"] = test, fold
         confidence = SelfConfidence()
         for _, given, maps in self._maps(fitted, test):
@@ -63,7 +68,9 @@ class Contradictions:
             errors = _errors(given, doubt, rival)
             extent = (given > 0).sum() + errors["missing"]
             for name, area in errors.items():
-                table[name][row] = area
+                table[name][row] = area * self.voxel[test[row]]
+            if not flat:
+                table["slice"][row] = _slice_in_doubt(doubt)
             table["score"][row] = sum(errors.values()) / max(extent, typical)
             table["suspicion"][row] = _suspicion(errors)
         return table
@@ -97,7 +104,8 @@ class Contradictions:
         """Yield number, mask and probabilities of each image, as questions (q, ...)."""
         predict = fitted.predict_proba if self.classes is None else fitted.predict_mask_proba
         masks = self.supervision.masks
-        for rows in gen_batches(len(test), IMAGES_AT_ONCE):
+        at_once = IMAGES_AT_ONCE if masks.n_spatial == N_SPATIAL else 1
+        for rows in gen_batches(len(test), at_once):
             maps = predict(_safe_indexing(self.supervision.X, test[rows]))
             for row, values in enumerate(maps, start=rows.start):
                 mask: Any = masks[test[row]]
@@ -114,6 +122,12 @@ def _errors(
         "extra": float(doubt[annotated & ~seen].sum()),
         "confused": float(doubt[annotated & seen].sum()),
     }
+
+
+def _slice_in_doubt(doubt: NDArray[np.float64]) -> int:
+    """Return the slice of a volume (q, d, h, w) where most is in doubt; else the middle one."""
+    of_slices = doubt.sum(axis=(0, 2, 3))
+    return int(of_slices.argmax()) if of_slices.any() else len(of_slices) // 2
 
 
 def _suspicion(errors: dict[str, float]) -> str:

@@ -12,9 +12,10 @@ from sklearn.utils import check_random_state
 from segclf.base import supervise
 from segclf.base.classifier import check_labels
 from segclf.base.conflicts import ContradictionWarning
-from segclf.base.spatial import n_spatial
+from segclf.base.spatial import channels_of, n_spatial
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.reports.audit.contradictions import Contradictions
+from segclf.reports.known_spacings import known_spacings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,8 @@ class MaskAudit:
         Of every mask: ``sample``; ``fold``, in which it was held out; ``score`` from 0 to 1; the
         ``suspicion``: "missing" (a region is not annotated), "extra" (one is where nothing is),
         "confused" (annotated as another class), "misplaced" (several of these), or "" for none; and
-        the areas in pixels, weighted by doubt, that are ``missing``, ``extra`` and ``confused``.
+        the areas in pixels (or in mm² or mm³), weighted by doubt, that are ``missing``, ``extra``
+        and ``confused``. Of volumes also the ``slice`` where most is in doubt, counted from 0.
     labels : structured array of shape (n_labels,)
         Of every label: ``sample``; ``label``, its column in a multi-label indicator, else 0;
         ``fold``; ``score`` from 0 to 1; ``given``, the label; and ``expected``, what it should be
@@ -43,7 +45,7 @@ class MaskAudit:
 
     def __str__(self) -> str:
         """Return the most suspicious masks and labels as lines of text."""
-        masks = [f"{_start(row)}   {row['suspicion']}" for row in self.masks[:10]]
+        masks = [f"{_start(row)}   {row['suspicion']}{_place(row)}" for row in self.masks[:10]]
         labels = [
             f"{_start(row)}   {row['given']} -> {row['expected']}"
             for row in self.labels[:10]
@@ -61,6 +63,7 @@ def audit_masks(
     *,
     cv: Any = 5,
     groups: ArrayLike | None = None,
+    spacing: ArrayLike | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> MaskAudit:
     """Rank masks and labels by how surely a model that never saw them says otherwise.
@@ -71,7 +74,7 @@ def audit_masks(
     short of the likeliest class.
     A mask's score is the area in doubt over the area that is annotated or should be, yet at least
     the median area of the annotated ones, so that a stray pixel in an empty mask weighs little. Of
-    predicted maps, those of 16 images at a time are in memory.
+    predicted maps, those of 16 images, or of one volume, at a time are in memory.
 
     Parameters
     ----------
@@ -88,6 +91,9 @@ def audit_masks(
         something is labeled once. The others are trained on throughout.
     groups : array of shape (n,), optional
         Such as the patient of each image.
+    spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
+        Millimeters of a pixel along each spatial axis, of all images or of each: areas are then in
+        mm², of volumes in mm³. Of volumes in files the headers say it by default.
     random_state : int, RandomState or None
         Seed of the folds.
 
@@ -115,7 +121,7 @@ def audit_masks(
     >>> len(audit.masks), len(audit.labels)
     (12, 12)
     """
-    comparison = _check(estimator, X, y, masks, groups)
+    comparison = _check(estimator, X, y, masks, groups, spacing)
     supervision = comparison.supervision
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     mask_tables, label_tables = [], []
@@ -131,17 +137,25 @@ def audit_masks(
 
 
 def _check(
-    estimator: Any, X: Any, y: ArrayLike | None, masks: Any, groups: ArrayLike | None
+    estimator: Any,
+    X: Any,
+    y: ArrayLike | None,
+    masks: Any,
+    groups: ArrayLike | None,
+    spacing: ArrayLike | None,
 ) -> Contradictions:
     classifies = is_classifier(estimator)
     if classifies and not hasattr(estimator, "predict_mask_proba"):
         raise ValueError(f"{estimator!r:.120} predicts no masks; expected predict_mask_proba.")
     if not classifies and y is not None:
         raise ValueError("A segmenter predicts no labels to compare y with; expected y=None.")
-    images = as_images(X, n_spatial=n_spatial(estimator))
+    images = as_images(X, n_spatial=n_spatial(estimator), channels=channels_of(estimator))
     target, classes = check_labels(y, len(images)) if classifies else (None, None)
     supervision = supervise(X, images=images, masks=masks, y=y, target=target, groups=groups)
-    return Contradictions(supervision, classes)
+    known = known_spacings(images, spacing)
+    return Contradictions(
+        supervision, classes, np.ones(len(images)) if known is None else known.prod(axis=1)
+    )
 
 
 def _ranked(tables: list[NDArray[Any]]) -> NDArray[Any]:
@@ -151,6 +165,10 @@ def _ranked(tables: list[NDArray[Any]]) -> NDArray[Any]:
 
 def _rows(table: NDArray[Any]) -> list[dict[str, Any]]:
     return [dict(zip(table.dtype.names or (), row.tolist(), strict=True)) for row in table]
+
+
+def _place(row: Any) -> str:
+    return f" (slice {row['slice']})" if "slice" in row.dtype.names and row["score"] > 0 else ""
 
 
 def _start(row: Any) -> str:

@@ -1,25 +1,23 @@
 """What a classifier says of its images, asked in batches, and how it compares with the truth."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import _num_samples
+from sklearn.utils import gen_batches
 
-from segclf.axes import are_labels, is_indicator
+from segclf.axes import N_SPATIAL, are_labels, is_indicator
 from segclf.base import Segmenter
 from segclf.base.negative_class import negative_class_of
-from segclf.base.spatial import refuse_volumes
-from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, as_masks
+from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
 from segclf.displays.predictions import predict_once
-from segclf.metrics import group_by_area, group_by_region
 from segclf.metrics.groupings import Grouping
-from segclf.reports.page.mask_facts import MaskFacts, mask_facts, without_context
+from segclf.reports.page.budget import Budget
+from segclf.reports.page.mask_facts import MaskFacts
+from segclf.reports.page.true_masks import TrueMasks
 
 IMAGES_AT_ONCE = 32
 
@@ -41,7 +39,12 @@ class Answers:
     masks : list of MaskFacts
         What is kept of the masks of each image.
     sizes, regions : Grouping
-        How large a share of its image each true target covers, and where it is.
+        How large a share of its image each true target covers, or how large it is in mm² or mm³,
+        and where it is.
+    in_mm : bool
+        Whether a spacing is known.
+    n_spatial : int
+        3 where the images are volumes.
     """
 
     probabilities: NDArray[Any]
@@ -52,6 +55,8 @@ class Answers:
     masks: list[MaskFacts]
     sizes: Grouping
     regions: Grouping
+    in_mm: bool
+    n_spatial: int
 
     @property
     def positive(self) -> NDArray[np.bool_]:
@@ -89,49 +94,69 @@ class Answers:
         return np.lexsort((np.where(part == 0, -sure, sure), part))
 
 
-def ask(estimator: Any, X: ImagesLike, y: LabelsLike, masks: MasksLike | None) -> Answers:
-    """Predict in batches; of the masks of an image only facts are kept.
+def ask(
+    estimator: Any,
+    images: Images,
+    X: ImagesLike,
+    y: LabelsLike,
+    masks: MasksLike | None,
+    *,
+    budget: Budget,
+    spacing: NDArray[np.float64] | None,
+) -> Answers:
+    """Predict in batches, volumes one by one; of their masks only facts are kept.
 
     Raises
     ------
     ValueError
-        When the estimator is no fitted classifier, or labels or masks do not fit.
+        When labels or masks do not fit.
     """
-    estimator = _checked(estimator)
     given = as_label_array(y)
-    truth = _indicator(given, estimator.classes_, _num_samples(X))
+    truth = _indicator(given, estimator.classes_, len(images))
     exclusive = are_labels(given)
-    negative = negative_class_of(estimator) if exclusive else None
-    findings = np.flatnonzero([label != negative for label in estimator.classes_.tolist()])
-    true = as_masks(masks, len(truth))
-    keep = partial(without_context, n_findings=len(findings))
-    probabilities, said, facts = [], [], []
-    for start in range(0, len(truth), IMAGES_AT_ONCE):
-        part = X[start : start + IMAGES_AT_ONCE]
-        predicted = predict_once(estimator, part)
-        probabilities.append(np.asarray(predicted.probabilities))
-        said.append(np.asarray(predicted.labels))
-        shown = [None] * len(said[-1]) if predicted.masks is None else predicted.masks
-        facts += [
-            mask_facts(keep(mask), keep(true[start + i]), len(findings))
-            for i, mask in enumerate(shown)
-        ]
+    findings = _findings(estimator, exclusive)
+    checked = as_masks(masks, len(truth), n_spatial=images.n_spatial)
+    true = TrueMasks(checked, images, len(findings), budget, spacing)
+    probabilities, said, facts = _gather(estimator, X, true)
+    sizes, regions = true.groupings()
     return Answers(
-        probabilities=np.concatenate(probabilities),
-        said=_indicator(np.concatenate(said), estimator.classes_, len(truth)),
+        probabilities=probabilities,
+        said=_indicator(said, estimator.classes_, len(truth)),
         truth=truth,
         exclusive=exclusive,
         findings=findings,
         masks=facts,
-        sizes=group_by_area(_each(keep, true)),
-        regions=group_by_region(_each(keep, true)),
+        sizes=sizes,
+        regions=regions,
+        in_mm=spacing is not None,
+        n_spatial=images.n_spatial,
     )
 
 
-def _checked(estimator: Any) -> Any:
+def _findings(estimator: Any, exclusive: bool) -> NDArray[np.intp]:
+    """Return which classes mean that something is there."""
+    negative = negative_class_of(estimator) if exclusive else None
+    return np.flatnonzero([label != negative for label in estimator.classes_.tolist()])
+
+
+def _gather(
+    estimator: Any, X: Any, true: TrueMasks
+) -> tuple[NDArray[Any], NDArray[Any], list[MaskFacts]]:
+    """Return probabilities, labels and facts; the masks of one batch are in memory."""
+    at_once = IMAGES_AT_ONCE if true.images.n_spatial == N_SPATIAL else 1
+    probabilities, said, facts = [], [], []
+    for rows in gen_batches(len(true.images), at_once):
+        predicted = predict_once(estimator, X[rows])
+        probabilities.append(np.asarray(predicted.probabilities))
+        said.append(np.asarray(predicted.labels))
+        shown = [None] * len(said[-1]) if predicted.masks is None else predicted.masks
+        facts += [true.facts(row, mask) for row, mask in enumerate(shown, start=rows.start)]
+    return np.concatenate(probabilities), np.concatenate(said), facts
+
+
+def fitted_classifier(estimator: Any) -> Any:
     """Take the best estimator of a search, and refuse what does not classify."""
     estimator = getattr(estimator, "best_estimator_", estimator)
-    refuse_volumes(estimator, "A report")
     answers = hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba")
     if answers and not isinstance(estimator, Segmenter):
         return estimator
@@ -139,11 +164,6 @@ def _checked(estimator: Any) -> Any:
         "A report is about a fitted classifier, with classes_ and predict_proba; got "
         f"{estimator!r}."
     )
-
-
-def _each(keep: Callable[..., Any], true: Masks) -> Any:
-    """Yield what is kept of each mask; one of them is in memory at a time."""
-    return (keep(true[i]) for i in range(len(true)))
 
 
 def _indicator(y: NDArray[Any], classes: NDArray[Any], n_samples: int) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf.displays.tiles import REGION_COLORS, RIGHT_MARK, WRONG_MARK
+from segclf.reports.page.budget import Budget
 from segclf.reports.page.mask_facts import MaskFacts
 from segclf.reports.page.outlines import canvas
 
@@ -28,7 +29,7 @@ class Card(NamedTuple):
     picture : str
         Data URI.
     size : (int, int)
-        Height and width of the image that the outlines belong to.
+        Height and width of the image, or of the slices side by side, that the outlines belong to.
     kind : str
         One of `KINDS`.
     sure : float
@@ -48,7 +49,7 @@ class Card(NamedTuple):
     masks: MaskFacts
 
 
-def card(shown: Card, labels: list[str]) -> str:
+def card(shown: Card, labels: list[str], budget: Budget) -> str:
     """Return the card as HTML; all text that users gave is escaped."""
     said, truth = _names(shown.said, labels), _names(shown.truth, labels)
     mark = {"right": f"{RIGHT_MARK} ", "unknown": ""}.get(shown.kind, f"{WRONG_MARK} ")
@@ -59,29 +60,72 @@ def card(shown: Card, labels: list[str]) -> str:
     return (
         f'<li class="card {shown.kind}" data-kind="{shown.kind}" data-sure="{shown.sure:.4f}" '
         f'data-said="{_numbers(shown.said)}" data-truth="{_numbers(shown.truth)}" '
-        f'data-probabilities="{probabilities}" data-name="{escape(shown.name)}">'
+        f'data-probabilities="{probabilities}" data-name="{escape(shown.name)}"{_places(shown)}>'
         '<button type="button">'
-        f'<span class="picture"><img alt="{escape(alternative)}" src="{shown.picture}">'
-        f"{_overlay(shown)}</span>"
+        f'<span class="picture">{_picture(shown, alternative, budget)}</span>'
         f'<span class="caption"><b>{mark}{escape(said)}</b> <i>{100 * shown.sure:.0f}&thinsp;%</i>'
         + (f"<small>truth: {escape(truth)}</small>" if wrong else "")
+        + _facts(shown.masks)
         + "</span></button></li>\n"
     )
 
 
-def _overlay(shown: Card) -> str:
-    height, width, cell = canvas(*shown.size)
-    said = "".join(
-        f'<path class="r{(k - 1) % len(REGION_COLORS)}" d="{d}"/>'
-        for k, d in shown.masks.said.items()
+def _picture(shown: Card, alternative: str, budget: Budget) -> str:
+    """Return the picture with its outlines; of a volume one drawing, of which parts are shown."""
+    height, width, cell = canvas(*shown.size, budget.longest_side)
+    height, width, outlines = height * cell, width * cell, _outlines(shown.masks)
+    box = f'viewBox="-.5 -.5 {width} {height}"'
+    if shown.masks.montage is None:
+        overlay = f'<svg {box} aria-hidden="true">{outlines}</svg>' if outlines else ""
+        return f'<img alt="{escape(alternative)}" src="{shown.picture}">{overlay}'
+    return (
+        f'<svg class="slices" role="img" aria-label="{escape(alternative)}" '
+        f'viewBox="0 0 {width} {height}"><svg width="{width}" height="{height}" {box}>'
+        f'<image x="-.5" y="-.5" width="{width}" height="{height}" preserveAspectRatio="none" '
+        f'href="{shown.picture}"/>{outlines}</svg></svg>'
     )
-    true = "".join(f'<path d="{d}"/><path d="{d}"/>' for d in shown.masks.true.values())
-    if not said + true:
+
+
+def _outlines(masks: MaskFacts) -> str:
+    said = "".join(
+        f'<path class="r{(k - 1) % len(REGION_COLORS)}" d="{d}"/>' for k, d in masks.said.items()
+    )
+    true = "".join(f'<path d="{d}"/><path d="{d}"/>' for d in masks.true.values())
+    return f'<g class="said">{said}</g><g class="true">{true}</g>' if said + true else ""
+
+
+def _places(shown: Card) -> str:
+    """Say how the slices of a volume lie in its picture."""
+    montage = shown.masks.montage
+    if montage is None:
         return ""
     return (
-        f'<svg viewBox="-.5 -.5 {width * cell} {height * cell}" aria-hidden="true">'
-        f'<g class="said">{said}</g><g class="true">{true}</g></svg>'
+        f' data-columns="{montage.n_columns}" data-rows="{montage.n_rows}" '
+        f'data-slices="{" ".join(map(str, montage.numbers.tolist()))}" '
+        f'data-depth="{montage.depth}" data-at="{montage.largest}"'
     )
+
+
+def _facts(masks: MaskFacts) -> str:
+    """Say which slices there are, and what is known in millimeters."""
+    montage, facts = masks.montage, []
+    if montage is not None:
+        count = len(montage.numbers)
+        facts.append(f'<small class="at">{count} of {montage.depth} slices</small>')
+    sizes = [
+        f"{name} {size:,.0f}"
+        for name, size in zip(("predicted", "annotated"), masks.sizes, strict=True)
+        if size
+    ]
+    distances = [
+        f"outlines {average:.1f} mm apart, 95 % within {most:.1f} mm"
+        for average, most in masks.distances.T
+        if not np.isnan(average)
+    ]
+    unit = "mm²" if montage is None else "mm³"
+    facts += [f"<small>{', '.join(sizes)} {unit}</small>"] if sizes else []
+    facts += [f"<small>{text}</small>" for text in distances]
+    return "".join(facts)
 
 
 def _names(indicator: NDArray[Any], labels: list[str]) -> str:

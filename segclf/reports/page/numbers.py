@@ -23,9 +23,12 @@ MEANINGS = {
     "strict recall": "share of the annotated findings that are called and overlap with their mask",
     "IoU": "pixels in both masks by pixels in either; of all images together, mean of the classes",
     "Dice": "twice the pixels in both masks by the sum of those in each; likewise",
+    "average distance": "of the outlines, in both directions; mean of the images and findings",
+    "95 % distance": "that 95 % of each outline are within, of the other one; likewise",
     "found": "share of the images with such a target in which the classifier calls a finding",
 }
 Scorer = Callable[[NDArray[Any], NDArray[Any]], float]
+Question = tuple[str, Scorer, Any, Any, NDArray[np.bool_]]
 
 
 class Score(NamedTuple):
@@ -38,9 +41,10 @@ class Score(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """All numbers of a report; no subgroups where no target is labeled."""
+    """All numbers of a report; no subgroups where no target is labeled, no distances without mm."""
 
     scores: list[Score]
+    distances: list[Score]
     sizes: list[Subgroup]
     regions: list[Subgroup]
 
@@ -50,16 +54,12 @@ def count_up(
 ) -> Numbers:
     """Score the answers; whole groups are resampled, since images of one are not independent."""
     settings: dict[str, Any] = {"n_resamples": n_resamples, "random_state": random_state}
-    scores = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* resamples held one class only", UserWarning)
-        for name, scorer, truth, said, counted in _questions(answers):
-            if counted.any():
-                of_counted = None if groups is None else groups[counted]
-                interval = confidence_interval(
-                    scorer, truth[counted], said[counted], groups=of_counted, **settings
-                )
-                scores.append(Score(name, *interval))
+        scores, distances = (
+            _intervals(questions, groups, settings)
+            for questions in (_questions(answers), _distances(answers))
+        )
         there = np.where(_labeled(answers), answers.positive, -1)[:, None]
         found = answers.found[:, None]
         sizes, regions = (
@@ -68,10 +68,25 @@ def count_up(
             else []
             for grouping in (answers.sizes, answers.regions)
         )
-    return Numbers(scores, sizes, regions)
+    return Numbers(scores, distances, sizes, regions)
 
 
-def _questions(answers: Answers) -> Iterator[tuple[str, Scorer, Any, Any, NDArray[np.bool_]]]:
+def _intervals(
+    questions: Iterator[Question], groups: NDArray[Any] | None, settings: dict[str, Any]
+) -> list[Score]:
+    """Score what can be, with intervals."""
+    scores = []
+    for name, scorer, truth, said, counted in questions:
+        if counted.any():
+            of_counted = None if groups is None else groups[counted]
+            interval = confidence_interval(
+                scorer, truth[counted], said[counted], groups=of_counted, **settings
+            )
+            scores.append(Score(name, *interval))
+    return scores
+
+
+def _questions(answers: Answers) -> Iterator[Question]:
     """Yield name, scorer, its two arguments, and the images that count."""
     labeled = _labeled(answers)
     truth, said = answers.truth, answers.said
@@ -91,6 +106,13 @@ def _questions(answers: Answers) -> Iterator[tuple[str, Scorer, Any, Any, NDArra
         yield "strict recall", share_of_true, due, hits, with_target
     yield "IoU", _overlap(ious), counts, counts, with_target
     yield "Dice", _overlap(dices), counts, counts, with_target
+
+
+def _distances(answers: Answers) -> Iterator[Question]:
+    """Yield those between surfaces, of images where both masks show a finding."""
+    each = np.stack([facts.distances for facts in answers.masks], axis=1)
+    for name, distances in zip(("average distance", "95 % distance"), each, strict=True):
+        yield name, _mean_of_both, distances, distances, ~np.isnan(distances).all(axis=1)
 
 
 def _labeled(answers: Answers) -> NDArray[np.bool_]:
@@ -131,6 +153,10 @@ def _overlap(ratios: Callable[..., NDArray[Any]]) -> Scorer:
         return mean_of_rows(ratios(total, "ignore"))
 
     return score
+
+
+def _mean_of_both(distances: NDArray[Any], _: NDArray[Any]) -> float:
+    return _mean(distances.ravel())
 
 
 def _mean(values: Any) -> float:

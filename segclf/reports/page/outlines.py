@@ -14,15 +14,20 @@ TOLERANCE = 0.75
 LONGEST_PATH = 2500
 
 
-def canvas(height: int, width: int) -> tuple[int, int, int]:
+def canvas(height: int, width: int, longest_side: int = LONGEST_SIDE) -> tuple[int, int, int]:
     """Return height and width of the grid that outlines follow, and the size of its cells."""
     longest = max(height, width)
-    shrink = min(1.0, LONGEST_SIDE / longest)
-    cell = max(2, round(LONGEST_SIDE / longest))
+    shrink = min(1.0, longest_side / longest)
+    cell = max(2, round(longest_side / longest))
     return max(1, round(height * shrink)), max(1, round(width * shrink)), cell
 
 
-def outlines(mask: NDArray[Any] | None) -> dict[int, str]:
+def outlines(
+    mask: NDArray[Any] | None,
+    *,
+    longest_side: int = LONGEST_SIDE,
+    longest_path: int = LONGEST_PATH,
+) -> dict[int, str]:
     """Draw the regions of a mask as SVG paths, in the units of `canvas`.
 
     A path keeps within three quarters of a pixel (of 400 along the longer side, if there are more;
@@ -32,6 +37,10 @@ def outlines(mask: NDArray[Any] | None) -> dict[int, str]:
     Parameters
     ----------
     mask : array of shape (h, w) or (k, h, w), or None
+    longest_side : int
+        Of the grid that outlines follow.
+    longest_path : int
+        Characters of all paths together.
 
     Returns
     -------
@@ -54,11 +63,12 @@ def outlines(mask: NDArray[Any] | None) -> dict[int, str]:
     else:
         regions = [(int(k), mask == k) for k in np.unique(mask) if k > 0]
     shown = [(k, region) for k, region in regions if region.any()]
-    return {k: _path(region, LONGEST_PATH // len(shown)) for k, region in shown}
+    longest = longest_path // max(len(shown), 1)
+    return {k: _path(region, longest, longest_side) for k, region in shown}
 
 
-def _path(region: NDArray[np.bool_], longest: int) -> str:
-    height, width, cell = canvas(*region.shape)
+def _path(region: NDArray[np.bool_], longest: int, longest_side: int) -> str:
+    height, width, cell = canvas(region.shape[0], region.shape[1], longest_side)
     shape = region.astype(np.uint8)
     if shape.shape != (height, width):
         shape = cv2.resize(shape * 1.0, (width, height), interpolation=cv2.INTER_AREA)

@@ -26,10 +26,53 @@ function update() {
   document.documentElement.style.setProperty("--tile", `${size.value}px`);
   document.body.classList.toggle("without-said", said ? !said.checked : false);
   document.body.classList.toggle("without-true", truth ? !truth.checked : false);
+  for (const card of cards) showSlice(card.querySelector(".slices"), card);
   const n = visible().length;
-  document.querySelector("#shown").value = `${n} of ${cards.length} images`;
+  const shown = document.querySelector("#shown");
+  shown.value = `${n} of ${cards.length} ${shown.dataset.things}`;
   document.querySelector("#nothing").hidden = n > 0;
   if (!current || current.hidden) makeCurrent(visible()[0]);
+}
+
+// The slices of a volume lie side by side in one drawing; its window shows one of them, or all.
+function showSlice(drawing, card) {
+  if (!drawing) return;
+  const { columns, rows, at, depth } = card.dataset;
+  const slices = card.dataset.slices.split(" ");
+  const whole = form.elements.montage.checked;
+  const inner = drawing.firstElementChild;
+  drawing.dataset.whole ??= drawing.getAttribute("viewBox");
+  let [, , width, height] = drawing.dataset.whole.split(" ").map(Number);
+  let [left, top] = [0, 0];
+  if (!whole) {
+    [width, height] = [width / columns, height / rows];
+    [left, top] = [(at % columns) * width, Math.floor(at / columns) * height];
+  }
+  drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  inner.setAttribute("viewBox", `${left - 0.5} ${top - 0.5} ${width} ${height}`);
+  inner.setAttribute("width", width);
+  inner.setAttribute("height", height);
+  card.querySelector(".at").textContent = whole
+    ? `${slices.length} of ${depth} slices`
+    : `slice ${slices[at]} of ${depth}`;
+}
+
+function moveSlice(to) {
+  const { slices, at } = current.dataset;
+  if (!slices) return;
+  current.dataset.at = Math.min(Math.max(to ?? at, 0), slices.split(" ").length - 1);
+  if (form.elements.montage.checked) toggle("montage");
+  showSlice(current.querySelector(".slices"), current);
+  if (viewer.open) refreshSlider();
+}
+
+function refreshSlider() {
+  const slider = viewer.querySelector(".slider input");
+  if (!slider) return;
+  showSlice(viewer.querySelector(".slices"), current);
+  slider.max = current.dataset.slices.split(" ").length - 1;
+  slider.value = current.dataset.at;
+  viewer.querySelector(".slider output").value = current.querySelector(".at").textContent;
 }
 
 // One image takes the tab key, the arrows walk from there.
@@ -57,6 +100,9 @@ function enlarge(card) {
   verdict.className = `verdict ${ERRORS.includes(kind) ? "wrong" : kind}`;
   viewer.querySelector("h2").textContent = card.dataset.name;
   viewer.querySelector("table").replaceChildren(...probabilityRows(card));
+  const facts = [...card.querySelectorAll("small:not(.at)")].map((each) => each.textContent);
+  viewer.querySelector(".facts").textContent = facts.join(". ");
+  refreshSlider();
   if (!viewer.open) viewer.showModal();
 }
 
@@ -77,7 +123,7 @@ function probabilityRows(card) {
 }
 
 // What is set is in the address, so that a view can be handed on.
-const FIELDS = ["show", "class", "sure", "size", "said", "true"];
+const FIELDS = ["show", "class", "sure", "size", "said", "true", "montage"];
 
 function writeAddress() {
   const set = new URLSearchParams();
@@ -85,7 +131,7 @@ function writeAddress() {
     const field = form.elements[name];
     if (!field) continue;
     if (field.type === "checkbox") {
-      if (!field.checked) set.set(name, "off");
+      if (field.checked !== field.defaultChecked) set.set(name, field.checked ? "on" : "off");
     } else if (field.value !== initial[name]) set.set(name, field.value);
   }
   history.replaceState(null, "", `#${set}`);
@@ -96,8 +142,9 @@ function readAddress() {
   for (const name of FIELDS) {
     const field = form.elements[name];
     if (!field) continue;
-    if (field.type === "checkbox") field.checked = given.get(name) !== "off";
-    else field.value = given.get(name) ?? initial[name];
+    if (field.type === "checkbox") {
+      field.checked = given.has(name) ? given.get(name) !== "off" : field.defaultChecked;
+    } else field.value = given.get(name) ?? initial[name];
   }
   update();
 }
@@ -108,6 +155,7 @@ const initial = Object.fromEntries(
 
 function toggle(name) {
   if (form.elements[name]) form.elements[name].click();
+  if (viewer.open) refreshSlider();
 }
 
 function choose(show) {
@@ -118,20 +166,29 @@ function choose(show) {
 const KEYS = {
   ArrowRight: () => step(1),
   ArrowLeft: () => step(-1),
-  ArrowDown: () => step(viewer.open ? 1 : columns()),
-  ArrowUp: () => step(viewer.open ? -1 : -columns()),
+  ArrowDown: () => (viewer.open ? goOn(1) : step(columns())),
+  ArrowUp: () => (viewer.open ? goOn(-1) : step(-columns())),
+  ",": () => moveSlice(current.dataset.at - 1),
+  ".": () => moveSlice(Number(current.dataset.at) + 1),
+  m: () => toggle("montage"),
   p: () => toggle("said"),
   t: () => toggle("true"),
   e: () => choose("errors"),
   a: () => choose("all"),
 };
 
+// Up and down go through the slices of a volume, and from image to image.
+function goOn(by) {
+  if (current.dataset.slices) moveSlice(Number(current.dataset.at) + by);
+  else step(by);
+}
+
 function columns() {
   return getComputedStyle(document.querySelector("#gallery")).gridTemplateColumns.split(" ").length;
 }
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("#filters") && event.key.startsWith("Arrow");
+  const typing = event.target.closest("#filters, .slider") && event.key.startsWith("Arrow");
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (typing || !(key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
@@ -149,6 +206,10 @@ viewer.addEventListener("click", (event) => {
   const by = event.target.closest("button")?.value;
   if (by === "0" || event.target === viewer) viewer.close();
   else if (by) step(Number(by));
+});
+viewer.addEventListener("input", (event) => moveSlice(event.target.value));
+viewer.querySelector(".stage").addEventListener("wheel", (event) => {
+  if (current.dataset.slices) goOn(Math.sign(event.deltaY));
 });
 viewer.addEventListener("close", () => current.firstElementChild.focus());
 form.addEventListener("input", () => {

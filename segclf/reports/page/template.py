@@ -12,13 +12,26 @@ from importlib.metadata import version
 from itertools import chain
 from typing import Any, NamedTuple
 
+import numpy as np
+
 import segclf
+from segclf.axes import N_SPATIAL
 from segclf.data import atomic_write
 from segclf.displays.tiles import REGION_COLORS
 from segclf.metrics.subgroups import Subgroup
 from segclf.reports.page.answers import Answers
 from segclf.reports.page.cards import KINDS
 from segclf.reports.page.numbers import MEANINGS, Numbers
+
+OF_IMAGES = {"thing": "image", "Thing": "Image", "slider": "", "walk": "", "keys": ""}
+OF_VOLUMES = {
+    "thing": "volume",
+    "Thing": "Volume",
+    "slider": '<label class="slider">Slice <input type="range" name="at" min="0" step="1"> '
+    "<output></output></label>",
+    "walk": "<kbd>↑</kbd> <kbd>↓</kbd> slices · <kbd>M</kbd> all · ",
+    "keys": "<kbd>,</kbd> and <kbd>.</kbd> go through the slices, <kbd>M</kbd> shows all of them.",
+}
 
 
 class Header(NamedTuple):
@@ -47,11 +60,12 @@ def write_page(
         "colors": _colors(),
         "style": _file("report.css"),
         "script": _file("report.js"),
-        "numbers": _numbers(numbers),
+        "numbers": _numbers(numbers, answers),
         "kinds": _kinds(answers, n_images),
         "classes": _classes(labels),
         "legend": _legend(answers, labels),
     }
+    parts |= OF_IMAGES if answers.n_spatial == N_SPATIAL else OF_VOLUMES
     above, below = (
         re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], half)
         for half in _file("report.html").split("{{cards}}")
@@ -70,13 +84,16 @@ def _colors() -> str:
 
 def _head(header: Header, answers: Answers, numbers: Numbers, n_images: int) -> str:
     n, n_masks = len(answers.masks), sum(bool(facts.true) for facts in answers.masks)
-    facts = [f"{n:,} images"]
+    facts = [f"{n:,} {_of_kind('images', answers)}"]
     facts += [f"{header.n_groups:,} groups"] if header.n_groups else []
     facts += [f"{n_masks:,} with an annotated target"] if n_masks else []
     facts += [f"{n_images:,} shown, the worst first"] if n_images < n else []
     packages = ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "torch", "numpy"))
-    names = [*(score.name for score in numbers.scores), *(["found"] if numbers.sizes else [])]
-    meanings = "".join(f"<dt>{name}</dt><dd>{MEANINGS[name]}</dd>" for name in names)
+    names = [score.name for score in (*numbers.scores, *numbers.distances)]
+    names += ["found"] if numbers.sizes else []
+    meanings = "".join(
+        f"<dt>{name}</dt><dd>{_of_kind(MEANINGS[name], answers)}</dd>" for name in names
+    )
     return (
         f"<h1>{escape(header.title)}</h1>"
         + (f"<p>{escape(header.description)}</p>" if header.description else "")
@@ -87,18 +104,41 @@ def _head(header: Header, answers: Answers, numbers: Numbers, n_images: int) -> 
     )
 
 
-def _numbers(numbers: Numbers) -> str:
+def _of_kind(text: str, answers: Answers) -> str:
+    """Speak of volumes where the images are such."""
+    if answers.n_spatial == N_SPATIAL:
+        return text
+    return text.replace("image", "volume").replace("pixel", "voxel")
+
+
+def _numbers(numbers: Numbers, answers: Answers) -> str:
     rows = [_row(score.name, score.estimate, score.low, score.high) for score in numbers.scores]
     panels = [_panel("Scores", "with 95 % intervals", _table(rows[::2]) + _table(rows[1::2]))]
+    if numbers.distances:
+        panels.append(_distances(numbers, answers))
     if numbers.sizes:
         rows = [
             _row(size.name, size.estimate, size.low, size.high, f"n = {size.n}")
             for size in numbers.sizes
         ]
-        panels.append(_panel("Found, by size of the target", "in % of the image", _table(rows)))
+        note = "" if answers.in_mm else _of_kind("in % of the image", answers)
+        panels.append(_panel("Found, by size of the target", note, _table(rows)))
         places = f'<ol class="places">{"".join(map(_cell, numbers.regions))}</ol>'
-        panels.append(_panel("Found, by place", "in the image", places))
+        where = "in the image" if answers.n_spatial == N_SPATIAL else "in the slice"
+        panels.append(_panel("Found, by place", where, places))
     return "".join(panels)
+
+
+def _distances(numbers: Numbers, answers: Answers) -> str:
+    """Show distances between surfaces, on one scale; a finding that was missed has none."""
+    measured = sum(not np.isnan(facts.distances).all() for facts in answers.masks)
+    top = max(np.nanmax([score.estimate, score.high]) for score in numbers.distances)
+    rows = [
+        _row(score.name, score.estimate, score.low, score.high, top=max(top, 1e-9))
+        for score in numbers.distances
+    ]
+    note = f"in mm, where both masks show a finding, n = {measured}"
+    return _panel("From outline to outline", note, _table(rows))
 
 
 def _panel(title: str, note: str, content: str) -> str:
@@ -112,14 +152,17 @@ def _table(rows: list[str]) -> str:
     return f"<table>{''.join(rows)}</table>"
 
 
-def _row(name: str, estimate: float, low: float, high: float, note: str = "") -> str:
+def _row(
+    name: str, estimate: float, low: float, high: float, note: str = "", top: float = 1.0
+) -> str:
     if math.isnan(estimate):
         return ""
     low, high = (estimate if math.isnan(end) else end for end in (low, high))
     return (
         f'<tr><th scope="row">{escape(name)} <small>{note}</small></th>'
-        f'<td class="bar"><i style="left:{100 * low:.1f}%;right:{100 - 100 * high:.1f}%"></i>'
-        f'<b style="left:{100 * estimate:.1f}%"></b></td>'
+        f'<td class="bar"><i style="left:{100 * low / top:.1f}%;'
+        f'right:{100 - 100 * high / top:.1f}%"></i>'
+        f'<b style="left:{100 * estimate / top:.1f}%"></b></td>'
         f'<td>{estimate:.2f}</td><td class="interval">{low:.2f}–{high:.2f}</td></tr>'
     )
 
@@ -169,11 +212,14 @@ def _legend(answers: Answers, labels: list[str]) -> str:
         toggles.append(f"{_toggle('said', 'P', 'redicted mask')} <span>{swatches}</span>")
     if shown["true"]:
         toggles.append(f'{_toggle("true", "T", "rue mask")} <i class="swatch dashed"></i>')
+    if answers.n_spatial != N_SPATIAL:
+        toggles.append(_toggle("montage", "M", "ontage", checked=False))
     return "".join(f"<span>{toggle}</span>" for toggle in toggles)
 
 
-def _toggle(name: str, key: str, rest: str) -> str:
+def _toggle(name: str, key: str, rest: str, *, checked: bool = True) -> str:
     return (
-        f'<label><input type="checkbox" name="{name}" checked> <span><u>{key}</u>{rest}</span>'
+        f'<label><input type="checkbox" name="{name}"{" checked" * checked}> '
+        f"<span><u>{key}</u>{rest}</span>"
         "</label>"
     )

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segclf.axes import is_gray
+from segclf.data import resize_image
+from segclf.displays.montages import Montage
 from segclf.displays.pictures import as_picture
 
 QUALITIES = (88, 75, 60, 45)
 LOSSLESS_SIDE = 128
+PIXELS_A_BYTE = 12  # of medical images as JPEG of middling quality
 
 
 def thumbnail(image: NDArray[Any], *, longest_side: int, n_bytes: int) -> str:
@@ -26,8 +29,36 @@ def thumbnail(image: NDArray[Any], *, longest_side: int, n_bytes: int) -> str:
     >>> thumbnail(np.zeros((8, 8, 1)), longest_side=320, n_bytes=24_000)[:22]
     'data:image/png;base64,'
     """
-    picture = (as_picture(image) * 255).round().astype(np.uint8)
-    picture = _shrunk(picture if is_gray(picture) else picture[..., ::-1], longest_side)
+    return _encoded(_shrunk(_as_bytes(as_picture(image)), longest_side), n_bytes)
+
+
+def montage_thumbnail(
+    slices: NDArray[Any], montage: Montage, *, longest_side: int, n_bytes: int
+) -> str:
+    """Return slices (s, h, w, c) side by side as a data URI of so many bytes at most.
+
+    All are as bright as they are beside each other. What so many bytes hold decides how large they
+    are, and `longest_side`, which is that of a slice, how large at most.
+    """
+    n_cells = montage.n_rows * montage.n_columns
+    height, width = slices.shape[1:3]
+    scale = min(longest_side / max(height, width), 1.0)
+    scale = min(scale, float(np.sqrt(n_bytes * PIXELS_A_BYTE / (n_cells * height * width))))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    small = np.stack([resize_image(each.astype(np.float32), size) for each in slices])
+    if slices.dtype != bool:
+        small = small.astype(slices.dtype)
+    image = montage.image(small)
+    return _encoded(_as_bytes(as_picture(image, longest_side=max(image.shape))), n_bytes)
+
+
+def _as_bytes(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return a picture as OpenCV writes it."""
+    as_bytes = (picture * 255).round().astype(np.uint8)
+    return as_bytes if is_gray(as_bytes) else as_bytes[..., ::-1]
+
+
+def _encoded(picture: NDArray[np.uint8], n_bytes: int) -> str:
     while True:
         for kind, options in _encodings(picture):
             data = cv2.imencode(f".{kind}", picture, options)[1].tobytes()

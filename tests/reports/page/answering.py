@@ -46,3 +46,24 @@ def two_class(n, seed=0):
     score = np.clip(0.5 + 0.35 * (2 * y - 1) + random.normal(0, 0.4, n), 0.01, 0.99)
     predicted = np.roll(masks, random.integers(0, 3, n)[0], axis=1) * (score > 0.5)[:, None, None]
     return numbered_images(n), y, masks, Answering(np.c_[1 - score, score], predicted)
+
+
+def two_class_of_volumes(n, depth=9):
+    """The same of volumes, in one to three of whose slices the finding is."""
+    X, y, masks, estimator = two_class(n)
+    random = np.random.default_rng(1)
+    volumes = random.integers(0, 255, (n, depth, *X.shape[1:])).astype(np.uint16)
+    volumes[:, 0, 0, 0] = np.arange(n)
+    predicted = estimator.predict_masks(X)
+    deep, said = np.zeros((2, *volumes.shape), dtype=np.uint8)
+    for i in range(n):
+        start = random.integers(1, depth - 3)
+        deep[i, start : start + 3] = masks[i]
+        said[i, start + 1 : start + 3] = predicted[i]
+    return volumes, y, deep, VolumeAnswering(estimator.probabilities, said)
+
+
+class VolumeAnswering(Answering):
+    """Reads volumes."""
+
+    _n_spatial = 3

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from reports.page.answering import two_class
+from reports.page.answering import two_class, two_class_of_volumes
 
 from segclf import report
 
@@ -125,3 +125,45 @@ def test_an_address_holds_a_view(page, tmp_path):
     """
     log = drive(page, tmp_path, script, "show=right&true=off&size=300")
     assert log == ["right right true false", "300px"]
+
+
+def test_slices_of_volumes(tmp_path):
+    X, y, masks, estimator = two_class_of_volumes(4)
+    options = {"n_resamples": 10, "n_slices": 4, "spacing": (5, 1, 1)}
+    path = report(estimator, X, y, masks, tmp_path / "report.html", **options)
+    script = """
+      const shown = (root) => root.querySelector(".slices svg").getAttribute("viewBox");
+      const said = (card) => card.querySelector(".at").textContent;
+      const [card] = cards, slices = card.dataset.slices.split(" ");
+      note(said(card) === `slice ${slices[card.dataset.at]} of 9`, q("#shown").value);
+      note(cards.every((each) => shown(each) !== each.querySelector(".slices").dataset.whole));
+      press("m"); note(location.hash, said(card)); press("m");
+      card.dataset.at = 0; card.firstElementChild.focus();
+      press("."); note("next", card.dataset.at, said(card) === `slice ${slices[1]} of 9`);
+      press(","); press(","); note("first", card.dataset.at);
+      document.activeElement.click();
+      const slider = q("#viewer .slider input"); note(slider.max, slider.value);
+      slider.value = 2; slider.dispatchEvent(new Event("input", { bubbles: true }));
+      const told = q("#viewer output");
+      note(card.dataset.at, shown(viewer) === shown(card), told.value === said(card));
+      press("ArrowDown"); note("down", slider.value, shown(viewer) === shown(card));
+      press("m"); note(told.value); press("m");
+      q(".stage").dispatchEvent(new WheelEvent("wheel", { deltaY: -1, bubbles: true }));
+      note("wheel", slider.value);
+      note(cards.some((each) => each.textContent.includes("mm³")));
+      press("ArrowRight"); note(current === cards[1], shown(viewer) === shown(current));
+    """
+    assert drive(path.read_text(encoding="utf-8"), tmp_path, script) == [
+        "true 4 of 4 volumes",
+        "true",
+        "#montage=on 4 of 9 slices",
+        "next 1 true",
+        "first 0",
+        "3 0",
+        "2 true true",
+        "down 3 true",
+        "4 of 9 slices",
+        "wheel 2",
+        "true",
+        "true true",
+    ]

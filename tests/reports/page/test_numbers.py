@@ -3,13 +3,16 @@ import pytest
 from reports.page.answering import Answering, AnsweringLabels, numbered_images, two_class
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score, roc_auc_score
 
+from segclf.data import as_images
 from segclf.metrics import dice_score, mean_iou, strict_recall
 from segclf.reports.page.answers import ask
+from segclf.reports.page.budget import Budget
 from segclf.reports.page.numbers import count_up
 
 
 def scores_of(estimator, X, y, masks=None, groups=None):
-    numbers = count_up(ask(estimator, X, y, masks), groups=groups, n_resamples=20, random_state=0)
+    answers = ask(estimator, as_images(X), X, y, masks, budget=Budget(), spacing=None)
+    numbers = count_up(answers, groups=groups, n_resamples=20, random_state=0)
     return {score.name: score.estimate for score in numbers.scores}, numbers
 
 

@@ -1,0 +1,21 @@
+"""How large the pixels are of what is reported, where anybody says."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segclf.axes import N_SPATIAL
+from segclf.data import Images
+from segclf.metrics.surfaces import spacings
+
+
+def known_spacings(images: Images, spacing: ArrayLike | None) -> NDArray[np.float64] | None:
+    """Return what was given, or what the headers of volumes say, as (n, n_spatial).
+
+    Returns
+    -------
+    array of shape (n, n_spatial), or None
+        None where it is not known of all.
+    """
+    if spacing is not None:
+        return spacings(spacing, len(images), images.n_spatial)
+    return None if images.n_spatial == N_SPATIAL else images.spacings()
