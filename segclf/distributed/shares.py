@@ -65,9 +65,9 @@ def in_shares(function: Callable[..., Any], *batch: Tensor) -> Any:
         What the function returns. Its gradients are a process's own, and as many times too large
         as there are processes: `average_gradients` sees to both.
     """
+    if n_processes() == 1 or own_share() is not None or not _is_split(len(batch[0])):
+        return function(*batch)  # whose graphs are free in the number of images
     n_images = len(batch[0])
-    if _SHARE.get() is not None or not _is_split(n_images):
-        return function(*batch)
     share = share_of(n_images)
     with _within(share):
         own = function(*(_own(each, share) for each in batch))

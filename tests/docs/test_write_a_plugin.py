@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "write_a_plugin.md").read_text(encoding="utf-8")
-FILES = re.split(r"^`(plugins/segclf-example/\S+)`:$", PAGE, flags=re.MULTILINE)[1:]
+FILES = re.split(r"^`(plugins/segclf-\S+)`:$", PAGE, flags=re.MULTILINE)[1:]
 QUOTES = [
     (path, quote)
     for path, text in zip(FILES[::2], FILES[1::2], strict=True)
@@ -16,7 +16,7 @@ QUOTES = [
 
 
 def test_the_page_quotes_every_step():
-    assert len({path for path, _ in QUOTES}) == 4
+    assert len({path for path, _ in QUOTES}) == 5
 
 
 @pytest.mark.parametrize(("path", "quote"), QUOTES)

@@ -18,11 +18,12 @@ from segclf import (
     save,
 )
 from segclf.base import ContradictionWarning
-from segclf.data import as_masks
+from segclf.data import as_images, as_masks
 from segclf.datasets import make_shapes
 from segclf.displays import SummarizerDisplay
 from segclf.reports import framing_report
 from segclf.reports.page.answers import ask
+from segclf.reports.page.budget import budget_for
 
 SHAPES = make_shapes(24, image_size=16, n_objects=2, target_radius=4, random_state=0)
 X, Y, MASKS = SHAPES.images, SHAPES.target, SHAPES.masks.astype(int)
@@ -135,7 +136,11 @@ def test_scorers_and_reports_know_it(plain, inverted):
         )
     for mine, theirs in zip(scored["plain"][:2], scored["inverted"][:2], strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    asked = ask(inverted, X, names, MASKS), ask(plain, X, Y, MASKS)
+    how = {"budget": budget_for(len(Y), 2, None), "spacing": None}
+    asked = [
+        ask(fitted, as_images(X), X, labels, MASKS, **how)
+        for fitted, labels in ((inverted, names), (plain, Y))
+    ]
     for attribute in ("positive", "found", "kinds"):
         np.testing.assert_array_equal(*(getattr(each, attribute) for each in asked))
     annotated = SummarizerDisplay.from_estimator(inverted, X, names)
