@@ -5,15 +5,18 @@ from typing import Any
 import numpy as np
 
 from segclf.axes import N_SPATIAL
+from segclf.base.spatial import n_spatial
 from segclf.data import Images
 
 
-def choose_size(image_size: Any, images: Images) -> tuple[int, ...] | None:
+def choose_size(
+    image_size: Any, images: Images, keeps_sizes: bool = False
+) -> tuple[int, ...] | None:
     """Return the size (h, w), or (d, h, w), that images are brought to; None leaves them."""
     if image_size is not None:
         return sides("image_size", image_size, images.n_spatial)
     sizes = images.sizes()
-    if (sizes == sizes[0]).all():
+    if keeps_sizes or (sizes == sizes[0]).all():
         return None
     return tuple(np.median(sizes, axis=0).round().astype(int).tolist())
 
@@ -36,3 +39,11 @@ def sides(name: str, value: Any, n_spatial: int) -> tuple[int, ...]:
         axes = "(height, width)" if n_spatial == N_SPATIAL else "(slices, height, width)"
         raise ValueError(f"{name}={value!r}; expected an int of 1 or more, {axes} or None.")
     return tuple(np.broadcast_to(value, n_spatial).tolist())
+
+
+def tile_of(segmenter: Any) -> Any:
+    """Return the size of the tiles, or windows, to predict; None where images stay whole."""
+    size, n_axes = segmenter.tile_size, n_spatial(segmenter)
+    if size is None and n_axes != N_SPATIAL:
+        size = getattr(segmenter, "crop_size", None)
+    return size if size is None else sides("tile_size", size, n_axes)

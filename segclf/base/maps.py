@@ -73,6 +73,11 @@ def to_masks(probabilities: NDArray[Any], *, multilabel: bool) -> NDArray[np.uin
     return probabilities.argmax(axis=1).astype(np.uint8)
 
 
+def masks_of(probabilities: Tensor, *, multilabel: bool) -> Tensor:
+    """Turn probabilities (n, k, d, h, w) into masks likewise, in the memory of few numbers."""
+    return torch.from_numpy(to_masks(probabilities.numpy(), multilabel=multilabel))
+
+
 def processed(masks: NDArray[np.uint8], function: Callable[[Any], Any]) -> NDArray[np.uint8]:
     """Return what a function makes of each mask.
 

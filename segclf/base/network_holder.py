@@ -67,7 +67,12 @@ class NetworkHolder(Estimator):
 
     def _bring_to_size(self, images: Images) -> None:
         size = self._setting("image_size")
-        self.image_size_ = choose_size(None if is_auto(size) else size, images)
+        self.image_size_ = choose_size(None if is_auto(size) else size, images, self._keeps_sizes)
+
+    @property
+    def _keeps_sizes(self) -> bool:
+        """Whether images of several sizes stay as they are, unless a size is asked for."""
+        return False
 
     def _learn_pixels(self, objective: nn.Module, samples: Samples) -> None:
         """Teach the networks what pixels and masks are like, and keep where weights came from."""
@@ -84,6 +89,7 @@ class NetworkHolder(Estimator):
         forward: Callable[[Tensor], Tensor] | None = None,
         batch_size: int | None = None,
         flips: str | None = None,
+        reduce: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         """Return the images of `X`, and what the network says of them, batch by batch."""
         self._check_at_prediction()
@@ -100,7 +106,15 @@ class NetworkHolder(Estimator):
             n_threads=choose_threads(self.n_threads),
             adjustable=tuple(name for name in adjustable if hasattr(self, name)),
         )
-        return images, predict_batches(self.network_, images, plan, activation, forward)
+        grid = self._grid(images)
+        outputs = predict_batches(
+            self.network_, images, plan, activation, forward, grid=grid, reduce=reduce
+        )
+        return images, outputs
+
+    def _grid(self, images: Images) -> NDArray[np.intp] | None:
+        """Return the size of each image on a common grid, where they are brought to one."""
+        return None
 
     def _kept_networks(self) -> list[nn.Module]:
         return [vars(self)[name] for name in self._networks]

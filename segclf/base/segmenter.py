@@ -1,6 +1,6 @@
 """Segmenters: ``fit(X, y)`` with masks, ``predict(X)`` gives masks at the images' own size."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -12,9 +12,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from segclf.axes import N_SPATIAL
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
-from segclf.base.maps import Maps, as_probabilities, collect_maps, processed, to_masks
+from segclf.base.image_size import tile_of
+from segclf.base.maps import (
+    Maps,
+    as_probabilities,
+    collect_maps,
+    masks_of,
+    processed,
+    to_masks,
+)
 from segclf.base.mask_targets import MaskTargets
 from segclf.base.monitor import METRICS, Score, Summarized, iou_score, label_score, truth_of_masks
 from segclf.base.nothing_found import warn_if_nothing_found
@@ -47,8 +56,10 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         Number of mask ids with the background, or of channels of multi-label masks. None finds it
         from masks and labels; a number is needed where those of `fit` do not show every class, as
         in a fold, and predictions shall have one size.
-    tile_size : int or None
-        Larger images are predicted in overlapping tiles of this height and width, blended.
+    tile_size : int, (int, int, int) or None
+        Larger images are predicted in overlapping tiles of this height and width, blended. Volumes
+        in windows (slices, height, width), weighted by a Gaussian and a few slices at a time, so
+        that large ones fit into memory; None is the `crop_size` that was learned from, if any.
     test_time_flips : {"horizontal", "vertical", "both", "quarter_turns"} or None
         Probabilities are the mean over an image as it is and flipped, each turned back: mirrored
         left and right, top and bottom, both of these (four ways), or with quarter turns (all eight;
@@ -69,7 +80,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
     """
 
     n_classes: int | None = None
-    tile_size: int | None = None
+    tile_size: Any = None
     test_time_flips: str | None = None
     post_processing: Any = None
 
@@ -84,7 +95,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_classes": [Interval(Integral, 1, MAX_ID + 1, closed="both"), None],
-        "tile_size": [Interval(Integral, 1, None, closed="left"), None],
+        "tile_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
         "test_time_flips": [StrOptions(set(FLIPS)), None],
         "post_processing": [callable, None],
     }
@@ -156,6 +167,9 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         array (n, h, w) of ids or (n, k, h, w) of 0 and 1, uint8, or a list of them
             A list where the images are of several sizes.
         """
+        if n_spatial(self) != N_SPATIAL:
+            decide = partial(masks_of, multilabel=self.multilabel_)
+            return collect_maps(*self._maps(X, decide), self._processed)
         return collect_maps(*self._maps(X), self._decide)
 
     def predict_proba(self, X: ImagesLike) -> Maps:
@@ -247,7 +261,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
     def _end(self, samples: Samples) -> None:
         # Two at once in random order, since one of the first ones will show something.
         images = samples.images.subset(np.random.default_rng(0).permutation(len(samples)))
-        _, maps = self._outputs(images, self._activate, self.tile_size, batch_size=2)
+        _, maps = self._outputs(images, self._activate, tile_of(self), batch_size=2)
         decide = partial(to_masks, multilabel=self.multilabel_)
         warn_if_nothing_found(maps, decide, samples, self.n_classes_)
 
@@ -262,13 +276,18 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         first = 0 if self.multilabel_ else 1
         return label_score(str(self.monitor), Summarized(truth, maps, first), truth)
 
-    def _maps(self, X: Any) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
+    def _maps(
+        self, X: Any, reduce: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
         check_is_fitted(self)
-        return self._outputs(X, self._activate, self.tile_size, flips=self.test_time_flips)
+        options: dict[str, Any] = {"flips": self.test_time_flips, "reduce": reduce}
+        return self._outputs(X, self._activate, tile_of(self), **options)
 
     def _activate(self, scores: Tensor) -> Tensor:
         return as_probabilities(scores, multilabel=self.multilabel_)
 
     def _decide(self, probabilities: NDArray[Any]) -> NDArray[np.uint8]:
-        masks = to_masks(probabilities, multilabel=self.multilabel_)
+        return self._processed(to_masks(probabilities, multilabel=self.multilabel_))
+
+    def _processed(self, masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return masks if self.post_processing is None else processed(masks, self.post_processing)

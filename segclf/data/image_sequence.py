@@ -7,6 +7,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.data.open_volume import OpenVolume
 from segclf.data.scale import Scale, learn_scale, require_scale, scale_of, scales_of
 from segclf.data.slice_source import SliceSource
 from segclf.data.sources import ArraySource, ListSource, Source
@@ -140,6 +141,27 @@ class Images:
     def name(self, index: int) -> str:
         """Name an image in an error, by its number in X and its file."""
         return self._source.name(int(self._rows[index]))
+
+    def open(self, index: int, size: tuple[int, ...] | None = None) -> OpenVolume:
+        """Return a volume of which parts are read; of a file it is decoded, once for all of them.
+
+        Parameters
+        ----------
+        index : int
+        size : (int, int, int), optional
+            Of the grid that parts are of; by default the volume's own.
+
+        Raises
+        ------
+        ValueError
+            Where its scale is another than `scale`, and as `take` does.
+        """
+        row = int(self._rows[index])
+        array, name = self._source.view(row), self.name(index)
+        if self.scale is not None and self._source.lazy:
+            require_scale(scale_of(array), self.scale, name)
+        unchecked = name.removeprefix("Image ") if self._source.lazy else None
+        return OpenVolume(array, size, unchecked)
 
     def slices(
         self, volumes: NDArray[np.intp], slices: NDArray[np.intp], *, neighbors: int = 0

@@ -77,14 +77,14 @@ class Fitting:
         """Return half the side, rounded up; None where nobody allows it, or it is no less."""
         if "tile_size" not in self._plan.adjustable or self._asked.tile_size is not None:
             return None
-        side = min(max(size), self._plan.tile_size or max(size))
+        side = min(max(size), max(self._plan.tile(size)))
         half = math.ceil(side / 2 / TILE_STEP) * TILE_STEP
         return half if half < side else None
 
     def _remedy(self, size: Size) -> str:
         names = [name for name in ("image_size", "tile_size") if name in self._plan.adjustable]
         tile = self._plan.tile_size
-        what = "An image" if tile is None else f"A tile of {_by([tile] * len(size))} of an image"
+        what = "An image" if tile is None else f"A tile of {_by(self._plan.tile(size))} of an image"
         remedy = f"; take a smaller {' or '.join(names)}" if names else ""
         return (
             f"{what} of {_by(size)} does not fit into memory, and batch_size can be no "

@@ -1,6 +1,6 @@
 """Prediction: batches of one size and length for the network, in tiles where images are large."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from segclf.axes import are_maps
+from segclf.axes import N_SPATIAL, are_maps
 from segclf.data import Images
 from segclf.data.loader import one_ahead
 from segclf.data.memory_order import channels_last
@@ -20,9 +20,9 @@ from segclf.isolation import isolated, threads
 from segclf.training.devices import autocast, moved
 from segclf.training.fitting import Fitting
 from segclf.training.flips import mean_over_flips
+from segclf.training.predict_volume import predict_volume
 from segclf.training.prediction_plan import PredictionPlan
-
-OVERLAP = 0.25
+from segclf.training.windows import slide
 
 
 def predict_batches(
@@ -31,6 +31,9 @@ def predict_batches(
     plan: PredictionPlan,
     activation: Callable[[Tensor], Tensor] | None = None,
     forward: Callable[[Tensor], Tensor] | None = None,
+    *,
+    grid: NDArray[np.intp] | None = None,
+    reduce: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
     """Yield (indices, output) of a few images of one size at a time.
 
@@ -50,13 +53,18 @@ def predict_batches(
         to the images' own size after it.
     forward : callable, optional
         What to ask of the network instead of its scores: one of its methods.
+    grid : array of shape (n, n_spatial), optional
+        The size that each image is brought to, where the plan brings them to none.
+    reduce : callable, optional
+        What to make of maps at an image's own size: masks, which are much smaller. Of a volume in
+        windows it is given a few slices at a time.
 
     Yields
     ------
     indices : array of shape (b,)
         Which images these are.
     output : Tensor of shape (b, k) or (b, k, h, w), float32
-        What the network says of them.
+        What the network says of them, or what `reduce` makes of that.
 
     Raises
     ------
@@ -67,10 +75,12 @@ def predict_batches(
     """
     with isolated():
         network = moved(network, plan.device).eval()
+    seen = _seen_sizes(images, plan, grid)
 
     def read(indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Size], Tensor]:
         taken = images.take(indices)
-        return indices, [each.shape[:-1] for each in taken], image_tensor(taken, plan.image_size)
+        sizes = [each.shape[:-1] for each in taken]
+        return indices, sizes, image_tensor(taken, tuple(seen[indices[0]].tolist()))
 
     def answer(batch: Tensor) -> Tensor:
         with autocast(plan.device, plan.precision):
@@ -79,7 +89,8 @@ def predict_batches(
             return output if activation is None else activation(output)
 
     predict = Fitting(plan, partial(_predict_flips, answer))
-    for indices, sizes, batch in one_ahead(read, _groups(images, plan)):
+    large = _large_volumes(seen, plan)
+    for indices, sizes, batch in one_ahead(read, _groups(seen, np.flatnonzero(~large), plan)):
         with _inference(plan):
             output = predict(batch)
             _check_finite(output, indices)
@@ -87,7 +98,24 @@ def predict_batches(
             # one size after the other: maps of large images, all at once, would fill the memory
             with _inference(plan):
                 part = _at_own_size(output, rows, sizes).cpu()
+                part = part if reduce is None else reduce(part)
             yield indices[rows], part
+    for index in np.flatnonzero(large).tolist():
+        size = tuple(seen[index].tolist())
+        checked = partial(_predict_windows, predict, index)
+        with _inference(plan):
+            volume = images.open(index, size)
+            part = predict_volume(volume, checked, plan.tile(size), plan.length(size), reduce)
+        yield np.array([index]), part
+
+
+def _predict_windows(
+    predict: Callable[[Tensor], Tensor], index: int, windows: Tensor
+) -> Tensor:
+    """Predict windows of one volume, and check what comes out for it."""
+    outputs = predict(windows)
+    _check_finite(outputs, np.full(len(outputs), index))
+    return outputs
 
 
 @contextmanager
@@ -96,14 +124,29 @@ def _inference(plan: PredictionPlan) -> Iterator[None]:
         yield
 
 
-def _groups(images: Images, plan: PredictionPlan) -> Iterator[NDArray[np.intp]]:
-    """Split the indices into batches of images of which the network sees one size."""
-    sizes = images.sizes()
-    if plan.image_size is not None:
-        sizes = np.broadcast_to(plan.image_size, sizes.shape)
-    seen, members = np.unique(sizes, axis=0, return_inverse=True)
-    for number, size in enumerate(seen.tolist()):
-        indices = np.flatnonzero(members.reshape(-1) == number)
+def _seen_sizes(
+    images: Images, plan: PredictionPlan, grid: NDArray[np.intp] | None
+) -> NDArray[np.intp]:
+    """Return the size in which the network sees each image."""
+    sizes = images.sizes() if grid is None else grid
+    return sizes if plan.image_size is None else np.broadcast_to(plan.image_size, sizes.shape)
+
+
+def _large_volumes(seen: NDArray[np.intp], plan: PredictionPlan) -> NDArray[np.bool_]:
+    """Tell which are volumes that are read, and predicted, in windows."""
+    if plan.tile_size is None or seen.shape[1] == N_SPATIAL:
+        return np.zeros(len(seen), dtype=bool)
+    tiles = [plan.tile(size) for size in map(tuple, seen.tolist())]
+    return np.any(seen > np.array(tiles), axis=1)
+
+
+def _groups(
+    seen: NDArray[np.intp], chosen: NDArray[np.intp], plan: PredictionPlan
+) -> Iterator[NDArray[np.intp]]:
+    """Split the chosen images into batches of which the network sees one size."""
+    sizes, members = np.unique(seen[chosen], axis=0, return_inverse=True)
+    for number, size in enumerate(sizes.tolist()):
+        indices = chosen[members.reshape(-1) == number]
         length = plan.length(size)
         for start in range(0, len(indices), length):
             yield indices[start : start + length]
@@ -158,10 +201,10 @@ def _predict(forward: Callable[[Tensor], Tensor], batch: Tensor, plan: Predictio
     """Return the outputs of a batch (n, c, h, w), in tiles where a side is too long."""
     size = tuple(batch.shape[2:])
     length = plan.length(size)
-    if plan.tile_size is not None and max(size) > plan.tile_size:
-        return torch.cat(
-            [_predict_tiles(forward, image, plan.tile_size, length) for image in batch.split(1)]
-        )
+    tile = plan.tile(size)
+    if any(map(int.__gt__, size, tile)):
+        tiled = (_predict_tiles(forward, image, tile, length) for image in batch.split(1))
+        return torch.cat(list(tiled))
     return _predict_padded(forward, batch, length)
 
 
@@ -174,37 +217,16 @@ def _predict_padded(forward: Callable[[Tensor], Tensor], batch: Tensor, length: 
 
 
 def _predict_tiles(
-    forward: Callable[[Tensor], Tensor], image: Tensor, tile_size: int, length: int
+    forward: Callable[[Tensor], Tensor], image: Tensor, tile: Size, length: int
 ) -> Tensor:
-    """Blend outputs of overlapping tiles, height by width, each by its distance to the border."""
-    height, width = (min(s, tile_size) for s in image.shape[2:])
-    corners = [
-        (top, left)
-        for top in _starts(image.shape[2], height)
-        for left in _starts(image.shape[3], width)
-    ]
-    window = _ramp(height)[:, None] * _ramp(width)
-    blended = weight = torch.zeros(())
-    for start in range(0, len(corners), length):
-        part = corners[start : start + length]
-        tiles = torch.cat([image[:, :, t : t + height, s : s + width] for t, s in part])
-        outputs = _predict_padded(forward, tiles, length).cpu()
-        if start == 0:
-            blended = torch.zeros(1, outputs.shape[1], *image.shape[2:])
-            weight = torch.zeros(image.shape[2:])
-        for (top, left), output in zip(part, outputs, strict=True):
-            blended[0, :, top : top + height, left : left + width] += output * window
-            weight[top : top + height, left : left + width] += window
-    return blended / weight
+    """Blend the maps of overlapping tiles of an image (1, c, h, w), or of a volume."""
+    size = tuple(image.shape[2:])
+    window = tuple(map(min, size, tile))
 
+    def read(corners: Sequence[tuple[int, ...]]) -> Tensor:
+        places = ([slice(s, s + n) for s, n in zip(c, window, strict=True)] for c in corners)
+        return torch.cat([image[(slice(None), slice(None), *place)] for place in places])
 
-def _starts(length: int, tile: int) -> list[int]:
-    """Evenly spread tile positions that cover a length and overlap by a quarter at least."""
-    n_tiles = 1 + int(np.ceil((length - tile) / (tile * (1 - OVERLAP))))
-    return [round(s) for s in np.linspace(0, length - tile, n_tiles)]
-
-
-def _ramp(length: int) -> Tensor:
-    """Weights that rise from the border to the middle, never 0."""
-    distance = torch.arange(length) + 0.5
-    return torch.minimum(distance, length - distance) / length
+    predict = partial(_predict_padded, forward, length=length)
+    slabs = slide(read, predict, size, window, length)
+    return torch.cat([slab.maps for slab in slabs], dim=1)[None]

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from segclf.data.resize import Size
@@ -22,8 +23,9 @@ class PredictionPlan:
         an image does not depend on its company.
     image_size : (int, int) or None
         Height and width that images are brought to; None leaves them as they are.
-    tile_size : int or None
-        Larger images are predicted in overlapping tiles of this height and width.
+    tile_size : int, tuple of int, or None
+        Larger images are predicted in overlapping tiles of this height and width; volumes in
+        windows of so many slices, too.
     flips : str or None
         Over which ways to lie the mean is taken, as in `mean_over_flips`; whole images are flipped,
         not their tiles.
@@ -40,14 +42,20 @@ class PredictionPlan:
 
     batch_size: int
     image_size: Size | None = None
-    tile_size: int | None = None
+    tile_size: int | Size | None = None
     flips: str | None = None
     device: torch.device = torch.device("cpu")
     precision: str = "fp32"
     n_threads: int = 1
     adjustable: tuple[str, ...] = ()
 
+    def tile(self, size: Size) -> Size:
+        """Return the sides of a tile; those of the image where there are no tiles."""
+        if self.tile_size is None:
+            return tuple(size)
+        return tuple(np.broadcast_to(self.tile_size, len(size)).tolist())
+
     def length(self, size: Size) -> int:
         """Return the number of images, or tiles, in a batch of images of that size."""
-        n_pixels = math.prod(min(side, self.tile_size or side) for side in size)
+        n_pixels = math.prod(map(min, size, self.tile(size)))
         return max(1, min(self.batch_size, PIXELS_A_BATCH // n_pixels))

@@ -87,7 +87,7 @@ def test_tiles_blend_into_what_the_whole_would_give(images):
 
 
 def test_tiles_cover_every_pixel_and_overlap_by_a_quarter():
-    from segclf.training.predict import _starts
+    from segclf.training.windows import _starts
 
     for length in range(8, 60):
         starts = np.array(_starts(length, 8))

@@ -1,0 +1,51 @@
+"""A volume of which parts are read, on its own grid or on another one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.data.arrays import native, require_finite, to_float
+from segclf.data.regridding import regridded_part
+from segclf.data.resize import Size
+
+__all__ = ["OpenVolume"]
+
+
+class OpenVolume:
+    """A volume as it lies in memory, in a mapped file or as a file was decoded.
+
+    Parameters
+    ----------
+    array : array of shape (d, h, w, c)
+        Not copied.
+    size : (int, int, int) or None
+        Of the grid that parts are of; None is the volume's own.
+    name : str or None
+        Of the volume, where its numbers are still to be checked.
+    """
+
+    def __init__(
+        self, array: NDArray[Any], size: Size | None = None, name: str | None = None
+    ) -> None:
+        self.own_size: Size = array.shape[:3]
+        self.size: Size = self.own_size if size is None else tuple(size)
+        self._array, self._name = array, name
+
+    def part(self, corner: Sequence[int], size: Sequence[int]) -> NDArray[np.float32]:
+        """Return a part (d, h, w, c) from its first voxel on, with what it takes alone read.
+
+        Raises
+        ------
+        ValueError
+            Where it is not finite, with the volume's name.
+        """
+        return regridded_part(self._read, self.own_size, self.size, corner, size)
+
+    def _read(self, corner: tuple[int, ...], size: tuple[int, ...]) -> NDArray[Any]:
+        places = tuple(slice(s, s + n) for s, n in zip(corner, size, strict=True))
+        values = native(self._array[places])
+        if self._name is not None:
+            require_finite(values[None], np.array([self._name]), "Image")
+        return to_float(values)
