@@ -5,6 +5,7 @@ from segclf.base.calibrated_summarizer import CalibratedSummarizer
 from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.classifier import Classifier, check_labels
 from segclf.base.conflicts import ContradictionWarning
+from segclf.base.cropping import Cropping
 from segclf.base.estimator import Estimator
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_images, check_rows, holds_images
@@ -29,6 +30,7 @@ __all__ = [
     "CheckpointParameters",
     "Classifier",
     "ContradictionWarning",
+    "Cropping",
     "EncoderPretrainer",
     "Estimator",
     "FineTunedEstimator",

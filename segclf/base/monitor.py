@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segclf.axes import are_labels
+from segclf.axes import N_SPATIAL, are_labels
+from segclf.base.spatial import n_spatial
 from segclf.data import Samples
 from segclf.metrics.balanced_accuracy import balanced_accuracy
 from segclf.metrics.mean_auroc import mean_auroc
@@ -53,6 +54,12 @@ def refuse_monitor(estimator: Any, held_out: Samples | None) -> None:
         raise ValueError(
             f"monitor={monitor!r} is nothing that {name} has while it trains; expected one of "
             f"{', '.join(map(repr, estimator._monitors))}, or None."
+        )
+    cut = getattr(estimator, "crop_size", None) is not None and n_spatial(estimator) != N_SPATIAL
+    if cut and monitor != "iou":
+        raise ValueError(
+            f"monitor={monitor!r} is of labels of whole volumes, and with crop_size= parts of those "
+            "held out are looked at; expected 'iou' or 'loss'."
         )
     if held_out is None:
         raise ValueError(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.callback import CallbackContext, CallbackSupportMixin
 from sklearn.utils import check_random_state
 
+from segclf.axes import N_SPATIAL
 from segclf.base.batch_of_one import explained
 from segclf.base.checkpoints import found_again
 from segclf.base.monitor import Score, refuse_monitor
@@ -263,7 +264,10 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             crops=self._make_crops(),
             paste=self._make_paste(),
         )
-        return batches, None if validation is None else make(validation, shuffle=False)
+        # Held-out volumes may be too large as a whole, and of several sizes.
+        crops = None if training.images.n_spatial == N_SPATIAL else self._make_crops()
+        held_out = None if validation is None else make(validation, shuffle=False, crops=crops)
+        return batches, held_out
 
     def _plan(self, device: torch.device, held_out: Samples | None) -> TrainingPlan:
         return TrainingPlan(

@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from segclf.axes import axes_from
+from segclf.axes import N_SPATIAL, axes_from
 from segclf.data import Images, Samples
 from segclf.networks import ImageNetwork, SegmentationNetwork, rebuild
 
 STATISTICS_IMAGES = 1000
+STATISTICS_VOXELS = 2**20
 
 
 def set_statistics(objective: nn.Module, samples: Samples) -> None:
@@ -46,6 +48,8 @@ def _moments(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
     """Return mean and deviation of each channel of images (n, c, h, w)."""
     n_samples = len(samples)
     chosen = np.unique(np.linspace(0, n_samples - 1, min(n_samples, STATISTICS_IMAGES)).astype(int))
+    if samples.images.n_spatial != N_SPATIAL:
+        return _moments_of_volumes(samples.images, chosen)
     moments = [
         torch.stack([each.mean(axes_from(2, each)) for each in (values, values.square())]).sum(1)
         for part in np.array_split(chosen, -(-len(chosen) // 16))
@@ -54,6 +58,20 @@ def _moments(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
     mean, square = torch.stack(moments).sum(0) / len(chosen)
     std = (square - mean.square()).clamp(min=0).sqrt()
     return mean.float(), std.float()
+
+
+def _moments_of_volumes(
+    images: Images, chosen: NDArray[np.intp]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the same of volumes (d, h, w, c), of large ones by every so many slices, rows, ..."""
+    moments = []
+    for index in chosen.tolist():
+        size = images.subset([index]).sizes()[0]
+        step = max(1, round((size.prod() / STATISTICS_VOXELS) ** (1 / 3)))
+        voxels = images.open(index).every(step).reshape(-1, images.n_channels).astype(np.float64)
+        moments.append([voxels.mean(axis=0), np.square(voxels).mean(axis=0)])
+    mean, square = torch.tensor(np.array(moments)).mean(dim=0)
+    return mean.float(), (square - mean.square()).clamp(min=0).sqrt().float()
 
 
 def weights_of(network: nn.Module) -> dict[str, Any]:

@@ -33,4 +33,5 @@ class VolumeParameters(NetworkHolder):
             return self.encoder_strides
         depth = getattr(self, "encoder_depth", None)
         seen = size or tuple(images.sizes()[0].tolist())
-        return choose_strides(seen, images.spacing(), depth=depth)
+        spacing = getattr(self, "spacing", None) or images.spacing()
+        return choose_strides(seen, spacing, depth=depth)

@@ -36,6 +36,7 @@ from segclf.data.samplers import (
 )
 from segclf.data.samples import Samples
 from segclf.data.semi_supervised_split import SemiSupervisedSplit
+from segclf.data.spacings import with_spacing
 from segclf.data.tiles import Tiles, cut_tiles
 from segclf.data.volume_size import check_volume_size
 from segclf.data.watched_file import watched_files
@@ -99,4 +100,5 @@ __all__ = [
     "to_float",
     "views",
     "watched_files",
+    "with_spacing",
 ]

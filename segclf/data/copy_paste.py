@@ -61,7 +61,7 @@ class CopyPaste:
         if "mask" not in batch:
             return batch
         mask = batch["mask"]
-        shapes, patches = _shapes(mask), _patches(batch)
+        shapes, patches = _shapes(batch), _patches(batch)
         labeled = (mask >= 0).reshape(len(mask), -1).any(dim=1)
         pasted = {name: batch[name].clone() for name in _CHANGED & batch.keys()}
         for row, (happens, *chance) in enumerate(chances.tolist()):
@@ -80,16 +80,21 @@ class CopyPaste:
 _CHANGED = {"image", "mask", "label"}
 
 
-def _shapes(mask: Tensor) -> Tensor:
+def _shapes(batch: Batch) -> Tensor:
     """Tell where each mask shows any finding, (n, h, w)."""
-    return (mask > 0).any(dim=1) if are_multilabel(mask) else mask > 0
+    mask = batch["mask"]
+    return (mask > 0).any(dim=1) if _has_channels(batch) else mask > 0
+
+
+def _has_channels(batch: Batch) -> bool:
+    return are_multilabel(batch["mask"], n_spatial=batch["image"].ndim - 2)
 
 
 def _patches(batch: Batch) -> Tensor:
     """Tell of each shape (rows) which images (columns) may fill it: its own, or healthy ones."""
     mask = batch["mask"]
-    shapes = _shapes(mask)
-    healthy = (mask == 0).all(dim=1) if are_multilabel(mask) else mask == 0
+    shapes = _shapes(batch)
+    healthy = (mask == 0).all(dim=1) if _has_channels(batch) else mask == 0
     outside = shapes.flatten(1).float() @ (~healthy).flatten(1).float().T
     fills = (outside == 0) | torch.eye(len(mask), dtype=torch.bool)
     fills &= shapes.flatten(1).any(dim=1)[:, None]

@@ -1,7 +1,9 @@
 """Random crops to train on, of which enough show a finding."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +12,9 @@ from segclf.axes import is_multilabel
 from segclf.data.augmentation import in_format_of
 from segclf.data.resize import Size
 from segclf.data.samples import Batch
+
+#: The first pixel of a part, or any other one.
+Corner = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +27,9 @@ class RandomCrops:
 
     Parameters
     ----------
-    size : (int, int)
-        Height and width; of an image that is smaller all rows or columns are taken.
+    size : (int, int), or (int, int, int) of volumes
+        Height and width, of volumes number of slices before; of an image that is smaller all rows
+        or columns are taken.
     finding_fraction : float
         In [0, 1].
 
@@ -57,16 +63,16 @@ class RandomCrops:
         dict of Tensor
         """
         image, mask = batch["image"], batch.get("mask")
-        chances = torch.rand((len(image), 5), generator=generator, dtype=torch.float64)
+        chances = self.chances(len(image), generator)
         height, width = (min(pair) for pair in zip(self.size, image.shape[-2:], strict=True))
         if (height, width) == image.shape[-2:]:
             return batch
         shows = torch.zeros(len(image), dtype=torch.bool) if mask is None else _shows(mask)
-        chosen = self._chosen(shows, chances[:, 0])
+        chosen = self.chosen(shows, chances[:, 0])
         corners = []
         for row, (which, pixel, *place) in enumerate(chances[:, 1:].tolist()):
             shown = _pixel(mask[row], which, pixel) if mask is not None and chosen[row] else None
-            corners.append(_corner(place, image.shape[-2:], (height, width), shown))
+            corners.append(corner_of(place, image.shape[-2:], (height, width), shown))
 
         def cut(values: Tensor) -> Tensor:
             parts = zip(values, corners, strict=True)
@@ -76,10 +82,15 @@ class RandomCrops:
         if mask is not None:
             cropped["mask"] = cut(mask)
         if "label" in batch:
-            cropped["label"] = batch["label"].where(batch["label"] <= 0, -1)
+            cropped["label"] = open_labels(batch["label"])
         return cropped
 
-    def _chosen(self, shows: Tensor, chance: Tensor) -> Tensor:
+    def chances(self, n_images: int, generator: torch.Generator) -> Tensor:
+        """Return all random numbers: who shows a finding, which, which pixel of it, and where."""
+        shape = (n_images, 3 + len(self.size))
+        return torch.rand(shape, generator=generator, dtype=torch.float64)
+
+    def chosen(self, shows: Tensor, chance: Tensor) -> Tensor:
         """Choose enough of the images that show a finding, or all of them."""
         n_chosen = math.ceil(self.finding_fraction * len(shows) - 1e-9)
         place = chance.where(shows, 2.0).argsort().argsort()
@@ -94,20 +105,29 @@ def _pixel(mask: Tensor, which: float, pixel: float) -> tuple[int, int]:
     """Choose a pixel of one of the findings of a mask, (h, w) or (k, h, w)."""
     if is_multilabel(mask):
         channels = _shows(mask).nonzero()[:, 0]
-        finding = mask[_one_of(channels, which)] > 0
+        finding = mask[one_of(channels, which)] > 0
     else:
-        finding = mask == _one_of(mask[mask > 0].unique(), which)
-    row, column = _one_of(finding.nonzero(), pixel).tolist()
+        finding = mask == one_of(mask[mask > 0].unique(), which)
+    row, column = one_of(finding.nonzero(), pixel).tolist()
     return row, column
 
 
-def _one_of(values: Tensor, chance: float) -> Tensor:
+def open_labels(labels: Tensor, cut: Tensor | None = None) -> Tensor:
+    """Return labels (n,) or (n, k) of parts: those above 0 are open where something was cut off."""
+    opened = labels.where(labels <= 0, -1)
+    if cut is None:
+        return opened
+    return opened.where(cut.reshape(-1, *[1] * (labels.ndim - 1)), labels)
+
+
+def one_of(values: Any, chance: float) -> Any:
+    """Choose one of some values by a number in [0, 1)."""
     return values[int(chance * len(values))]
 
 
-def _corner(
-    place: list[float], size: torch.Size, crop: Size, shown: tuple[int, int] | None
-) -> tuple[int, int]:
+def corner_of(
+    place: Sequence[float], size: Sequence[int], crop: Size, shown: Corner | None
+) -> Corner:
     """Place a crop in an image, anywhere or so that it shows a pixel."""
     corner = []
     for axis, chance in enumerate(place):
@@ -115,4 +135,4 @@ def _corner(
         if shown is not None:
             low, high = max(low, shown[axis] - crop[axis] + 1), min(high, shown[axis])
         corner.append(low + int(chance * (high - low + 1)))
-    return corner[0], corner[1]
+    return tuple(corner)

@@ -127,8 +127,12 @@ class Images:
 
     def spacings(self) -> NDArray[np.float64] | None:
         """Return the distances of pixels of each, (n, n_spatial) in mm; None as of `spacing`."""
-        found = [self._source.spacing(row) for row in self._rows.tolist()]
+        found = [self.spacing_of(index) for index in range(len(self))]
         return None if None in found else np.array(found, dtype=float).reshape(-1, self.n_spatial)
+
+    def spacing_of(self, index: int) -> tuple[float, ...] | None:
+        """Return the distance of the pixels of one image; None where nobody said."""
+        return self._source.spacing(int(self._rows[index]))
 
     def affine(self, index: int) -> NDArray[np.float64] | None:
         """Return where an image lies, by its file's header once `sizes` has read it; else None."""

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from segclf.hookspecs import ImageData
+
 __all__ = ["EXPECTED", "ImagesLike", "column", "image_of", "is_dataset", "kind_of", "why_not"]
 
 EXPECTED = (
@@ -62,7 +64,7 @@ def image_of(item: Any, number: int) -> Any:
     Parameters
     ----------
     item : object
-        An image, or a row with one.
+        An image, what `segclf.data.load_image` returns, or a row with an image.
     number : int
         Of the row, for the error.
 
@@ -75,6 +77,8 @@ def image_of(item: Any, number: int) -> Any:
     ValueError
         For a dict without an "image", and for a tuple with several images.
     """
+    if isinstance(item, ImageData):
+        return item.array
     if isinstance(item, Mapping):
         if "image" not in item:
             raise ValueError(f"Image {number} is a dict of {list(item)}; expected a key 'image'.")

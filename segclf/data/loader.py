@@ -3,12 +3,16 @@
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 import torch
 
+from segclf.axes import N_SPATIAL
 from segclf.data.augmentation import Augment
+from segclf.data.crop_reader import CropReader
+from segclf.data.crops import RandomCrops
 from segclf.data.memory_order import channels_last, is_channels_last
 from segclf.data.samplers import Indices, ShuffledSampler
 from segclf.data.samples import Batch, Samples
@@ -44,7 +48,8 @@ class Loader:
         `augmentation`) by its callable, which is called as ``views[i](image, None, generator)``.
         What one view samples depends on (seed, epoch, i) alone.
     crops : callable, optional
-        Called before `augmentation` as ``crops(batch, generator)``, such as a `RandomCrops`.
+        Called before `augmentation` as ``crops(batch, generator)``, such as a `RandomCrops`. Of
+        volumes a `RandomCrops` says which parts of them are read.
     paste : callable, optional
         Called after `augmentation` as ``paste(batch, generator)``, such as a `CopyPaste`.
 
@@ -78,7 +83,10 @@ class Loader:
         chosen = samples.sampler if shuffle else None
         self._sampler = chosen or ShuffledSampler(len(samples), shuffle)
         self.everything: Batch | None = None
-        if samples.nbytes() <= PRELOADED_BYTES:
+        self._reader: CropReader | None = None
+        if isinstance(crops, RandomCrops) and samples.images.n_spatial != N_SPATIAL:
+            self._reader, self._crops = CropReader(samples, crops), None
+        elif samples.nbytes() <= PRELOADED_BYTES:
             self.everything = samples.batch(np.arange(len(samples)))
 
     def __len__(self) -> int:
@@ -97,7 +105,7 @@ class Loader:
         generator = _generator(self._seed, epoch)
         of_crops, of_paste = (_generator(self._seed, epoch, each) for each in (_CROPS, _PASTE))
         of_views = [_generator(self._seed, epoch, 1 + i) for i in range(len(self._views))]
-        for batch in self._read(self._order(epoch)):
+        for batch in self._read(self._order(epoch), of_crops):
             batch = batch if self._crops is None else self._crops(batch, of_crops)
             if self._augmentation is not None:
                 mask = batch.get("mask")
@@ -113,7 +121,10 @@ class Loader:
     def _order(self, epoch: int) -> list[Indices]:
         return self._sampler.batches(self.batch_size, self._seed, epoch)
 
-    def _read(self, groups: Iterable[Indices]) -> Iterator[Batch]:
+    def _read(self, groups: Iterable[Indices], of_crops: torch.Generator) -> Iterator[Batch]:
+        if self._reader is not None:
+            yield from one_ahead(partial(self._reader.batch, generator=of_crops), groups)
+            return
         if self.everything is None:
             yield from self._read_files(list(groups))
             return

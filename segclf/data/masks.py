@@ -107,6 +107,19 @@ class Masks:
         """Tell which masks show anything: an id beside the background, or a channel."""
         return (self.shown()[:, int(not self.multilabel) :] == 1).any(axis=1)
 
+    def counts(self, n_classes: int) -> NDArray[np.int64]:
+        """Return how many pixels of each mask are of each class, (n, n_classes), remembered, too.
+
+        Parameters
+        ----------
+        n_classes : int
+            How many classes to tell of.
+        """
+        counts = np.zeros((len(self), n_classes), dtype=np.int64)
+        width = min(n_classes, self._scan.counts.shape[1])
+        counts[:, :width] = self._scan.counts[:, :width]
+        return counts
+
     def shares(self, n_classes: int | None = None) -> NDArray[np.float64]:
         """Return which fraction of its labeled pixels each class covers, remembered, too.
 
@@ -121,9 +134,8 @@ class Masks:
             NaN where there is no mask, or all of a channel is -1.
         """
         n_classes = self.n_classes if n_classes is None else n_classes
-        counts, n_open = np.zeros((2, len(self), n_classes))
+        counts, n_open = self.counts(n_classes).astype(float), np.zeros((len(self), n_classes))
         width = min(n_classes, self._scan.counts.shape[1])
-        counts[:, :width] = self._scan.counts[:, :width]
         width = n_classes if not self.multilabel else width
         n_open[:, :width] = self._scan.n_open[:, :width]
         n_labeled = self.sizes().prod(axis=1)[:, None] - n_open

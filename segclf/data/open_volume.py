@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segclf.data.arrays import native, require_finite, to_float
+from segclf.data.arrays import is_mapped, native, require_finite, to_float
 from segclf.data.regridding import regridded_part
 from segclf.data.resize import Size
 
@@ -23,7 +23,14 @@ class OpenVolume:
     size : (int, int, int) or None
         Of the grid that parts are of; None is the volume's own.
     name : str or None
-        Of the volume, where its numbers are still to be checked.
+        Of the volume, where its numbers are still to be checked: in files.
+
+    Attributes
+    ----------
+    own_size, size : (int, int, int)
+        Of the volume, and of the grid.
+    nbytes : int
+        How much memory it takes that is not somebody else's.
     """
 
     def __init__(
@@ -32,6 +39,7 @@ class OpenVolume:
         self.own_size: Size = array.shape[:3]
         self.size: Size = self.own_size if size is None else tuple(size)
         self._array, self._name = array, name
+        self.nbytes = 0 if name is None or is_mapped(array) else array.nbytes
 
     def part(self, corner: Sequence[int], size: Sequence[int]) -> NDArray[np.float32]:
         """Return a part (d, h, w, c) from its first voxel on, with what it takes alone read.
@@ -42,6 +50,10 @@ class OpenVolume:
             Where it is not finite, with the volume's name.
         """
         return regridded_part(self._read, self.own_size, self.size, corner, size)
+
+    def every(self, step: int) -> NDArray[np.float32]:
+        """Return every so many slices, rows and columns of the volume, on its own grid."""
+        return to_float(native(self._array[::step, ::step, ::step]))
 
     def _read(self, corner: tuple[int, ...], size: tuple[int, ...]) -> NDArray[Any]:
         places = tuple(slice(s, s + n) for s, n in zip(corner, size, strict=True))

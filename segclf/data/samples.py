@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segclf.axes import axes_from
 from segclf.data.arrays import to_float
 from segclf.data.images import Images
 from segclf.data.labels import are_negative
@@ -30,6 +29,8 @@ class Samples:
     size : tuple of int, or None
         (h, w), or (d, h, w) of volumes, that every image and mask is brought to; None leaves them
         as they are.
+    grid : array of int, shape (n, n_spatial), optional
+        The size that each image and its mask are brought to, where there is no common one.
     n_mask_channels : int or None
         Number of mask channels if masks are multi-label, else None.
     masks : Masks or None
@@ -54,6 +55,7 @@ class Samples:
 
     images: Images
     size: Size | None = None
+    grid: NDArray[np.intp] | None = None
     n_mask_channels: int | None = None
     masks: Masks | None = None
     labels: NDArray[np.int64] | None = None
@@ -74,6 +76,7 @@ class Samples:
             self,
             images=self.images.subset(indices),
             masks=None if self.masks is None else self.masks.subset(indices),
+            grid=None if self.grid is None else self.grid[indices],
             labels=None if self.labels is None else self.labels[indices],
             targets=None if self.targets is None else self.targets[indices],
             weights=None if self.weights is None else self.weights[indices],
@@ -90,22 +93,38 @@ class Samples:
             (n, h, w) or (n, k, h, w) int64; ``label``, ``target`` (n,) or (n, k) int64; ``weight``
             (n,) float32. Of these, only what there is.
         """
-        image = image_tensor(self.images.take(indices), self.size)
+        image = image_tensor(self.images.take(indices), self._common_size(indices))
         batch = {"index": torch.as_tensor(np.asarray(indices)), "image": image}
         if self.dense:
             size = tuple(image.shape[2:])
-            masks = np.stack([self._mask(int(i), size) for i in indices])
+            masks = np.stack([self.mask(int(i), size) for i in indices])
             batch["mask"] = torch.from_numpy(masks)
+        return batch | self.said(indices)
+
+    def said(self, indices: NDArray[np.intp]) -> Batch:
+        """Return of a batch what is said of whole images: label, target and weight."""
+        said: Batch = {}
         for name, values in (("label", self._open_labels()), ("target", self.targets)):
             if values is not None:
-                batch[name] = torch.from_numpy(values[indices])
+                said[name] = torch.from_numpy(values[indices])
         if self.weights is not None:
-            batch["weight"] = torch.from_numpy(self.weights[indices])
-        return batch
+            said["weight"] = torch.from_numpy(self.weights[indices])
+        return said
+
+    def size_of(self, index: int) -> Size:
+        """Return the size that an image is brought to, or has."""
+        if self.size is not None:
+            return self.size
+        sizes = self.images.subset([index]).sizes()[0] if self.grid is None else self.grid[index]
+        return tuple(sizes.tolist())
+
+    def _common_size(self, indices: NDArray[np.intp]) -> Size | None:
+        return self.size if self.grid is None else self.size_of(int(indices[0]))
 
     def pixels(self) -> torch.Tensor:
         """Return all images as one tensor (n, c, h, w)."""
-        return image_tensor(self.images.take(np.arange(len(self))), self.size)
+        everything = np.arange(len(self))
+        return image_tensor(self.images.take(everything), self._common_size(everything))
 
     @property
     def supervised(self) -> bool:
@@ -143,14 +162,7 @@ class Samples:
             counts[0] = self.images.subset(self._empty_by_label()).sizes().prod(axis=1).sum()
         if self.masks is None:
             return counts
-        for index in np.flatnonzero(self.masks.labeled).tolist():
-            mask = self.masks[index]
-            assert mask is not None
-            if self.n_mask_channels is not None:
-                counts += (mask == 1).reshape(n_classes, -1).sum(1)
-            else:
-                counts += np.bincount(mask[mask >= 0], minlength=n_classes)
-        return counts
+        return counts + self.masks.counts(n_classes).sum(axis=0)
 
     def class_shares(self, n_classes: int) -> NDArray[np.float64]:
         """Return the share of each mask id, or channel, among the pixels that are known.
@@ -158,8 +170,12 @@ class Samples:
         Images count alike, whatever their size, and those of label 0 as empty. NaN where nothing is
         known.
         """
-        indices = np.flatnonzero(self.with_mask()).tolist()
-        rows = np.array([self._shares(i, n_classes) for i in indices]).reshape(-1, n_classes)
+        rows = np.full((len(self), n_classes), np.nan)
+        if self.masks is not None:
+            rows = self.masks.shares(n_classes)
+        for index in self._empty_by_label().tolist():
+            rows[index] = self._shares_of_empty(index, n_classes)
+        rows = rows[self.with_mask()]
         known = ~np.isnan(rows)
         return np.divide(
             np.where(known, rows, 0).sum(axis=0),
@@ -174,7 +190,8 @@ class Samples:
         channels = 4 * self.images.n_channels + 8 * self.dense * (self.n_mask_channels or 1)
         return len(self) * math.prod(size) * channels
 
-    def _mask(self, index: int, size: Size) -> NDArray[np.int64]:
+    def mask(self, index: int, size: Size) -> NDArray[np.int64]:
+        """Return a mask of that size; without one what the label says, or -1."""
         given = None if self.masks is None else self.masks[index]
         if given is not None:
             return resize_mask(given, size)
@@ -185,15 +202,11 @@ class Samples:
         channels = channels.reshape(-1, *[1] * len(size))
         return np.array(np.broadcast_to(channels, (len(channels), *size)), dtype=np.int64)
 
-    def _shares(self, index: int, n_classes: int) -> NDArray[np.float64]:
-        given = None if self.masks is None else self.masks[index]
-        mask = self._mask(index, (1,) * self.images.n_spatial) if given is None else given
+    def _shares_of_empty(self, index: int, n_classes: int) -> NDArray[np.float64]:
+        mask = self.mask(index, (1,) * self.images.n_spatial)
         if self.n_mask_channels is None:
-            counts, known = np.bincount(mask[mask >= 0], minlength=n_classes), (mask >= 0).sum()
-        else:
-            places = axes_from(1, mask)
-            counts, known = (mask == 1).sum(places), (mask >= 0).sum(places)
-        return np.where(known > 0, counts / np.maximum(known, 1), np.nan)
+            return np.arange(n_classes) == 0
+        return np.where(mask.reshape(n_classes) < 0, np.nan, 0.0)
 
     def _open_labels(self) -> NDArray[np.int64] | None:
         """Labels of images without a mask, -1 for the others, which their pixels teach better."""

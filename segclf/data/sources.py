@@ -234,12 +234,18 @@ class ListSource(Source):
     items : sequence of array (h, w, c) or tensor (c, h, w)
     mapped : sequence of bool
         True for an item that lies in a file: checked for NaN as it is taken.
+    spacings : sequence of tuple or None, optional
+        How far apart the pixels of each are, where somebody said.
     """
 
     def __init__(
-        self, items: Sequence[NDArray[Any] | torch.Tensor], *, mapped: Sequence[bool]
+        self,
+        items: Sequence[NDArray[Any] | torch.Tensor],
+        *,
+        mapped: Sequence[bool],
+        spacings: Sequence[tuple[float, ...] | None] | None = None,
     ) -> None:
-        self._items, self._mapped = items, mapped
+        self._items, self._mapped, self._spacings = items, mapped, spacings
         self.lazy = any(mapped)
         self.n_samples = len(items)
         self.n_channels = items[0].shape[0 if isinstance(items[0], torch.Tensor) else -1]
@@ -263,6 +269,10 @@ class ListSource(Source):
     def dtypes(self, rows: Rows) -> list[np.dtype[Any]]:
         """Ask each; see `Source.dtypes`."""
         return [_numpy_type(self._items[row]) for row in rows.tolist()]
+
+    def spacing(self, row: int) -> tuple[float, ...] | None:
+        """Look it up; see `Source.spacing`."""
+        return None if self._spacings is None else self._spacings[row]
 
     def _read(self, row: int) -> NDArray[Any]:
         image = native(np.array(as_hwc(self._items[row])))

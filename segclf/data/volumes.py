@@ -24,6 +24,7 @@ from segclf.data.channels import Channels
 from segclf.data.intake import source_of_files
 from segclf.data.kinds import column, image_of, is_dataset, why_not
 from segclf.data.sources import ArraySource, ListSource, Source
+from segclf.hookspecs import ImageData
 
 __all__ = ["EXPECTED_VOLUMES", "volume_source"]
 
@@ -74,10 +75,12 @@ def volume_source(
         return _from_tensor(values)
     if isinstance(values, np.ndarray) and values.dtype.kind not in "OUST":
         return _from_array(values, channels)
-    items = [image_of(values[number], number) for number in range(len(values))]
+    given = [values[number] for number in range(len(values))]
+    items = [image_of(each, number) for number, each in enumerate(given)]
     if isinstance(items[0], str | os.PathLike):
         return source_of_files(items, n_channels, reader, N_SPATIAL_OF_VOLUMES)
-    return _from_items(items, channels)
+    spacings = [each.spacing if isinstance(each, ImageData) else None for each in given]
+    return _from_items(items, channels, spacings)
 
 
 def _from_array(array: NDArray[Any], channels: Channels) -> Source:
@@ -107,7 +110,9 @@ def _from_tensor(tensor: torch.Tensor) -> Source:
     return _from_array(to_numpy(tensor), "first")
 
 
-def _from_items(items: Sequence[Any], channels: Channels) -> Source:
+def _from_items(
+    items: Sequence[Any], channels: Channels, spacings: Sequence[tuple[float, ...] | None]
+) -> Source:
     volumes = [_checked(item, number, channels) for number, item in enumerate(items)]
     mapped = [isinstance(item, np.ndarray) and is_mapped(item) for item in items]
     for number, (volume, lazy) in enumerate(zip(volumes, mapped, strict=True)):
@@ -118,7 +123,7 @@ def _from_items(items: Sequence[Any], channels: Channels) -> Source:
             )
         if not lazy:
             require_finite(volume[None], np.array([number]), "Image")
-    return ListSource(volumes, mapped=mapped)
+    return ListSource(volumes, mapped=mapped, spacings=spacings)
 
 
 def _checked(item: Any, number: int, channels: Channels) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -110,7 +111,7 @@ def _asked(holder: Any, size: Size | None) -> Asked:
 
 def _refuse_tiles(segmenter: Segmenter, seen: Size | None) -> None:
     tile_size = segmenter.tile_size
-    if tile_size is not None and (seen is None or max(seen) > tile_size):
+    if tile_size is not None and (seen is None or np.any(np.array(seen) > tile_size)):
         given = "any size" if seen is None else f"{seen[0]} x {seen[1]} pixels"
         raise ValueError(
             f"tile_size={tile_size} cuts large images into tiles, which a graph for images of "

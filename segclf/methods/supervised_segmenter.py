@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor, nn
 
-from segclf.base import Automatic, LabelTermSegmenter, Supervision, VolumeParameters
+from segclf.axes import N_SPATIAL
+from segclf.base import Automatic, Cropping, LabelTermSegmenter, Supervision
 from segclf.base.class_weight import weights_of_ids
-from segclf.base.image_size import sides
-from segclf.base.spatial import n_spatial
-from segclf.data import CopyPaste, MixingSampler, RandomCrops, Sampler, Samples
+from segclf.base.cropping import check_spacing
+from segclf.data import CopyPaste, MixingSampler, Sampler, Samples
 from segclf.losses import get_loss, is_mean_over_images
 from segclf.networks import (
     ImageNetwork,
@@ -30,7 +30,7 @@ from segclf.objectives import Batch, Objective, Progress, image_label_loss
 DEDL_RATE = 1e-3 / 3.6e-4
 
 
-class SupervisedSegmenter(Automatic, VolumeParameters, LabelTermSegmenter):
+class SupervisedSegmenter(Automatic, Cropping, LabelTermSegmenter):
     """Segment images with a network trained on masks.
 
     Parameters
@@ -71,15 +71,6 @@ class SupervisedSegmenter(Automatic, VolumeParameters, LabelTermSegmenter):
         ``loss="cross_entropy"``. It learns at 2.8 times the learning rate, DEDL's 1e-3 to 3.6e-4,
         and has no part in predictions. For images of w columns it has more than 64 w^2 parameters,
         and takes longer than a light decoder. 0 is none.
-    crop_size : int, (int, int) or None
-        Train on random parts of this height and width, cut out of each image at its `image_size_`
-        anew in each epoch; for small findings in large images. Images of fewer rows or columns keep
-        all of them. Whole images are predicted, or tiles. The label of an image without a mask need
-        not hold for a part, and counts only where it is 0; a frozen encoder keeps no maps.
-    finding_fraction : float
-        Share of the crops of each batch that show a finding, at least, as far as so many of its
-        images have any. 0 cuts all anywhere. nnU-Net's .33 (Isensee et al., Nature Methods 2021);
-        its crops have the finding in their middle, ours anywhere.
     copy_paste : float
         Probability of an image with a mask to receive, in its place, a finding of another image of
         its batch or, as often, healthy pixels in the shape of one; see `segclf.data.CopyPaste`. It
@@ -109,8 +100,6 @@ class SupervisedSegmenter(Automatic, VolumeParameters, LabelTermSegmenter):
     class_weight: Any = None
     positive_fraction: Any = "auto"
     autoencoder_weight: float = 0.0
-    crop_size: Any = None
-    finding_fraction: float = 0.33
     copy_paste: float = 0.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -123,8 +112,6 @@ class SupervisedSegmenter(Automatic, VolumeParameters, LabelTermSegmenter):
         "class_weight": [StrOptions({"balanced"}), "array-like", None],
         "positive_fraction": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "autoencoder_weight": [Interval(Real, 0, None, closed="left")],
-        "crop_size": [Interval(Integral, 1, None, closed="left"), tuple, list, None],
-        "finding_fraction": [Interval(Real, 0, 1, closed="both")],
         "copy_paste": [Interval(Real, 0, 1, closed="both")],
     }
 
@@ -135,7 +122,12 @@ class SupervisedSegmenter(Automatic, VolumeParameters, LabelTermSegmenter):
                 f"whole ones say nothing, and none of the {len(supervision)} images has a mask. "
                 "Give masks, or leave crop_size=None."
             )
-        return super()._check_targets(supervision)
+        samples = super()._check_targets(supervision)
+        if self.spacing is not None:
+            check_spacing(self, samples)
+            for each in filter(None, (samples, samples.held_out)):
+                each.grid = self._grid(each.images)
+        return samples
 
     def _make_sampler(self, samples: Samples) -> Sampler | None:
         assert samples.masks is not None
@@ -158,21 +150,15 @@ class SupervisedSegmenter(Automatic, VolumeParameters, LabelTermSegmenter):
     def _autoencoder(self, samples: Samples) -> nn.Module | None:
         if self.autoencoder_weight == 0:
             return None
+        if samples.images.n_spatial != N_SPATIAL:
+            raise ValueError(
+                f"autoencoder_weight={self.autoencoder_weight}: the autoencoder reads rows of "
+                "images; expected 0 for volumes."
+            )
         width = int((self.image_size_ or samples.images.sizes()[0])[1])
         crops = self._make_crops()
         width = width if crops is None else min(width, crops.size[1])
         return RowAutoencoder(width, rectified=not self.multilabel_)
-
-    def _make_crops(self) -> RandomCrops | None:
-        if self.crop_size is None:
-            return None
-        size = sides("crop_size", self.crop_size, n_spatial(self))
-        return RandomCrops(size=size, finding_fraction=self.finding_fraction)
-
-    def _seen_size(self, samples: Samples) -> tuple[int, ...] | None:
-        """Return the size that the network sees in training, where there is one."""
-        crops = self._make_crops()
-        return samples.size if crops is None else crops.size
 
     def _make_paste(self) -> CopyPaste | None:
         return CopyPaste(probability=self.copy_paste) if self.copy_paste > 0 else None

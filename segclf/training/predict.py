@@ -109,9 +109,7 @@ def predict_batches(
         yield np.array([index]), part
 
 
-def _predict_windows(
-    predict: Callable[[Tensor], Tensor], index: int, windows: Tensor
-) -> Tensor:
+def _predict_windows(predict: Callable[[Tensor], Tensor], index: int, windows: Tensor) -> Tensor:
     """Predict windows of one volume, and check what comes out for it."""
     outputs = predict(windows)
     _check_finite(outputs, np.full(len(outputs), index))

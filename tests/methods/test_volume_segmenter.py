@@ -3,6 +3,7 @@
 import pickle
 import sys
 
+import nibabel
 import numpy as np
 import pytest
 import torch
@@ -28,7 +29,8 @@ from segclf import (
     WeakToStrongSegmenter,
 )
 from segclf.base.spatial import n_spatial
-from segclf.data import MaskCleaner
+from segclf.data import MaskCleaner, with_spacing
+from segclf.data.resize import resize_image, resize_maps
 from segclf.datasets import make_shapes
 from segclf.metrics import dice_score
 
@@ -251,6 +253,134 @@ def test_dice_of_volumes_is_counted_in_voxels():
     ours = dice_score(VOLUMES.masks, masks, n_classes=2, n_spatial=3)
     both = ((masks == 1) & (VOLUMES.masks == 1)).sum()
     assert ours == pytest.approx(2 * both / ((masks == 1).sum() + (VOLUMES.masks == 1).sum()))
+
+
+def test_it_learns_from_parts_of_volumes_of_several_sizes():
+    segmenter = small(10, crop_size=(4, 12, 12), finding_fraction=0.5, learning_rate=1e-2)
+    segmenter.fit(UNEVEN.images, UNEVEN.masks)
+    assert segmenter.image_size_ is None
+    assert segmenter.network_.recipe["encoder_strides"] == [[1, 2, 2], [1, 1, 1]]
+    maps = segmenter.predict_proba(UNEVEN.images)
+    assert [each.shape[1:] for each in maps] == [each.shape for each in UNEVEN.images]
+    masks = segmenter.predict(UNEVEN.images)
+    assert all((m == p.argmax(0)).all() for m, p in zip(masks, maps, strict=True))
+    assert segmenter.score(UNEVEN.images, UNEVEN.masks) > 0.2
+    again = small(10, crop_size=(4, 12, 12), finding_fraction=0.5, learning_rate=1e-2)
+    again.fit(UNEVEN.images, UNEVEN.masks)
+    for one, other in zip(tensors(segmenter), tensors(again), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_held_out_volumes_are_looked_at_in_parts():
+    segmenter = small(2, crop_size=(4, 8, 8), monitor="iou", n_iter_no_change=3)
+    segmenter.fit(
+        UNEVEN.images[:3], UNEVEN.masks[:3], X_val=UNEVEN.images[3:], y_val=UNEVEN.masks[3:]
+    )
+    assert len(segmenter.history_["validation_iou"]) == 2
+
+
+@pytest.mark.parametrize("monitor", ["auroc", "balanced_accuracy"])
+def test_labels_of_held_out_parts_tell_no_best_epoch(monitor):
+    segmenter = small(crop_size=(4, 8, 8), monitor=monitor, validation_fraction=0.5)
+    with pytest.raises(ValueError, match=f"monitor='{monitor}' is of labels of whole volumes"):
+        segmenter.fit(VOLUMES.images, VOLUMES.masks, labels=VOLUMES.target)
+
+
+def test_a_crop_has_a_length_for_each_axis():
+    with pytest.raises(ValueError, match=r"crop_size=\(8, 8\); .* \(slices, height, width\)"):
+        small(crop_size=(8, 8)).fit(VOLUMES.images, VOLUMES.masks)
+    with pytest.raises(ValueError, match=r"tile_size=\(8, 8\); .* \(slices, height, width\)"):
+        pickle.loads(pickle.dumps(FITTED)).set_params(tile_size=(8, 8)).predict(VOLUMES.images)
+
+
+def test_windows_change_little_of_what_is_predicted():
+    windows = pickle.loads(pickle.dumps(FITTED)).set_params(tile_size=(8, 12, 12))
+    whole, tiled = FITTED.predict(VOLUMES.images), windows.predict(VOLUMES.images)
+    assert (whole == tiled).mean() > 0.97
+
+
+def test_volumes_of_one_spacing_give_what_resampled_ones_give():
+    """Each second slice left out: as given, and as if somebody had resampled before."""
+    images, masks = VOLUMES.images[:, ::2], VOLUMES.masks[:, ::2]
+    given = with_spacing(images, (2.0, 1.0, 1.0))
+    segmenter = small(2, spacing=(1.0, 1.0, 1.0)).fit(given, masks)
+    # as after to_float, so that the network sees the same numbers
+    grown = np.stack(
+        [resize_image(each[..., None] / np.float32(255), (8, 16, 16)) for each in images]
+    )
+    plain = small(2).fit(grown, np.repeat(masks, 2, axis=1))
+    probabilities = segmenter.predict_proba(given)
+    assert probabilities.shape == (6, 2, 4, 16, 16)
+    expected = resize_maps(torch.from_numpy(plain.predict_proba(grown)), (4, 16, 16))
+    np.testing.assert_allclose(probabilities, expected, atol=1e-2)
+    np.testing.assert_array_equal(segmenter.predict(given), probabilities.argmax(axis=1))
+
+
+def test_strides_follow_the_spacing():
+    given = with_spacing(VOLUMES.images, (4.0, 1.0, 1.0))
+    assert small().fit(given, VOLUMES.masks).network_.recipe["encoder_strides"] == [
+        [1, 2, 2],
+        [1, 2, 2],
+    ]
+
+
+def test_volumes_of_several_spacings_are_learned_from_in_parts(tmp_path):
+    spacings = [(1.0 + n, 1.0, 1.0) for n in range(len(UNEVEN.images))]
+    given = with_spacing(UNEVEN.images, spacings)
+    settings = {"crop_size": (8, 8, 8), "spacing": (2.0, 1.0, 1.0)}
+    segmenter = small(2, checkpoint=tmp_path / "run", **settings).fit(given, UNEVEN.masks)
+    masks = segmenter.predict(given)
+    assert [each.shape for each in masks] == [each.shape for each in UNEVEN.images]
+    segclf.save(segmenter, tmp_path / "model")
+    for one, other in zip(segclf.load(tmp_path / "model").predict(given), masks, strict=True):
+        np.testing.assert_array_equal(one, other)
+    search = GridSearchCV(small(**settings), {"learning_rate": [1e-3]}, cv=2)
+    search.fit(given, UNEVEN.masks)
+    assert np.isfinite(search.best_score_)
+
+
+def test_files_say_their_spacing(tmp_path):
+    paths = []
+    for number, volume in enumerate(VOLUMES.images):
+        paths.append(tmp_path / f"{number}.nii.gz")
+        affine = np.diag([1.0, 1.0, 2.0, 1.0])
+        nibabel.Nifti1Image(volume.transpose(2, 1, 0), affine).to_filename(paths[-1])
+    segmenter = small(spacing=(4.0, 1.0, 1.0), crop_size=(4, 16, 16))
+    masks = segmenter.fit(paths, [np.flip(mask, 1) for mask in VOLUMES.masks]).predict(paths)
+    assert masks.shape == (6, 8, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("settings", "spacings", "said"),
+    [
+        ({"spacing": (1, 1, 1)}, None, r"nobody said that of Image 0\. Give files .*with_spacing"),
+        ({"spacing": (1, 1)}, (1, 1, 1), r"spacing=\(1, 1\); expected the distance of slices"),
+        ({"spacing": (1, 1, 1), "image_size": 16}, (1, 1, 1), "expected one of both"),
+        ({"spacing": (1, 1, 1)}, [(1 + n, 1, 1) for n in range(6)], r"Set crop_size, such as \("),
+    ],
+)
+def test_spacing_is_never_ignored(settings, spacings, said):
+    volumes = VOLUMES.images if spacings is None else with_spacing(VOLUMES.images, spacings)
+    with pytest.raises(ValueError, match=said):
+        small(**settings).fit(volumes, VOLUMES.masks)
+
+
+def test_spacing_is_of_volumes():
+    with pytest.raises(ValueError, match=r"spacing=\(1, 1, 1\) is of volumes, and images are read"):
+        SupervisedSegmenter(encoder="tiny", spacing=(1, 1, 1)).fit(
+            VOLUMES.images[:, 0], VOLUMES.masks[:, 0]
+        )
+
+
+def test_findings_are_pasted_into_other_volumes():
+    segmenter = small(copy_paste=1.0).fit(VOLUMES.images, VOLUMES.masks)
+    plain = small().fit(VOLUMES.images, VOLUMES.masks)
+    assert segmenter.history_["loss"] != plain.history_["loss"]
+
+
+def test_an_autoencoder_of_rows_reads_images():
+    with pytest.raises(ValueError, match="the autoencoder reads rows of images; expected 0"):
+        small(autoencoder_weight=1.0).fit(VOLUMES.images, VOLUMES.masks)
 
 
 def test_a_network_of_volumes_is_no_graph(tmp_path):
