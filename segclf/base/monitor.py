@@ -58,8 +58,8 @@ def refuse_monitor(estimator: Any, held_out: Samples | None) -> None:
     cut = getattr(estimator, "crop_size", None) is not None and n_spatial(estimator) != N_SPATIAL
     if cut and monitor != "iou":
         raise ValueError(
-            f"monitor={monitor!r} is of labels of whole volumes, and with crop_size= parts of those "
-            "held out are looked at; expected 'iou' or 'loss'."
+            f"monitor={monitor!r} is of labels of whole volumes, and with crop_size= parts of "
+            "those held out are looked at; expected 'iou' or 'loss'."
         )
     if held_out is None:
         raise ValueError(

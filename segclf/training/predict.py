@@ -76,44 +76,62 @@ def predict_batches(
     with isolated():
         network = moved(network, plan.device).eval()
     seen = _seen_sizes(images, plan, grid)
-
-    def read(indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Size], Tensor]:
-        taken = images.take(indices)
-        sizes = [each.shape[:-1] for each in taken]
-        return indices, sizes, image_tensor(taken, tuple(seen[indices[0]].tolist()))
-
-    def answer(batch: Tensor) -> Tensor:
-        with autocast(plan.device, plan.precision):
-            said = in_shares(forward or network, batch.to(plan.device))
-            output = _nan_where_infinite(said.float())
-            return output if activation is None else activation(output)
-
+    answer = partial(_answer, forward or network, activation, plan)
     predict = Fitting(plan, partial(_predict_flips, answer))
     large = _large_volumes(seen, plan)
-    for indices, sizes, batch in one_ahead(read, _groups(seen, np.flatnonzero(~large), plan)):
+    groups = _groups(seen, np.flatnonzero(~large), plan)
+    for indices, sizes, batch in one_ahead(partial(_read, images, seen), groups):
         with _inference(plan):
             output = predict(batch)
             _check_finite(output, indices)
         for rows in _same_size(sizes) if are_maps(output) else [np.arange(len(indices))]:
-            # one size after the other: maps of large images, all at once, would fill the memory
             with _inference(plan):
                 part = _at_own_size(output, rows, sizes).cpu()
                 part = part if reduce is None else reduce(part)
             yield indices[rows], part
     for index in np.flatnonzero(large).tolist():
-        size = tuple(seen[index].tolist())
-        checked = partial(_predict_windows, predict, index)
         with _inference(plan):
-            volume = images.open(index, size)
-            part = predict_volume(volume, checked, plan.tile(size), plan.length(size), reduce)
+            part = _in_windows(images, index, tuple(seen[index].tolist()), plan, predict, reduce)
         yield np.array([index]), part
 
 
-def _predict_windows(predict: Callable[[Tensor], Tensor], index: int, windows: Tensor) -> Tensor:
-    """Predict windows of one volume, and check what comes out for it."""
-    outputs = predict(windows)
-    _check_finite(outputs, np.full(len(outputs), index))
-    return outputs
+def _read(
+    images: Images, seen: NDArray[np.intp], indices: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], list[Size], Tensor]:
+    """Read a batch: which images these are, their own sizes, and what the network sees."""
+    taken = images.take(indices)
+    sizes = [each.shape[:-1] for each in taken]
+    return indices, sizes, image_tensor(taken, tuple(seen[indices[0]].tolist()))
+
+
+def _answer(
+    ask: Callable[[Tensor], Tensor],
+    activation: Callable[[Tensor], Tensor] | None,
+    plan: PredictionPlan,
+    batch: Tensor,
+) -> Tensor:
+    with autocast(plan.device, plan.precision):
+        output = _nan_where_infinite(in_shares(ask, batch.to(plan.device)).float())
+        return output if activation is None else activation(output)
+
+
+def _in_windows(
+    images: Images,
+    index: int,
+    size: tuple[int, ...],
+    plan: PredictionPlan,
+    predict: Callable[[Tensor], Tensor],
+    reduce: Callable[[Tensor], Tensor] | None,
+) -> Tensor:
+    """Predict one volume window by window, and check what comes out for it."""
+
+    def checked(windows: Tensor) -> Tensor:
+        outputs = predict(windows)
+        _check_finite(outputs, np.full(len(outputs), index))
+        return outputs
+
+    volume = images.open(index, size)
+    return predict_volume(volume, checked, plan.tile(size), plan.length(size), reduce)
 
 
 @contextmanager
@@ -151,7 +169,7 @@ def _groups(
 
 
 def _same_size(sizes: list[Size]) -> list[NDArray[np.intp]]:
-    """Split the rows of a batch by the images' own size."""
+    """Split the rows of a batch by the images' own size: maps of all at once take much memory."""
     found, members = np.unique(sizes, axis=0, return_inverse=True)
     return [np.flatnonzero(members.reshape(-1) == number) for number in range(len(found))]
 

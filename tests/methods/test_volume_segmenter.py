@@ -296,7 +296,7 @@ def test_a_crop_has_a_length_for_each_axis():
 def test_windows_change_little_of_what_is_predicted():
     windows = pickle.loads(pickle.dumps(FITTED)).set_params(tile_size=(8, 12, 12))
     whole, tiled = FITTED.predict(VOLUMES.images), windows.predict(VOLUMES.images)
-    assert (whole == tiled).mean() > 0.97
+    assert (whole == tiled).mean() > 0.95
 
 
 def test_volumes_of_one_spacing_give_what_resampled_ones_give():
@@ -308,20 +308,19 @@ def test_volumes_of_one_spacing_give_what_resampled_ones_give():
     grown = np.stack(
         [resize_image(each[..., None] / np.float32(255), (8, 16, 16)) for each in images]
     )
+    grown = with_spacing(grown, (1.0, 1.0, 1.0))
     plain = small(2).fit(grown, np.repeat(masks, 2, axis=1))
     probabilities = segmenter.predict_proba(given)
     assert probabilities.shape == (6, 2, 4, 16, 16)
     expected = resize_maps(torch.from_numpy(plain.predict_proba(grown)), (4, 16, 16))
-    np.testing.assert_allclose(probabilities, expected, atol=1e-2)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-4)
     np.testing.assert_array_equal(segmenter.predict(given), probabilities.argmax(axis=1))
 
 
 def test_strides_follow_the_spacing():
     given = with_spacing(VOLUMES.images, (4.0, 1.0, 1.0))
-    assert small().fit(given, VOLUMES.masks).network_.recipe["encoder_strides"] == [
-        [1, 2, 2],
-        [1, 2, 2],
-    ]
+    strides = small().fit(given, VOLUMES.masks).network_.recipe["encoder_strides"]
+    assert strides == [[1, 2, 2], [1, 2, 2], [2, 1, 1]]
 
 
 def test_volumes_of_several_spacings_are_learned_from_in_parts(tmp_path):
@@ -373,8 +372,8 @@ def test_spacing_is_of_volumes():
 
 
 def test_findings_are_pasted_into_other_volumes():
-    segmenter = small(copy_paste=1.0).fit(VOLUMES.images, VOLUMES.masks)
-    plain = small().fit(VOLUMES.images, VOLUMES.masks)
+    segmenter = small(copy_paste=1.0, batch_size=3).fit(VOLUMES.images, VOLUMES.masks)
+    plain = small(batch_size=3).fit(VOLUMES.images, VOLUMES.masks)
     assert segmenter.history_["loss"] != plain.history_["loss"]
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -16,11 +18,11 @@ NETWORK = nn.Conv3d(1, 2, 3, padding=1).eval()
 def predicted(network, volumes, tile_size=(16, 16, 16), **options):
     images = as_images(volumes, n_spatial=3)
     plan = PredictionPlan(batch_size=3, tile_size=tile_size)
-    return dict(
-        (int(index), maps)
+    return {
+        int(index): maps
         for indices, output in predict_batches(network, images, plan, **options)
         for index, maps in zip(indices, output, strict=True)
-    )
+    }
 
 
 def test_windows_are_blended_as_by_monai():
@@ -89,7 +91,7 @@ def test_windows_are_read_when_they_are_needed_and_only_a_slab_is_kept():
         assert max(row for row, _ in read) <= slab.stop + 8
     assert done[0][0] == 0
     assert done[-1][1] == 40
-    assert all(one[1] == next_[0] for one, next_ in zip(done, done[1:], strict=False))
+    assert all(one[1] == next_[0] for one, next_ in itertools.pairwise(done))
 
 
 def test_a_window_that_is_not_finite_names_the_volume():
