@@ -116,6 +116,6 @@ def across(values: Any, like: Any, axis: int = 0) -> Any:
     >>> across(np.ones(3), np.zeros((2, 3, 8, 8)), axis=1).shape
     (1, 3, 1, 1)
     """
-    shape = [1] * np.ndim(like)
+    shape = [1] * like.ndim
     shape[axis] = len(values)
     return values.reshape(shape)
