@@ -1,5 +1,6 @@
 """Maps of many images, of one size or of several."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from segclf.axes import N_SPATIAL
 from segclf.data import Images
 from segclf.data.mask_checks import MAX_ID
 from segclf.training import available_memory
@@ -19,7 +21,7 @@ Maps = NDArray[Any] | list[NDArray[Any]]
 
 def collect_maps(
     images: Images,
-    outputs: Iterable[tuple[NDArray[np.intp], Tensor]],
+    outputs: Iterable[tuple[NDArray[np.intp], Tensor | NDArray[Any]]],
     function: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray,
 ) -> Maps:
     """Return what a function makes of the maps (b, k, h, w) of each batch, in the images' order.
@@ -33,9 +35,9 @@ def collect_maps(
     """
     collected: Any = [None] * len(images)
     for number, (indices, output) in enumerate(outputs):
-        values = function(output.numpy())
+        values = function(np.asarray(output))
         if number == 0:
-            _check_memory(images, values)
+            check_memory(images, values, images.n_spatial)
             if images.size is not None:  # of files it is known by now
                 collected = np.empty((len(images), *values.shape[1:]), values.dtype)
         for index, value in zip(indices, values, strict=True):
@@ -43,16 +45,34 @@ def collect_maps(
     return collected
 
 
-def _check_memory(images: Images, values: NDArray[Any]) -> None:
-    """Refuse what will not fit, by the maps of the first images."""
-    n_pixels = images.sizes().prod(axis=1)
-    n_bytes = round(n_pixels.sum() * values[0].nbytes / values.shape[-2] / values.shape[-1])
+def check_memory(images: Images, values: NDArray[Any], n_spatial: int) -> None:
+    """Refuse maps of images that will not fit, by those of the first few, or of their slices.
+
+    Parameters
+    ----------
+    images : Images
+        Of which maps are asked for.
+    values : array (b, ...)
+        The first maps; their last `n_spatial` axes are those of an image, or of a slice.
+    n_spatial : int
+        3 for volumes, 2 for images and slices.
+
+    Raises
+    ------
+    MemoryError
+        Where all take more than there is.
+    """
+    n_pixels = images.sizes().prod(axis=1).sum()
+    n_bytes = round(n_pixels * values[0].nbytes / math.prod(values.shape[-n_spatial:]))
     available = available_memory() if n_bytes >= CHECKED_BYTES else None
     if available is not None and n_bytes > available:
+        kind = "image" if images.n_spatial == N_SPATIAL else "volume"
+        kind += "s"[: len(images) > 1]
         raise MemoryError(
-            f"What is predicted for {len(images)} images takes {n_bytes:,} bytes, and "
-            f"{available:,} are available. Predict fewer images at a time; a segmenter's "
-            "predict_proba_batches holds only a batch."
+            f"What is predicted for {len(images)} {kind} takes {n_bytes:,} bytes, and "
+            f"{available:,} are available. Predict fewer at a time; a segmenter's "
+            "predict_proba_batches holds only a batch, and segclf.datasets.write_masks writes "
+            "masks to files one by one."
         )
 
 

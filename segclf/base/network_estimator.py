@@ -214,8 +214,8 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         """Return what cuts parts out of the training images, where they are not whole."""
         return None
 
-    def _make_paste(self) -> CopyPaste | None:
-        """Return what pastes patches of one image of a batch into another, where anything does."""
+    def _make_paste(self, n_images: int) -> CopyPaste | None:
+        """Return what pastes patches between the n images of a batch, where anything does."""
         return None
 
     def _split(
@@ -256,13 +256,14 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
     ) -> tuple[Loader, Loader | None]:
         paper = self._make_views()
         views = as_views(self.augmentation, paper) if paper else ()
-        make = partial(Loader, batch_size=self._setting("batch_size"), seed=seed, views=views)
+        batch_size = self._setting("batch_size")
+        make = partial(Loader, batch_size=batch_size, seed=seed, views=views)
         augmentation = self._augmentation(objective)
         batches = make(
             training,
             augmentation=augmentation,
             crops=self._make_crops(),
-            paste=self._make_paste(),
+            paste=self._make_paste(min(batch_size, len(training))),
         )
         # Held-out volumes may be too large as a whole, and of several sizes.
         crops = None if training.images.n_spatial == N_SPATIAL else self._make_crops()

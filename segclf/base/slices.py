@@ -1,16 +1,17 @@
 """What people say of volumes, as what it says of their slices."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import N_SPATIAL
 from segclf.base.agreement import of_kind
-from segclf.base.maps import Maps, stack_maps
+from segclf.base.maps import Maps, check_memory, collect_maps
 from segclf.base.supervision import Supervision
-from segclf.data import as_masks
+from segclf.data import Images, as_masks
 
 
 class SliceChoice(NamedTuple):
@@ -117,6 +118,19 @@ def whole_of_slices(depth: int, batches: Iterator[tuple[Any, NDArray[Any]]]) -> 
     return whole
 
 
-def stacked(maps: list[NDArray[Any]]) -> Maps:
-    """Stack maps of one size; a single one is not copied."""
-    return maps[0][None] if len(maps) == 1 else stack_maps(maps)
+def volume_by_volume(volumes: Images, make: Callable[[Images, int, Images], NDArray[Any]]) -> Maps:
+    """Return ``make(volumes, row, volumes)`` of each row; a single one is not copied."""
+    if len(volumes) == 1:
+        return make(volumes, 0, volumes)[None]
+    rows = range(len(volumes))
+    return collect_maps(volumes, ((np.array([n]), make(volumes, n, volumes)[None]) for n in rows))
+
+
+def with_room(
+    volumes: Images, batches: Iterator[tuple[Any, NDArray[Any]]]
+) -> Iterator[tuple[Any, NDArray[Any]]]:
+    """Yield what there is of slices, (b, ..., h, w), if there is room for that of all volumes."""
+    rows, first = next(batches)
+    check_memory(volumes, first, N_SPATIAL)
+    yield rows, first
+    yield from batches

@@ -30,7 +30,13 @@ from segclf.base.nothing_found import warn_once
 from segclf.base.parts import as_a_part
 from segclf.base.seeding import seed_part
 from segclf.base.segmenter_ensemble import decide_as, map_batches
-from segclf.base.slices import SliceChoice, as_slices, stacked, whole_of_slices
+from segclf.base.slices import (
+    SliceChoice,
+    as_slices,
+    volume_by_volume,
+    whole_of_slices,
+    with_room,
+)
 from segclf.base.spatial import require_images
 from segclf.base.supervision import Supervision, supervise
 from segclf.base.validation_set import with_validation
@@ -194,9 +200,13 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         -------
         array (n, d, h, w) of ids or (n, k, d, h, w) of 0 and 1, uint8, or a list of them
             A list where the volumes are of several sizes.
+
+        Raises
+        ------
+        MemoryError
+            After the first slices, where there is too little memory for all volumes.
         """
-        volumes = self._open(X)
-        return stacked([self._mask(volumes, index) for index in range(len(volumes))])
+        return volume_by_volume(self._open(X), self._mask)
 
     def predict_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each class at each voxel.
@@ -206,7 +216,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         array (n, n_classes, d, h, w), float32, or a list of them
             A list where the volumes are of several sizes. Exclusive classes sum to 1.
         """
-        return stacked([maps[0] for _, maps in self.predict_proba_batches(X)])
+        return volume_by_volume(self._open(X), self._map)
 
     def predict_proba_batches(
         self, X: ImagesLike
@@ -214,11 +224,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         """Yield (indices, probabilities (1, n_classes, d, h, w)); one volume is in memory."""
         volumes = self._open(X)
         for index in range(len(volumes)):
-            slices = self._slices(volumes, index)
-            yield (
-                np.array([index]),
-                whole_of_slices(len(slices), map_batches(self.segmenter_, slices))[None],
-            )
+            yield np.array([index]), self._map(volumes, index, volumes.subset([index]))[None]
 
     @available_if(lambda self: self._shows_layers)
     def embed_batches(
@@ -267,11 +273,15 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         of_one = np.full(depth, index, dtype=np.intp)
         return volumes.slices(of_one, np.arange(depth), neighbors=self.neighbors)
 
-    def _mask(self, volumes: Images, index: int) -> NDArray[np.uint8]:
+    def _mask(self, volumes: Images, index: int, asked: Images) -> NDArray[np.uint8]:
         slices = self._slices(volumes, index)
-        maps = map_batches(self.segmenter_, slices)
-        masks = ((rows, self._decide_slices(each)) for rows, each in maps)
-        return self._processed(whole_of_slices(len(slices), masks)[None])[0]
+        masks = ((r, self._decide_slices(m)) for r, m in map_batches(self.segmenter_, slices))
+        return self._processed(whole_of_slices(len(slices), with_room(asked, masks))[None])[0]
+
+    def _map(self, volumes: Images, index: int, asked: Images) -> NDArray[Any]:
+        slices = self._slices(volumes, index)
+        maps = with_room(asked, map_batches(self.segmenter_, slices))
+        return whole_of_slices(len(slices), maps)
 
     def _decide(self, maps: NDArray[Any]) -> NDArray[np.uint8]:
         """Make masks of the maps (n, n_classes, d, h, w) of volumes."""

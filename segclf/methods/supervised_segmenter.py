@@ -26,6 +26,7 @@ from segclf.networks import (
 )
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
 
+FEWEST_TO_PASTE = 3
 # Of the autoencoder's learning rate to the network's in DEDL's code.
 DEDL_RATE = 1e-3 / 3.6e-4
 
@@ -74,8 +75,8 @@ class SupervisedSegmenter(Automatic, Cropping, LabelTermSegmenter):
     copy_paste : float
         Probability of an image with a mask to receive, in its place, a finding of another image of
         its batch or, as often, healthy pixels in the shape of one; see `segclf.data.CopyPaste`. It
-        comes after crops and `augmentation`; a frozen encoder keeps no maps. 0 is off. After Ghiasi
-        et al., CVPR 2021.
+        comes after crops and `augmentation`; a frozen encoder keeps no maps. Batches must be of 3
+        images at least, of volumes too. 0 is off. After Ghiasi et al., CVPR 2021.
 
     See Also
     --------
@@ -160,8 +161,17 @@ class SupervisedSegmenter(Automatic, Cropping, LabelTermSegmenter):
         width = width if crops is None else min(width, crops.size[1])
         return RowAutoencoder(width, rectified=not self.multilabel_)
 
-    def _make_paste(self) -> CopyPaste | None:
-        return CopyPaste(probability=self.copy_paste) if self.copy_paste > 0 else None
+    def _make_paste(self, n_images: int) -> CopyPaste | None:
+        if self.copy_paste == 0:
+            return None
+        if n_images < FEWEST_TO_PASTE:
+            raise ValueError(
+                f"copy_paste={self.copy_paste}: a patch has the shape of a finding of a second "
+                f"image of the batch, and may show a third one, and batches are of {n_images}. "
+                f"Expected batch_size={FEWEST_TO_PASTE} and as many images, at least, or "
+                "copy_paste=0."
+            )
+        return CopyPaste(probability=self.copy_paste)
 
     def _sees_images_again(self) -> bool:
         new = self.crop_size is not None or self.copy_paste > 0

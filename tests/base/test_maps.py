@@ -105,3 +105,16 @@ def test_maps_that_do_not_fit_are_refused_before_all_are_predicted(segmenter, mo
     segmenter.predict(SIZES)  # a mask takes an eighth
     monkeypatch.setattr(maps, "available_memory", lambda: None)  # where nobody knows
     segmenter.predict_proba(SIZES)
+
+
+def test_maps_of_volumes_are_measured_by_their_voxels(monkeypatch):
+    volumes = np.random.default_rng(0).random((4, 3, 16, 16), dtype=np.float32)
+    segmenter = SupervisedSegmenter(architecture="unet3d", encoder="tiny3d", max_epochs=1)
+    segmenter.fit(volumes, (volumes > 0.5).astype(int))
+    n_bytes = segmenter.predict_proba(volumes).nbytes
+    monkeypatch.setattr(maps, "CHECKED_BYTES", n_bytes)
+    monkeypatch.setattr(maps, "available_memory", lambda: n_bytes)
+    assert segmenter.predict_proba(volumes).nbytes == n_bytes
+    monkeypatch.setattr(maps, "available_memory", lambda: n_bytes - 1)
+    with pytest.raises(MemoryError, match=f"4 volumes takes {n_bytes:,} bytes"):
+        segmenter.predict_proba(volumes)

@@ -18,7 +18,7 @@ from segclf import (
     SliceWise,
     SupervisedSegmenter,
 )
-from segclf.base import SegmenterEnsemble
+from segclf.base import SegmenterEnsemble, maps
 from segclf.base.slices import SliceChoice, as_slices
 from segclf.base.supervision import supervise
 from segclf.data import MaskCleaner, as_images, load_image, load_mask
@@ -370,3 +370,20 @@ def test_what_shows_images_alone_says_so():
         SaliencyDisplay.from_estimator(classifier, X, y)
     with pytest.raises(ValueError, match="framing_report shows images"):
         framing_report(X, y, None, cost_per_mask=3, cost_per_label=1, segmentation=classifier)
+
+
+@pytest.mark.parametrize("ask", ["predict", "predict_proba"])
+def test_maps_that_do_not_fit_are_refused_after_the_first_slices(ask, monkeypatch):
+    segmenter = SliceWise(Recorder()).fit(VOLUMES.images, VOLUMES.masks)
+    expected = getattr(segmenter, ask)(VOLUMES.images)
+    asked = []
+    predict = Recorder.predict_proba
+    monkeypatch.setattr(Recorder, "predict_proba", lambda s, X: asked.append(X) or predict(s, X))
+    monkeypatch.setattr(maps, "CHECKED_BYTES", expected.nbytes)
+    monkeypatch.setattr(maps, "available_memory", lambda: expected.nbytes - 1)
+    with pytest.raises(MemoryError, match=f"6 volumes takes {expected.nbytes:,} bytes.*_batches"):
+        getattr(segmenter, ask)(VOLUMES.images)
+    assert len(asked) == 1
+    monkeypatch.setattr(maps, "available_memory", lambda: 8 * VOLUMES.images[0].size)
+    for rows, each in segmenter.predict_proba_batches(VOLUMES.images):
+        np.testing.assert_array_equal(each, segmenter.predict_proba(VOLUMES.images[rows]))
