@@ -1,7 +1,7 @@
 """Maps of many images, of one size or of several."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from segclf.training import available_memory
 # Less than that is not worth asking the system.
 CHECKED_BYTES = 2**26
 Maps = NDArray[Any] | list[NDArray[Any]]
+#: Which images, and their maps or masks, (b, ...).
+MapBatches = Iterator[tuple[NDArray[np.intp], NDArray[Any]]]
 
 
 def collect_maps(

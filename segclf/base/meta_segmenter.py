@@ -9,7 +9,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
 from segclf.base.checkpoint_parameters import CheckpointParameters
-from segclf.base.maps import Maps
+from segclf.base.maps import MapBatches, Maps
 from segclf.base.mask_targets import MaskTargets
 from segclf.base.segmenter import Segmenter
 from segclf.data import ImagesLike, MasksLike
@@ -56,6 +56,11 @@ class MetaSegmenter(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         check_is_fitted(self)
         return self._segmenter.predict(X)
 
+    def predict_batches(self, X: ImagesLike) -> MapBatches:
+        """Yield (indices, masks (b, h, w) or (b, k, h, w)); a batch at a time is in memory."""
+        check_is_fitted(self)
+        return self._segmenter.predict_batches(X)
+
     def predict_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each class at each pixel.
 
@@ -67,9 +72,7 @@ class MetaSegmenter(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         check_is_fitted(self)
         return self._segmenter.predict_proba(X)
 
-    def predict_proba_batches(
-        self, X: ImagesLike
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    def predict_proba_batches(self, X: ImagesLike) -> MapBatches:
         """Yield (indices, probabilities (b, n_classes, h, w)); a batch at a time is in memory."""
         check_is_fitted(self)
         return self._segmenter.predict_proba_batches(X)

@@ -2,22 +2,22 @@
 
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from segclf.base.classifier import Classifier, Labels, encode_labels, require_two_classes
+from segclf.base.batch_classifier import BatchClassifier, LabelBatches
+from segclf.base.classifier import Labels, encode_labels, require_two_classes
 from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.monitor import Score, label_score, truth_of_labels
 from segclf.base.warm_starts import check_classes
-from segclf.data import BalancedSampler, ImagesLike, Sampler, Samples
+from segclf.data import BalancedSampler, Sampler, Samples
 from segclf.training import FLIPS
 
 
-class NetworkClassifier(Classifier, FineTunedEstimator):
+class NetworkClassifier(BatchClassifier, FineTunedEstimator):
     """What classifiers share whose ``network_`` gives every image a score per class.
 
     Parameters
@@ -53,19 +53,11 @@ class NetworkClassifier(Classifier, FineTunedEstimator):
         "test_time_flips": [StrOptions(set(FLIPS)), None],
     }
 
-    def predict_proba(self, X: ImagesLike) -> NDArray[np.float64]:
-        """Return the probability of each class, (n, k); of each label where labels are many."""
+    def _label_batches(self, X: Any) -> tuple[int, LabelBatches]:
         check_is_fitted(self)
         flips = self.test_time_flips
         images, outputs = self._outputs(self._as_images(X), self._activate_labels, flips=flips)
-        probabilities = np.empty((len(images), len(self.classes_)))
-        for indices, output in outputs:
-            probabilities[indices] = output.numpy()
-        return probabilities
-
-    def predict(self, X: ImagesLike) -> NDArray[Any]:
-        """Return the most probable class of each image, or the indicator (n, k)."""
-        return self._decide(self.predict_proba(X))
+        return len(images), ((indices, batch.double().numpy()) for indices, batch in outputs)
 
     def _as_images(self, X: Any) -> Any:
         """Return as images what the network looks at, where that is something else."""

@@ -17,6 +17,7 @@ from segclf.base.fine_tuned import FineTunedEstimator
 from segclf.base.front_door import check_weights
 from segclf.base.image_size import tile_of
 from segclf.base.maps import (
+    MapBatches,
     Maps,
     as_probabilities,
     collect_maps,
@@ -167,10 +168,12 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         array (n, h, w) of ids or (n, k, h, w) of 0 and 1, uint8, or a list of them
             A list where the images are of several sizes.
         """
-        if n_spatial(self) != N_SPATIAL:
-            decide = partial(masks_of, multilabel=self.multilabel_)
-            return collect_maps(*self._maps(X, decide), self._processed)
-        return collect_maps(*self._maps(X), self._decide)
+        return collect_maps(*self._mask_batches(X))
+
+    def predict_batches(self, X: ImagesLike) -> MapBatches:
+        """Yield (indices, masks (b, h, w) or (b, k, h, w)); a batch at a time is in memory."""
+        _, outputs, decide = self._mask_batches(X)
+        yield from ((indices, decide(output.numpy())) for indices, output in outputs)
 
     def predict_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each class at each pixel.
@@ -182,12 +185,9 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         """
         return collect_maps(*self._maps(X))
 
-    def predict_proba_batches(
-        self, X: ImagesLike
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    def predict_proba_batches(self, X: ImagesLike) -> MapBatches:
         """Yield (indices, probabilities (b, n_classes, h, w)); a batch at a time is in memory."""
-        for indices, output in self._maps(X)[1]:
-            yield indices, output.numpy()
+        yield from ((indices, output.numpy()) for indices, output in self._maps(X)[1])
 
     def embed_batches(
         self, X: ImagesLike, layer: str = "deep"
@@ -282,6 +282,13 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         check_is_fitted(self)
         options: dict[str, Any] = {"flips": self.test_time_flips, "reduce": reduce}
         return self._outputs(X, self._activate, tile_of(self), **options)
+
+    def _mask_batches(
+        self, X: Any
+    ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]], Callable[[Any], Any]]:
+        if n_spatial(self) == N_SPATIAL:
+            return *self._maps(X), self._decide
+        return *self._maps(X, partial(masks_of, multilabel=self.multilabel_)), self._processed
 
     def _activate(self, scores: Tensor) -> Tensor:
         return as_probabilities(scores, multilabel=self.multilabel_)

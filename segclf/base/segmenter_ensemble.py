@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from segclf.axes import N_SPATIAL
 from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.front_door import check_rows
-from segclf.base.maps import Maps, stack_maps, to_masks
+from segclf.base.maps import MapBatches, Maps, stack_maps, to_masks
 from segclf.base.mask_targets import MaskTargets
 from segclf.base.nothing_found import warn_once
 from segclf.base.parts import as_a_part
@@ -155,8 +155,12 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         array (n, h, w) of ids or (n, k, h, w) of 0 and 1, uint8, or a list of them
             A list where the images are of several sizes.
         """
-        batches = self.predict_proba_batches(X)
-        return _in_order((indices, self._decide(maps)) for indices, maps in batches)
+        return _in_order(self.predict_batches(X))
+
+    def predict_batches(self, X: ImagesLike) -> MapBatches:
+        """Yield (indices, masks (b, h, w) or (b, k, h, w)); few images are in memory at once."""
+        for indices, maps in self.predict_proba_batches(X):
+            yield indices, self._decide(maps)
 
     def predict_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each class at each pixel: the mean over the segmenters.
@@ -168,9 +172,7 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         """
         return _in_order(self.predict_proba_batches(X))
 
-    def predict_proba_batches(
-        self, X: ImagesLike
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    def predict_proba_batches(self, X: ImagesLike) -> MapBatches:
         """Yield (indices, probabilities (b, n_classes, h, w)); few images are in memory at once."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)

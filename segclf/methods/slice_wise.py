@@ -24,7 +24,7 @@ from segclf.axes import N_SPATIAL_OF_VOLUMES
 from segclf.base import Segmenter
 from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.front_door import check_images
-from segclf.base.maps import Maps, processed
+from segclf.base.maps import MapBatches, Maps, processed
 from segclf.base.mask_targets import MaskTargets
 from segclf.base.nothing_found import warn_once
 from segclf.base.parts import as_a_part
@@ -208,6 +208,12 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         """
         return volume_by_volume(self._open(X), self._mask)
 
+    def predict_batches(self, X: ImagesLike) -> MapBatches:
+        """Yield (indices, masks (1, d, h, w) or (1, k, d, h, w)); one volume is in memory."""
+        volumes = self._open(X)
+        for index in range(len(volumes)):
+            yield np.array([index]), self._mask(volumes, index)[None]
+
     def predict_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each class at each voxel.
 
@@ -218,9 +224,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         """
         return volume_by_volume(self._open(X), self._map)
 
-    def predict_proba_batches(
-        self, X: ImagesLike
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    def predict_proba_batches(self, X: ImagesLike) -> MapBatches:
         """Yield (indices, probabilities (1, n_classes, d, h, w)); one volume is in memory."""
         volumes = self._open(X)
         for index in range(len(volumes)):

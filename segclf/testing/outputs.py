@@ -22,7 +22,11 @@ def check_probabilities(estimator: Any) -> None:
     probabilities = trained.predict_proba(samples.images)
     _assert_probabilities(probabilities, n_classes=2)
     assert probabilities.shape == (6, 2, 16, 16)
-    assert_equal(trained.predict(samples.images), probabilities.argmax(axis=1))
+    masks = probabilities.argmax(axis=1)
+    assert_equal(trained.predict(samples.images), masks)
+    for name, whole in (("predict_batches", masks), ("predict_proba_batches", probabilities)):
+        for indices, batch in getattr(trained, name, lambda _: ())(samples.images):
+            assert_equal(batch, whole[indices])
 
 
 def check_multiclass(estimator: Any) -> None:

@@ -19,7 +19,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from segclf.base import CheckpointParameters, Classifier, Segmenter, SegmenterEnsemble
+from segclf.base import CheckpointParameters, Segmenter, SegmenterEnsemble
+from segclf.base.batch_classifier import BatchClassifier, LabelBatches
 from segclf.base.front_door import check_rows
 from segclf.base.maps import Maps, stack_maps, to_masks
 from segclf.base.negative_class import class_ranks
@@ -42,7 +43,7 @@ from segclf.methods.segmentation.united import united, united_reading
 from segclf.networks import encoded_once
 
 
-class SegmentationClassifier(Classifier, CallbackSupportMixin, CheckpointParameters):
+class SegmentationClassifier(BatchClassifier, CallbackSupportMixin, CheckpointParameters):
     """Classify images through their segmentation.
 
     Any mixture of supervision is valid: masks for some images, labels for others, nothing for the
@@ -206,20 +207,6 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, CheckpointParamet
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
-    def predict_proba(self, X: ImagesLike) -> NDArray[np.float64]:
-        """Return the probability of each class, (n, k); of each label where labels are many."""
-        check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
-        kept = self.__dict__.get("_kept") or KeptSegmenter(self.segmenter_)
-        probabilities = np.empty((_num_samples(X), len(self.classes_)))
-        for indices, reading in self._read(self.summarizer_, kept, X):
-            probabilities[indices] = self._summarize(reading)
-        return probabilities
-
-    def predict(self, X: ImagesLike) -> NDArray[Any]:
-        """Return the most probable class of each image, or the indicator (n, k)."""
-        return self._decide(self.predict_proba(X))
-
     def predict_masks(self, X: ImagesLike) -> Maps:
         """Return the masks that the labels come from, at the images' own size."""
         check_is_fitted(self)
@@ -274,6 +261,13 @@ class SegmentationClassifier(Classifier, CallbackSupportMixin, CheckpointParamet
         if memory is None:
             self.segmenter_ = kept.restore()
             del self._kept
+
+    def _label_batches(self, X: Any) -> tuple[int, LabelBatches]:
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        kept = self.__dict__.get("_kept") or KeptSegmenter(self.segmenter_)
+        readings = self._read(self.summarizer_, kept, X)
+        return _num_samples(X), ((rows, self._summarize(reading)) for rows, reading in readings)
 
     def _summarize(self, reading: Reading) -> NDArray[np.float64]:
         maps = as_read(self.summarizer_, reading.maps)
