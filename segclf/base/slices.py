@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segclf.axes import N_SPATIAL
 from segclf.base.agreement import of_kind
-from segclf.base.maps import Maps, check_memory, collect_maps
+from segclf.base.maps import MapBatches, Maps, check_memory, collect_maps
 from segclf.base.supervision import Supervision
 from segclf.data import Images, as_masks
 
@@ -124,6 +124,12 @@ def volume_by_volume(volumes: Images, make: Callable[[Images, int, Images], NDAr
         return make(volumes, 0, volumes)[None]
     rows = range(len(volumes))
     return collect_maps(volumes, ((np.array([n]), make(volumes, n, volumes)[None]) for n in rows))
+
+
+def one_by_one(volumes: Images, make: Callable[[Images, int, Images], NDArray[Any]]) -> MapBatches:
+    """Yield ``(index, make(volumes, row, that volume))`` of each row."""
+    for row in range(len(volumes)):
+        yield np.array([row]), make(volumes, row, volumes.subset([row]))[None]
 
 
 def with_room(

@@ -33,6 +33,7 @@ from segclf.base.segmenter_ensemble import decide_as, map_batches
 from segclf.base.slices import (
     SliceChoice,
     as_slices,
+    one_by_one,
     volume_by_volume,
     whole_of_slices,
     with_room,
@@ -210,9 +211,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
 
     def predict_batches(self, X: ImagesLike) -> MapBatches:
         """Yield (indices, masks (1, d, h, w) or (1, k, d, h, w)); one volume is in memory."""
-        volumes = self._open(X)
-        for index in range(len(volumes)):
-            yield np.array([index]), self._mask(volumes, index)[None]
+        yield from one_by_one(self._open(X), self._mask)
 
     def predict_proba(self, X: ImagesLike) -> Maps:
         """Return the probability of each class at each voxel.
@@ -226,9 +225,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
 
     def predict_proba_batches(self, X: ImagesLike) -> MapBatches:
         """Yield (indices, probabilities (1, n_classes, d, h, w)); one volume is in memory."""
-        volumes = self._open(X)
-        for index in range(len(volumes)):
-            yield np.array([index]), self._map(volumes, index, volumes.subset([index]))[None]
+        yield from one_by_one(self._open(X), self._map)
 
     @available_if(lambda self: self._shows_layers)
     def embed_batches(
