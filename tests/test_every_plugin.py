@@ -19,7 +19,12 @@ def test_ours_are_found():
     assert ("summarizer", "segclf:threshold") in {(p.kind, p.id) for p in PLUGINS}
 
 
-@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.id)
+# "squeezenet" is a smaller one of its kind.
+LARGE = {"segclf:resnet50"}
+MARKED = [pytest.param(p, id=p.id, marks=[pytest.mark.slow] * (p.id in LARGE)) for p in PLUGINS]
+
+
+@pytest.mark.parametrize("plugin", MARKED)
 def test_plugin(plugin):
     check_plugin(plugin.kind, plugin.id)
 

@@ -6,15 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
+from segclf.methods.image_classifier import ImageClassifier
+from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.testing.report import Check
 from segclf.testing.samples import assert_equal, fresh, make_samples
+from segclf.testing.small import small_estimator
 
 
 def check_predicts_masks(labeler: Any) -> None:
     """It learns from some masks and all labels, and predicts ids (or -1) at each image's size."""
     samples = make_samples()
     masks = [mask if i < 3 else None for i, mask in enumerate(samples.masks)]
-    copy = fresh(labeler)
+    copy = _quick(labeler)
     assert copy.fit(samples.images, masks, labels=samples.labels) is copy
     predicted = copy.predict(samples.images)
     assert np.shape(predicted) == samples.masks.shape
@@ -39,7 +42,7 @@ def check_predicts_lists(labeler: Any) -> None:
     images = [image for part in parts for image in part.images]
     masks = [mask for part in parts for mask in part.masks]
     labels = np.concatenate([part.labels for part in parts])
-    predicted = fresh(labeler).fit(images, masks, labels=labels).predict(images, labels=labels)
+    predicted = _quick(labeler).fit(images, masks, labels=labels).predict(images, labels=labels)
     assert [np.shape(mask) for mask in predicted] == [mask.shape for mask in masks]
 
 
@@ -50,7 +53,7 @@ def check_labeler_leaves_data(labeler: Any) -> None:
     before = [array.copy() for array in data]
     for array in data:
         array.setflags(write=False)
-    trained = fresh(labeler).fit(samples.images, samples.masks, labels=samples.labels)
+    trained = _quick(labeler).fit(samples.images, samples.masks, labels=samples.labels)
     trained.predict(samples.images, labels=samples.labels)
     assert_equal(data, before, "fit or predict changes its data")
 
@@ -64,15 +67,23 @@ def check_labeler_is_repeatable(labeler: Any) -> None:
 def check_labeler_is_fitted_first(labeler: Any) -> None:
     """Predicting before ``fit`` is a ``NotFittedError``."""
     try:
-        fresh(labeler).predict(make_samples().images)
+        _quick(labeler).predict(make_samples().images)
     except NotFittedError:
         return
     raise AssertionError("predict works before fit")
 
 
+def _quick(labeler: Any) -> Any:
+    """Return an unfitted copy with its seed set; networks of its own choice become small ones."""
+    copy = fresh(labeler)
+    own = {n for n, v in copy.get_params(deep=False).items() if v is None or isinstance(v, str)}
+    small = {"teacher": SupervisedSegmenter, "classifier": ImageClassifier}
+    return copy.set_params(**{n: small_estimator(kind) for n, kind in small.items() if n in own})
+
+
 def _fitted(labeler: Any) -> Any:
     samples = make_samples()
-    return fresh(labeler).fit(samples.images, samples.masks, labels=samples.labels)
+    return _quick(labeler).fit(samples.images, samples.masks, labels=samples.labels)
 
 
 CHECKS: tuple[Check, ...] = (

@@ -157,8 +157,9 @@ def test_a_file_keeps_what_was_chosen(tmp_path):
 
 
 def test_a_new_fit_chooses_anew():
-    fitted = SupervisedSegmenter(encoder="tiny", random_state=0, precision="fp32")
+    fitted = SupervisedSegmenter(encoder="tiny", max_seconds=1e-6, random_state=0)
     fitted.fit(SHAPES.images, SHAPES.masks)
+    assert fitted.chosen_["max_steps"] == 100
     large = make_shapes(4, image_size=224, n_objects=3, random_state=0)
     fitted.set_params(max_steps=1).fit(large.images, large.masks)
     assert fitted.image_size_ == fitted.chosen_["image_size"]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import early
 import numpy as np
 import pytest
 from house.modules import ROOT
@@ -12,11 +13,14 @@ from house.modules import ROOT
 from benchmarks.hostile.models import Payload
 from benchmarks.hostile.worker import Case, Prepared, Watch, judged
 
+COMMAND = (sys.executable, "-m", "benchmarks.hostile", "--short", "--show", "20")
+SHORT = early.Process(COMMAND, folder=ROOT)
 
+
+@pytest.mark.early(SHORT)
 def test_the_short_run_finds_nothing():
-    command = [sys.executable, "-m", "benchmarks.hostile", "--short", "--show", "20"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = early.result(SHORT)
+    assert done.returncode == 0, done.output
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import early
 from house.modules import ROOT
 
 HOUSE = ["test_files.py", "test_public_names.py", "test_top_level.py", "test_doctests.py"]
@@ -63,6 +64,13 @@ class WorkedExample:
         ]
 
 
+def early_run(page: str) -> early.Process:
+    """Return the process that plants a page's tree in its own folder and prints the report."""
+    paths = os.pathsep.join([str(ROOT / "tests"), *sys.path])
+    command = (sys.executable, "-m", "house.worked_example", page)
+    return early.Process(command, (("PYTHONPATH", paths),))
+
+
 def write(path: Path, text: str):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -82,3 +90,8 @@ def find_linter(linter: str) -> list[str] | None:
     program, *arguments = LINTERS[linter]
     path = shutil.which(program, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     return None if path is None else [path, *arguments]
+
+
+if __name__ == "__main__":
+    example = WorkedExample(sys.argv[1])
+    print(example.run_tests(example.plant(Path.cwd())))

@@ -11,6 +11,7 @@ from segclf import BYOLPretrainer, DINOPretrainer, SupervisedSegmenter
 from segclf.datasets import make_shapes
 from segclf.networks import segmentation_network
 from segclf.objectives import Objective
+from segclf.testing.small import small_estimator
 from segclf.training import TrainingPlan, TrainingState, train
 from segclf.training.averaging import AveragedWeights
 
@@ -186,7 +187,9 @@ def test_an_estimator_averages():
 def test_methods_with_momentum_copies_learn_as_without(kind):
     """What follows the network, or is followed by it, follows its own weights and not the mean."""
     fits = [
-        kind(**SMALL, average_weights=share, batch_size=4).fit(SHAPES.images)
+        small_estimator(kind)
+        .set_params(**SMALL, average_weights=share, batch_size=4)
+        .fit(SHAPES.images)
         for share in (0.0, 0.5)
     ]
     assert fits[0].history_["loss"].tolist() == fits[1].history_["loss"].tolist()

@@ -1,4 +1,7 @@
-import joblib
+import sys
+
+import early
+import pytest
 import torch
 
 from segclf.training.devices import choose_device, choose_threads
@@ -13,11 +16,18 @@ def test_the_rule_in_its_order(monkeypatch):
     assert choose_threads(1) == 1
 
 
-def test_workers_take_one_thread_each(monkeypatch):
-    monkeypatch.delenv("SEGCLF_NUM_THREADS", raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    found = joblib.Parallel(n_jobs=2)(joblib.delayed(choose_threads)(None) for _ in range(2))
-    assert found == [1, 1]
+IN_WORKERS = """
+import os, joblib
+os.environ.pop("SEGCLF_NUM_THREADS", None)
+from segclf.training.devices import choose_threads
+print(joblib.Parallel(n_jobs=2)(joblib.delayed(choose_threads)(None) for _ in range(2)))
+"""
+WORKERS = early.Process((sys.executable, "-c", IN_WORKERS), (("OMP_NUM_THREADS", "3"),))
+
+
+@pytest.mark.early(WORKERS)
+def test_workers_take_one_thread_each():
+    assert early.result(WORKERS).output == "[1, 1]\n"
 
 
 def test_a_device_by_name():

@@ -27,7 +27,6 @@ from segclf.methods.pseudo_label.comparison import pseudo_masks_help
 from segclf.methods.pseudo_label.mixing import usual_weight
 from segclf.persistence import load
 from segclf.registry import make_plugin
-from segclf.testing import check_segmenter
 
 SHAPES = make_shapes(12, image_size=16, n_objects=2, target_radius=4, random_state=4)
 MASKS = [*SHAPES.masks[:4], *[None] * 8]
@@ -675,4 +674,3 @@ def test_it_comes_back_from_a_file(labeler, tmp_path):
 
 def test_it_is_a_segmenter():
     assert isinstance(semi(), Segmenter)
-    check_segmenter(PseudoLabelSemiSupervised(tiny(max_epochs=2)))

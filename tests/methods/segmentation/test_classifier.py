@@ -51,7 +51,7 @@ def test_any_mixture_of_supervision_is_valid(shapes):
 
 
 def test_labels_alone_learn(shapes):
-    fitted = classifier(40).fit(shapes.images, shapes.target)
+    fitted = classifier(20).fit(shapes.images, shapes.target)
     assert roc_auc_score(shapes.target, fitted.predict_proba(shapes.images)[:, 1]) > 0.8
 
 
