@@ -6,7 +6,6 @@ representation for lymph node detection using random sets of deep convolutional 
 observations", MICCAI 2014, whose views are orthogonal planes in place of neighbors.
 """
 
-from collections.abc import Iterator
 from dataclasses import field
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -228,9 +227,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         yield from one_by_one(self._open(X), self._map)
 
     @available_if(lambda self: self._shows_layers)
-    def embed_batches(
-        self, X: ImagesLike, layer: str = "deep"
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+    def embed_batches(self, X: ImagesLike, layer: str = "deep") -> MapBatches:
         """Yield (indices, maps (1, c, d, h', w')) of a layer, as `Segmenter.embed_batches` does."""
         volumes = self._open(X)
         for index in range(len(volumes)):
