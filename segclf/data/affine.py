@@ -131,9 +131,10 @@ def resample(image: Tensor, grid: Tensor) -> Tensor:
 
     Parameters
     ----------
-    image : Tensor of shape (n, c, h, w), or of shape (n, h, w) if it holds ids
-        Floats are interpolated bilinearly. Integers, such as masks, take the nearest pixel; ids
-        are exact up to 2 ** 24.
+    image : Tensor of shape (n, ..., h, w)
+        With any axes between, such as channels and slices, which move alike. Floats are
+        interpolated bilinearly. Integers, such as masks, take the nearest pixel; ids are exact up
+        to 2 ** 24.
     grid : Tensor of shape (n, h, w, 2)
         From :func:`sampling_grid`.
 
@@ -143,7 +144,7 @@ def resample(image: Tensor, grid: Tensor) -> Tensor:
         Of the dtype and, but for the grid's height and width, the shape of `image`.
     """
     mode = "bilinear" if image.is_floating_point() else "nearest"
-    source = image.unsqueeze(1) if image.ndim == 3 else image
+    source = image.unsqueeze(1).flatten(1, -3)
     # On CPU, sampling a contiguous image after copying it is faster than a channels-last one.
     result = functional.grid_sample(
         source.to(grid.dtype).contiguous(),

@@ -12,12 +12,13 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from segclf.axes import are_volumetric
 from segclf.data.affine import oriented_matrix, resample, sampling_grid, sampling_matrix
 from segclf.data.augmentation_limits import check_batch, check_settings
 from segclf.data.blur import blur
 from segclf.data.color import Recoloring, add_noise, extremes, grayscale, moments, recolor, solarize
 from segclf.data.memory_order import channels_last, is_channels_last
-from segclf.data.orientation import Orientation, orientation, reorient
+from segclf.data.orientation import Orientation, flip_slices, orientation, reorient
 from segclf.data.random_choices import RandomChoices, random_placement, random_recoloring
 
 _TURNS = ("horizontal_flip", "vertical_flip", "quarter_turns")
@@ -33,6 +34,8 @@ class Augmentation(BaseEstimator):
     leaves the image is lost, and a label that depends on it is then wrong: keep `translation`,
     `scale` and `crop` moderate where targets are small.
 
+    Of a volume all slices change alike, each in its plane: between slices voxels are often longer.
+
     Parameters
     ----------
     horizontal_flip, vertical_flip : float
@@ -40,6 +43,8 @@ class Augmentation(BaseEstimator):
     quarter_turns : float
         Probability to turn by a random multiple of 90 degrees, 0 included; so 1.0 makes all four
         equally likely. Images that are not square turn by 0 or 180 degrees only.
+    slice_flip : float
+        Of volumes: probability to reverse the order of slices. Images ignore it.
     rotation : float
         Largest angle in degrees, up to 180, in both directions.
     scale : (float, float)
@@ -108,6 +113,7 @@ class Augmentation(BaseEstimator):
     horizontal_flip: float = 0.0
     vertical_flip: float = 0.0
     quarter_turns: float = 0.0
+    slice_flip: float = 0.0
     rotation: float = 0.0
     scale: tuple[float, float] = (1.0, 1.0)
     translation: float = 0.0
@@ -134,10 +140,11 @@ class Augmentation(BaseEstimator):
 
         Parameters
         ----------
-        image : Tensor of shape (n, c, h, w), float32
+        image : Tensor of shape (n, c, h, w), or (n, c, d, h, w) of volumes, float32
             In any units, on any device.
         mask : Tensor of shape (n, h, w) or (n, k, h, w), int64, or None
-            Ids or a stack of 0/1 masks; -1 where nobody said.
+            Ids or a stack of 0/1 masks; -1 where nobody said. Of volumes (n, d, h, w) or
+            (n, k, d, h, w).
         generator : torch.Generator
             Gives every random number; a CPU generator gives the same ones for all devices. What
             happens to the images does not depend on `mask`.
@@ -165,6 +172,7 @@ class Augmentation(BaseEstimator):
     def _move(
         self, image: Tensor, mask: Tensor | None, choices: RandomChoices
     ) -> tuple[Tensor, Tensor | None]:
+        image, mask = self._flip_slices(image, mask, choices)
         height, width = image.shape[-2:]
         size = self._output_size(height), self._output_size(width)
         layout = self._orientation(choices, square=height == width)
@@ -173,6 +181,14 @@ class Augmentation(BaseEstimator):
         matrix = oriented_matrix(self._matrix(choices, (height, width)), layout)
         grid = sampling_grid(matrix.to(image.device), size)
         return resample(image, grid), None if mask is None else resample(mask, grid)
+
+    def _flip_slices(
+        self, image: Tensor, mask: Tensor | None, choices: RandomChoices
+    ) -> tuple[Tensor, Tensor | None]:
+        if self.slice_flip == 0 or not are_volumetric(image):
+            return image, mask
+        chosen = choices.happens("slice_flip", self.slice_flip)
+        return flip_slices(image, chosen), None if mask is None else flip_slices(mask, chosen)
 
     @property
     def only_turns(self) -> bool:
@@ -265,7 +281,7 @@ class Augmentation(BaseEstimator):
     def _blur_scale(self, image: Tensor) -> float:
         if self.blur_reference_size is None:
             return 1.0
-        return min(image.shape[2:]) / self.blur_reference_size
+        return min(image.shape[-2:]) / self.blur_reference_size
 
 
 def _replaced(image: Tensor, chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

@@ -8,12 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segclf.axes import are_maps
+
 _PROBABILITY = (0.0, 1.0)
 
 _LIMITS: Mapping[str, tuple[float, float]] = {
     "horizontal_flip": _PROBABILITY,
     "vertical_flip": _PROBABILITY,
     "quarter_turns": _PROBABILITY,
+    "slice_flip": _PROBABILITY,
     "rotation": (0, 180),
     "translation": (0, 1),
     "shear": (0, 60),
@@ -75,25 +78,29 @@ def check_batch(image: Tensor, mask: Tensor | None) -> None:
     Parameters
     ----------
     image : Tensor
-        Expected: (n, c, h, w), float32.
+        Expected: (n, c, h, w), or (n, c, d, h, w) of volumes, float32.
     mask : Tensor or None
-        Expected: (n, h, w) or (n, k, h, w) with the image's n, h and w, int64.
+        Expected: (n, h, w) or (n, k, h, w) with the image's n, h and w, int64; likewise of volumes.
 
     Raises
     ------
     ValueError
         That says what was given and what was expected.
     """
-    if image.ndim != 4 or image.dtype != torch.float32:
-        raise ValueError(f"image is {_described(image)}; expected (n, c, h, w) of torch.float32.")
+    if not are_maps(image) or image.dtype != torch.float32:
+        raise ValueError(
+            f"image is {_described(image)}; expected (n, c, h, w) of torch.float32, or volumes "
+            "(n, c, d, h, w)."
+        )
     if mask is None:
         return
-    n, _, height, width = image.shape
-    fits = mask.ndim in (3, 4) and (len(mask), *mask.shape[-2:]) == (n, height, width)
-    if not fits or mask.dtype != torch.int64:
+    n, _, *size = image.shape
+    shapes = ((n, *size), (n, *mask.shape[1:2], *size))
+    if tuple(mask.shape) not in shapes or mask.dtype != torch.int64:
+        sides = ", ".join(map(str, size))
         raise ValueError(
-            f"mask is {_described(mask)}; expected ({n}, {height}, {width}) or "
-            f"({n}, k, {height}, {width}) of torch.int64, as the image is {_described(image)}."
+            f"mask is {_described(mask)}; expected ({n}, {sides}) or ({n}, k, {sides}) of "
+            f"torch.int64, as the image is {_described(image)}."
         )
 
 

@@ -17,8 +17,8 @@ def blur(image: Tensor, deviation: Tensor, *, largest: float) -> Tensor:
 
     Parameters
     ----------
-    image : Tensor of shape (n, c, h, w)
-        In any units.
+    image : Tensor of shape (n, c, h, w), or (n, c, d, h, w) of volumes
+        In any units; of a volume each slice is blurred in its plane.
     deviation : Tensor of shape (n,)
         Standard deviation of the Gaussian, in pixels; 0 changes nothing.
     largest : float
@@ -27,8 +27,8 @@ def blur(image: Tensor, deviation: Tensor, *, largest: float) -> Tensor:
 
     Returns
     -------
-    Tensor of shape (n, c, h, w)
-        The blurred images.
+    Tensor
+        The blurred images, of the same shape.
 
     Examples
     --------
@@ -41,7 +41,8 @@ def blur(image: Tensor, deviation: Tensor, *, largest: float) -> Tensor:
     offset = torch.arange(-radius, radius + 1, device=image.device)
     kernel = torch.exp(-0.5 * (offset / deviation.clamp(min=1e-3)[:, None]) ** 2)
     kernel = kernel / kernel.sum(dim=1, keepdim=True)
-    return _along_columns(_along_columns(image, kernel).mT, kernel).mT
+    planes = image.flatten(1, -3)
+    return _along_columns(_along_columns(planes, kernel).mT, kernel).mT.reshape(image.shape)
 
 
 def _along_columns(image: Tensor, kernel: Tensor) -> Tensor:

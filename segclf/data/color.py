@@ -2,7 +2,7 @@
 
 All is measured in the image's own mean, standard deviation and extremes over its pixels and
 channels, so that ``a * image + b`` with ``a > 0`` changes as ``image`` does, whether it holds
-values in [0, 1] or raw scanner units. Nothing is clipped.
+values in [0, 1] or raw scanner units. Nothing is clipped. A volume (n, c, d, h, w) is one image.
 """
 
 import math
@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from segclf.axes import axes_from
 
 
 class Recoloring(NamedTuple):
@@ -45,15 +47,16 @@ def moments(image: Tensor) -> tuple[Tensor, Tensor]:
     mean, deviation : Tensor of shape (n, 1, 1, 1)
         Over the pixels and channels of each image, in its units.
     """
-    mean = image.mean(dim=(1, 2, 3), keepdim=True)
+    of_one = axes_from(1, image)
+    mean = image.mean(dim=of_one, keepdim=True)
     # Two passes: torch.std_mean takes twenty times as long on CPU.
-    norm = torch.linalg.vector_norm(image - mean, dim=(1, 2, 3), keepdim=True)
+    norm = torch.linalg.vector_norm(image - mean, dim=of_one, keepdim=True)
     return mean, norm / math.sqrt(math.prod(image.shape[1:]))
 
 
 def extremes(image: Tensor) -> tuple[Tensor, Tensor]:
     """Return the smallest and the largest value of each image, each (n, 1, 1, 1)."""
-    dimensions = (1, 2, 3)
+    dimensions = axes_from(1, image)
     return image.amin(dimensions, keepdim=True), image.amax(dimensions, keepdim=True)
 
 
@@ -83,8 +86,8 @@ def recolor(
     if not chroma:
         return torch.addcmul(offset, image, contrast)
     # Each row of the matrix sums to 1, so the mean of the image stays where it is.
-    matrix = contrast[:, 0] * chroma_matrix(change.saturation, change.hue)
-    return torch.baddbmm(offset[:, 0], matrix, image.flatten(2)).reshape(image.shape)
+    matrix = contrast.reshape(-1, 1, 1) * chroma_matrix(change.saturation, change.hue)
+    return torch.baddbmm(offset.reshape(-1, 1, 1), matrix, image.flatten(2)).reshape(image.shape)
 
 
 def chroma_matrix(saturation: Tensor, hue: Tensor) -> Tensor:

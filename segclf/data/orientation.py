@@ -1,4 +1,7 @@
-"""The eight exact ways to lay an image: flips and quarter turns, without interpolation."""
+"""The eight exact ways to lay an image: flips and quarter turns, without interpolation.
+
+Of volumes also the flip of slices.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -79,3 +82,15 @@ def reorient(image: Tensor, orientation: Orientation) -> Tensor:
             chosen = chosen.reshape(-1, *[1] * (image.ndim - 1)).to(image.device)
             image = torch.where(chosen, step(image), image)
     return image
+
+
+def flip_slices(volume: Tensor, chosen: Tensor) -> Tensor:
+    """Reverse the order of slices of the chosen volumes (n, ..., d, h, w); `chosen` is (n,) bool.
+
+    Examples
+    --------
+    >>> flip_slices(torch.arange(4.0).reshape(2, 2, 1, 1), torch.tensor([True, False])).flatten()
+    tensor([1., 0., 2., 3.])
+    """
+    of_each = chosen.reshape(-1, *[1] * (volume.ndim - 1)).to(volume.device)
+    return torch.where(of_each, volume.flip(-3), volume)

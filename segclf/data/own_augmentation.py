@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segclf.axes import are_volumetric
 from segclf.data.augmentation import Augment, in_format_of
 from segclf.data.augmentation_limits import check_batch
 from segclf.isolation import seeded
@@ -85,13 +86,19 @@ def _by_torchvision(own: Callable[..., Any], image: Tensor, mask: Tensor | None)
     """Change one image after another, each by numbers of its own, its mask in the same way."""
     from torchvision import tv_tensors  # the user's transform has imported it
 
-    images = [tv_tensors.Image(each) for each in image]
+    volumes = are_volumetric(image)
+    # Of a volume the slices are the pictures of a video, which all change alike.
+    kind: Any = tv_tensors.Video if volumes else tv_tensors.Image
+    images = [kind(each) for each in (image.transpose(1, 2) if volumes else image)]
     if mask is None:
-        return _stacked([own(each) for each in images], own), None
-    masks = [tv_tensors.Mask(each) for each in mask]
-    pairs = [own(*pair) for pair in zip(images, masks, strict=True)]
-    changed, moved = zip(*pairs, strict=True)
-    return _stacked(changed, own), _stacked(moved, own)
+        changed, moved = tuple(own(each) for each in images), None
+    else:
+        masks = [tv_tensors.Mask(each) for each in mask]
+        pairs = [own(*pair) for pair in zip(images, masks, strict=True)]
+        changed, moved_masks = zip(*pairs, strict=True)
+        moved = _stacked(moved_masks, own)
+    stacked = _stacked(changed, own)
+    return stacked.transpose(1, 2) if volumes else stacked, moved
 
 
 def _stacked(tensors: Any, own: Any) -> Tensor:

@@ -16,13 +16,15 @@ _CHOICES = (
 )
 # Sampled apart, so that a seed gives those above as it did before these were thought of.
 _LATER_CHOICES = ("grayscale", "blur", "blur_deviation", "solarize")
+_CHOICES_OF_VOLUMES = ("slice_flip",)
 
 
 class RandomChoices:
     """All choices for the images of a batch, needed or not.
 
     So no setting changes the choices of another, and what is sampled for one image does not depend
-    on the others. Grayscale, blur and solarization are sampled when first asked for.
+    on the others. Grayscale, blur and solarization are sampled when first asked for, and so is what
+    only volumes have.
 
     Parameters
     ----------
@@ -47,7 +49,8 @@ class RandomChoices:
 
     def _of(self, name: str) -> Tensor:
         if name not in self._uniform:
-            self._uniform |= self._sampled(_LATER_CHOICES)
+            of_volumes = name in _CHOICES_OF_VOLUMES
+            self._uniform |= self._sampled(_CHOICES_OF_VOLUMES if of_volumes else _LATER_CHOICES)
         return self._uniform[name]
 
     def _sampled(self, choices: tuple[str, ...]) -> dict[str, Tensor]:
