@@ -30,10 +30,14 @@ the name by which each is found.
 
 def render():
     """The whole page, as text."""
+    return "\n".join([INTRODUCTION, *(_table(module) for module in public_modules())])
+
+
+def public_modules():
+    """What public names are imported from: the package, and each of its rooms that exports some."""
     rooms = sorted(f"segclf.{path.parent.name}" for path in ROOT.glob("segclf/*/__init__.py"))
     modules = [importlib.import_module(name) for name in ["segclf", *rooms]]
-    tables = [_table(module) for module in modules if getattr(module, "__all__", None)]
-    return "\n".join([INTRODUCTION, *tables])
+    return [module for module in modules if getattr(module, "__all__", None)]
 
 
 def _table(module):

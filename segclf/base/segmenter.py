@@ -74,7 +74,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
     ----------
     n_classes_ : int
         Number of mask ids with the background, or of channels of multi-label masks.
-    classes_ : array of shape (n_classes_,)
+    classes_ : array of shape (n_classes,)
         The mask ids, or the numbers of the channels.
     multilabel_ : bool
         Whether a pixel may be of several classes.

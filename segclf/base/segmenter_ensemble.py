@@ -57,7 +57,7 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         `post_processing` for all, where it is set on the first.
     n_classes_ : int
         Number of mask ids with the background, or of channels of multi-label masks.
-    classes_ : array of shape (n_classes_,)
+    classes_ : array of shape (n_classes,)
         The mask ids, or the numbers of the channels.
     multilabel_ : bool
         Whether a pixel may be of several classes.

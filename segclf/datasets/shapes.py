@@ -99,15 +99,19 @@ def make_shapes(
     Returns
     -------
     Bunch
-        images : uint8 array (n_samples, height, width, 3), red, green, blue; gray volumes
-            (n_samples, depth, height, width), or a list of n_samples (depth, height, width).
-        target : int array (n_samples,), 1 where the target is there.
-        masks : uint8 array (n_samples, height, width), 1 on the target's pixels; of volumes as
-            these.
-        spurious : int array (n_samples,), 1 where the spurious object was painted (others may
-        hide it).
-        target_names : array of two str.
-        DESCR : str.
+        images : uint8 array (n_samples, height, width, 3)
+            Red, green, blue. Gray volumes are (n_samples, depth, height, width), or a list of
+            n_samples (depth, height, width).
+        target : int array (n_samples,)
+            1 where the target is there.
+        masks : uint8 array (n_samples, height, width)
+            1 on the target's pixels; of volumes as these.
+        spurious : int array (n_samples,)
+            1 where the spurious object was painted (others may hide it).
+        target_names : array of two str
+            What 0 and 1 mean.
+        DESCR : str
+            How the images were made.
 
     Raises
     ------

@@ -25,7 +25,7 @@ def resized(images: Tensor, size: Size) -> Tensor:
 
     Returns
     -------
-    Tensor of shape (n, c, *size)
+    Tensor of shape (n, c, height, width)
 
     Examples
     --------

@@ -87,7 +87,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         The trained one, of slices.
     n_classes_ : int
         Number of mask ids with the background, or of channels of multi-label masks.
-    classes_ : array of shape (n_classes_,)
+    classes_ : array of shape (n_classes,)
         The mask ids, or the numbers of the channels.
     multilabel_ : bool
         Whether a voxel may be of several classes.
