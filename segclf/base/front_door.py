@@ -10,7 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from segclf.base.spatial import n_spatial
-from segclf.data import Images, ImagesLike, as_images
+from segclf.data import Images, ImagesLike, StoredImages, as_images
 from segclf.data.arrays import unwrap
 from segclf.data.dataset_rows import DatasetRows
 from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
@@ -57,7 +57,7 @@ def check_rows(estimator: BaseEstimator, X: ImagesLike, *, reset: bool) -> Any:
         if reset:
             for name in _OF_ROWS:
                 vars(estimator).pop(name, None)
-        return DatasetRows(X) if is_dataset(X) and not isinstance(X, Images) else X
+        return X if isinstance(X, Images | StoredImages) or not is_dataset(X) else DatasetRows(X)
     if reason := why_not(X):
         raise ValueError(f"{reason}. Expected {EXPECTED}.")
     if not reset and hasattr(estimator, "n_features_in_"):

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from segclf.cache.source_code import code_of, code_of_module, installed_code
-from segclf.data import Images, Masks
+from segclf.data import Images, Masks, StoredImages
 from segclf.data.dataset_rows import DatasetRows
 from segclf.data.found_readers import files_behind
 
@@ -99,7 +99,7 @@ class _Digest:
             self._hash.update(values.reshape(-1).view(torch.uint8).numpy().data)
         elif isinstance(value, np.ndarray):
             self._add_array(value)
-        elif isinstance(value, DatasetRows | Images | Masks):
+        elif isinstance(value, DatasetRows | Images | Masks | StoredImages):
             known = getattr(value, "n_classes", None), getattr(value, "multilabel", None)
             self._add_items(known, (value[index] for index in range(len(value))))
         elif isinstance(value, list | tuple):

@@ -22,6 +22,8 @@ from segclf.data.mask_places import check_mask_sizes
 from segclf.data.masks import Masks, MasksLike, as_masks
 from segclf.data.multi_view import as_views, simclr_view, views
 from segclf.data.multilabel_split import MultilabelStratifiedGroupKFold
+from segclf.data.parquet_images import ParquetImages
+from segclf.data.path_images import PathImages
 from segclf.data.presets import as_augmentation
 from segclf.data.readers import load_header, load_image, load_mask, slice_paths
 from segclf.data.red_normalizer import RedNormalizer
@@ -37,6 +39,8 @@ from segclf.data.samplers import (
 from segclf.data.samples import Samples
 from segclf.data.semi_supervised_split import SemiSupervisedSplit
 from segclf.data.spacings import with_spacing
+from segclf.data.stored_images import StoredImages
+from segclf.data.tar_images import TarImages
 from segclf.data.tiles import Tiles, cut_tiles
 from segclf.data.volume_size import check_volume_size
 from segclf.data.watched_file import watched_files
@@ -61,12 +65,16 @@ __all__ = [
     "MasksLike",
     "MixingSampler",
     "MultilabelStratifiedGroupKFold",
+    "ParquetImages",
+    "PathImages",
     "RandomCrops",
     "RedNormalizer",
     "Sampler",
     "Samples",
     "SemiSupervisedSplit",
     "ShuffledSampler",
+    "StoredImages",
+    "TarImages",
     "Tiles",
     "TwoStreamSampler",
     "UnsupportedImage",

@@ -25,6 +25,8 @@ class Images:
         2 for images; 3 for volumes, which have d before h in all that follows.
     size : tuple of int, or None
         (h, w) if all images are known to have it. Files count as unknown until `sizes` was called.
+    sizes_first : bool
+        See `Source`.
     scale : Scale or None
         What the images must agree with as they are taken, see `segclf.data.scale`.
     """
@@ -35,6 +37,7 @@ class Images:
         self._source = source
         self._rows = rows
         self.n_channels, self.n_spatial = source.n_channels, source.n_spatial
+        self.sizes_first = source.sizes_first
         self.scale = scale
 
     @classmethod

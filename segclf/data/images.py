@@ -38,7 +38,7 @@ def as_images(
         column that holds paths to PNG, JPEG or TIFF files, PIL images, (h, w) or (h, w, c) arrays,
         or (h, w) or (c, h, w) tensors, of different sizes; a map-style Dataset of such images; rows
         (n, f). Of an item that is a dict the "image" is taken, of a tuple (image, target) the
-        first.
+        first. A `StoredImages`, such as `PathImages` or `TarImages`; a list may hold URLs.
     image_shape : tuple of int, optional
         (h, w) or (h, w, c) of what a row holds; (1, f) if None. Only for rows.
     n_channels : int, optional

@@ -31,7 +31,11 @@ from segclf.data.file_source import FileSource
 from segclf.data.found_readers import find_reader
 from segclf.data.item_source import ItemSource
 from segclf.data.kinds import EXPECTED, column, image_of, is_dataset, kind_of, why_not
+from segclf.data.locations import is_url
+from segclf.data.path_images import PathImages
 from segclf.data.sources import ArraySource, ListSource, Source, TensorSource
+from segclf.data.stored_images import StoredImages
+from segclf.data.stored_source import StoredSource
 
 __all__ = ["require_paths", "source_of", "source_of_files"]
 
@@ -68,6 +72,8 @@ def source_of(
     """
     if reason := why_not(X):
         raise ValueError(f"{reason}. Expected {EXPECTED}.")
+    if isinstance(X, StoredImages):
+        return StoredSource(X, n_channels)
     if is_dataset(X):
         return ItemSource(X, n_channels, channels)
     values = column(unwrap(X))
@@ -77,13 +83,12 @@ def source_of(
         return _from_array(values, image_shape, channels)
     if not isinstance(values, np.ndarray | list | tuple):
         raise ValueError(f"X is a {type(X).__name__}; expected {EXPECTED}.")
-    items = [image_of(item, number) for number, item in enumerate(values)]
-    if not items:
+    if not len(values):
         raise ValueError(f"X is empty; expected {EXPECTED}.")
+    items = [image_of(item, number) for number, item in enumerate(values)]
     if isinstance(items[0], list | tuple | int | float):
         return _from_array(_nested(items), image_shape, channels)
-    kind = _common_kind(items)
-    if kind == "path":
+    if (kind := _common_kind(items)) == "path":
         return source_of_files(items, n_channels, reader)
     if kind == "PIL image":
         return ItemSource(items, n_channels, channels)
@@ -227,6 +232,8 @@ def source_of_files(
         Where one is missing, or no reader takes it.
     """
     paths = [str(os.fspath(item)) for item in items]
+    if any(map(is_url, paths)):
+        return StoredSource(PathImages(paths), n_channels)
     for number, path in enumerate(paths):
         try:
             found = find_reader(path, reader)

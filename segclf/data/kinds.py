@@ -22,6 +22,9 @@ EXPECTED = (
     "map-style Dataset of such images"
 )
 
+# Files of many images.
+_STORED = {".tar": "TarImages", ".parquet": "ParquetImages", ".txt": "PathImages"}
+
 
 class HasItems(Protocol):
     """What has a length and items: a Series, a data frame, a map-style torch Dataset."""
@@ -172,7 +175,8 @@ def _one_image(values: object) -> str | None:
         return f"X is a folder, {path!r}; pass its files: sorted(Path({path!r}).glob('*.png'))"
     if glob.has_magic(path) and not os.path.exists(path):
         return f"X is a pattern, {path!r}; pass the files: sorted(glob.glob({path!r}))"
-    return f"X is one path, {path!r}; pass [X]"
+    kind = _STORED.get(os.path.splitext(path)[1].lower())
+    return f"X is one path, {path!r}; pass {f'segclf.data.{kind}(X)' if kind else '[X]'}"
 
 
 def _stream(values: object) -> str | None:

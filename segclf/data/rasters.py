@@ -27,7 +27,7 @@ from segclf.data.mask_forms import COLOURS, as_gray
 from segclf.data.opencv_rasters import decode_by_opencv
 from segclf.data.pnm import decode_pnm
 
-__all__ = ["channels_of", "read_raster", "read_raster_header", "read_raster_mask"]
+__all__ = ["channels_of", "decode_raster", "read_raster", "read_raster_header", "read_raster_mask"]
 
 _PLUGINS: dict[str, Any] = {
     "PNG": PngImagePlugin.PngImageFile,
@@ -56,13 +56,28 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[Any]:
         bright is high in all files, as viewers do.
     """
     with open(path, "rb") as file:
-        header = read_header(file)
-        if header.opencv:
-            array = decode_by_opencv(file, header)
-        elif header.format == "PNM":
-            array = decode_pnm(file, shown=True)
-        else:
-            array = channels_of(_by_pillow(file, header))
+        return decode_raster(file)
+
+
+def decode_raster(file: IO[bytes]) -> NDArray[Any]:
+    """Read such a file that is open, or whose bytes are in memory; see `read_raster`.
+
+    Parameters
+    ----------
+    file : binary file
+        At any position.
+
+    Returns
+    -------
+    array of shape (h, w, 1) or (h, w, 3)
+    """
+    header = read_header(file)
+    if header.opencv:
+        array = decode_by_opencv(file, header)
+    elif header.format == "PNM":
+        array = decode_pnm(file, shown=True)
+    else:
+        array = channels_of(_by_pillow(file, header))
     array = _upright(_turned_over(array, header, shown=True), header)
     return _checked(array if array.ndim == 3 else array[..., None], header, header.n_channels)
 

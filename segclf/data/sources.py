@@ -36,6 +36,8 @@ class Source(ABC):
         Whether values are read, and checked, only when they are taken.
     pixels : bool
         False where values have no scale to keep to, as the maps of a network.
+    sizes_first : bool
+        Whether to look at all sizes before any image is taken. False where there may be too many.
     """
 
     n_samples: int
@@ -43,6 +45,7 @@ class Source(ABC):
     n_spatial: int = N_SPATIAL
     lazy: bool = False
     pixels: bool = True
+    sizes_first: bool = True
 
     @abstractmethod
     def take(self, rows: Rows) -> NDArray[Any] | list[NDArray[Any]]:

@@ -23,6 +23,7 @@ from segclf.data.arrays import (
 from segclf.data.channels import Channels
 from segclf.data.intake import source_of_files
 from segclf.data.kinds import column, image_of, is_dataset, why_not
+from segclf.data.path_images import PathImages
 from segclf.data.sources import ArraySource, ListSource, Source
 from segclf.hookspecs import ImageData
 
@@ -70,6 +71,8 @@ def volume_source(
     """
     if reason := why_not(X):
         raise ValueError(f"{reason}. Expected {EXPECTED_VOLUMES}.")
+    if isinstance(X, PathImages):
+        X = [X.key(index) for index in range(len(X))]
     values: Any = X if is_dataset(X) else column(unwrap(X))
     if isinstance(values, torch.Tensor):
         return _from_tensor(values)

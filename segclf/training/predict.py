@@ -13,6 +13,7 @@ from segclf.axes import N_SPATIAL, are_maps
 from segclf.data import Images
 from segclf.data.loader import one_ahead
 from segclf.data.memory_order import channels_last
+from segclf.data.open_volume import OpenVolume
 from segclf.data.resize import Size, resize_maps
 from segclf.data.samples import image_tensor
 from segclf.distributed import in_shares
@@ -23,6 +24,9 @@ from segclf.training.flips import mean_over_flips
 from segclf.training.predict_volume import predict_volume
 from segclf.training.prediction_plan import PredictionPlan
 from segclf.training.windows import slide
+
+# Of images of which there may be millions.
+HEADERS_AT_ONCE = 1024
 
 
 def predict_batches(
@@ -75,23 +79,45 @@ def predict_batches(
     """
     with isolated():
         network = moved(network, plan.device).eval()
-    seen = _seen_sizes(images, plan, grid)
     answer = partial(_answer, forward or network, activation, plan)
     predict = Fitting(plan, partial(_predict_flips, answer))
+    for rows in _parts(images):
+        part, sizes = images.subset(rows), None if grid is None else grid[rows]
+        for indices, output in _predict_part(part, plan, predict, sizes, rows, reduce):
+            yield rows[indices], output
+
+
+def _parts(images: Images) -> Iterator[NDArray[np.intp]]:
+    """Yield the rows of which all sizes are looked at before any image is taken."""
+    length = max(1, len(images)) if images.sizes_first else HEADERS_AT_ONCE
+    for start in range(0, len(images), length):
+        yield np.arange(start, min(start + length, len(images)))
+
+
+def _predict_part(
+    images: Images,
+    plan: PredictionPlan,
+    predict: Callable[[Tensor], Tensor],
+    grid: NDArray[np.intp] | None,
+    numbers: NDArray[np.intp],
+    reduce: Callable[[Tensor], Tensor] | None,
+) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
+    seen = _seen_sizes(images, plan, grid)
     large = _large_volumes(seen, plan)
     groups = _groups(seen, np.flatnonzero(~large), plan)
     for indices, sizes, batch in one_ahead(partial(_read, images, seen), groups):
         with _inference(plan):
             output = predict(batch)
-            _check_finite(output, indices)
+            _check_finite(output, numbers[indices])
         for rows in _same_size(sizes) if are_maps(output) else [np.arange(len(indices))]:
             with _inference(plan):
                 part = _at_own_size(output, rows, sizes).cpu()
                 part = part if reduce is None else reduce(part)
             yield indices[rows], part
     for index in np.flatnonzero(large).tolist():
+        size, number = tuple(seen[index].tolist()), int(numbers[index])
         with _inference(plan):
-            part = _in_windows(images, index, tuple(seen[index].tolist()), plan, predict, reduce)
+            part = _in_windows(images.open(index, size), number, size, plan, predict, reduce)
         yield np.array([index]), part
 
 
@@ -116,8 +142,8 @@ def _answer(
 
 
 def _in_windows(
-    images: Images,
-    index: int,
+    volume: OpenVolume,
+    number: int,
     size: tuple[int, ...],
     plan: PredictionPlan,
     predict: Callable[[Tensor], Tensor],
@@ -127,10 +153,9 @@ def _in_windows(
 
     def checked(windows: Tensor) -> Tensor:
         outputs = predict(windows)
-        _check_finite(outputs, np.full(len(outputs), index))
+        _check_finite(outputs, np.full(len(outputs), number))
         return outputs
 
-    volume = images.open(index, size)
     return predict_volume(volume, checked, plan.tile(size), plan.length(size), reduce)
 
 
@@ -144,6 +169,8 @@ def _seen_sizes(
     images: Images, plan: PredictionPlan, grid: NDArray[np.intp] | None
 ) -> NDArray[np.intp]:
     """Return the size in which the network sees each image."""
+    if grid is None and plan.image_size is not None and not images.sizes_first:
+        return np.broadcast_to(plan.image_size, (len(images), len(plan.image_size)))
     sizes = images.sizes() if grid is None else grid
     return sizes if plan.image_size is None else np.broadcast_to(plan.image_size, sizes.shape)
 
