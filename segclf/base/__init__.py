@@ -18,7 +18,7 @@ from segclf.base.network_classifier import NetworkClassifier
 from segclf.base.network_estimator import InterruptedFitWarning, NetworkEstimator
 from segclf.base.nothing_found import NothingFoundWarning
 from segclf.base.parts import as_a_part
-from segclf.base.pretrainer import EncoderPretrainer, Pretrainer
+from segclf.base.pretrainer import EncoderPretrainer, Pretrainer, VolumeEncoderPretrainer
 from segclf.base.segmenter import Segmenter
 from segclf.base.segmenter_ensemble import SegmenterEnsemble
 from segclf.base.supervision import Supervision, supervise
@@ -48,6 +48,7 @@ __all__ = [
     "SegmenterEnsemble",
     "ShortcutWarning",
     "Supervision",
+    "VolumeEncoderPretrainer",
     "VolumeParameters",
     "as_a_part",
     "check_images",

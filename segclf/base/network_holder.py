@@ -48,6 +48,8 @@ class NetworkHolder(Estimator):
     _networks: ClassVar[tuple[str, ...]] = ("network_",)
     # An estimator whose network may be one of volumes says True.
     _reads_volumes: ClassVar[bool] = False
+    # What others are told that may not.
+    _for_volumes: ClassVar[str] = "SupervisedSegmenter and ImageClassifier read volumes."
     # Parameters that also decide predictions, in which changes after `fit` take effect.
     _at_prediction: ClassVar[tuple[str, ...]] = ("batch_size", "device", "precision", "n_threads")
 

@@ -7,6 +7,7 @@ from sklearn.callback import with_callbacks
 
 from segclf.base.image_transformer import ImageTransformer
 from segclf.base.network_estimator import NetworkEstimator
+from segclf.base.volume_parameters import VolumeParameters
 from segclf.data import Images, ImagesLike, Samples
 from segclf.networks import ClassificationNetwork, classification_network
 
@@ -19,6 +20,9 @@ class Pretrainer(ImageTransformer, NetworkEstimator):
     and seed is then as there. Inside ``sklearn.frozen.FrozenEstimator`` it is used as it is.
     """
 
+    _for_volumes: ClassVar[str] = (
+        "MAEPretrainer, OtsuPretrainer and SimSiamPretrainer pretrain encoders of volumes."
+    )
     # A method that compares the images of a batch needs two of them.
     _fewest_images: ClassVar[int] = 1
 
@@ -86,11 +90,20 @@ class EncoderPretrainer(Pretrainer):
         "encoder": [str, None],
     }
 
-    def _make_encoder(self, samples: Samples) -> ClassificationNetwork:
+    def _make_encoder(self, samples: Samples, **options: Any) -> ClassificationNetwork:
         """Build the network from images to embeddings."""
         return classification_network(
             encoder=self.encoder or self._paper_encoder,
             encoder_weights=self.encoder_weights,
             in_channels=samples.images.n_channels,
             n_classes=0,
+            **options,
         )
+
+
+class VolumeEncoderPretrainer(VolumeParameters, EncoderPretrainer):
+    """A pretrainer of one encoder, of images or of volumes."""
+
+    def _make_encoder(self, samples: Samples, **options: Any) -> ClassificationNetwork:
+        strides = self._strides(samples.images, samples.size)
+        return super()._make_encoder(samples, encoder_strides=strides, **options)

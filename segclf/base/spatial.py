@@ -53,7 +53,7 @@ def check_kind(estimator: Any) -> None:
         asked = next(n for n in names if spatial_axes(given.get(n), given.get(n)) != N_SPATIAL)
         raise ValueError(
             f"{type(estimator).__name__} reads images, and {asked}={given[asked]!r} volumes. "
-            "Expected one of images; SupervisedSegmenter and ImageClassifier read volumes."
+            f"Expected one of images. {estimator._for_volumes}"
         )
     for name in _ENCODERS:
         check_together(given.get("architecture"), given.get(name))

@@ -5,6 +5,7 @@ away later, gets its tokens and guesses the pixels of the others. He et al., "Ma
 are scalable vision learners", CVPR 2022.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -14,12 +15,14 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from segclf.base import EncoderPretrainer
+from segclf.axes import N_SPATIAL
+from segclf.base import VolumeEncoderPretrainer
 from segclf.data import Augmentation, Samples, views
 from segclf.distributed import in_shares
 from segclf.networks import (
     ClassificationNetwork,
     MaskedDecoder,
+    MaskedVolumes,
     can_drop_patches,
     encode_visible,
     fix_positions,
@@ -29,21 +32,22 @@ from segclf.networks import (
 from segclf.objectives import Batch, Objective, Progress, spare_vectors
 
 
-class MAEPretrainer(EncoderPretrainer):
-    """Pretrain a vision transformer as a masked autoencoder.
+class MAEPretrainer(VolumeEncoderPretrainer):
+    """Pretrain a vision transformer, or an encoder of volumes, as a masked autoencoder.
 
     Parameters
     ----------
     encoder : str or None
         A plain vision transformer of timm: "vit_base_patch16_224", "vit_small_patch8_224",
-        "deit_small_patch16_224", "tiny_vit", ... Others cannot leave out patches. None is that of
-        the estimator that this one is handed to, on its own the smallest of section 4.3,
-        "vit_base_patch16_224".
+        "deit_small_patch16_224", "tiny_vit", ... Others of images cannot leave out patches. Of
+        volumes "residual3d", "tiny3d" or "dynunet". None is that of the estimator that this one is
+        handed to, on its own the smallest of section 4.3, "vit_base_patch16_224".
     mask_ratio : float
         Part of the patches that is hidden, .75 in section 4.1: ``int(l * (1 - mask_ratio))`` of l
         patches stay visible, but one at least, and one at most less than all.
     decoder_width, decoder_blocks, decoder_heads : int
-        The decoder: 512, 8 (section 4.1, Table 1a and 1b) and 16.
+        The decoder: 512, 8 (section 4.1, Table 1a and 1b) and 16. That of an encoder of volumes is
+        of a U-Net, for which these are not looked at.
     normalize_pixels : bool
         Whether each patch's target is normalized by its own mean and deviation. Off in section 4.1
         ("pixel (w/o norm)"), on in its best results (Table 1d) and recommended there.
@@ -65,6 +69,11 @@ class MAEPretrainer(EncoderPretrainer):
     and of tokens as in the public code, where timm's transformers start otherwise.
 
     Images smaller than 2 x 2 patches are padded by repeating their border.
+
+    Encoders of volumes are convolutional. Their patches are the blocks of voxels for which one
+    voxel of the deepest map stands; the maps of all levels are emptied where the volume is hidden,
+    and normalizations look at what is visible, as in SparK (Tian et al., ICLR 2023). Volumes are
+    looked at as a whole, so that `batch_size` has to be small.
 
     See Also
     --------
@@ -110,6 +119,9 @@ class MAEPretrainer(EncoderPretrainer):
     def _make_objective(self, samples: Samples) -> Objective:
         self._check_decoder()
         network = self._make_encoder(samples)
+        hiding: Any = {"mask_ratio": self.mask_ratio, "normalize_pixels": self.normalize_pixels}
+        if samples.images.n_spatial != N_SPATIAL:
+            return VolumeMAE(network, **hiding)
         if not can_drop_patches(network.encoder):
             raise ValueError(
                 f"encoder={network.recipe['encoder']!r} is no plain vision transformer of timm; "
@@ -122,11 +134,10 @@ class MAEPretrainer(EncoderPretrainer):
             fix_positions(network.encoder)
         return MAE(
             network,
-            mask_ratio=self.mask_ratio,
             decoder_width=self.decoder_width,
             decoder_blocks=self.decoder_blocks,
             decoder_heads=self.decoder_heads,
-            normalize_pixels=self.normalize_pixels,
+            **hiding,
         )
 
     def _check_decoder(self) -> None:
@@ -137,7 +148,29 @@ class MAEPretrainer(EncoderPretrainer):
             )
 
 
-class MAE(Objective):
+class Reconstruction(Objective):
+    """What both masked autoencoders share: what they hide, and how they are trained."""
+
+    mask_ratio: float
+
+    def sample(self, n: int, n_patches: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Sample for each of n images which patches are visible ``(n, k)`` and which masked."""
+        order = torch.rand(n, n_patches, device=device).argsort(dim=1)
+        n_visible = min(max(int(n_patches * (1 - self.mask_ratio)), 1), n_patches - 1)
+        return order[:, :n_visible], order[:, n_visible:]
+
+    def is_mean_over_images(self, batch: Batch) -> bool:
+        """Yes: as many patches are hidden of each image."""
+        return True
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return groups with the paper's betas; vectors do not decay."""
+        return [
+            {**group, "betas": (0.9, 0.95)} for group in spare_vectors(super().parameter_groups())
+        ]
+
+
+class MAE(Reconstruction):
     """Mean squared error of the pixels of hidden patches.
 
     Parameters
@@ -192,21 +225,62 @@ class MAE(Objective):
             target = normalized(target)
         return {"reconstruction": (predicted.float() - target).square().mean()}
 
-    def is_mean_over_images(self, batch: Batch) -> bool:
-        """Yes: as many patches are hidden of each image."""
-        return True
 
-    def sample(self, n: int, n_patches: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Sample for each of n images which patches are visible ``(n, k)`` and which masked."""
-        order = torch.rand(n, n_patches, device=device).argsort(dim=1)
-        n_visible = min(max(int(n_patches * (1 - self.mask_ratio)), 1), n_patches - 1)
-        return order[:, :n_visible], order[:, n_visible:]
+class VolumeMAE(Reconstruction):
+    """Mean squared error of the voxels of hidden blocks.
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return groups with the paper's betas; vectors do not decay."""
-        return [
-            {**group, "betas": (0.9, 0.95)} for group in spare_vectors(super().parameter_groups())
-        ]
+    Parameters
+    ----------
+    network : ClassificationNetwork
+        With an encoder of volumes.
+    mask_ratio : float
+        Part of the blocks that is hidden.
+    normalize_pixels : bool
+        Whether each block's target is normalized.
+    """
+
+    network: ClassificationNetwork
+
+    def __init__(
+        self, network: ClassificationNetwork, *, mask_ratio: float, normalize_pixels: bool
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.mask_ratio = mask_ratio
+        self.normalize_pixels = normalize_pixels
+        self.painter = MaskedVolumes(network)
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the term "reconstruction", in squares of the deviation of voxels."""
+        (view,) = views(batch)
+        block = self.painter.block
+        twice = [2 * side for side in block]
+        volume = padded(self.network.prepare(view), stride=block, smallest=twice)
+        target = blocks(volume, block)
+        _, masked = self.sample(len(volume), target.shape[1], volume.device)
+        hidden = torch.zeros(target.shape[:2], dtype=torch.bool, device=volume.device)
+        hidden.scatter_(1, masked, True)
+        grid = [side // of_block for side, of_block in zip(volume.shape[2:], block, strict=True)]
+        paint = partial(self.painter, self.network.encoder)
+        painted = in_shares(paint, volume, hidden.unflatten(1, grid))
+        target, predicted = target[hidden], blocks(painted.float(), block)[hidden]
+        if self.normalize_pixels:
+            target = normalized(target[None])[0]
+        return {"reconstruction": (predicted - target).square().mean()}
+
+
+def blocks(volume: Tensor, size: Sequence[int]) -> Tensor:
+    """Cut volumes (n, c, d, h, w) into blocks (n, l, v), in the order of slices, rows, columns.
+
+    Examples
+    --------
+    >>> blocks(torch.arange(8.0).reshape(1, 1, 2, 2, 2), (2, 1, 2)).tolist()
+    [[[0.0, 1.0, 4.0, 5.0], [2.0, 3.0, 6.0, 7.0]]]
+    """
+    for axis, side in enumerate(size, 2):
+        volume = volume.unfold(axis, side, side)
+    # (n, c, l_d, l_h, l_w, d, h, w)
+    return volume.movedim(1, 4).flatten(4).flatten(1, 3)
 
 
 def normalized(patches: Tensor) -> Tensor:

@@ -12,21 +12,21 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from segclf.base import EncoderPretrainer
+from segclf.base import VolumeEncoderPretrainer
 from segclf.data import Augmentation, Samples, simclr_view, views
 from segclf.networks import ImageNetwork, projection_head
 from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 from segclf.training import get_schedule
 
 
-class SimSiamPretrainer(EncoderPretrainer):
+class SimSiamPretrainer(VolumeEncoderPretrainer):
     """Pretrain an encoder by SimSiam.
 
     Parameters
     ----------
     encoder : str or None
-        A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
-        estimator that this one is handed to, "resnet50" on its own (section 3).
+        A name as in `ImageClassifier`; convolutional or a transformer, of images or of volumes.
+        None is that of the estimator that this one is handed to, "resnet50" on its own (section 3).
     projection_size : int
         Length of the three layers of the projector, 2048 in section 3, "Baseline settings".
     prediction_size : int

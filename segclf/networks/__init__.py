@@ -41,6 +41,7 @@ from segclf.networks.masked_vit import (
     fix_positions,
     start_as_in_mae,
 )
+from segclf.networks.masked_volumes import MaskedVolumes
 from segclf.networks.momentum import follow, follow_buffers, momentum_copy, rising_momentum
 from segclf.networks.multitask import MultitaskNetwork
 from segclf.networks.operations import encoder_operations
@@ -70,6 +71,7 @@ __all__ = [
     "Inpainter",
     "MapClassifier",
     "MaskedDecoder",
+    "MaskedVolumes",
     "MultitaskNetwork",
     "OwnNetwork",
     "PairNetwork",

@@ -54,7 +54,8 @@ def transfer(source: nn.Module | str | Path, target: nn.Module) -> Report:
     Raises
     ------
     ValueError
-        When the encoders differ, or the decoders of two segmenters do; the error names both.
+        When the encoders differ, or their strides, or the decoders of two segmenters; the error
+        names both.
 
     Examples
     --------
@@ -93,6 +94,7 @@ def _to_several(source: nn.Module | str | Path, target: nn.Module) -> Report:
 
 def _from_module(source: nn.Module, target: ImageNetwork, name: str) -> Report:
     chosen = _with_encoder_of(target, source, name)
+    _check_strides(chosen.recipe, target.recipe, name)
     _check_decoders(chosen.recipe, target.recipe, name)
     given = chosen.state_dict()
     found, _ = find(weights_holder(target.encoder), given)
@@ -112,6 +114,15 @@ def _with_encoder_of(target: ImageNetwork, source: nn.Module, name: str) -> Imag
         f"{name} has the encoder {known}, this one {wanted!r}; what one learned has no place in "
         "the other. Give both the same encoder."
     )
+
+
+def _check_strides(source: dict[str, Any], target: dict[str, Any], name: str) -> None:
+    theirs, ours = (recipe.get("encoder_strides") for recipe in (source, target))
+    if theirs != ours:
+        raise ValueError(
+            f"{name} has encoder_strides={theirs}, this one {ours}, so that what one learned has "
+            f"no place in the other. Give both encoder_strides={theirs}."
+        )
 
 
 def _check_decoders(source: dict[str, Any], target: dict[str, Any], name: str) -> None:

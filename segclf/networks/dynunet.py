@@ -35,9 +35,13 @@ class DynUNetEncoder(nn.Module):
     def forward(self, volume: Tensor) -> list[Tensor]:
         """Give the volume itself and one map per level, finest first."""
         maps = [volume]
-        for block in (self.input_block, *self.downsamples, self.bottleneck):
+        for block in self.blocks():
             maps.append(block(maps[-1]))
         return maps
+
+    def blocks(self) -> list[Any]:
+        """Return what makes each map of the one before."""
+        return [self.input_block, *self.downsamples, self.bottleneck]
 
 
 class DynUNetDecoder(nn.Module):

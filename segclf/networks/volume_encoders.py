@@ -60,6 +60,10 @@ class ResidualEncoder(nn.Module):
             maps.append(level(maps[-1]))
         return maps
 
+    def blocks(self) -> list[nn.Module]:
+        """Return what makes each map of the one before."""
+        return list(self.levels)
+
 
 class ResidualBlock(nn.Module):
     """Two convolutions, each with group normalization, beside a shortcut.

@@ -15,7 +15,7 @@ MAY_ASK = {
     "segclf/metrics/_robust_auroc.py": "checks its own argument: labels",
     "segclf/metrics/thresholds.py": "checks its own argument: a grid",
     "segclf/objectives/weight_decay.py": "asks parameters of networks, not images",
-    "segclf/methods/otsu_pretrainer.py": "asks parameters of networks, not images",
+    "segclf/methods/otsu_pretrainer/pretrainer.py": "asks parameters of networks, not images",
     "segclf/distributed/batch_norm.py": "asks values of a layer, not images",
     "segclf/isolation/generators.py": "asks what is sampled, not images",
     "segclf/export/onnx_file.py": "asks values of a graph, not images",

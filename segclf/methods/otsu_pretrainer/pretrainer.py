@@ -6,7 +6,7 @@ Cirrone, "Exploring intrinsic properties of medical images for self-supervised b
 segmentation", section 3.3 and algorithm 1.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
@@ -19,18 +19,24 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from segclf.base import Pretrainer
+from segclf.axes import N_SPATIAL
+from segclf.base import Pretrainer, VolumeParameters
 from segclf.base.maps import Maps, collect_maps
-from segclf.data import Images, ImagesLike, Samples, as_masks, to_float
-from segclf.data.resize import Size, resize_image
+from segclf.data import Images, ImagesLike, Samples, as_masks
 from segclf.losses import get_loss, is_mean_over_images
-from segclf.networks import ImageNetwork, classification_network, segmentation_network, transfer
+from segclf.methods.otsu_pretrainer.threshold_masks import threshold_masks
+from segclf.networks import (
+    ImageNetwork,
+    architecture_of_volumes,
+    classification_network,
+    is_volume_encoder,
+    own_encoder,
+    segmentation_network,
+    transfer,
+)
 from segclf.networks.encoders import encoder_key, timm_name
 from segclf.objectives import Batch, Objective, Progress
 from segclf.registry import make_plugin
-
-LUMA = (0.299, 0.587, 0.114)
-IMAGES_AT_ONCE = 32
 
 
 def _segments(estimator: Any) -> bool:
@@ -43,7 +49,7 @@ def _segments(estimator: Any) -> bool:
     return True
 
 
-class OtsuPretrainer(Pretrainer):
+class OtsuPretrainer(VolumeParameters, Pretrainer):
     """Pretrain an encoder, or a whole segmenter, on masks that a threshold gives.
 
     Parameters
@@ -66,9 +72,9 @@ class OtsuPretrainer(Pretrainer):
         one is handed to; on its own the paper's U-Net of three stages with 256, 128 and 64
         channels and scSE attention.
     encoder : str or None
-        "tiny", or a name of segmentation-models-pytorch or timm. None is that of the estimator
-        that this one is handed to; on its own "resnet50", and "vit_small_patch8_224" for a
-        "vit_unet" (section 3).
+        "tiny", or a name of segmentation-models-pytorch or timm; "residual3d", "tiny3d" or
+        "dynunet" of volumes. None is that of the estimator that this one is handed to; on its own
+        "resnet50", and "vit_small_patch8_224" for a "vit_unet" (section 3).
     encoder_weights : str, path or None
         Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
         docs/pretraining.md), or a local file. None starts from scratch, as the paper does.
@@ -84,7 +90,8 @@ class OtsuPretrainer(Pretrainer):
     the range of 8 and 16 bit images as 0 to 1. Three channels are made gray by .299 R + .587 G +
     .114 B, any other number by their mean. Where an augmentation moves an image, its mask moves
     along. (Algorithm 1 makes masks again for each batch; they are the same as long as nothing is
-    augmented.)
+    augmented.) A volume has one threshold for all of its slices; a thresholder that looks at
+    neighborhoods, and a function, are given slice by slice.
 
     Of the paper are 50 epochs, batches of 16 and a patience of 5 epochs, for which it watches
     held-out images (``validation_fraction=0.1``), and images of 224 x 224 (section 3). It leaves
@@ -168,24 +175,25 @@ class OtsuPretrainer(Pretrainer):
     def _network_parameters(self, recipe: dict[str, Any]) -> dict[str, Any]:
         theirs = recipe.get("architecture")
         same = theirs is not None and self.architecture in (None, theirs)
-        return recipe if same else {"encoder": recipe["encoder"]}
+        of_encoder = {"encoder", "encoder_strides"} & recipe.keys()
+        return recipe if same else {name: recipe[name] for name in of_encoder}
 
     def _make_samples(self, images: Images) -> Samples:
         thresholder = make_plugin("thresholder", self.thresholder)
-        masks = _threshold_masks(thresholder, images, self.image_size_)
+        masks = threshold_masks(thresholder, images, self.image_size_)
         return Samples(
             images=images,
             size=self.image_size_,
-            masks=as_masks(masks, len(images)),
+            masks=as_masks(masks, len(images), n_spatial=images.n_spatial),
             dense=True,
         )
 
     def _make_objective(self, samples: Samples) -> Objective:
-        paper = self.architecture is None
-        vit = self.architecture == "vit_unet"
+        architecture, encoder = self._names()
+        paper = self.architecture is None and samples.images.n_spatial == N_SPATIAL
         segmenter = segmentation_network(
-            architecture=self.architecture or "unet",
-            encoder=self.encoder or ("vit_small_patch8_224" if vit else "resnet50"),
+            architecture=architecture,
+            encoder=encoder,
             encoder_weights=self.encoder_weights,
             in_channels=samples.images.n_channels,
             n_classes=2,
@@ -193,8 +201,19 @@ class OtsuPretrainer(Pretrainer):
             decoder_channels=self.decoder_channels,
             decoder_attention=self.decoder_attention or ("scse" if paper else None),
             encoder_scales=self.encoder_scales,
+            encoder_strides=self._strides(samples.images, samples.size),
         )
         return MedSASS(segmenter, loss=self.loss, keep_decoder=self.train == "end_to_end")
+
+    def _names(self) -> tuple[str, str]:
+        """Return architecture and encoder, where they are not given the paper's."""
+        if is_volume_encoder(self.encoder):
+            assert self.encoder is not None
+            return self.architecture or architecture_of_volumes(self.encoder), self.encoder
+        paper = "vit_small_patch8_224" if self.architecture == "vit_unet" else "resnet50"
+        return self.architecture or "unet", (
+            self.encoder or own_encoder(self.architecture) or paper
+        )
 
 
 class MedSASS(Objective):
@@ -246,6 +265,7 @@ def _take_encoder(segmenter: ImageNetwork) -> ImageNetwork:
         in_channels=recipe["in_channels"],
         n_classes=0,
         encoder_depth=None if whole else recipe["encoder_depth"],
+        encoder_strides=recipe.get("encoder_strides"),
     ).requires_grad_(False)
     tensors = network.state_dict()
     new = [name for name in transfer(segmenter, network)["new"] if tensors[name].ndim > 1]
@@ -258,43 +278,3 @@ def _take_encoder(segmenter: ImageNetwork) -> ImageNetwork:
             "train='end_to_end'."
         )
     return network
-
-
-def _threshold_masks(thresholder: Any, images: Images, size: Size | None) -> NDArray[np.uint8]:
-    """Make the mask of each image, 0 and 1 (n, h, w), holding a few images at a time."""
-    height, width = size or images.sizes()[0].tolist()
-    masks = np.empty((len(images), height, width), dtype=np.uint8)
-    for start in range(0, len(images), IMAGES_AT_ONCE):
-        stop = min(start + IMAGES_AT_ONCE, len(images))
-        taken = images.take(np.arange(start, stop))
-        grays = [_to_gray(image, (height, width)) for image in taken]
-        for index, mask in enumerate(_ask(thresholder, grays), start):
-            masks[index] = _checked(mask, (height, width), thresholder, index)
-    return masks
-
-
-def _to_gray(image: NDArray[Any], size: Size) -> NDArray[np.float32]:
-    """Make an image (h, w, c) gray, as float as the network sees it, and bring it to a size."""
-    weights = LUMA if image.shape[2] == 3 else None
-    gray = np.average(to_float(image), axis=2, weights=weights, keepdims=True).astype(np.float32)
-    # Rounding noise must not become the contrast of a constant image.
-    return np.clip(resize_image(gray, size), gray.min(), gray.max())[..., 0]
-
-
-def _ask(thresholder: Any, grays: Sequence[NDArray[Any]]) -> Sequence[Any]:
-    if not hasattr(thresholder, "transform"):
-        return [thresholder(gray) for gray in grays]
-    masks: Sequence[Any] = thresholder.transform(grays)
-    if len(masks) != len(grays):
-        raise ValueError(f"{thresholder!r} gave {len(masks)} masks for {len(grays)} images.")
-    return masks
-
-
-def _checked(mask: Any, size: Size, thresholder: Any, index: int) -> NDArray[np.bool_]:
-    given = np.asarray(mask)
-    if given.dtype != np.bool_ or given.shape != size:
-        raise ValueError(
-            f"{thresholder!r} gave {given.dtype} of shape {given.shape} for sample {index}; "
-            f"expected a mask, bool of shape {size}."
-        )
-    return given

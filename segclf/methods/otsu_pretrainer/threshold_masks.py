@@ -1,0 +1,79 @@
+"""The masks that a threshold gives, of images and volumes as a network sees them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segclf.axes import N_SPATIAL
+from segclf.data import Images, to_float
+from segclf.data.resize import Size, resize_image
+
+LUMA = (0.299, 0.587, 0.114)
+IMAGES_AT_ONCE = 32
+
+
+def threshold_masks(thresholder: Any, images: Images, size: Size | None) -> NDArray[np.uint8]:
+    """Make the mask of each image, 0 and 1, holding a few images, or one volume, at a time.
+
+    Parameters
+    ----------
+    thresholder : thresholder or callable
+        Gray images to masks, or one to one.
+    images : Images
+        The n images, or volumes.
+    size : tuple of int, or None
+        What they are brought to before.
+
+    Returns
+    -------
+    array (n, h, w), or (n, d, h, w) of volumes, uint8
+    """
+    shape = tuple(size or images.sizes()[0].tolist())
+    masks = np.empty((len(images), *shape), dtype=np.uint8)
+    at_once = IMAGES_AT_ONCE if images.n_spatial == N_SPATIAL else 1
+    for start in range(0, len(images), at_once):
+        taken = images.take(np.arange(start, min(start + at_once, len(images))))
+        grays = [_to_gray(image, shape) for image in taken]
+        if images.n_spatial != N_SPATIAL:
+            grays = _planes(grays[0], thresholder)
+        made = [
+            _checked(mask, gray.shape, thresholder, start + number * (at_once > 1))
+            for number, (mask, gray) in enumerate(zip(_ask(thresholder, grays), grays, strict=True))
+        ]
+        masks[start : start + len(taken)] = np.reshape(made, (len(taken), *shape))
+    return masks
+
+
+def _planes(gray: NDArray[np.float32], thresholder: Any) -> list[NDArray[np.float32]]:
+    """Return a volume as one plane of all voxels, or its slices."""
+    # What has one threshold for an image looks at its histogram alone.
+    return [gray.reshape(-1, gray.shape[-1])] if hasattr(thresholder, "thresholds") else list(gray)
+
+
+def _to_gray(image: NDArray[Any], size: Size) -> NDArray[np.float32]:
+    """Make an image (h, w, c) gray, as float as the network sees it, and bring it to a size."""
+    weights = LUMA if image.shape[-1] == 3 else None
+    gray = np.average(to_float(image), axis=-1, weights=weights, keepdims=True).astype(np.float32)
+    # Rounding noise must not become the contrast of a constant image.
+    return np.clip(resize_image(gray, size), gray.min(), gray.max())[..., 0]
+
+
+def _ask(thresholder: Any, grays: Sequence[NDArray[Any]]) -> Sequence[Any]:
+    if not hasattr(thresholder, "transform"):
+        return [thresholder(gray) for gray in grays]
+    masks: Sequence[Any] = thresholder.transform(grays)
+    if len(masks) != len(grays):
+        raise ValueError(f"{thresholder!r} gave {len(masks)} masks for {len(grays)} images.")
+    return masks
+
+
+def _checked(mask: Any, size: Size, thresholder: Any, index: int) -> NDArray[np.bool_]:
+    given = np.asarray(mask)
+    if given.dtype != np.bool_ or given.shape != size:
+        raise ValueError(
+            f"{thresholder!r} gave {given.dtype} of shape {given.shape} for sample {index}; "
+            f"expected a mask, bool of shape {size}."
+        )
+    return given
