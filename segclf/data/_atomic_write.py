@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import platform
 import secrets
 import shutil
 import stat
@@ -25,8 +26,8 @@ def atomic_write(
 
     Whoever reads finds the old file or the new one, never a part, whatever happens meanwhile: an
     error, a full disk, the end of the process or of the machine. A file that is replaced hands on
-    its mode bits; of a symbolic link, the target is replaced. What an earlier process left of the
-    same file when it was killed is removed.
+    its mode bits; of a symbolic link, the target is replaced. What an earlier process of
+    this machine left of the same file when it was killed is removed.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def _create(target: str, mode: int | None) -> tuple[str, IO[bytes]]:
         return os.open(name, flags, 0o666 if mode is None else mode & 0o777)
 
     while True:
-        name = _prefix(target) + secrets.token_hex(8)
+        name = f"{_prefix(target)}{os.getpid()}-{secrets.token_hex(8)}"
         file = open(name, "xb", opener=opener)  # noqa: SIM115 (until `close`)
         if flock is not None:
             with suppress(OSError):  # a file system without locks
@@ -159,14 +160,19 @@ def _create(target: str, mode: int | None) -> tuple[str, IO[bytes]]:
 
 
 def _prefix(target: str) -> str:
-    """Return how the names begin of what is to replace a file; of one length, for any name."""
+    """Return how the names begin of what is to replace a file; of one length, for any name.
+
+    Each machine has names of its own: on a shared file system, a lock may be seen by the machine
+    that holds it alone, so that no other may judge what is an orphan.
+    """
     folder, name = os.path.split(target)
-    digest = hashlib.sha1(os.fsencode(name), usedforsecurity=False).hexdigest()[:16]
+    written = os.fsencode(f"{platform.node()}/{name}")
+    digest = hashlib.sha1(written, usedforsecurity=False).hexdigest()[:16]
     return os.path.join(folder, f".segclf-{digest}-")
 
 
 def _remove_orphans(target: str) -> None:
-    """Remove what processes that are gone left of this file."""
+    """Remove what processes of this machine that are gone left of this file."""
     folder, start = os.path.split(_prefix(target))
     with suppress(OSError):  # a folder may be one to write in, and not to list
         for name in [name for name in os.listdir(folder) if name.startswith(start)]:

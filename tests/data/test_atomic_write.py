@@ -185,6 +185,23 @@ def test_what_another_is_writing_is_left_alone(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_what_another_machine_is_writing_is_left_alone(tmp_path, monkeypatch):
+    """A lock that it holds may be seen by itself alone."""
+    path = tmp_path / "file"
+
+    def slow():
+        yield b"slow"
+        monkeypatch.setattr("platform.node", lambda: "elsewhere")
+        monkeypatch.setattr(_atomic_write, "flock", lambda *_: None)
+        atomic_write(path, b"fast")
+        assert path.read_bytes() == b"fast"
+        yield b", and whole"
+
+    atomic_write(path, slow())
+    assert path.read_bytes() == b"slow, and whole"
+    assert os.listdir(tmp_path) == ["file"]
+
+
 def test_many_write_one_file(tmp_path):
     path = tmp_path / "file"
     contents = [bytes([number]) * 1000 for number in range(4)]
