@@ -53,6 +53,32 @@ def by_name(thing):
     return thing.__name__
 
 
+# What can be asked to read volumes; all others say at fit that they read images.
+READ_VOLUMES = {
+    *("ImageClassifier", "MAEPretrainer", "MultitaskClassifier", "OtsuPretrainer"),
+    *("PseudoLabelSemiSupervised", "SegmentationClassifier", "SimSiamPretrainer"),
+    "SupervisedSegmenter",
+}
+
+
+def asked_for_volumes(kind):
+    """Return an estimator with an encoder of volumes, or around one that has it."""
+    names = kind().get_params(deep=False)
+    if inside := [name for name in ("segmenter", "estimator", "teacher") if name in names]:
+        return kind(**{inside[0]: segclf.SupervisedSegmenter(encoder="tiny3d")})
+    return kind(**{"cnn" if "cnn" in names else "encoder": "tiny3d"})
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS, ids=by_name)
+def test_it_reads_volumes_or_says_by_name_that_it_does_not(kind):
+    estimator = asked_for_volumes(kind)
+    if kind.__name__ in READ_VOLUMES:
+        assert n_spatial(estimator) == 3
+        return
+    with pytest.raises(ValueError, match=f"{kind.__name__}.*(images|volumes)"):
+        estimator.fit(VOLUMES.images, VOLUMES.target)
+
+
 def test_all_are_found():
     assert {kind.__name__ for kind in SEGMENTERS} >= {"SupervisedSegmenter"}
     assert {kind.__name__ for kind in CLASSIFIERS} >= {"SegmentationClassifier", "ImageClassifier"}

@@ -21,6 +21,7 @@ from segclf.base.parts import as_a_part
 from segclf.base.pretrainer import EncoderPretrainer, Pretrainer, VolumeEncoderPretrainer
 from segclf.base.segmenter import Segmenter
 from segclf.base.segmenter_ensemble import SegmenterEnsemble
+from segclf.base.spatial import n_spatial
 from segclf.base.supervision import Supervision, supervise
 from segclf.base.volume_parameters import VolumeParameters
 
@@ -55,6 +56,7 @@ __all__ = [
     "check_labels",
     "check_rows",
     "holds_images",
+    "n_spatial",
     "stack_maps",
     "supervise",
 ]

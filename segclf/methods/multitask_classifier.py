@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from segclf.base import Automatic, NetworkClassifier, supervise
+from segclf.base import Automatic, NetworkClassifier, VolumeParameters, supervise
 from segclf.base.conflicts import learn_negative_class
 from segclf.base.front_door import holds_images
 from segclf.base.maps import Maps, as_probabilities, collect_maps, to_masks
@@ -38,7 +38,7 @@ from segclf.networks import MultitaskNetwork, segmentation_network
 from segclf.objectives import Batch, Objective, Progress
 
 
-class MultitaskClassifier(Automatic, NetworkClassifier):
+class MultitaskClassifier(Automatic, VolumeParameters, NetworkClassifier):
     """Classify and segment images with one network of two heads.
 
     Any mixture of supervision is valid: masks for some images, labels for others, nothing for the
@@ -166,7 +166,7 @@ class MultitaskClassifier(Automatic, NetworkClassifier):
         """
         images = self._open(X)
         labels = self._learn_classes(y, len(images), signs=not holds_images(X))
-        masks = as_masks(masks, len(images))
+        masks = as_masks(masks, len(images), n_spatial=images.n_spatial)
         self.negative_class_ = learn_negative_class(labels, masks, self.negative_class)
         said: dict[str, Any] = {"masks": masks, "labels": labels.mask_ids(self.negative_class_)}
         said |= {"target": labels.encoded, "sample_weight": sample_weight, "groups": groups}
@@ -183,7 +183,10 @@ class MultitaskClassifier(Automatic, NetworkClassifier):
         return self
 
     def predict_masks(self, X: ImagesLike) -> Maps:
-        """Return masks at the images' own size, uint8: ids (n, h, w), or 0 and 1 (n, k, h, w)."""
+        """Return masks at the images' own size, uint8: ids (n, h, w), or 0 and 1 (n, k, h, w).
+
+        Of volumes (n, d, h, w), or (n, k, d, h, w).
+        """
         return collect_maps(*self._maps(X), self._to_masks)
 
     def predict_mask_proba(self, X: ImagesLike) -> Maps:
@@ -201,6 +204,7 @@ class MultitaskClassifier(Automatic, NetworkClassifier):
             decoder_channels=self.decoder_channels,
             decoder_attention=self.decoder_attention,
             encoder_scales=self.encoder_scales,
+            encoder_strides=self._strides(samples.images, samples.size),
         )
         return Multitask(
             MultitaskNetwork(segmentation, n_labels=len(self.classes_)),

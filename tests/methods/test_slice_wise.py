@@ -252,8 +252,6 @@ def test_refusals():
         SliceWise(SliceWise(small())).fit(VOLUMES.images, VOLUMES.masks)
     with pytest.raises(ValueError, match="requires y to be passed"):
         SliceWise(small()).fit(VOLUMES.images)
-    with pytest.raises(ValueError, match=r"SliceWise\(PseudoLabelSemiSupervised"):
-        PseudoLabelSemiSupervised(SliceWise(small())).fit(VOLUMES.images, MASKS)
     with pytest.raises(ValueError, match="expected 1, as fit saw"):
         fitted().predict(np.zeros((2, 4, 16, 16, 3), dtype=np.uint8))
 

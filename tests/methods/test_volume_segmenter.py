@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -198,6 +199,27 @@ def test_labels_of_volumes_are_learned_directly():
     np.testing.assert_array_equal(again.predict_proba(volumes.images), probabilities)
 
 
+def test_one_network_names_volumes_and_segments_them(tmp_path):
+    settings = {"encoder": "tiny3d", "max_epochs": 20, "learning_rate": 1e-2, "random_state": 0}
+    classifier = MultitaskClassifier(**settings)
+    labels = VOLUMES.target
+    masks = [m if y else None for m, y in zip(VOLUMES.masks, labels, strict=True)]
+    classifier.fit(VOLUMES.images, labels, masks=masks)
+    assert n_spatial(classifier) == 3
+    assert classifier.network_.segmentation.recipe["architecture"] == "unet3d"
+    assert classifier.predict_proba(VOLUMES.images).shape == (6, 2)
+    found = classifier.predict_masks(VOLUMES.images)
+    positive = np.flatnonzero(labels)
+    assert dice_score(VOLUMES.masks[positive], found[positive], n_spatial=3) > 0.5
+    assert classifier.predict_mask_proba(VOLUMES.images).shape == (6, 2, 8, 16, 16)
+    segclf.save(classifier, tmp_path / "model")
+    again = segclf.load(tmp_path / "model").predict_masks(VOLUMES.images)
+    np.testing.assert_array_equal(again, found)
+    started = MultitaskClassifier(**settings, pretrainer=FrozenEstimator(FITTED))
+    started.set_params(max_epochs=1).fit(VOLUMES.images, labels, masks=masks)
+    assert not any(name.startswith("encoder") for name in started.transferred_["new"])
+
+
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -205,7 +227,6 @@ def test_labels_of_volumes_are_learned_directly():
         ConsistencySegmenter(encoder="tiny3d"),
         ConsistencySegmenter(architecture="unet3d"),
         CrossTeachingSegmenter(cnn="tiny3d"),
-        MultitaskClassifier(encoder="tiny3d"),
         PiCIESegmenter(encoder="tiny3d"),
         PretrainedEncoder(encoder="tiny3d"),
         WeakToStrongSegmenter(encoder="tiny3d"),

@@ -15,9 +15,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from segclf import SupervisedSegmenter
-from segclf.axes import is_multilabel
-from segclf.base import CheckpointParameters, stack_maps, supervise
-from segclf.data import ImagesLike, LabelsLike, MasksLike
+from segclf.axes import across
+from segclf.base import CheckpointParameters, n_spatial, stack_maps, supervise
+from segclf.data import ImagesLike, LabelsLike, MasksLike, as_masks
 from segclf_plugins.pseudo_labelers.cuts import best_cuts, cut
 from segclf_plugins.pseudo_labelers.pseudo_masks import (
     Mask,
@@ -133,11 +133,13 @@ class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         self._validate_params()
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self)
+        teachers = self._new_teachers()
+        masks = as_masks(y, _num_samples(X), n_spatial=n_spatial(teachers[0]))
         supervision = supervise(
-            X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
+            X, masks=masks, labels=labels, sample_weight=sample_weight, groups=groups
         )
         teaching = Teaching(
-            teachers=self._new_teachers(), supervision=supervision, context=context, refit=refit
+            teachers=teachers, supervision=supervision, context=context, refit=refit
         )
         self._learn(teaching)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
@@ -226,9 +228,9 @@ class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         """Leave open what a label says is there and no pixel shows."""
         if label is None:
             return mask
-        if is_multilabel(mask):
+        if isinstance(label, np.ndarray):
             pairs = zip(mask == 1, label, strict=True)
             missing = [said == 1 and not self._is_there(region) for region, said in pairs]
-            return np.where(np.reshape(missing, (-1, 1, 1)), mask.dtype.type(-1), mask)
+            return np.where(across(np.array(missing), mask), mask.dtype.type(-1), mask)
         left_open = label > 0 and not self._is_there(mask == label)
         return np.full_like(mask, -1) if left_open else mask

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
 
     classifier: Any = None
     random_state: Any = None
+
+    reads_volumes: ClassVar[bool] = False
 
     @abstractmethod
     def _default_classifier(self) -> ImageClassifier:

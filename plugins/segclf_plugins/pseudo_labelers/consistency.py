@@ -63,6 +63,8 @@ class ConsistencyLabeler(SelfTrainingLabeler):
     margin: float | None = 0.15
     soft: bool = True
 
+    reads_volumes: ClassVar[bool] = False
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "teacher": [HasMethods(["fit", "predict_proba"]), list, StrOptions({"consistency"}), None],
         "soft": ["boolean"],

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segclf.axes import is_multilabel
+from segclf.axes import across
 from segclf.data import Masks
 from segclf.metrics import best_of_counts, count_scores
 
@@ -40,7 +40,10 @@ def best_cuts(masks: Masks, maps: dict[int, NDArray[Any]]) -> NDArray[np.float64
     cuts = np.full(masks.n_classes - background, 0.5)
     for number in range(len(cuts)):
         pairs = [
-            (_truth(masks[row], number), maps[row][number + background].astype(np.float64))
+            (
+                _truth(masks[row], number, multilabel=masks.multilabel),
+                maps[row][number + background].astype(np.float64),
+            )
             for row in maps
         ]
         inside = np.concatenate([scores[truth == 1] for truth, scores in pairs])
@@ -53,13 +56,14 @@ def _best_cut(pairs: list[Any], inside: NDArray[np.float64]) -> float:
     levels = np.quantile(inside, np.linspace(0, 1, N_LEVELS), method="lower")
     # A pixel at a level is found: it exceeds the number just below.
     grid = np.unique(np.nextafter(np.maximum(levels, LEAST), -1))
-    counts = sum(count_scores(truth, scores[None], grid) for truth, scores in pairs)
+    flat = [(truth.reshape(1, -1), scores.reshape(1, 1, -1)) for truth, scores in pairs]
+    counts = sum(count_scores(truth, scores, grid) for truth, scores in flat)
     return float(best_of_counts(np.asarray(counts), grid)[0])
 
 
-def _truth(mask: Any, number: int) -> NDArray[np.int64]:
+def _truth(mask: Any, number: int, *, multilabel: bool) -> NDArray[np.int64]:
     """Return where a class is (1), is not (0) and may be (-1)."""
-    if is_multilabel(mask):
+    if multilabel:
         return mask[number]
     return np.where(mask < 0, -1, mask == number + 1)
 
@@ -75,7 +79,7 @@ def cut(
 
     Parameters
     ----------
-    probabilities : array (n_classes, h, w)
+    probabilities : array (n_classes, h, w), or (n_classes, d, h, w) of a volume
         Of each class; exclusive ones have the background first.
     cuts : array of shape (k,) or (1,), or None
         A class is where its probability exceeds its threshold; of exclusive ones that by which it
@@ -102,7 +106,7 @@ def cut(
     if cuts is None:
         decided, sure = _most_probable(probabilities, multilabel=multilabel)
     else:
-        above = probabilities[int(not multilabel) :] - np.reshape(cuts, (-1, 1, 1))
+        above = probabilities[int(not multilabel) :] - across(np.ravel(cuts), probabilities)
         decided, sure = above > 0, np.abs(above) + 0.5
         if not multilabel:
             best = above.max(axis=0)

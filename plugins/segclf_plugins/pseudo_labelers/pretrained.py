@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from segclf.base import Estimator, stack_maps
+from segclf.axes import N_SPATIAL
+from segclf.base import Estimator, n_spatial, stack_maps
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.registry import make_plugin
 from segclf_plugins.pseudo_labelers.pseudo_masks import (
@@ -100,6 +101,11 @@ class PretrainedLabeler(Estimator):
         masks = self._masks(X)
         pairs = zip(masks, each_label(labels, len(masks)), strict=True)
         return stack_maps([empty_negatives(_as_ids(mask), label) for mask, label in pairs])
+
+    @property
+    def reads_volumes(self) -> bool:
+        """Whether it predicts masks of volumes: where `segmenter` does."""
+        return n_spatial(self.segmenter) != N_SPATIAL
 
     def _masks(self, X: Any) -> Any:
         if hasattr(self.segmenter_, "predict"):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segclf.axes import across
 from segclf.data import LabelsLike
 
 __all__ = ["Mask", "Masks", "empty_negatives"]
@@ -18,7 +19,7 @@ def empty_negatives(mask: Mask, label: Any) -> Mask:
 
     Parameters
     ----------
-    mask : ndarray of shape (h, w) or (k, h, w)
+    mask : ndarray of shape (h, w) or (k, h, w), or of volumes (d, h, w) or (k, d, h, w)
         Ids; or 0 and 1 for each class. -1 where nobody said.
     label : int or ndarray of shape (k,) or None
         0, for the image or for a class: there is no object.
@@ -38,8 +39,8 @@ def empty_negatives(mask: Mask, label: Any) -> Mask:
     """
     if label is None:
         return mask
-    ruled_out = np.asarray(label) == 0
-    return np.where(ruled_out[..., None, None], mask.dtype.type(0), mask)
+    ruled_out = across(label == 0, mask) if isinstance(label, np.ndarray) else label == 0
+    return np.where(ruled_out, mask.dtype.type(0), mask)
 
 
 def each_label(labels: LabelsLike | None, n_samples: int) -> list[Any]:

@@ -50,6 +50,8 @@ class ThresholderLabeler(Estimator):
 
     thresholder: Any = "otsu"
 
+    reads_volumes: ClassVar[bool] = False
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"thresholder": [str, callable]}
 
     def fit(

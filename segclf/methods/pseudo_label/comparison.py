@@ -63,10 +63,9 @@ class Comparison:
         if not len(rows):
             return {"measured": "not"}
         truth = [self._supervision.masks[row] for row in rows]
-        scores = {
-            name: mean_iou(truth, masks, n_classes=self._supervision.masks.n_classes)
-            for name, masks in self._predicted.items()
-        }
+        of_all = self._supervision.masks
+        kind: Any = {"n_classes": of_all.n_classes, "n_spatial": of_all.n_spatial}
+        scores = {name: mean_iou(truth, m, **kind) for name, m in self._predicted.items()}
         measured = "held_out" if len(self.hidden) == 1 else "cross_fitted"
         return {"measured": measured, "samples": rows, **scores}
 

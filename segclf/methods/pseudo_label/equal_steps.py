@@ -36,5 +36,7 @@ def fix_training(estimator: Any, supervision: Supervision) -> None:
     if values["max_steps"] is None:
         max_epochs = values["max_epochs"]
         max_epochs = RULES["max_epochs"](values, facts) if is_auto(max_epochs) else max_epochs
-        values["max_steps"] = steps_of_epochs(max_epochs, values["batch_size"], len(supervision))
+        batch_size = values["batch_size"]
+        batch_size = RULES["batch_size"](values, facts) if is_auto(batch_size) else batch_size
+        values["max_steps"] = steps_of_epochs(max_epochs, batch_size, len(supervision))
     estimator.set_params(image_size=values["image_size"], max_steps=values["max_steps"])

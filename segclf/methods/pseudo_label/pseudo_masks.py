@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 
-from segclf.axes import across, is_multilabel
+from segclf.axes import across, axes_from
 from segclf.base import Supervision
 
 Mask = NDArray[Any]
@@ -74,7 +74,7 @@ def heed_label(mask: Mask, label: Any) -> Mask:
 
     Parameters
     ----------
-    mask : array (h, w) or (k, h, w)
+    mask : array (h, w) or (k, h, w), or likewise (d, h, w) or (k, d, h, w)
         Ids, or 0 and 1; -1 where the labeler does not commit itself.
     label : int or array of shape (k,)
         -1 is "nobody said".
@@ -92,9 +92,9 @@ def heed_label(mask: Mask, label: Any) -> Mask:
     >>> heed_label(np.array([[[0, -1]], [[0, 1]], [[0, 1]]]), np.array([1, 1, 0])).tolist()
     [[[-1, -1]], [[0, 1]], [[0, 0]]]
     """
-    if not is_multilabel(mask):
+    if not isinstance(label, np.ndarray):
         return mask if label <= 0 or (mask == label).any() else np.full_like(mask, -1)
-    found = (mask == 1).any(axis=(1, 2))
+    found = (mask == 1).any(axis=axes_from(1, mask))
     said = np.where(label == 0, 0, np.where((label == 1) & ~found, -1, 1))
     return np.where(across(said < 1, mask), across(said, mask), mask).astype(mask.dtype)
 
@@ -180,7 +180,13 @@ class Selection:
         """
         pairs = zip(masks, probabilities, strict=True)
         confidences = [_confidence(mask, np.asarray(maps)) for mask, maps in pairs]
-        kinds = [_kinds(mask) if self.class_balanced else np.sign(mask + 1) for mask in masks]
+        several = [
+            mask.shape == np.shape(maps) for mask, maps in zip(masks, probabilities, strict=True)
+        ]
+        kinds = [
+            _kinds(mask, multilabel=each) if self.class_balanced else np.sign(mask + 1)
+            for mask, each in zip(masks, several, strict=True)
+        ]
         limits = self._limits(confidences, kinds)
         return [
             np.where(confidence >= limits[kind], mask, -1).astype(mask.dtype)
@@ -200,14 +206,14 @@ class Selection:
 
 
 def _confidence(mask: Mask, probabilities: Mask) -> Mask:
-    if is_multilabel(mask):
+    if mask.shape == probabilities.shape:
         return np.where(mask == 1, probabilities, 1 - probabilities)
     return np.take_along_axis(probabilities, np.maximum(mask, 0)[None].astype(np.intp), 0)[0]
 
 
-def _kinds(mask: Mask) -> NDArray[np.intp]:
+def _kinds(mask: Mask, *, multilabel: bool) -> NDArray[np.intp]:
     """Number what a pixel may be predicted as from 1 on: ids, or 0 and 1 of each channel."""
     kinds = mask.astype(np.intp) + 1
-    if is_multilabel(mask):
+    if multilabel:
         kinds[kinds > 0] += 2 * np.nonzero(kinds > 0)[0]
     return kinds

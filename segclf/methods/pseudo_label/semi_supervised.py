@@ -21,7 +21,6 @@ from sklearn.utils.validation import has_fit_parameter
 from segclf.base import MetaSegmenter, Supervision, check_images, supervise
 from segclf.base.network_holder import is_auto
 from segclf.base.nothing_found import warn_once
-from segclf.base.spatial import require_images
 from segclf.base.validation_set import with_validation
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole, watched_files
 from segclf.methods.pseudo_label.comparison import (
@@ -33,6 +32,7 @@ from segclf.methods.pseudo_label.equal_steps import fix_training
 from segclf.methods.pseudo_label.mixing import Mixing, usual_weight
 from segclf.methods.pseudo_label.pseudo_masks import Selection, empty_by_label
 from segclf.methods.pseudo_label.rounds import Rounds
+from segclf.methods.pseudo_label.volumes import require_alike
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 from segclf.registry import make_plugin
 
@@ -44,6 +44,9 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
     without one; then a fresh clone of `estimator` trains on experts' and pseudo masks together.
     An image labeled 0 has an empty mask, which counts as an expert's; other labels are handed to
     the labeler. An image that the labeler drops keeps its label.
+
+    It segments volumes where `estimator` does: "boosted", "self_training" and other labelers whose
+    teacher does predict their masks.
 
     Parameters
     ----------
@@ -225,7 +228,6 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
 
     def _check(self, X: Any, y: Any, labels: Any, sample_weight: Any, groups: Any) -> Supervision:
         """Check everything at once: errors number all of X. Masks are then in memory."""
-        require_images(self.estimator, self)
         images = check_images(BaseEstimator(), X, reset=True, reader=self.estimator)
         supervision = supervise(
             X, images=images, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
@@ -246,6 +248,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             if self.random_state is not None and "random_state" in part.get_params(deep=False):
                 part.set_params(random_state=seed)
         fix_training(estimator, supervision)
+        require_alike(labeler, estimator)
         return Rounds(
             estimator=estimator,
             labeler=labeler,
