@@ -9,7 +9,7 @@ pretrainer leaves out against its paper, or does wrong, is then a difference of 
 import copy
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightly.loss import DINOLoss, NegativeCosineSimilarity, NTXentLoss
@@ -187,11 +187,13 @@ class CASS(Reference):
 class Masked(Reference):
     """A vision transformer as lightly masks it."""
 
+    start: ClassVar[P] = {}  # lightly's, which is MAE's
+
     def __init__(self, network: ClassificationNetwork, parameters: P) -> None:
         super().__init__(network, parameters)
         vit: Any = network.encoder
         self.patch = int(vit.patch_embed.patch_size[0])
-        self.backbone = MaskedVisionTransformerTIMM(vit=vit)
+        self.backbone = MaskedVisionTransformerTIMM(vit=vit, **self.start)
 
     def masked(self, image: Tensor, ratio: float) -> tuple[Tensor, Tensor]:
         size = len(image), self.backbone.sequence_length
@@ -229,6 +231,8 @@ class MAE(Masked):
 
 
 class SimMIM(Masked):
+    start: ClassVar[P] = {"weight_initialization": "skip", "pos_embed_initialization": "skip"}
+
     def __init__(self, network: ClassificationNetwork, parameters: P) -> None:
         super().__init__(network, parameters)
         vit: Any = network.encoder

@@ -3,7 +3,7 @@
 import argparse
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from segclf.training.schedules import get_schedule
 Task = tuple[str, str, int]  # method, side, seed
 SIDES = ("untrained", "plain loop", "ours")
 Images = NDArray[np.uint8]
+Transform = Callable[[Images], NDArray[np.float32]]
 
 
 def run(task: Task, options: argparse.Namespace) -> None:
@@ -46,12 +47,12 @@ def measure(
 ) -> dict[str, float]:
     """Return the score of one side, and the mean loss of the first and last tenth of its steps."""
     images, _ = make_textures(setting["n_images"], seed)
+    judge = JUDGES.get(method, probe)
     if side == "plain loop":
         network, losses = train_reference(method, images, setting, seed, device)
-        return {"score": probe(network, setting, seed), **ends(losses)}
+        return {"score": judge(network, setting, seed), **ends(losses)}
     others = untrained(method) if side == "untrained" else {}
     pretrainer = make_pretrainer(method, setting, seed, device=device, **others).fit(images)
-    judge = overlap if method == "Otsu" else probe
     losses = pretrainer.history_["loss"].tolist()
     return {"score": judge(pretrainer, setting, seed), **ends(losses)}
 
@@ -77,25 +78,48 @@ def flat_loss(method: str, setting: dict[str, Any], seed: int) -> float:
 
 def probe(embedder: Any, setting: dict[str, Any], seed: int) -> float:
     """Return the accuracy of a linear classifier on embeddings of other textures."""
+    transform = embedder.transform if hasattr(embedder, "transform") else embed(embedder)
+    return accuracy(transform, setting, seed)
+
+
+def accuracy(transform: Transform, setting: dict[str, Any], seed: int) -> float:
     (X, y), (X_test, y_test) = (
         make_textures(setting["n_labeled"], 1000 * part + seed) for part in (1, 2)
     )
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    transform = embedder.transform if hasattr(embedder, "transform") else embed(embedder)
     return float(classifier.fit(transform(X), y).score(transform(X_test), y_test))
 
 
-def embed(network: nn.Module) -> Any:
-    """Return a function of images that gives a network's embeddings."""
+def embed(network: nn.Module, embedding: Callable[[Tensor], Tensor] | None = None) -> Transform:
+    """Return a function of images that gives a network's embeddings, or another embedding of it."""
     device = next(network.parameters()).device
+    embedding = embedding or network
 
     @torch.no_grad()
     def transform(images: Images) -> NDArray[np.float32]:
         network.eval()
-        embedded = [network(part.to(device)).cpu() for part in tensor(images).split(64)]
+        embedded = [embedding(part.to(device)).cpu() for part in tensor(images).split(64)]
         return torch.cat(embedded).numpy()
 
     return transform
+
+
+def probe_patch(embedder: Any, setting: dict[str, Any], seed: int) -> float:
+    """Return the accuracy of a linear classifier on what one patch, in the middle, knows.
+
+    A patch of 4 x 4 pixels does not tell what it is part of: its token does as far as it looks
+    around, which is what painting asks of it.
+    """
+    network = getattr(embedder, "network_", embedder)
+    vit = network.encoder
+    rows, columns = vit.patch_embed.grid_size
+    middle = vit.num_prefix_tokens + rows // 2 * columns + columns // 2
+
+    def token(image: Tensor) -> Tensor:
+        tokens: Tensor = vit.forward_features(network.prepare(image))
+        return tokens[:, middle]
+
+    return accuracy(embed(network, token), setting, seed)
 
 
 def overlap(pretrainer: Any, setting: dict[str, Any], seed: int) -> float:
@@ -103,6 +127,9 @@ def overlap(pretrainer: Any, setting: dict[str, Any], seed: int) -> float:
     X, _ = make_textures(setting["n_labeled"], 2000 + seed)
     masks = OtsuThresholder().transform(X).astype(np.uint8)
     return mean_iou(masks, pretrainer.predict(X), n_classes=2)
+
+
+JUDGES = {"Otsu": overlap, "MAE": probe_patch, "SimMIM": probe_patch}
 
 
 def train_reference(
