@@ -117,7 +117,7 @@ class PseudoLabeler(Protocol):
         y : list or ndarray, optional
             Masks: id 0 is background, -1 an unlabeled pixel, None an image without a mask.
         labels : array-like of shape (n,), optional
-            Image labels, -1 where nobody said.
+            Image labels, -1 where unlabeled.
         """
 
     def predict(self, X: Any, *, labels: ArrayLike | None = None) -> Any:
@@ -128,7 +128,7 @@ class PseudoLabeler(Protocol):
         X : images
             The n images to predict masks for.
         labels : array-like of shape (n,), optional
-            Labels of these images, -1 where nobody said. An image labeled 0 has no object.
+            Labels of these images, -1 where unlabeled. An image labeled 0 has no object.
 
         Returns
         -------
@@ -176,10 +176,10 @@ class ImageHeader(NamedTuple):
     depth : int or None
         How many slices a volume has; None for an image.
     spacing : tuple of float, or None
-        Millimetres from one pixel to the next along (h, w), or (d, h, w); None where nobody says.
+        Millimetres from one pixel to the next along (h, w), or (d, h, w); None where unknown.
     affine : array of shape (4, 4), or None
         From (d, h, w, 1), with d = 0 for an image, to millimetres to the patient's right, front and
-        head; None where nobody says. A mask with another affine is refused.
+        head; None where unknown. A mask with another affine is refused.
     """
 
     height: int

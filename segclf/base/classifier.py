@@ -1,4 +1,4 @@
-"""Labels of images: checked, encoded, weighted; -1 is "nobody said"."""
+"""Labels of images: checked, encoded, weighted; -1 means "unlabeled"."""
 
 import warnings
 from typing import Any, ClassVar, NamedTuple
@@ -19,7 +19,7 @@ from segclf.data.labels import LabelsLike, as_label_array, is_labeled, is_labele
 
 
 class Labels(NamedTuple):
-    """Labels as positions in `classes`, or as a multi-label indicator; -1 where nobody said.
+    """Labels as positions in `classes`, or as a multi-label indicator; -1 where unlabeled.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Classifier(ClassifierMixin):
         X : array, list, paths or tensor
             The n images.
         y : array of shape (n,) or (n, k)
-            True labels; -1, None, NaN and pandas.NA where nobody said. Of an indicator, rows that
+            True labels; -1, None, NaN and pandas.NA where unlabeled. Of an indicator, rows that
             are labeled throughout are scored.
         sample_weight : array of shape (n,), optional
             Weight of each image.
@@ -214,12 +214,12 @@ def encode_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) 
     Parameters
     ----------
     y : array-like of shape (n,) or (n, k)
-        -1, None, NaN and pandas.NA where nobody said.
+        -1, None, NaN and pandas.NA where unlabeled.
     n_samples : int
         How many there should be.
     signs : bool
         Whether a `y` of nothing but -1 and 1 is two classes, as among scikit-learn's own
-        estimators, which a warning says; else its -1 is "nobody said", as everywhere.
+        estimators, which a warning says; else its -1 means "unlabeled", as everywhere.
 
     Raises
     ------

@@ -134,7 +134,7 @@ class MaskScorer:
 
 
 def _as_mask_ids(classifier: Any, y_true: Any, y_pred: NDArray[Any]) -> list[NDArray[Any]]:
-    """Turn labels of a classifier into mask ids, -1 where nobody said; indicators stay."""
+    """Turn labels of a classifier into mask ids, -1 where unlabeled; indicators stay."""
     if not hasattr(classifier, "predict_masks") or y_true is None:
         name = "segmenter" if y_true is not None else "classifier without y"
         raise ValueError(f"A metric with_labels needs a classifier and its y, got a {name}.")

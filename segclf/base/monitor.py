@@ -32,7 +32,7 @@ class Truth(NamedTuple):
     Attributes
     ----------
     indicator : array of shape (n, k)
-        1 where an image is of a class, else 0; -1 where nobody said.
+        1 where an image is of a class, else 0; -1 where unlabeled.
     exclusive : bool
         Whether an image is of one class.
     """
@@ -145,7 +145,7 @@ def label_score(monitor: str, predict: Predict, truth: Truth) -> Score:
 
 
 def one_hot(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
-    """Return labels (n,) as an indicator (n, n_classes), -1 throughout where nobody said."""
+    """Return labels (n,) as an indicator (n, n_classes), -1 throughout where unlabeled."""
     indicator = (labels[:, None] == np.arange(n_classes)).astype(np.int64)
     indicator[labels < 0] = -1
     return indicator

@@ -37,7 +37,7 @@ class NetworkHolder(Estimator):
         ``high``, and the ``typical`` largest one of an image. Others are refused. None for rows.
     weights_ : dict
         Where the encoder's weights came from: the ``name`` asked for, the ``source``, ``file``,
-        ``sha256`` and ``licence`` (None where nobody says it), and a ``notice`` where that licence
+        ``sha256`` and ``licence`` (None where unknown), and a ``notice`` where that licence
         binds what is derived from the weights. For two encoders a dict of such. Only where there
         are pretrained weights.
     n_features_in_ : int

@@ -123,12 +123,12 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         X : array, list, paths or tensor
             The n images.
         y : array (n, h, w) or (n, k, h, w), list or None
-            Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks of 0,
+            Mask ids, 0 the background, -1 an unlabeled pixel; or multi-label masks of 0,
             1 and -1. A list may hold paths, and None for an image without a mask.
         sample_weight : array of shape (n,), optional
             Weight of each image.
         labels : array of shape (n,) or (n, k), optional
-            The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
+            The mask id that an image shows, 0 for none, -1 where unlabeled; or a multi-label
             indicator. An image labeled 0 has an empty mask, for free; one labeled otherwise that
             has no mask may train an image-level term, see `label_weight` where there is one.
         groups : array of shape (n,), optional

@@ -45,7 +45,7 @@ class Supervision:
     masks : Masks
         Of each image, or None; of the kind that masks and labels show together, in every part.
     labels : array of shape (n,) or (n, k), or None
-        The mask id that an image shows, 0 for none, -1 where nobody said; or an indicator.
+        The mask id that an image shows, 0 for none, -1 where unlabeled; or an indicator.
     y : array of shape (n,) or (n, k), or None
         The classes as passed to a classifier; None for a segmenter.
     target : array of shape (n,) or (n, k), or None

@@ -133,7 +133,7 @@ def labels_of_validation(X_val: Any, y_val: Any, classes: Labels) -> Labels | No
     X_val : images, Whole or None
         None is none.
     y_val : array of shape (n,) or (n, k), or Whole
-        -1 where nobody said.
+        -1 where unlabeled.
     classes : Labels
         Those of the training images.
 

@@ -143,7 +143,7 @@ class Augmentation(BaseEstimator):
         image : Tensor of shape (n, c, h, w), or (n, c, d, h, w) of volumes, float32
             In any units, on any device.
         mask : Tensor of shape (n, h, w) or (n, k, h, w), int64, or None
-            Ids or a stack of 0/1 masks; -1 where nobody said. Of volumes (n, d, h, w) or
+            Ids or a stack of 0/1 masks; -1 where unlabeled. Of volumes (n, d, h, w) or
             (n, k, d, h, w).
         generator : torch.Generator
             Gives every random number; a CPU generator gives the same ones for all devices. What

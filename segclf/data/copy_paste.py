@@ -44,7 +44,7 @@ class CopyPaste:
     def __call__(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Paste into images and masks alike.
 
-        Labels that a patch may belie become -1, "nobody said".
+        Labels that a patch may belie become -1, "unlabeled".
 
         Parameters
         ----------

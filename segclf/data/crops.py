@@ -49,7 +49,7 @@ class RandomCrops:
         """Cut images and masks of a batch alike.
 
         What a label says of an image need not hold for a part of it: labels above 0 become -1,
-        "nobody said", where parts are smaller than images.
+        "unlabeled", where parts are smaller than images.
 
         Parameters
         ----------

@@ -121,7 +121,7 @@ class Images:
         return self._source.sizes(self._rows)
 
     def spacing(self) -> tuple[float, ...] | None:
-        """Return the median distance of pixels along each axis, in mm; None where nobody said.
+        """Return the median distance of pixels along each axis, in mm; None where unknown.
 
         That is where a file has no spacing, and where X is arrays.
         """
@@ -134,7 +134,7 @@ class Images:
         return None if None in found else np.array(found, dtype=float).reshape(-1, self.n_spatial)
 
     def spacing_of(self, index: int) -> tuple[float, ...] | None:
-        """Return the distance of the pixels of one image; None where nobody said."""
+        """Return the distance of the pixels of one image; None where unknown."""
         return self._source.spacing(int(self._rows[index]))
 
     def affine(self, index: int) -> NDArray[np.float64] | None:

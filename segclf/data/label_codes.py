@@ -14,7 +14,7 @@ from segclf.data.mask_checks import MAX_ID
 def as_positions(
     y: LabelsLike, classes: NDArray[Any], *, unseen: int | None = None
 ) -> NDArray[np.int64]:
-    """Return where each label stands among the classes that `fit` learned, -1 where nobody said.
+    """Return where each label stands among the classes that `fit` learned, -1 where unlabeled.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def as_indicator(labels: NDArray[Any]) -> NDArray[np.int64]:
     if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
         raise ValueError(
             "Unknown label type: a y of two dimensions must be a multi-label indicator (n, k) of "
-            f"0, 1 and -1 (nobody said); got values {np.unique(values)[:5]} and shape "
+            f"0, 1 and -1 (unlabeled); got values {np.unique(values)[:5]} and shape "
             f"{labels.shape}."
         )
     indicator = np.full(labels.shape, -1, dtype=np.int64)
@@ -96,7 +96,7 @@ def as_mask_ids(labels: LabelsLike, n_samples: int) -> NDArray[np.int64]:
     Returns
     -------
     array of shape (n,) or (n, k)
-        -1 where nobody said.
+        -1 where unlabeled.
 
     Raises
     ------
@@ -129,12 +129,12 @@ def _require_ids(values: NDArray[Any], rows: NDArray[np.intp]) -> None:
     if values.dtype.kind not in "biuf":
         raise ValueError(
             f"Label {rows[0]} is {values[0].item()!r}; expected mask ids, as masks hold them: 0 "
-            "where the image shows nothing, 1 to K, and -1 where nobody said."
+            "where the image shows nothing, 1 to K, and -1 where unlabeled."
         )
     wrong = ~((values >= 0) & (values <= MAX_ID) & (values == np.floor(values)))
     for row in np.flatnonzero(wrong)[:1]:
         hint = " Is 255 'unknown'? Then set it to -1." if values[row] == 255 else ""
         raise ValueError(
             f"Label {rows[row]} is {values[row].item()!r}; expected whole mask ids from 0 to "
-            f"{MAX_ID}, as masks hold them, and -1 where nobody said.{hint}"
+            f"{MAX_ID}, as masks hold them, and -1 where unlabeled.{hint}"
         )

@@ -1,4 +1,4 @@
-"""Labels as people write them: text or numbers, and what they write where nobody said."""
+"""Labels as people write them: text or numbers, and what they write where unlabeled."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -101,7 +101,7 @@ def natural(labels: NDArray[Any]) -> NDArray[Any]:
         text, other = values[texts.index(True)], values[texts.index(False)]
         raise ValueError(
             f"Labels mix text and other values, such as {text!r} and {other!r}; expected one kind, "
-            "and None or -1 where nobody said."
+            "and None or -1 where unlabeled."
         )
     return np.asarray(values).reshape(labels.shape)
 
@@ -130,7 +130,7 @@ def in_order_of_appearance(values: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def is_labeled_for(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell labels from "nobody said", for what learned those classes: -1 may be one of them.
+    """Tell labels from "unlabeled", for what learned those classes: -1 may be one of them.
 
     Parameters
     ----------

@@ -144,7 +144,7 @@ def _checked(value: Any, mask_id: Any) -> tuple[Value, int]:
     if not numbers or not isinstance(mask_id, Integral) or not -1 <= int(mask_id) <= MAX_ID:
         raise ValueError(
             f"values= maps {value!r} to {mask_id!r}; expected a number or a colour (r, g, b), and "
-            f"a mask id from 0 to {MAX_ID}, or -1 where nobody said."
+            f"a mask id from 0 to {MAX_ID}, or -1 where unlabeled."
         )
     return tuple(map(int, value)) if colour else int(value), int(mask_id)  # type: ignore[return-value]
 

@@ -102,7 +102,7 @@ def _require_whole(flat: NDArray[Any], start: int, path: str) -> None:
     for row in np.flatnonzero(~whole.all(axis=1))[:1]:
         value = flat[row][~whole[row]][0]
         raise ValueError(
-            f"Mask {start + row}{path} holds {value}; expected whole numbers, -1 where nobody said."
+            f"Mask {start + row}{path} holds {value}; expected whole numbers, -1 where unlabeled."
         )
 
 
@@ -111,11 +111,11 @@ def _reason(found: NDArray[Any], *, n_channels: int | None) -> str:
     if n_channels is not None:
         one = " Are these ids? Then drop the axis of channels: masks[:, 0]."
         return (
-            f"is multi-label (k, h, w) and holds {shown}; expected 0, 1 and -1 (nobody said)."
+            f"is multi-label (k, h, w) and holds {shown}; expected 0, 1 and -1 (unlabeled)."
             + one * int(n_channels == 1 and found[0] >= -1)
         )
     if found[0] < -1:
-        return f"holds {shown}; expected ids from 0, and -1 only (nobody said)."
+        return f"holds {shown}; expected ids from 0, and -1 only (unlabeled)."
     void = " Is 255 a void label? Then set it to -1." if found[-1] == 255 else ""
     return (
         f"holds {shown}; expected ids 0 (background) to at most {MAX_ID}, or 0 and 255 alone.{void}"

@@ -1,4 +1,4 @@
-"""The front door for masks: ids, -1 where nobody said, None where there is no mask at all.
+"""The front door for masks: ids, -1 where unlabeled, None where there is no mask at all.
 
 All masks are looked at once, one at a time, so that a wrong one is refused here with its number,
 and what each shows is known; files are decoded again when they are asked for.

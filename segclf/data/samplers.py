@@ -203,7 +203,7 @@ class BalancedSampler(Sampler):
         Parameters
         ----------
         labels : array of shape (n,) or (n, k)
-            Classes from 0 on, or an indicator; -1 where nobody said. Of an indicator, images
+            Classes from 0 on, or an indicator; -1 where unlabeled. Of an indicator, images
             without any class, all 0, are a class of their own.
         """
         if not is_indicator(labels):

@@ -20,7 +20,7 @@ Batch = dict[str, torch.Tensor]
 
 @dataclass(kw_only=True)
 class Samples:
-    """Images, and what is said of each; -1 is "nobody said" throughout.
+    """Images, and what is said of each; -1 means "unlabeled" throughout.
 
     Parameters
     ----------

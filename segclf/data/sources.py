@@ -139,7 +139,7 @@ class Source(ABC):
         return None
 
     def affine(self, row: int) -> NDArray[np.float64] | None:
-        """Return where an image lies, see `segclf.hookspecs.ImageHeader`; None where nobody said.
+        """Return where an image lies, see `segclf.hookspecs.ImageHeader`; None where unknown.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class Source(ABC):
         return None
 
     def spacing(self, row: int) -> tuple[float, ...] | None:
-        """Return how far apart pixels are along each axis, in mm; None where nobody said.
+        """Return how far apart pixels are along each axis, in mm; None where unknown.
 
         Parameters
         ----------

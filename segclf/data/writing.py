@@ -46,7 +46,7 @@ def save_mask(
     path : str or path-like
         Of the new file: ``.png``, ``.tif``, ``.nii``, ``.nii.gz``, or what a plugin writes.
     mask : array of shape (h, w) or (d, h, w)
-        Ids from 0 to 254, -1 where nobody said, which PNG does not hold. NIfTI also holds (k, h, w)
+        Ids from 0 to 254, -1 where unlabeled, which PNG does not hold. NIfTI also holds (k, h, w)
         and (k, d, h, w) of classes that may overlap.
     like : str or path-like, optional
         The file of its image. NIfTI has its affine, and lies as it does.

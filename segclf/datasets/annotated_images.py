@@ -26,13 +26,13 @@ class AnnotatedImages:
         Paths, or arrays where the layout holds such: ``X`` of `fit`.
     masks : list or array, or None
         One each, as masks are passed to `fit`: paths, arrays, what is drawn when it is looked at,
-        and None for an image that nobody annotated.
+        and None for an unannotated image.
     class_names : list of str
         Of the ids of the masks, the background first; where masks are multi-label, of the channels.
     names : list of str
         One each, and each once: those of the files, without folder and suffix.
     target : array of shape (n,) or (n, k), or None
-        Labels of the images, -1 where nobody said: ``y`` of classifiers.
+        Labels of the images, -1 where unlabeled: ``y`` of classifiers.
     target_names : list of str
         Of 0, 1 and so on in `target`, or of its columns.
     groups : array of shape (n,), or None

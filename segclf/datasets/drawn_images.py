@@ -120,7 +120,7 @@ def assemble(
 def _of_shapes(
     images: Sequence[DrawnImage], classes: list[str]
 ) -> tuple[NDArray[np.intp], list[str]]:
-    """Return ids where no image shows two classes, else an indicator; -1 where nobody said."""
+    """Return ids where no image shows two classes, else an indicator; -1 where unlabeled."""
     shown = [
         None if image.shapes is None else {number for number, _ in image.shapes if number > 0}
         for image in images

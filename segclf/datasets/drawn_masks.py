@@ -96,7 +96,7 @@ class DrawnMask(LazyMask):
     size : (int, int), or str
         Height and width; or the path of the image, where nothing else says them.
     shapes : tuple of (int, Shape)
-        The id of each, -1 where nobody said.
+        The id of each, -1 where unlabeled.
     n_channels : int
         0 for ids; of a multi-label mask how many classes there are, of which id 1 is the first.
     """

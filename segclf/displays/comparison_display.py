@@ -63,7 +63,7 @@ class ComparisonDisplay:
         X : array, list, paths or tensor
             The images.
         y : array of shape (n,) or (n, k), optional
-            True labels, -1 where nobody said.
+            True labels, -1 where unlabeled.
         masks : array or list, optional
             True masks, None where there is none; shown with the models that segment.
         class_names : sequence or dict, optional

@@ -23,7 +23,7 @@ class EmbeddingDisplay:
     points : array of shape (n, 2)
         Where to draw each image.
     y_true, y_pred : array of shape (n,), optional
-        True labels, -1 (gray) where nobody said, and predicted ones.
+        True labels, -1 (gray) where unlabeled, and predicted ones.
     class_names : dict, optional
         What to call the classes.
     axis_labels : (str, str)
@@ -81,7 +81,7 @@ class EmbeddingDisplay:
         X : array, list, paths or tensor
             The n images.
         y, y_pred : array of shape (n,), optional
-            True labels, -1 where nobody said, and predicted ones.
+            True labels, -1 where unlabeled, and predicted ones.
         class_names : sequence or dict, optional
             What to call the classes: a dict, or a sequence in the order of classes 0, 1, ...
         ax : matplotlib Axes, optional
@@ -117,7 +117,7 @@ class EmbeddingDisplay:
         embeddings : array of shape (n, d)
             One row an image.
         y_true, y_pred : array of shape (n,), optional
-            True labels, -1 where nobody said, and predicted ones.
+            True labels, -1 where unlabeled, and predicted ones.
         class_names : sequence or dict, optional
             What to call the classes: a dict, or a sequence in the order of classes 0, 1, ...
         ax : matplotlib Axes, optional

@@ -121,9 +121,9 @@ class ErrorMapDisplay:
         Parameters
         ----------
         y_true, y_pred : array of shape (n,) or (n, k)
-            True and predicted labels; -1 where nobody said.
+            True and predicted labels; -1 where unlabeled.
         masks_true, masks_pred : array (n, h, w) or (n, k, h, w), or list
-            True and predicted masks; None, and pixels of -1, where nobody said.
+            True and predicted masks; None, and pixels of -1, where unlabeled.
         groups : array of shape (n,), optional
             Group of each image, such as its patient, for the intervals.
         bins : int or sequence of float

@@ -13,7 +13,7 @@ class MaskDisplay:
 
     Predicted masks are filled, true ones outlined in dashes. An image framed in green and marked
     with a tick was labeled rightly, one in orange with a cross wrongly, and then the caption adds
-    what it is; where nobody said, there is no mark.
+    what it is; where unlabeled, there is no mark.
 
     Make it by `from_estimator` or `from_predictions`.
 
@@ -70,7 +70,7 @@ class MaskDisplay:
         X : array, list, paths or tensor
             The images.
         y : array of shape (n,) or (n, k), optional
-            True labels, -1 where nobody said.
+            True labels, -1 where unlabeled.
         masks : array or list, optional
             True masks, None where there is none.
         class_names : sequence or dict, optional
@@ -124,7 +124,7 @@ class MaskDisplay:
         X : array, list, paths or tensor
             The n images.
         y_pred, y_true : array of shape (n,) or (n, k), optional
-            Predicted and true labels, or multi-label indicators; -1 where nobody said.
+            Predicted and true labels, or multi-label indicators; -1 where unlabeled.
         probabilities : array of shape (n,), optional
             Probability of each predicted label.
         masks, true_masks : array (n, h, w) or (n, k, h, w), or list, optional

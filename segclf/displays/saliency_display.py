@@ -92,7 +92,7 @@ class SaliencyDisplay:
         X : array, list, paths or tensor
             The images.
         y : array of shape (n,) or (n, k), optional
-            True labels, -1 where nobody said.
+            True labels, -1 where unlabeled.
         masks : array or list, optional
             True masks, None where there is none.
         beside : fitted classifier or segmenter, optional

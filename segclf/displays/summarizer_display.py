@@ -31,7 +31,7 @@ class SummarizerDisplay:
     y_true : array of shape (n,) of bool
         Whether the image shows a finding.
     decision : float
-        The score from which on an image is positive.
+        The score at or above which an image is positive.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class SummarizerDisplay:
         X : array, list, paths or tensor
             The n images.
         y : array of shape (n,)
-            True labels; images of -1 (nobody said) are left out.
+            True labels; images of -1 (unlabeled) are left out.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
 
@@ -98,7 +98,7 @@ class SummarizerDisplay:
         y_true : array of shape (n,)
             1 for an image with a finding, 0 without.
         decision : float
-            The score from which on an image is positive.
+            The score at or above which an image is positive.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
 

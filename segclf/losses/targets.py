@@ -62,7 +62,7 @@ def entry_weights(
     sample_weight: Tensor | None,
     class_weight: Tensor | None,
 ) -> Tensor:
-    """Weigh every entry: 0 where nobody said, else its image's times its class's weight.
+    """Weigh every entry: 0 where unlabeled, else its image's times its class's weight.
 
     Parameters
     ----------

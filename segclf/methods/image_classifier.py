@@ -65,7 +65,7 @@ class ImageClassifier(Automatic, VolumeParameters, NetworkClassifier):
         X : array, list, paths or tensor
             The n images.
         y : array of shape (n,) or (n, k)
-            Labels, -1 where nobody said; or a multi-label indicator.
+            Labels, -1 where unlabeled; or a multi-label indicator.
         sample_weight : array of shape (n,), optional
             Weight of each image.
         masks : ignored

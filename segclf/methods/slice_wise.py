@@ -156,12 +156,12 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         X : array, list or tensor
             The n volumes.
         y : array (n, d, h, w) or (n, k, d, h, w), list or None
-            Mask ids, 0 the background, -1 a voxel that nobody labeled; or multi-label masks of 0,
+            Mask ids, 0 the background, -1 an unlabeled voxel; or multi-label masks of 0,
             1 and -1. A list may hold None for a volume without a mask.
         sample_weight : array of shape (n,), optional
             Weight of each volume, which all its slices have.
         labels : array of shape (n,) or (n, k), optional
-            The mask id that a volume shows, 0 for none, -1 where nobody said; or a multi-label
+            The mask id that a volume shows, 0 for none, -1 where unlabeled; or a multi-label
             indicator. Of labels 0 alone is learned.
         groups : array of shape (n,), optional
             Group of each volume; by default each is its own. What `segmenter` holds out is whole

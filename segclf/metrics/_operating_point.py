@@ -41,7 +41,7 @@ def operating_point(
     Parameters
     ----------
     y_true : array-like of shape (n,)
-        0 or 1; -1 where nobody said, which does not count.
+        0 or 1; -1 where unlabeled, which does not count.
     y_score : array-like of shape (n,)
         Such as ``predict_proba(X)[:, 1]``.
     at_sensitivity, at_specificity : float, optional
@@ -107,7 +107,7 @@ def _checked(
     labeled = labels != -1
     if not np.array_equal(np.unique(labels[labeled]), (0, 1)):
         found = np.unique(labels).tolist()
-        raise ValueError(f"y_true must hold both 0 and 1 (and -1 where nobody said), got {found}.")
+        raise ValueError(f"y_true must hold both 0 and 1 (and -1 where unlabeled), got {found}.")
     if np.isnan(score[labeled]).any():
         raise ValueError(
             f"y_score is NaN for sample {np.flatnonzero(labeled & np.isnan(score))[0]}."

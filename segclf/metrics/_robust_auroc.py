@@ -17,12 +17,12 @@ def robust_auroc(y_true: ArrayLike, y_score: ArrayLike, attribute: ArrayLike) ->
     Parameters
     ----------
     y_true : array-like of shape (n,)
-        0 or 1; -1 where nobody said, which is not scored.
+        0 or 1; -1 where unlabeled, which is not scored.
     y_score : array-like of shape (n,)
         Higher where 1 is more likely.
     attribute : array-like of shape (n,)
         0 or 1: what tends to come with positives (if it comes with negatives, give its
-        opposite); -1 where nobody said, which is not scored.
+        opposite); -1 where unlabeled, which is not scored.
 
     Returns
     -------

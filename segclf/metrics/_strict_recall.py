@@ -36,7 +36,7 @@ def strict_recall(
     ----------
     y_true : array-like of shape (n,) or (n, k)
         Labels: 0 where nothing is, j where there is what mask id j (or channel j - 1) shows; -1
-        where nobody said. Or an indicator whose columns belong to the channels of the masks.
+        where unlabeled. Or an indicator whose columns belong to the channels of the masks.
     y_pred : array-like like `y_true`
         Predicted labels.
     masks_true : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)

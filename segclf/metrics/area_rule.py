@@ -18,9 +18,9 @@ class AreaRule(NamedTuple):
     Attributes
     ----------
     threshold : float
-        The probability from which on a pixel counts.
+        The probability at or above which a pixel counts.
     min_area : float
-        The share of the image's pixels from which on it is positive, in (0, 1).
+        The share of its pixels that makes an image positive, in (0, 1).
     score : float
         What the rule reached on the images that chose it: an optimistic number.
     """
@@ -62,7 +62,7 @@ def best_area_rule(
     Parameters
     ----------
     y_true : array-like of shape (n,)
-        0 or 1; -1 where nobody said.
+        0 or 1; -1 where unlabeled.
     scores : array of shape (n, h, w), or list of n arrays (h, w)
         Probability of the target at each pixel, of images that the segmenter did not learn from:
         on those that it did, masks are too sure and the rule too strict.
@@ -99,7 +99,7 @@ def best_area_rule(
     labeled = labels != -1
     if not np.array_equal(np.unique(labels[labeled]), (0, 1)):
         found = np.unique(labels).tolist()
-        raise ValueError(f"y_true must hold both 0 and 1 (and -1 where nobody said), got {found}.")
+        raise ValueError(f"y_true must hold both 0 and 1 (and -1 where unlabeled), got {found}.")
     pixels = [_pixels(np.asarray(scores[i]), i) for i in np.flatnonzero(labeled).tolist()]
     thresholds = _candidates(pixels) if grid is None else _checked(grid)
     areas = np.array([_areas(each, thresholds) for each in pixels])

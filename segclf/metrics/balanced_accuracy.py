@@ -12,7 +12,7 @@ def balanced_accuracy(truth: NDArray[Any], decided: NDArray[Any], *, exclusive: 
     Parameters
     ----------
     truth : array of shape (n, k)
-        1 where an image is of a class, else 0; -1 where nobody said.
+        1 where an image is of a class, else 0; -1 where unlabeled.
     decided : array of shape (n, k)
         0 and 1.
     exclusive : bool

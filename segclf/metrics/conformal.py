@@ -37,7 +37,7 @@ def conformal_threshold(
     ----------
     y_true : array-like of shape (n,) or (n, k)
         Numbers of classes, the columns of `y_proba`; or a multi-label indicator, for which each
-        label has its own threshold, from the images that show it. -1 where nobody said.
+        label has its own threshold, from the images that show it. -1 where unlabeled.
     y_proba : array-like of shape (n, k)
         Of all classes, or of each label.
     level : float, default=0.9

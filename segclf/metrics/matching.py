@@ -42,12 +42,12 @@ def count_agreement(
 def class_shares(
     masks: NDArray[np.int64], labels: NDArray[np.int64] | None, n_classes: int
 ) -> NDArray[np.float64]:
-    """Say how much each pixel is of each class; 0 where nobody said.
+    """Say how much each pixel is of each class; 0 where unlabeled.
 
     Parameters
     ----------
     masks : array of shape (n, h, w) or (n, k, h, w)
-        Mask ids, or multi-label masks of 0 and 1; -1 where nobody said.
+        Mask ids, or multi-label masks of 0 and 1; -1 where unlabeled.
     labels : array of shape (n,) or (n, k), or None
         Mask ids of images without a mask; -1 for the others. A pixel of an image labeled j > 0 is
         half background and half j, as nobody said which. Multi-label ones say nothing of pixels.

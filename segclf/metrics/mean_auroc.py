@@ -13,7 +13,7 @@ def mean_auroc(truth: NDArray[Any], scores: NDArray[Any]) -> float:
     Parameters
     ----------
     truth : array of shape (n, k)
-        1 where an image is of a class, else 0; -1 where nobody said.
+        1 where an image is of a class, else 0; -1 where unlabeled.
     scores : array of shape (n, k)
         The higher, the more of that class.
 

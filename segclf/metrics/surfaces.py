@@ -178,7 +178,7 @@ def _with_both(counts: PixelCounts) -> list[tuple[Any, list[int]]]:
 def _regions(
     truth: NDArray[Any], prediction: NDArray[Any], number: int, *, multilabel: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return where each mask shows a class, without pixels that nobody labeled."""
+    """Return where each mask shows a class, without unlabeled pixels."""
     if multilabel:
         truth, prediction, number = truth[number], prediction[number], 1
     return truth == number, (prediction == number) & (truth >= 0)

@@ -165,7 +165,7 @@ def irnet(*, encoder: str = "resnet50", in_channels: int = 3, stride: int = 4) -
     Raises
     ------
     ValueError
-        When nobody knows the encoder, or it has fewer than three maps.
+        When the encoder is unknown, or it has fewer than three maps.
 
     Examples
     --------

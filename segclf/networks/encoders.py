@@ -38,7 +38,7 @@ def encoder_key(name: str) -> str:
     Raises
     ------
     ValueError
-        When nobody knows the name; the error suggests close ones.
+        When the name is unknown; the error suggests close ones.
 
     Examples
     --------

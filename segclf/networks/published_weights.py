@@ -13,7 +13,7 @@ from segclf.networks.encoders import shown_name, timm_name
 from segclf.networks.libraries import import_smp, import_timm
 from segclf.networks.remote_files import HubFile, UrlFile
 
-# Mean and deviation of the channels, for pixels from 0 to 1; None where nobody says.
+# Mean and deviation of the channels, for pixels from 0 to 1; None where unknown.
 Statistics = tuple[tuple[float, ...], tuple[float, ...]] | None
 # Licences that ask nothing of models derived from the weights but a copy of themselves.
 PERMISSIVE = frozenset({"apache-2.0", "bsd-3-clause", "mit", "cc-by-4.0"})
@@ -54,7 +54,7 @@ def published_weights(name: str, key: str) -> list[Published]:
     if found:
         return found
     raise ValueError(
-        f"encoder_weights={name!r}: nobody publishes such weights for encoder="
+        f"encoder_weights={name!r}: no such weights are published for encoder="
         f"{shown_name(key)!r}. Give a file, or None to start from scratch."
     )
 

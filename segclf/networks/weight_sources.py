@@ -77,7 +77,7 @@ class Weights:
     source : str
         "file", "SEGCLF_WEIGHTS", a package, or the library whose cache it lies in.
     licence : str or None
-        None where nobody says it.
+        None where unknown.
     statistics : (mean, std) or None
         Of the channels, for pixels from 0 to 1, as whoever publishes them says; None where nobody
         does, and for files of the user's own that could be anything, see
@@ -142,7 +142,7 @@ def find_weights(encoder_weights: str | os.PathLike[str] | None, key: str) -> We
     FileNotFoundError
         When there is no such file, or weights of that name are neither at hand nor to be had.
     ValueError
-        When nobody publishes weights of that name.
+        When no weights of that name are published.
     """
     if encoder_weights is None:
         return None

@@ -116,7 +116,7 @@ def distillation_loss(
         of Hooper et al., Journal of Medical Imaging 2023.
     mask : Tensor of shape (n, h, w) or, with `multilabel`, (n, k, h, w), optional
         Ids, or 0 and 1: labeled pixels, which count in any case, with a target of 0 or 1 whatever
-        the temperature. -1 where nobody said: there, it is the teacher.
+        the temperature. -1 where unlabeled: there, it is the teacher.
     sample_weight : Tensor of shape (n,), optional
         Weight of each image.
 

@@ -45,7 +45,7 @@ def query(
         A `SegmentationClassifier`, `MultitaskClassifier`, `ImageClassifier`, segmenter, or any
         classifier of images with ``predict_proba``.
     X : array, list, paths or tensor
-        The images that nobody annotated yet.
+        The unlabeled images yet.
     n : int
         How many to choose.
     diversity : float, default=0.5

@@ -95,7 +95,7 @@ def test_odd_and_small_sizes():
     [
         ({"encoder": "tiny"}, "it has an encoder of its own; expected encoder='plain'"),
         ({"architecture": "unet"}, "encoder='plain' is that of architecture='plain_unet'"),
-        ({"encoder_weights": "imagenet"}, "nobody publishes such weights for encoder='plain'"),
+        ({"encoder_weights": "imagenet"}, "no such weights are published for encoder='plain'"),
         ({"decoder_channels": (4, 2)}, "takes one number, for example 64"),
     ],
 )

@@ -251,7 +251,7 @@ def test_names_that_nobody_publishes(name, message):
 
 
 def test_tiny_has_no_weights():
-    with pytest.raises(ValueError, match="nobody publishes such weights for encoder='tiny'"):
+    with pytest.raises(ValueError, match="no such weights are published for encoder='tiny'"):
         find_weights("imagenet", encoder_key("tiny"))
 
 

@@ -116,7 +116,7 @@ class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         y : list or ndarray, optional
             Masks: id 0 is background, -1 an unlabeled pixel, None an image without a mask.
         labels : array-like of shape (n,) or (n, k), optional
-            Image labels, -1 where nobody said.
+            Image labels, -1 where unlabeled.
         sample_weight : array-like of shape (n,), optional
             Weight of each image.
         groups : array-like of shape (n,), optional
@@ -153,7 +153,7 @@ class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         X : images
             The n images.
         labels : array-like of shape (n,) or (n, k), optional
-            Their labels, -1 where nobody said.
+            Their labels, -1 where unlabeled.
 
         Returns
         -------

@@ -35,7 +35,7 @@ THRESHOLDS = np.arange(20) / 20
 class GradCAMLabeler(ClassifierLabeler):
     """Predict masks where a classifier sees its classes.
 
-    A class is predicted in images that show it, by their label; where nobody said, the classifier
+    A class is predicted in images that show it, by their label; where unlabeled, the classifier
     decides (a probability of .5). Its mask is where its map exceeds the class's threshold. Where
     classes overlap, the larger map wins, unless masks are multi-label.
 
@@ -114,10 +114,10 @@ class GradCAMLabeler(ClassifierLabeler):
         X : array, list, paths or tensor
             The n images.
         y : array (n, h, w) or (n, k, h, w), list or None
-            Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks. A
+            Mask ids, 0 the background, -1 an unlabeled pixel; or multi-label masks. A
             list may hold paths, and None for an image without a mask.
         labels : array-like of shape (n,) or (n, k), optional
-            The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
+            The mask id that an image shows, 0 for none, -1 where unlabeled; or a multi-label
             indicator.
 
         Returns

@@ -17,7 +17,7 @@ def image_labels(masks: Masks, labels: LabelsLike | None, n_classes: int = 1) ->
     masks : Masks
         Of the n images.
     labels : array-like of shape (n,) or (n, k), optional
-        Mask ids, 0 for none, -1 where nobody said; or a multi-label indicator.
+        Mask ids, 0 for none, -1 where unlabeled; or a multi-label indicator.
     n_classes : int
         How many classes there are at least, without the background.
 
@@ -25,7 +25,7 @@ def image_labels(masks: Masks, labels: LabelsLike | None, n_classes: int = 1) ->
     -------
     array of shape (n, k)
         1 for each class from mask id 1 (or channel 0) on that is there, 0 for one that is not, -1
-        where nobody said.
+        where unlabeled.
 
     Raises
     ------

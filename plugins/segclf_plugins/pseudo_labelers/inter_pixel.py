@@ -2,7 +2,7 @@
 
 Ahn, Cho and Kwak, "Weakly supervised learning of instance segmentation with inter-pixel relations"
 (IRNet), CVPR 2019, Section 4. A pair is a pixel and an offset (dy, dx) of :func:`half_disc`. Masks
-hold ids as everywhere, 0 the background and -1 nobody said; a pair with a -1, and one that reaches
+hold ids as everywhere, 0 the background and -1 unlabeled; a pair with a -1, and one that reaches
 outside, trains nothing.
 """
 
@@ -97,7 +97,7 @@ def pixel_pairs(mask: Tensor, offsets: list[Offset]) -> Pairs:
     Parameters
     ----------
     mask : Tensor of shape (n, h, w)
-        Ids, 0 the background, -1 nobody said.
+        Ids, 0 the background, -1 unlabeled.
     offsets : list of (int, int)
         The p offsets, from :func:`half_disc`.
 

@@ -144,7 +144,7 @@ class IRNetLabeler(ClassifierLabeler):
         y : array (n, h, w) or (n, k, h, w), list or None
             Masks, where there are any, as for a segmenter.
         labels : array of shape (n,) or (n, k), optional
-            The mask id that an image shows, 0 for none, -1 where nobody said; or an indicator.
+            The mask id that an image shows, 0 for none, -1 where unlabeled; or an indicator.
         """
         self._validate_params()
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)

@@ -30,14 +30,14 @@ def mask_from_maps(
     threshold : float
         In units of the maps.
     present : array of shape (k,)
-        1 for classes that are present, 0 for others, -1 where nobody said.
+        1 for classes that are present, 0 for others, -1 where unlabeled.
     multilabel : bool
         Whether each class is decided by itself.
 
     Returns
     -------
     array (h, w) or (k, h, w)
-        Ids, or 0 and 1; -1 all over where nobody said, or where the map of a class that is present
+        Ids, or 0 and 1; -1 all over where unlabeled, or where the map of a class that is present
         (the maps of all such classes, without `multilabel`) is 0 all over.
 
     Examples

@@ -90,7 +90,7 @@ class PretrainedLabeler(Estimator):
         X : images
             The n images.
         labels : array-like of shape (n,) or (n, k), optional
-            Their labels, -1 where nobody said.
+            Their labels, -1 where unlabeled.
 
         Returns
         -------

@@ -20,7 +20,7 @@ def empty_negatives(mask: Mask, label: Any) -> Mask:
     Parameters
     ----------
     mask : ndarray of shape (h, w) or (k, h, w), or of volumes (d, h, w) or (k, d, h, w)
-        Ids; or 0 and 1 for each class. -1 where nobody said.
+        Ids; or 0 and 1 for each class. -1 where unlabeled.
     label : int or ndarray of shape (k,) or None
         0, for the image or for a class: there is no object.
 

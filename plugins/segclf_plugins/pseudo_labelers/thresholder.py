@@ -66,7 +66,7 @@ class ThresholderLabeler(Estimator):
         y : list or ndarray, optional
             Masks: id 0 is background, -1 an unlabeled pixel, None an image without a mask.
         labels : array-like of shape (n,) or (n, k), optional
-            Image labels, -1 where nobody said.
+            Image labels, -1 where unlabeled.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class ThresholderLabeler(Estimator):
         X : images
             The n images.
         labels : array-like of shape (n,) or (n, k), optional
-            Their labels, -1 where nobody said.
+            Their labels, -1 where unlabeled.
 
         Returns
         -------

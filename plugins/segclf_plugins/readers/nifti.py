@@ -115,7 +115,7 @@ def write_nifti_mask(
     path : str or path-like
         Of the new file, which ends in ``.nii`` or ``.nii.gz``.
     mask : array of shape (d, h, w), or (h, w) for an image
-        Ids, -1 where nobody said; the axes are those of the image as it was read. Or
+        Ids, -1 where unlabeled; the axes are those of the image as it was read. Or
         (k, d, h, w), 0 and 1 for each of k classes that may overlap, which become the fourth axis.
     image : str or path-like
         The NIfTI file of which it is a mask. Of its header size, affine and units are taken, and

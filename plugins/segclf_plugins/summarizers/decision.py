@@ -26,7 +26,7 @@ def binary_label(
     probabilities : array-like of shape (..., h, w)
         Masks, in [0, 1].
     threshold : float, default=0.5
-        The probability from which on a pixel counts.
+        The probability at or above which a pixel counts.
     min_area : float or int, default=100 / 224**2
         A fraction of the image in (0, 1), or pixels.
 
@@ -59,7 +59,7 @@ def probabilistic_label(
     probabilities : array-like of shape (..., h, w)
         Masks, in [0, 1].
     threshold : float, default=0.5
-        The probability from which on a pixel counts.
+        The probability at or above which a pixel counts.
     min_area : float or int, default=100 / 224**2
         A fraction of the image in (0, 1), or pixels.
     pooling : {"mean", "rank", "top_mean", "max"}, default="mean"

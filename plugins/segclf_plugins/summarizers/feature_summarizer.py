@@ -61,7 +61,7 @@ class FeatureSummarizer(MapClassifier, ABC):
         P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
             Probabilities of the k foreground classes.
         y : array-like of shape (n,) or (n, n_classes)
-            Labels, or a 0/1 indicator; -1 where nobody said.
+            Labels, or a 0/1 indicator; -1 where unlabeled.
 
         Returns
         -------

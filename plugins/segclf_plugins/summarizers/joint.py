@@ -102,7 +102,7 @@ class JointSummarizer(MapClassifier):
         P : array (n, k, h, w), or list of n arrays (k, h, w)
             Probabilities of the k findings.
         y : array-like of shape (n,) or (n, n_classes)
-            Labels, or a 0/1 indicator; -1 where nobody said.
+            Labels, or a 0/1 indicator; -1 where unlabeled.
         areas : array-like of shape (n, k), optional
             Which fraction of its labeled pixels each finding covers in the training masks; 0 where
             it is not there, NaN where there is no mask.

@@ -63,7 +63,7 @@ class MaskFeatures(TransformerMixin, Estimator):
     Parameters
     ----------
     threshold : float, default=0.5
-        The probability from which on a pixel counts, in (0, 1).
+        The probability at or above which a pixel counts, in (0, 1).
 
     Attributes
     ----------

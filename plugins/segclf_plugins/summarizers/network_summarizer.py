@@ -37,7 +37,7 @@ class NetworkSummarizer(MapTags, NetworkClassifier):
         P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
             Probabilities of the k foreground classes, or embeddings of k channels.
         y : array-like of shape (n,) or (n, n_classes)
-            Labels, or a 0/1 indicator; -1 where nobody said.
+            Labels, or a 0/1 indicator; -1 where unlabeled.
 
         Returns
         -------

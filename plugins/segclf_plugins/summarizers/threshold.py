@@ -52,9 +52,9 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
     Parameters
     ----------
     threshold : float, default=0.5
-        The probability from which on a pixel counts, in (0, 1): the paper's t.
+        The probability at or above which a pixel counts, in (0, 1): the paper's t.
     min_area : float, int or "auto", default="auto"
-        The number of such pixels from which on an image is positive, the paper's tau: a float in
+        The number of such pixels that makes an image positive, the paper's tau: a float in
         (0, 1) is a fraction of the image, an int is pixels. The paper uses 100 pixels at
         224 x 224, which is ``100 / 224**2``. "auto" is for each channel the 5 % quantile of the
         areas of its findings in the training masks, at most the paper's, and the paper's where
@@ -71,7 +71,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         - ``"rank"``: the `min_area`-th highest pixel, which reaches `threshold` exactly when
           Algorithm 1 says positive.
         - ``"top_mean"``: the mean of the `min_area` highest pixels. Here the label follows the
-          score, a softer rule than Algorithm 1: fewer pixels do if they are surer.
+          score, a softer rule than Algorithm 1: fewer pixels suffice if they are more probable.
         - ``"max"``: the highest pixel, cut at `threshold` for an image that is negative.
 
     Attributes
@@ -139,7 +139,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
             Probabilities in [0, 1] of the k foreground classes.
         y : array-like of shape (n,) or (n, k)
-            Labels with every class present (-1 where nobody said), or a 0/1 indicator. With k + 1
+            Labels with every class present (-1 where unlabeled), or a 0/1 indicator. With k + 1
             classes the first is "nothing there" and channel j belongs to class j + 1; with k
             classes channel j belongs to class j.
         areas : array-like of shape (m, k), optional

@@ -23,7 +23,7 @@ class Decision(nn.Module):
     Parameters
     ----------
     threshold : float
-        The probability from which on a pixel counts.
+        The probability at or above which a pixel counts.
     areas : ndarray of shape (k,)
         Of each channel: fractions of the image, or pixels if they are int.
     pooling : {"mean", "rank", "top_mean", "max"}

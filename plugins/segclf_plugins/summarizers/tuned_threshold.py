@@ -86,7 +86,7 @@ class TunedThresholdSummarizer(ClassifierMixin, Estimator):
         P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
             Probabilities in [0, 1] of the k foreground classes.
         y : array-like of shape (n,) or (n, k)
-            Labels (-1 where nobody said) or an indicator, as for :class:`ThresholdSummarizer`.
+            Labels (-1 where unlabeled) or an indicator, as for :class:`ThresholdSummarizer`.
 
         Returns
         -------
@@ -152,7 +152,7 @@ class TunedThresholdSummarizer(ClassifierMixin, Estimator):
 
 
 def _channel_labels(y: ArrayLike, fitted: ThresholdSummarizer) -> NDArray[np.int64]:
-    """Tell for each image and channel (n, k) whether its class is there; -1 where nobody said."""
+    """Tell for each image and channel (n, k) whether its class is there; -1 where unlabeled."""
     y = np.asarray(y)
     if fitted.multilabel_:
         return y

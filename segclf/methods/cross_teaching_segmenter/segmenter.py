@@ -194,7 +194,7 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
             return None
         try:
             at_hand = weights_at_hand("imagenet", self.transformer)
-        except ValueError:  # nobody publishes such
+        except ValueError:  # there are none
             return None
         if not at_hand:
             warnings.warn(

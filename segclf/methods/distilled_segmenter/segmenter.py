@@ -144,12 +144,12 @@ class DistilledSegmenter(MetaSegmenter):
         X : array, list, paths or tensor
             The n images.
         y : array (n, h, w) or (n, k, h, w), list or None
-            Masks, as for `Segmenter`: -1 is a pixel that nobody labeled, None in a list an image
+            Masks, as for `Segmenter`: -1 is an unlabeled pixel, None in a list an image
             without a mask.
         sample_weight : array of shape (n,), optional
             Weight of each image, for both.
         labels : array of shape (n,) or (n, k), optional
-            The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
+            The mask id that an image shows, 0 for none, -1 where unlabeled; or a multi-label
             indicator. For the teacher.
         groups : array of shape (n,), optional
             Group of each image; validation splits keep groups together.

@@ -77,7 +77,7 @@ def heed_label(mask: Mask, label: Any) -> Mask:
     mask : array (h, w) or (k, h, w), or likewise (d, h, w) or (k, d, h, w)
         Ids, or 0 and 1; -1 where the labeler does not commit itself.
     label : int or array of shape (k,)
-        -1 is "nobody said".
+        -1 means "unlabeled".
 
     Returns
     -------

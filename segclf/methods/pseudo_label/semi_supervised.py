@@ -184,12 +184,12 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         X : array, list, paths or tensor
             The n images.
         y : array (n, h, w) or (n, k, h, w), list or None
-            Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks of 0,
+            Mask ids, 0 the background, -1 an unlabeled pixel; or multi-label masks of 0,
             1 and -1. A list may hold paths, and None for an image without a mask.
         sample_weight : array of shape (n,), optional
             Weight of each image.
         labels : array of shape (n,) or (n, k), optional
-            The mask id that an image shows, 0 for none, -1 where nobody said; or a multi-label
+            The mask id that an image shows, 0 for none, -1 where unlabeled; or a multi-label
             indicator.
         groups : array of shape (n,), optional
             Group of each image; what is held out is whole groups.

@@ -171,11 +171,11 @@ class SegmentationClassifier(BatchClassifier, CallbackSupportMixin, CheckpointPa
         X : array, list, paths or tensor
             The n images.
         y : array of shape (n,) or (n, k)
-            Labels, -1 where nobody said; or a multi-label indicator.
+            Labels, -1 where unlabeled; or a multi-label indicator.
         sample_weight : array of shape (n,), optional
             Weight of each image.
         masks : array (n, h, w) or (n, k, h, w), list or None
-            Mask ids, 0 the background, -1 a pixel that nobody labeled; or multi-label masks. A
+            Mask ids, 0 the background, -1 an unlabeled pixel; or multi-label masks. A
             list may hold paths, and None for an image without a mask.
         groups : array of shape (n,), optional
             Group of each image; folds and the segmenter's validation split keep groups together.

@@ -34,7 +34,7 @@ class WeakToStrongSegmenter(Automatic, LabelTermSegmenter):
     consistency_weight : float
         Weight of what the teacher teaches. UniMatch V2 weighs both terms alike.
     confidence : float
-        The probability from which on a pixel of the teacher is sure and teaches; UniMatch V2's .95.
+        The probability at or above which a pixel of the teacher teaches; UniMatch V2's .95.
         The term counts as much as the share of pixels that are.
     momentum : float
         How much of the teacher stays after each step; after step t at most 1 - 1 / (t + 1).

@@ -6,7 +6,7 @@ sure, or a class that is rare, is judged by its own measure. There it is a thres
 beyond it are counted; here probabilities are divided by it, so that what falls short by a hair is
 still ranked.
 
-Answers are arrays (q, ...) of 0 to c - 1, and -1 for "nobody said", with probabilities (q, c, ...):
+Answers are arrays (q, ...) of 0 to c - 1, and -1 for "unlabeled", with probabilities (q, c, ...):
 of q questions that are asked anywhere. Exclusive classes are one question, k labels are k questions
 of yes or no. Anywhere is pixels (h, w) or images (n,).
 """
@@ -59,7 +59,7 @@ def doubts(
     Parameters
     ----------
     given : array of shape (q, ...)
-        Answers, -1 where nobody said.
+        Answers, -1 where unlabeled.
     probabilities : array of shape (q, c, ...)
         Of a model that never saw them.
     thresholds : array of shape (q, c)

@@ -83,7 +83,7 @@ def audit_masks(
     X : array, list, paths or tensor
         The n images.
     y : array of shape (n,) or (n, k), or None
-        Labels, -1 where nobody said; None for a segmenter, whose labels nobody can doubt.
+        Labels, -1 where unlabeled; None for a segmenter, whose labels nobody can doubt.
     masks : array or list
         Mask ids, or multi-label masks; -1 and None where nobody annotated.
     cv : int or splitter

@@ -64,7 +64,7 @@ class Findings:
         return self.masks.labeled | ~self.positive
 
     def target(self, index: int) -> NDArray[np.int8] | None:
-        """Return where the finding of an image is: (h, w) of 1, 0, and -1 for "nobody said"."""
+        """Return where the finding of an image is: (h, w) of 1, 0, and -1 for "unlabeled"."""
         mask = self.masks[index]
         if mask is None:
             size = self.images.subset([index]).sizes()[0]

@@ -58,7 +58,7 @@ def report(
     X : array, list, paths or tensor
         The n images, or volumes. Of paths the names of the files are shown.
     y : array of shape (n,) or (n, k)
-        True labels, -1 where nobody said; or a multi-label indicator.
+        True labels, -1 where unlabeled; or a multi-label indicator.
     masks : array (n, h, w) or (n, k, h, w), list or None
         True masks, None where there is none; of volumes with d before h.
     path : path

@@ -31,7 +31,7 @@ class Answers:
     probabilities : array of shape (n, k)
         What the classifier gives to each class.
     said, truth : array of shape (n, k)
-        Indicators of the classes; a truth is -1 where nobody said.
+        Indicators of the classes; a truth is -1 where unlabeled.
     exclusive : bool
         Whether an image is of one class alone.
     findings : array of int
@@ -167,13 +167,13 @@ def fitted_classifier(estimator: Any) -> Any:
 
 
 def _indicator(y: NDArray[Any], classes: NDArray[Any], n_samples: int) -> NDArray[np.int64]:
-    """Labels as an indicator (n, k), rows of -1 where nobody said."""
+    """Labels as an indicator (n, k), rows of -1 where unlabeled."""
     if len(y) != n_samples or not (are_labels(y) or is_indicator(y)):
         raise ValueError(f"y has shape {y.shape}; expected a label for each of {n_samples} images.")
     if is_indicator(y):
         if y.shape[1] != len(classes):
             raise ValueError(
-                f"y has shape {y.shape}; expected an indicator of 0, 1 and -1 (nobody said) for "
+                f"y has shape {y.shape}; expected an indicator of 0, 1 and -1 (unlabeled) for "
                 f"{len(classes)} classes."
             )
         return as_indicator(y)

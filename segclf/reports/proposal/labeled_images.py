@@ -52,7 +52,7 @@ class LabeledImages:
 
     @cached_property
     def truth(self) -> NDArray[np.int64]:
-        """Indicator of the classes of each image, (n, k); -1 where nobody said."""
+        """Indicator of the classes of each image, (n, k); -1 where unlabeled."""
         encoded = self.labels.encoded
         if self.labels.multilabel:
             return encoded

@@ -44,7 +44,7 @@ def propose(
     X : array, list, paths or tensor
         The n images.
     y : array of shape (n,) or (n, k)
-        Labels, -1 where nobody said; or a multi-label indicator.
+        Labels, -1 where unlabeled; or a multi-label indicator.
     masks : array, list or None
         As `SegmentationClassifier` takes them. Where none shows a finding, an `ImageClassifier` is
         proposed.

@@ -80,7 +80,7 @@ class NearestColorLabeler(Estimator):
         X : ndarray of shape (n, h, w) or (n, h, w, c), or list of n images
             The images.
         labels : array-like of shape (n,), optional
-            Their labels, -1 where nobody said.
+            Their labels, -1 where unlabeled.
 
         Returns
         -------

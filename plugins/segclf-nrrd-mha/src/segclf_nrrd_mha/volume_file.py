@@ -41,7 +41,7 @@ class VolumeFile:
     affine : array of shape (4, 4), or None
         From (x, y, z, 1) as stored to millimeters to the right, front and head.
     spacing : tuple of float, or None
-        Along the axes as stored; None where nobody said.
+        Along the axes as stored; None where unknown.
     """
 
     data: str
