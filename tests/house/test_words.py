@@ -16,7 +16,7 @@ def sentences(page: str) -> list[str]:
     """Return the sentences of paragraphs and lists; code counts as one word."""
     text = re.sub(r"`[^`]*`", "code", NOT_PROSE.sub("", page))
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    blocks = re.split(r"\n\s*\n|\n\s*(?:[-*]|\d+\.)\s", text)
+    blocks = re.split(r"\n\s*\n|^\s*(?:[-*]|\d+\.)\s", text, flags=re.M)
     parts = [part for block in blocks for part in re.split(r"(?<=[.!?:])\s+", block)]
     return [" ".join(part.split()) for part in parts if re.search("[a-zA-Z]", part)]
 
