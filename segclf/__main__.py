@@ -1,4 +1,4 @@
-"""``python -m segclf demo | plugins | info``."""
+"""``python -m segclf demo | predict | plugins | info``."""
 
 import argparse
 import importlib.metadata
@@ -8,6 +8,7 @@ import pathlib
 import platform
 import sys
 from dataclasses import asdict
+from typing import Any
 
 from segclf.plugin_check import check_plugins
 from segclf.registry import PluginInfo, list_plugins
@@ -25,6 +26,12 @@ PACKAGES = {
     "opencv": "opencv-python-headless",
 }
 COLUMNS = ("kind", "name", "distribution", "version", "state")
+_EXAMPLES = """examples:
+  python -m segclf predict model.safetensors scans --out predicted
+  python -m segclf predict model.safetensors "scans/**/*.png" --out predicted --masks png --resume
+  python -m segclf predict model.safetensors images.txt --out predicted --table results.parquet
+  python -m segclf predict model.safetensors shards/*.tar --out predicted --shard 3/16
+"""
 _CHECKED = "{:<15} {:<24} {:<20} {:<9} {:<8} {}"
 
 
@@ -46,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         from segclf.demo import run  # brings torch, which the other commands start without
 
         run(given.output, seed=given.seed, max_epochs=given.epochs or "auto")
+    elif given.command == "predict":
+        return _predict(given)
     elif given.command == "plugins" and given.check:
         return _check(given.distribution, given.seconds)
     elif given.command == "plugins":
@@ -67,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--seed", type=int, default=0, help="decides images and training")
     demo.add_argument("--epochs", type=int, help="passes over the training images")
+    _add_predict(commands)
     plugins = commands.add_parser("plugins", help="list the installed plugins")
     plugins.add_argument("--json", action="store_true", help="everything, for programs")
     plugins.add_argument("--verbose", action="store_true", help="whole tracebacks")
@@ -79,6 +89,66 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("info", help="versions, device, precision, threads")
     return parser
+
+
+def _add_predict(commands: Any) -> None:
+    predict = commands.add_parser(
+        "predict",
+        help="predict any number of images with a saved model",
+        description="Predict any number of images with a saved model: a table, and masks.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    predict.add_argument("model", metavar="MODEL", help="a file that segclf.save wrote")
+    predict.add_argument(
+        "images",
+        metavar="IMAGES",
+        nargs="+",
+        help="a folder, a pattern, a text file of paths or URLs, tar or Parquet files, images",
+    )
+    predict.add_argument("--out", metavar="FOLDER", required=True, help="where results go")
+    predict.add_argument("--masks", choices=("png", "nifti"), help="write masks, too")
+    predict.add_argument(
+        "--table",
+        default="results.csv",
+        help="its name, with .csv or .parquet (%(default)s)",
+    )
+    predict.add_argument(
+        "--workers", type=int, help="threads that read images; half of the cores, at most 8"
+    )
+    predict.add_argument("--resume", action="store_true", help="go on where a run ended")
+    predict.add_argument(
+        "--shard", metavar="i/n", default="1/1", help="predict one of n parts: 1/n to n/n"
+    )
+
+
+def _predict(given: argparse.Namespace) -> int:
+    """Run the stream; 1 where no image could be predicted, 2 where it cannot begin."""
+    from segclf.streaming import Shard, open_images, predict_files
+
+    workers = given.workers or max(1, min(8, (_usable_cores() or 1) // 2))
+    try:
+        done = predict_files(
+            given.model,
+            open_images(given.images),
+            given.out,
+            table=given.table,
+            masks=given.masks,
+            n_threads=workers,
+            resume=given.resume,
+            shard=Shard.parse(given.shard),
+            progress=True,
+        )
+    except (ImportError, OSError, ValueError) as error:
+        print(f"python -m segclf predict: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. With --resume it goes on from here.", file=sys.stderr)
+        return 130
+    print(f"{done.n_predicted:,} images predicted: {done.table}")
+    if done.n_failed:
+        print(f"{done.n_failed:,} images left out: {done.errors}")
+    return int(done.n_failed > 0 and done.n_predicted == 0)
 
 
 def _plugins_json() -> str:

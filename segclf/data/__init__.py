@@ -25,6 +25,7 @@ from segclf.data.multilabel_split import MultilabelStratifiedGroupKFold
 from segclf.data.parquet_images import ParquetImages
 from segclf.data.path_images import PathImages
 from segclf.data.presets import as_augmentation
+from segclf.data.read_ahead import ReadImages, read_ahead
 from segclf.data.readers import load_header, load_image, load_mask, slice_paths
 from segclf.data.red_normalizer import RedNormalizer
 from segclf.data.resize import resize_image, resize_mask, resize_volume
@@ -68,6 +69,7 @@ __all__ = [
     "ParquetImages",
     "PathImages",
     "RandomCrops",
+    "ReadImages",
     "RedNormalizer",
     "Sampler",
     "Samples",
@@ -98,6 +100,7 @@ __all__ = [
     "load_image",
     "load_mask",
     "map_masks",
+    "read_ahead",
     "resize_image",
     "resize_mask",
     "resize_volume",

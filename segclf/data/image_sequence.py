@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from segclf.data.loaded_source import LoadedSource
 from segclf.data.open_volume import OpenVolume
 from segclf.data.scale import Scale, learn_scale, require_scale, scale_of, scales_of
 from segclf.data.slice_source import SliceSource
@@ -205,6 +207,23 @@ class Images:
         """
         rows = self._rows[np.asarray(indices, dtype=np.intp)]
         return Images(self._source, rows, scale=self.scale)
+
+    def loaded(self, indices: ArrayLike, arrays: Sequence[NDArray[Any]]) -> Images:
+        """Return some of the images, of which somebody has read the arrays.
+
+        Parameters
+        ----------
+        indices : array-like of int, shape (m,)
+        arrays : sequence of m arrays (h, w, c)
+            What this sequence gave for them.
+
+        Returns
+        -------
+        Images
+            Of these arrays; errors still give the sample's number in the original X.
+        """
+        rows = self._rows[np.asarray(indices, dtype=np.intp)]
+        return Images(LoadedSource(self._source, rows, arrays), np.arange(len(arrays)))
 
     def learn_scale(self) -> Images:
         """Return the same images with their common scale, see `segclf.data.scale.learn_scale`.

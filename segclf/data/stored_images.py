@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
@@ -81,6 +83,13 @@ class StoredImages(ABC):
             Where it cannot be read; the message has its key.
         """
         return self._guarded(self._header, int(self._rows[index]))
+
+    def fingerprint(self) -> str:
+        """Return a digest of the keys, in order: what equal sequences have in common."""
+        digest = hashlib.sha256()
+        for row in self._rows.tolist():
+            digest.update(os.fsencode(self._key(row)) + b"\0")
+        return digest.hexdigest()
 
     def file(self, index: int) -> str | None:
         """Return the local file that holds an image, alone or with others; None where none does."""

@@ -1,0 +1,78 @@
+"""The rows of a part: what is said of the images that could be read, and why others could not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from segclf.data import Images, ReadImages, StoredImages
+from segclf.streaming.answers import Answers
+from segclf.streaming.mask_files import MaskFiles
+from segclf.streaming.tables import Column, Row
+
+# The row of an image and its mask, or what is wrong with it.
+_Said = tuple[Row, NDArray[Any] | None] | str
+
+
+class Part(NamedTuple):
+    """Rows of the table, and of that of the errors."""
+
+    rows: list[Row]
+    errors: list[Row]
+
+    def require_some(self) -> None:
+        """Refuse a part in which nothing could be predicted.
+
+        Raises
+        ------
+        ValueError
+            With what is wrong with the first image.
+        """
+        if not self.rows:
+            raise ValueError(
+                f"None of the first {len(self.errors)} images can be predicted, so that the rest "
+                f"is left alone. The first error: {self.errors[0][-1]}"
+            )
+
+
+def columns_of(answers: Answers, masks: str | None) -> list[Column]:
+    """Return the columns of the table."""
+    mask = [] if masks is None else [Column("mask", str)]
+    return [Column("index", int), Column("path", str), *answers.columns, *mask]
+
+
+def add_to(
+    part: Part,
+    read: ReadImages,
+    answers: Answers,
+    stored: StoredImages,
+    files: MaskFiles | None,
+) -> tuple[int, int]:
+    """Predict what was read, write its masks, and add a row for each image; count rows, errors."""
+    said: dict[int, _Said] = dict(read.errors)
+    indices = read.indices.tolist()
+    if indices:
+        said |= zip(indices, _predict(answers, read.images), strict=True)
+    masks = {index: each[1] for index, each in said.items() if not isinstance(each, str)}
+    names = {} if files is None else files.write(masks, read.images, indices)
+    for index in sorted(said):
+        row, key = said[index], stored.key(index)
+        if isinstance(row, str):
+            part.errors.append([index, key, " ".join(row.split())])
+        else:
+            part.rows.append([index, key, *row[0], *([names[index]] if names else [])])
+    return len(masks), len(said) - len(masks)
+
+
+def _predict(answers: Answers, images: Images) -> Sequence[_Said]:
+    """Predict images, one by one where the network says nothing of one of them."""
+    try:
+        rows, masks = answers(images)
+    except FloatingPointError as error:
+        if len(images) == 1:
+            return [str(error)]
+        parts = (images.subset([index]) for index in range(len(images)))
+        return [said for part in parts for said in _predict(answers, part)]
+    return list(zip(rows, [None] * len(rows) if masks is None else masks, strict=True))

@@ -1,0 +1,96 @@
+"""The folder of a run: parts that were finished, then the tables that they make."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from segclf.data import atomic_write
+from segclf.streaming.tables import Column, Row, table_for
+
+_ERRORS = (Column("index", int), Column("path", str), Column("error", str))
+
+
+class Results:
+    """What a run has written of its shard, and what it has not.
+
+    A part appears whole or not at all, and that of the errors first, so that a part that is there
+    is done. When all are there, they become one table, and are removed.
+
+    Parameters
+    ----------
+    folder : Path
+        Is made if it is not there.
+    stem, suffix : str
+        Of the table: ``".csv"`` or ``".parquet"``.
+    columns : sequence of Column
+        Of the table.
+    """
+
+    def __init__(self, folder: Path, stem: str, suffix: str, columns: Sequence[Column]) -> None:
+        self.table, self.errors = folder / f"{stem}{suffix}", folder / f"{stem}-errors{suffix}"
+        self._note, self._parts = folder / f"{stem}.json", folder / f"{stem}.parts"
+        self._table = table_for(self.table, columns)
+        self._of_errors = table_for(self.errors, _ERRORS)
+
+    def begin(self, what: dict[str, Any], *, resume: bool) -> None:
+        """Note what is predicted, or see that it is what was predicted before.
+
+        Raises
+        ------
+        ValueError
+            Where there are results and nobody wants to go on, or they are of something else.
+        """
+        self._note.parent.mkdir(parents=True, exist_ok=True)
+        if self._note.exists():
+            self._compare(json.loads(self._note.read_text()), what, resume)
+        else:
+            self._parts.mkdir(exist_ok=True)
+            atomic_write(self._note, json.dumps(what, indent=1).encode())
+
+    @property
+    def complete(self) -> bool:
+        """Whether the tables are there."""
+        return self.table.exists() and self.errors.exists()
+
+    def has(self, rows: range) -> bool:
+        """Tell whether the part of these images was finished."""
+        return self._part(rows).exists()
+
+    def write(self, rows: range, table: Sequence[Row], errors: Sequence[Row]) -> None:
+        """Write the part of some images."""
+        self._parts.mkdir(exist_ok=True)
+        self._of_errors.write(self._part(rows, "-errors"), errors)
+        self._table.write(self._part(rows), table)
+
+    def finish(self, portions: Iterable[range]) -> None:
+        """Put all parts together, the errors first, and remove them."""
+        if not self.complete:
+            parts = list(portions)
+            self._of_errors.join(self.errors, (self._part(rows, "-errors") for rows in parts))
+            self._table.join(self.table, (self._part(rows) for rows in parts))
+        shutil.rmtree(self._parts, ignore_errors=True)
+
+    def _part(self, rows: range, kind: str = "") -> Path:
+        return self._parts / f"{rows.start:012}-{rows.stop:012}{kind}{self.table.suffix}"
+
+    def _compare(self, before: dict[str, Any], now: dict[str, Any], resume: bool) -> None:
+        if not resume:
+            raise ValueError(
+                f"{str(self._note.parent)!r} holds results already. Add --resume to go on with "
+                "them, or take another folder."
+            )
+        other = [name for name in now if before.get(name) != now[name]]
+        if other:
+            raise ValueError(
+                f"{str(self._note.parent)!r} holds results of other {', '.join(other)}: "
+                f"{_shown(before, other)}; now {_shown(now, other)}. Take another folder, or what "
+                "was given before."
+            )
+
+
+def _shown(what: dict[str, Any], names: list[str]) -> str:
+    return ", ".join(f"{name}={what.get(name)!s:.60}" for name in names)
