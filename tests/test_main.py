@@ -6,6 +6,7 @@ from PIL import Image
 
 from segclf import ImageClassifier, save
 from segclf import __main__ as main
+from segclf.commands import plugins
 from segclf.datasets import make_shapes
 from segclf.registry import PluginInfo, list_plugins
 from segclf.testing.small import small_estimator
@@ -37,7 +38,7 @@ def test_plugins_as_json_hold_everything(capsys):
 
 
 def test_a_broken_plugin_shows_its_error_below_its_row(capsys, monkeypatch):
-    monkeypatch.setattr(main, "list_plugins", lambda: [BAD, FINE])
+    monkeypatch.setattr(plugins, "list_plugins", lambda: [BAD, FINE])
     main.main(["plugins"])
     _, bad, error, fine = capsys.readouterr().out.splitlines()
     assert bad.split() == ["?", "door", "bad-plugin", "1.5", "broken"]

@@ -1,0 +1,73 @@
+"""A CSV file that names images, and what is known of each."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+COLUMNS = ("image", "label", "mask", "group")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabeledTable:
+    """The rows of a table, column by column.
+
+    Parameters
+    ----------
+    images : list of Path
+        Files of the images.
+    labels : list of int, str or None; or None
+        None where a cell is empty, and instead of the list without such a column. Whole numbers
+        where all that are there are such.
+    masks : list of Path or None; or None
+        Files of the masks, likewise.
+    groups : list of str, or None
+        Such as the patient of each image.
+    """
+
+    images: list[Path]
+    labels: list[Any] | None
+    masks: list[Path | None] | None
+    groups: list[str] | None
+
+
+def read_labeled_table(path: str | Path) -> LabeledTable:
+    """Read a CSV file with the column ``image``, and if there are ``label``, ``mask``, ``group``.
+
+    Other columns are ignored. Relative paths start at the folder of the table.
+
+    Raises
+    ------
+    ValueError
+        Where the column ``image`` is missing, a cell of it or of ``group`` is empty, or there is no
+        row.
+    """
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        names, rows = reader.fieldnames or [], list(reader)
+    if "image" not in names:
+        raise ValueError(
+            f"{path}: there is no column 'image', only {', '.join(names) or 'an empty file'}. "
+            f"Expected a CSV file with 'image', and 'label', 'mask' and 'group' if known."
+        )
+    cells = {name: [(row[name] or "").strip() for row in rows] for name in COLUMNS if name in names}
+    if not rows:
+        raise ValueError(f"{path}: there is a header and no row.")
+    for name in {"image", "group"} & set(cells):
+        if "" in cells[name]:
+            raise ValueError(f"{path}, line {cells[name].index('') + 2}: '{name}' is empty.")
+    folder = Path(path).parent
+    masks = cells.get("mask")
+    return LabeledTable(
+        images=[folder / name for name in cells["image"]],
+        labels=_labels(cells["label"]) if "label" in cells else None,
+        masks=[folder / name if name else None for name in masks] if masks else None,
+        groups=cells.get("group"),
+    )
+
+
+def _labels(cells: list[str]) -> list[Any]:
+    try:
+        return [int(cell) if cell else None for cell in cells]
+    except ValueError:
+        return [cell or None for cell in cells]
