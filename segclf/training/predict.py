@@ -105,7 +105,8 @@ def _predict_part(
     seen = _seen_sizes(images, plan, grid)
     large = _large_volumes(seen, plan)
     groups = _groups(seen, np.flatnonzero(~large), plan)
-    for indices, sizes, batch in one_ahead(partial(_read, images, seen), groups):
+    pin = plan.device.type == "cuda"
+    for indices, sizes, batch in one_ahead(partial(_read, images, seen, pin), groups):
         with _inference(plan):
             output = predict(batch)
             _check_finite(output, numbers[indices])
@@ -122,12 +123,16 @@ def _predict_part(
 
 
 def _read(
-    images: Images, seen: NDArray[np.intp], indices: NDArray[np.intp]
+    images: Images, seen: NDArray[np.intp], pin: bool, indices: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], list[Size], Tensor]:
-    """Read a batch: which images these are, their own sizes, and what the network sees."""
+    """Read a batch: which images these are, their own sizes, and what the network sees.
+
+    A GPU copies pinned memory by itself, and faster.
+    """
     taken = images.take(indices)
     sizes = [each.shape[:-1] for each in taken]
-    return indices, sizes, image_tensor(taken, tuple(seen[indices[0]].tolist()))
+    batch = image_tensor(taken, tuple(seen[indices[0]].tolist()))
+    return indices, sizes, batch.pin_memory() if pin else batch
 
 
 def _answer(
@@ -137,7 +142,8 @@ def _answer(
     batch: Tensor,
 ) -> Tensor:
     with autocast(plan.device, plan.precision):
-        output = _nan_where_infinite(in_shares(ask, batch.to(plan.device)).float())
+        there = batch.to(plan.device, non_blocking=plan.device.type == "cuda")
+        output = _nan_where_infinite(in_shares(ask, there).float())
         return output if activation is None else activation(output)
 
 
