@@ -53,7 +53,7 @@ def _row(name, thing):
 
 def _what(name, thing):
     if name.isupper():
-        return ", ".join(f"`{entry}`" for entry in thing)
+        return ", ".join(f"`{getattr(entry, '__name__', entry)}`" for entry in thing)
     if isinstance(thing, GenericAlias):
         return f"`{thing}`"
     if name.endswith("Like"):
