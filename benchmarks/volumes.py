@@ -1,12 +1,16 @@
-"""Volumes: a network of slices against others, and how much memory a large volume takes.
+"""Volumes: networks of volumes against those of slices, and how much memory a large volume takes.
 
     python -m benchmarks.volumes                      # both parts, on synthetic volumes
     python -m benchmarks.volumes quality --folder F   # those of F/labels.csv, as below
+    python -m benchmarks.volumes quality --methods unet3d classifier3d --seeds 5
     python -m benchmarks.volumes memory               # 512 x 512 x 400 below 2 GB beyond itself
     python -m benchmarks.volumes --smoke              # does it run? Claims are not checked
 
 Each method learns and answers in a process of its own, on one thread; the peak is of that process.
-Masks are given for a half of the training volumes, labels for all. The synthetic volumes are
+Masks are given for a half of the training volumes, labels for all. Numbers are means over seeds,
+each of other volumes and other weights, and after ± the standard deviation between them. Networks
+of slices take as many steps as those of volumes, of 8 slices in place of 2 volumes. Pretrainers
+take twice as many images as the segmenter after them. The synthetic volumes are
 `make_shapes(depth=...)`, whose spurious object goes with the target in training, and not in the
 test. A folder has ``labels.csv`` (image, mask, label, split), with paths beside it and splits
 "train" and "test"; an empty mask is none. Memory is measured with the encoder "tiny", beyond the
@@ -34,8 +38,17 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.shared.machine import describe_machine
+from benchmarks.shared.markdown import line, mean_and_spread, rule
 from benchmarks.shared.turns import markdown
-from segclf import SegmentationClassifier, SliceWise, SupervisedSegmenter
+from segclf import (
+    ImageClassifier,
+    MAEPretrainer,
+    OtsuPretrainer,
+    PseudoLabelSemiSupervised,
+    SegmentationClassifier,
+    SliceWise,
+    SupervisedSegmenter,
+)
 from segclf.datasets import make_shapes
 from segclf.metrics import dice_score
 
@@ -46,20 +59,41 @@ MOST_BYTES = 2 * 2**30
 def slice_wise(options: argparse.Namespace, **how: Any) -> Any:
     encoder = {"encoder": "tiny", "encoder_weights": None, "learning_rate": 1e-2}
     encoder |= {"max_steps": options.steps}
-    return SegmentationClassifier(SliceWise(SupervisedSegmenter(**encoder), **how), random_state=0)
+    return SegmentationClassifier(SliceWise(SupervisedSegmenter(**encoder), **how))
 
 
 def frozen(options: argparse.Namespace, **how: Any) -> Any:
-    segmenter = SupervisedSegmenter(encoder=options.encoder, encoder_rate=0.0)
-    segmenter.set_params(max_steps=options.steps)
-    return SegmentationClassifier(SliceWise(segmenter, **how), random_state=0)
+    weights = None if options.smoke else "imagenet"
+    segmenter = SupervisedSegmenter(encoder=options.encoder, encoder_weights=weights)
+    segmenter.set_params(encoder_rate=0.0, max_steps=options.steps)
+    return SegmentationClassifier(SliceWise(segmenter, **how))
+
+
+def unet3d(options: argparse.Namespace, **how: Any) -> SupervisedSegmenter:
+    return SupervisedSegmenter(
+        architecture="unet3d", encoder=options.encoder3d, max_steps=options.steps, **how
+    )
+
+
+def pretrained3d(options: argparse.Namespace, kind: type[Any]) -> Any:
+    schedule = {"max_epochs": max(1, 4 * options.steps // options.volumes), "batch_size": 4}
+    return SegmentationClassifier(unet3d(options, pretrainer=kind(**schedule, learning_rate=1e-3)))
 
 
 METHODS: dict[str, Callable[[argparse.Namespace], Any]] = {
-    "slices, from scratch": lambda options: slice_wise(options),
-    "three slices, from scratch": lambda options: slice_wise(options, neighbors=1),
-    "slices, frozen encoder": lambda options: frozen(options),
-    "three slices, frozen encoder": lambda options: frozen(options, neighbors=1),
+    "slices": slice_wise,
+    "slices3": lambda options: slice_wise(options, neighbors=1),
+    "frozen": frozen,
+    "frozen3": lambda options: frozen(options, neighbors=1),
+    "classifier3d": lambda options: ImageClassifier(
+        encoder=options.encoder3d, max_steps=options.steps
+    ),
+    "unet3d": lambda options: SegmentationClassifier(unet3d(options)),
+    "unet3d, otsu": lambda options: pretrained3d(options, OtsuPretrainer),
+    "unet3d, mae": lambda options: pretrained3d(options, MAEPretrainer),
+    "unet3d, boosted": lambda options: SegmentationClassifier(
+        PseudoLabelSemiSupervised(unet3d(options), labeler="boosted", baseline=False)
+    ),
 }
 
 
@@ -72,35 +106,42 @@ def main() -> None:
 
 
 def quality(options: argparse.Namespace) -> bool:
-    rows = []
-    for name in METHODS:
-        auroc, dice, seconds, peak = in_a_process(judge, name, options)
-        rows.append([name, f"{auroc:.3f}", f"{dice:.3f}", f"{seconds:.0f}", f"{peak / 2**30:.2f}"])
     header = ["method", "AUROC", "Dice", "s, processor", "peak, GB"]
-    print(markdown(header, rows) + "\n", flush=True)
+    print(line(header), rule(len(header)), sep="\n", flush=True)
+    for name in options.methods or METHODS:
+        found = [in_a_process(judge, name, options, seed) for seed in range(options.seeds)]
+        auroc, dice, seconds, peak = np.array(found).T
+        scores = [mean_and_spread(each[~np.isnan(each)].tolist()) for each in (auroc, dice)]
+        costs = f"{seconds.mean():.0f}", f"{peak.max() / 2**30:.2f}"
+        print(line([name, *scores, *costs]), flush=True)
+    print(flush=True)
     return True
 
 
-def judge(name: str, options: argparse.Namespace) -> tuple[float, float, float, float]:
-    train, test = data(options)
+def judge(name: str, options: argparse.Namespace, seed: int) -> tuple[float, float, float, float]:
+    train, test = data(options, seed)
     start = time.process_time()
-    classifier = METHODS[name](options).fit(train[0], train[2], masks=train[1])
+    classifier = METHODS[name](options).set_params(random_state=seed)
+    classifier.fit(train[0], train[2], masks=train[1])
     scores = classifier.predict_proba(test[0])[:, 1]
-    masks = classifier.predict_masks(test[0])
+    dice = float("nan")
+    if hasattr(classifier, "predict_masks"):
+        masks = classifier.predict_masks(test[0])
+        dice = dice_score(test[1], masks, n_spatial=3, per_image=True)
     seconds = time.process_time() - start
-    dice = dice_score(test[1], masks, n_spatial=3, per_image=True)
     return float(roc_auc_score(test[2], scores)), dice, seconds, peak_bytes()
 
 
-def data(options: argparse.Namespace) -> tuple[Any, Any]:
+def data(options: argparse.Namespace, seed: int) -> tuple[Any, Any]:
     """Return volumes, masks (None for a half of those of training) and labels of two parts."""
     if options.folder is not None:
         return from_folder(options.folder)
-    scene = {"image_size": options.size, "depth": options.depth, "n_objects": 6}
+    scene: dict[str, Any] = {"image_size": options.size, "depth": options.depth, "n_objects": 6}
     scene |= {"target_radius": (2, 5), "background_radius": (2, 5), "spurious_radius": (2, 5)}
     parts = []
-    for seed, count, tied in ((0, options.volumes, 0.9), (1, options.volumes, 0.5)):
-        shapes = make_shapes(count, **scene, spurious_correlation=tied, random_state=seed)
+    for part, tied in enumerate((0.9, 0.5)):
+        scene |= {"spurious_correlation": tied, "random_state": 2 * seed + part}
+        shapes = make_shapes(options.volumes, **scene)
         parts.append([shapes.images, list(shapes.masks), shapes.target])
     parts[0][1] = [mask if row % 2 else None for row, mask in enumerate(parts[0][1])]
     return parts[0], parts[1]
@@ -181,7 +222,10 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", help="quality, memory; both by default")
     parser.add_argument("--folder", type=Path, help="real volumes in place of synthetic ones")
-    parser.add_argument("--encoder", default="resnet18", help="the frozen one")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, help="all by default")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--encoder", default="tf_efficientnet_lite0", help="the frozen one")
+    parser.add_argument("--encoder3d", default="tiny3d", help="that of volumes")
     parser.add_argument("--volumes", type=int, default=60, help="in training, and in the test")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--depth", type=int, default=16)
@@ -192,7 +236,7 @@ def parse_arguments() -> argparse.Namespace:
         parser.error(f"there is no part {sorted(unknown)}; parts are quality and memory")
     if options.smoke:
         options.volumes, options.size, options.depth, options.steps = 8, 32, 4, 2
-        options.encoder = "tiny"
+        options.encoder, options.seeds = "tiny", 1
     return options
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
-PARTS = ("images", "models", "weights", "folders", "plugins")
+PARTS = ("images", "volumes", "models", "weights", "folders", "plugins")
 # Of the processor, as the worker says itself; by the clock the machine may have others to serve.
 SECONDS = 5.0
 _BY_THE_CLOCK = 60.0

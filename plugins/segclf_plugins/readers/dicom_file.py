@@ -127,8 +127,11 @@ class DicomFile:
         pixels = require("pydicom.pixels", "medical")
         try:
             array: NDArray[Any] = pixels.pixel_array(self.data, index=frame)
-        except Exception as error:
+        except BaseException as error:
             kind = type(error).__name__
+            # A decoder in Rust that panics raises what is no Exception.
+            if not isinstance(error, Exception) and kind != "PanicException":
+                raise
         else:
             colours = () if self.n_channels == 1 or self._photometric == _PALETTE else (3,)
             n_frames = () if frame is not None or self.n_frames == 1 else (self.n_frames,)

@@ -143,6 +143,29 @@ def test_a_window_is_applied_where_it_is_asked_for(tmp_path, photometric):
 @pytest.mark.parametrize(
     "syntax", [uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless], ids=lambda s: s.keyword
 )
+def test_damaged_codestreams_are_refused(tmp_path, syntax):
+    data = dataset(np.arange(40 * 48, dtype=np.int16).reshape(40, 48))
+    data.compress(syntax, generate_instance_uid=False)
+    data.save_as(tmp_path / "whole.dcm", enforce_file_format=True)
+    whole, random = (tmp_path / "whole.dcm").read_bytes(), np.random.default_rng(0)
+    first = whole.find(b"\xfe\xff\x00\xe0", whole.find(b"\xe0\x7f\x10\x00")) + 16
+    refused = 0
+    for _ in range(20):
+        content = bytearray(whole)
+        start = int(random.integers(first + 64, len(whole) - 64))
+        content[start : start + 40] = bytes(40)
+        (tmp_path / "damaged.dcm").write_bytes(content)
+        try:
+            load_image(tmp_path / "damaged.dcm")
+        except ValueError as error:
+            assert "damaged.dcm" in str(error)  # noqa: PT017
+            refused += 1
+    assert refused
+
+
+@pytest.mark.parametrize(
+    "syntax", [uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless], ids=lambda s: s.keyword
+)
 def test_compressed_here(tmp_path, syntax):
     gray = GENERATOR.integers(-1000, 1000, (33, 40)).astype(np.int16)
     for array in (gray, GENERATOR.integers(0, 256, (33, 40, 3)).astype(np.uint8)):
