@@ -14,6 +14,7 @@ import api_pages
 import segclf
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["SEGCLF_DOCS"] = "../.."  # from an example to the reference
 warnings.filterwarnings("ignore", ".*is non-interactive", UserWarning)  # plt.show under Agg
 
 project = "segclf"
@@ -28,6 +29,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "api_pages",
+    "links",
     "sections",
     "source_pages",
 ]

@@ -3,8 +3,10 @@
 import posixpath
 import re
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 SECTIONS = ("index", "guide", "develop", "project", "papers/index", "decisions/README")
 ENTRY = re.compile(r"^(?:-|\d+\.) \[([^\]]*)\]\(([^)#:]+)\)", re.M)
@@ -17,7 +19,7 @@ def children(docname: str, text: str) -> dict[str, str]:
     return {_document(_normal(folder / target)): title for title, target in ENTRY.findall(text)}
 
 
-def append_toctree(app: Sphinx, docname: str, content: list[str]) -> None:
+def append_toctree(app: "Sphinx", docname: str, content: list[str]) -> None:
     """Add a hidden table of contents to a page that lists others."""
     if docname in SECTIONS and (found := children(docname, content[0])):
         lines = [f"{title.replace('`', '')} </{name}>" for name, title in found.items()]
@@ -34,6 +36,6 @@ def _normal(path: PurePosixPath) -> str:
     return posixpath.normpath(path.as_posix())
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: "Sphinx") -> dict[str, bool]:
     app.connect("source-read", append_toctree, priority=600)  # after links are rewritten
     return {"parallel_read_safe": True, "parallel_write_safe": True}

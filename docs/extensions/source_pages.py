@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.highlighting import PygmentsBridge
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = {"CONTRIBUTING": "contributing", "SECURITY": "security"}
+COPIED = {"CONTRIBUTING": "contributing", "SECURITY": "security", "CHANGELOG": "changelog"}
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 NAME = re.compile(r"^\| \[`(\w+)`\]\(\.\./[^)]*\)", re.M)
 SHOWN = {".py": "python", ".pyi": "python", ".toml": "toml", ".sh": "bash", ".md": "md"}

@@ -70,15 +70,25 @@ NAMES = {
 
 
 def main() -> None:
-    for project, groups in NAMES.items():
-        lines = [
-            f"{name} {role} 1 {address} {'User Guide' if role == 'std:label' else '-'}\n"
-            for role, address, names in groups
-            for name in names.split()
-        ]
-        packed = zlib.compress("".join(lines).encode(), level=9)
+    for project in NAMES:
+        packed = zlib.compress("".join(lines(project)).encode(), level=9)
         path = Path(__file__).with_name(f"{project}.inv")
         path.write_bytes(HEADER.format(project).encode() + packed)
+
+
+def lines(project: str) -> list[str]:
+    """The lines of a project's inventory, a name each."""
+    return [
+        f"{name} {role} 1 {address} {'User Guide' if role == 'std:label' else '-'}\n"
+        for role, address, names in NAMES[project]
+        for name in names.split()
+    ]
+
+
+def read(inventory: bytes) -> list[str]:
+    """The lines of an inventory; how they are packed depends on the version of zlib."""
+    packed = inventory.split(b"\n", HEADER.count("\n"))[-1]
+    return zlib.decompress(packed).decode().splitlines(keepends=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """To inherit is enough: the annotated fields of a class are its parameters."""
 
 import inspect
+import os
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar, dataclass_transform
 
 from sklearn.base import BaseEstimator
 
+from segclf import __all__ as PUBLIC
 from segclf.base.docstring import complete_docstring
 
 # The last ones of every signature: the seed, what is computed with, what is printed.
@@ -67,6 +69,17 @@ class Estimator(BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    _doc_link_module = "segclf"
+
+    @property
+    def _doc_link_template(self) -> str:
+        """Where the HTML representation leads: nowhere without a site, or for what is not public.
+
+        The environment variable SEGCLF_DOCS is the address of the site, or of its folder.
+        """
+        site, name = os.environ.get("SEGCLF_DOCS", ""), type(self).__name__
+        return f"{site.rstrip('/')}/api/segclf.{name}.html" if site and name in PUBLIC else ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Make a dataclass of the subclass, and give it what its bases know."""

@@ -93,5 +93,7 @@ class FramingDisplay:
             band = {"color": line.get_color(), "alpha": 0.2, "linewidth": 0}
             self.ax_.fill_between(x, middle - error, middle + error, **band)
         self.ax_.set(xscale="log", xlabel="cost of labels and masks", ylabel="AUROC")
+        self.ax_.xaxis.set_major_formatter("{x:g}")
+        self.ax_.xaxis.set_minor_formatter("{x:g}")
         self.ax_.legend()
         return self
