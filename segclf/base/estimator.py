@@ -1,5 +1,6 @@
 """To inherit is enough: the annotated fields of a class are its parameters."""
 
+import importlib
 import inspect
 import os
 from dataclasses import Field, dataclass, field, fields, is_dataclass
@@ -7,7 +8,6 @@ from typing import Any, ClassVar, dataclass_transform
 
 from sklearn.base import BaseEstimator
 
-from segclf import __all__ as PUBLIC
 from segclf.base.docstring import complete_docstring
 
 # The last ones of every signature: the seed, what is computed with, what is printed.
@@ -79,7 +79,8 @@ class Estimator(BaseEstimator):
         The environment variable SEGCLF_DOCS is the address of the site, or of its folder.
         """
         site, name = os.environ.get("SEGCLF_DOCS", ""), type(self).__name__
-        return f"{site.rstrip('/')}/api/segclf.{name}.html" if site and name in PUBLIC else ""
+        public = importlib.import_module("segclf").__all__
+        return f"{site.rstrip('/')}/api/segclf.{name}.html" if site and name in public else ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Make a dataclass of the subclass, and give it what its bases know."""
