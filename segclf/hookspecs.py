@@ -105,7 +105,11 @@ class Thresholder(Protocol):
 
 @runtime_checkable
 class PseudoLabeler(Protocol):
-    """A scikit-learn estimator that predicts masks for images that have none."""
+    """A scikit-learn estimator that predicts masks for images that have none.
+
+    One with an attribute ``reads_volumes`` that is False is refused for volumes, (d, h, w) in place
+    of (h, w).
+    """
 
     def fit(self, X: Any, y: Any = None, *, labels: ArrayLike | None = None) -> PseudoLabeler:
         """Learn from masks and labels; return self.
@@ -151,7 +155,8 @@ class Summarizer(Protocol):
     tag ``requires_fit`` is True, and else for each training image. One whose `fit` and
     `predict_proba` have a parameter ``inside`` is told what the encoder says inside of the
     predicted findings: (n, d), its maps of strides 8 and 16 averaged with the probability of any
-    finding as weight; not where `SegmentationClassifier` has no such maps.
+    finding as weight; not where `SegmentationClassifier` has no such maps. One with an attribute
+    ``reads_volumes`` that is False is refused for maps of volumes, (k, d, h, w).
     """
 
     def fit(self, P: Any, y: ArrayLike) -> Summarizer:
