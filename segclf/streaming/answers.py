@@ -17,7 +17,7 @@ from segclf.data import Images, StoredImages
 from segclf.streaming.tables import Column, Row
 
 # Where the part of a model is that looks at images.
-_INSIDE = ("best_estimator_", "segmenter_", "estimator_", "segmenters_", "estimators_", "steps")
+_INSIDE = ("_segmenter", "best_estimator_", "segmenter_", "estimator_", "segmenters_", "steps")
 
 
 class Answer(NamedTuple):
@@ -125,7 +125,7 @@ class Answers:
 
 def _reader(model: Any) -> Any:
     """Return the part of a model that looks at images, and so knows their channels and scale."""
-    while not hasattr(model, "n_channels_"):
+    while not hasattr(model, "image_scale_"):
         name = next((name for name in _INSIDE if hasattr(model, name)), None)
         if name is None:
             raise ValueError(f"{type(model).__name__} does not say which images it was fitted on.")

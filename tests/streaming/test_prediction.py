@@ -10,6 +10,9 @@ import tarfile
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 import segclf
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
@@ -228,3 +231,30 @@ def test_progress_says_how_far_it_is():
     bar.close()
     assert "4,000 of 8,000 images" in stream.getvalue()
     assert ", 2 damaged, 0:00:" in stream.getvalue()
+
+
+def test_what_is_composed_is_streamed_and_asked_for_the_scale_inside(run, folder):
+    small = small_estimator(SupervisedSegmenter, max_epochs=1)
+    classifier = small_estimator(ImageClassifier, max_epochs=1)
+    transformer = segclf.PretrainedEncoder(encoder="tiny", encoder_weights=None, random_state=0)
+    labeled = (SHAPES.images[:8], SHAPES.target[:8])
+    kinds = {
+        "search": GridSearchCV(classifier, {"learning_rate": [1e-3]}, cv=2).fit(*labeled),
+        "pipeline": make_pipeline(transformer, LogisticRegression()).fit(*labeled),
+        "ensemble": SegmentationClassifier(small, cv=2, ensemble=True).fit(
+            *labeled, masks=SHAPES.masks[:8]
+        ),
+        "rounds": segclf.PseudoLabelSemiSupervised(small, baseline=False, guard=False).fit(
+            SHAPES.images[:8], [*SHAPES.masks[:6], None, None]
+        ),
+    }
+    Image.fromarray(np.arange(81, dtype=np.uint16).reshape(9, 9)).save(folder / "dark.png")
+    paths = [folder / "images" / "00.png", folder / "dark.png", folder / "images" / "01.png"]
+    for name, model in kinds.items():
+        segclf.save(model, folder / f"{name}.safetensors")
+        done = run(name, model=name, images=PathImages(paths))
+        assert [row["index"] for row in rows_of(done.table)] == ["0", "2"], name
+        assert "fit saw uint8" in rows_of(done.errors)[0]["error"], name
+        if name != "rounds":
+            labels = [int(row["label"]) for row in rows_of(done.table)]
+            assert labels == model.predict(SHAPES.images[:2]).tolist(), name
