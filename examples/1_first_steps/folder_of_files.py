@@ -94,6 +94,13 @@ assert (again.predict_proba(X_test[:4])[:, 1] == score[:4]).all()
 
 masks_test = [folder / "masks" / path.name for path in X_test]
 page = segclf.report(
-    again, X_test, y[test], masks_test, folder / "report.html", class_names=names, n_resamples=100
+    again,
+    X_test,
+    y[test],
+    masks_test,
+    folder / "report.html",
+    title="Galaxies in the Hubble eXtreme Deep Field",
+    class_names=names,
+    n_resamples=100,
 )
 print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB")

@@ -45,7 +45,7 @@ search.fit(X, y, masks=masks)
 print(f"30 candidates in {time.perf_counter() - start:.0f} s: {search.best_params_}")
 
 # %%
-# Balanced accuracy of each candidate. A small area suits the small circles of these images.
+# Balanced accuracy of each candidate. Here the probability matters more than the area.
 
 scores = search.cv_results_["mean_test_score"].reshape(len(areas), len(thresholds))
 figure, ax = plt.subplots(figsize=(7, 4.4), layout="constrained")

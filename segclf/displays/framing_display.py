@@ -94,6 +94,7 @@ class FramingDisplay:
             self.ax_.fill_between(x, middle - error, middle + error, **band)
         self.ax_.set(xscale="log", xlabel="cost of labels and masks", ylabel="AUROC")
         self.ax_.xaxis.set_major_formatter("{x:g}")
+        self.ax_.xaxis.get_minor_locator().set_params(subs=(2, 5))
         self.ax_.xaxis.set_minor_formatter("{x:g}")
         self.ax_.legend()
         return self
