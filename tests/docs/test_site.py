@@ -1,6 +1,7 @@
 """The site knows all pages and examples; that it builds is tried by the slow tests."""
 
 import ast
+import functools
 import inspect
 import os
 import re
@@ -30,6 +31,26 @@ def test_every_page_is_listed_on_another():
     }
     pages = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
     assert sorted(pages - listed - {"index"}) == []
+
+
+@pytest.mark.parametrize("page", [*DOCS.rglob("*.md"), *ROOT.glob("*.md")], ids=name_of)
+def test_links_lead_to_headings(page):
+    """As the site names them; that files exist is tested with the other pages."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    missing = {
+        f"{target}#{anchor}"
+        for target, anchor in re.findall(r"\]\(([^)\s:#]*)#([^)\s]+)\)", text)
+        if anchor not in slugs((page.parent / target) if target else page)
+    }
+    assert missing == set()
+
+
+@functools.cache
+def slugs(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    titles = re.findall(r"^#+ +(.*)$", text, re.M)
+    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower().strip() for title in titles]
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in plain}
 
 
 def test_every_paper_has_its_parts():
