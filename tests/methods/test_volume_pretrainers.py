@@ -27,7 +27,7 @@ from segclf.registry import make_plugin
 
 SETTINGS = {"image_size": 16, "n_objects": 2, "target_radius": 4, "background_radius": 3}
 VOLUMES = make_shapes(8, depth=8, random_state=0, **SETTINGS)
-LEARNS = {"batch_size": 4, "max_epochs": 8, "learning_rate": 3e-3, "random_state": 0}
+LEARNS = {"batch_size": 4, "max_epochs": 6, "learning_rate": 3e-3, "random_state": 0}
 STRIDES = [[1, 2, 2], [2, 2, 2]]
 
 
@@ -125,7 +125,7 @@ def test_an_encoder_of_other_strides_is_no_start():
 
 def test_otsu_segments_volumes_without_a_mask():
     settings = {"train": "end_to_end", "loss": "dice_cross_entropy", "n_iter_no_change": None}
-    pretrainer = OtsuPretrainer(encoder="tiny3d", **{**LEARNS, "max_epochs": 20}, **settings)
+    pretrainer = OtsuPretrainer(encoder="tiny3d", **{**LEARNS, "max_epochs": 12}, **settings)
     masks = pretrainer.fit(VOLUMES.images).predict(VOLUMES.images)
     thresholded = threshold_masks(
         make_plugin("thresholder", "otsu"), pretrainer._open(VOLUMES.images), None

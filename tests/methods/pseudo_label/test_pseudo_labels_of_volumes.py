@@ -32,7 +32,7 @@ MASKS = [*VOLUMES.masks[:GIVEN], *[None] * (len(X) - GIVEN)]
 RANDOM = np.random.default_rng(0)
 
 
-def small(max_epochs=4, **parameters):
+def small(max_epochs=2, **parameters):
     settings = {"encoder": "tiny3d", "max_epochs": max_epochs, "learning_rate": 1e-2}
     return SupervisedSegmenter(**{**settings, "random_state": 0, **parameters})
 
@@ -53,7 +53,7 @@ class Recorder(SupervisedSegmenter):
         return super().fit(X, y, *args, **named)
 
 
-@pytest.mark.parametrize("labeler", ["boosted", "self_training"])
+@pytest.mark.parametrize("labeler", [BoostedLabeler(cv=2), "self_training"], ids=str)
 def test_volumes_without_a_mask_get_one_and_train(labeler, monkeypatch):
     monkeypatch.setattr(Recorder, "seen", [])
     estimator = Recorder(**small().get_params())
@@ -74,12 +74,15 @@ def test_volumes_without_a_mask_get_one_and_train(labeler, monkeypatch):
 
 
 def test_what_is_compared_is_measured_on_volumes():
-    segmenter = pseudo("self_training", baseline=True, validation_fraction=0.5).fit(X, MASKS)
+    labeler = SelfTrainingLabeler(threshold=None)
+    compared = {"baseline": True, "validation_fraction": 0.5}
+    segmenter = pseudo(labeler, small(1), **compared).fit(X, MASKS)
     report = segmenter.report_
     assert report["measured"] == "held_out"
     assert 0 <= report["result"] <= 1
     assert 0 <= report["baseline"] <= 1
-    classifier = SegmentationClassifier(pseudo("boosted", small(1)), random_state=0)
+    labeler = BoostedLabeler(threshold=None)
+    classifier = SegmentationClassifier(pseudo(labeler, small(1)), random_state=0)
     assert classifier.fit(X, LABELS, masks=MASKS).predict_masks(X).shape == (8, 4, 16, 16)
 
 
@@ -93,12 +96,12 @@ def test_classes_that_overlap_and_pixels_of_which_a_teacher_is_sure():
     assert (segmenter.transduction_[GIVEN:] == -1).any()
 
 
-@pytest.mark.parametrize("rounds", [1, 2])
-def test_slices_teach_volumes_and_are_taught(rounds):
+def test_slices_teach_volumes_and_are_taught():
     slices = SliceWise(SupervisedSegmenter(encoder="tiny", max_epochs=1))
     taught = pseudo(SelfTrainingLabeler(teacher=slices, threshold=0.3), small(1))
     assert taught.fit(X, MASKS).predict(X).shape == (8, 4, 16, 16)
-    sliced = pseudo("self_training", slices, max_iter=rounds).fit(X, MASKS, labels=LABELS)
+    labeler = SelfTrainingLabeler(threshold=None)
+    sliced = pseudo(labeler, slices, max_iter=2).fit(X, MASKS, labels=LABELS)
     assert sliced.n_iter_ >= 1
     assert sliced.predict(X).shape == (8, 4, 16, 16)
 
