@@ -40,8 +40,8 @@ class Answers:
     ----------
     model : estimator
         A classifier, a segmenter, or a search over such.
-    masks : bool
-        Whether its masks are wanted.
+    masks : {"png", "nifti"} or None
+        As what its masks are wanted, if they are.
 
     Attributes
     ----------
@@ -50,9 +50,9 @@ class Answers:
         image that each class covers.
     """
 
-    def __init__(self, model: Any, *, masks: bool) -> None:
+    def __init__(self, model: Any, *, masks: str | None) -> None:
         model = getattr(model, "best_estimator_", model)
-        self._model, self._masks = model, masks
+        self._model, self._masks = model, masks is not None
         self._classifies = is_classifier(model)
         if not self._classifies and not hasattr(model, "multilabel_"):
             raise ValueError(
@@ -61,6 +61,8 @@ class Answers:
             )
         if masks and self._classifies and not hasattr(model, "predict_masks"):
             raise ValueError(f"{type(model).__name__} predicts no masks; leave masks out.")
+        if masks == "png" and not self.several_at_once:
+            raise ValueError("PNG holds no masks of volumes; take masks='nifti'.")
         self.columns = self._columns_of_labels() if self._classifies else self._columns_of_areas()
 
     def images(self, stored: StoredImages) -> Images:

@@ -19,7 +19,8 @@ _IN_A_FOLDER = 1000
 class MaskFiles:
     """Writes masks into ``masks/000012/000012345.png`` and its like, a thousand to a folder.
 
-    Names of images play no part: they need not be unique, nor be names of files.
+    Names of images play no part: they need not be unique, nor be names of files. Of classes that
+    may overlap each has a file of its own, ``000012345-{0,1,2}.png``.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class MaskFiles:
         self._folder, self._ending, self._n_threads = folder, ENDINGS[kind], n_threads
 
     def write(
-        self, masks: Mapping[int, NDArray[Any] | None], images: Images, indices: list[int]
+        self, masks: Mapping[int, NDArray[Any]], images: Images, indices: list[int]
     ) -> dict[int, str]:
         """Write masks, replacing what was left of an interrupted run.
 
@@ -42,19 +43,28 @@ class MaskFiles:
         dict of int to str
             The name of each, from the folder of the results on.
         """
-        names = {index: self._name(index) for index in masks}
-        for folder in {os.path.dirname(name) for name in names.values()}:
+        files = {index: self._files(index, mask, images.n_spatial) for index, mask in masks.items()}
+        for folder in {os.path.dirname(name) for name, _ in files.values()}:
             (self._folder / folder).mkdir(parents=True, exist_ok=True)
-        places = {index: place for place, index in enumerate(indices)}
+        likes = {index: images.path(place) for place, index in enumerate(indices)}
 
         def save(index: int) -> None:
-            mask, like = masks[index], images.path(places[index])
-            if mask is not None:
-                save_mask(self._folder / names[index], mask, like=like, n_spatial=images.n_spatial)
+            for name, mask in files[index][1]:
+                path = self._folder / name
+                save_mask(path, mask, like=likes[index], n_spatial=images.n_spatial)
 
         with ThreadPoolExecutor(self._n_threads) as pool:
-            list(pool.map(save, names))
-        return names
+            list(pool.map(save, files))
+        return {index: name for index, (name, _) in files.items()}
 
-    def _name(self, index: int) -> str:
-        return f"masks/{index // _IN_A_FOLDER:06}/{index:09}{self._ending}"
+    def _files(
+        self, index: int, mask: NDArray[Any], n_spatial: int
+    ) -> tuple[str, list[tuple[str, NDArray[Any]]]]:
+        """Return what names the mask of an image, and the files that it is."""
+        stem, ending = f"masks/{index // _IN_A_FOLDER:06}/{index:09}", self._ending
+        if mask.ndim == n_spatial:
+            return stem + ending, [(stem + ending, mask)]
+        numbers = [str(number) for number in range(len(mask))]
+        parts = [(f"{stem}-{each}{ending}", mask[int(each)]) for each in numbers]
+        together = f"{stem}-{{{','.join(numbers)}}}{ending}"
+        return parts[0][0] if len(parts) == 1 else together, parts

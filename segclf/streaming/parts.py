@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from numpy.typing import NDArray
-
 from segclf.data import Images, ReadImages, StoredImages
 from segclf.streaming.answers import Answers
 from segclf.streaming.mask_files import MaskFiles
 from segclf.streaming.tables import Column, Row
 
 # The row of an image and its mask, or what is wrong with it.
-_Said = tuple[Row, NDArray[Any] | None] | str
+_Said = tuple[Row, Any] | str
 
 
 class Part(NamedTuple):
@@ -55,15 +53,16 @@ def add_to(
     indices = read.indices.tolist()
     if indices:
         said |= zip(indices, _predict(answers, read.images), strict=True)
-    masks = {index: each[1] for index, each in said.items() if not isinstance(each, str)}
-    names = {} if files is None else files.write(masks, read.images, indices)
+    n_rows = sum(not isinstance(each, str) for each in said.values())
+    masks = {i: each[1] for i, each in said.items() if files and not isinstance(each, str)}
+    names = files.write(masks, read.images, indices) if files else {}
     for index in sorted(said):
         row, key = said[index], stored.key(index)
         if isinstance(row, str):
             part.errors.append([index, key, " ".join(row.split())])
         else:
             part.rows.append([index, key, *row[0], *([names[index]] if names else [])])
-    return len(masks), len(said) - len(masks)
+    return n_rows, len(said) - n_rows
 
 
 def _predict(answers: Answers, images: Images) -> Sequence[_Said]:

@@ -85,7 +85,7 @@ def predict_files(
     """
     if masks not in (None, *ENDINGS):
         raise ValueError(f"masks={masks!r}; expected one of {', '.join(ENDINGS)}, or None.")
-    shard, answers = shard or Shard(), Answers(load(model), masks=masks is not None)
+    shard, answers = shard or Shard(), Answers(load(model), masks=masks)
     stem, suffix = os.path.splitext(table)
     results = Results(Path(folder), shard.name(stem), suffix, columns_of(answers, masks))
     results.begin(_what(model, images, table, masks, answers), resume=resume)

@@ -47,8 +47,12 @@ class Results:
         self._note.parent.mkdir(parents=True, exist_ok=True)
         if self._note.exists():
             self._compare(json.loads(self._note.read_text()), what, resume)
+        elif self.table.exists() or self.errors.exists():
+            raise ValueError(
+                f"{str(self.table)!r} is there, and no {self._note.name} that says of what. Take "
+                "another folder or another name of the table."
+            )
         else:
-            self._parts.mkdir(exist_ok=True)
             atomic_write(self._note, json.dumps(what, indent=1).encode())
 
     @property

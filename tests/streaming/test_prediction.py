@@ -16,8 +16,9 @@ from sklearn.pipeline import make_pipeline
 
 import segclf
 from segclf import ImageClassifier, SegmentationClassifier, SupervisedSegmenter
-from segclf.data import PathImages, load_mask
+from segclf.data import PathImages, load_mask, save_image
 from segclf.datasets import make_shapes
+from segclf.hookspecs import ImageData
 from segclf.streaming import Shard, open_images, predict_files, prediction, results, shards
 from segclf.testing.small import small_estimator
 
@@ -142,6 +143,44 @@ def test_going_on_with_something_else_is_refused(run, folder):
         run(images=fewer, resume=True)
     with pytest.raises(ValueError, match="results of other model, columns"):
         run(model="segmenter", resume=True)
+
+
+def test_a_table_that_nothing_explains_is_left_alone(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "results.csv").write_text("mine")
+    with pytest.raises(ValueError, match=r"results\.csv' is there, and no results\.json"):
+        run(resume=True)
+
+
+def test_classes_that_overlap_have_a_file_each(run, folder):
+    masks = np.stack([SHAPES.masks == 1, SHAPES.masks == 0], axis=1).astype(int)
+    model = small_estimator(SupervisedSegmenter, max_epochs=1).fit(SHAPES.images, masks)
+    segclf.save(model, folder / "several.safetensors")
+    done = run(model="several", masks="png")
+    rows, expected = rows_of(done.table), model.predict(good(SHAPES.images))
+    found = [float(row["area_1"]) for row in rows]
+    np.testing.assert_array_equal(found, expected[:, 1].mean(axis=(1, 2)))
+    assert rows[2]["mask"] == "masks/000000/000000002-{0,1}.png"
+    for number in range(2):
+        path = done.table.parent / f"masks/000000/000000002-{number}.png"
+        np.testing.assert_array_equal(load_mask(path).array, expected[2, number])
+
+
+def test_volumes_come_one_by_one(run, folder, tmp_path):
+    pytest.importorskip("nibabel")
+    volumes = make_shapes(4, image_size=16, depth=2, n_objects=2, target_radius=4, random_state=0)
+    model = segclf.SliceWise(small_estimator(SupervisedSegmenter, max_epochs=1))
+    segclf.save(model.fit(volumes.images, volumes.masks), folder / "volumes.safetensors")
+    for number, volume in enumerate(volumes.images):
+        save_image(tmp_path / f"{number}.nii.gz", ImageData(volume[..., None], "dhwc"))
+    images = open_images(str(tmp_path / "*.nii.gz"))
+    with pytest.raises(ValueError, match="PNG holds no masks of volumes"):
+        run(model="volumes", images=images, masks="png")
+    done = run(model="volumes", images=images, masks="nifti")
+    expected = model.predict(volumes.images)
+    for row, mask in zip(rows_of(done.table), expected, strict=True):
+        found = load_mask(done.table.parent / row["mask"]).array
+        np.testing.assert_array_equal(found, mask)
 
 
 def test_masks_are_written_beside(run, models):
