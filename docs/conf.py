@@ -81,6 +81,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": ".*",
+    "within_subsection_order": "ExampleTitleSortKey",
     "ignore_pattern": r"__init__\.py",
     "backreferences_dir": "api/examples",
     "doc_module": ("segclf",),
@@ -96,12 +97,13 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "segclf"
+html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
-    "logo": {"text": "segclf"},
+    "logo": {"text": "segclf", "image_light": "_static/icon.svg", "image_dark": "_static/icon.svg"},
     "header_links_before_dropdown": 6,
     "navbar_align": "left",
     "navigation_depth": 2,
@@ -113,5 +115,6 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": [], "which_method": [], "glossary": [], "migration": []}
+ALONE = ("index", "tutorial", "results", "which_method", "glossary", "migration", "search")
+html_sidebars = {page: [] for page in ALONE}  # there is nothing below them to list
 copyright = author

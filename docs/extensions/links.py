@@ -76,5 +76,5 @@ def check_links(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("build-finished", check_links)
+    app.connect("build-finished", check_links, priority=900)  # what others finish is done
     return {"parallel_read_safe": True, "parallel_write_safe": True}
