@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import make_notebook
+import nbformat
 from sphinx.application import Sphinx
 from sphinx.highlighting import PygmentsBridge
 
@@ -110,8 +112,16 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def write_notebook(app: Sphinx, exception: Exception | None) -> None:
+    """Put the tutorial beside its page as a notebook, to download."""
+    if exception is None and app.builder.format == "html":
+        notebook = make_notebook.render(ROOT / "docs" / "tutorial.md")
+        nbformat.write(notebook, Path(app.outdir) / "tutorial.ipynb")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", copy_pages, priority=400)
     app.connect("source-read", rewrite_links)
     app.connect("html-collect-pages", show_files)
+    app.connect("build-finished", write_notebook)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
