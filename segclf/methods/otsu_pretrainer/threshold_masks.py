@@ -32,14 +32,15 @@ def threshold_masks(thresholder: Any, images: Images, size: Size | None) -> NDAr
     """
     shape = tuple(size or images.sizes()[0].tolist())
     masks = np.empty((len(images), *shape), dtype=np.uint8)
-    at_once = IMAGES_AT_ONCE if images.n_spatial == N_SPATIAL else 1
+    of_images = images.n_spatial == N_SPATIAL
+    at_once = IMAGES_AT_ONCE if of_images else 1
     for start in range(0, len(images), at_once):
         taken = images.take(np.arange(start, min(start + at_once, len(images))))
         grays = [_to_gray(image, shape) for image in taken]
-        if images.n_spatial != N_SPATIAL:
+        if not of_images:
             grays = _planes(grays[0], thresholder)
         made = [
-            _checked(mask, gray.shape, thresholder, start + number * (at_once > 1))
+            _checked(mask, gray.shape, thresholder, start + number if of_images else start)
             for number, (mask, gray) in enumerate(zip(_ask(thresholder, grays), grays, strict=True))
         ]
         masks[start : start + len(taken)] = np.reshape(made, (len(taken), *shape))
