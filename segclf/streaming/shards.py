@@ -41,9 +41,6 @@ class Shard:
             raise ValueError(f"The shard is {text!r}; expected i/n, from 1/n to n/n, such as 3/16.")
         return cls(int(found[1]), int(found[2]))
 
-    def __str__(self) -> str:
-        return f"{self.number}/{self.of}"
-
     def rows(self, n_images: int) -> range:
         """Return the numbers of its images: whole blocks, of which a shard may have none."""
         n_blocks = -(-n_images // BLOCK)

@@ -51,7 +51,7 @@ class CsvTable(Table):
     def join(self, path: Path, parts: Iterable[Path]) -> None:
         """Write the header, then the parts; see `Table.join`."""
         header = _csv([[column.name for column in self.columns]])
-        atomic_write(path, (piece for piece in _then(header, parts)))
+        atomic_write(path, _then(header, parts))
 
 
 def _then(header: bytes, parts: Iterable[Path]) -> Iterator[bytes]:

@@ -13,7 +13,6 @@ def test_shards_cover_all_images_once_in_whole_blocks(n_images, n_shards):
 
 def test_a_shard_is_read_and_named():
     assert Shard.parse("3/16") == Shard(3, 16)
-    assert str(Shard(3, 16)) == "3/16"
     assert Shard(3, 16).name("results") == "results-03-of-16"
     assert Shard().name("results") == "results"
 
