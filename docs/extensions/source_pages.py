@@ -72,6 +72,7 @@ def _to_names(text: str) -> str:
     def link(row: re.Match[str]) -> str:
         return f"| [`{row[1]}`](api/{pages[row[1]]}.rst)" if row[1] in pages else f"| `{row[1]}`"
 
+    text = text.replace("a link to the file whose docstring describes it", "a page of its own")
     return NAME.sub(link, text)
 
 

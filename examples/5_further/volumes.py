@@ -61,6 +61,6 @@ MaskDisplay.from_estimator(
     class_names=["none", "bright ball"],
     n_slices=6,
     n_columns=3,
-    ax=plt.figure(figsize=(12, 3.4)),
+    ax=plt.figure(figsize=(11, 3), layout="constrained"),
 )
 plt.show()
