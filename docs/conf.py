@@ -40,7 +40,6 @@ exclude_patterns = [
     "inventories",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown", ".markdown": "markdown"}
-suppress_warnings = ["config.cache"]  # the order of examples is a function
 
 # Pages are Markdown that is also read without Sphinx.
 myst_heading_anchors = 4
@@ -82,7 +81,6 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": ".*",
     "within_subsection_order": "ExampleTitleSortKey",
-    "ignore_pattern": r"__init__\.py",
     "backreferences_dir": "api/examples",
     "doc_module": ("segclf",),
     "reference_url": {"segclf": None},
@@ -91,8 +89,6 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "thumbnail_size": (480, 320),
     "capture_repr": ("_repr_html_", "__repr__"),
-    "matplotlib_animations": False,
-    "image_scrapers": ("matplotlib",),
 }
 
 html_theme = "pydata_sphinx_theme"
