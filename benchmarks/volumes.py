@@ -9,8 +9,8 @@
 Each method learns and answers in a process of its own, on one thread; the peak is of that process.
 Masks are given for a half of the training volumes, labels for all. Numbers are means over seeds,
 each of other volumes and other weights, and after ± the standard deviation between them. Networks
-of slices take as many steps as those of volumes, of 8 slices in place of 2 volumes. Pretrainers
-take twice as many images as the segmenter after them. The synthetic volumes are
+of slices take as many steps as those of volumes, of 8 slices in place of 2 crops of volumes, a half
+of which show a finding. Pretrainers look at whole volumes, twice as many. The synthetic volumes are
 `make_shapes(depth=...)`, whose spurious object goes with the target in training, and not in the
 test. A folder has ``labels.csv`` (image, mask, label, split), with paths beside it and splits
 "train" and "test"; an empty mask is none. Memory is measured with the encoder "tiny", beyond the
@@ -70,9 +70,9 @@ def frozen(options: argparse.Namespace, **how: Any) -> Any:
 
 
 def unet3d(options: argparse.Namespace, **how: Any) -> SupervisedSegmenter:
-    return SupervisedSegmenter(
-        architecture="unet3d", encoder=options.encoder3d, max_steps=options.steps, **how
-    )
+    parts = {"crop_size": tuple(options.crop), "finding_fraction": 0.5}
+    segmenter = SupervisedSegmenter(architecture="unet3d", encoder=options.encoder3d, **parts)
+    return segmenter.set_params(max_steps=options.steps, **how)
 
 
 def pretrained3d(options: argparse.Namespace, kind: type[Any]) -> Any:
@@ -229,6 +229,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--volumes", type=int, default=60, help="in training, and in the test")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--depth", type=int, default=16)
+    parser.add_argument("--crop", type=int, nargs=3, default=[16, 32, 32], help="of unet3d")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--smoke", action="store_true", help="a minute, with tiny settings")
     options = parser.parse_args()
@@ -236,7 +237,7 @@ def parse_arguments() -> argparse.Namespace:
         parser.error(f"there is no part {sorted(unknown)}; parts are quality and memory")
     if options.smoke:
         options.volumes, options.size, options.depth, options.steps = 8, 32, 4, 2
-        options.encoder, options.seeds = "tiny", 1
+        options.encoder, options.seeds, options.crop = "tiny", 1, [4, 16, 16]
     return options
 
 
