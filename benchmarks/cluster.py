@@ -14,6 +14,9 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("SEGCLF_NUM_THREADS", "1")
+# Dask's nannies hand on what is set, and would let workers give memory back all the time.
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**30))
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**25))
 
 import argparse
 import signal
@@ -78,6 +81,7 @@ def main() -> int:
     options = parse_arguments()
     with tempfile.TemporaryDirectory() as folder:
         data = written(Path(folder), options)
+        fit_once()
         alone = searched(data, options, nullcontext)
         workers = searched(data, options, two_workers)
         killed = searched(data, options, two_workers, killed_at=3)
@@ -125,14 +129,21 @@ def searched(
 
 @contextmanager
 def two_workers() -> Iterator[None]:
-    """Let searches run on two workers of one thread each, which have imported what they need."""
+    """Let searches run on two workers of one thread each, for which it is not the first fit."""
     from dask.distributed import Client, LocalCluster
 
     workers = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with LocalCluster(**workers) as cluster, Client(cluster) as client:
-        client.run(SupervisedSegmenter)
+        client.run(os.setsid)  # a busy Linux shares its processors among sessions
+        client.run(fit_once)
         with joblib.parallel_config("dask"):
             yield
+
+
+def fit_once() -> None:
+    """Import what a first fit imports."""
+    shapes = make_shapes(2, image_size=16, n_objects=2, target_radius=4, random_state=0)
+    SupervisedSegmenter(encoder="tiny", max_epochs=1).fit(shapes.images, shapes.masks)
 
 
 def classifier(options: argparse.Namespace, memory: Path) -> SegmentationClassifier:
