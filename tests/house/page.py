@@ -33,6 +33,8 @@ def main(page):
     importlib.import_module("torch")  # what it warns of is not ours
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", "The network finds nothing", UserWarning)
+    # Dask's, on a busy machine.
+    warnings.filterwarnings("ignore", "Creating scratch directories is taking", UserWarning)
     names = {"__name__": "__main__"}
     for block in blocks(page):
         exec(block, names)
