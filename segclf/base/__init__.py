@@ -3,7 +3,7 @@
 from segclf.base.automatic import Automatic, PretrainedWeightsWarning
 from segclf.base.calibrated_summarizer import CalibratedSummarizer
 from segclf.base.checkpoint_parameters import CheckpointParameters
-from segclf.base.classifier import Classifier, check_labels
+from segclf.base.classifier import AmbiguousLabelsWarning, Classifier, check_labels
 from segclf.base.conflicts import ContradictionWarning
 from segclf.base.cropping import Cropping
 from segclf.base.estimator import Estimator
@@ -26,6 +26,7 @@ from segclf.base.supervision import Supervision, supervise
 from segclf.base.volume_parameters import VolumeParameters
 
 __all__ = [
+    "AmbiguousLabelsWarning",
     "Automatic",
     "CalibratedSummarizer",
     "CheckpointParameters",

@@ -18,6 +18,10 @@ from segclf.data.label_codes import as_indicator
 from segclf.data.labels import LabelsLike, as_label_array, is_labeled, is_labeled_for, natural
 
 
+class AmbiguousLabelsWarning(UserWarning):
+    """Labels are -1 and 1 alone and are read as two classes; elsewhere -1 means "unlabeled"."""
+
+
 class Labels(NamedTuple):
     """Labels as positions in `classes`, or as a multi-label indicator; -1 where unlabeled.
 
@@ -264,8 +268,8 @@ def _encoded(labels: NDArray[Any], signs: bool) -> Labels:
 
 def _warn_of_signs() -> None:
     warnings.warn(
-        "y holds -1 and 1 alone and is read as two classes; elsewhere -1 means that nobody "
-        "labeled the image. Use 0 and 1, with -1 for images without a label.",
-        UserWarning,
+        "y holds -1 and 1 alone and is read as two classes; elsewhere -1 means unlabeled. "
+        "Use 0 and 1, with -1 for images without a label.",
+        AmbiguousLabelsWarning,
         stacklevel=5,
     )

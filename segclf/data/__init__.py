@@ -9,7 +9,7 @@ from segclf.data.cutmix import boxes_at, cutmix, cutmix_boxes
 from segclf.data.found_readers import files_in_folder
 from segclf.data.headers import UnsupportedImage
 from segclf.data.images import Images, as_images
-from segclf.data.kept_folder import KeptFolder
+from segclf.data.kept_folder import KeptFilesWarning, KeptFolder
 from segclf.data.kinds import ImagesLike
 from segclf.data.label_codes import as_mask_ids
 from segclf.data.label_fraction import keep_labels, label_fraction
@@ -55,6 +55,7 @@ __all__ = [
     "CopyPaste",
     "Images",
     "ImagesLike",
+    "KeptFilesWarning",
     "KeptFolder",
     "KindsSampler",
     "LabelsLike",

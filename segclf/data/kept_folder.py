@@ -11,11 +11,15 @@ from safetensors import SafetensorError
 from segclf.data._atomic_write import atomic_write
 from segclf.files import require_inside
 
-__all__ = ["KeptFolder"]
+__all__ = ["KeptFilesWarning", "KeptFolder"]
 
 
 # Folders of which it was said that they cannot be written.
 _TOLD: set[Path] = set()
+
+
+class KeptFilesWarning(UserWarning):
+    """Files that would spare later work cannot be written; all goes on without them."""
 
 
 class KeptFolder:
@@ -72,7 +76,11 @@ class KeptFolder:
             _TOLD.add(self._whole.path)
             known = isinstance(error, OSError) and error.errno
             reason = os.strerror(known) if known else error
-            warnings.warn(f"Nothing more is kept in {self._whole.path}: {reason}", stacklevel=3)
+            warnings.warn(
+                f"Nothing more is kept in {self._whole.path}: {reason}",
+                KeptFilesWarning,
+                stacklevel=3,
+            )
 
     def file(self, name: str) -> Path:
         """Return where a file is, or would be."""

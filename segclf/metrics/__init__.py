@@ -1,6 +1,10 @@
 """Pure functions of arrays that say how good a prediction is."""
 
-from segclf.metrics._confidence_interval import ConfidenceInterval, confidence_interval
+from segclf.metrics._confidence_interval import (
+    ConfidenceInterval,
+    SkippedResamplesWarning,
+    confidence_interval,
+)
 from segclf.metrics._operating_point import OperatingPoint, operating_point
 from segclf.metrics._paired_test import paired_test
 from segclf.metrics._robust_auroc import auroc_by_attribute, robust_auroc
@@ -31,6 +35,7 @@ __all__ = [
     "FramingDivergence",
     "Grouping",
     "OperatingPoint",
+    "SkippedResamplesWarning",
     "SurfaceDistances",
     "auroc_by_attribute",
     "average_surface_distance",

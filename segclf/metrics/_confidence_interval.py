@@ -12,6 +12,10 @@ from sklearn.utils import check_random_state
 from segclf.axes import are_labels
 
 
+class SkippedResamplesWarning(UserWarning):
+    """Some resamples have no score, such as an AUROC of one class, and do not count."""
+
+
 class ConfidenceInterval(NamedTuple):
     """A score of the whole sample and the interval around it.
 
@@ -133,7 +137,7 @@ def _percentiles(scores: NDArray[np.float64], level: float) -> tuple[float, floa
         warnings.warn(
             f"{skipped.sum()} of {len(scores)} resamples held one class only, or had no score, "
             "and were skipped.",
-            UserWarning,
+            SkippedResamplesWarning,
             stacklevel=3,
         )
     if skipped.all():

@@ -4,7 +4,7 @@ from segclf.training.checkpoint import Checkpoint, CheckpointWarning, Place, wit
 from segclf.training.devices import choose_device, choose_threads
 from segclf.training.flips import FLIPS
 from segclf.training.loop import train
-from segclf.training.memory import available_memory
+from segclf.training.memory import OutOfMemoryWarning, available_memory
 from segclf.training.optimizers import OPTIMIZERS, make_optimizer
 from segclf.training.plan import Batches, Measure, TrainingPlan
 from segclf.training.precision import choose_precision, has_native_bf16
@@ -21,6 +21,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointWarning",
     "Measure",
+    "OutOfMemoryWarning",
     "Place",
     "PredictionPlan",
     "TrainingPlan",

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from segclf.data.resize import Size
 from segclf.distributed import n_processes
-from segclf.training.memory import is_out_of_memory, release
+from segclf.training.memory import OutOfMemoryWarning, is_out_of_memory, release
 from segclf.training.prediction_plan import PredictionPlan
 
 TILE_STEP = 32
@@ -61,6 +61,7 @@ class Fitting:
                 warnings.warn(
                     f"{length} images of {_by(size)} do not fit into memory at once. They "
                     "are predicted in smaller batches, as with a smaller batch_size.",
+                    OutOfMemoryWarning,
                     stacklevel=2,
                 )
             return replace(self._plan, batch_size=length // 2)
@@ -69,6 +70,7 @@ class Fitting:
         warnings.warn(
             f"An image of {_by(size)} does not fit into memory. It is predicted in tiles, "
             f"as with batch_size=1 and tile_size={tile_size}.",
+            OutOfMemoryWarning,
             stacklevel=2,
         )
         return replace(self._plan, tile_size=tile_size)

@@ -9,6 +9,10 @@ _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 
 
+class OutOfMemoryWarning(UserWarning):
+    """A batch or an image does not fit into memory, and is computed in parts."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory is too small; torch's on the CPU is a RuntimeError.
 

@@ -11,7 +11,7 @@ from segclf.distributed import n_processes
 from segclf.isolation import get_random_state, set_random_state
 from segclf.objectives import Batch, Objective
 from segclf.training.history import Means
-from segclf.training.memory import is_out_of_memory, release
+from segclf.training.memory import OutOfMemoryWarning, is_out_of_memory, release
 from segclf.training.state import TrainingState
 
 
@@ -132,6 +132,7 @@ def _smaller(group: list[Batch], state: TrainingState, error: BaseException) -> 
             f"A batch of {largest} images of {size} does not fit into memory. It is computed in "
             "parts, whose gradients add up to the same; a smaller batch_size or image_size saves "
             "the attempt.",
+            OutOfMemoryWarning,
             stacklevel=2,
         )
     return -(-largest // 2)

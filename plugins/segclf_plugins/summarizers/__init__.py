@@ -4,6 +4,7 @@ from segclf_plugins.summarizers.decision import binary_label, probabilistic_labe
 from segclf_plugins.summarizers.embedding import EmbeddingSummarizer
 from segclf_plugins.summarizers.image_networks import ResNet50Summarizer, SqueezeNetSummarizer
 from segclf_plugins.summarizers.joint import JointSummarizer
+from segclf_plugins.summarizers.least_area import LargeAreaWarning
 from segclf_plugins.summarizers.linear import FullyConnectedSummarizer, PooledSummarizer
 from segclf_plugins.summarizers.mask_features import MaskFeatures, MaskFeaturesSummarizer
 from segclf_plugins.summarizers.threshold import ThresholdSummarizer
@@ -13,6 +14,7 @@ __all__ = [
     "EmbeddingSummarizer",
     "FullyConnectedSummarizer",
     "JointSummarizer",
+    "LargeAreaWarning",
     "MaskFeatures",
     "MaskFeaturesSummarizer",
     "PooledSummarizer",

@@ -15,6 +15,10 @@ from segclf_plugins.summarizers.decision import MIN_AREA
 FEW = 0.05
 
 
+class LargeAreaWarning(UserWarning):
+    """The area that makes an image positive is larger than many findings."""
+
+
 def check_areas(areas: ArrayLike | None, n_channels: int) -> NDArray[np.float64]:
     """Check areas of findings (m, k), fractions of their images; NaN where there is no mask.
 
@@ -123,6 +127,6 @@ def warn_if_large(min_area: float | int, areas: NDArray[np.float64], n_pixels: i
             f"min_area={min_area:.4g} is larger than {share:.0%} of the {len(found)} findings in "
             "the training masks: such images will be called negative however well they are "
             'segmented. Use min_area="auto", which is found from the masks.',
-            UserWarning,
+            LargeAreaWarning,
             stacklevel=3,
         )
