@@ -26,7 +26,7 @@ def complete_docstring(cls: type[Any], written: str | None, parameters: list[str
     own the class has the first paragraphs of its base's. None stays None where nothing is said, as
     under ``python -OO``.
     """
-    bases = [base.__doc__ or "" for base in cls.__bases__]
+    bases = [base.__doc__ or "" for base in cls.__mro__[1:]]
     first = written if written is not None else _first_paragraphs(bases)
     docstrings = [first, *bases]
     own = read_docstring(first)

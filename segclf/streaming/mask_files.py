@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from segclf.axes import is_multilabel
 from segclf.data import Images, save_mask
 
 ENDINGS = {"png": ".png", "nifti": ".nii.gz"}
@@ -62,7 +63,7 @@ class MaskFiles:
     ) -> tuple[str, list[tuple[str, NDArray[Any]]]]:
         """Return what names the mask of an image, and the files that it is."""
         stem, ending = f"masks/{index // _IN_A_FOLDER:06}/{index:09}", self._ending
-        if mask.ndim == n_spatial:
+        if not is_multilabel(mask, n_spatial):
             return stem + ending, [(stem + ending, mask)]
         numbers = [str(number) for number in range(len(mask))]
         parts = [(f"{stem}-{each}{ending}", mask[int(each)]) for each in numbers]
