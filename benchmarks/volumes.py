@@ -24,6 +24,7 @@ os.environ.setdefault("SEGCLF_NUM_THREADS", "1")
 
 import argparse
 import csv
+import itertools
 import multiprocessing
 import resource
 import sys
@@ -161,20 +162,29 @@ def from_folder(folder: Path) -> tuple[Any, Any]:
 def memory(options: argparse.Namespace) -> bool:
     shape = (40, 64, 64) if options.smoke else LARGE
     rows, passed = [], True
-    for what in ("predict_masks", "predict_proba"):
-        beyond, seconds = in_a_process(measure, what, shape)
+    for name, what in itertools.product(SEGMENTERS, ("predict_masks", "predict_proba")):
+        beyond, seconds = in_a_process(measure, name, what, shape)
         passed = passed and beyond <= MOST_BYTES
-        rows.append([what, f"{beyond / 2**30:.2f}", f"{seconds:.0f}"])
+        rows.append([f"{name}, {what}", f"{beyond / 2**30:.2f}", f"{seconds:.0f}"])
     print(f"### A volume of {' x '.join(map(str, shape))}, int16: claim below 2 GB beyond itself\n")
     print(markdown(["", "GB beyond", "s, processor"], rows) + "\n", flush=True)
     return passed
 
 
-def measure(what: str, shape: tuple[int, ...]) -> tuple[float, float]:
+SEGMENTERS: dict[str, Callable[[], Any]] = {
+    "slices": lambda: SliceWise(
+        SupervisedSegmenter(encoder="tiny", encoder_weights=None, max_epochs=1), max_slices=2
+    ),
+    "unet3d": lambda: SupervisedSegmenter(
+        architecture="unet3d", encoder="tiny3d", max_epochs=1, tile_size=(32, 128, 128)
+    ),
+}
+
+
+def measure(name: str, what: str, shape: tuple[int, ...]) -> tuple[float, float]:
     """Return how many bytes a prediction takes at most beyond what was in memory before."""
     small = make_shapes(6, image_size=32, depth=4, n_objects=3, target_radius=4, random_state=1)
-    segmenter = SupervisedSegmenter(encoder="tiny", encoder_weights=None, max_epochs=1)
-    classifier = SegmentationClassifier(SliceWise(segmenter, max_slices=2), random_state=0)
+    classifier = SegmentationClassifier(SEGMENTERS[name](), random_state=0)
     classifier.fit(small.images.astype(np.int16), small.target, masks=small.masks)
     volume = np.random.default_rng(0).integers(0, 255, (1, *shape), dtype=np.int16)
     before, start = resident_bytes(), time.process_time()
