@@ -4,10 +4,14 @@ import argparse
 import pathlib
 from typing import Any
 
+from segclf.commands.command import add_command
+
 
 def add_parser(commands: Any) -> None:
     """Add the command to those of ``python -m segclf``."""
-    demo = commands.add_parser("demo", help="segmentation against classification, in a minute")
+    demo = add_command(
+        commands, "demo", run, summary="segmentation against classification, in a minute"
+    )
     demo.add_argument(
         "--output",
         type=pathlib.Path,
@@ -16,7 +20,6 @@ def add_parser(commands: Any) -> None:
     )
     demo.add_argument("--seed", type=int, default=0, help="decides images and training")
     demo.add_argument("--epochs", type=int, help="passes over the training images")
-    demo.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import platform
 import sys
 from typing import Any
 
+from segclf.commands.command import add_command
 from segclf.registry import list_plugins
 
 PACKAGES = {
@@ -23,7 +24,7 @@ PACKAGES = {
 
 def add_parser(commands: Any) -> None:
     """Add the command to those of ``python -m segclf``."""
-    commands.add_parser("info", help="versions, device, precision, threads").set_defaults(run=run)
+    add_command(commands, "info", run, summary="versions, device, precision, threads")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -1,11 +1,17 @@
 """A CSV file that names images, and what is known of each."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 COLUMNS = ("image", "label", "mask", "group")
+EXAMPLE = """\
+  image,label,mask,group
+  scans/001.png,1,masks/001.png,patient7
+  scans/002.png,0,,patient8
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +32,12 @@ class LabeledTable:
     """
 
     images: list[Path]
-    labels: list[Any] | None
+    labels: Any
     masks: list[Path | None] | None
     groups: list[str] | None
 
 
-def read_labeled_table(path: str | Path) -> LabeledTable:
+def read_labeled_table(path: str | Path, *, required: Sequence[str] = ("image",)) -> LabeledTable:
     """Read a CSV file with the column ``image``, and if there are ``label``, ``mask``, ``group``.
 
     Other columns are ignored. Relative paths start at the folder of the table.
@@ -39,16 +45,18 @@ def read_labeled_table(path: str | Path) -> LabeledTable:
     Raises
     ------
     ValueError
-        Where the column ``image`` is missing, a cell of it or of ``group`` is empty, or there is no
-        row.
+        Where a required column is missing, a cell of ``image`` or ``group`` is empty, or there is
+        no row.
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         names, rows = reader.fieldnames or [], list(reader)
-    if "image" not in names:
+    if missing := [name for name in required if name not in names]:
+        others = [name for name in COLUMNS if name not in required]
         raise ValueError(
-            f"{path}: there is no column 'image', only {', '.join(names) or 'an empty file'}. "
-            f"Expected a CSV file with 'image', and 'label', 'mask' and 'group' if known."
+            f"{path}: there is no column {missing[0]!r}, only "
+            f"{', '.join(names) or 'an empty file'}. "
+            f"Expected a CSV file with {', '.join(required)}, and if known {', '.join(others)}."
         )
     cells = {name: [(row[name] or "").strip() for row in rows] for name in COLUMNS if name in names}
     if not rows:

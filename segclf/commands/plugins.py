@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from segclf.commands.command import add_command
 from segclf.plugin_check import check_plugins
 from segclf.registry import PluginInfo, list_plugins
 
@@ -14,7 +15,7 @@ _CHECKED = "{:<15} {:<24} {:<20} {:<9} {:<8} {}"
 
 def add_parser(commands: Any) -> None:
     """Add the command to those of ``python -m segclf``."""
-    plugins = commands.add_parser("plugins", help="list the installed plugins")
+    plugins = add_command(commands, "plugins", run, summary="list the installed plugins")
     plugins.add_argument("--json", action="store_true", help="everything, for programs")
     plugins.add_argument("--verbose", action="store_true", help="whole tracebacks")
     plugins.add_argument(
@@ -24,7 +25,6 @@ def add_parser(commands: Any) -> None:
     plugins.add_argument(
         "--seconds", type=float, default=60, help="with --check: what each may take (%(default)s)"
     )
-    plugins.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from segclf.commands.command import add_command
 from segclf.commands.info import usable_cores
 
 EXAMPLES = """examples:
@@ -15,12 +16,13 @@ EXAMPLES = """examples:
 
 def add_parser(commands: Any) -> None:
     """Add the command to those of ``python -m segclf``."""
-    predict = commands.add_parser(
+    predict = add_command(
+        commands,
         "predict",
-        help="predict any number of images with a saved model",
+        run,
+        summary="predict any number of images with a saved model",
         description="Predict any number of images with a saved model: a table, and masks.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=EXAMPLES,
     )
     predict.add_argument("model", metavar="MODEL", help="a file that segclf.save wrote")
     predict.add_argument(
@@ -43,7 +45,6 @@ def add_parser(commands: Any) -> None:
     predict.add_argument(
         "--shard", metavar="i/n", default="1/1", help="predict one of n parts: 1/n to n/n"
     )
-    predict.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:

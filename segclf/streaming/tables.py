@@ -46,11 +46,11 @@ class CsvTable(Table):
 
     def write(self, path: Path, rows: Sequence[Row]) -> None:
         """Write the rows without a header; see `Table.write`."""
-        atomic_write(path, _csv(rows))
+        atomic_write(path, as_csv(rows))
 
     def join(self, path: Path, parts: Iterable[Path]) -> None:
         """Write the header, then the parts; see `Table.join`."""
-        header = _csv([[column.name for column in self.columns]])
+        header = as_csv([[column.name for column in self.columns]])
         atomic_write(path, _then(header, parts))
 
 
@@ -60,7 +60,8 @@ def _then(header: bytes, parts: Iterable[Path]) -> Iterator[bytes]:
         yield part.read_bytes()
 
 
-def _csv(rows: Iterable[Row]) -> bytes:
+def as_csv(rows: Iterable[Row]) -> bytes:
+    """Return rows as comma-separated values."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
