@@ -29,7 +29,7 @@ def label_fraction(
     Parameters
     ----------
     y : array of shape (n,) or (n, k)
-        Labels, or a multi-label indicator. -1, None and NaN, where unlabeled, are never chosen.
+        Labels, or a multi-label indicator. Unlabeled ones (-1, None, NaN) are never chosen.
     fraction : float
         Of the labeled samples, in (0, 1].
     groups : array of shape (n,), optional

@@ -1,4 +1,4 @@
-"""Labels as people write them: text or numbers, and what they write where unlabeled."""
+"""Labels as people write them: text or numbers, and what they write for unlabeled."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
 #: Labels (n,), or a multi-label indicator (n, k): an array, a list, a tensor, a Series.
-#: -1, None, NaN and pandas.NA all mean that nobody said, among text and among numbers.
+#: -1, None, NaN and pandas.NA all mean unlabeled, among text and among numbers.
 LabelsLike: TypeAlias = ArrayLike | Sequence[Any]
 
 # What NumPy makes of -1 and NaN when it puts them among texts.
@@ -47,7 +47,7 @@ def as_label_array(y: LabelsLike) -> NDArray[Any]:
 
 
 def is_labeled(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell labels from -1, None, NaN and pandas.NA, which all mean that nobody said.
+    """Tell labels from -1, None, NaN and pandas.NA, which all mean unlabeled.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ class MaskCleaner(BaseEstimator):
         Parameters
         ----------
         mask : array of shape (h, w) or (k, h, w), of volumes with d before h
-            Ids, 0 the background; or channels of 0 and 1. -1 where nobody said stays so.
+            Ids, 0 the background; or channels of 0 and 1. -1, unlabeled, stays so.
 
         Returns
         -------

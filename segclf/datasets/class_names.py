@@ -20,7 +20,7 @@ def class_ids(names: Iterable[str], ignore: str | None, where: str) -> dict[str,
     names : iterable of str
         One called "background" is 0.
     ignore : str or None
-        The name of what is -1, nobody said.
+        The name of what is -1, unlabeled.
     where : str
         What names them, for the error.
 
