@@ -1,12 +1,12 @@
 """What the rules for "auto" look at."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from segclf.axes import N_SPATIAL
 from segclf.base.supervision import Supervision
+from segclf.isolation.cached import cached_property
 
 
 @dataclass(frozen=True)

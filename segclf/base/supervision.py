@@ -1,7 +1,6 @@
 """What people say of images: masks, labels, weights and groups, in one object, checked once."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -29,6 +28,7 @@ from segclf.data import (
     check_mask_sizes,
 )
 from segclf.data.labels import are_negative
+from segclf.isolation.cached import cached_property
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 Mask = NDArray[Any]

@@ -1,7 +1,6 @@
 """The graph of an estimator: from images as arrays to what it answers, and how torch traces it."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from segclf.base.image_size import given_size
 from segclf.base.spatial import n_spatial
 from segclf.data.resize import Size
 from segclf.export.answering import answer_of, found
+from segclf.isolation.cached import cached_property
 
 # What an image holds, and what stands for 1 in it: as `segclf.data.arrays.to_float` reads it.
 _TOPS = {"uint8": 255, "uint16": 65535}

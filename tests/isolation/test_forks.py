@@ -1,13 +1,12 @@
 """A fork while other threads hold our locks: they did not come along, and nobody waits for them."""
 
-import os
-import signal
 import threading
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
 import torch
+from isolation.forked import in_child
 from PIL import Image
 
 from segclf.data import as_images, opencv_rasters
@@ -42,20 +41,6 @@ def in_another_thread(*contexts):
     finally:
         over.set()
         thread.join()
-
-
-def in_child(function):
-    """Return whether a forked process ends well, in ten seconds."""
-    child = os.fork()
-    if child == 0:
-        signal.alarm(10)
-        status = 1
-        try:
-            function()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.parametrize(("module", "name"), LOCKS, ids=[name for _, name in LOCKS])

@@ -6,7 +6,7 @@ image classification as segmentation", NeurIPS 2023, sections 2 and 3.
 """
 
 from dataclasses import field
-from functools import cached_property, partial
+from functools import partial
 from numbers import Integral
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -27,6 +27,7 @@ from segclf.base.negative_class import class_ranks
 from segclf.base.nothing_found import warn_once
 from segclf.cache import as_memory
 from segclf.data import ImagesLike, LabelsLike, MasksLike, Whole, watched_files
+from segclf.isolation.cached import cached_property
 from segclf.methods.segmentation.folds import choose_folds, reading_to_learn, with_folds
 from segclf.methods.segmentation.kept_segmenter import KeptSegmenter, fit_segmenter, usable
 from segclf.methods.segmentation.parts import new_parts, rows_to_learn, supervise_classes
@@ -245,10 +246,13 @@ class SegmentationClassifier(BatchClassifier, CallbackSupportMixin, CheckpointPa
     @cached_property
     def segmenter_(self) -> Any:
         """The trained segmenter; one that memory knew is built when somebody first asks for it."""
-        kept = self.__dict__.pop("_kept", None)
-        if kept is None:
+        kept = self.__dict__.get("_kept")
+        if kept is not None:
+            self.__dict__.setdefault("segmenter_", kept.restore())
+            self.__dict__.pop("_kept", None)
+        elif "segmenter_" not in self.__dict__:  # another thread may have built it just now
             raise NotFittedError(f"This {type(self).__name__} is not fitted yet; call fit first.")
-        return kept.restore()
+        return self.__dict__["segmenter_"]
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state with the segmenter itself."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.utils import _safe_indexing, gen_batches
 
 from segclf.axes import N_SPATIAL, is_indicator
 from segclf.base import Supervision
+from segclf.isolation.cached import cached_property
 from segclf.reports.audit.doubts import SelfConfidence, as_questions, doubts
 
 IMAGES_AT_ONCE = 16

@@ -1,7 +1,6 @@
 """Labeled images and their masks, seen as one question: is there a finding, and where?"""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from segclf.base import Supervision
 from segclf.data import Images, Masks
+from segclf.isolation.cached import cached_property
 
 
 @dataclass(frozen=True)

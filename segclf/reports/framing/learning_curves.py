@@ -1,7 +1,6 @@
 """Learning curves of two framings of one question, by what their labels cost."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.utils import _safe_indexing
 
 from segclf.axes import is_indicator
 from segclf.base.supervision import Fold
+from segclf.isolation.cached import cached_property
 from segclf.metrics import ConfidenceInterval, confidence_interval
 from segclf.metrics.mean_auroc import mean_auroc
 from segclf.reports.framing.equal_steps import with_steps

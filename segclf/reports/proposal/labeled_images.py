@@ -1,7 +1,6 @@
 """Images with their labels and masks, as a proposal looks at them: kinds, counts and folds."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -14,6 +13,7 @@ from segclf.base.conflicts import learn_negative_class
 from segclf.base.facts import Facts
 from segclf.base.supervision import Fold, Supervision
 from segclf.data import as_images, as_masks
+from segclf.isolation.cached import cached_property
 
 
 @dataclass(frozen=True)
