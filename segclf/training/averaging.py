@@ -12,7 +12,7 @@ from segclf.objectives import Objective
 
 
 class AveragedWeights:
-    """The uniform mean of what training changes in an objective's network, step by step.
+    """The uniform mean, over steps, of the weights of an objective's network.
 
     Izmailov et al., "Averaging weights leads to wider optima and better generalization", UAI 2018.
     Parameters are averaged, and so are floating buffers, such as the running statistics of batch
@@ -23,7 +23,7 @@ class AveragedWeights:
     Parameters
     ----------
     objective : Objective
-        Whose ``network`` it is; its other parts are not averaged.
+        The objective whose ``network`` is averaged; its other parts are not.
     """
 
     def __init__(self, objective: Objective) -> None:
@@ -33,7 +33,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def add(self) -> None:
-        """Take in the weights as they are after a step."""
+        """Add the network's weights after a step to the mean."""
         self._n_steps += 1
         weights = self._weights()
         if self._n_steps == 1:
@@ -43,13 +43,13 @@ class AveragedWeights:
         torch._foreach_lerp_(list(self._means.values()), values, weight=1 / self._n_steps)
 
     def keep(self) -> None:
-        """Give the network the mean, if there is one."""
+        """Copy the mean into the network, if there is one."""
         if self._means:
             _fill(self._weights(), self._means)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Let the network have the mean, if there is one, and then the weights of before."""
+        """Put the mean, if there is one, into the network; restore the weights at the end."""
         before = _copied(self._weights()) if self._means else {}
         self.keep()
         try:
@@ -63,7 +63,7 @@ class AveragedWeights:
         return {"n_steps": self._n_steps, "means": dict(self._means)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what another one averaged."""
+        """Restore a state that `state_dict` returned."""
         self._n_steps = state["n_steps"]
         weights = self._weights() if state["means"] else {}
         self._means = {

@@ -1,4 +1,4 @@
-"""When the state of a training is written, and from which one it goes on."""
+"""Checkpoints: when the state of training is written, and which state training resumes from."""
 
 import copy
 import time
@@ -13,11 +13,11 @@ from segclf.networks import ImageNetwork
 from segclf.training.plan import TrainingPlan
 from segclf.training.state import TrainingState
 
-# Unless somebody says how often: the share of the time of training that writing may take.
+# With "auto": the largest share of training time that writing may take.
 SHARE = 0.02
-# What the first time takes, as far as anybody knows: some time to see it safe, and bytes a second.
+# Estimates for the first write: seconds to sync the file, and bytes written per second.
 SYNC, SPEED = 0.02, 1e8
-# What holds weights by their names; those that never change are left out.
+# Entries that hold weights by name. Weights that never change are left out of them.
 _WEIGHTS = (("objective",), ("best", "weights"))
 
 
@@ -26,16 +26,16 @@ class CheckpointWarning(UserWarning):
 
 
 class Length(NamedTuple):
-    """Number of steps of a training, and of an epoch."""
+    """Number of steps in the whole training, and in one epoch."""
 
     n_steps: int
     per_epoch: int
 
 
 class Place(NamedTuple):
-    """Which state a file holds: of a training of so many steps, after so many epochs.
+    """Which state a file holds: the number of steps planned, and of epochs done.
 
-    Files are of one training. It is done with the last state, whose place says so.
+    All files belong to one training; `done` marks its last state.
     """
 
     n_steps: int
@@ -44,36 +44,37 @@ class Place(NamedTuple):
 
 
 class States(Protocol):
-    """Where the states of one training are kept, as plain values and tensors."""
+    """Storage for the states of one training, as plain values and tensors."""
 
     def places(self) -> list[Place]:
-        """List what there is."""
+        """List the states that are stored."""
 
     def read(self, place: Place) -> dict[str, Any]:
-        """Return what was written there; OSError or ValueError where it is not whole."""
+        """Return the state written there; raise OSError or ValueError if it is incomplete."""
 
     def write(self, place: Place, values: dict[str, Any]) -> None:
-        """Write to a place, whole or not at all."""
+        """Write a state completely or not at all."""
 
     def remove(self, places: Iterable[Place]) -> None:
         """Remove what is no longer needed."""
 
 
 class Checkpoint:
-    """Writes where a training stands at the end of epochs, and goes on from there.
+    """Writes the state of training at the end of epochs, and loads it to resume.
 
-    The last two states are kept, so that a damaged one costs the epochs since the other. Where
-    nothing can be written any more, it warns once and lets training go on.
+    The last two states are kept, so that a damaged one costs only the epochs since the one before.
+    If writing fails, it warns once, and training continues without checkpoints.
 
     Parameters
     ----------
     states : States
-        Of this training: same parameters, data, start and code.
+        States of this training: same parameters, data, initial weights and code.
     every : int, float or "auto"
-        After so many epochs (int) or, at the end of an epoch, seconds (float). "auto": whenever
-        writing will have taken at most 2 % of the time. The end of training is always written.
+        Number of epochs (int) or seconds (float) between states, always written at the end of an
+        epoch. "auto" writes as often as takes at most 2 % of the training time. The end of training
+        is always written.
     goes_on : bool
-        Whether somebody may train on after the end, which takes the optimizer's state there, too.
+        Whether training may continue after its end; the last state then holds the optimizer's, too.
     """
 
     def __init__(
@@ -87,16 +88,16 @@ class Checkpoint:
     def load(
         self, state: TrainingState, plan: TrainingPlan, length: Length
     ) -> dict[str, Any] | None:
-        """Let a state stand where the last one of those written stood.
+        """Load the latest usable state into `state`.
 
-        A state of another length of training counts if it would be the same in this one. What
-        `max_seconds` ended is the end for the same `max_seconds` alone; for others training goes on
-        from the epoch before.
+        A state of a shorter or longer training is usable if this training would reach the same
+        state. The last state of a training that `max_seconds` ended is usable only with the same
+        `max_seconds`; with another value, training resumes from the epoch before.
 
         Returns
         -------
         dict or None
-            What was loaded; None where there was nothing.
+            The state that was loaded; None if there was none.
         """
         before = None
         for place in sorted(self._states.places(), key=lambda each: _rank(each, length)):
@@ -109,7 +110,7 @@ class Checkpoint:
                 state.load_state_dict(loaded)
             except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError,
                     ValueError) as error:  # fmt: skip
-                _tell(f"A checkpoint is not whole, and the one before it is taken: {error}")
+                _tell(f"A checkpoint is damaged; training resumes from the one before it: {error}")
                 if before is not None:
                     state.load_state_dict(before)
                 continue
@@ -120,7 +121,7 @@ class Checkpoint:
     def save(
         self, state: TrainingState, plan: TrainingPlan, length: Length, *, now: bool = False
     ) -> None:
-        """Write the state at the end of an epoch: now, or where that is due, or it is the last."""
+        """Write the state at the end of an epoch if it is due or the last one, or if `now`."""
         done = state.termination is not None or state.epoch * length.per_epoch >= length.n_steps
         if not self._writes or not is_first() or not (now or done or self._is_due(state)):
             return
@@ -138,18 +139,18 @@ class Checkpoint:
             self._epoch = state.epoch
         except OSError as error:
             self._writes = False
-            _tell(f"No more checkpoints are written, and training goes on: {error}")
+            _tell(f"Writing a checkpoint failed; training continues without checkpoints: {error}")
         self._last = time.perf_counter()
         self._cost = self._last - started
         self._spent += self._cost
 
     def on_interrupt(self) -> str:
-        """Tell whoever interrupts training how it goes on."""
+        """Return a message that says where training will resume."""
         where = f"from the end of epoch {self._epoch}" if self._epoch else "from the beginning"
-        return f"Training was interrupted. The same call of fit goes on {where}: {self._states}."
+        return f"Training was interrupted. The same call to fit resumes {where}: {self._states}."
 
     def _to_write(self, state: TrainingState, *, done: bool) -> dict[str, Any]:
-        """Leave out what is as before training, and what nobody goes on with."""
+        """Leave out weights that never change, and the optimizer's state when it is not needed."""
         values = without_frozen(state)
         if done and state.follows_length and not self._goes_on:
             del values["optimizer"]
@@ -171,7 +172,7 @@ def _rank(place: Place, length: Length) -> tuple[Any, ...]:
 
 
 def _fits(found: dict[str, Any], place: Place, plan: TrainingPlan, length: Length) -> bool:
-    """Tell whether training would come by a state."""
+    """Tell whether this training would reach a state."""
     state = found["state"]
     if state["termination"] == "max_seconds":
         return place.n_steps == length.n_steps and found["max_seconds"] == plan.max_seconds
@@ -182,7 +183,7 @@ def _fits(found: dict[str, Any], place: Place, plan: TrainingPlan, length: Lengt
 
 
 def _frozen(state: TrainingState) -> set[str]:
-    """Name what never changes: encoders of rate 0, which a training starts with as they are."""
+    """Return the names of weights that never change: those of encoders with a rate of 0."""
     return {
         ".".join(filter(None, (path, "encoder", name)))
         for path, module in state.objective.named_modules()
@@ -192,7 +193,7 @@ def _frozen(state: TrainingState) -> set[str]:
 
 
 def without_frozen(state: TrainingState) -> dict[str, Any]:
-    """Return what there is of a state, without the weights that never change."""
+    """Return the state as values, without the weights that never change."""
     values, frozen = state.state_dict(), _frozen(state)
     for path in _WEIGHTS:
         _replace(values, path, lambda old: {k: v for k, v in old.items() if k not in frozen})
@@ -200,7 +201,7 @@ def without_frozen(state: TrainingState) -> dict[str, Any]:
 
 
 def _completed(values: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
-    """Put back what was left out: it is as it is before training."""
+    """Put back what was left out, from the state before training."""
     values, weights = {"optimizer": before["optimizer"], **values}, before["objective"]
     for path in _WEIGHTS:
         _replace(values, path, lambda old: {k: old.get(k, weights[k]) for k in weights | old})

@@ -18,7 +18,7 @@ Module = TypeVar("Module", bound=nn.Module)
 def choose_device(device: str) -> torch.device:
     """Return the torch device of that name; "auto" is CUDA, else MPS, else the CPU.
 
-    Of several processes, each has the GPU of its own number on its machine.
+    With several processes, each uses the GPU of its local rank.
     """
     if device != "auto":
         return torch.device(device)

@@ -1,4 +1,4 @@
-"""Prediction that gives way where memory is too small: smaller batches, then tiles."""
+"""Prediction that adapts to little memory: smaller batches, then tiles."""
 
 import math
 import warnings
@@ -17,9 +17,9 @@ TILE_STEP = 32
 
 
 class Fitting:
-    """Predict batches by a plan, and by a smaller one from where memory does not suffice.
+    """Predict batches by a plan, and switch to a smaller plan when memory runs out.
 
-    What comes out then is what the smaller plan would have given, and a warning tells it.
+    The outputs are then those of the smaller plan, and a warning says so.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ class Fitting:
         self._plan, self._asked, self._predict = plan, plan, predict
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Return the outputs of a batch (n, c, h, w), computed in as many parts as it takes.
+        """Return the outputs of a batch (n, c, h, w), computed in as many parts as needed.
 
         Raises
         ------
         MemoryError
-            Where the smallest plan does not suffice.
+            If even the smallest plan needs too much memory.
         """
         size = tuple(batch.shape[2:])
         while True:
@@ -49,10 +49,10 @@ class Fitting:
                 outputs = [self._predict(part, self._plan) for part in parts]
                 return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or n_processes() > 1:  # the others went on
+                if not is_out_of_memory(error) or n_processes() > 1:  # others have moved on
                     raise
                 self._plan = self._smaller(size, error)
-            release(self._plan.device)  # not before the error let go of what was computed
+            release(self._plan.device)  # once `error` is gone, which keeps outputs alive
 
     def _smaller(self, size: Size, error: Exception) -> PredictionPlan:
         length, tile_size = self._plan.length(size), self._smaller_tile(size)
@@ -76,7 +76,7 @@ class Fitting:
         return replace(self._plan, tile_size=tile_size)
 
     def _smaller_tile(self, size: Size) -> int | None:
-        """Return half the side, rounded up; None where nobody allows it, or it is no less."""
+        """Return half the side, rounded up; None if tiles are not allowed or it is not smaller."""
         if "tile_size" not in self._plan.adjustable or self._asked.tile_size is not None:
             return None
         side = min(max(size), max(self._plan.tile(size)))
@@ -89,8 +89,7 @@ class Fitting:
         what = "An image" if tile is None else f"A tile of {_by(self._plan.tile(size))} of an image"
         remedy = f"; take a smaller {' or '.join(names)}" if names else ""
         return (
-            f"{what} of {_by(size)} does not fit into memory, and batch_size can be no "
-            f"less than 1{remedy}."
+            f"{what} of {_by(size)} does not fit into memory, even with batch_size=1{remedy}."
         )
 
 

@@ -1,4 +1,4 @@
-"""Test-time flips: the mean over the exact ways to lay an image, each turned back."""
+"""Test-time flips: the mean prediction over orientations of an image, each turned back."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -10,7 +10,7 @@ from segclf.axes import are_maps
 from segclf.data.memory_order import channels_last
 
 _BOTH = ((), (-1,), (-2,), (-2, -1))
-# Axes to flip for each way to lie. Quarter turns are these, without and after a transposition.
+# Axes to flip for each orientation. Quarter turns are these, without and after a transposition.
 FLIPS: dict[str, tuple[tuple[int, ...], ...]] = {
     "horizontal": ((), (-1,)),
     "vertical": ((), (-2,)),
@@ -22,7 +22,7 @@ FLIPS: dict[str, tuple[tuple[int, ...], ...]] = {
 def mean_over_flips(
     predict: Callable[[Tensor], Tensor], images: Tensor, flips: str | None
 ) -> Tensor:
-    """Return the mean of what is predicted of images in each of their ways to lie.
+    """Return the mean prediction for images over several orientations.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ def mean_over_flips(
     images : Tensor of shape (n, c, h, w)
         The images; of volumes (n, c, d, h, w) each slice is flipped.
     flips : {"horizontal", "vertical", "both", "quarter_turns"} or None
-        Which ways there are beside that of the image: mirrored left and right, top and bottom, both
-        of these and turned by 180 degrees, or with quarter turns, all eight; those are four where
-        images are not square. None is the image's own way alone.
+        Orientations besides the image's own: mirrored left and right; top and bottom; both of these
+        and turned by 180 degrees; or, with quarter turns, all eight (four if images are not
+        square). None uses the image's own orientation only.
 
     Returns
     -------
     Tensor of shape (n, k, h, w) or (n, k)
-        Of a flipped image it is the flipped one.
+        For a flipped image it is the flipped result.
 
     Examples
     --------

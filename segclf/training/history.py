@@ -1,4 +1,4 @@
-"""What the loop writes down: the mean of each loss term, epoch by epoch."""
+"""The history of training: the mean of each loss term, epoch by epoch."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ class Means:
     def add(
         self, terms: Mapping[str, Tensor], measures: Mapping[str, Tensor], n_samples: int
     ) -> None:
-        """Count one batch of that many samples: its loss terms, and what else was measured."""
+        """Add one batch of `n_samples`: its loss terms and its measures."""
         self._terms.update(dict.fromkeys(terms))
         for name, value in (*terms.items(), *measures.items()):
             if name not in self._sums:

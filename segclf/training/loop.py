@@ -1,4 +1,4 @@
-"""The one loop. It knows objectives, batches and a plan, and no method."""
+"""The one loop. It knows objectives, batches and a plan, but no method."""
 
 import math
 import time
@@ -41,11 +41,11 @@ def train(
     Parameters
     ----------
     objective : Objective
-        What to learn; moved to the plan's device. Its hooks are called.
+        What to minimize; moved to the plan's device. Its hooks are called.
     batches : Batches
-        What to learn from.
+        Training batches.
     plan : TrainingPlan
-        How to learn.
+        How to train.
     validation : Batches, optional
         Held-out batches; their loss terms, and what the plan measures, become the columns
         ``validation_*``.
@@ -53,25 +53,25 @@ def train(
         What computes the terms of a batch: the objective itself by default, or a wrapper around it,
         which need not have its hooks.
     state : TrainingState, optional
-        Of this objective and plan: where to go on from. Training changes it, so that whoever made
-        it can look at it after each epoch. By default training starts at the beginning.
+        State of this objective and plan to continue from. Training changes it in place, so that the
+        caller can inspect it after each epoch. By default training starts at the beginning.
     checkpoint : Checkpoint, optional
-        Where the state is written, and from where training goes on. `max_seconds` counts what was
-        trained before; the callback hears of the last epoch again.
+        Where the state is written, and from which training resumes. `max_seconds` includes the time
+        trained before; the callback is called again for the last epoch.
 
     Returns
     -------
     list of dict
-        One row an epoch: ``epoch``, ``learning_rate``, the mean of each term and measure,
+        One row for each epoch: ``epoch``, ``learning_rate``, the mean of each term and measure,
         ``loss``, ``seconds``.
 
     Raises
     ------
     FloatingPointError
-        When a loss term is not finite.
+        If a loss term is not finite.
     KeyboardInterrupt
-        Where training is interrupted and has a checkpoint, or has not made a step. Else it ends
-        there as by `max_seconds`.
+        If training is interrupted and has a checkpoint, or has not finished a step. Otherwise it
+        ends there, as by `max_seconds`.
     """
     state = state or TrainingState(objective, plan)
     run = run or objective
@@ -85,7 +85,7 @@ def train(
                 row = _train_epoch(run, batches, plan, state, deadline)
             if state.termination == "interrupted" and checkpoint is not None:
                 raise KeyboardInterrupt
-            with state.average.shown():  # what is validated is what would be kept
+            with state.average.shown():  # validate the weights that would be kept
                 if validation is not None:
                     row.update(_validate(run, validation, plan, state, length))
                 _end(row, started, state)
@@ -130,7 +130,7 @@ def _train_epoch(
 def _ends(
     plan: TrainingPlan, state: TrainingState, step: int, n_steps: int, deadline: float
 ) -> bool:
-    """End a step, and tell whether it ends the epoch, since the time is up."""
+    """End a step, and tell whether it also ends the epoch because time is up."""
     state.n_steps = step
     state.reach(step, n_steps)  # before the next batch is made
     if plan.averages(step, n_steps):
@@ -161,14 +161,14 @@ def _end(row: Row, started: float, state: TrainingState) -> None:
 
 
 def _groups(batches: Iterable[Batch], length: int) -> Iterator[list[Batch]]:
-    """Yield lists of so many batches; the last one may be shorter."""
+    """Yield lists of `length` batches; the last one may be shorter."""
     remaining = iter(batches)
     while group := list(islice(remaining, length)):
         yield group
 
 
 def _update(plan: TrainingPlan, state: TrainingState, progress: Progress) -> None:
-    """Let the optimizer go a step along the gradients."""
+    """Make one step of the optimizer."""
     average_gradients(each for group in state.optimizer.param_groups for each in group["params"])
     state.objective.before_update(progress)
     if plan.clip_gradients is not None:

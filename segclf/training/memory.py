@@ -1,4 +1,4 @@
-"""What is done where memory is too small: how that is told, and how much there is."""
+"""Memory: how to recognize that it ran out, and how much is available."""
 
 from pathlib import Path
 
@@ -27,16 +27,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release(device: torch.device) -> None:
-    """Give back what the device keeps of memory that nobody uses any more."""
+    """Release memory that the device caches and that is no longer used."""
     if device.type in ("cuda", "mps"):
         torch.get_device_module(device).empty_cache()
 
 
 def available_memory() -> int | None:
-    """Return how many bytes this process may still take; None where the system does not tell.
+    """Return how many bytes this process may still allocate; None if the system does not say.
 
-    On Linux that is what the kernel says is available, or what is left of the limit of a
-    container, if that is less.
+    On Linux that is what the kernel reports as available, or what is left of a container's limit,
+    whichever is less.
     """
     if not _MEMINFO.exists():
         return None

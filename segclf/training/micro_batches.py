@@ -1,4 +1,4 @@
-"""The gradients of one update: batch by batch, in smaller parts where memory asks for it."""
+"""The gradients of one update: batch by batch, in smaller parts if memory is short."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -18,22 +18,22 @@ from segclf.training.state import TrainingState
 def attempts(group: list[Batch], state: TrainingState, means: Means) -> Iterator["Attempt"]:
     """Yield attempts to compute the gradients of an update, until one succeeds.
 
-    Where a batch does not fit into memory, that and all later ones are computed in parts, which
-    is told once. The gradients are the same but for rounding.
+    If a batch does not fit into memory, it and all later ones are computed in parts, with one
+    warning. The gradients are the same except for rounding.
 
     Parameters
     ----------
     group : list of dict
         The batches of the update, in which each image weighs the same.
     state : TrainingState
-        Its `largest_part` is what fits.
+        Its `largest_part` is the number of images that fits.
     means : Means
-        Is told of the attempt that succeeds.
+        Receives the terms of the attempt that succeeds.
 
     Raises
     ------
     MemoryError
-        Where parts would not do the same as the whole batch, or one image does not fit.
+        If parts would not give the same gradients as the whole batch, or one image does not fit.
     """
     generators = get_random_state(state.device)
     while True:
@@ -49,26 +49,27 @@ def attempts(group: list[Batch], state: TrainingState, means: Means) -> Iterator
 
 
 class Attempt:
-    """One attempt: a context that gives the parts to compute, and ends where memory is too small.
+    """One attempt: a context that yields the parts to compute, and ends when memory runs out.
 
-    It is no function around the forward pass, so that errors there are as near to `fit` as before.
+    It is not a function around the forward pass, so that it adds no frame to the traceback of an
+    error there.
 
     Parameters
     ----------
     group : list of dict
         The batches.
     state : TrainingState
-        Of what learns.
+        State of the training.
 
     Attributes
     ----------
     terms : dict of Tensor
-        What the objective says of the part at hand. Nobody else may hold it: with it goes the
-        memory that a failed attempt took.
+        Loss terms of the current part. Nothing else may hold a reference to them: dropping them
+        releases the memory of a failed attempt.
     failed : bool
         Whether memory was too small.
     computed : list of (terms, measures, number of images)
-        What was computed, part by part.
+        The results, part by part.
     """
 
     def __init__(self, group: list[Batch], state: TrainingState) -> None:
@@ -79,7 +80,7 @@ class Attempt:
         self.computed: list[tuple[dict[str, Tensor], dict[str, Tensor], int]] = []
 
     def add_gradients(self, part: Batch) -> None:
-        """Add the gradients of the terms, which are a mean, as many as there are images."""
+        """Add the gradients of the terms, weighted by the part's share of the images."""
         length = len(part["index"])
         loss = total(self.terms)
         if length < self._n_images:
@@ -102,7 +103,7 @@ class Attempt:
 
 
 def in_parts(batches: Iterable[Batch], largest: int | None) -> Iterator[Batch]:
-    """Yield the batches, in parts of so many images at most; None leaves them whole."""
+    """Yield the batches, in parts of at most `largest` images; None leaves them whole."""
     for batch in batches:
         if largest is None or len(batch["index"]) <= largest:
             yield batch
@@ -122,16 +123,16 @@ def _smaller(group: list[Batch], state: TrainingState, error: BaseException) -> 
         ) from error
     if reason := _why_whole(state.objective, group):
         raise MemoryError(
-            f"A batch of {largest} images of {size} does not fit into memory, and {reason}, so "
-            "that parts of it would not teach the same. Take a smaller batch_size or image_size; "
-            "with batch_size halved and accumulate_batches doubled, an update is still of as many "
-            "images."
+            f"A batch of {largest} images of {size} does not fit into memory, and computing it in "
+            f"parts would change the result, since {reason}. Take a smaller batch_size or "
+            "image_size. Half the batch_size with twice the accumulate_batches keeps the number of "
+            "images per update."
         ) from error
     if state.largest_part is None:
         warnings.warn(
             f"A batch of {largest} images of {size} does not fit into memory. It is computed in "
-            "parts, whose gradients add up to the same; a smaller batch_size or image_size saves "
-            "the attempt.",
+            "parts, whose gradients add up to the same. A smaller batch_size or image_size avoids "
+            "the failed attempt.",
             OutOfMemoryWarning,
             stacklevel=2,
         )
@@ -139,13 +140,13 @@ def _smaller(group: list[Batch], state: TrainingState, error: BaseException) -> 
 
 
 def _why_whole(objective: Objective, group: list[Batch]) -> str | None:
-    """Say why a batch must stay whole; None where it need not."""
+    """Return why a batch must stay whole; None if it need not."""
     if n_processes() > 1:
-        return "the other processes computed theirs"
+        return "the other processes have already computed theirs"
     if any(isinstance(each, _BatchNorm) and each.training for each in objective.modules()):
-        return "batch normalization looks at all of it"
+        return "batch normalization depends on the whole batch"
     if not all(objective.is_mean_over_images(batch) for batch in group):
-        return "its loss is no mean over images"
+        return "its loss is not a mean over images"
     return None
 
 

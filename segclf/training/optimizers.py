@@ -30,7 +30,7 @@ OPTIMIZERS: dict[str, OptimizerFactory] = {"adam": _adam, "adamw": _adamw, "sgd"
 def make_optimizer(
     optimizer: str | OptimizerFactory, groups: Groups, *, learning_rate: float, weight_decay: float
 ) -> Optimizer:
-    """Return an optimizer over the groups, for `follow_schedules` to lead.
+    """Return an optimizer over the groups, whose rates `follow_schedules` sets.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ def make_optimizer(
         .9.
     groups : list of dict
         Parameter groups, as ``Objective.parameter_groups`` returns them: ``rate`` multiplies the
-        learning rate, ``schedule`` and ``weight_decay_schedule`` replace the plan's; the rate of
-        what has a ``start`` rises from there.
+        learning rate, ``schedule`` and ``weight_decay_schedule`` replace the plan's; with a
+        ``start``, the rate rises from that fraction of training on.
     learning_rate, weight_decay : float
         Defaults of all groups.
 

@@ -1,4 +1,4 @@
-"""The plan: everything that the loop must be given besides what to learn and from what."""
+"""The plan: everything that the loop needs besides an objective and batches."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ class TrainingPlan:
     max_epochs : int
         Number of passes over the data, at most.
     max_steps : int or None
-        Number of steps instead, at most; the last epoch may end early. A step is an update of the
-        weights.
+        Number of steps, at most, in place of `max_epochs`; the last epoch may end early. A step is
+        one update of the weights.
     max_seconds : float or None
-        Stop at the end of the step in which so many seconds of training are over.
+        Training time in seconds; training stops at the end of the step in which it is over.
     learning_rate, weight_decay : float
-        Of the optimizer.
+        Learning rate and weight decay of the optimizer.
     optimizer : str or callable
         See `segclf.training.make_optimizer`.
     schedule : str or callable
@@ -49,22 +49,22 @@ class TrainingPlan:
         Largest Euclidean norm of the gradient of all parameters together; a longer one is scaled
         down, after the objective's ``before_update``.
     accumulate_batches : int
-        How many batches make a step, of an epoch's last one at most.
+        Number of batches in a step; the last step of an epoch may have fewer.
     average_weights : float
-        Share of the steps, at the end, after each of which the weights are averaged.
+        Share of the steps, at the end of training, over which the weights are averaged.
     device : torch.device
         Where to compute.
     precision : {"fp32", "bf16"}
         In which precision to compute.
     monitor : str or None
-        What tells the best epoch, whose weights are restored: "loss" (the validation loss; training
-        loss, without validation), of which less is better, or the name of a measure, of which more
-        is: its column is ``validation_`` and the name. None: the last epoch is as good, and with
-        `n_iter_no_change` it is the loss.
+        Criterion for the best epoch, whose weights are restored: "loss" (validation loss; training
+        loss without validation), where lower is better, or the name of a measure, where higher is
+        better, with the column ``validation_`` and the name. None keeps the last epoch's weights,
+        or means "loss" with `n_iter_no_change`.
     measure : callable or None
-        From the held-out batches, on the device, to further columns of the history.
+        Function from the held-out batches, on the device, to further columns of the history.
     n_iter_no_change : int or None
-        Stop after so many epochs without a better one.
+        Number of epochs without a better one after which training stops.
     after_epoch : callable or None
         Called with each row of the history; training stops when it returns True.
     """
@@ -87,11 +87,11 @@ class TrainingPlan:
     after_epoch: Callable[[Row], bool] | None = None
 
     def steps_per_epoch(self, n_batches: int) -> int:
-        """Return the number of steps in an epoch of so many batches."""
+        """Return the number of steps in an epoch of `n_batches`."""
         return -(-n_batches // self.accumulate_batches)
 
     def n_steps(self, n_batches: int) -> int:
-        """Return the number of steps that the schedule is spread over, for so many in an epoch."""
+        """Return the number of steps that the schedule covers, with `n_batches` in an epoch."""
         return self.max_steps or self.max_epochs * self.steps_per_epoch(n_batches)
 
     def averages(self, n_done: int, n_steps: int) -> bool:

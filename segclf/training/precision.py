@@ -1,4 +1,4 @@
-"""Is bf16 faster than fp32, for this network on this machine? A rule, so that a seed decides."""
+"""Choose bf16 or fp32 for a network on this machine, by a rule: a measurement would vary."""
 
 import torch
 from torch import nn
@@ -14,16 +14,16 @@ def choose_precision(
 ) -> str:
     """Return "fp32" or "bf16".
 
-    "auto" is bf16 where three things hold, else fp32. The device computes in it natively: a CPU
-    that says so, or CUDA. There is enough to win: kernels of convolutions times pixels of a batch
-    are 5e9 or more (a U-Net with a ResNet-18 passes that with an image of 32 x 32), and 1e12 on
-    CUDA. And on a CPU, depthwise kernels, whose gradients are slower in bf16, are 2 % of the
-    parameters that learn, at most.
+    "auto" is bf16 if three conditions hold, else fp32. The device computes in bf16 natively: a CPU
+    that reports it, or CUDA. There is enough to gain: convolution weights times pixels of a batch
+    are at least 5e9 (a U-Net with a ResNet-18 reaches that with one image of 32 x 32), or 1e12 on
+    CUDA. And on a CPU, depthwise kernels, whose gradients are slower in bf16, are at most 2 % of
+    the trainable parameters.
 
     Raises
     ------
     ValueError
-        When `precision` is none of "auto", "bf16" and "fp32".
+        If `precision` is not "auto", "bf16" or "fp32".
     """
     if precision not in ("auto", "bf16", "fp32"):
         raise ValueError(f"precision must be 'auto', 'bf16' or 'fp32', got {precision!r}.")
@@ -40,7 +40,7 @@ def choose_precision(
 
 
 def has_native_bf16(device: torch.device) -> bool:
-    """Tell whether the device computes in bf16 itself, rather than by way of fp32."""
+    """Tell whether the device computes in bf16 natively, rather than emulating it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.backends.mkldnn.is_available() and _cpu_has_bf16()
@@ -54,12 +54,12 @@ def _cpu_has_bf16() -> bool:
 
 
 def _kernels(objective: nn.Module) -> int:
-    """Return how many numbers the kernels of convolutions have, depthwise ones left out."""
+    """Return the number of convolution weights, without depthwise ones."""
     return sum(each.weight.numel() for each in _convolutions(objective) if not _is_depthwise(each))
 
 
 def _depthwise_share(objective: nn.Module) -> float:
-    """Return which share of the parameters that learn are depthwise kernels."""
+    """Return the share of the trainable parameters that is depthwise kernels."""
     kernels = (each.weight for each in _convolutions(objective) if _is_depthwise(each))
     depthwise = sum(kernel.numel() for kernel in kernels if kernel.requires_grad)
     learned = sum(each.numel() for each in objective.parameters() if each.requires_grad)

@@ -25,7 +25,7 @@ from segclf.training.predict_volume import predict_volume
 from segclf.training.prediction_plan import PredictionPlan
 from segclf.training.windows import slide
 
-# Of images of which there may be millions.
+# There may be millions of images.
 HEADERS_AT_ONCE = 1024
 
 
@@ -39,43 +39,43 @@ def predict_batches(
     grid: NDArray[np.intp] | None = None,
     reduce: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[tuple[NDArray[np.intp], Tensor]]:
-    """Yield (indices, output) of a few images of one size at a time.
+    """Yield (indices, output) for a few images of one size at a time.
 
-    The network sees images in batches of one size, which images of many sizes share where the plan
-    brings them to one; maps then go out at each image's own size.
+    Each batch that the network sees has images of one size. Images of different sizes share a batch
+    if the plan resizes them to one size; maps are then resized to each image's own size.
 
     Parameters
     ----------
     network : nn.Module
         From images (n, c, h, w) to scores (n, k) or (n, k, h, w).
     images : Images
-        What to predict; only a batch is held at a time, and the next is read meanwhile.
+        Images to predict; only one batch is held at a time, and the next is read meanwhile.
     plan : PredictionPlan
         How to predict.
     activation : callable, optional
-        From scores to what is wanted of them, such as a softmax. Maps are blended and brought
-        to the images' own size after it.
+        Function of the scores, such as a softmax. It is applied before maps are blended and resized
+        to the images' own size.
     forward : callable, optional
-        What to ask of the network instead of its scores: one of its methods.
+        Method of the network to call instead of the network itself.
     grid : array of shape (n, n_spatial), optional
-        The size that each image is brought to, where the plan brings them to none.
+        Size that each image is resized to, if the plan sets none.
     reduce : callable, optional
-        What to make of maps at an image's own size: masks, which are much smaller. Of a volume in
-        windows it is given a few slices at a time.
+        Function of the maps at an image's own size, for example to masks, which are much smaller.
+        For a volume in windows it is given a few slices at a time.
 
     Yields
     ------
     indices : array of shape (b,)
-        Which images these are.
+        Indices of these images.
     output : Tensor of shape (b, k) or (b, k, h, w), float32
-        What the network says of them, or what `reduce` makes of that.
+        The network's output for them, or what `reduce` makes of it.
 
     Raises
     ------
     FloatingPointError
-        Where what the network says is not finite, with the number of the image.
+        If the output for an image is not finite; the message names the image.
     MemoryError
-        Where one image at a time does not fit into memory, nor a tile of it, with what to change.
+        If neither one image nor a tile of it fits into memory; the message says what to change.
     """
     with isolated():
         network = moved(network, plan.device).eval()
@@ -88,7 +88,7 @@ def predict_batches(
 
 
 def _parts(images: Images) -> Iterator[NDArray[np.intp]]:
-    """Yield the rows of which all sizes are looked at before any image is taken."""
+    """Yield groups of rows; the sizes of a whole group are read before its images."""
     length = max(1, len(images)) if images.sizes_first else HEADERS_AT_ONCE
     for start in range(0, len(images), length):
         yield np.arange(start, min(start + length, len(images)))
@@ -125,9 +125,9 @@ def _predict_part(
 def _read(
     images: Images, seen: NDArray[np.intp], pin: bool, indices: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], list[Size], Tensor]:
-    """Read a batch: which images these are, their own sizes, and what the network sees.
+    """Read a batch: the images' indices, their own sizes, and the network's input.
 
-    A GPU copies pinned memory by itself, and faster.
+    A GPU copies pinned memory asynchronously, and faster.
     """
     taken = images.take(indices)
     sizes = [each.shape[:-1] for each in taken]
@@ -155,7 +155,7 @@ def _in_windows(
     predict: Callable[[Tensor], Tensor],
     reduce: Callable[[Tensor], Tensor] | None,
 ) -> Tensor:
-    """Predict one volume window by window, and check what comes out for it."""
+    """Predict one volume window by window, and check that the output is finite."""
 
     def checked(windows: Tensor) -> Tensor:
         outputs = predict(windows)
@@ -174,7 +174,7 @@ def _inference(plan: PredictionPlan) -> Iterator[None]:
 def _seen_sizes(
     images: Images, plan: PredictionPlan, grid: NDArray[np.intp] | None
 ) -> NDArray[np.intp]:
-    """Return the size in which the network sees each image."""
+    """Return the size at which the network sees each image."""
     if grid is None and plan.image_size is not None and not images.sizes_first:
         return np.broadcast_to(plan.image_size, (len(images), len(plan.image_size)))
     sizes = images.sizes() if grid is None else grid
@@ -182,7 +182,7 @@ def _seen_sizes(
 
 
 def _large_volumes(seen: NDArray[np.intp], plan: PredictionPlan) -> NDArray[np.bool_]:
-    """Tell which are volumes that are read, and predicted, in windows."""
+    """Tell which images are volumes to be read and predicted in windows."""
     if plan.tile_size is None or seen.shape[1] == N_SPATIAL:
         return np.zeros(len(seen), dtype=bool)
     tiles = [plan.tile(size) for size in map(tuple, seen.tolist())]
@@ -192,7 +192,7 @@ def _large_volumes(seen: NDArray[np.intp], plan: PredictionPlan) -> NDArray[np.b
 def _groups(
     seen: NDArray[np.intp], chosen: NDArray[np.intp], plan: PredictionPlan
 ) -> Iterator[NDArray[np.intp]]:
-    """Split the chosen images into batches of which the network sees one size."""
+    """Split the chosen images into batches of one input size."""
     sizes, members = np.unique(seen[chosen], axis=0, return_inverse=True)
     for number, size in enumerate(sizes.tolist()):
         indices = chosen[members.reshape(-1) == number]
@@ -216,8 +216,8 @@ def _at_own_size(output: Tensor, rows: NDArray[np.intp], sizes: list[Size]) -> T
 
 
 def _nan_where_infinite(output: Tensor) -> Tensor:
-    """Set what the network says of an image to NaN, if any of it is; an activation keeps that."""
-    if output.sum().isfinite():  # a fraction of the time of a test of each value
+    """Set an image's output to NaN if any value is not finite; activations keep NaN."""
+    if output.sum().isfinite():  # much faster than testing each value
         return output
     output[~_finite_rows(output)] = torch.nan
     return output
@@ -233,10 +233,10 @@ def _check_finite(output: Tensor, indices: NDArray[np.intp]) -> None:
     broken = indices[~_finite_rows(output).cpu().numpy()]
     if len(broken):
         raise FloatingPointError(
-            f"The network puts out NaN or infinity for image {broken[0]}"
-            f"{f' and {len(broken) - 1} more of its batch' if len(broken) > 1 else ''}, of which "
-            "nothing can be said. Compare the image's values with those of the training images; if "
-            "other images fail too, train again with a lower learning_rate, or precision='fp32'."
+            f"The network's output is NaN or infinite for image {broken[0]}"
+            f"{f' and {len(broken) - 1} more of its batch' if len(broken) > 1 else ''}. "
+            "Compare the image's values with those of the training images; if other images fail "
+            "too, train again with a lower learning_rate, or precision='fp32'."
         )
 
 

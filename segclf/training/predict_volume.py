@@ -12,7 +12,7 @@ from segclf.data.regridding import regridded_part
 from segclf.data.resize import Size
 from segclf.training.windows import Slab, slide
 
-# So many slices at once are brought to the volume's own grid.
+# Number of slices that are resized to the volume's own grid at once.
 _SLICES = 16
 
 Reduce = Callable[[Tensor], Tensor]
@@ -25,7 +25,7 @@ def predict_volume(
     length: int,
     reduce: Reduce | None = None,
 ) -> Tensor:
-    """Return what is predicted of a volume, on its own grid.
+    """Return the prediction for a volume, on its own grid.
 
     Parameters
     ----------
@@ -36,9 +36,10 @@ def predict_volume(
     window : (int, int, int)
         Size of a window, at most.
     length : int
-        How many of them are predicted at once.
+        Number of windows predicted at once.
     reduce : callable, optional
-        What to make of maps (1, k, d, h, w), a few slices at a time: masks, which are much smaller.
+        Function of maps (1, k, d, h, w), a few slices at a time, for example to masks, which are
+        much smaller.
 
     Returns
     -------

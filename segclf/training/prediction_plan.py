@@ -18,26 +18,26 @@ class PredictionPlan:
     Parameters
     ----------
     batch_size : int
-        Number of images in a batch, at most; fewer when images are large. It depends on the
-        size that the network sees alone, and short batches are filled up, so that the result for
-        an image does not depend on its company.
+        Number of images in a batch, at most; fewer when images are large. It depends only on the
+        size that the network sees, and short batches are filled up, so that the result for an image
+        does not depend on the other images.
     image_size : (int, int) or None
-        Height and width that images are brought to; None leaves them as they are.
+        Height and width that images are resized to; None leaves them unchanged.
     tile_size : int, tuple of int, or None
-        Larger images are predicted in overlapping tiles of this height and width; volumes in
-        windows of so many slices, too.
+        Larger images are predicted in overlapping tiles of this height and width, and volumes in
+        windows with this number of slices, too.
     flips : str or None
-        Over which ways to lie the mean is taken, as in `mean_over_flips`; whole images are flipped,
-        not their tiles.
+        Orientations to average over, as in `mean_over_flips`; whole images are flipped, not their
+        tiles.
     device : torch.device
         Where to compute.
     precision : {"fp32", "bf16"}
-        In which precision to compute.
+        Precision to compute in.
     n_threads : int
-        On how many threads to compute.
+        Number of CPU threads to compute with.
     adjustable : tuple of str
-        Parameters of whoever asks that say how much memory it takes; "tile_size" among them allows
-        tiles where an image does not fit.
+        The caller's parameters that decide how much memory prediction needs. If "tile_size" is
+        among them, images that do not fit are predicted in tiles.
     """
 
     batch_size: int
@@ -50,7 +50,7 @@ class PredictionPlan:
     adjustable: tuple[str, ...] = ()
 
     def tile(self, size: Size) -> Size:
-        """Return the sides of a tile; those of the image where there are no tiles."""
+        """Return the sides of a tile, or of the image if there are no tiles."""
         if self.tile_size is None:
             return tuple(size)
         return tuple(np.broadcast_to(self.tile_size, len(size)).tolist())

@@ -1,4 +1,4 @@
-"""What the loop does around epochs so that it can end anywhere, and go on from there."""
+"""Resuming: what the loop does between epochs so that training can stop and continue later."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def go_on(
     checkpoint: Checkpoint | None,
     length: Length,
 ) -> float:
-    """Stand where an interrupted training stood; return the seconds that it took until there."""
+    """Load the last checkpoint, if any; return the seconds of training that led to it."""
     first = state.epoch
     loaded = None if checkpoint is None else checkpoint.load(state, plan, length)
     require_agreement(
@@ -31,7 +31,7 @@ def go_on(
     )
     if loaded is None:
         return 0.0
-    if state.termination == "callback":  # it is asked again
+    if state.termination == "callback":  # it is called again
         state.termination = None
     if remembers(state.objective) and state.termination is None:
         _meet_again(run, batches, plan, state, length)
@@ -49,9 +49,9 @@ def go_on(
 def _meet_again(
     run: Run, batches: Batches, plan: TrainingPlan, state: TrainingState, length: Length
 ) -> None:
-    """Let frozen encoders see images in the batches in which they saw them first.
+    """Pass images through frozen encoders in the batches in which they first passed.
 
-    What they keep of an image may differ in the last bit with the images beside it.
+    The maps kept for an image may differ in the last bit with the other images of its batch.
     """
     state.reach(state.epoch * length.per_epoch, length.n_steps)
     state.objective.train()
@@ -68,7 +68,7 @@ def _meet_again(
 def end_epoch(
     plan: TrainingPlan, state: TrainingState, checkpoint: Checkpoint | None, length: Length
 ) -> None:
-    """Write the state where that is due, and ask the callback."""
+    """Write the state if it is due, and call the callback."""
 
     def save(**how: Any) -> None:
         if checkpoint is not None:
@@ -86,7 +86,7 @@ def end_epoch(
 
 
 def heed(interrupt: KeyboardInterrupt, state: TrainingState, checkpoint: Checkpoint | None) -> None:
-    """End training here, or say how it goes on."""
+    """End training here, or raise with a message that says where it will resume."""
     if checkpoint is not None:
         raise KeyboardInterrupt(checkpoint.on_interrupt()) from interrupt
     if not state.history:

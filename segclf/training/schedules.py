@@ -50,7 +50,7 @@ def warm_up(fraction: float, *, length: float = 0.1, then: Schedule = constant) 
 
 
 def between(zero: float, one: float, schedule: Schedule) -> Schedule:
-    """Map what a schedule gives, 0 to 1, to the numbers between two others.
+    """Rescale a schedule from the range 0 to 1 to another range.
 
     Examples
     --------
@@ -61,9 +61,9 @@ def between(zero: float, one: float, schedule: Schedule) -> Schedule:
 
 
 def rise(fraction: float, start: float) -> float:
-    """Rise linearly from 0 at `start` to 1, over a tenth of the training that is left then.
+    """Rise linearly from 0 at `start` to 1, over a tenth of the training that remains.
 
-    What starts with training needs no rise: 1 throughout.
+    With a `start` of 0 there is no rise: the factor is 1 throughout.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The state of the loop: all that training needs to go on from where it stands."""
+"""The state of the loop: everything that training needs to continue."""
 
 import copy
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from segclf.training.optimizers import make_optimizer
 from segclf.training.plan import Row, TrainingPlan
 from segclf.training.schedules import constant, get_schedule
 
-# Of a group of parameters: what makes of the fraction of training done something of its own.
+# Entries of a parameter group that depend on the fraction of training done.
 _OF_LENGTH = {"schedule", "weight_decay_schedule", "start"}
 
 
 class TrainingState:
-    """Where a training stands, at the end of an epoch.
+    """The state of training at the end of an epoch.
 
-    With the same plan and the same batches, a fresh state that loaded the dictionary of another one
-    goes on as the other would have gone on, bit for bit.
+    With the same plan and the same batches, a new state that loaded another one's dictionary
+    continues as the other would have, bit for bit.
 
     Parameters
     ----------
@@ -36,28 +36,28 @@ class TrainingState:
     Attributes
     ----------
     objective : Objective
-        With all weights and buffers.
+        The objective, with all weights and buffers.
     device : torch.device
-        Where it is.
+        The device that it is on.
     optimizer : Optimizer
-        Of the objective's parameters.
+        Optimizer of the objective's parameters.
     precision : {"fp32", "bf16"}
         The precision computed in.
     history : list of dict
-        A row for each epoch that is done.
+        One row for each finished epoch.
     best : BestWeights
-        Those of the best epoch, kept where the plan asks for it.
+        Weights of the best epoch, kept if the plan asks for it.
     average : AveragedWeights
-        The mean of the network's weights over the last steps, where the plan asks for it.
+        The mean of the network's weights over the last steps, if the plan asks for it.
     largest_part : int or None
-        How many images are computed at once, at most, since more did not fit into memory; None
-        where whole batches do.
+        Largest number of images computed at once, since more did not fit into memory; None if whole
+        batches fit.
     n_steps : int
-        Number of steps that are done.
+        Number of finished steps.
     follows_length : bool
-        Whether anything so far would have been otherwise in a shorter or longer training.
+        Whether the state depends on the planned length of training.
     termination : str or None
-        Why training ended, None where it has not: "max_epochs", "max_steps", "max_seconds",
+        Why training ended, None if it has not: "max_epochs", "max_steps", "max_seconds",
         "n_iter_no_change", "callback" or "interrupted".
     """
 
@@ -87,32 +87,32 @@ class TrainingState:
 
     @property
     def epoch(self) -> int:
-        """Number of epochs that are done, which is the next one's number."""
+        """Number of finished epochs, which is the index of the next one."""
         return len(self.history)
 
     def progress(self, step: int, fraction: float) -> Progress:
-        """Return where training stands; who asks for the fraction goes by the length of it."""
+        """Return the progress; reading its fraction marks the state as dependent on the length."""
         progress = _Watched(self.epoch, step, fraction)
         progress.state = self
         return progress
 
     def reach(self, step: int, n_steps: int) -> None:
-        """Let the encoders learn whose start has come by that step, from 0."""
+        """Start to train encoders whose start is at or before that step, counted from 0."""
         for network in self._waiting:
             if not network.encoder_learns and step >= round(network.encoder_start * n_steps):
                 network.let_encoder_learn()
                 forget(network)
 
     def add(self, row: Row) -> None:
-        """Take in the row of the epoch that ends here."""
+        """Add the row of the epoch that ends here."""
         self.history.append(row)
         self.best.look(self.objective, row)
         self._lose_patience()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return tensors, numbers, texts, and dictionaries and lists of them.
+        """Return the state as dictionaries and lists of tensors, numbers and strings.
 
-        As everywhere in torch, the tensors are those that training changes: copy them to keep them.
+        As usual in torch, training changes these tensors in place: copy them to keep them.
         """
         return {
             "objective": self.objective.state_dict(),
@@ -128,7 +128,7 @@ class TrainingState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Stand where the state stood of which this is the dictionary; random generators too."""
+        """Restore a state that `state_dict` returned, random generators included."""
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(_completed(state["optimizer"], self.optimizer))
         self.precision, self.largest_part = state["precision"], state["largest_part"]
@@ -145,7 +145,7 @@ class TrainingState:
 
 
 class _Watched(Progress):
-    """Progress that notes whether anybody looks at the fraction."""
+    """Progress that records whether its fraction is read."""
 
     state: TrainingState
 
@@ -160,15 +160,15 @@ class _Watched(Progress):
 
 
 class BestWeights:
-    """The weights of the best epoch, where the plan names what tells it, or may stop early.
+    """The weights of the best epoch, if the plan has a `monitor` or may stop early.
 
     Parameters
     ----------
     patience : int or None
-        Number of epochs without a better one after which training is over.
+        Number of epochs without a better one after which training stops.
     monitor : str or None
-        What tells the best epoch, as of `TrainingPlan`; None is the loss with a `patience`, and
-        else keeps nothing.
+        Criterion for the best epoch, as in `TrainingPlan`. None means the loss with a `patience`;
+        without one, no weights are kept.
     """
 
     def __init__(self, patience: int | None, monitor: str | None = None) -> None:
@@ -183,7 +183,7 @@ class BestWeights:
         return self._patience is not None and self._n_worse >= self._patience
 
     def look(self, objective: Objective, row: Row) -> None:
-        """Keep the weights if the epoch is the best so far; of equal ones the first is."""
+        """Keep the weights if the epoch is the best so far; the first of equal ones counts."""
         if self._patience is None and self._monitor is None:
             return
         loss = self._to_lower(row)
@@ -198,7 +198,7 @@ class BestWeights:
         return -row[f"validation_{self._monitor}"]
 
     def restore(self, objective: Objective) -> None:
-        """Give the objective the best weights, if any were kept."""
+        """Load the best weights into the objective, if any were kept."""
         if self._weights is not None:
             objective.load_state_dict(self._weights)
 
@@ -207,13 +207,13 @@ class BestWeights:
         return {"loss": self._loss, "n_worse": self._n_worse, "weights": self._weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what another one kept."""
+        """Restore a state that `state_dict` returned."""
         self._loss, self._n_worse = state["loss"], state["n_worse"]
         self._weights = copy.deepcopy(state["weights"])
 
 
 def _plain(state: dict[str, Any]) -> dict[str, Any]:
-    """Leave schedules out: they are functions, and the plan's or the objective's."""
+    """Leave out schedules: they are functions, and belong to the plan or the objective."""
     groups = [
         {name: value for name, value in group.items() if not callable(value)}
         for group in state["param_groups"]

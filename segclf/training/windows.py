@@ -1,7 +1,7 @@
-"""Windows that slide over images and volumes: what is said of each is blended where they overlap.
+"""Sliding windows over images and volumes, whose outputs are blended where they overlap.
 
-What is done is handed on from the first rows, or slices, on, so that of a large volume only as much
-is in memory as a window is deep.
+Finished rows or slices are yielded in order, so that only as much of a large volume is in memory as
+a window is deep.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +16,14 @@ from segclf.axes import N_SPATIAL
 from segclf.data.loader import one_ahead
 
 OVERLAP = 0.25
-# nnU-Net's, of a window's sides; what little remains at the corners is not less than that.
+# The Gaussian's deviation as a share of a window's side, as in nnU-Net; the smallest weight.
 _DEVIATION, _LEAST = 0.125, 1e-3
 
 Corner = tuple[int, ...]
 
 
 class Slab(NamedTuple):
-    """What is done: maps (k, stop - start, ...) of the rows, or slices, from `start` to `stop`."""
+    """Finished maps (k, stop - start, ...) of the rows or slices from `start` to `stop`."""
 
     start: int
     stop: int
@@ -46,11 +46,11 @@ def slide(
     predict : callable
         From windows to maps (m, k, *window).
     size : sequence of int
-        Of the whole: (h, w) or (d, h, w).
+        Size of the whole: (h, w) or (d, h, w).
     window : sequence of int
-        Of a window, on no axis more than the whole.
+        Size of a window, on no axis larger than the whole.
     length : int
-        How many windows are predicted at once, at most.
+        Number of windows predicted at once, at most.
     """
     starts = [_starts(*each) for each in zip(size, window, strict=True)]
     corners = list(product(*starts))
@@ -84,7 +84,7 @@ class _Blend:
         self._weight[places] += self._of_window
 
     def done(self, stop: int) -> Iterator[Slab]:
-        """Hand on what no window from `stop` on changes."""
+        """Yield the rows or slices that no window from `stop` on changes."""
         n_done = min(stop - self._start, self._window[0])
         if n_done <= 0:
             return
@@ -97,13 +97,13 @@ class _Blend:
 
 
 def _starts(length: int, window: int) -> list[int]:
-    """Evenly spread window positions that cover a length and overlap by a quarter at least."""
+    """Evenly spread window positions that cover a length and overlap by at least a quarter."""
     n_windows = 1 + int(np.ceil((length - window) / (window * (1 - OVERLAP))))
     return [round(s) for s in np.linspace(0, length - window, n_windows)]
 
 
 def _window_weights(window: Sequence[int]) -> Tensor:
-    """Weigh the middle of a window most: of images by the distance to the border, else Gaussian."""
+    """Weigh the middle most: images by distance to the border, volumes by a Gaussian."""
     along = [_ramp(n) if len(window) == N_SPATIAL else _gaussian(n) for n in window]
     weights = torch.ones(())
     for each in along:

@@ -167,7 +167,7 @@ def test_with_a_checkpoint_the_same_call_goes_on(watch, tmp_path):
         estimator.set_params(checkpoint=tmp_path).set_callbacks(*callbacks)
         return again(estimator)
 
-    with pytest.raises(KeyboardInterrupt, match="goes on from the end of epoch 2"):
+    with pytest.raises(KeyboardInterrupt, match="resumes from the end of epoch 2"):
         fit(Interrupt(1))
     resumed, n_epochs = watch.run(fit)
     assert n_epochs == 2

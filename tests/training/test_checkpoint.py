@@ -116,7 +116,7 @@ def test_a_torn_file_costs_an_epoch_and_two_cost_all(tmp_path, how):
         train_until(folder, 4)
         for name in names:
             damage(folder / "key" / f"{name}.safetensors", how)
-        with pytest.warns(CheckpointWarning, match="not whole"):
+        with pytest.warns(CheckpointWarning, match="damaged"):
             seen, weight = epochs_after(folder)
         assert seen == list(range(first, 6))  # the callback hears of the last one again
         assert weight == expected
@@ -131,7 +131,7 @@ def test_a_file_of_something_else_is_left_aside(tmp_path):
     values = store.read(places[1])
     values["state"]["objective"] = {"network.weight": torch.zeros(3, 5), "other": "text"}
     store.write(places[1], values)
-    with pytest.warns(CheckpointWarning, match="not whole"):
+    with pytest.warns(CheckpointWarning, match="damaged"):
         seen, weight = epochs_after(tmp_path)
     assert (seen[0], weight) == (2, expected)
 
@@ -144,7 +144,7 @@ def test_a_state_that_half_fits_leaves_nothing_behind(tmp_path):
     values = store.read(place)
     values["state"]["generators"] = {"cpu": torch.zeros(3, dtype=torch.uint8)}
     store.write(place, values)
-    with pytest.warns(CheckpointWarning, match="not whole"):
+    with pytest.warns(CheckpointWarning, match="damaged"):
         seen, weight = epochs_after(tmp_path)
     assert (seen, weight) == (list(range(6)), expected)
 
@@ -261,7 +261,7 @@ def interrupt(row):
 
 
 def test_an_interrupt_is_written_and_says_how_to_go_on(tmp_path):
-    with pytest.raises(KeyboardInterrupt, match="goes on from the end of epoch 3"):
+    with pytest.raises(KeyboardInterrupt, match="resumes from the end of epoch 3"):
         trained(tmp_path, every="auto", after_epoch=interrupt)
     assert epochs_after(tmp_path) == ([2, 3, 4, 5], trained(None)[0])
 
@@ -278,7 +278,7 @@ class InterruptedRegression(Regression):
 
 
 def test_an_interrupt_within_an_epoch_costs_the_epoch(tmp_path):
-    with pytest.raises(KeyboardInterrupt, match="goes on from the end of epoch 2"):
+    with pytest.raises(KeyboardInterrupt, match="resumes from the end of epoch 2"):
         trained(tmp_path, objective=InterruptedRegression)
     assert epochs_after(tmp_path) == ([1, 2, 3, 4, 5], trained(None)[0])
 

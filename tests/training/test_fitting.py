@@ -67,7 +67,7 @@ REFUSED = {
         {"adjustable": ("image_size", "tile_size"), "tile_size": 48},
         "A tile of 48x48 .* smaller image_size or tile_size\\.$",
     ),
-    "nothing": ({}, "batch_size can be no less than 1\\.$"),
+    "nothing": ({}, "even with batch_size=1\\.$"),
 }
 
 

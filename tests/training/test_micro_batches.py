@@ -124,8 +124,8 @@ def test_a_resumed_training_has_the_same_parts():
 
 
 REFUSED = {
-    "batch normalization": (Mean(3, nn.BatchNorm2d(2)), "batch normalization looks at all of it"),
-    "loss": (Mean(3, splits=False), "its loss is no mean over images"),
+    "batch normalization": (Mean(3, nn.BatchNorm2d(2)), "batch normalization depends on the whole"),
+    "loss": (Mean(3, splits=False), "its loss is not a mean over images"),
     "one image": (Mean(0), "One image of 4x4 .* smaller image_size"),
 }
 
