@@ -1,8 +1,8 @@
-"""BYOL: predict what a slowly moving copy of the network says of another view.
+"""BYOL: predict a momentum target's projection of another view of the image.
 
-Two views pass the network, and its copy, the target, which follows as a moving average; a
-predictor on the network's side shall give the target's projection of the other view. There are no
-negative pairs. Grill et al., "Bootstrap your own latent: a new approach to self-supervised
+Two views pass through the network and through its target, a copy that follows as a moving average.
+A predictor on the network's side learns to give the target's projection of the other view. There
+are no negative pairs. Grill et al., "Bootstrap your own latent: a new approach to self-supervised
 learning", NeurIPS 2020.
 """
 
@@ -33,28 +33,28 @@ class BYOLPretrainer(EncoderPretrainer):
     Parameters
     ----------
     encoder : str or None
-        A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
-        estimator that this one is handed to, "resnet50" on its own (section 3.3).
+        A name as in `ImageClassifier`; convolutional or a transformer. None means the encoder of
+        the estimator that uses this pretrainer, or "resnet50" without one (section 3.3).
     hidden_size : int
-        Length of the hidden layer of projector and predictor, 4096 in section 3.3.
+        Length of the hidden layer of the projector and of the predictor; 4096 in section 3.3.
     projection_size : int
-        Length of what both give, 256 there.
+        Length of the output of both; 256 there.
     momentum : float
-        Momentum of the target at the start, from where it rises to 1 along half a cosine: .996
-        there; .99 for the 300 epochs of the paper's ablations.
+        Initial momentum of the target, from which it rises to 1 along half a cosine; .996 there,
+        and .99 for the 300 epochs of the paper's ablations.
 
     Notes
     -----
-    The paper trains with LARS, made for its batches of 4096: a learning rate of .2 for 256 images,
-    in proportion for others, a weight decay of 1.5e-6 on all but biases and normalizations, 1000
-    epochs of which the first 10 warm up, then a cosine. Batches here are 64, and the optimizer is
-    SGD with a momentum of .9 and the rates of SimSiam, which is this method without the target:
-    .05 for 256 images, a weight decay of 1e-4, 100 epochs, 10 of them to warm up. A function that
-    makes a LARS is taken as `optimizer`.
+    The paper trains with LARS, which suits its batches of 4096: a learning rate of .2 per 256
+    images, a weight decay of 1.5e-6 on all but biases and normalizations, and 1000 epochs, of which
+    10 warm up and the rest follow a cosine. Batches here have 64 images. The optimizer is SGD with
+    a momentum of .9 and the settings of SimSiam, which is this method without the target: a
+    learning rate of .05 per 256 images, a weight decay of 1e-4, and 100 epochs, of which 10 warm
+    up. For LARS, pass a function that makes it as `optimizer`.
 
-    The two views are the paper's (appendix B), of which the first is always blurred and the second
-    rarely, and the second alone is solarized. Blurs are those of images of 224 x 224, and follow
-    the size of others.
+    The two views are the paper's (appendix B): the first is always blurred, the second rarely, and
+    only the second is solarized. Blur widths are for images of 224 x 224 and scale with the image
+    size.
 
     See Also
     --------
@@ -109,9 +109,9 @@ class BYOL(JointEmbedding):
     network : ImageNetwork
         From images to embeddings.
     hidden_size, projection_size : int
-        Lengths of the hidden layer and of the output of projector and predictor.
+        Lengths of the hidden layer and of the output of the projector and the predictor.
     momentum : float
-        Momentum of the target at the start.
+        Initial momentum of the target.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class BYOL(JointEmbedding):
         }
 
     def after_update(self, progress: Progress) -> None:
-        """Let the target follow."""
+        """Move the target towards the network."""
         momentum = rising_momentum(self.momentum, progress.fraction)
         follow(self.target, nn.Sequential(self.network, self.projector), momentum)
 

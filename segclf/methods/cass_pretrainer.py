@@ -1,9 +1,9 @@
-"""CASS: a convolutional network and a vision transformer shall say the same of an image.
+"""CASS: a convolutional network and a vision transformer learn to agree on each image.
 
-One sees texture nearby, the other relations across the image; each learns what the other knows.
-The two differ by architecture, so both see the very same image. Singh, Sizikova and Cirrone, "CASS:
-Cross architectural self-supervision for medical image analysis", arXiv 2206.04170, 2022; here as in
-S4MI, section 3.1 and Figure 1 (Singh et al., "Shifting to machine supervision").
+The first sees local texture, the second relations across the image; each learns from the other.
+They differ in architecture, so both see the same view of an image. Singh, Sizikova and Cirrone,
+"CASS: Cross architectural self-supervision for medical image analysis", arXiv 2206.04170, 2022;
+here as in S4MI, section 3.1 and Figure 1 (Singh et al., "Shifting to machine supervision").
 """
 
 from numbers import Integral
@@ -28,54 +28,57 @@ from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 
 
 class CASSPretrainer(Pretrainer):
-    """Pretrain a convolutional network and a vision transformer, each by the other.
+    """Pretrain a convolutional network and a vision transformer against each other.
 
     Parameters
     ----------
     cnn : str or None
-        The convolutional encoder, a name as in `ImageClassifier`. None is that of the estimator
-        that this one is handed to, "resnet50" on its own (S4MI, section 4.1).
+        The convolutional encoder, a name as in `ImageClassifier`. None means the encoder of the
+        estimator that uses this pretrainer, or "resnet50" without one (S4MI, section 4.1).
     transformer : str or None
-        The transformer, a name of timm. None is that of the estimator that this one is handed to
-        where `keep` is "transformer", else the public code's "vit_base_patch16_384".
+        The transformer, a name of timm. With ``keep="transformer"``, None means the encoder of the
+        estimator that uses this pretrainer; otherwise the public code's "vit_base_patch16_384".
     cnn_weights, transformer_weights : path or None
-        Local files of pretrained weights, or names of some; None starts from scratch. The paper
-        starts both from ImageNet's (S4MI, Figure 1). Class scores in a file, `n_outputs` of them on
-        what the encoder embeds, start the output that is compared: both networks' are scores of the
-        same classes then, as in the public code. Other outputs start at random.
+        Local files or names of pretrained weights; None starts from scratch. The paper starts both
+        from ImageNet weights (S4MI, Figure 1). If a file holds a classification layer with
+        `n_outputs` classes on the embedding, the compared output starts from it. Both networks then
+        compare scores of the same classes, as in the public code. Other outputs start at random.
     keep : {"cnn", "transformer", "both"}
-        Which becomes `network_`: what `transform` embeds with, and what is handed on. Of both, the
-        next estimator takes the one that has its encoder. The other is gone after `fit`.
+        Which network becomes `network_`, which `transform` embeds with and the next estimator
+        starts from. With "both", the next estimator takes the network with its own encoder. A
+        network that is not kept is discarded after `fit`.
     n_outputs : int
-        Length of the two outputs that are compared, each a linear layer on an embedding. 1000 in
-        the public code, which compares ImageNet's class scores.
+        Length of the two outputs that are compared, each a linear layer on an embedding; 1000 in
+        the public code, which compares ImageNet class scores.
     projector : int or None
-        Hidden length of a perceptron on each output; None for none, as in the paper.
+        Hidden length of a perceptron on each output. None means no perceptron, as in the paper.
     stop_gradient : bool
-        Whether each network takes the other's output as it is, averaged over the two directions;
-        False in the paper. Without a projector this only halves the gradient, since the cosine is
-        symmetric; with one, the projector predicts the other's output, as in SimSiam.
+        Whether each network takes the other's output as a fixed target, averaged over the two
+        directions; False in the paper. Without a projector this only halves the gradient, since the
+        cosine is symmetric. With one, the projector predicts the other's output, as in SimSiam.
 
     Notes
     -----
-    Nothing in the loss keeps all images from becoming one, and small networks that start from
-    scratch go there: ``history_["embedding_std"]`` fell to a tenth of 1 / sqrt(d) or less within 20
-    epochs on 32 small pictures (three seeds, d = 16 and 1000), and stayed at a third to two thirds
-    of it with a `projector`, stopped gradient or not. Look at that column, and at the warning.
+    Nothing in the loss prevents collapse, where all images get the same embedding, and small
+    networks that start from scratch do collapse. On 32 small pictures (three seeds, d = 16 and
+    1000), ``history_["embedding_std"]`` fell to a tenth of 1 / sqrt(d) or less within 20 epochs.
+    With a `projector` it stayed at a third to two thirds of that, with or without a stopped
+    gradient. Watch that column, and the warning.
 
-    Of the paper are 100 epochs (S4MI, section 3.1). It leaves the rest to the public code, of which
-    are batches of 16, Adam and a learning rate of 1e-3. That code's cosine is stepped at every
-    batch with a half period of 16, so that its rate swings up and down to the end; here it falls
-    once, from epoch to epoch as section 3.3 describes cosine annealing. ``schedule=lambda t: 0.5 *
-    (1 + math.cos(math.pi * n_steps * t / 16))`` is the code's, for ``n_steps`` batches in all. The
-    code never sets gradients back to zero during pretraining, so that each step follows the sum
-    over all steps before; here each step has its own.
+    The 100 epochs are the paper's (S4MI, section 3.1). Batches of 16, Adam and a learning rate of
+    1e-3 are from the public code. That code steps its cosine at every batch with a half period of
+    16, so that the rate swings up and down to the end. Here it falls once, epoch by epoch, as
+    section 3.3 describes. ``schedule=lambda t: 0.5 * (1 + math.cos(math.pi * n_steps * t / 16))``
+    gives the code's schedule for ``n_steps`` batches in all. The code never resets gradients to
+    zero during pretraining, so that each step follows the sum over all steps before. Here each step
+    uses its own gradient.
 
-    The public code changes three of ten images in brightness, contrast and saturation by .2 and in
-    perspective by .2, three of ten by a rotation of up to 10 degrees, and flips three of ten in
-    each direction. A perspective of .2 moves corners inward by up to a tenth of the sides; here
-    the affine part of that, a magnification of .9 to 1 and a shear of up to 5 degrees, goes
-    along with the rotation. It is the default of `augmentation`.
+    The default of `augmentation` follows the public code, with one change. The code changes
+    brightness, contrast and saturation by .2 in three of ten images, perspective by .2 in three of
+    ten, rotates three of ten by up to 10 degrees, and flips three of ten in each direction. A
+    perspective of .2 moves corners inward by up to a tenth of the sides. Here only the affine part
+    of that, a magnification of .9 to 1 and a shear of up to 5 degrees, is applied, together with
+    the rotation.
 
     See Also
     --------
@@ -166,13 +169,13 @@ class CASS(JointEmbedding):
     pair : PairNetwork
         The two networks, from images to embeddings.
     keep : {"cnn", "transformer", "both"}
-        Which becomes `network`.
+        Which network becomes `network`.
     n_outputs : int
         Length of the outputs.
     projector : int or None
         Hidden length of a perceptron on each output.
     stop_gradient : bool
-        Whether the output compared with is a fixed target, in both directions.
+        Whether each output is compared with a fixed target, in both directions.
     """
 
     def __init__(
@@ -199,7 +202,7 @@ class CASS(JointEmbedding):
 
     @property
     def network(self) -> nn.Module:  # type: ignore[override]
-        """What the estimator keeps: one of the two, or the pair."""
+        """The network that the estimator keeps: one of the two, or the pair."""
         return self.pair if self.keep == "both" else self.pair.get_submodule(self.keep)
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
@@ -215,7 +218,7 @@ class CASS(JointEmbedding):
 
 
 def distance(u: Tensor, v: Tensor) -> Tensor:
-    """Average over rows (n, d) of 2 - 2 cos: their squared distance once scaled to length 1."""
+    """Average 2 - 2 cos over rows (n, d): their squared distance after scaling to length 1."""
     return 2 - 2 * cosine_similarity(u.float(), v.float(), dim=1).mean()
 
 
@@ -226,15 +229,15 @@ def _embedder(name: str, weights: Any, n_channels: int) -> ClassificationNetwork
 
 
 def _check_kinds(cnn: ClassificationNetwork, transformer: ClassificationNetwork) -> None:
-    """Refuse two of a kind, as the encoder of an estimator with another `keep` in mind makes."""
+    """Raise if both are of one kind, as when `keep` does not suit the next estimator's encoder."""
     if is_vision_transformer(cnn.encoder):
         raise ValueError(
             f"cnn={cnn.recipe['encoder']!r} is a vision transformer; expected a convolutional "
-            "encoder, such as 'resnet50'. To hand on a transformer, say keep='transformer'."
+            "encoder, such as 'resnet50'. To hand on a transformer, set keep='transformer'."
         )
     if not any(name.endswith("attn") for name, _ in transformer.named_modules()):
         raise ValueError(
             f"transformer={transformer.recipe['encoder']!r} has no attention; expected a "
-            "transformer, such as 'vit_small_patch16_224'. To hand on a convolutional encoder, say "
+            "transformer, such as 'vit_small_patch16_224'. To hand on a convolutional encoder, set "
             "keep='cnn'."
         )

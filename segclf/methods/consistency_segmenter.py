@@ -1,10 +1,10 @@
-"""Consistency: what the network sees in an image does not change with the image's colors.
+"""Consistency: the features of an image should not change with its colors.
 
-On images without a mask, the features just before the classifier shall point the same way for an
-image and for the same image with other brightness and contrast. The first step of the semi-
-supervised reference of S4C (its [32]): Hooper et al., "Evaluating semi-supervision methods for
+On images without a mask, the features before the classifier learn to point in the same direction
+for an image and for a copy with other brightness and contrast. This is the first step of the
+semi-supervised reference of S4C (its [32]): Hooper et al., "Evaluating semi-supervision methods for
 medical image segmentation: applications in cardiac magnetic resonance imaging", Journal of Medical
-Imaging 2023. The second step is self-training, with such a segmenter as the teacher.
+Imaging 2023. The second step is self-training with such a segmenter as the teacher.
 """
 
 from collections.abc import Iterator
@@ -41,24 +41,25 @@ class ConsistencySegmenter(LabelTermSegmenter):
     loss : str or callable
         As in `SupervisedSegmenter`; the paper's is the cross-entropy.
     consistency_weight : float
-        Weight of the consistency of images without a mask; 1 in the paper's code.
+        Weight of the consistency term on images without a mask; 1 in the paper's code.
     photometric : None, str, Augmentation or callable
-        The change of colors; it must not move anything. None: brightness and contrast by half,
-        saturation by half, noise and slight blur.
+        The change of colors; it must not move pixels. None changes brightness, contrast and
+        saturation by half, and adds noise and slight blur.
     n_labeled : int or None
-        Number of images with a mask in each batch; the rest has none. None: a fifth of the batch,
-        as in the paper's code (one batch with masks, four without, to a step).
+        Number of images with a mask in each batch; the others have none. None means a fifth of the
+        batch, as in the paper's code (one batch with masks and four without per step).
 
     Notes
     -----
-    Of the paper's code are Adam with a learning rate of 1e-4, 500 epochs, 32 images with a mask to
-    a step, and changes by Equalize, AutoContrast, Sharpness and Cutout, which are not among ours.
-    `augmentation` comes first, for image and mask alike, and the photometric change after it.
+    The paper's code uses Adam with a learning rate of 1e-4, 500 epochs, 32 images with a mask per
+    step, and the changes Equalize, AutoContrast, Sharpness and Cutout, which are not available
+    here. `augmentation` is applied first, to image and mask alike, and the photometric change after
+    it.
 
     See Also
     --------
-    DistilledSegmenter : The second step, with soft pseudo labels, as in the paper.
-    PseudoLabelSemiSupervised : The same with hard ones, by ``labeler="self_training"``.
+    DistilledSegmenter : The second step, with soft pseudo-labels, as in the paper.
+    PseudoLabelSemiSupervised : The same with hard pseudo-labels, by ``labeler="self_training"``.
 
     Examples
     --------
@@ -96,8 +97,8 @@ class ConsistencySegmenter(LabelTermSegmenter):
         n_labeled = self.n_labeled or -(-self.batch_size // 5)
         if n_labeled > self.batch_size:
             raise ValueError(
-                f"n_labeled={n_labeled} images of a batch with batch_size={self.batch_size}; "
-                "expected batch_size or less."
+                f"n_labeled={n_labeled} is more than batch_size={self.batch_size}; expected "
+                "batch_size or less."
             )
         return TwoStreamSampler(labeled, n_labeled, self.batch_size - n_labeled)
 
@@ -129,16 +130,16 @@ PHOTOMETRIC = Augmentation(
 
 
 class PhotometricConsistency(Objective):
-    """A segmentation loss where there is a mask, the consistency of features where there is none.
+    """A segmentation loss on images with a mask, and consistency of features on the others.
 
     Parameters
     ----------
     network : SegmentationNetwork
         From images to pixel scores.
     loss : str or callable
-        Name of the segmentation loss, or a function of that form.
+        Name of the segmentation loss, or a function with the same signature.
     consistency_weight : float
-        Weight of the consistency.
+        Weight of the consistency term.
     photometric : callable
         Changes images, called as an `Augmentation` is.
     label_weight : float
@@ -162,7 +163,7 @@ class PhotometricConsistency(Objective):
         self.label_weight = label_weight
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the terms "segmentation", "consistency" and, where there are such, "label"."""
+        """Return the terms "segmentation", "consistency" and, if labels are given, "label"."""
         image, mask, weight = batch["image"], batch["mask"], batch.get("weight")
         unlabeled = (mask < 0).flatten(1).all(dim=1)
         logits, features = in_shares(self._scores_and_features, image)
@@ -197,7 +198,7 @@ class PhotometricConsistency(Objective):
 
 @contextmanager
 def inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect what a module is given, call by call."""
+    """Collect the inputs of a module, call by call."""
     collected: list[Tensor] = []
     handle = module.register_forward_pre_hook(lambda _, inputs: collected.append(inputs[0]))
     try:
@@ -209,7 +210,7 @@ def inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
 def mean_cosine_distance(
     features: Tensor, others: Tensor, *, sample_weight: Tensor | None = None
 ) -> Tensor:
-    """Average 1 - cosine similarity of the feature vectors (n, d, h, w) over pixels, then images.
+    """Average 1 - cosine similarity of feature vectors (n, d, h, w) over pixels, then over images.
 
     Examples
     --------

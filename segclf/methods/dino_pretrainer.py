@@ -1,8 +1,9 @@
-"""DINO: what a student says of small views, a slow teacher says of large ones.
+"""DINO: a student that sees small views matches a momentum teacher that sees large ones.
 
-Both sort views among thousands of prototypes; the student shall agree with the teacher on other
-views of an image. Centering keeps one prototype from winning always, sharpening keeps all from
-being equal. Caron et al., "Emerging properties in self-supervised vision transformers", ICCV 2021.
+Both assign views to thousands of prototypes, and the student learns to agree with the teacher on
+other views of an image. Centering keeps one prototype from always winning; sharpening keeps all
+from being equally likely. Caron et al., "Emerging properties in self-supervised vision
+transformers", ICCV 2021.
 """
 
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ from segclf.objectives import (
 from segclf.training.schedules import Schedule, between, cosine, warm_up
 
 N_GLOBAL = 2
-FIRST_PART = 0.1  # of training; after it, some prototypes should be likelier than others
+FIRST_PART = 0.1  # of training, after which some prototypes should be likelier than others
 COUNTS = ("n_prototypes", "head_size", "bottleneck_size")
 PARTS = ("temperature_warm_up", "frozen_prototypes")
 MOMENTA = ("momentum", "final_momentum", "center_momentum")
@@ -43,58 +44,62 @@ SWITCHES = ("student_sees_global", "unit_prototypes", "bottleneck_activation")
 
 
 class DINOPretrainer(EncoderPretrainer):
-    """Pretrain an encoder by DINO, and keep the teacher's, as the paper evaluates it.
+    """Pretrain an encoder by DINO, and keep the teacher's encoder, which the paper evaluates.
 
     Parameters
     ----------
     encoder : str or None
-        A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
-        estimator that this one is handed to, "vit_small_patch16_224" on its own (section 4).
+        A name as in `ImageClassifier`; convolutional or a transformer. None means the encoder of
+        the estimator that uses this pretrainer, or "vit_small_patch16_224" without one (section 4).
     n_local_crops : int
-        Number of small views beside the two large ones; 8 in the public code.
+        Number of small views in addition to the two large ones; 8 in the public code.
     global_crop, local_crop : (float, float)
-        Smallest and largest area of large and of small views, as fractions of the image's.
+        Smallest and largest area of large and of small views, as fractions of the image area.
     local_scale : float
-        Height and width of small views: 96 of 224 pixels in section 3.1, which is 3 / 7.
+        Height and width of small views, as a fraction of the image's: 96 of 224 pixels in section
+        3.1, which is 3 / 7.
     student_sees_global : bool
-        Whether the student sees large views too (section 3.1).
+        Whether the student also sees large views (section 3.1).
     n_prototypes, head_size, bottleneck_size : int
-        Lengths of the output, of the head's two hidden layers, and of the third, whose output is
-        scaled to length 1: 65536, 2048 and 256 in the paper. Weights of a head of fewer hidden
-        units start larger than there, see :class:`segclf.networks.DINOHead`.
+        Lengths of the output, of the head's two hidden layers, and of its third layer, whose output
+        is scaled to length 1: 65536, 2048 and 256 in the paper. A head with fewer hidden units
+        starts with larger weights than the paper's, see :class:`segclf.networks.DINOHead`.
     bottleneck_activation, unit_prototypes : bool
-        Whether the third layer ends in an activation too; whether prototypes have length 1, that
-        is weight normalization with a fixed scale (section 3.1).
+        Whether the third layer also ends in an activation; whether prototypes have length 1, that
+        is, weight normalization with a fixed scale (section 3.1).
     student_temperature, teacher_temperature : float
-        What scores are divided by: .1 and .07 in section 3.2.
+        Temperatures by which scores are divided: .1 and .07 in section 3.2.
     first_temperature, temperature_warm_up : float
-        Where the teacher's temperature starts, and the part of training over which it rises: .04
+        Initial temperature of the teacher, and the fraction of training over which it rises: .04
         and 30 epochs there. By default, the public code stays at .04.
     momentum, final_momentum, center_momentum : float
-        Shares of themselves that the teacher, first and last along a cosine (section 3.1), and its
-        center keep in a step.
+        Momentum per step: of the teacher at the start and at the end, along a cosine (section 3.1),
+        and of its center.
     frozen_prototypes : float
-        Part of training before prototypes move: one of 100 epochs in the public code.
+        Fraction of training before prototypes move: one of 100 epochs in the public code.
     largest_gradient : float or None
-        Length that each tensor's gradient is scaled down to, 3 in the public code; None for none.
+        Largest length of each tensor's gradient; a longer one is scaled down. 3 in the public code;
+        None means no limit.
     final_weight_decay : float
-        Reached along a cosine from `weight_decay` (section 3.2); biases and normalizations have 0.
+        Weight decay at the end, reached along a cosine from `weight_decay` (section 3.2). Biases
+        and normalizations do not decay.
 
     Notes
     -----
-    Section 3.2 trains by AdamW with a learning rate of 5e-4 for 256 images a batch, in proportion
-    for others, which rises over 10 epochs and falls along a cosine; those are the defaults here,
-    for batches of 64 and 100 epochs. The public code's rate ends at 1e-6, not 0, and its student
-    leaves out a tenth of a transformer's paths, ours none. It advises a momentum of .9995 for
-    batches of 256; and where the loss stays at the logarithm of `n_prototypes`, a lower
-    `teacher_temperature` or more `frozen_prototypes`; a :class:`segclf.objectives.CollapseWarning`
-    tells of it. Views are those of BYOL; a list as `augmentation` has the two large views first.
+    Section 3.2 trains by AdamW with a learning rate of 5e-4 per 256 images, which rises over 10
+    epochs and falls along a cosine. Those are the defaults here, scaled to batches of 64, for 100
+    epochs. In the public code, the rate ends at 1e-6, not 0, and the student drops a tenth of a
+    transformer's paths; here it drops none. The public code advises a momentum of .9995 for batches
+    of 256. If the loss stays at the logarithm of `n_prototypes`, for which there is a
+    :class:`segclf.objectives.CollapseWarning`, it advises a lower `teacher_temperature` or more
+    `frozen_prototypes`. Views are those of BYOL; a list given as `augmentation` has the two large
+    views first.
 
     For ResNets the public code recommends other settings: ``optimizer="sgd", learning_rate=0.0075,
     weight_decay=1e-4, final_weight_decay=1e-4, global_crop=(0.14, 1), local_crop=(0.05, 0.14),
-    teacher_temperature=0.04``, which is .03 for 256 images a batch.
+    teacher_temperature=0.04``, a learning rate of .03 per 256 images.
 
-    S4MI trains by vit-pytorch, whose defaults are ``n_local_crops=2, global_crop=(.5, 1),
+    S4MI trains with vit-pytorch, whose defaults are ``n_local_crops=2, global_crop=(.5, 1),
     local_scale=1, student_sees_global=False, n_prototypes=65336, head_size=256,
     bottleneck_activation=True, unit_prototypes=False, student_temperature=.9,
     teacher_temperature=.04, momentum=.9, final_momentum=.9, frozen_prototypes=0,
@@ -194,13 +199,13 @@ class DINOPretrainer(EncoderPretrainer):
 class DINO(JointEmbedding):
     """Cross-entropy between the teacher's large views and the student's other views.
 
-    The history's column ``teacher_entropy`` is that of the teacher's sharpened scores, in nats. An
-    epoch past the first tenth of training in which it is ln K gives a :class:`CollapseWarning`.
+    The history's column ``teacher_entropy`` is the entropy of the teacher's sharpened scores, in
+    nats. If it is still ln K after the first tenth of training, a :class:`CollapseWarning` follows.
 
     Parameters
     ----------
     student, student_head : ImageNetwork, DINOHead
-        From images to embeddings, from there to scores of prototypes. The teacher is a copy.
+        From images to embeddings, and from these to scores of prototypes. The teacher is a copy.
     teacher_temperature, momentum, weight_decay : callable
         Functions of the fraction of training done.
     student_sees_global, student_temperature, center_momentum, frozen_prototypes, largest_gradient
@@ -269,32 +274,33 @@ class DINO(JointEmbedding):
         return {**super().measures(), "teacher_entropy": self.teacher_entropy}
 
     def after_epoch(self, row: Mapping[str, float]) -> None:
-        """Warn where the teacher finds all prototypes equally likely, and of equal embeddings."""
+        """Warn if the teacher finds all prototypes equally likely, or if embeddings collapse."""
         if self.fraction > FIRST_PART:
             warn_of_ln_k(row, n_prototypes=len(self.center))
         super().after_epoch(row)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the student's groups, with a weight decay that follows its own schedule."""
-        # Apart, since torch's fused SGD wants all tensors of a group to begin together.
+        # A group of its own, since torch's fused SGD needs all tensors of a group to begin
+        # together.
         groups = apart(super().parameter_groups(), self.student_head.prototypes.parameters())
         return spare_vectors([{**g, "weight_decay_schedule": self.weight_decay} for g in groups])
 
     def before_update(self, progress: Progress) -> None:
-        """Hold prototypes at first, and shorten long gradients."""
+        """Keep prototypes fixed at first, and scale down long gradients."""
         if progress.fraction < self.frozen_prototypes:
-            # With gradients of 0, the optimizer would still decay the weights.
+            # With zero gradients, the optimizer would still decay the weights.
             self.student_head.prototypes.zero_grad(set_to_none=True)
         if self.largest_gradient is not None:
             shorten_each(self.parameters(), self.largest_gradient)
 
     def after_update(self, progress: Progress) -> None:
-        """Let the teacher follow the student."""
+        """Move the teacher towards the student."""
         for teacher, student in ((self.network, self.student), (self.head, self.student_head)):
             follow(teacher, student, self.momentum(progress.fraction))
 
 
 def embeddings(network: nn.Module, images: list[Tensor]) -> Tensor:
-    """Embed views, those of one size together, and join them in their order, (v n, d)."""
+    """Embed views, those of one size together, and concatenate them in order, (v n, d)."""
     groups = groupby(images, key=lambda image: image.shape[2:])
     return torch.cat([network(torch.cat(list(group))) for _, group in groups])

@@ -1,4 +1,4 @@
-"""The baseline: a network straight from the image to its label, no masks."""
+"""The baseline: a network from the image straight to its label, without masks."""
 
 from typing import Any, ClassVar, Self
 
@@ -19,9 +19,10 @@ class ImageClassifier(Automatic, VolumeParameters, NetworkClassifier):
     Parameters
     ----------
     loss : str or callable
-        "cross_entropy", "focal", a function of that form, or any ``loss(logits, target)`` such as
-        ``nn.CrossEntropyLoss()``. The order of the classes plays no part: "focal" has no alpha here
-        (Lin et al. weigh a background by it, which labels of images do not have).
+        "cross_entropy", "focal", a function with the same signature, or any ``loss(logits,
+        target)`` such as ``nn.CrossEntropyLoss()``. The order of the classes plays no part: "focal"
+        has no alpha here, which weighs the background in Lin et al., since image labels have no
+        background.
 
     See Also
     --------
@@ -73,8 +74,8 @@ class ImageClassifier(Automatic, VolumeParameters, NetworkClassifier):
         groups : array of shape (n,), optional
             Group of each image; the validation split keeps groups together.
         X_val, y_val, masks_val : images, labels and masks, optional
-            A validation set, as X, y and masks; in place of `validation_fraction`. What searches
-            must not cut into folds is given as a `segclf.data.Whole`.
+            A validation set in the form of X, y and masks, in place of `validation_fraction`. Wrap
+            each in `segclf.data.Whole` so that searches do not split it into folds.
 
         Returns
         -------

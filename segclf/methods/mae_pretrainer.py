@@ -1,8 +1,8 @@
-"""MAE: hide three quarters of an image, and paint them from the rest.
+"""MAE: hide three quarters of an image, and reconstruct them from the rest.
 
-A vision transformer sees the visible patches only, which makes it cheap; a light decoder, thrown
-away later, gets its tokens and guesses the pixels of the others. He et al., "Masked autoencoders
-are scalable vision learners", CVPR 2022.
+A vision transformer sees only the visible patches, which makes training cheap. A light decoder,
+discarded later, predicts the pixels of the hidden patches from its tokens. He et al., "Masked
+autoencoders are scalable vision learners", CVPR 2022.
 """
 
 from collections.abc import Sequence
@@ -39,41 +39,42 @@ class MAEPretrainer(VolumeEncoderPretrainer):
     ----------
     encoder : str or None
         A plain vision transformer of timm: "vit_base_patch16_224", "vit_small_patch8_224",
-        "deit_small_patch16_224", "tiny_vit", ... Others of images cannot leave out patches. Of
-        volumes "residual3d", "tiny3d" or "dynunet". None is that of the estimator that this one is
-        handed to, on its own the smallest of section 4.3, "vit_base_patch16_224".
+        "deit_small_patch16_224", "tiny_vit", ... Other encoders of images cannot leave out patches.
+        For volumes: "residual3d", "tiny3d" or "dynunet". None means the encoder of the estimator
+        that uses this pretrainer, or the smallest of section 4.3 without one,
+        "vit_base_patch16_224".
     mask_ratio : float
-        Part of the patches that is hidden, .75 in section 4.1: ``int(l * (1 - mask_ratio))`` of l
-        patches stay visible, but one at least, and one at most less than all.
+        Fraction of the patches that is hidden, .75 in section 4.1. Of l patches, ``int(l * (1 -
+        mask_ratio))`` stay visible, but at least one visible and one hidden.
     decoder_width, decoder_blocks, decoder_heads : int
-        The decoder: 512, 8 (section 4.1, Table 1a and 1b) and 16. That of an encoder of volumes is
-        of a U-Net, for which these are not looked at.
+        Width, blocks and heads of the decoder: 512, 8 (section 4.1, Table 1a and 1b) and 16.
+        Ignored for volumes, whose decoder is that of a U-Net.
     normalize_pixels : bool
-        Whether each patch's target is normalized by its own mean and deviation. Off in section 4.1
-        ("pixel (w/o norm)"), on in its best results (Table 1d) and recommended there.
+        Whether each patch's target is normalized by its own mean and standard deviation. Off in
+        section 4.1 ("pixel (w/o norm)"), but on in its best results (Table 1d) and recommended
+        there.
 
     Notes
     -----
     As in the paper (Appendix A.1, Table 8): AdamW with betas of .9 and .95, a weight decay of .05,
     800 epochs, half a cosine after a warm-up; views are crops of .2 to 1 of the area, and flips.
-    Its learning rate, 1.5e-4 for 256 images a batch and in proportion for others, is given here for
-    batches of 64 where the paper has 4096 (the public code's own default is 1e-3 for 256). Warm-up
-    is a tenth of training, where the paper has 40 of 800 epochs; `schedule` takes a callable for
-    that. Biases and normalizations do not decay, as in the public code.
+    The learning rate is the paper's 1.5e-4 per 256 images, scaled to batches of 64, where the paper
+    has 4096 (the public code's default is 1e-3 per 256). Warm-up is a tenth of training, where the
+    paper has 40 of 800 epochs; for that, pass a callable as `schedule`. Biases and normalizations
+    do not decay, as in the public code.
 
-    Positions are the paper's: sines and cosines that stay as they are while pretraining. They are
-    kept where timm's transformers have their learned ones, so that they are handed on like all
-    else, and are learned from there in fine-tuning. Those of `encoder_weights` are learned on.
-
-    Weights start as in the paper (Appendix A.1, "xavier_uniform"), those of the cut into patches
-    and of tokens as in the public code, where timm's transformers start otherwise.
+    Position embeddings are the paper's: sines and cosines that stay fixed in pretraining. They take
+    the place of the learned ones of timm's transformers, so that they are handed on with all other
+    weights, and are learned in fine-tuning. Position embeddings of `encoder_weights` are trained
+    further. Weights are initialized as in the paper (Appendix A.1, "xavier_uniform"), the patch
+    embedding and the tokens as in the public code, which differs from timm.
 
     Images smaller than 2 x 2 patches are padded by repeating their border.
 
-    Encoders of volumes are convolutional. Their patches are the blocks of voxels for which one
-    voxel of the deepest map stands; the maps of all levels are emptied where the volume is hidden,
-    and normalizations look at what is visible, as in SparK (Tian et al., ICLR 2023). Volumes are
-    looked at as a whole, so that `batch_size` has to be small.
+    Encoders of volumes are convolutional. Their patches are the blocks of voxels that correspond to
+    one voxel of the deepest map. The maps of all levels are set to zero where the volume is hidden,
+    and normalizations use only the visible part, as in SparK (Tian et al., ICLR 2023). Each volume
+    is processed as a whole, so `batch_size` has to be small.
 
     See Also
     --------
@@ -124,10 +125,10 @@ class MAEPretrainer(VolumeEncoderPretrainer):
             return VolumeMAE(network, **hiding)
         if not can_drop_patches(network.encoder):
             raise ValueError(
-                f"encoder={network.recipe['encoder']!r} is no plain vision transformer of timm; "
-                "MAE leaves patches out, which only such can do. These work, for example: "
-                "vit_base_patch16_224, vit_small_patch8_224, deit_small_patch16_224, tiny_vit; for "
-                "other encoders there is SimMIMPretrainer."
+                f"encoder={network.recipe['encoder']!r} is not a plain vision transformer of timm. "
+                "MAE leaves out patches, so it needs one, such as vit_base_patch16_224, "
+                "vit_small_patch8_224, deit_small_patch16_224 or tiny_vit. For other encoders, use "
+                "SimMIMPretrainer."
             )
         if self.encoder_weights is None:
             start_as_in_mae(network.encoder)
@@ -149,18 +150,18 @@ class MAEPretrainer(VolumeEncoderPretrainer):
 
 
 class Reconstruction(Objective):
-    """What both masked autoencoders share: what they hide, and how they are trained."""
+    """What both masked autoencoders share: which patches they hide, and how they are trained."""
 
     mask_ratio: float
 
     def sample(self, n: int, n_patches: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Sample for each of n images which patches are visible ``(n, k)`` and which masked."""
+        """Sample which patches of n images are visible, ``(n, k)``, and which are masked."""
         order = torch.rand(n, n_patches, device=device).argsort(dim=1)
         n_visible = min(max(int(n_patches * (1 - self.mask_ratio)), 1), n_patches - 1)
         return order[:, :n_visible], order[:, n_visible:]
 
     def is_mean_over_images(self, batch: Batch) -> bool:
-        """Yes: as many patches are hidden of each image."""
+        """Return True: every image has the same number of hidden patches."""
         return True
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -178,9 +179,9 @@ class MAE(Reconstruction):
     network : ClassificationNetwork
         With a plain vision transformer as its encoder.
     mask_ratio : float
-        Part of the patches that is hidden.
+        Fraction of the patches that is hidden.
     decoder_width, decoder_blocks, decoder_heads : int
-        The decoder.
+        Width, blocks and heads of the decoder.
     normalize_pixels : bool
         Whether each patch's target is normalized.
     """
@@ -212,7 +213,7 @@ class MAE(Reconstruction):
         )
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the term "reconstruction", in squares of the deviation of pixels, from (h, w)."""
+        """Return the term "reconstruction", in units of the pixels' variance."""
         (view,) = views(batch)
         image = padded(self.network.prepare(view), stride=self.patch, smallest=2 * self.patch)
         patches = F.unfold(image, self.patch, stride=self.patch).transpose(1, 2)
@@ -234,7 +235,7 @@ class VolumeMAE(Reconstruction):
     network : ClassificationNetwork
         With an encoder of volumes.
     mask_ratio : float
-        Part of the blocks that is hidden.
+        Fraction of the blocks that is hidden.
     normalize_pixels : bool
         Whether each block's target is normalized.
     """
@@ -251,7 +252,7 @@ class VolumeMAE(Reconstruction):
         self.painter = MaskedVolumes(network)
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the term "reconstruction", in squares of the deviation of voxels."""
+        """Return the term "reconstruction", in units of the voxels' variance."""
         (view,) = views(batch)
         block = self.painter.block
         twice = [2 * side for side in block]

@@ -1,9 +1,9 @@
-"""MoCo: know an image by another view of itself, among the views of many others.
+"""MoCo: recognize an image by another view of it, among views of many other images.
 
-The query is one view through the network, its key another view through a copy that follows as a
-moving average. The negatives are the keys of the batches before, kept in a queue, so that their
-number does not depend on the batch. He et al., "Momentum contrast for unsupervised visual
-representation learning", CVPR 2020 (v1); Chen et al., "Improved baselines with momentum
+The query is one view passed through the network; its key is another view passed through a copy that
+follows as a moving average. The negatives are the keys of earlier batches, kept in a queue, so that
+their number does not depend on the batch size. He et al., "Momentum contrast for unsupervised
+visual representation learning", CVPR 2020 (v1); Chen et al., "Improved baselines with momentum
 contrastive learning", arXiv 2003.04297 (v2).
 """
 
@@ -26,7 +26,7 @@ from segclf.networks import (
 )
 from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 
-NOBODY = -1  # whose the keys are that the queue starts with
+NOBODY = -1  # image index of the random keys in the initial queue
 
 
 class MoCoPretrainer(EncoderPretrainer):
@@ -35,49 +35,49 @@ class MoCoPretrainer(EncoderPretrainer):
     Parameters
     ----------
     encoder : str or None
-        A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
-        estimator that this one is handed to, "resnet50" on its own.
+        A name as in `ImageClassifier`; convolutional or a transformer. None means the encoder of
+        the estimator that uses this pretrainer, or "resnet50" without one.
     head : {"mlp", "linear"}
         "mlp" has one hidden layer with ReLU, as long as the embedding (v2, section 3); "linear" is
         v1's.
     projection_size : int
         Length of queries and keys, 128 (v1, section 3.3).
     temperature : float
-        What similarities are divided by: .2 in v2 (section 3), .07 in v1.
+        Temperature by which similarities are divided: .2 in v2 (section 3), .07 in v1.
     momentum : float
         Momentum of the key encoder, .999 (v1, section 3.2).
     queue_size : int
-        Number of keys kept, 65536 (v1, Figure 3), but at most one for each image. A key of the very
-        image that is asked for is left out of the negatives.
+        Number of keys kept, 65536 (v1, Figure 3), but at most one for each image. An older key of
+        the query's own image is not a negative.
     n_groups : int
-        Number of groups of a batch that batch normalization looks at one by one, each of two images
-        at least: 8 in the public code for one device (its notebook on CIFAR), as on 8 devices. 1 is
-        for the whole batch. Encoders without batch normalization need none.
+        Number of groups of a batch that batch normalization treats separately, each with at least
+        two images: 8 in the public code for one device (its notebook on CIFAR), as on 8 devices. 1
+        means the whole batch. Encoders without batch normalization need no groups.
 
     Notes
     -----
-    The paper trains by SGD with a momentum of .9, a weight decay of 1e-4 and a learning rate of
-    .03 for 256 images a batch, along a cosine, over 200 epochs; those are the defaults here, for
-    batches of 64 with the rate in proportion. Were a query normalized together with its own key's
-    batch, the two would be known by their common statistics (v1, section 3.3); so keys are shuffled
-    between the groups of the batch.
+    The paper trains by SGD with a momentum of .9, a weight decay of 1e-4 and a learning rate of .03
+    per 256 images, along a cosine, over 200 epochs. Those are the defaults here, scaled to batches
+    of 64. If a query and its key were normalized in the same group, their common statistics would
+    give the pair away (v1, section 3.3). So keys are shuffled between the groups of the batch.
 
-    On 1,024 small images and in 256 steps, momenta of .984 (which is to a queue of 16 batches what
-    .999 is to the paper's 256) and .999 learned alike, and thirteen times the rate less; the loss
-    tells little of it, for it cannot fall far where many negatives are of the query's own kind.
+    On 1,024 small images and in 256 steps, a momentum of .984 (which is to a queue of 16 batches
+    what .999 is to the paper's 256) learned as well as .999, and a thirteen times higher learning
+    rate learned less. The loss says little about it, since it cannot fall far if many negatives
+    resemble the query.
 
-    The queue starts with the keys of the images that the first epoch shows last, so that all epochs
-    compare with as many images. In the paper's code it starts with random directions, which are
-    easy to tell from images: the loss of a small set would be lowest in its first epoch.
+    The queue starts with the keys of the last images of the first epoch, so that all epochs compare
+    with the same number of images. In the paper's code it starts with random directions, which are
+    easy to tell from images: on a small data set, the loss would be lowest in the first epoch.
 
     v1 is ``head="linear", temperature=0.07``, an `augmentation` without blur, and a `schedule` that
     divides by 10 after .6 and .8 of training, such as ``lambda t: 0.1 ** ((t >= .6) + (t >= .8))``.
 
     MoCo-CXR (Sowrirajan et al., "MoCo pretraining improves representation and transferability of
     chest X-ray models", MIDL 2021), which CheXseg starts from, is v2 on chest X-rays with
-    ``augmentation=Augmentation(horizontal_flip=0.5, rotation=10)``, since crops and blur may take
-    away what a finding depends on; its encoders are "resnet18" and "densenet121", which start from
-    ImageNet's weights.
+    ``augmentation=Augmentation(horizontal_flip=0.5, rotation=10)``, since crops and blur may remove
+    what a finding depends on. Its encoders are "resnet18" and "densenet121", which start from
+    ImageNet weights.
 
     See Also
     --------
@@ -140,17 +140,17 @@ class MoCo(JointEmbedding):
     network : ImageNetwork
         From images to embeddings.
     head : {"mlp", "linear"}
-        From embeddings to queries, with a hidden layer or without.
+        From embeddings to queries, with or without a hidden layer.
     projection_size : int
         Length of queries and keys.
     temperature : float
-        What similarities are divided by.
+        Temperature by which similarities are divided.
     momentum : float
         Momentum of the key encoder.
     queue_size : int
         Number of keys kept.
     n_groups : int
-        Number of groups of a batch that are normalized one by one.
+        Number of groups of a batch that are normalized separately.
     """
 
     queue: Tensor
@@ -182,19 +182,19 @@ class MoCo(JointEmbedding):
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
 
     def before_epoch(self, batches: Iterable[Batch], progress: Progress) -> None:
-        """Fill the queue once, with the keys of the images that the first epoch shows last."""
+        """Fill the queue once, with the keys of the last images of the first epoch."""
         if progress.epoch == 0:
             for batch in batches:
                 keys = self._encode(views(batch)[1].to(self.queue.device))
                 self._enqueue(keys, batch["index"])
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the term "contrast"; ln(1 + queue_size) for a query as near to all keys."""
+        """Return the term "contrast"; ln(1 + queue_size) for a query equally near to all keys."""
         query_view, key_view = views(batch)
         query = self._in_groups(nn.Sequential(self.network, self.projector), query_view)
         keys = self._encode(key_view)
         self.watch(query)
-        # Held-out images are counted by themselves, so none of them is in the queue.
+        # Held-out images are numbered separately, and none of them is in the queue.
         index = batch["index"] if self.training else torch.full_like(batch["index"], NOBODY - 1)
         # A copy, since the queue moves on before the gradients are computed.
         loss = info_nce(
@@ -209,12 +209,12 @@ class MoCo(JointEmbedding):
         return {"contrast": loss}
 
     def after_update(self, progress: Progress) -> None:
-        """Let the key encoder follow."""
+        """Move the key encoder towards the query encoder."""
         follow(self.key_encoder, nn.Sequential(self.network, self.projector), self.momentum)
 
     @torch.no_grad()
     def _encode(self, view: Tensor) -> Tensor:
-        """Give the keys of views, which are in other groups than the queries."""
+        """Return the keys of views, which are in other groups than their queries."""
         if self.n_groups == 1 or not self.training:
             return self._in_groups(self.key_encoder, view)
         order = torch.randperm(len(view), device=view.device)
@@ -226,7 +226,7 @@ class MoCo(JointEmbedding):
         return normalize(torch.cat([encoder(part) for part in parts]).float(), dim=1)
 
     def _enqueue(self, keys: Tensor, index: Tensor) -> None:
-        """Let keys take the place of the oldest ones; of which images they are is kept too."""
+        """Replace the oldest keys in the queue, and the indices of their images."""
         n_keys, size = len(keys), len(self.queue)
         places = (self.pointer + torch.arange(n_keys, device=self.pointer.device)) % size
         self.queue.index_copy_(0, places[-size:], keys[-size:])
@@ -252,13 +252,13 @@ def info_nce(
     Parameters
     ----------
     query, key : Tensor of shape (n, d)
-        Of length 1, float32, row by row a pair.
+        Pairs, row by row; of length 1, float32.
     negatives : Tensor of shape (k, d)
         Of length 1.
     temperature : float
-        What similarities are divided by.
+        Temperature by which similarities are divided.
     left_out : Tensor of shape (n, k), bool, optional
-        Which negatives are none for a query.
+        Which negatives to leave out for each query.
 
     Examples
     --------

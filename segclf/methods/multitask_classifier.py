@@ -1,10 +1,10 @@
-"""Y-Net: one encoder learns to predict masks and to name images at once.
+"""Y-Net: one encoder learns to segment and to classify images at once.
 
-A decoder predicts the mask, as in a U-Net; a second head on the encoder's deepest map says what the
-image shows. What masks teach the encoder helps the head, but the head need not look where the mask
-is. Mehta et al., "Y-Net: joint segmentation and classification for diagnosis of breast biopsy
-images", MICCAI 2018; the multitask baseline of Hooper et al., "A case for reframing automated
-medical image classification as segmentation", NeurIPS 2023 (section 4).
+A decoder predicts the mask, as in a U-Net; a second head on the encoder's deepest map predicts the
+image's label. The features that the encoder learns from masks help that head, but the head need not
+look where the mask is. Mehta et al., "Y-Net: joint segmentation and classification for diagnosis of
+breast biopsy images", MICCAI 2018; the multitask baseline of Hooper et al., "A case for reframing
+automated medical image classification as segmentation", NeurIPS 2023 (section 4).
 """
 
 from collections.abc import Iterator
@@ -42,12 +42,12 @@ class MultitaskClassifier(Automatic, VolumeParameters, NetworkClassifier):
     """Classify and segment images with one network of two heads.
 
     Any mixture of supervision is valid: masks for some images, labels for others, nothing for the
-    rest. An image of the negative class has an empty mask, for free.
+    rest. Images of the negative class need no masks: theirs are empty.
 
-    Y-Net trains the segmentation first and both heads after that; so does
-    ``pretrainer=SupervisedSegmenter(...)`` inside a ``FrozenEstimator``. Its head has further
-    convolutions; here it is the mean over the deepest map and one linear layer, as in
-    `ImageClassifier`, so that the two differ by the masks alone.
+    Y-Net trains the segmentation first and both heads after that, as a
+    ``pretrainer=SupervisedSegmenter(...)`` inside a ``FrozenEstimator`` does here. Y-Net's
+    classification head has further convolutions. Here it is the mean over the deepest map and one
+    linear layer, as in `ImageClassifier`, so that the two differ only by the masks.
 
     Parameters
     ----------
@@ -56,35 +56,35 @@ class MultitaskClassifier(Automatic, VolumeParameters, NetworkClassifier):
         "auto" is "hypercolumn" for a frozen encoder, "unet" for others and where
         `decoder_attention` or several `decoder_channels` are given.
     encoder_depth : int or None
-        Number of encoder stages; None is the architecture's own default.
+        Number of encoder stages; None is the architecture's default.
     decoder_channels : tuple of int, int or None
         Channels of the decoder's stages, or one number, as the architecture takes; None is the
         architecture's own default.
     decoder_attention : {"scse"} or None
         Attention in the decoder.
     encoder_scales : tuple of int or None
-        For "hypercolumn": the sizes at which the encoder is given the image, as multiples of its
-        own. (1, 2) adds the maps of the image at twice its height and width, for five times the
-        work of the encoder and the memory of kept maps, or more. None is (1,).
+        For "hypercolumn": the sizes at which the encoder sees the image, as multiples of its own
+        size. (1, 2) adds the maps of the image at twice its height and width, which takes at least
+        five times the encoder's work and the memory for kept maps. None means (1,).
     mask_loss : str or callable
-        Of the pixels, as in `SupervisedSegmenter`; "cross_entropy" in both papers.
+        Loss of the pixels, as in `SupervisedSegmenter`; "cross_entropy" in both papers.
     label_loss : str or callable
-        Of the images, as in `ImageClassifier`; "cross_entropy" in both papers.
+        Loss of the image labels, as in `ImageClassifier`; "cross_entropy" in both papers.
     mask_weight, label_weight : float
-        What the losses are multiplied by; 1 in Y-Net's code, and not named in Hooper et al.
+        Weights of the two losses; 1 in Y-Net's code, not stated in Hooper et al.
     negative_class : label, "auto", "first" or None
-        The class whose images show nothing: their masks are empty. Mask ids 1, 2, ... belong to the
-        other classes, in the order of ``classes_``; further ids are context, which decides no
-        label. "auto" is the class whose masks are empty, if there is exactly one, else the
-        first, as "first" always is (a class of that name goes before). None: every class has a
-        region, and mask id j belongs to ``classes_[j - 1]``.
+        The class whose images show no finding, so that their masks are empty. Mask ids 1, 2, ...
+        belong to the other classes, in the order of ``classes_``; further ids are context, which
+        does not affect the label. "auto" takes the class whose masks are empty, if there is exactly
+        one, else the first class. "first" always takes the first class, unless a class has that
+        name. None: every class has a region, and mask id j belongs to ``classes_[j - 1]``.
 
     Attributes
     ----------
     negative_class_ : label or None
-        The class whose images show nothing; None where there is none.
+        The class whose images show no finding; None if there is none.
     n_mask_classes_ : int
-        Number of mask ids with the background, or of channels of multi-label masks.
+        Number of mask ids including the background, or of channels of multi-label masks.
 
     See Also
     --------
@@ -140,7 +140,7 @@ class MultitaskClassifier(Automatic, VolumeParameters, NetworkClassifier):
         y_val: LabelsLike | Whole | None = None,
         masks_val: MasksLike | Whole | None = None,
     ) -> Self:
-        """Train on images, of which some have labels and some masks.
+        """Train on images, some with labels and some with masks.
 
         Parameters
         ----------
@@ -156,8 +156,8 @@ class MultitaskClassifier(Automatic, VolumeParameters, NetworkClassifier):
         groups : array of shape (n,), optional
             Group of each image; the validation split keeps groups together.
         X_val, y_val, masks_val : images, labels and masks, optional
-            A validation set, as X, y and masks; in place of `validation_fraction`. What searches
-            must not cut into folds is given as a `segclf.data.Whole`.
+            A validation set in the form of X, y and masks, in place of `validation_fraction`. Wrap
+            each in `segclf.data.Whole` so that searches do not split it into folds.
 
         Returns
         -------
@@ -185,7 +185,7 @@ class MultitaskClassifier(Automatic, VolumeParameters, NetworkClassifier):
     def predict_masks(self, X: ImagesLike) -> Maps:
         """Return masks at the images' own size, uint8: ids (n, h, w), or 0 and 1 (n, k, h, w).
 
-        Of volumes (n, d, h, w), or (n, k, d, h, w).
+        For volumes (n, d, h, w), or (n, k, d, h, w).
         """
         return collect_maps(*self._maps(X), self._to_masks)
 
@@ -216,7 +216,7 @@ class MultitaskClassifier(Automatic, VolumeParameters, NetworkClassifier):
         )
 
     def _to_start(self, objective: Objective) -> nn.Module:
-        """Return the part that others have too; the image head always starts anew."""
+        """Return the part that a pretrainer can start; the image head always starts anew."""
         return objective.network.get_submodule("segmentation")
 
     def _maps(self, X: Any) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
@@ -239,9 +239,9 @@ class Multitask(Objective):
     network : MultitaskNetwork
         From images to pixel scores and image scores.
     mask_loss, label_loss : str or callable
-        Name of the loss, or a function of that form.
+        Name of the loss, or a function with the same signature.
     mask_weight, label_weight : float
-        What the losses are multiplied by.
+        Weights of the two losses.
     class_weight : Tensor of shape (k,), optional
         Weight of each class of images.
     """
@@ -281,7 +281,7 @@ class Multitask(Objective):
         }
 
     def is_mean_over_images(self, batch: Batch) -> bool:
-        """Tell whether both losses are such means, and nobody and nothing has a weight."""
+        """Tell whether both losses are means over images, without weights of images or classes."""
         return (
             is_mean_over_images(self.mask_loss, batch["mask"])
             and is_mean_over_images(self.label_loss, batch["target"])

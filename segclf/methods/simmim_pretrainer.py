@@ -1,8 +1,8 @@
-"""SimMIM: hide large squares of an image, and paint them by a single linear layer.
+"""SimMIM: hide large squares of an image, and reconstruct them by a single linear layer.
 
-The encoder sees the whole image with a learned token in place of what is hidden, so any will do,
-and its deepest map alone must tell the missing pixels. Xie et al., "SimMIM: a simple framework for
-masked image modeling", CVPR 2022.
+The encoder sees the whole image with a learned token in place of what is hidden, so it may be of
+any kind. The missing pixels are predicted from its deepest map alone. Xie et al., "SimMIM: a simple
+framework for masked image modeling", CVPR 2022.
 """
 
 import math
@@ -22,41 +22,41 @@ from segclf.objectives import Batch, Objective, Progress, spare_vectors
 
 
 class SimMIMPretrainer(EncoderPretrainer):
-    """Pretrain an encoder by painting what is hidden.
+    """Pretrain an encoder by reconstructing hidden parts of images.
 
     Parameters
     ----------
     encoder : str or None
-        A name as in `ImageClassifier`; convolutional or a transformer. None is that of the
-        estimator that this one is handed to, on its own that of section 4.1,
+        A name as in `ImageClassifier`; convolutional or a transformer. None means the encoder of
+        the estimator that uses this pretrainer, or that of section 4.1 without one,
         "swin_base_patch4_window7_224".
     mask_size : float or int
-        Height and width of the squares that are hidden or not: a float in (0, 1) is a fraction of
-        the shorter side of the image, an int is pixels. The paper's 32 pixels (section 4.1.1) are
-        1 / 7 of images of 224 x 224; in its own pretraining, at 192 x 192, 1 / 6. Whatever the
-        encoder's own patches are, they are rounded to whole ones of these. In images less than two
-        squares high or wide it is half the shorter side.
+        Side of the squares that are hidden or visible: a float in (0, 1) is a fraction of the
+        image's shorter side, an int is pixels. The paper's 32 pixels (section 4.1.1) are 1 / 7 of
+        images of 224 x 224, and 1 / 6 in its own pretraining at 192 x 192. The side is rounded to a
+        multiple of the encoder's patch size. If an image is less than two squares high or wide, it
+        is half the shorter side.
     mask_ratio : float
-        Part of the squares that is hidden, .6 (section 4.1.1), rounded up; one at least stays
+        Fraction of the squares that is hidden, .6 (section 4.1.1), rounded up; at least one stays
         visible.
     largest_gradient : float or None
-        The gradient of all parameters together is scaled down to this length, 5 in the public code;
-        None leaves it.
+        Largest Euclidean norm of the gradient of all parameters together; a longer one is scaled
+        down. 5 in the public code; None means no limit.
 
     Notes
     -----
     As in section 4.1: AdamW with a weight decay of .05, 100 epochs, half a cosine after a warm-up
-    of a tenth; views are crops of .67 to 1 of the area, and flips. Its learning rate, 8e-4 for 2048
-    images a batch, is given here in proportion for 64. Biases and normalizations do not decay, as
-    in the public code.
+    of a tenth; views are crops of .67 to 1 of the area, and flips. The learning rate is the paper's
+    8e-4 per 2048 images, scaled to batches of 64. Biases and normalizations do not decay, as in the
+    public code.
 
-    Convolutional encoders are a departure, since the paper has none: pixels are hidden before the
-    first layer, by one learned value a channel. Swin transformers have windows of 7 here, of 6 for
-    the paper's images of 192 x 192.
+    Convolutional encoders differ from the paper, which has none: pixels are replaced before the
+    first layer, by one learned value per channel. Swin transformers have windows of 7 here, and of
+    6 for the paper's images of 192 x 192.
 
     See Also
     --------
-    MAEPretrainer : Leaves out patches instead, for vision transformers.
+    MAEPretrainer : Leaves hidden patches out, for vision transformers.
 
     Examples
     --------
@@ -107,13 +107,13 @@ class SimMIM(Objective):
     Parameters
     ----------
     network : ClassificationNetwork
-        Whose encoder learns.
+        Network whose encoder is trained.
     mask_size : float or int
         Height and width of the squares that are hidden: a fraction of the shorter side, or pixels.
     mask_ratio : float
-        Part of them that is hidden.
+        Fraction of the squares that is hidden.
     largest_gradient : float or None
-        Length that the gradient is scaled down to.
+        Largest norm of the gradient.
     """
 
     network: ClassificationNetwork
@@ -143,7 +143,7 @@ class SimMIM(Objective):
         return {"reconstruction": masked_error(painted, image, repeated(hidden, unit))}
 
     def sample(self, image: Tensor) -> Tensor:
-        """Sample what of each image is hidden: bool (n, h, w) in units of the inpainter."""
+        """Sample the hidden part of each image: bool (n, h, w), in units of the inpainter."""
         unit = self.inpainter.unit
         height, width = image.shape[2] // unit, image.shape[3] // unit
         of_image = 1 if isinstance(self.mask_size, Integral) else min(image.shape[2:])
@@ -155,21 +155,21 @@ class SimMIM(Objective):
         return repeated(hidden, side)[:, :height, :width]
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return groups in which vectors do not decay."""
+        """Return parameter groups in which vectors do not decay."""
         return spare_vectors(super().parameter_groups())
 
     def before_update(self, progress: Progress) -> None:
-        """Scale a large gradient down."""
+        """Scale down a large gradient."""
         if self.largest_gradient is not None:
             nn.utils.clip_grad_norm_(self.parameters(), self.largest_gradient)
 
 
 def masked_error(painted: Tensor, image: Tensor, hidden: Tensor) -> Tensor:
-    """Average the absolute error over the pixels where `hidden` ``(n, h, w)``, and all channels."""
+    """Average the absolute error over the hidden pixels ``(n, h, w)`` and all channels."""
     error = (painted.float() - image).abs() * hidden[:, None]
     return error.sum() / (hidden.sum() + 1e-5) / image.shape[1]
 
 
 def repeated(grid: Tensor, times: int) -> Tensor:
-    """Make each value of a grid ``(n, h, w)`` a square of so many values a side."""
+    """Repeat each value of a grid ``(n, h, w)`` `times` times along both axes."""
     return grid.repeat_interleave(times, dim=1).repeat_interleave(times, dim=2)

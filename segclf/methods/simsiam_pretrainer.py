@@ -1,8 +1,9 @@
 """SimSiam: predict one view of an image from another, and stop the gradient on one side.
 
-Two views pass one network; a predictor on one of them shall give the other, which is taken as it
-is. No negative pairs, no momentum teacher: the stopped gradient alone keeps all images from
-becoming one. Chen and He, "Exploring simple Siamese representation learning", CVPR 2021.
+Two views pass through one network. A predictor on one of them learns to give the other, which is a
+fixed target. There are no negative pairs and no momentum teacher: the stopped gradient alone
+prevents collapse, where all images get the same embedding. Chen and He, "Exploring simple Siamese
+representation learning", CVPR 2021.
 """
 
 from numbers import Integral
@@ -26,23 +27,24 @@ class SimSiamPretrainer(VolumeEncoderPretrainer):
     ----------
     encoder : str or None
         A name as in `ImageClassifier`; convolutional or a transformer, of images or of volumes.
-        None is that of the estimator that this one is handed to, "resnet50" on its own (section 3).
+        None means the encoder of the estimator that uses this pretrainer, or "resnet50" without one
+        (section 3).
     projection_size : int
         Length of the three layers of the projector, 2048 in section 3, "Baseline settings".
     prediction_size : int
-        Hidden length of the predictor, 512 there: a bottleneck.
+        Hidden length of the predictor, a bottleneck; 512 there.
     fixed_prediction_rate : bool
         Whether the predictor's learning rate stays constant, which the paper finds slightly better
         and keeps (section 4.2, Table 1c); False lets it follow the `schedule`.
 
     Notes
     -----
-    The paper trains by SGD with a momentum of .9, a weight decay of 1e-4 and a learning rate of
-    .05 for 256 images a batch, in proportion for others, along a cosine; those are the defaults
-    here, for batches of 64 instead of 512. Its views are crops of .2 to 1 of the area, flips,
-    changes of color, gray and blur (appendix A), which follows the size of images not 224 x 224.
-    As in the paper's code, the projector's last normalization has no scale and shift. Its residual
-    blocks that start as the identity are left out: an encoder starts as it does everywhere here.
+    The paper trains by SGD with a momentum of .9, a weight decay of 1e-4 and a learning rate of .05
+    per 256 images, along a cosine. Those are the defaults here, for batches of 64 instead of 512.
+    Views are the paper's: crops of .2 to 1 of the area, flips, changes of color, gray, and blur
+    (appendix A), whose width scales with the image size. As in the paper's code, the projector's
+    last normalization has no scale and shift. Unlike there, residual blocks are not initialized as
+    the identity: encoders start as they do everywhere in segclf.
 
     See Also
     --------
@@ -126,7 +128,7 @@ class SimSiam(JointEmbedding):
         return {"similarity": (negative_cosine(p1, z2) + negative_cosine(p2, z1)) / 2}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return the predictor's group, at a constant rate, beside that of all else."""
+        """Return the parameter groups; the predictor has its own, at a constant rate."""
         if not self.fixed_prediction_rate:
             return super().parameter_groups()
         others = [*self.network.parameters(), *self.projector.parameters()]
@@ -138,5 +140,5 @@ class SimSiam(JointEmbedding):
 
 
 def negative_cosine(prediction: Tensor, target: Tensor) -> Tensor:
-    """Average minus the cosine of rows (n, d); no gradient reaches the target."""
+    """Average the negative cosine of rows (n, d); no gradient reaches the target."""
     return -cosine_similarity(prediction.float(), target.detach().float(), dim=1).mean()

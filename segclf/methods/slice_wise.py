@@ -1,9 +1,9 @@
-"""Volumes, slice by slice: a segmenter of images learns from slices and segments each.
+"""Volumes, slice by slice: a segmenter of images is trained on slices and segments each.
 
-The baseline that three-dimensional networks must beat, and what a pretrained encoder of images
-needs. Neighboring slices as further channels make it "2.5-D", as in Roth et al., "A new 2.5D
-representation for lymph node detection using random sets of deep convolutional neural network
-observations", MICCAI 2014, whose views are orthogonal planes in place of neighbors.
+This is the baseline for three-dimensional networks, and the way to use a pretrained encoder of
+images on volumes. Neighboring slices as further channels make it "2.5-D", after Roth et al., "A new
+2.5D representation for lymph node detection using random sets of deep convolutional neural network
+observations", MICCAI 2014, whose views are orthogonal planes instead of neighbors.
 """
 
 from dataclasses import field
@@ -46,61 +46,62 @@ from segclf.methods.supervised_segmenter import SupervisedSegmenter
 
 @Segmenter.register
 class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
-    """Segment volumes by a segmenter of images, which sees one slice at a time.
+    """Segment volumes with a segmenter of images, one slice at a time.
 
-    Volumes are arrays (n, d, h, w), or (n, d, h, w, c) with channels, torch tensors
-    (n, c, d, h, w), or lists of arrays (d, h, w) or (d, h, w, c) of different sizes; their masks
-    (n, d, h, w), or (n, k, d, h, w) where a voxel may be of several classes. The first spatial axis
-    is cut. Slices are never copied before they are needed.
+    Volumes are arrays (n, d, h, w), or (n, d, h, w, c) with channels, torch tensors (n, c, d, h,
+    w), or lists of arrays (d, h, w) or (d, h, w, c) of different sizes; their masks are (n, d, h,
+    w), or (n, k, d, h, w) if a voxel may have several classes. Volumes are cut into slices along
+    the first spatial axis. Slices are not copied before they are needed.
 
-    A volume labeled 0 has empty slices, for free. One labeled otherwise that has no mask says
-    nothing of a slice: somewhere in it there is something.
+    A volume labeled 0 needs no mask: its slices are empty. Any other label of a volume without a
+    mask is not used, since it does not tell which slices show the finding.
 
     Parameters
     ----------
     segmenter : segmenter or None
-        Learns from the slices (h, w) and their masks, with all that it has: an encoder that is
-        frozen, a pretrainer, pseudo-labels. None means ``SupervisedSegmenter()``. Also any
-        estimator whose ``fit(X, masks)`` is followed by ``predict_proba(X)``. Where it holds out
-        images for validation or folds, they are those of whole volumes.
+        Is trained on the slices (h, w) and their masks. It may have a frozen encoder, a pretrainer
+        or pseudo-labels. None means ``SupervisedSegmenter()``. Any estimator with ``fit(X, masks)``
+        and ``predict_proba(X)`` will do. Validation splits and folds inside it keep the slices of a
+        volume together.
     neighbors : int
-        So many slices on either side are further channels of each slice, from the first to the
-        last: 1 makes three channels of gray ones. At the ends the last slice is repeated.
+        Number of slices on either side that are added to each slice as channels, in their order: 1
+        makes three channels of a gray slice. At both ends the outermost slice is repeated.
     max_slices : int or None
-        At most so many slices of each volume are learned from, at random; None is all.
+        Number of slices of each volume to train on, at most, chosen at random; None means all.
     finding_fraction : float
-        Share of these that show a finding, as far as there are such. Without `max_slices` it
-        changes nothing.
+        Share of these that show a finding, as far as the volume has them. Ignored without
+        `max_slices`.
     channels : {"first", "last"} or None
-        Where the channels of arrays are. None takes them to be last where there are 1, 3 or 4, or
-        at most 16 and fewer than slices, rows and columns, and asks otherwise.
+        Position of the channel axis of arrays. None takes a last axis of length 1, 3 or 4, or of up
+        to 16 if shorter than all spatial axes, as channels, and raises an error otherwise.
     post_processing : callable or None
-        What `predict` makes of each mask of a volume, (d, h, w) of ids or (k, d, h, w) of 0 and 1,
-        such as ``segclf.data.MaskCleaner(n_spatial=3)``; after that of `segmenter`, which sees
-        slices. Probabilities stay as they are.
+        Function that `predict` applies to each mask of a volume, (d, h, w) of ids or (k, d, h, w)
+        of 0 and 1, such as ``segclf.data.MaskCleaner(n_spatial=3)``. It comes after the
+        post-processing of `segmenter`, which sees slices. Probabilities are unchanged.
     random_state : int, RandomState or None
-        Chooses slices, and seeds `segmenter`; None leaves that its own seed.
+        Decides which slices are chosen, and seeds `segmenter`; with None, `segmenter` keeps its own
+        seed.
 
     Attributes
     ----------
     segmenter_ : segmenter
-        The trained one, of slices.
+        The trained segmenter of slices.
     n_classes_ : int
-        Number of mask ids with the background, or of channels of multi-label masks.
+        Number of mask ids including the background, or of channels of multi-label masks.
     classes_ : array of shape (n_classes,)
         The mask ids, or the numbers of the channels.
     multilabel_ : bool
-        Whether a voxel may be of several classes.
+        Whether a voxel may have several classes.
     n_channels_ : int
         Number of channels of the volumes, without neighbors.
     n_slices_ : int
-        Number of slices that were learned from.
+        Number of slices in training.
     image_scale_ : dict
-        The range of the volumes' voxels, with which later ones must agree.
+        The range of the volumes' voxels, with which later volumes must agree.
 
     See Also
     --------
-    SegmentationClassifier : Classifies volumes by such masks.
+    SegmentationClassifier : Classifies volumes through such masks.
 
     Examples
     --------
@@ -159,15 +160,14 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
             Mask ids, 0 the background, -1 an unlabeled voxel; or multi-label masks of 0,
             1 and -1. A list may hold None for a volume without a mask.
         sample_weight : array of shape (n,), optional
-            Weight of each volume, which all its slices have.
+            Weight of each volume, and of all its slices.
         labels : array of shape (n,) or (n, k), optional
             The mask id that a volume shows, 0 for none, -1 where unlabeled; or a multi-label
-            indicator. Of labels 0 alone is learned.
+            indicator. Only labels of 0 are used.
         groups : array of shape (n,), optional
-            Group of each volume; by default each is its own. What `segmenter` holds out is whole
-            groups.
+            Group of each volume; by default each is its own. `segmenter` holds out whole groups.
         X_val, y_val, labels_val : volumes, masks and labels, optional
-            A validation set, as X, y and labels, whose slices are handed on.
+            A validation set in the form of X, y and labels; its slices are passed to `segmenter`.
 
         Returns
         -------
@@ -199,12 +199,12 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         Returns
         -------
         array (n, d, h, w) of ids or (n, k, d, h, w) of 0 and 1, uint8, or a list of them
-            A list where the volumes are of several sizes.
+            A list if the volumes have several sizes.
 
         Raises
         ------
         MemoryError
-            After the first slices, where there is too little memory for all volumes.
+            If the masks of all volumes do not fit into memory, raised after the first slices.
         """
         return volume_by_volume(self._open(X), self._mask)
 
@@ -218,7 +218,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         Returns
         -------
         array (n, n_classes, d, h, w), float32, or a list of them
-            A list where the volumes are of several sizes. Exclusive classes sum to 1.
+            A list if the volumes have several sizes. Exclusive classes sum to 1.
         """
         return volume_by_volume(self._open(X), self._map)
 
@@ -239,7 +239,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
 
     @property
     def classes_(self) -> NDArray[np.int64]:
-        """The mask ids, the background among them, or the numbers of the channels."""
+        """The mask ids including the background, or the numbers of the channels."""
         return np.arange(self.n_classes_)
 
     @property
@@ -250,7 +250,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
     def _supervise(self, X: Any, said: dict[str, Any], segmenter: Any) -> Supervision:
         if said["masks"] is None and said["labels"] is None and _needs_targets(segmenter):
             raise ValueError(
-                "This estimator requires y to be passed, but the target y is None: give masks of "
+                "This estimator requires y to be passed, but the target y is None. Pass masks of "
                 "volumes as y, or labels of volumes as labels=."
             )
         volumes = check_images(self, X, reset=True)

@@ -1,8 +1,8 @@
 """A segmentation network trained on masks, and on image labels where masks are missing.
 
-The baseline of every comparison. Pixels with a label train a segmentation loss; an image that is
-labeled but has no mask trains its pooled pixel scores, as S4C's data would allow (Hooper et al.,
-"A case for reframing automated medical image classification as segmentation", NeurIPS 2023).
+The baseline of every comparison. Labeled pixels train a segmentation loss. An image with a label
+but no mask trains the pooled scores of its pixels, as S4C's data would allow (Hooper et al., "A
+case for reframing automated medical image classification as segmentation", NeurIPS 2023).
 """
 
 from numbers import Integral, Real
@@ -27,7 +27,7 @@ from segclf.networks import (
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
 
 FEWEST_TO_PASTE = 3
-# Of the autoencoder's learning rate to the network's in DEDL's code.
+# Ratio of the autoencoder's learning rate to the network's, in DEDL's code.
 DEDL_RATE = 1e-3 / 3.6e-4
 
 
@@ -38,45 +38,47 @@ class SupervisedSegmenter(Automatic, Cropping, LabelTermSegmenter):
     ----------
     architecture : str or callable
         "unet", "deeplabv3plus", "fcn", "fpn", "hypercolumn" (a light head for frozen encoders),
-        "plain_unet" (with an encoder of its own, for ablations of width) or another name of
-        `segclf.networks`; or a function or class
-        ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network, whose other
-        parameters then stay None (`encoder` is not looked at). "auto" is "hypercolumn" for a frozen
-        encoder, "unet" for others and where `decoder_attention` or several `decoder_channels` are
-        given.
+        "plain_unet" (with its own encoder, for ablations of width) or another name of
+        `segclf.networks`; or a function or class ``f(in_channels, n_classes) -> nn.Module`` that
+        makes the whole network. Then the other parameters of the network stay None, and `encoder`
+        is ignored. "auto" is "hypercolumn" for a frozen encoder, and "unet" for others and if
+        `decoder_attention` or several `decoder_channels` are given.
     encoder_depth : int or None
-        Number of encoder stages; None is the architecture's own default.
+        Number of encoder stages; None is the architecture's default.
     decoder_channels : tuple of int, int or None
-        Channels of the decoder's stages, or one number, as the architecture takes; None is the
-        architecture's own default. Of a "plain_unet" the width of the whole network: the channels
-        at the image's size, 64 by default, which double at each of 4 levels below.
+        Channels of the decoder's stages, or one number, depending on the architecture; None is the
+        architecture's default. For "plain_unet" the width of the whole network: the number of
+        channels at the image's size, 64 by default, which doubles at each of the 4 levels below.
     decoder_attention : {"scse"} or None
         Attention in the decoder.
     encoder_scales : tuple of int or None
-        For "hypercolumn": the sizes at which the encoder is given the image, as multiples of its
-        own. (1, 2) adds the maps of the image at twice its height and width, for five times the
-        work of the encoder and the memory of kept maps, or more. None is (1,).
+        For "hypercolumn": the sizes at which the encoder sees the image, as multiples of its own
+        size. (1, 2) adds the maps of the image at twice its height and width, which takes at least
+        five times the encoder's work and the memory for kept maps. None means (1,).
     loss : str or callable
         "cross_entropy", "dice", "dice_cross_entropy", "focal", "focal_tversky", "tversky", a
-        function of that form, or any ``loss(logits, target)`` such as ``nn.CrossEntropyLoss()``.
+        function with the same signature, or any ``loss(logits, target)`` such as
+        ``nn.CrossEntropyLoss()``.
     class_weight : "balanced", sequence of float or None
-        Weight of each mask id in the loss; "balanced" weighs inversely to the number of pixels, and
-        an id that no mask shows weighs nothing.
+        Weight of each mask id in the loss. "balanced" weighs ids inversely to their number of
+        pixels; an id that occurs in no mask has weight 0.
     positive_fraction : float
-        Share of the images in batches whose mask shows a finding, at least: where fewer do, those
-        that do come more often, the others less. 0 takes images as they come. "auto" is .5 where
-        less than a quarter of the images with a mask show a finding, else 0.
+        Smallest share of images in a batch whose mask shows a finding. If fewer images show one,
+        they are sampled more often and the others less. 0 samples all images equally. "auto" is .5
+        if less than a quarter of the images with a mask show a finding, else 0.
     autoencoder_weight : float
-        Weight of the loss of what an autoencoder, which learns beside the network, makes of its
-        scores, row by row; 1 is DEDL's loss, the supervised baseline of S4MI (section 3.2.1), with
-        ``loss="cross_entropy"``. It learns at 2.8 times the learning rate, DEDL's 1e-3 to 3.6e-4,
-        and has no part in predictions. For images of w columns it has more than 64 w^2 parameters,
-        and takes longer than a light decoder. 0 is none.
+        Weight of an additional loss, computed on the network's scores after an autoencoder that
+        processes them row by row. 1 with ``loss="cross_entropy"`` is DEDL, the supervised baseline
+        of S4MI (section 3.2.1). The autoencoder is trained with the network, at 2.8 times its
+        learning rate (DEDL's 1e-3 to 3.6e-4), and is not used in prediction. For images of w
+        columns it has more than 64 w^2 parameters, and takes longer than a light decoder. 0 means
+        no autoencoder.
     copy_paste : float
-        Probability of an image with a mask to receive, in its place, a finding of another image of
-        its batch or, as often, healthy pixels in the shape of one; see `segclf.data.CopyPaste`. It
-        comes after crops and `augmentation`; a frozen encoder keeps no maps. Batches must be of 3
-        images at least, of volumes too. 0 is off. After Ghiasi et al., CVPR 2021.
+        Probability that an image with a mask receives a finding of another image of its batch at
+        the same place or, equally often, healthy pixels in the shape of one; see
+        `segclf.data.CopyPaste`. It is applied after crops and `augmentation`; maps of a frozen
+        encoder are then not kept. Batches need at least 3 images, or volumes. 0 is off. After
+        Ghiasi et al., CVPR 2021.
 
     See Also
     --------
@@ -119,9 +121,9 @@ class SupervisedSegmenter(Automatic, Cropping, LabelTermSegmenter):
     def _check_targets(self, supervision: Supervision) -> Samples:
         if self.crop_size is not None and not supervision.masks.labeled.any():
             raise ValueError(
-                f"crop_size={self.crop_size!r} trains on parts of images, of which the labels of "
-                f"whole ones say nothing, and none of the {len(supervision)} images has a mask. "
-                "Give masks, or leave crop_size=None."
+                f"crop_size={self.crop_size!r} trains on parts of images, for which labels of "
+                f"whole images do not hold, and none of the {len(supervision)} images has a mask. "
+                "Pass masks, or leave crop_size=None."
             )
         samples = super()._check_targets(supervision)
         if self.spacing is not None:
@@ -153,8 +155,8 @@ class SupervisedSegmenter(Automatic, Cropping, LabelTermSegmenter):
             return None
         if samples.images.n_spatial != N_SPATIAL:
             raise ValueError(
-                f"autoencoder_weight={self.autoencoder_weight}: the autoencoder reads rows of "
-                "images; expected 0 for volumes."
+                f"autoencoder_weight={self.autoencoder_weight} needs images, since the autoencoder "
+                "processes rows; expected 0 for volumes."
             )
         width = int((self.image_size_ or samples.images.sizes()[0])[1])
         crops = self._make_crops()
@@ -166,10 +168,10 @@ class SupervisedSegmenter(Automatic, Cropping, LabelTermSegmenter):
             return None
         if n_images < FEWEST_TO_PASTE:
             raise ValueError(
-                f"copy_paste={self.copy_paste}: a patch has the shape of a finding of a second "
-                f"image of the batch, and may show a third one, and batches are of {n_images}. "
-                f"Expected batch_size={FEWEST_TO_PASTE} and as many images, at least, or "
-                "copy_paste=0."
+                f"copy_paste={self.copy_paste} needs batches of {FEWEST_TO_PASTE} images: one that "
+                "is changed, one for the shape of the patch and one for its content. Batches have "
+                f"{n_images}; expected at least batch_size={FEWEST_TO_PASTE} and "
+                f"{FEWEST_TO_PASTE} images, or copy_paste=0."
             )
         return CopyPaste(probability=self.copy_paste)
 
@@ -198,20 +200,20 @@ class SupervisedSegmenter(Automatic, Cropping, LabelTermSegmenter):
 
 
 class SupervisedSegmentation(Objective):
-    """A segmentation loss on labeled pixels, and an image-level loss where there are only labels.
+    """A segmentation loss on labeled pixels, and an image-level loss on images with a label only.
 
     Parameters
     ----------
     network : nn.Module
         From images to pixel scores.
     loss : str or callable
-        Name of the segmentation loss, or a function of that form.
+        Name of the segmentation loss, or a function with the same signature.
     class_weight : Tensor of shape (k,), optional
         Weight of each mask id.
     label_weight : float
         Weight of the image-level term.
     autoencoder : nn.Module, optional
-        From pixel scores to pixel scores, of which the same loss is taken.
+        From pixel scores to pixel scores, on which the same loss is computed.
     autoencoder_weight : float
         Weight of that loss.
     """
@@ -237,7 +239,7 @@ class SupervisedSegmentation(Objective):
         self.register_buffer("class_weight", class_weight)
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the term "segmentation" and, where there are such, "autoencoder" and "label"."""
+        """Return the term "segmentation" and, if they apply, "autoencoder" and "label"."""
         logits = self.network(batch["image"])
         weight = batch.get("weight")
         weights = {"sample_weight": weight, "class_weight": self.class_weight}
@@ -251,7 +253,7 @@ class SupervisedSegmentation(Objective):
         return terms
 
     def is_mean_over_images(self, batch: Batch) -> bool:
-        """Tell whether the loss is such a mean, and each pixel counts as much as any other."""
+        """Tell whether the loss is a mean over images in which all pixels count alike."""
         return (
             is_mean_over_images(self.loss, batch["mask"])
             and self.class_weight is None
@@ -259,7 +261,7 @@ class SupervisedSegmentation(Objective):
         )
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return optimizer groups; the autoencoder is one, with a rate of its own."""
+        """Return parameter groups; the autoencoder has its own, with its own learning rate."""
         groups = super().parameter_groups()
         if self.autoencoder is None:
             return groups

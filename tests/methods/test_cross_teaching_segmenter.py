@@ -207,7 +207,7 @@ def test_no_labeled_image_is_an_error():
 
 
 def test_more_labeled_images_than_a_batch_holds_is_an_error():
-    with pytest.raises(ValueError, match="n_labeled=9 images of a batch with batch_size=8"):
+    with pytest.raises(ValueError, match="n_labeled=9 is more than batch_size=8"):
         segmenter(n_labeled=9, batch_size=8).fit(SHAPES.images, FEW)
 
 

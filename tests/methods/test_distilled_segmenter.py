@@ -308,9 +308,9 @@ def test_refusals(teacher):
     soft = DistilledSegmenter(FrozenEstimator(teacher), tiny(), on="masks_too")
     with pytest.raises(ValueError, match="None of the 8 images is labeled"):
         soft.fit(SHAPES.images)
-    with pytest.raises(ValueError, match=r"of 3 ids .*; the teacher was taught 2 ids"):
+    with pytest.raises(ValueError, match=r"have 3 ids .*; the teacher was trained on 2 ids"):
         soft.fit(SHAPES.images, 2 * SHAPES.masks)
-    with pytest.raises(ValueError, match=r"of 2 channels; the teacher was taught 2 ids"):
+    with pytest.raises(ValueError, match=r"have 2 channels; the teacher was trained on 2 ids"):
         soft.fit(SHAPES.images, np.stack([SHAPES.masks] * 2, axis=1))
 
 
@@ -405,9 +405,9 @@ def test_the_folds_of_an_ensemble_may_be_fitted_here():
 
 def test_teachers_must_know_the_same_classes(teacher):
     other = tiny(max_epochs=1, n_classes=3).fit(SHAPES.images, MASKS)
-    with pytest.raises(ValueError, match="The teachers know 2 classes, 3 classes"):
+    with pytest.raises(ValueError, match="The teachers have 2 classes, 3 classes"):
         DistilledSegmenter([FrozenEstimator(teacher), FrozenEstimator(other)]).fit(SHAPES.images)
-    with pytest.raises(ValueError, match="a list of one segmenter at least"):
+    with pytest.raises(ValueError, match="a list of at least one segmenter"):
         DistilledSegmenter([]).fit(SHAPES.images)
 
 

@@ -399,14 +399,14 @@ def test_findings_are_pasted_into_other_volumes():
 
 
 def test_pasting_needs_three_volumes_in_a_batch():
-    with pytest.raises(ValueError, match=r"batches are of 2. Expected batch_size=3 and as many"):
+    with pytest.raises(ValueError, match=r"Batches have 2; expected at least batch_size=3 and 3"):
         small(copy_paste=0.5).fit(VOLUMES.images, VOLUMES.masks)
-    with pytest.raises(ValueError, match=r"copy_paste=0.5: .* batches are of 2"):
+    with pytest.raises(ValueError, match=r"copy_paste=0.5 needs .* Batches have 2"):
         small(copy_paste=0.5, batch_size=3).fit(VOLUMES.images[:2], VOLUMES.masks[:2])
 
 
 def test_an_autoencoder_of_rows_reads_images():
-    with pytest.raises(ValueError, match="the autoencoder reads rows of images; expected 0"):
+    with pytest.raises(ValueError, match="the autoencoder processes rows; expected 0"):
         small(autoencoder_weight=1.0).fit(VOLUMES.images, VOLUMES.masks)
 
 

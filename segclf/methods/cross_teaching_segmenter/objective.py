@@ -1,4 +1,4 @@
-"""What cross teaching trains: two networks, each on masks and on what the other decides."""
+"""Cross teaching's objective: two networks, each trained on masks and on the other's decisions."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from segclf.networks import SegmentationPair
 from segclf.objectives import Batch, Objective, Progress, image_label_loss
 from segclf.training import get_schedule
 
-# Dice as in the public code of Luo et al.; the halves are S4MI's, section 4.2.1.
+# Dice as in the public code of Luo et al.; the factors of one half as in S4MI, section 4.2.1.
 class_dice = partial(dice, include_background=True, squared=True, smooth=1e-5)
 half_dice_half_cross_entropy = partial(
     dice_cross_entropy,
@@ -24,16 +24,16 @@ half_dice_half_cross_entropy = partial(
 
 
 class CrossTeaching(Objective):
-    """Masks teach both networks, and each network the other where there is no mask.
+    """Both networks learn from masks, and from each other where there is no mask.
 
     Parameters
     ----------
     pair : SegmentationPair
         The two networks.
     consistency_weight : float
-        Weight of what the networks learn from each other.
+        Weight of the terms by which the networks learn from each other.
     ramp_up : int or None
-        Number of steps over which it rises.
+        Number of steps over which that weight rises.
     label_weight : float
         Weight of the image-level terms.
     """
@@ -53,7 +53,7 @@ class CrossTeaching(Objective):
         self.label_weight = label_weight
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the terms "segmentation", "consistency" and perhaps "label" of each network."""
+        """Return each network's terms "segmentation", "consistency" and, with labels, "label"."""
         mask, weight = batch["mask"], batch.get("weight")
         scores = {name: network(batch["image"]) for name, network in self.network.named_children()}
         consistency_weight = self.consistency_weight * risen(progress.step, self.ramp_up)
@@ -71,9 +71,9 @@ class CrossTeaching(Objective):
 
 
 def pseudo_masks(logits: Tensor, mask: Tensor) -> Tensor:
-    """Return what a network decides where a mask (h, w), or its channel, is all -1; -1 elsewhere.
+    """Return a network's decisions where a mask (h, w), or its channel, is all -1; -1 elsewhere.
 
-    No gradient passes a decision.
+    No gradient passes through a decision.
     """
     decided = logits.argmax(dim=1) if is_exclusive(logits, mask) else (logits >= 0).long()
     unlabeled = (mask < 0).all(dim=-1).all(dim=-1)
@@ -83,6 +83,6 @@ def pseudo_masks(logits: Tensor, mask: Tensor) -> Tensor:
 def risen(step: int, ramp_up: int | None) -> float:
     """Return the factor of the consistency weight at a step.
 
-    In the public code of Luo et al. one of 200 stairs is 150 steps long.
+    In the public code of Luo et al., the weight rises in 200 stairs of 150 steps.
     """
     return 1.0 if ramp_up is None else get_schedule("ramp_up")(200 * step // ramp_up / 200)

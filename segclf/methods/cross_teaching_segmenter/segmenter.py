@@ -1,10 +1,10 @@
 """Cross teaching: a convolutional network and a transformer teach each other where masks are few.
 
-One sees texture nearby, the other relations across the image, so that they err differently, and
-what one is sure of is news to the other. On images without a mask each learns what the other
-predicts. Luo, Hu, Song, Wang and Zhang, "Semi-supervised medical image segmentation via cross
-teaching between CNN and transformer", MIDL 2022; here with the settings of S4MI, sections 3.3 and
-4.2.1 (Singh et al., "Shifting to machine supervision").
+The first sees local texture, the second relations across the image, so that they make different
+errors and can learn from each other. On images without a mask, each learns what the other predicts.
+Luo, Hu, Song, Wang and Zhang, "Semi-supervised medical image segmentation via cross teaching
+between CNN and transformer", MIDL 2022; here with the settings of S4MI, sections 3.3 and 4.2.1
+(Singh et al., "Shifting to machine supervision").
 """
 
 import warnings
@@ -34,64 +34,62 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
     cnn : str
         The convolutional encoder, a name as in `SupervisedSegmenter`.
     transformer : str
-        The transformer, a name of timm: a Swin or another with maps of several sizes for a U-Net,
-        a plain one such as "vit_small_patch8_224" for a "vit_unet".
+        The transformer, a name of timm: a Swin or another transformer with maps of several sizes
+        for a U-Net; a plain one such as "vit_small_patch8_224" for a "vit_unet".
     cnn_architecture, transformer_architecture : str
         "unet", "vit_unet" or another name of `segclf.networks`.
     cnn_decoder_channels, transformer_decoder_channels : tuple of int or None
-        Channels of the decoders' stages; None is the architecture's own default.
+        Channels of the decoders' stages; None is the architecture's default.
     cnn_weights, transformer_weights : str, path or None
         Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
         docs/pretraining.md), or local files. None starts from scratch. The papers start the
-        transformer from ImageNet's and the other from scratch (S4MI, section 4.2.1): "auto", for
-        the transformer, is "imagenet" where these weights are on this machine, so that nothing is
-        downloaded. It is None where they are not, which warns, where nobody publishes such, and
-        with a `pretrainer`.
+        transformer from ImageNet weights and the other from scratch (S4MI, section 4.2.1). So
+        "auto", for the transformer, is "imagenet" if these weights are on this machine; it never
+        downloads. It is None with a `pretrainer`, if no such weights are published, and, with a
+        warning, if they are not on this machine.
     predict_with : {"cnn", "transformer", "mean"}
-        Which is `network_`, what predicts and is handed on: the CNN as of Luo et al., to whom the
-        transformer is company in training; the transformer as of S4MI (section 3.2.1); or both, by
-        the mean of their probabilities. It may be set after `fit`, too.
+        Which network is `network_`, which predicts and is handed on: the CNN, as in Luo et al., who
+        use the transformer only in training; the transformer, as in S4MI (section 3.2.1); or both,
+        by the mean of their probabilities. It may also be set after `fit`.
     n_labeled : int or None
-        How many images of a batch have a mask; the others have none. None is half of `batch_size`,
-        the 8 + 8 of S4MI; its 15 + 1 is ``n_labeled=15`` (section 3.2.1).
+        Number of images with a mask in each batch; the others have none. None is half of
+        `batch_size`, the 8 + 8 of S4MI; its 15 + 1 is ``n_labeled=15`` (section 3.2.1).
     consistency_weight : float
-        Weight of what the networks learn from each other; 1 in S4MI (section 4.2.1), .1 in the
-        code of Luo et al.
+        Weight of the terms by which the networks learn from each other; 1 in S4MI (section 4.2.1),
+        .1 in the code of Luo et al.
     ramp_up : int or None
-        Number of steps over which that weight rises from exp(-5) of itself, in 200 stairs; None
-        for a constant one, as S4MI has it. 30,000 in the code of Luo et al., all of its training.
+        Number of steps over which that weight rises from exp(-5) of its value, in 200 stairs; None
+        keeps it constant, as in S4MI. 30,000 in the code of Luo et al., its whole training.
 
     Attributes
     ----------
     pair_ : nn.Module
         Both networks, ``pair_.cnn`` and ``pair_.transformer``.
     chosen_ : dict
-        What `transformer_weights` became, where it was "auto".
+        The value of `transformer_weights` that was chosen, if it was "auto".
 
     Notes
     -----
-    An image counts as labeled if it has a mask, or the label 0 and so an empty mask. An epoch is
-    one pass over the images of the kind that lasts longer, in batches of both, while those of the
-    other kind come again and again. Where all images are labeled, batches are as in
-    `SupervisedSegmenter`, and both networks train side by side. A network is taught by the other
-    where nobody labeled any pixel of an image (of a channel, where masks are multi-label); single
-    pixels of -1 teach nothing.
+    An image counts as labeled if it has a mask, or the label 0 and so an empty mask. Batches mix
+    labeled and unlabeled images. An epoch is one pass over the kind that takes more batches, while
+    the other kind is repeated. If all images are labeled, batches are as in `SupervisedSegmenter`,
+    and both networks train side by side. A network learns from the other on images without any
+    labeled pixel (on channels, if masks are multi-label). Single pixels of -1 do not count.
 
-    A `pretrainer` starts each network that has its encoder. A pretrainer of one encoder has the
-    CNN's unless set otherwise; ``CASSPretrainer(keep="both")`` has both, and starts both.
-    `transferred_` tells what was taken, by names that begin with "cnn." and "transformer.".
+    A `pretrainer` initializes each network that has its encoder. A pretrainer of one encoder uses
+    the CNN's unless set otherwise; ``CASSPretrainer(keep="both")`` initializes both. `transferred_`
+    lists what was transferred, by names that begin with "cnn." and "transformer.".
 
-    Of S4MI are Adam, the learning rate, the weight decay and batches of 16 (section 3.3);
-    `as_in_s4mi` makes all of its setting. Its cosine ends at 3.4e-4; that of its code falls to 5e-6
-    within 50 steps, rises again, and so on; by default it falls to 0 here, once. Its code also has
-    the weight of Luo et al., which stays below .0106 for as long as it trains, where the paper adds
-    the terms as they are. Of Luo et al. are ``optimizer="sgd",
-    learning_rate=0.01, weight_decay=1e-4, schedule="polynomial", consistency_weight=0.1,
-    ramp_up=30_000``.
+    Adam, the learning rate, the weight decay and batches of 16 are from S4MI (section 3.3);
+    `as_in_s4mi` makes its whole setting. Its cosine ends at 3.4e-4; that of its code falls to 5e-6
+    within 50 steps, rises again, and so on. Here it falls to 0 once by default. Its code also uses
+    the weight of Luo et al., which stays below .0106 throughout its training, while the paper adds
+    the terms unweighted. The setting of Luo et al. is ``optimizer="sgd", learning_rate=0.01,
+    weight_decay=1e-4, schedule="polynomial", consistency_weight=0.1, ramp_up=30_000``.
 
-    Both papers take a plain U-Net and a Swin-Unet, whose decoder is of Swin's blocks, too. Here
+    Both papers use a plain U-Net and a Swin-Unet, whose decoder also consists of Swin blocks. Here
     both networks have a U-Net's decoder, one on the ResNet-34 of S4MI's supervised U-Net (section
-    4.2), the other on Swin-T; images may be of any size.
+    4.2), the other on Swin-T. Images may have any size.
 
     See Also
     --------
@@ -129,7 +127,7 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
     _learns_from_unlabeled: ClassVar[bool] = True
     _networks: ClassVar[tuple[str, ...]] = ("pair_",)
     _at_prediction: ClassVar[tuple[str, ...]] = (*LabelTermSegmenter._at_prediction, "predict_with")
-    # By these names a pretrainer of two networks asks for them.
+    # Names by which a pretrainer of two networks asks for them.
     _shared: ClassVar[tuple[str, ...]] = (
         *LabelTermSegmenter._shared,
         *("cnn", "transformer", "cnn_weights", "transformer_weights"),
@@ -152,14 +150,15 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
     def as_in_s4mi(cls, **changes: Any) -> Self:
         """Make a segmenter with all settings of S4MI, sections 3.2.1, 3.3 and 4.2.1.
 
-        Beside the defaults: images of 224 x 224 pixels, random rotation and flips, a cosine over 50
-        epochs that ends at 3.4e-4, and the transformer predicts. The paper does not say how far
-        images turn: 20 degrees, every second image, as in the public code of Luo et al.
+        Changes to the defaults: images of 224 x 224 pixels, random rotation and flips, a cosine
+        over 50 epochs that ends at 3.4e-4, and prediction with the transformer. The paper does not
+        state the angle of rotation: here it is up to 20 degrees for every second image, as in the
+        public code of Luo et al.
 
         Parameters
         ----------
         **changes
-            Other parameters, or other values of these.
+            Further parameters, or other values of these.
 
         Returns
         -------
@@ -194,13 +193,13 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
             return None
         try:
             at_hand = weights_at_hand("imagenet", self.transformer)
-        except ValueError:  # there are none
+        except ValueError:  # no such weights are published
             return None
         if not at_hand:
             warnings.warn(
-                f"ImageNet weights of {self.transformer} are not on this machine, so that it "
-                "learns from scratch. The papers start it from them: "
-                'transformer_weights="imagenet" downloads them; None says that none are wanted.',
+                f"ImageNet weights of {self.transformer} are not on this machine, so it starts "
+                "from scratch, unlike in the papers. Set transformer_weights="
+                '"imagenet" to download them, or None to start from scratch without a warning.',
                 PretrainedWeightsWarning,
                 stacklevel=2,
             )
@@ -210,8 +209,8 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
         n_labeled = self.n_labeled or -(-self.batch_size // 2)
         if n_labeled > self.batch_size:
             raise ValueError(
-                f"n_labeled={n_labeled} images of a batch with batch_size={self.batch_size}; "
-                "expected batch_size or less."
+                f"n_labeled={n_labeled} is more than batch_size={self.batch_size}; expected "
+                "batch_size or less."
             )
         labeled = samples.with_mask()
         if labeled.all():
@@ -221,8 +220,8 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
     def _make_objective(self, samples: Samples) -> Objective:
         if not samples.with_mask().any():
             raise ValueError(
-                f"None of the {len(samples)} images has a mask, from which what the networks teach "
-                "each other has to come; expected one at least, or an image labeled 0."
+                f"None of the {len(samples)} images has a mask, so the networks have nothing to "
+                "teach each other; expected at least one mask, or an image labeled 0."
             )
         return CrossTeaching(
             SegmentationPair(

@@ -1,7 +1,7 @@
-"""Distillation: a student learns a teacher's soft masks of images that nobody segmented.
+"""Distillation: a student learns a teacher's soft masks of images without a mask.
 
-A teacher trained on the few masks there are says, pixel by pixel, how probable each class is; a
-fresh student learns these probabilities on the many images without a mask, and beats its teacher.
+A teacher trained on the few masks predicts the probability of each class at each pixel. A new
+student learns these probabilities on the many images without a mask, and surpasses its teacher.
 Gadgil, Endo, Wen, Ng and Rajpurkar, "CheXseg: Combining Expert Annotations with DNN-generated
 Saliency Maps for X-ray Segmentation", arXiv version 1, section 4.2 and Appendix B.4 (the later
 version leaves it out).
@@ -36,59 +36,62 @@ from segclf.objectives import Distillation, Objective
 
 
 class DistilledSegmenter(MetaSegmenter):
-    """Segment images with a student of a segmenter.
+    """Segment images with a student that learns from a trained segmenter.
 
     The teacher sees each batch as the student does: augmented, and at the student's `image_size`.
-    Where each epoch shows the same images, it scores each of them once; a frozen encoder that both
-    have is then asked once for both.
+    If every epoch has the same images unchanged, the teacher scores each of them once, and a frozen
+    encoder that both share runs once for both.
 
     Parameters
     ----------
     teacher : segmenter, FrozenEstimator, list of these or None
-        Cloned and fitted on all that is passed; a fitted one inside
-        ``sklearn.frozen.FrozenEstimator`` is used as it is, and then no masks are needed. None
-        means ``SupervisedSegmenter()``. Of several teachers, a list or a
-        ``segclf.base.SegmenterEnsemble``, the student learns the mean of the soft masks.
+        Cloned and fitted on all that is passed. A fitted one inside
+        ``sklearn.frozen.FrozenEstimator`` is used unchanged, and then no masks are needed. None
+        means ``SupervisedSegmenter()``. With several teachers, a list or a
+        ``segclf.base.SegmenterEnsemble``, the student learns the mean of their soft masks.
     student : Segmenter or None
-        Of one network, which is trained as its parameters say but for its loss. None means a
-        `SupervisedSegmenter` with the teacher's network (of several the first one's) and parameters
-        as far as it has them, starting where the teacher's pretrainer ended, as in the paper. What
-        decides its training, from `optimizer` to `batch_size`, is the teacher's only where the
-        teacher was set to something else than its default, else "auto": a learning rate of 1e-3 as
-        in Appendix B.4, by AdamW instead of Adam, 3e-3 where the encoder is frozen, and steps by
+        A segmenter of one network, trained by its own parameters except for the loss. None means a
+        `SupervisedSegmenter` with the teacher's network and parameters (those of the first of
+        several teachers), as far as it has them, starting from the teacher's pretrainer, as in the
+        paper. Parameters of training, from `optimizer` to `batch_size`, are the teacher's only if
+        they differ from its defaults, else "auto": AdamW instead of Adam, a learning rate of 1e-3
+        as in Appendix B.4, or 3e-3 if the encoder is frozen, and a number of steps that depends on
         the number of images that the student learns from.
     temperature : float
-        What the scores of both are divided by before the sigmoid; 10 in Appendix B.4. The higher,
-        the more the loss is the squared distance of the scores.
+        Temperature by which the scores of both are divided before the sigmoid; 10 in Appendix B.4.
+        The higher it is, the closer the loss is to the squared distance of the scores.
     scale_by_temperature : bool
-        Whether the loss is multiplied by the square of `temperature`, as in Hinton et al. (2015);
-        not so in CheXseg. Adam hardly notices; SGD and a weight decay do.
+        Whether the loss is multiplied by the square of `temperature`, as in Hinton et al. (2015)
+        but not in CheXseg. It makes little difference to Adam, but matters with SGD or a weight
+        decay.
     margin : float or None
-        A pixel teaches only where the teacher's largest probability is above .5 + `margin`, as in
-        `SelfTrainingLabeler`, and the loss is the mean over these of each image. None: all do.
+        Only pixels where the teacher's largest probability is above .5 + `margin` count, as in
+        `SelfTrainingLabeler`; the loss of each image is the mean over these. None counts all
+        pixels.
     on : {"unlabeled", "all", "masks_too"}
         Which images the student learns from: those without a mask (an image labeled 0 has an empty
-        one), as in the paper, or all. Where every image has a mask, it is all. "masks_too": all,
-        and where somebody said what a pixel is, that is its target, and not what the teacher says.
+        one), as in the paper, or all. If every image has a mask, it learns from all. "masks_too"
+        also takes all, and the target of a labeled pixel is its label instead of the teacher's
+        prediction.
     random_state : int, RandomState or None
-        Seeds teacher and student; None leaves them their own.
+        Seeds teacher and student; with None, they keep their own seeds.
 
     Attributes
     ----------
     student_ : Segmenter
-        The trained student, which answers.
+        The trained student, which predicts.
     teacher_ : segmenter or list of segmenter
-        The fitted teacher: the supervised baseline beside the result.
+        The fitted teacher, which is the supervised baseline.
     n_iter_ : int
-        Number of epochs that the student was trained.
+        Number of epochs of the student's training.
 
     Notes
     -----
-    Soft pseudo labels, in place of the hard ones of `SelfTrainingLabeler`, are this with
-    ``temperature=1.0, margin=0.15, on="masks_too"``, and with ``teacher=ConsistencySegmenter()``
-    S4C's reference [32]: Hooper et al., Journal of Medical Imaging 2023, whose second step trains a
-    fresh network so. Its loss is the cross-entropy of the softmax probabilities, which for two
-    classes is the same as here.
+    For soft pseudo-labels, in place of the hard ones of `SelfTrainingLabeler`, set
+    ``temperature=1.0, margin=0.15, on="masks_too"``. With ``teacher=ConsistencySegmenter()`` as
+    well, this is S4C's reference [32]: Hooper et al., Journal of Medical Imaging 2023, whose second
+    step trains a new network in this way. Its loss is the cross-entropy of the softmax
+    probabilities, which for two classes is the same as here.
 
     Examples
     --------
@@ -137,25 +140,25 @@ class DistilledSegmenter(MetaSegmenter):
         y_val: MasksLike | Whole | None = None,
         labels_val: LabelsLike | Whole | None = None,
     ) -> Self:
-        """Fit the teacher, then train the student on what it says of images.
+        """Fit the teacher, then train the student on its predictions.
 
         Parameters
         ----------
         X : array, list, paths or tensor
             The n images.
         y : array (n, h, w) or (n, k, h, w), list or None
-            Masks, as for `Segmenter`: -1 is an unlabeled pixel, None in a list an image
-            without a mask.
+            Masks, as in `Segmenter`: -1 is an unlabeled pixel; None in a list is an image without a
+            mask.
         sample_weight : array of shape (n,), optional
-            Weight of each image, for both.
+            Weight of each image, for teacher and student.
         labels : array of shape (n,) or (n, k), optional
             The mask id that an image shows, 0 for none, -1 where unlabeled; or a multi-label
             indicator. For the teacher.
         groups : array of shape (n,), optional
             Group of each image; validation splits keep groups together.
         X_val, y_val, labels_val : images, masks and labels, optional
-            A validation set, as X, y and labels; handed on to teacher and student. What searches
-            must not cut into folds is given as a `segclf.data.Whole`.
+            A validation set in the form of X, y and labels, for teacher and student. Wrap each in
+            `segclf.data.Whole` so that searches do not split it into folds.
 
         Returns
         -------
@@ -176,7 +179,7 @@ class DistilledSegmenter(MetaSegmenter):
         student = self._part(partial(student_of, teachers[0]), self.student, seeds[1])
         with as_a_part(context.subcontext(task_name="student"), student):
             self._teach(student, teachers, supervision, y)
-        # The student first: of the networks in a file, `transfer` takes the first that fits.
+        # The student comes first, since `transfer` takes the first network in a file that fits.
         self.student_, self.teacher_, self.n_iter_ = student, teacher, student.n_iter_
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self

@@ -1,4 +1,4 @@
-"""The student: what it is unless somebody says so, and what it must be."""
+"""The student: its default, and the checks of a given one."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from segclf.base import MetaSegmenter, Segmenter
 from segclf.base.spatial import n_spatial
 from segclf.methods.supervised_segmenter import SupervisedSegmenter
 
-# What depends on how much there is to learn from.
+# Parameters that depend on the amount of training data.
 _OF_TRAINING = (
     "optimizer",
     "learning_rate",
@@ -25,13 +25,13 @@ _OF_TRAINING = (
 def student_of(teacher: Any) -> SupervisedSegmenter:
     """Make a segmenter with the teacher's network, and its parameters as far as it has them.
 
-    How it is trained is the student's own to decide, but for what the teacher was set to.
+    Parameters of training are taken from the teacher only if they differ from its defaults.
     """
     while isinstance(teacher, MetaSegmenter):
         teacher = teacher._segmenter
     given = {**teacher.network_.recipe, **_settings(teacher)}
     given["image_size"] = teacher.image_size_
-    # A student may have no masks to be measured by.
+    # A student may have no masks to compute metrics with.
     given["monitor"] = "loss" if given.get("monitor") else None
     if hasattr(teacher, "pretrainer_"):
         given["pretrainer"] = FrozenEstimator(teacher.pretrainer_)
@@ -41,25 +41,25 @@ def student_of(teacher: Any) -> SupervisedSegmenter:
 
 
 def check_student(student: Any) -> None:
-    """Refuse a student that leaves the training to others."""
+    """Raise if a student has no network of its own to train."""
     if isinstance(student, MetaSegmenter) or n_spatial(student) != N_SPATIAL:
         raise TypeError(
             f"student={student!r:.120} trains no network of its own; expected a segmenter that "
-            "does, such as SupervisedSegmenter."
+            "trains one network, such as SupervisedSegmenter."
         )
 
 
 def check_classes(student: Segmenter, teacher: Any) -> None:
-    """Refuse masks and labels, whose kind the student has, of classes that the teacher lacks."""
+    """Raise if masks and labels, which define the student's classes, do not fit the teacher's."""
     n_shown, n_taught = student.n_classes_, teacher.n_classes_
     fits = n_shown == n_taught if teacher.multilabel_ else n_shown <= n_taught
     if fits and student.multilabel_ == teacher.multilabel_:
         return
     shown, taught = (
-        f"{each.n_classes_} {'channels' if each.multilabel_ else 'ids with the background'}"
+        f"{each.n_classes_} {'channels' if each.multilabel_ else 'ids including the background'}"
         for each in (student, teacher)
     )
-    raise ValueError(f"Masks and labels are of {shown}; the teacher was taught {taught}.")
+    raise ValueError(f"Masks and labels have {shown}; the teacher was trained on {taught}.")
 
 
 def _settings(teacher: Any) -> dict[str, Any]:

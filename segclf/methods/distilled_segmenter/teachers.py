@@ -11,16 +11,16 @@ from segclf.networks import StackedNetworks
 
 
 def members(teacher: Any) -> list[Any]:
-    """List the fitted segmenters that a teacher consists of, each with a network.
+    """Return the fitted segmenters that a teacher consists of, each with a network.
 
     Raises
     ------
     TypeError
-        When one has no network of pixel scores.
+        If one has no network of pixel scores.
     ValueError
-        When there is none, or they know different classes.
+        If there is none, or they have different classes.
     sklearn.exceptions.NotFittedError
-        When one is not fitted.
+        If one is not fitted.
     """
     if isinstance(teacher, list):
         found = [each for part in teacher for each in members(part)]
@@ -28,20 +28,20 @@ def members(teacher: Any) -> list[Any]:
         check_is_fitted(teacher)
         found = teacher.segmenters_ if isinstance(teacher, SegmenterEnsemble) else [teacher]
     if not found:
-        raise ValueError("teacher=[]; expected a list of one segmenter at least.")
+        raise ValueError("teacher=[]; expected a list of at least one segmenter.")
     for each in found:
         _check(each)
     kinds = {(each.n_classes_, each.multilabel_) for each in found}
     if len(kinds) > 1:
         raise ValueError(
-            f"The teachers know {', '.join(f'{n} classes' for n, _ in sorted(kinds))}; expected "
-            "the same classes of all. Set n_classes= of each."
+            f"The teachers have {', '.join(f'{n} classes' for n, _ in sorted(kinds))}; expected "
+            "the same classes in all. Set n_classes= in each."
         )
     return found
 
 
 def network_of(teachers: list[Any]) -> nn.Module:
-    """Copy the networks of fitted segmenters; of several, their scores are stacked."""
+    """Copy the networks of fitted segmenters; the scores of several are stacked."""
     networks = [copy.deepcopy(each.network_) for each in teachers]
     return networks[0] if len(networks) == 1 else StackedNetworks(networks)
 

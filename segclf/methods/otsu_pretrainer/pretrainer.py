@@ -1,7 +1,7 @@
 """MedSASS: a segmenter learns to predict the masks that a threshold gives.
 
-Otsu's threshold differs from image to image, so a network that shall find it has to look at the
-whole image. No one annotates a mask, and the decoder is trained along with the encoder. Singh and
+Otsu's threshold differs from image to image, so a network has to look at the whole image to predict
+it. No masks need to be annotated, and the decoder is trained together with the encoder. Singh and
 Cirrone, "Exploring intrinsic properties of medical images for self-supervised binary semantic
 segmentation", section 3.3 and algorithm 1.
 """
@@ -40,11 +40,11 @@ from segclf.registry import make_plugin
 
 
 def _segments(estimator: Any) -> bool:
-    """Tell whether it keeps a decoder; the error says why not."""
+    """Tell whether the estimator keeps a decoder; the error says why not."""
     if estimator.train != "end_to_end":
         raise AttributeError(
-            f"With train={estimator.train!r} only the encoder is kept, which gives embeddings and "
-            "no masks; train='end_to_end' keeps the decoder, too."
+            f"With train={estimator.train!r} only the encoder is kept, which gives embeddings but "
+            "no masks. Set train='end_to_end' to keep the decoder, too."
         )
     return True
 
@@ -55,57 +55,57 @@ class OtsuPretrainer(VolumeParameters, Pretrainer):
     Parameters
     ----------
     thresholder : str or callable
-        Makes the masks: a name among the installed thresholders, "adaptive_gaussian",
-        "adaptive_mean", "ght" or "otsu" (Table 3), or an object such as
-        ``OtsuThresholder(polarity="dark")`` for objects darker than their surroundings. The paper
-        does not say which side it takes.
+        Makes the masks: the name of an installed thresholder, "adaptive_gaussian", "adaptive_mean",
+        "ght" or "otsu" (Table 3), or an object such as ``OtsuThresholder(polarity="dark")`` for
+        objects darker than their surroundings. The paper does not say which side of the threshold
+        it uses.
     train : {"encoder", "end_to_end"}
-        What is kept. The whole network trains in either case; "encoder" then discards all but the
-        encoder (section 4.1), "end_to_end" keeps everything (section 4.2), and `predict` and
-        `predict_proba` segment without any further training.
+        What is kept. The whole network is trained in either case. "encoder" then discards all but
+        the encoder (section 4.1). "end_to_end" keeps everything (section 4.2), so that `predict`
+        and `predict_proba` segment without any further training.
     loss : str or callable
-        "focal_tversky" (section 3.3.4), of Table 4 and Appendix B.1 "tversky", "focal" and
-        "cross_entropy", or any other of `segclf.losses`, or a function of that form.
+        "focal_tversky" (section 3.3.4); "tversky", "focal" or "cross_entropy" (Table 4 and Appendix
+        B.1); any other loss of `segclf.losses`, or a function with the same signature.
     architecture : str or None
-        A name of `segclf.networks`, with what that has by default; "vit_unet" is the paper's
-        network with a vision transformer (Appendix A.1). None is that of the segmenter that this
-        one is handed to; on its own the paper's U-Net of three stages with 256, 128 and 64
+        A name of `segclf.networks`, with its defaults; "vit_unet" is the paper's network with a
+        vision transformer (Appendix A.1). None means the architecture of the segmenter that uses
+        this pretrainer. Without one, it is the paper's U-Net of three stages with 256, 128 and 64
         channels and scSE attention.
     encoder : str or None
-        "tiny", or a name of segmentation-models-pytorch or timm; "residual3d", "tiny3d" or
-        "dynunet" of volumes. None is that of the estimator that this one is handed to; on its own
-        "resnet50", and "vit_small_patch8_224" for a "vit_unet" (section 3).
+        "tiny", or a name of segmentation-models-pytorch or timm; for volumes "residual3d", "tiny3d"
+        or "dynunet". None means the encoder of the estimator that uses this pretrainer. Without
+        one, it is "resnet50", or "vit_small_patch8_224" for a "vit_unet" (section 3).
     encoder_weights : str, path or None
         Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
         docs/pretraining.md), or a local file. None starts from scratch, as the paper does.
     encoder_depth, decoder_channels, decoder_attention : int, tuple of int or int, {"scse"}, or None
-        As in `SupervisedSegmenter`. None is that of the segmenter that this one is handed to, if
-        that has the same architecture, else as `architecture` says.
+        As in `SupervisedSegmenter`. None means the value of the segmenter that uses this
+        pretrainer, if it has the same architecture, else the default given by `architecture`.
     encoder_scales : tuple of int or None
-        As in `SupervisedSegmenter`; None, too, is that of such a segmenter.
+        As in `SupervisedSegmenter`. None means the value of such a segmenter.
 
     Notes
     -----
-    Masks are made once, of the images as the network sees them: at its size, and as float with
-    the range of 8 and 16 bit images as 0 to 1. Three channels are made gray by .299 R + .587 G +
-    .114 B, any other number by their mean. Where an augmentation moves an image, its mask moves
-    along. (Algorithm 1 makes masks again for each batch; they are the same as long as nothing is
-    augmented.) A volume has one threshold for all of its slices; a thresholder that looks at
-    neighborhoods, and a function, are given slice by slice.
+    Masks are made once, from the images as the network sees them: at its size, and as float with
+    the range of 8 and 16 bit images scaled to 0 to 1. Three channels are made gray by .299 R + .587
+    G + .114 B, any other number by their mean. If an augmentation moves an image, its mask moves
+    with it. (Algorithm 1 makes masks anew for each batch; without augmentation they are the same.)
+    A volume has one threshold for all its slices. A thresholder that uses neighborhoods, or a
+    function, gets one slice at a time.
 
-    Of the paper are 50 epochs, batches of 16 and a patience of 5 epochs, for which it watches
-    held-out images (``validation_fraction=0.1``), and images of 224 x 224 (section 3). It leaves
-    open the optimizer, which is here the one by which the same authors train the same U-Net in
-    S4MI (section 3.3: Adam, a learning rate of 3.6e-4, a weight decay of 1e-5), and the parameters
-    of the loss, which are those of `segclf.losses.focal_tversky`.
+    From the paper are 50 epochs, batches of 16, images of 224 x 224 and a patience of 5 epochs on
+    held-out images (``validation_fraction=0.1``; section 3). It does not state the optimizer, which
+    is here the one of the same authors for the same U-Net in S4MI (section 3.3: Adam, a learning
+    rate of 3.6e-4, a weight decay of 1e-5), nor the parameters of the loss, which are those of
+    `segclf.losses.focal_tversky`.
 
-    Its numbers want a baseline beside them: the paper's IoU of .2395 to .2445 on ISIC-2017 (Table
-    1) is that of masks that are all foreground, since the accuracy of all background, .7608
-    (Appendix B.1), leaves a foreground of .2392.
+    The paper's numbers lack a baseline: its IoU of .2395 to .2445 on ISIC-2017 (Table 1) is what
+    masks that are all foreground reach, since all background has an accuracy of .7608 (Appendix
+    B.1), which leaves .2392 of foreground.
 
     See Also
     --------
-    SupervisedSegmenter : The same on masks that somebody annotated.
+    SupervisedSegmenter : The same on annotated masks.
 
     Examples
     --------
@@ -153,7 +153,7 @@ class OtsuPretrainer(VolumeParameters, Pretrainer):
         Returns
         -------
         array (n, h, w) of 0 and 1, uint8, or a list of them
-            A list where the images are of several sizes.
+            A list if the images have several sizes.
         """
         return collect_maps(*self._maps(X), lambda maps: maps.argmax(axis=1).astype(np.uint8))
 
@@ -164,7 +164,7 @@ class OtsuPretrainer(VolumeParameters, Pretrainer):
         Returns
         -------
         array (n, 2, h, w), float32, or a list of them
-            Of background and object, which sum to 1; a list where the images are of several sizes.
+            Of background and object, summing to 1; a list if the images have several sizes.
         """
         return collect_maps(*self._maps(X))
 
@@ -206,7 +206,7 @@ class OtsuPretrainer(VolumeParameters, Pretrainer):
         return MedSASS(segmenter, loss=self.loss, keep_decoder=self.train == "end_to_end")
 
     def _names(self) -> tuple[str, str]:
-        """Return architecture and encoder, where they are not given the paper's."""
+        """Return architecture and encoder; by default the paper's."""
         if is_volume_encoder(self.encoder):
             assert self.encoder is not None
             return self.architecture or architecture_of_volumes(self.encoder), self.encoder
@@ -224,7 +224,7 @@ class MedSASS(Objective):
     segmenter : ImageNetwork
         From images to the scores of background and object.
     loss : str or callable
-        Name of the segmentation loss, or a function of that form.
+        Name of the segmentation loss, or a function with the same signature.
     keep_decoder : bool
         Whether `network` is the segmenter, or its encoder alone.
     """
@@ -247,17 +247,17 @@ class MedSASS(Objective):
         return {"segmentation": loss}
 
     def is_mean_over_images(self, batch: Batch) -> bool:
-        """Tell whether the loss is such a mean."""
+        """Tell whether the loss is a mean over images."""
         return is_mean_over_images(self.loss, batch["mask"])
 
     def after_epoch(self, row: Mapping[str, float]) -> None:
-        """Let an encoder that is kept alone follow the one that trained."""
+        """Copy the trained encoder into the network that is kept, if that is the encoder alone."""
         if self.encoder_alone is not None:
             transfer(self.segmenter, self.encoder_alone)
 
 
 def _take_encoder(segmenter: ImageNetwork) -> ImageNetwork:
-    """Copy the encoder into a network that embeds by the stages that the segmenter trains."""
+    """Copy the encoder into a network that embeds with the stages that the segmenter trains."""
     recipe = segmenter.recipe
     whole = timm_name(encoder_key(recipe["encoder"])) is not None
     network = classification_network(
@@ -274,7 +274,7 @@ def _take_encoder(segmenter: ImageNetwork) -> ImageNetwork:
             f"train='encoder' keeps encoder={recipe['encoder']!r} as a whole timm model, and with "
             f"architecture={recipe['architecture']!r}, encoder_depth={recipe['encoder_depth']} "
             f"nothing trains {len(new)} of its weights, {new[0]} to {new[-1]}. Choose a larger "
-            "encoder_depth, an encoder of segmentation-models-pytorch's own, or "
+            "encoder_depth, an encoder of segmentation-models-pytorch itself, or "
             "train='end_to_end'."
         )
     return network

@@ -1,4 +1,4 @@
-"""The masks that a threshold gives, of images and volumes as a network sees them."""
+"""Masks by a threshold, from images and volumes as a network sees them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,16 +15,16 @@ IMAGES_AT_ONCE = 32
 
 
 def threshold_masks(thresholder: Any, images: Images, size: Size | None) -> NDArray[np.uint8]:
-    """Make the mask of each image, 0 and 1, holding a few images, or one volume, at a time.
+    """Make a mask of 0 and 1 for each image, holding a few images or one volume at a time.
 
     Parameters
     ----------
     thresholder : thresholder or callable
-        Gray images to masks, or one to one.
+        Maps gray images to masks; a callable maps one image to one mask.
     images : Images
         The n images, or volumes.
     size : tuple of int, or None
-        What they are brought to before.
+        Size that they are resized to before.
 
     Returns
     -------
@@ -49,12 +49,12 @@ def threshold_masks(thresholder: Any, images: Images, size: Size | None) -> NDAr
 
 def _planes(gray: NDArray[np.float32], thresholder: Any) -> list[NDArray[np.float32]]:
     """Return a volume as one plane of all voxels, or its slices."""
-    # What has one threshold for an image looks at its histogram alone.
+    # A thresholder with one threshold per image uses only the histogram.
     return [gray.reshape(-1, gray.shape[-1])] if hasattr(thresholder, "thresholds") else list(gray)
 
 
 def _to_gray(image: NDArray[Any], size: Size) -> NDArray[np.float32]:
-    """Make an image (h, w, c) gray, as float as the network sees it, and bring it to a size."""
+    """Make an image (h, w, c) gray, as float in the network's range, and resize it."""
     weights = LUMA if image.shape[-1] == 3 else None
     gray = np.average(to_float(image), axis=-1, weights=weights, keepdims=True).astype(np.float32)
     # Rounding noise must not become the contrast of a constant image.

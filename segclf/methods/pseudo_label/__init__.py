@@ -1,4 +1,4 @@
-"""Pseudo labels: a labeler predicts the masks that are missing, a segmenter learns from all."""
+"""Pseudo-labels: a labeler predicts the missing masks, and a segmenter learns from all masks."""
 
 from segclf.methods.pseudo_label.semi_supervised import PseudoLabelSemiSupervised
 

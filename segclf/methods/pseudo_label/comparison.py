@@ -1,4 +1,4 @@
-"""Is the result better than its baseline? Measured on images that neither has seen."""
+"""Compare the result with its baseline, on images that neither was trained on."""
 
 from typing import Any
 
@@ -13,26 +13,26 @@ from segclf.metrics import mean_iou
 
 
 class Comparison:
-    """Hides images from runs, and scores what these predict of them.
+    """Hides images from runs, and scores the runs' predictions for them.
 
     Parameters
     ----------
     supervision : Supervision
-        All that people say.
+        All annotations.
     validation_fraction : float
-        Share of the images with masks that is hidden from the first run, whose result counts.
+        Share of the images with masks that is hidden from the first run, whose result is kept.
     baseline : bool
-        Whether to compare with the baseline. Then, where nothing is hidden from the first run, each
-        of two more does without a half of the masks.
+        Whether to compare with the baseline. If nothing is hidden from the first run, two more runs
+        follow, each without one half of the masks.
     seed : int
-        Decides which images.
+        Decides which images are hidden.
 
     Attributes
     ----------
     hidden : list of array
-        Rows that each run must not see.
+        Rows hidden from each run.
     outcomes : list of Outcome
-        Of each run.
+        Outcome of each run.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Comparison:
         self._predicted: dict[str, list[Any]] = {}
 
     def add(self, rounds: Rounds, visible: Supervision, outcome: Outcome) -> None:
-        """Predict what was hidden from a run by its result, and by the baseline beside it."""
+        """Predict the images hidden from a run, with its result and with its baseline."""
         hidden = self.hidden[len(self.outcomes)]
         compared = {"result": outcome.estimator}
         if len(hidden) and self._baseline:
@@ -58,7 +58,7 @@ class Comparison:
             self._predicted.setdefault(name, []).extend(segmenter.predict(X))
 
     def report(self) -> dict[str, Any]:
-        """Return the mean IoU over all images that were hidden."""
+        """Return the mean IoU over all hidden images."""
         rows = np.concatenate(self.hidden)
         if not len(rows):
             return {"measured": "not"}
@@ -71,7 +71,7 @@ class Comparison:
 
 
 def with_baseline(rounds: Rounds, visible: Supervision, outcome: Outcome) -> Outcome:
-    """Return where rounds have come to, with the baseline fitted."""
+    """Return the outcome of rounds with a fitted baseline."""
     if outcome.baseline is not None:
         return outcome
     alone = rounds.fit_baseline(visible) if outcome.n_iter else outcome.estimator
@@ -79,7 +79,7 @@ def with_baseline(rounds: Rounds, visible: Supervision, outcome: Outcome) -> Out
 
 
 def pseudo_masks_help(report: dict[str, Any]) -> bool:
-    """Tell whether the result is no worse than its baseline; True where nobody measured it."""
+    """Tell whether the result is no worse than its baseline; True if that was not measured."""
     return not report.get("baseline", np.nan) > report.get("result", np.nan)
 
 
@@ -99,9 +99,9 @@ def _hold_out(supervision: Supervision, fraction: float, seed: int) -> NDArray[n
     """Choose images with masks, whole groups, stratified by whether they show anything."""
     if _n_found(supervision) < 2:
         raise ValueError(
-            f"validation_fraction={fraction} would hold out {_n_found(supervision)} image(s) or "
-            "group(s) of those whose mask shows a finding, so that none is left to learn from. Set "
-            "validation_fraction=0, or give more masks."
+            f"validation_fraction={fraction} would hold out all {_n_found(supervision)} image(s) "
+            "or group(s) whose mask shows a finding, so that none is left to train on. Set "
+            "validation_fraction=0, or pass more masks."
         )
     experts = np.flatnonzero(supervision.masks.labeled)
     shows = supervision.masks.show_findings()[experts]

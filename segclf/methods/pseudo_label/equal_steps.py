@@ -1,4 +1,4 @@
-"""The same training for few masks and for many, so that a comparison is of masks alone."""
+"""Equal training for few and for many masks, so that a comparison depends only on the masks."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,17 +12,17 @@ from segclf.base.network_holder import is_auto
 
 
 def fix_training(estimator: Any, supervision: Supervision) -> None:
-    """Set the size of images and the number of steps as if every image taught something.
+    """Set the image size and the number of steps as if every image had a label.
 
-    Else they follow how many masks there are, and which. Estimators whose parameters the data do
-    not decide stay as they are.
+    Otherwise they depend on the number and choice of masks. Estimators without parameters set by
+    the data stay unchanged.
 
     Parameters
     ----------
     estimator : segmenter
-        Whose parameters are set.
+        Estimator whose parameters are set.
     supervision : Supervision
-        Of all images, opened.
+        Supervision of all images, opened.
     """
     if not isinstance(estimator, Automatic):
         return

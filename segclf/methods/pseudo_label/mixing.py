@@ -1,4 +1,4 @@
-"""How experts' and pseudo masks share batches: by a probability, or by a weight of each image."""
+"""How experts' masks and pseudo masks share batches: by a probability, or by image weights."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +19,14 @@ CHEXSEG_WEIGHT = 4.5
 
 @dataclass(frozen=True)
 class Mixing:
-    """How often experts' images come.
+    """How often images with an expert's mask are sampled.
 
     Parameters
     ----------
     weight : float
-        Of an expert's image, where one with a pseudo mask weighs 1.
+        Weight of an image with an expert's mask, relative to one with a pseudo mask.
     probability : float or None
-        Of an expert's image at each place, in place of the weight.
+        Probability of an expert's mask for each sampled image, instead of the weight.
     """
 
     weight: float = 1.0
@@ -39,16 +39,16 @@ class Mixing:
         used: NDArray[np.bool_],
         fraction: float,
     ) -> Sampler | None:
-        """Return which images batches hold; None leaves it to the segmenter.
+        """Return a sampler of images for batches; None leaves it to the segmenter.
 
         Parameters
         ----------
         expert, positive, used : array of bool, shape (n,)
-            Whose mask is an expert's (an empty one by its label, too), whose shows a finding, and
-            who has a mask at all.
+            Whether an image has an expert's mask (or an empty one by its label), shows a finding,
+            and has any mask.
         fraction : float
-            Share of images that show a finding, at least: of all, or with a `probability` of
-            experts' images and of the others each.
+            Smallest share of images that show a finding: of all images, or, with a `probability`,
+            of experts' images and of the others separately.
         """
         if self.probability is None and self.weight == 1:
             return None
@@ -62,7 +62,7 @@ class Mixing:
             as_they_come = all(len(np.unique(weights[kind])) < 2 for kind in (expert, pseudo))
             if as_they_come or not weights.any():
                 return MixingSampler(expert, self.probability)
-        # What has a label alone comes as often as what has a pseudo mask, where it teaches at all.
+        # An image with a label alone is sampled as often as one with a pseudo mask.
         weights[~used] = weights[pseudo].mean() if pseudo.any() else 0
         return KindsSampler(np.where(used, 2 * expert + positive, 4), weights)
 
@@ -70,7 +70,7 @@ class Mixing:
 def _balanced(
     weights: NDArray[Any], positive: NDArray[np.bool_], wanted: float
 ) -> NDArray[np.float64]:
-    """Make weights that sum to 1, of which positive ones have the share that is wanted."""
+    """Return weights that sum to 1, with at least the wanted share on positive images."""
     weights = weights / max(weights.sum(), 1e-9)
     share = weights[positive].sum()
     if not 0 < share < wanted:
@@ -79,12 +79,12 @@ def _balanced(
 
 
 def usual_weight(labeler: Any) -> float:
-    """Return what "auto" is: CheXseg's weight for what a classifier sees, else 1."""
+    """Return the weight for "auto": CheXseg's for labelers with a classifier, else 1."""
     return CHEXSEG_WEIGHT if "classifier" in labeler.get_params(deep=False) else 1.0
 
 
 def balance_of(estimator: Any, supervision: Supervision) -> float:
-    """Return the share of images with findings that an estimator asks for, 0 where it does not."""
+    """Return the share of images with findings that an estimator asks for, or 0."""
     wanted = getattr(estimator, "positive_fraction", 0.0)
     if is_auto(wanted):
         wanted = RULES["positive_fraction"]({}, Facts(supervision))

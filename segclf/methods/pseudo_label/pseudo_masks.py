@@ -1,4 +1,4 @@
-"""The masks that a pseudo-labeler predicts: asked for, checked, and thinned out by confidence."""
+"""Masks by a pseudo-labeler: predicted, checked, and filtered by confidence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ Mask = NDArray[Any]
 
 @contextmanager
 def blamed(labeler: Any, phase: str) -> Iterator[None]:
-    """Name the phase and the labeler in whatever goes wrong.
+    """Name the phase and the labeler in any error.
 
     Raises
     ------
@@ -34,26 +34,26 @@ def blamed(labeler: Any, phase: str) -> Iterator[None]:
 
 
 def predict_masks(labeler: Any, supervision: Supervision, rows: NDArray[np.intp]) -> list[Mask]:
-    """Ask a fitted labeler for the masks of some images.
+    """Predict the masks of some images with a fitted labeler.
 
     Parameters
     ----------
     labeler : pseudo-labeler
         Fitted.
     supervision : Supervision
-        All n images, opened, and what is said of each.
+        All n images, opened, with their annotations.
     rows : array of int, shape (m,)
-        Which to predict masks for.
+        Images to predict masks for.
 
     Returns
     -------
     list of m arrays
-        int8 or int16: ids, or (k, h, w) if multi-label; -1 is "does not commit itself".
+        int8 or int16: ids, or (k, h, w) if multi-label; -1 is an undecided pixel.
 
     Raises
     ------
     RuntimeError
-        Naming the labeler and the sample at which it fails, or whose mask is none.
+        If the labeler fails or a mask is invalid; names the labeler and the sample.
     """
     predicted = _asked(labeler, supervision.X, rows, supervision.labels)
     if len(predicted) != len(rows):
@@ -70,20 +70,21 @@ def predict_masks(labeler: Any, supervision: Supervision, rows: NDArray[np.intp]
 
 
 def heed_label(mask: Mask, label: Any) -> Mask:
-    """Bring a pseudo mask in line with the label of its image.
+    """Make a pseudo mask agree with the label of its image.
 
     Parameters
     ----------
     mask : array (h, w) or (k, h, w), or likewise (d, h, w) or (k, d, h, w)
-        Ids, or 0 and 1; -1 where the labeler does not commit itself.
+        Ids, or 0 and 1; -1 where the labeler is undecided.
     label : int or array of shape (k,)
         -1 means "unlabeled".
 
     Returns
     -------
     array
-        -1 throughout where no pixel is of the class that the image shows. If multi-label, channels
-        of classes that it shows and has no pixel of are -1, those that it does not show 0.
+        All -1 if no pixel has the class of the image's label. For multi-label masks, a channel is
+        -1 if the image has that label but the channel no pixel, and 0 if it does not have the
+        label.
 
     Examples
     --------
@@ -100,7 +101,7 @@ def heed_label(mask: Mask, label: Any) -> Mask:
 
 
 def empty_by_label(supervision: Supervision) -> list[Mask | None]:
-    """Return all masks, among them the empty ones of images that are labeled as showing nothing."""
+    """Return all masks, including empty ones for images labeled as negative."""
     masks, dtype = list(supervision.masks.as_given()), np.min_scalar_type(-supervision.n_ids)
     if supervision.labels is None:
         return masks
@@ -121,8 +122,8 @@ def _asked(labeler: Any, X: Any, rows: NDArray[np.intp], labels: NDArray[np.int6
         for row in rows.tolist():
             with blamed(labeler, f"predicting the mask of sample {row}"):
                 ask(np.array([row]))
-        message = f"predicting the masks of samples {rows[0]} to {rows[-1]}, though of each alone"
-        with blamed(labeler, f"{message} it can"):
+        message = f"predicting the masks of samples {rows[0]} to {rows[-1]} together"
+        with blamed(labeler, f"{message}, though each alone succeeds"):
             raise together
 
 
@@ -133,7 +134,7 @@ def _checked(mask: Mask, shape: tuple[int, ...], n_ids: int) -> Mask:
     if not np.array_equal(whole, mask) or mask.min() < -1 or mask.max() >= n_ids:
         raise ValueError(
             f"it holds {np.unique(mask)[[0, -1]].tolist()}; expected ids from 0 to {n_ids - 1}, "
-            "and -1 where the labeler does not commit itself."
+            "and -1 where the labeler is undecided."
         )
     return whole
 
@@ -142,16 +143,16 @@ def _checked(mask: Mask, shape: tuple[int, ...], n_ids: int) -> Mask:
 class Selection:
     """Which pixels of pseudo masks are trusted.
 
-    A pixel's confidence is the probability that the labeler gives to what it predicted there.
+    A pixel's confidence is the probability that the labeler gives to its predicted class.
 
     Parameters
     ----------
     min_confidence : float
-        Pixels of less are not trusted.
+        Pixels with a lower confidence are not trusted.
     kept_share : float
-        Share of the pixels that is kept, the most confident ones.
+        Share of the pixels to keep, the most confident first.
     class_balanced : bool
-        Whether that is the share of each class by itself, or of all pixels together.
+        Whether that share applies to each class separately, or to all pixels together.
     """
 
     min_confidence: float = 0.0
@@ -160,7 +161,7 @@ class Selection:
 
     @property
     def trusts_all(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether all pixels are trusted."""
         return self.min_confidence <= 0 and self.kept_share >= 1
 
     def apply(self, masks: list[Mask], probabilities: Any) -> list[Mask]:
@@ -194,7 +195,7 @@ class Selection:
         ]
 
     def _limits(self, confidences: list[Mask], kinds: list[Mask]) -> NDArray[np.float64]:
-        """Find the least confidence of each kind of pixel; kind 0 is of no commitment."""
+        """Find the lowest trusted confidence for each kind of pixel; kind 0 is undecided."""
         limits = np.full(1 + max(int(kind.max()) for kind in kinds), self.min_confidence)
         for number in range(1, len(limits)) if self.kept_share < 1 else ():
             values = [c[kind == number] for c, kind in zip(confidences, kinds, strict=True)]
@@ -212,7 +213,7 @@ def _confidence(mask: Mask, probabilities: Mask) -> Mask:
 
 
 def _kinds(mask: Mask, *, multilabel: bool) -> NDArray[np.intp]:
-    """Number what a pixel may be predicted as from 1 on: ids, or 0 and 1 of each channel."""
+    """Number the kinds of predicted pixels from 1: ids, or 0 and 1 of each channel."""
     kinds = mask.astype(np.intp) + 1
     if multilabel:
         kinds[kinds > 0] += 2 * np.nonzero(kinds > 0)[0]

@@ -1,4 +1,4 @@
-"""What a round of pseudo labels consists of: clones that learn and predict, and what comes out."""
+"""A round of pseudo-labels: clones are fitted and predict, and the outcome is recorded."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,25 +25,24 @@ from segclf.methods.pseudo_label.pseudo_masks import (
 
 
 class Outcome(NamedTuple):
-    """Where rounds have come to.
+    """The result of rounds so far.
 
     Attributes
     ----------
     masks : list of n arrays or None
-        As used in the last round; None is not used.
+        As used in the last round; None for images that were not used.
     labeled_iter : array of int, shape (n,)
-        0 for an expert's mask and for an empty one by its label, the round in which a mask was
-        first predicted, -1 for none.
-    estimator : segmenter or None
-        That of the last round, fitted.
+        0 for an expert's mask or an empty mask by label, else the round in which a mask was first
+        predicted, -1 for no mask.
+    estimator : segmenter or None That of the last round, fitted.
     baseline : segmenter or None
-        Fitted without pseudo masks, where it taught the first labeler.
+        Fitted without pseudo masks, if it was the first labeler's teacher.
     labeler : pseudo-labeler or None
-        That of the last round, fitted; None where there was nothing to predict.
+        That of the last round, fitted; None if there was nothing to predict.
     n_iter : int
         Number of rounds.
     condition : {"max_iter", "no_change", "all_labeled"} or None
-        Why there are no more; None where there is one more.
+        Why rounds ended; None if there is another round.
     """
 
     masks: list[Mask | None]
@@ -55,7 +54,7 @@ class Outcome(NamedTuple):
     condition: str | None = None
 
     def same(self, masks: list[Mask | None]) -> bool:
-        """Tell whether the last round, if there was one, had the same masks."""
+        """Tell whether the last round, if any, had the same masks."""
         return self.n_iter > 0 and all(
             one is other or (one is not None and other is not None and np.array_equal(one, other))
             for one, other in zip(masks, self.masks, strict=True)
@@ -64,24 +63,24 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Rounds:
-    """How rounds go, on images of which `unlabeled` have no expert's mask.
+    """Runs rounds on images, of which those in `unlabeled` have no expert's mask.
 
     Parameters
     ----------
     estimator, labeler : segmenter, pseudo-labeler
-        Unfitted, seeded; each round has clones.
+        Unfitted and seeded; each round fits clones.
     unlabeled : array of int
-        Images that masks are predicted for.
+        Indices of the images to predict masks for.
     mixing : Mixing
-        How often experts' images come.
+        How often images with an expert's mask are sampled.
     max_iter : int
         Number of rounds, at most.
     selection : Selection
-        Which predicted pixels are trusted.
+        Decides which predicted pixels are trusted.
     owner : estimator
-        Whose callbacks are lent to all that is fitted.
+        The estimator whose callbacks all fitted parts use.
     context : CallbackContext
-        Of its fit.
+        Callback context of its fit.
     """
 
     estimator: Any
@@ -94,7 +93,7 @@ class Rounds:
     context: CallbackContext
 
     def start(self, supervision: Supervision) -> Outcome:
-        """Return where the first round starts: with a baseline where that is the first teacher."""
+        """Return the outcome before the first round, with the baseline if it is the teacher."""
         expert = supervision.masks.labeled
         start = Outcome(supervision.masks.as_given(), np.where(expert, 0, -1))
         if not len(self.unlabeled):
@@ -106,7 +105,7 @@ class Rounds:
         return start._replace(estimator=baseline, baseline=baseline)
 
     def go_on(self, supervision: Supervision, before: Outcome) -> Outcome:
-        """Return where one more round comes to."""
+        """Return the outcome of one more round."""
         labeler = self.fit_labeler(supervision, before)
         masks = self.predict_masks(labeler, supervision)
         estimator = None if before.same(masks) else self.fit_estimator(supervision, masks)
@@ -120,11 +119,11 @@ class Rounds:
             return estimator.fit(*positional, **named)
 
     def fit_labeler(self, supervision: Supervision, before: Outcome) -> Any:
-        """Fit a labeler, which is taught by the estimator before."""
+        """Fit a labeler, whose teacher is the last round's estimator, if any."""
         labeler = clone(self.labeler)
         if before.estimator is not None:
             labeler.set_params(teacher=FrozenEstimator(before.estimator))
-        learning = f"learning from what is labeled (round {before.n_iter + 1})"
+        learning = f"learning from the labeled images (round {before.n_iter + 1})"
         with blamed(labeler, learning), self._phase("labeler", labeler):
             refit = None if before.estimator is None else self._refit(supervision, before)
             metadata = replace(supervision, validation=None).arguments(labeler, refit=refit)[1]
@@ -132,9 +131,10 @@ class Rounds:
         return labeler
 
     def predict_masks(self, labeler: Any, supervision: Supervision) -> list[Mask | None]:
-        """Return all masks: experts', and those that a labeler is sure of anywhere.
+        """Return all masks: experts' masks, and predicted ones with at least one trusted pixel.
 
-        A positive of which nothing is found is left out, so that it is not taught to be empty.
+        A positive image without a predicted finding is left out, so that it does not count as
+        empty.
         """
         pseudo = predict_masks(labeler, supervision, self.unlabeled)
         if not self.selection.trusts_all:
@@ -149,12 +149,12 @@ class Rounds:
     def fit_estimator(
         self, supervision: Supervision, masks: list[Mask | None], task: str = "segmenter"
     ) -> Any:
-        """Fit the estimator on experts' and pseudo masks; images without one keep their label."""
+        """Fit the estimator on experts' and pseudo masks, and on labels of images without one."""
         used = _used(masks)
         if not used.any():
             raise ValueError(
                 f"The pseudo-labeler {self.labeler!r:.120} dropped all of the {len(masks)} images, "
-                "and none has a mask; expected one at least."
+                "and none has a mask; expected at least one mask."
             )
         expert = supervision.masks.labeled
         supervision = supervision.with_masks(masks)
@@ -169,7 +169,7 @@ class Rounds:
     def end(
         self, before: Outcome, labeler: Any, masks: list[Mask | None], estimator: Any
     ) -> Outcome:
-        """Return where a round has come to; one without an estimator has changed nothing."""
+        """Return the outcome of a round; one without an estimator changed nothing."""
         if estimator is None:
             return before._replace(condition="no_change")
         n_iter, used = before.n_iter + 1, _used(masks)
@@ -185,7 +185,7 @@ class Rounds:
         )
 
     def _refit(self, supervision: Supervision, before: Outcome) -> Callable[[Any], Any]:
-        """Return what trains the teacher anew, without what is said of some images."""
+        """Return a function that trains the teacher anew without some images' annotations."""
 
         def refit(rows: NDArray[np.intp]) -> Any:
             visible = supervision.hide(rows)
@@ -201,8 +201,8 @@ class Rounds:
         return "teacher" in self.labeler.get_params(deep=False)
 
     def _trusted(self, labeler: Any, supervision: Supervision, pseudo: list[Mask]) -> list[Mask]:
-        """Leave -1 where the labeler is not confident."""
-        with blamed(labeler, "saying how confident it is, by predict_proba"):
+        """Set pixels to -1 where the labeler is not confident."""
+        with blamed(labeler, "predicting its confidence by predict_proba"):
             probabilities = labeler.predict_proba(_safe_indexing(supervision.X, self.unlabeled))
             return self.selection.apply(pseudo, probabilities)
 

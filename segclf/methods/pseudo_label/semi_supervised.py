@@ -1,9 +1,9 @@
-"""Pseudo labels: a labeler predicts the missing masks, and a fresh segmenter learns from all.
+"""Pseudo-labels: a labeler predicts the missing masks, and a new segmenter learns from all masks.
 
-Which labeler it is makes the method: the segmenter's own predictions (self-training; Lee, "Pseudo-
-label", ICML 2013 workshop), these corrected by image labels (Hooper et al., S4C, NeurIPS 2023,
-section 4.3), or maps of a classifier's attention (Gadgil et al., "CheXseg", MIDL 2021), whose
-mixing of experts' masks and pseudo masks within each batch is here for all of them.
+The labeler decides the method: the segmenter's own predictions (self-training; Lee, "Pseudo-label",
+ICML 2013 workshop), these corrected by image labels (Hooper et al., S4C, NeurIPS 2023, section
+4.3), or saliency maps of a classifier (Gadgil et al., "CheXseg", MIDL 2021). CheXseg's mixing of
+experts' masks and pseudo masks within each batch is available for all of them.
 """
 
 from dataclasses import field
@@ -40,83 +40,86 @@ from segclf.registry import make_plugin
 class PseudoLabelSemiSupervised(MetaSegmenter):
     """Segment images with a segmenter that also learns from masks that a labeler predicts.
 
-    In each round the labeler learns from what is labeled and predicts a mask for every image
-    without one; then a fresh clone of `estimator` trains on experts' and pseudo masks together.
-    An image labeled 0 has an empty mask, which counts as an expert's; other labels are handed to
+    In each round the labeler is trained on the labeled images and predicts a mask for every image
+    without one. Then a new clone of `estimator` is trained on experts' and pseudo masks together.
+    An image labeled 0 has an empty mask, which counts as an expert's; other labels are passed to
     the labeler. An image that the labeler drops keeps its label.
 
-    It segments volumes where `estimator` does: "boosted", "self_training" and other labelers whose
-    teacher does predict their masks.
+    It segments volumes if `estimator` does. Then "boosted", "self_training" and other labelers with
+    a teacher of volumes can predict the masks.
 
     Parameters
     ----------
     estimator : segmenter or None
-        What is trained; None means ``SupervisedSegmenter()``.
+        The segmenter to train; None means ``SupervisedSegmenter()``.
     labeler : str or pseudo-labeler
-        A name among the installed pseudo-labelers, such as "boosted", "grad_cam", "irnet",
-        "pretrained", "self_training" or "thresholder", or an object. Where its parameter
-        ``teacher`` is None, the baseline is its teacher: `estimator` trained without pseudo masks.
+        The name of an installed pseudo-labeler, such as "boosted", "grad_cam", "irnet",
+        "pretrained", "self_training" or "thresholder", or an object. If its parameter ``teacher``
+        is None, its teacher is the baseline: `estimator` trained without pseudo masks.
     expert_weight : float or "auto"
-        How often an expert's image comes in training, where one with a pseudo mask comes once.
-        "auto" is 4.5 where a classifier predicts the masks ("grad_cam", "irnet"): what CheXseg's
-        best probability, .9, is for 200 experts' images beside 100 others (section 3.3); and 1 for
-        others, all images alike, as in S4C.
+        How often an image with an expert's mask is sampled, relative to one with a pseudo mask.
+        "auto" is 4.5 for labelers with a classifier ("grad_cam", "irnet"), which corresponds to
+        CheXseg's best probability, .9, with 200 experts' images and 100 others (section 3.3). For
+        other labelers it is 1, so that all images count alike, as in S4C.
     expert_probability : float or None
-        Probability that an image sampled for a batch has an expert's mask, in place of the weight,
-        however many there are. 0 and 1 train on one kind alone.
+        Probability that an image sampled for a batch has an expert's mask, whatever their number,
+        in place of `expert_weight`. 0 and 1 train on one kind alone.
     max_iter : int
-        Number of rounds, at most. From the second on, the last round's segmenter is the labeler's
-        ``teacher``; a labeler without this parameter has one round.
+        Number of rounds, at most. From the second round on, the labeler's ``teacher`` is the last
+        round's segmenter. A labeler without this parameter has one round.
     min_confidence : float
-        Pixels of less become -1. Confidence is the probability of what was predicted, for which
-        the labeler must have ``predict_proba``. Images labeled 0 are certain.
+        Predicted pixels with a lower confidence become -1. Confidence is the probability of the
+        predicted class, for which the labeler needs ``predict_proba``. Images labeled 0 are
+        certain.
     kept_share : float
-        Share of the predicted pixels that is kept, the most confident ones, in each round.
+        Share of the predicted pixels to keep in each round, the most confident first.
     class_balanced : bool
-        Whether that is the share of each class by itself, as in class-balanced self-training (Zou
-        et al., ECCV 2018, section 4), or of all pixels, where easy classes win.
+        Whether that share applies to each class separately, as in class-balanced self-training (Zou
+        et al., ECCV 2018, section 4), or to all pixels together, which favors easy classes.
     baseline : bool
         Whether `report_` compares with the same estimator trained without pseudo masks.
     guard : bool
-        Whether the baseline answers where `report_` finds it better, so that pseudo masks that hurt
-        do no harm. With the report it costs one training more, and none where the baseline is the
-        teacher; without (``baseline=False``) it does nothing.
+        Whether to predict with the baseline if `report_` finds it better than the result, so that
+        bad pseudo masks do no harm. It costs one more training, or none if the baseline is the
+        teacher. Without a report (``baseline=False``) it has no effect.
     validation_fraction : float
-        Share of the images with masks that is held out for `report_`, grouped where there are
-        groups, and stratified by whether they show anything. They train nothing. With 0 nothing is
-        held out, and with `baseline` both are measured by two-fold cross-fitting: for either half
-        of these images all is fitted again without their masks and labels, which takes about three
-        times as long; on a frozen encoder `memory` of the estimator makes it cheap.
+        Share of the images with masks that is held out for `report_` and never trained on, by
+        groups if there are any, and stratified by whether they show a finding. With 0 nothing is
+        held out. Then, with `baseline`, both are measured by two-fold cross-fitting: for each half
+        of these images, everything is fitted again without their masks and labels. That takes about
+        three times as long; with a frozen encoder, `memory` of the estimator makes it cheap.
     random_state : int, RandomState or None
-        Seeds the labeler and the segmenters, all of which start alike; None leaves them their own.
+        Seeds the labeler and the segmenters, all of which start alike; with None, they keep their
+        own seeds.
 
     Attributes
     ----------
     estimator_ : segmenter
-        The segmenter that answers: that of the last round, or the baseline.
+        The segmenter that predicts: that of the last round, or the baseline.
     winner_ : {"result", "baseline"}
-        Which of the two of `report_` answers. All else tells of the rounds, whoever answers.
+        Which of the two in `report_` predicts. All other attributes describe the rounds in either
+        case.
     labeler_ : pseudo-labeler or None
-        The labeler of the last round; None where there was nothing to predict.
+        The labeler of the last round; None if there was nothing to predict.
     transduction_ : array (n, h, w) or (n, k, h, w), or list of n arrays
-        All masks as used in the last round; -1 throughout for an image that was dropped.
+        All masks as used in the last round; all -1 for an image that was dropped.
     labeled_iter_ : array of shape (n,)
-        0 for an image with an expert's mask or labeled 0, the round in which it was first predicted
-        for others, -1 for one that is not used.
+        0 for an image with an expert's mask or labeled 0, the round of the first predicted mask for
+        others, -1 for an image that is not used.
     n_iter_ : int
         Number of rounds.
     termination_condition_ : {"max_iter", "no_change", "all_labeled"}
-        "no_change": another round would predict, or predicted, the same masks. "all_labeled": there
+        "no_change": another round predicted, or would predict, the same masks. "all_labeled": there
         was nothing to predict.
     report_ : dict
-        Mean IoU of the ``result`` and of the ``baseline`` (the same annotations without pseudo
-        masks, for as many steps) on the same ``samples``, and how they were
-        ``measured``: "held_out", "cross_fitted", or "not", for want of something to compare.
-        A labeler's errors confirm themselves: look here whether the result beats its baseline.
+        Mean IoU of the ``result`` and of the ``baseline`` (trained for the same number of steps
+        without pseudo masks) on the same ``samples``, and how they were ``measured``: "held_out",
+        "cross_fitted", or "not" if there was nothing to compare. A segmenter may learn its
+        labeler's errors: check here whether the result beats its baseline.
 
     See Also
     --------
-    SegmentationClassifier : Hands the labels of images over by itself.
+    SegmentationClassifier : Passes on the labels of images by itself.
 
     Examples
     --------
@@ -177,7 +180,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         y_val: MasksLike | Whole | None = None,
         labels_val: LabelsLike | Whole | None = None,
     ) -> Self:
-        """Let the labeler predict, and train on all masks.
+        """Predict the missing masks with the labeler, and train on all masks.
 
         Parameters
         ----------
@@ -192,10 +195,10 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
             The mask id that an image shows, 0 for none, -1 where unlabeled; or a multi-label
             indicator.
         groups : array of shape (n,), optional
-            Group of each image; what is held out is whole groups.
+            Group of each image; whole groups are held out.
         X_val, y_val, labels_val : images, masks and labels, optional
-            A validation set, as X, y and labels; handed on to `estimator`. What
-            searches must not cut into folds is given as a `segclf.data.Whole`.
+            A validation set in the form of X, y and labels, passed to `estimator`. Wrap each in
+            `segclf.data.Whole` so that searches do not split it into folds.
 
         Returns
         -------
@@ -205,8 +208,8 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         Raises
         ------
         RuntimeError
-            Where the labeler fails, naming its phase, the labeler and the sample; the estimator is
-            then as it was before.
+            If the labeler fails; names the phase, the labeler and the sample. The estimator then
+            stays unchanged.
         """
         self._validate_params()
         supervision = self._check(X, y, labels, sample_weight, groups)
@@ -216,7 +219,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         context = self._init_callback_context(max_subtasks=None)
         rounds = self._make_rounds(supervision, seeds[1:], context)
         context.call_on_fit_task_begin(estimator=self)
-        for hidden in comparison.hidden:  # the first run gives the result, others are compared
+        for hidden in comparison.hidden:  # the first run is the result, others only measure
             visible = supervision.hide(hidden)
             outcome = rounds.start(visible)
             while outcome.condition is None:
@@ -227,7 +230,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         return self
 
     def _check(self, X: Any, y: Any, labels: Any, sample_weight: Any, groups: Any) -> Supervision:
-        """Check everything at once: errors number all of X. Masks are then in memory."""
+        """Check everything first, so that errors count all rows of X, and load the masks."""
         images = check_images(BaseEstimator(), X, reset=True, reader=self.estimator)
         supervision = supervise(
             X, images=images, masks=y, labels=labels, sample_weight=sample_weight, groups=groups
@@ -264,8 +267,9 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         weight, probability = self.expert_weight, self.expert_probability
         if probability is not None and not is_auto(weight):
             raise ValueError(
-                f"expert_weight={weight} and expert_probability={probability} both say how often "
-                'experts\' images come; expected one of them, and the other "auto" or None.'
+                f"expert_weight={weight} and expert_probability={probability} both decide how "
+                "often experts' images are sampled; expected expert_weight='auto' or "
+                "expert_probability=None."
             )
         takes_sampler = has_fit_parameter(estimator, "sampler")
         if is_auto(weight):
@@ -273,8 +277,8 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         mixing = Mixing(float(weight), probability)
         if mixing != Mixing() and not takes_sampler:
             raise ValueError(
-                f"expert_weight={weight} or expert_probability={probability} mix batches by a "
-                f"sampler, which {type(estimator).__name__}.fit does not take; expected 1 and None."
+                f"expert_weight={weight} and expert_probability={probability} need a sampler, "
+                f"which {type(estimator).__name__}.fit does not accept; expected 1 and None."
             )
         return mixing
 

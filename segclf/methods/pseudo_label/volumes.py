@@ -1,4 +1,4 @@
-"""Labelers that read what the estimator reads: images, or volumes."""
+"""Labelers must read the same kind of data as the estimator: images, or volumes."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ _KINDS = ("images", "volumes")
 
 
 def require_alike(labeler: Any, estimator: Any) -> None:
-    """Refuse a labeler of images for an estimator of volumes, and teachers of the other kind.
+    """Raise if a labeler or its teacher reads images and the estimator volumes, or vice versa.
 
     Raises
     ------
     ValueError
-        Saying which go together.
+        If the kinds differ; the message says which fit together.
     """
     reads = n_spatial(estimator)
     of_images, kind = reads == N_SPATIAL, _KINDS[reads != N_SPATIAL]
@@ -22,14 +22,14 @@ def require_alike(labeler: Any, estimator: Any) -> None:
     if not of_images and not getattr(labeler, "reads_volumes", True):
         raise ValueError(
             f"{names[0]} reads images, and {names[1]} volumes. Expected labeler='boosted' or "
-            f"'self_training', or SliceWise(PseudoLabelSemiSupervised(...)), whose labelers read "
+            "'self_training', or SliceWise(PseudoLabelSemiSupervised(...)), in which labelers read "
             "slices."
         )
     teachers = labeler.get_params(deep=False).get("teacher")
     for teacher in teachers if isinstance(teachers, list) else [teachers]:
         if teacher is not None and n_spatial(teacher) != reads:
             raise ValueError(
-                f"{names[1]} reads {kind}, and {type(teacher).__name__}, which teaches "
-                f"{names[0]}, does not. Expected a teacher of {kind}, or None for "
-                f"{names[1]} itself; SliceWise(...) makes one of volumes of one of images."
+                f"{names[1]} reads {kind}, but {type(teacher).__name__}, the teacher of "
+                f"{names[0]}, does not. Expected a teacher that reads {kind}, or None for "
+                f"{names[1]} itself. SliceWise(...) makes a segmenter of volumes of one of images."
             )

@@ -1,8 +1,8 @@
 """Segmentation for classification: segment the image, then summarize the mask into a label.
 
-Each pixel is a training example, the background is distinguished from the finding, and the mask
-shows why. Hooper, Chen, Saab, Bhatia, Langlotz and Ré, "A case for reframing automated medical
-image classification as segmentation", NeurIPS 2023, sections 2 and 3.
+Each pixel is a training example, the finding is separated from the background, and the mask
+explains the label. Hooper, Chen, Saab, Bhatia, Langlotz and Ré, "A case for reframing automated
+medical image classification as segmentation", NeurIPS 2023, sections 2 and 3.
 """
 
 from dataclasses import field
@@ -48,67 +48,71 @@ class SegmentationClassifier(BatchClassifier, CallbackSupportMixin, CheckpointPa
     """Classify images through their segmentation.
 
     Any mixture of supervision is valid: masks for some images, labels for others, nothing for the
-    rest. An image of the negative class has an empty mask, for free.
+    rest. Images of the negative class need no masks: theirs are empty.
 
-    Labels of two classes go with masks of several channels (vertebrae), too: positive is a finding
-    in any. The summarizer reads the highest probability of all at each pixel.
+    Labels of two classes may also go with masks of several channels, such as vertebrae: an image is
+    positive if any channel shows a finding. The summarizer then reads the highest probability over
+    the channels at each pixel.
 
     Parameters
     ----------
     segmenter : segmenter or None
-        Predicts the masks; None means ``SupervisedSegmenter()``. Also a search or pipeline of one,
-        or any estimator whose ``fit(X, masks)`` is followed by ``predict_proba(X)``, maps
-        (n, n_ids, h, w), the background first.
+        Predicts the masks; None means ``SupervisedSegmenter()``. It may be a search or pipeline of
+        a segmenter, or any estimator with ``fit(X, masks)`` and a ``predict_proba(X)`` that returns
+        maps (n, n_ids, h, w), the background first.
     summarizer : str or classifier
-        From the predicted probabilities (n, k, h, w) of the k foreground classes to a label: a
-        name among the installed summarizers, such as "threshold", or a scikit-learn classifier. One
-        with a ``layer`` is given that layer of the segmenter instead. "joint" also hears what the
-        encoder says inside of the predicted findings; "threshold" is the paper's, by area alone.
+        Predicts the label from the predicted probabilities (n, k, h, w) of the k foreground
+        classes: the name of an installed summarizer, such as "threshold", or a scikit-learn
+        classifier. One with a ``layer`` reads that layer of the segmenter instead. "joint" also
+        reads the encoder's features inside the predicted findings; "threshold" is the paper's, by
+        area alone.
     negative_class : label, "auto", "first" or None
-        The class whose images show nothing: their masks are empty. Mask ids 1, 2, ... belong to the
-        other classes, in the order of ``classes_``; further ids are context, which decides no
-        label. "auto" is the class whose masks are empty, if there is exactly one, else the
-        first, as "first" always is (a class of that name goes before). None: every class has a
-        region, and mask id j belongs to ``classes_[j - 1]``.
+        The class whose images show no finding, so that their masks are empty. Mask ids 1, 2, ...
+        belong to the other classes, in the order of ``classes_``; further ids are context, which
+        does not affect the label. "auto" takes the class whose masks are empty, if there is exactly
+        one, else the first class. "first" always takes the first class, unless a class has that
+        name. None: every class has a region, and mask id j belongs to ``classes_[j - 1]``.
     class_weight : dict, "balanced" or None
         Weight of the images of each class.
     cv : int, splitter or None
-        None: the summarizer learns from masks that the segmenter predicts for its own training
-        images, of which it is surer than of others. Folds: from masks predicted by clones that saw
-        only the other folds; `segmenter_` learns from all images. A number of folds is stratified
-        and keeps groups together. See `SemiSupervisedSplit`, which does the splitting. A summarizer
-        that learns nothing has no folds, unless it is calibrated.
+        How the summarizer's training masks are predicted. None: by the segmenter for its own
+        training images, on which it is more confident than on others. Folds: by clones that were
+        trained on the other folds only, while `segmenter_` is trained on all images. A number of
+        folds is stratified and keeps groups together; see `SemiSupervisedSplit`, which splits. A
+        summarizer that learns nothing needs no folds, unless it is calibrated.
     ensemble : bool
-        Whether the segmenters of the folds are kept and answer together, by the mean of their
-        probabilities, in place of one more that learns from all images: k trainings instead of
-        k + 1, and k times as long a prediction. Folds are then there for any summarizer, and
-        `segmenter_` is a `segclf.base.SegmenterEnsemble`.
+        Whether the segmenters of the folds are kept and predict together, by the mean of their
+        probabilities, in place of one more that is trained on all images. That takes k trainings
+        instead of k + 1, and k times as long to predict. Folds are then used with any summarizer,
+        and `segmenter_` is a `segclf.base.SegmenterEnsemble`.
     calibrate : {"sigmoid", "isotonic"} or None
-        Maps the summarizer's score of each class to a probability, learned from masks out of fold:
+        Maps the summarizer's score of each class to a probability, learned from out-of-fold masks:
         by a sigmoid of its log-odds (Platt), which keeps the order of images, or by any increasing
-        function, for hundreds of labels. Without `cv` there are five folds for it, five more
-        trainings; `memory` finds them again. `predict` then gives the most probable class, which
-        need not be the summarizer's own. None leaves scores, which order images and are no
-        probabilities.
+        function, which needs hundreds of labels. Without `cv`, five folds are used for it, which
+        takes five more trainings; `memory` keeps them. `predict` then returns the most probable
+        class, which may differ from the summarizer's prediction. None leaves scores, which rank
+        images but are not probabilities.
     memory : str, path, joblib.Memory or None
-        Where fitted segmenters and the maps that they predict are kept, so that a search over
-        summarizers trains one segmenter a fold. A segmenter is found again by its parameters, the
-        images, masks, labels, weights and groups that it is fitted on, and the code installed; its
-        maps by what it learned and the images. Files count by their bytes. With ``random_state``
-        None everywhere, the first fit answers for all, as in ``Pipeline``. Callbacks other than
-        scikit-learn's may stop a training, so that with one nothing fitted is kept. Files there are
-        safetensors and JSON, never pickles; of a `joblib.Memory` the folder alone is used.
+        Where fitted segmenters and their predicted maps are kept, so that a search over summarizers
+        trains only one segmenter for each fold. A segmenter is identified by its parameters, the
+        images, masks, labels, weights and groups that it is fitted on, and the installed code; its
+        maps by its weights and the images. Image files are identified by their bytes. If every
+        ``random_state`` is None, the first fit is reused, as in ``Pipeline``. With a callback other
+        than scikit-learn's, which may stop training, no fit is kept. The files are safetensors and
+        JSON, never pickles; only the folder of a `joblib.Memory` is used.
     random_state : int, RandomState or None
-        Seeds the segmenter, and what has no seed of its own in the summarizer; None leaves both.
+        Seeds the segmenter, and the parts of the summarizer without a seed; with None, both keep
+        theirs.
 
     Attributes
     ----------
     negative_class_ : label or None
-        The class whose images show nothing; None where there is none.
+        The class whose images show no finding; None if there is none.
     segmenter_ : Segmenter
-        The trained segmenter, or those of the folds as one.
+        The trained segmenter, or the ensemble of those of the folds.
     summarizer_ : classifier
-        The fitted summarizer; with `calibrate` inside of what calibrates it, as its ``estimator_``.
+        The fitted summarizer. With `calibrate`, this is the calibrator, and the summarizer is its
+        ``estimator_``.
 
     See Also
     --------
@@ -136,7 +140,7 @@ class SegmentationClassifier(BatchClassifier, CallbackSupportMixin, CheckpointPa
     memory: Any = None
     random_state: Any = None
 
-    _n_united: ClassVar[int] = 0  # channels of which any decides the label
+    _n_united: ClassVar[int] = 0  # number of channels, any of which decides the label
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "segmenter": [HasMethods(["fit", "predict_proba"]), None],
@@ -181,8 +185,8 @@ class SegmentationClassifier(BatchClassifier, CallbackSupportMixin, CheckpointPa
         groups : array of shape (n,), optional
             Group of each image; folds and the segmenter's validation split keep groups together.
         X_val, y_val, masks_val : images, labels and masks, optional
-            A validation set for the segmenter, as X, y and masks; the summarizer never sees it.
-            What searches must not cut into folds is given as a `segclf.data.Whole`.
+            A validation set for the segmenter, in the form of X, y and masks; the summarizer never
+            sees it. Wrap each in `segclf.data.Whole` so that searches do not split it into folds.
 
         Returns
         -------
@@ -224,7 +228,7 @@ class SegmentationClassifier(BatchClassifier, CallbackSupportMixin, CheckpointPa
         return self.segmenter_.predict_proba(check_rows(self, X, reset=False))
 
     def _predict_with_masks(self, X: Any) -> tuple[NDArray[np.float64], Any]:
-        """Segment once for both, where the summarizer reads the masks' probabilities."""
+        """Segment once for both, if the summarizer reads the probabilities of masks."""
         check_is_fitted(self)
         segmenter = getattr(self.segmenter_, "_segmenter", self.segmenter_)
         if reads_a_layer(self.summarizer_) or not isinstance(segmenter, Segmenter):
@@ -245,7 +249,7 @@ class SegmentationClassifier(BatchClassifier, CallbackSupportMixin, CheckpointPa
 
     @cached_property
     def segmenter_(self) -> Any:
-        """The trained segmenter; one that memory knew is built when somebody first asks for it."""
+        """The trained segmenter; one from memory is built on first access."""
         kept = self.__dict__.get("_kept")
         if kept is not None:
             self.__dict__.setdefault("segmenter_", kept.restore())

@@ -1,4 +1,4 @@
-"""Segmenters of folds: a summarizer learns from the maps of each, and they may answer together."""
+"""Segmenters of folds: a summarizer learns from the maps of each; they may predict together."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,22 +15,22 @@ from segclf.data import Masks
 from segclf.methods.segmentation.kept_segmenter import KeptSegmenter
 from segclf.methods.segmentation.reading import Reading, Readings, whole
 
-# Segmenters, each with the rows of which a summarizer reads its maps.
+# Segmenters, each with the rows for which a summarizer reads its maps.
 ToRead = Iterable[tuple[KeptSegmenter, NDArray[np.intp]]]
 
 
 def choose_folds(classifier: Any, summarizer: Any, supervision: Supervision) -> list[Fold]:
-    """Return the folds of all labeled images that a classifier asks for; none where it does not.
+    """Return the folds of labeled images that a classifier needs, if any.
 
     Raises
     ------
     ValueError
-        When an ensemble has no folds.
+        If an ensemble has no folds.
     """
     cv, ensemble = classifier.cv, classifier.ensemble
     if ensemble and cv is None:
         raise ValueError(
-            "ensemble=True keeps the segmenters of folds, and cv=None has none; expected a number "
+            "ensemble=True keeps the segmenters of folds, but cv=None has none; expected a number "
             "of folds or a splitter, such as cv=5."
         )
     if cv is None and classifier.calibrate is not None:
@@ -50,26 +50,26 @@ def with_folds(
     folds: list[Fold],
     chosen: NDArray[np.intp],
 ) -> tuple[KeptSegmenter, ToRead]:
-    """Return the segmenter that answers, and those from which the summarizer learns.
+    """Return the segmenter that predicts, and those that the summarizer learns from.
 
     Parameters
     ----------
     first : KeptSegmenter or SegmenterEnsemble
-        The one fitted on all images, which answers; or an unfitted ensemble, as which those of the
-        folds answer.
+        The one fitted on all images, which predicts; or an unfitted ensemble, which those of the
+        folds will form.
     fit : callable
-        Fits one of a fold.
+        Fits the segmenter of a fold.
     supervision : Supervision
         Of all images.
     folds : list of (train, test)
-        Without any, the summarizer learns from the segmenter that answers.
+        Without any, the summarizer learns from the segmenter that predicts.
     chosen : array of int
-        Rows from which it learns.
+        Rows that the summarizer learns from.
 
     Returns
     -------
     kept, to_read
-        Without an ensemble those of folds are fitted one by one, as they are read.
+        Without an ensemble, the segmenters of folds are fitted one by one, as they are read.
     """
     others = ((fit(supervision.subset(train)), np.intersect1d(t, chosen)) for train, t in folds)
     if isinstance(first, KeptSegmenter):
@@ -84,7 +84,7 @@ def reading_to_learn(
     chosen: NDArray[np.intp],
     segmenters: ToRead,
 ) -> Reading:
-    """Read what a summarizer learns from: of each segmenter its rows of the chosen ones."""
+    """Read the maps that a summarizer learns from: each segmenter's share of the chosen rows."""
 
     def batches() -> Readings:
         for segmenter, rows in segmenters:
@@ -96,7 +96,7 @@ def reading_to_learn(
 
 
 class KeptEnsemble(KeptSegmenter):
-    """Segmenters of folds, each kept, that answer together.
+    """Kept segmenters of folds that predict together.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class KeptEnsemble(KeptSegmenter):
     members : list of KeptSegmenter
         One for each fold.
     masks : Masks
-        Of the kind that they learned from.
+        Masks of the kind that they were trained on.
     """
 
     def __init__(

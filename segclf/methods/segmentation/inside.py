@@ -1,4 +1,4 @@
-"""What the encoder says inside of predicted findings: a vector for each image."""
+"""The encoder's features inside predicted findings: one vector for each image."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segclf.axes import are_volumetric, axes_from
 
-# Of the highest weight: where nothing is found, all places count alike.
+# Relative to the highest weight: if nothing is found, all places count alike.
 FLOOR = 1e-4
 
 
@@ -21,7 +21,7 @@ def pooled_inside(findings: Any, features: Any) -> NDArray[np.float32]:
     findings : array (n, k, h, w) or list of n arrays (k, h, w)
         Probabilities of the findings.
     features : array (n, d, h', w') or list of n arrays (d, h', w')
-        Of the same images, at another stride. Of volumes, both have one axis more.
+        Features of the same images, at another stride. For volumes, both have one more axis.
 
     Returns
     -------

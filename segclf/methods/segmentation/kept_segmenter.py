@@ -1,4 +1,4 @@
-"""Segmenters fitted before, and maps predicted before, found again by all that they come from."""
+"""Earlier segmenters and maps, found again by everything that they depend on."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -21,23 +21,23 @@ from segclf.base.spatial import n_spatial
 from segclf.cache import Memory, digest, learned
 from segclf.data import ImagesLike
 
-# Images whose maps are kept, and read, at once.
+# Number of images whose maps are kept and read together.
 BLOCK = 32
 
 MapBatches = Iterator[tuple[NDArray[np.intp], Maps]]
 
 
 class KeptSegmenter:
-    """A fitted segmenter, or what it learned, from which it is built when somebody asks.
+    """A fitted segmenter, or its learned state, from which it is built on demand.
 
     Parameters
     ----------
     segmenter : segmenter
-        The fitted one; with `learned`, an unfitted one of the same parameters.
+        The fitted segmenter; with `learned`, an unfitted one with the same parameters.
     learned : dict, optional
-        What it learned, from `segclf.cache.learned`.
+        Its learned state, from `segclf.cache.learned`.
     token : str, optional
-        Stands for all that decides what it predicts; its digest by default.
+        Identifies everything that decides its predictions; its digest by default.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class KeptSegmenter:
 
     @property
     def block(self) -> int:
-        """How many images are predicted at once: of volumes one."""
+        """Number of images, or one volume, to predict at once."""
         return BLOCK if n_spatial(self._segmenter) == N_SPATIAL else 1
 
     @property
     def shows_layers(self) -> bool:
-        """Whether it gives the maps of a layer, as segmenters of one network do."""
+        """Whether it can return the maps of a layer, as segmenters of one network can."""
         return hasattr(self._segmenter, "embed_batches")
 
     def restore(self) -> Any:
@@ -65,18 +65,18 @@ class KeptSegmenter:
     def predict(
         self, memory: Memory | None, X: ImagesLike, *, layer: str | None, channels: slice
     ) -> MapBatches:
-        """Yield (indices, maps), with memory in blocks and a list where maps differ in size.
+        """Yield (indices, maps); with memory in blocks, as a list if maps differ in size.
 
         Parameters
         ----------
         memory : Memory or None
-            Where maps are looked for and kept.
+            Where maps are kept and looked up.
         X : array, list, paths or tensor
             The images.
         layer : str or None
-            Of the segmenter's embeddings; None for the probabilities of mask ids.
+            Layer of the segmenter's embeddings; None for the probabilities of mask ids.
         channels : slice
-            Of which mask ids.
+            Which mask ids.
         """
         if memory is None:
             yield from _predict(self.restore(), X, layer, channels)
@@ -99,20 +99,20 @@ def fit_segmenter(
     context: CallbackContext,
     owner: Any,
 ) -> KeptSegmenter:
-    """Fit a segmenter as a part of its owner's fit, unless memory knows what it would learn.
+    """Fit a segmenter as a part of its owner's fit, unless memory has its result.
 
     Parameters
     ----------
     segmenter : segmenter
         Cloned.
     supervision : Supervision
-        What it learns from.
+        Its training data.
     memory : Memory or None
-        Where it is looked for and kept.
+        Where it is kept and looked up.
     context : CallbackContext
-        Of the owner's fit.
+        Callback context of the owner's fit.
     owner : estimator
-        Its callbacks hear of a fit that was found, too.
+        Its callbacks are also called for a fit found in memory.
     """
     segmenter = clone(segmenter)
     positional, named = supervision.arguments(segmenter)
@@ -135,12 +135,12 @@ def fit_segmenter(
 
 
 def usable(memory: Any, *estimators: Any) -> Any:
-    """Return the memory, or None where callbacks may stop a fit."""
+    """Return the memory, or None if callbacks may stop a fit."""
     return None if any(map(may_be_stopped, estimators)) else memory
 
 
 def in_order(batches: MapBatches, n_images: int) -> Maps:
-    """Return maps in the order of their indices: one array where they are of one size."""
+    """Return maps in the order of their indices, as one array if they have one size."""
     maps: list[Any] = [None] * n_images
     for indices, values in batches:
         for index, value in zip(indices, values, strict=True):
@@ -167,11 +167,11 @@ def _predict(segmenter: Any, X: Any, layer: str | None, channels: slice) -> MapB
 
 
 def _checked(maps: Any, segmenter: Any, channels: slice) -> NDArray[Any]:
-    """Refuse what are no maps of all classes."""
+    """Raise if the output is not one map for each class."""
     maps = np.asarray(maps)
     if not is_map(maps) or len(maps) < channels.stop:
         raise ValueError(
-            f"{type(segmenter).__name__}.predict_proba gives maps of shape {maps.shape} for an "
+            f"{type(segmenter).__name__}.predict_proba returned maps of shape {maps.shape} for an "
             f"image; expected ({channels.stop} or more, height, width), one for each mask id."
         )
     return maps
@@ -179,7 +179,7 @@ def _checked(maps: Any, segmenter: Any, channels: slice) -> NDArray[Any]:
 
 def blocks(X: Any, size: int) -> Iterator[NDArray[np.intp]]:
     """Yield the rows of a few images at a time."""
-    for start in range(0, max(1, _num_samples(X)), size):  # of none, one that is refused
+    for start in range(0, max(1, _num_samples(X)), size):  # no images: one block, to be refused
         yield np.arange(start, min(start + size, _num_samples(X)))
 
 
@@ -188,7 +188,7 @@ def _learned(segmenter: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _named_by(estimator: Any) -> list[Any]:
-    """Return the classes and functions that an estimator brings along, and that it may name."""
+    """Return the custom classes and functions of an estimator, which its state may name."""
     values = [estimator, *estimator.get_params().values()]
     code = [each for each in values if isinstance(each, type | FunctionType)]
     return [*code, *(type(each) for each in values if hasattr(each, "get_params"))]

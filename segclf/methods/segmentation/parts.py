@@ -1,4 +1,4 @@
-"""What a classification through masks learns from, and its two parts before they learn."""
+"""Supervision for classification through masks, and its two unfitted parts."""
 
 from typing import Any
 
@@ -27,12 +27,12 @@ _ENOUGH = 1000
 def supervise_classes(
     classifier: Any, X: Any, y: Any, sample_weight: Any, masks: Any, groups: Any, *validation: Any
 ) -> tuple[Supervision, NDArray[np.int64]]:
-    """Let a classifier learn which classes there are, and which shows nothing.
+    """Determine a classifier's classes, and which of them is the negative one.
 
     Returns
     -------
     Supervision
-        For its segmenter, with the validation set (images, labels, masks) if there is one.
+        For its segmenter, with the validation set (images, labels, masks), if any.
     array of shape (n,) or (n, k)
         For its summarizer: the labels as positions, the negative class first; or the indicator.
     """
@@ -47,7 +47,7 @@ def supervise_classes(
         weights = of_images if weights is None else of_images * weights
     said: dict[str, Any] = {"masks": masks, "labels": labels.mask_ids(negative_class, masks)}
     classifier._n_united = masks.n_classes if labels.finds_in_any_channel(masks) else 0
-    if classifier._n_united:  # the labels of channels say less
+    if classifier._n_united:  # labels of channels carry less
         said["target"] = labels.encoded
     supervision = supervise(X, **said, sample_weight=weights, groups=groups)
     X_val, y_val, masks_val = validation
@@ -62,7 +62,7 @@ def new_parts(classifier: Any) -> tuple[Any, Any]:
     Raises
     ------
     ValueError
-        When the summarizer reads what the segmenter, or an ensemble of such, does not show.
+        If the summarizer reads a layer that the segmenter, or the ensemble, does not provide.
     """
     given = classifier.segmenter
     segmenter = SupervisedSegmenter() if given is None else clone(given)
@@ -73,14 +73,14 @@ def new_parts(classifier: Any) -> tuple[Any, Any]:
     if layer is not None and classifier.ensemble:
         raise ValueError(
             f"The summarizer reads the layer {layer!r} of one segmenter, but ensemble=True keeps "
-            "several, whose layers say different things; expected ensemble=False, or a summarizer "
-            "of masks."
+            "several, whose layers are not comparable; expected ensemble=False, or a summarizer of "
+            "masks."
         )
     if layer is not None and not hasattr(segmenter, "embed_batches"):
         raise ValueError(
             f"The summarizer reads the layer {layer!r} of the segmenter, which "
-            f"{type(segmenter).__name__} does not show; expected a segmenter of segclf by itself, "
-            "or a summarizer of masks."
+            f"{type(segmenter).__name__} does not provide; expected a segmenter of segclf by "
+            "itself, or a summarizer of masks."
         )
     if classifier.random_state is not None:
         random = check_random_state(classifier.random_state)
@@ -94,17 +94,17 @@ def new_parts(classifier: Any) -> tuple[Any, Any]:
 def _require_volumes(summarizer: Any, classifier: Any) -> None:
     if n_spatial(classifier) != N_SPATIAL and not getattr(summarizer, "reads_volumes", True):
         raise ValueError(
-            f"The summarizer {type(summarizer).__name__} reads maps of images, and the segmenter's "
+            f"The summarizer {type(summarizer).__name__} reads maps of images, but the segmenter's "
             'are of volumes; expected one that reads both, such as "threshold", "joint", '
             '"mask_features", "pooled" or "fully_connected".'
         )
 
 
 def rows_to_learn(summarizer: Any, target: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Choose all labeled images, or one of each class where masks teach nothing.
+    """Choose all labeled images, or one of each class if the summarizer does not learn from masks.
 
-    A summarizer that hears the features inside of findings gets a thousand at random, since a
-    linear model of them has little to learn from more, and all their maps are in memory.
+    A summarizer that reads features inside findings gets a thousand at random: all their maps are
+    in memory, and a linear model gains little from more.
     """
     chosen = np.flatnonzero((target.reshape(len(target), -1) >= 0).all(1))
     firsts = chosen[np.unique(target[chosen], axis=0, return_index=True)[1]]

@@ -1,4 +1,4 @@
-"""What a summarizer reads of images: maps of their masks, or of a layer, and what lies inside."""
+"""What a summarizer reads: maps of masks or of a layer, and features inside findings."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,14 +18,14 @@ LAYER = "local"
 
 
 class Reading(NamedTuple):
-    """Of n images.
+    """Maps of n images, and the features inside their findings.
 
     Parameters
     ----------
     maps : array (n, k, h, w) or list of n arrays (k, h, w)
         Probabilities of findings, or of a layer.
     inside : array of shape (n, d) or None
-        The encoder's features inside of the findings, for a summarizer whose `fit` takes them.
+        The encoder's features inside the findings, for a summarizer whose `fit` takes them.
     """
 
     maps: Maps
@@ -33,7 +33,7 @@ class Reading(NamedTuple):
 
     @property
     def named(self) -> dict[str, Any]:
-        """What the summarizer is called with by name."""
+        """Keyword arguments for the summarizer."""
         return {} if self.inside is None else {"inside": self.inside}
 
 
@@ -43,22 +43,21 @@ Readings = Iterator[tuple[NDArray[np.intp], Reading]]
 def read(
     kept: KeptSegmenter, memory: Any, X: Any, summarizer: Any, findings: slice, inside: bool
 ) -> Readings:
-    """Yield (indices, reading), a part of the images at a time.
+    """Yield (indices, reading) for some images at a time.
 
     Parameters
     ----------
-    kept : KeptSegmenter
-        Predicts.
+    kept : KeptSegmenter Predicts the maps.
     memory : Memory or None
-        Where predictions are looked for and kept.
+        Where predictions are kept and looked up.
     X : array, list, paths or tensor
         The images.
     summarizer : classifier
-        With a ``layer`` it reads that layer of the segmenter.
+        If it has a ``layer``, that layer of the segmenter is read.
     findings : slice
         Which mask ids or channels decide the label.
     inside : bool
-        Whether to read the encoder's features inside of findings too, if the segmenter shows them.
+        Whether to also read the encoder's features inside findings, if the segmenter provides them.
     """
     if not (inside and kept.shows_layers):
         layer = getattr(summarizer, "layer", None)
@@ -76,18 +75,18 @@ def read(
 
 
 def with_inside(reading: Reading, segmenter: Any, X: Any) -> Reading:
-    """Return the maps of images together with what a segmenter's encoder says inside of them."""
+    """Return the maps of images together with a segmenter's features inside the findings."""
     features = in_order(segmenter.embed_batches(X, LAYER), len(reading.maps))
     return Reading(reading.maps, pooled_inside(reading.maps, features))
 
 
 def reads_a_layer(summarizer: Any) -> bool:
-    """Tell whether a summarizer reads a layer in place of the maps of masks."""
+    """Tell whether a summarizer reads a layer instead of the maps of masks."""
     return getattr(summarizer, "layer", None) is not None
 
 
 def hears_inside(summarizer: Any) -> bool:
-    """Tell whether a summarizer takes the encoder's features inside of findings."""
+    """Tell whether a summarizer takes the encoder's features inside findings."""
     if isinstance(summarizer, CalibratedSummarizer):
         summarizer = summarizer.estimator
     return has_fit_parameter(summarizer, "inside")

@@ -1,6 +1,6 @@
-"""What a summarizer is handed: maps, or rows where it is a classifier that knows nothing else.
+"""The input of a summarizer: maps, or rows for a classifier that reads only rows.
 
-And how large findings are in the training masks, if it asks.
+A summarizer that asks for them also gets the areas of findings in the training masks.
 """
 
 from typing import Any
@@ -17,12 +17,12 @@ from segclf.methods.segmentation.united import united_shares
 
 
 def as_read(summarizer: Any, maps: Any) -> Any:
-    """Return maps as they are, or flat where the summarizer's tags ask for rows.
+    """Return maps unchanged, or flattened if the summarizer's tags ask for rows.
 
-    So any scikit-learn classifier or pipeline is a summarizer by itself. What tells the two apart
-    is the first estimator that sees the input, inside of pipelines, searches and calibrators: it
-    reads maps where its tag ``input_tags.two_d_array`` is False, as every installed summarizer's
-    is, or where it does not look at its input (``FunctionTransformer``).
+    So any scikit-learn classifier or pipeline can be a summarizer. The first estimator that sees
+    the input decides, inside pipelines, searches and calibrators: it reads maps if its tag
+    ``input_tags.two_d_array`` is False, as in every installed summarizer, or if it does not
+    validate its input (``FunctionTransformer``).
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def as_read(summarizer: Any, maps: Any) -> Any:
     Raises
     ------
     ValueError
-        When rows are asked for and the maps are of several sizes.
+        If the summarizer needs rows and the maps have several sizes.
 
     Examples
     --------
@@ -55,9 +55,9 @@ def as_read(summarizer: Any, maps: Any) -> Any:
     sizes = {np.shape(each) for each in maps}
     if len(sizes) > 1:
         raise ValueError(
-            f"{type(_first(summarizer)).__name__} reads rows of one length, but the maps are of "
+            f"{type(_first(summarizer)).__name__} reads rows of one length, but the maps have "
             f"{len(sizes)} sizes, such as {' and '.join(map(str, sorted(sizes)[:2]))}. Put it into "
-            'the summarizer "fully_connected", which brings them to one, or set image_size.'
+            'the summarizer "fully_connected", which resizes them to one, or set image_size.'
         )
     return np.reshape(maps, (len(maps), -1))
 
@@ -76,20 +76,20 @@ def fit_summarizer(
     supervision: Supervision,
     findings: slice,
 ) -> None:
-    """Fit a summarizer; one whose `fit` has a parameter ``areas`` is told those of the findings.
+    """Fit a summarizer; one whose `fit` has a parameter ``areas`` gets those of the findings.
 
-    One that takes a ``sample_weight`` is given that of the images, if they have any.
+    One that takes a ``sample_weight`` gets that of the images, if any.
 
     Parameters
     ----------
     summarizer : classifier
-        Where it learns from maps, areas are of the same images; else of all.
+        If it learns from maps, areas are those of the same images, else of all images.
     reading : Reading
         Of the chosen images.
     target : array of shape (n,) or (n, k)
         Labels of all images.
     chosen : array of int, shape (m,)
-        Rows of the images that it sees.
+        Rows of the images that it is fitted on.
     supervision : Supervision
         Of all images.
     findings : slice

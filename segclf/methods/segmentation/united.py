@@ -1,7 +1,7 @@
-"""A finding in any of several channels, such as vertebrae: one yes or no an image.
+"""A finding in any of several channels, such as vertebrae: one binary label for each image.
 
-Masks have a channel for each place, labels say whether anything is there. The summarizer reads one
-map, the highest probability of all channels at each pixel.
+Masks have a channel for each place, and labels tell whether any of them shows a finding. The
+summarizer reads one map, the highest probability over all channels at each pixel.
 """
 
 from typing import Any
@@ -15,13 +15,13 @@ from segclf.methods.segmentation.reading import Reading, Readings
 
 
 def united(readings: Readings) -> Readings:
-    """Yield readings whose maps (n, k, h, w) are one channel, (n, 1, h, w)."""
+    """Yield readings whose maps (n, k, h, w) are united into one channel, (n, 1, h, w)."""
     for rows, reading in readings:
         yield rows, united_reading(reading)
 
 
 def united_reading(reading: Reading) -> Reading:
-    """Return a reading whose maps are one channel: the highest of all at each pixel.
+    """Return a reading whose maps have one channel: the highest value at each pixel.
 
     Examples
     --------
@@ -34,10 +34,10 @@ def united_reading(reading: Reading) -> Reading:
 
 
 def united_shares(masks: Masks) -> NDArray[np.float64]:
-    """Return which fraction of its labeled pixels the findings of all channels cover, (n, 1).
+    """Return the fraction of each image's labeled pixels that findings cover, (n, 1).
 
-    A pixel is labeled where a channel shows a finding, or all say that there is none; NaN where
-    none is.
+    A pixel is labeled if any channel shows a finding there, or all channels are labeled as none.
+    NaN if no pixel is labeled.
     """
     return np.array([_share(masks[row]) for row in range(len(masks))]).reshape(-1, 1)
 

@@ -1,4 +1,4 @@
-"""A momentum teacher's sure pixels teach a student that sees less."""
+"""A student that sees strong views learns from the confident pixels of its momentum teacher."""
 
 from segclf.methods.weak_to_strong.segmenter import WeakToStrongSegmenter
 

@@ -1,4 +1,4 @@
-"""What a student learns from masks, and from its momentum teacher where there are none."""
+"""A student's objective: masks, and its momentum teacher where there are none."""
 
 from collections.abc import Iterable
 from typing import Any, Self
@@ -15,18 +15,18 @@ from segclf.objectives import Batch, Objective, Progress, image_label_loss
 
 
 class WeakToStrong(Objective):
-    """Masks teach the student where there are any; elsewhere its momentum teacher does.
+    """The student learns from masks, and from its momentum teacher where there are none.
 
     Parameters
     ----------
     student : SegmentationNetwork
-        What learns. Its teacher is the objective's `network`, which is kept.
+        The network to train. Its teacher is the objective's `network`, which is kept.
     shares_encoder : bool
-        Whether the teacher has the student's encoder, which then never learns.
+        Whether the teacher shares the student's encoder, which is then frozen.
     views : StrongViews
-        What the student is shown of unlabeled images.
+        Makes the student's views of unlabeled images.
     loss, consistency_weight, confidence, momentum
-        As those of `WeakToStrongSegmenter`.
+        As in `WeakToStrongSegmenter`.
     label_weight : float
         Weight of the image-level term.
     """
@@ -56,25 +56,25 @@ class WeakToStrong(Objective):
         self.label_weight = label_weight
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of the student; the teacher is always in evaluation."""
+        """Set the mode of the student; the teacher stays in evaluation mode."""
         super().train(mode)
         self.network.eval()
         return self
 
     def before_epoch(self, batches: Iterable[Batch], progress: Progress) -> None:
-        """Start the teacher where the student starts, which a pretrainer may have changed."""
+        """Start the teacher from the student's weights, which a pretrainer may have set."""
         if progress.step == 0:
             self.network.load_state_dict(self.student.state_dict())
 
     def after_update(self, progress: Progress) -> None:
-        """Let the teacher follow the student."""
+        """Move the teacher towards the student."""
         momentum = min(1 - 1 / (progress.step + 1), self.momentum)
         follow(self.network, self.student, momentum)
         follow_buffers(self.network, self.student, momentum)
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the terms "segmentation", in training "consistency", and perhaps "label"."""
-        if not self.training:  # what is kept is what is validated
+        """Return the terms "segmentation", in training "consistency", and with labels "label"."""
+        if not self.training:  # validate the network that is kept
             return self._supervised(self.network(batch["image"]), batch)
         weak = seen_by(self.student, batch["image"])
         unlabeled = (batch["mask"] < 0).flatten(-2).all(dim=-1)
@@ -100,14 +100,14 @@ class WeakToStrong(Objective):
         return terms
 
     def _taught(self, batch: Batch, unlabeled: Tensor) -> Tensor:
-        """Choose the images that masks or labels say anything of; all, where there is none."""
+        """Select the images with a mask or a label; all images if there are none."""
         taught = ~unlabeled.reshape(len(unlabeled), -1).all(dim=1)
         if "label" in batch:
             taught |= (batch["label"] >= 0).reshape(len(taught), -1).any(dim=1)
         return taught if taught.any() else torch.ones_like(taught)
 
     def _consistency(self, weak: Seen, unlabeled: Tensor, weight: Tensor | None) -> Tensor:
-        """Compare both strong views with what the teacher says of the weak one."""
+        """Compare both strong views with the teacher's prediction for the weak view."""
         with torch.no_grad():
             pseudo = sure_masks(weak.scores_of(self.network), unlabeled, self.confidence)
         asked = unlabeled[..., None, None].expand_as(pseudo).float()
@@ -124,14 +124,14 @@ class WeakToStrong(Objective):
 
 
 def sure_masks(logits: Tensor, unlabeled: Tensor, confidence: float) -> Tensor:
-    """Return what a teacher decides where it is sure and nobody labeled anything; -1 elsewhere.
+    """Return a teacher's decisions at confident, unlabeled pixels; -1 elsewhere.
 
     Parameters
     ----------
     logits : Tensor of shape (n, k, h, w)
     unlabeled : Tensor of shape (n,), or (n, k) for multi-label masks, bool
     confidence : float
-        The least probability of the class, or of a channel's yes or no.
+        Lowest probability of the class, or of a channel's yes or no, that counts.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""Weak-to-strong consistency: a slow teacher's sure pixels teach a student that sees less.
+"""Weak-to-strong consistency: a student learns from its momentum teacher's confident pixels.
 
-A momentum teacher predicts the unlabeled images as they are. Its student must say the same where
-the teacher is sure, though it is shown strong views: other colors, boxes of other images (CutMix),
-half of the encoder's channels. Sohn et al., "FixMatch", NeurIPS 2020, for masks: Yang, Zhao and
-Zhao, "UniMatch V2: pushing the limit of semi-supervised semantic segmentation", TPAMI 2025.
+A momentum teacher predicts the unlabeled images unchanged. Where it is confident, the student must
+agree with it, though it sees only strong views: other colors, boxes of other images (CutMix), half
+of the encoder's channels. Sohn et al., "FixMatch", NeurIPS 2020, for masks: Yang, Zhao and Zhao,
+"UniMatch V2: pushing the limit of semi-supervised semantic segmentation", TPAMI 2025.
 """
 
 from numbers import Integral, Real
@@ -29,49 +29,50 @@ class WeakToStrongSegmenter(Automatic, LabelTermSegmenter):
         "unet", "hypercolumn" (a light head for frozen encoders) or another name of
         `segclf.networks`. "auto" is "hypercolumn" for a frozen encoder, "unet" for others.
     loss : str or callable
-        Of masks and pseudo masks alike, as in `SupervisedSegmenter`. UniMatch V2's is the
-        cross-entropy.
+        Loss for masks and pseudo masks alike, as in `SupervisedSegmenter`; the cross-entropy in
+        UniMatch V2.
     consistency_weight : float
-        Weight of what the teacher teaches. UniMatch V2 weighs both terms alike.
+        Weight of the teacher's term. UniMatch V2 weighs both terms alike.
     confidence : float
-        The probability at or above which a pixel of the teacher teaches; UniMatch V2's .95.
-        The term counts as much as the share of pixels that are.
+        The probability at or above which a pixel of the teacher counts; .95 in UniMatch V2. The
+        term is multiplied by the share of such pixels.
     momentum : float
-        How much of the teacher stays after each step; after step t at most 1 - 1 / (t + 1).
-        UniMatch V2's .996 is for tens of thousands of steps, this for hundreds: a teacher that is
-        too slow for them stays at background, and teaches that.
+        Share of itself that the teacher keeps in each step; at most 1 - 1 / (t + 1) after step t.
+        UniMatch V2's .996 suits tens of thousands of steps, this value hundreds: a teacher that is
+        too slow keeps predicting background, and teaches that.
     cutmix : float
-        Probability of a strong view to show another image in a box.
+        Probability that a strong view contains a box of another image.
     feature_dropout : float
-        Part of the unlabeled images in whose two strong views each channel of the encoder's maps is
-        seen by one alone, doubled (complementary dropout); .5 in UniMatch V2.
+        Fraction of the unlabeled images with complementary dropout: each channel of the encoder's
+        maps is kept, doubled, in only one of the two strong views. .5 in UniMatch V2.
     feature_noise : float
-        Of a frozen encoder: standard deviation of Gaussian noise in the strong views' maps, in
-        standard deviations of their channel.
+        For a frozen encoder: standard deviation of Gaussian noise in the maps of strong views, in
+        units of the channel's standard deviation.
     photometric : None, str, Augmentation or callable
-        Of an encoder that learns: the strong views' changes of colors; it must not move anything.
-        None: UniMatch V2's colors, gray and blur.
+        For a trained encoder: changes of colors in strong views; they must not move pixels. None
+        means UniMatch V2's colors, gray and blur.
     n_labeled : int or None
-        How many images of a batch have a mask; the others have none. None is half of `batch_size`.
+        Number of images with a mask in each batch; the others have none. None is half of
+        `batch_size`.
     positive_fraction : float
-        Share of the images with a mask, in batches, whose mask shows a finding, at least. "auto" is
-        as in `SupervisedSegmenter`.
+        Smallest share of a batch's images with a mask whose mask shows a finding. "auto" is as in
+        `SupervisedSegmenter`.
 
     Notes
     -----
     `network_` is the teacher, as in UniMatch V2. An image counts as labeled if it has a mask, or
-    the label 0 and so an empty mask. An epoch is one pass over the images of the kind that lasts
-    longer. The teacher teaches where nobody labeled any pixel of an image (of a channel, where
-    masks are multi-label).
+    the label 0 and so an empty mask. An epoch is one pass over the kind of images, labeled or
+    unlabeled, that takes more batches. The student learns from the teacher on images without any
+    labeled pixel (on channels, if masks are multi-label).
 
-    A frozen encoder sees each image once. Then strong views are made of its maps: boxes lie on the
-    grid of the coarsest one, so that all maps and the pseudo mask are cut along the same lines, and
-    noise stands for the change of colors. `augmentation` comes before weak and strong view alike;
-    flips of maps are the student's alone.
+    A frozen encoder sees each image once. Then strong views are made from its maps. Boxes lie on
+    the grid of the coarsest map, so that all maps and the pseudo mask are cut along the same lines,
+    and noise takes the place of the change of colors. `augmentation` is applied before the weak and
+    the strong view alike; only the student's maps are flipped.
 
     See Also
     --------
-    ConsistencySegmenter : The same features for an image in other colors.
+    ConsistencySegmenter : Learns the same features for an image in other colors.
     CrossTeachingSegmenter : Two networks that teach each other.
 
     Examples
@@ -118,8 +119,8 @@ class WeakToStrongSegmenter(Automatic, LabelTermSegmenter):
         n_labeled = self.n_labeled or -(-batch_size // 2)
         if n_labeled > batch_size:
             raise ValueError(
-                f"n_labeled={n_labeled} images of a batch with batch_size={batch_size}; expected "
-                "batch_size or less."
+                f"n_labeled={n_labeled} is more than batch_size={batch_size}; expected batch_size "
+                "or less."
             )
         labeled, positive = samples.with_mask(), samples.masks.show_findings()
         fraction = self._setting("positive_fraction")

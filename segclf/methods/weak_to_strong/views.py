@@ -1,4 +1,4 @@
-"""What teacher and student are shown of an image: all of it, and less."""
+"""The views of teacher and student: the whole image, and strong views."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from torch import Tensor
 from segclf.data import Augmentation, boxes_at, cutmix, cutmix_boxes
 from segclf.networks import SegmentationNetwork, each_map
 
-# A factor of 1 +- .5 for brightness moves an image by about one standard deviation, our unit; crops
-# of UniMatch V2 have 518 pixels.
+# A brightness factor of 1 +- .5 shifts an image by about one standard deviation, our unit. Crops in
+# UniMatch V2 have 518 pixels.
 PHOTOMETRIC = Augmentation(
     brightness=1.0,
     contrast=0.5,
@@ -26,14 +26,14 @@ PHOTOMETRIC = Augmentation(
 
 
 class Seen(NamedTuple):
-    """Images, and the encoder's maps of them where they are at hand.
+    """Images, and the encoder's maps of them, if available.
 
     Parameters
     ----------
     image, prepared : Tensor
-        As they were, and normalized and padded.
+        The images unchanged, and normalized and padded.
     maps : list, tuple or None
-        None leaves it to each network's own encoder.
+        None lets each network use its own encoder.
     """
 
     image: Tensor
@@ -41,11 +41,11 @@ class Seen(NamedTuple):
     maps: Any
 
     def rows(self, chosen: Tensor) -> "Seen":
-        """Choose some of the images."""
+        """Select some of the images."""
         return Seen(*_each_tensor(lambda values: values[chosen], self))
 
     def twice(self) -> "Seen":
-        """Return all images, and then all again."""
+        """Return all images twice, one after the other."""
         return Seen(*_each_tensor(lambda values: torch.cat([values, values]), self))
 
     def scores_of(self, network: SegmentationNetwork) -> Tensor:
@@ -62,12 +62,11 @@ def seen_by(student: SegmentationNetwork, image: Tensor) -> Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class StrongViews:
-    """Two strong views of each image, one after the other; of maps where the encoder is frozen.
+    """Two strong views of each image, or of its maps if the encoder is frozen.
 
     Parameters
     ----------
-    cutmix, feature_dropout, feature_noise, photometric
-        As those of `WeakToStrongSegmenter`.
+    cutmix, feature_dropout, feature_noise, photometric As in `WeakToStrongSegmenter`.
     """
 
     cutmix: float
@@ -76,14 +75,14 @@ class StrongViews:
     photometric: Any
 
     def __call__(self, student: SegmentationNetwork, weak: Seen) -> tuple[Seen, Tensor]:
-        """Return both views of n images, 2 n in all, and the box that was mixed into each.
+        """Return both views of n images, 2 n in all, and the box mixed into each.
 
         Returns
         -------
         Seen
-            Of 2 n images, with maps.
+            The 2 n views, with maps.
         Tensor of shape (2 n, h, w), bool
-            By pixels of the images.
+            The boxes, at the images' size.
         """
         if weak.maps is None:
             strong, boxes = self._of_images(student, weak.twice())

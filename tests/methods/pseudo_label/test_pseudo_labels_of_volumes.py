@@ -125,9 +125,9 @@ def test_labelers_of_images_are_refused_by_name(labeler):
 
 def test_teachers_of_the_other_kind_are_refused_by_name():
     images = SupervisedSegmenter(encoder="tiny")
-    with pytest.raises(ValueError, match=r"reads volumes, and SupervisedSegmenter, which teaches"):
+    with pytest.raises(ValueError, match=r"reads volumes, but SupervisedSegmenter, the teacher"):
         pseudo(BoostedLabeler(teacher=images)).fit(X, MASKS, labels=LABELS)
-    with pytest.raises(ValueError, match="reads images, and SliceWise, which teaches"):
+    with pytest.raises(ValueError, match="reads images, but SliceWise, the teacher"):
         pseudo(BoostedLabeler(teacher=SliceWise(images)), images).fit(X[:, 0], None, labels=LABELS)
 
 

@@ -81,5 +81,5 @@ def test_only_the_chosen_images_and_their_labels_are_shown():
 
 
 def test_what_fails_for_no_image_alone_is_said_of_all():
-    with pytest.raises(RuntimeError, match="of samples 1 to 3, though of each alone it can: Memor"):
+    with pytest.raises(RuntimeError, match="1 to 3 together, though each alone succeeds: Memor"):
         predict(Labeler(at_once=1), np.array([1, 2, 3]))

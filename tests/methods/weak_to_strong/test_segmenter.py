@@ -27,7 +27,7 @@ def test_half_of_each_batch_has_masks(n_labeled, share):
 
 def test_more_images_with_masks_than_a_batch_holds():
     segmenter = WeakToStrongSegmenter(encoder="tiny", batch_size=4, n_labeled=5)
-    with pytest.raises(ValueError, match="n_labeled=5 images of a batch with batch_size=4"):
+    with pytest.raises(ValueError, match="n_labeled=5 is more than batch_size=4"):
         segmenter.fit(SHAPES.images, FEW)
 
 
