@@ -88,9 +88,7 @@ class Fitting:
         tile = self._plan.tile_size
         what = "An image" if tile is None else f"A tile of {_by(self._plan.tile(size))} of an image"
         remedy = f"; take a smaller {' or '.join(names)}" if names else ""
-        return (
-            f"{what} of {_by(size)} does not fit into memory, even with batch_size=1{remedy}."
-        )
+        return f"{what} of {_by(size)} does not fit into memory, even with batch_size=1{remedy}."
 
 
 def _by(size: Sequence[int]) -> str:

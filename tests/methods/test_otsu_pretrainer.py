@@ -275,7 +275,7 @@ def test_without_its_decoder_it_says_why_it_does_not_segment():
     assert not hasattr(trained, "predict_proba")
     with pytest.raises(AttributeError, match="has no attribute 'predict'") as raised:
         trained.predict(IMAGES)
-    assert "train='end_to_end' keeps the decoder" in str(raised.value.__cause__)
+    assert "train='end_to_end' to keep the decoder" in str(raised.value.__cause__)
 
 
 def test_unfitted_it_does_not_segment():

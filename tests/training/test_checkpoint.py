@@ -170,7 +170,7 @@ def test_what_was_written_before_the_disk_was_full_is_whole(tmp_path, monkeypatc
     train_until(tmp_path, 2)
     with monkeypatch.context() as full:
         full.setattr("os.replace", no_space)
-        with pytest.warns(CheckpointWarning, match="No more"):
+        with pytest.warns(CheckpointWarning, match="without checkpoints"):
             train_until(tmp_path, 4)
     seen, weight = epochs_after(tmp_path)
     assert (seen[0], weight) == (1, expected)

@@ -90,7 +90,7 @@ def test_a_layer_that_it_has_not_is_refused_before_training(kind, monkeypatch):
     for each in (SupervisedSegmenter, Bright):
         monkeypatch.setattr(each, "fit", lambda *_, **__: pytest.fail("it trains"))
     classifier = SegmentationClassifier(segmenter=SEGMENTERS[kind](), summarizer="embedding")
-    with pytest.raises(ValueError, match=r"reads the layer 'deep' .* does not show; expected"):
+    with pytest.raises(ValueError, match=r"reads the layer 'deep' .* does not provide; expected"):
         classifier.fit(X, Y, masks=MASKS)
 
 
