@@ -1,4 +1,4 @@
-"""Which module answers as an estimator does, and who is refused, by name."""
+"""Modules that compute what estimators predict, and errors for what cannot be exported."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ _EXPECTED = (
 
 
 def found(estimator: Any) -> Any:
-    """Return the estimator that answers: what a search found, what is frozen, what was trained."""
+    """Return the estimator that predicts: inside a search, a FrozenEstimator or another one."""
     for name in ("best_estimator_", "_segmenter"):
         if hasattr(estimator, name):
             return found(getattr(estimator, name))
@@ -42,26 +42,26 @@ def found(estimator: Any) -> Any:
 
 
 def answer_of(estimator: BaseEstimator, size: Size | None) -> nn.Module:
-    """Return the module that answers as a fitted estimator does.
+    """Return the module that computes what a fitted estimator predicts.
 
     Parameters
     ----------
     estimator : estimator
-        As `found` gives it.
+        As `found` returns it.
     size : (int, int) or None
-        Height and width of all images; None where any will do.
+        Height and width of all images; None for images of any size.
 
     Raises
     ------
     TypeError
-        For an estimator that has no network of images.
+        For an estimator without a network of images.
     ValueError
-        For a setting that no graph expresses.
+        For a setting that cannot be expressed in a graph.
     """
     check_is_fitted(estimator)
     if n_spatial(estimator) != N_SPATIAL:
         raise TypeError(
-            f"{type(estimator).__name__} reads volumes, which are not exported; export its "
+            f"{type(estimator).__name__} reads volumes, which cannot be exported; export its "
             "segmenter_, which reads their slices."
         )
     if isinstance(estimator, SegmentationClassifier):
@@ -81,13 +81,13 @@ def answer_of(estimator: BaseEstimator, size: Size | None) -> nn.Module:
 
 
 def answered_by_masks(segmenter: Any, size: Size | None) -> Masks:
-    """Return the module that answers as a segmenter does."""
+    """Return the module that computes a segmenter's masks."""
     _refuse_cleaning(segmenter)
     return Masks(maps_of(segmenter, size), multilabel=segmenter.multilabel_)
 
 
 def maps_of(segmenter: Any, size: Size | None) -> nn.Module:
-    """Return the module that gives a segmenter's maps."""
+    """Return the module that computes a segmenter's maps."""
     segmenter = found(segmenter)
     if isinstance(segmenter, SegmenterEnsemble):
         return MeanMaps([maps_of(each, size) for each in segmenter.segmenters_])
@@ -102,9 +102,9 @@ def _asked(holder: Any, size: Size | None) -> Asked:
     flips = getattr(holder, "test_time_flips", None)
     if flips == "quarter_turns" and (holder.image_size_ or size) is None:
         raise ValueError(
-            "test_time_flips='quarter_turns' turns square images in more ways than others, which "
-            "a graph for images of any size cannot. Give export the images' image_size=(h, w), or "
-            "set test_time_flips='both'."
+            "test_time_flips='quarter_turns' depends on whether images are square, which a graph "
+            "for images of any size cannot. Pass image_size=(h, w) to the export, or set "
+            "test_time_flips='both'."
         )
     return Asked(holder)
 
@@ -115,8 +115,8 @@ def _refuse_tiles(segmenter: Segmenter, seen: Size | None) -> None:
         given = "any size" if seen is None else f"{seen[0]} x {seen[1]} pixels"
         raise ValueError(
             f"tile_size={tile_size} cuts large images into tiles, which a graph for images of "
-            f"{given} cannot. Set tile_size=None, or give export the size of the tiles, "
-            f"image_size={tile_size}, and cut images before."
+            f"{given} cannot. Set tile_size=None, or pass the size of the tiles to the export, "
+            f"image_size={tile_size}, and cut images into tiles before."
         )
 
 
@@ -127,11 +127,11 @@ def _refuse_cleaning(segmenter: Any) -> None:
     components = isinstance(cleaning, MaskCleaner)
     if cleaning is None or (components and not _cleans(cleaning)):
         return
-    what = "a matter of connected components" if components else "a Python function"
+    what = "needs connected components" if components else "is a Python function"
     raise ValueError(
-        f"post_processing={cleaning!r:.80} is {what}, which no graph has. Set "
-        "post_processing=None, and clean the masks that the graph gives; probabilities and labels "
-        "are the same without."
+        f"post_processing={cleaning!r:.80} {what}, which graphs do not have. Set "
+        "post_processing=None, and clean the masks that the graph returns; probabilities and "
+        "labels do not change."
     )
 
 

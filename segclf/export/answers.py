@@ -1,8 +1,8 @@
-"""What estimators answer of images, as modules of torch around the networks that they predict with.
+"""The predictions of estimators, as torch modules around their networks.
 
-An answer takes images (n, c, h, w) as float32, as they are read and of any size, and gives what it
-says of them by name: "probabilities" (n, n_classes) of labels, "mask_probabilities"
-(n, n_ids, h, w), "masks" (n, h, w) or (n, k, h, w) uint8, or "embeddings" (n, d).
+Such a module takes images (n, c, h, w) as float32, as they are read and of any size, and returns
+predictions by name: "probabilities" (n, n_classes) of labels, "mask_probabilities" (n, n_ids, h,
+w), "masks" (n, h, w) or (n, k, h, w) uint8, or "embeddings" (n, d).
 """
 
 import copy
@@ -21,12 +21,12 @@ Activation = Callable[[Tensor], Tensor]
 
 
 class Asked(nn.Module):
-    """A network, and how its estimator asks it.
+    """A network, called as its estimator calls it.
 
     Parameters
     ----------
     holder : NetworkHolder
-        Fitted; its network is copied.
+        Fitted estimator; its network is copied.
     """
 
     def __init__(self, holder: Any) -> None:
@@ -37,13 +37,13 @@ class Asked(nn.Module):
         self.flips: str | None = getattr(holder, "test_time_flips", None)
 
     def seen(self, images: Tensor) -> Tensor:
-        """Bring images to the size that the network sees."""
+        """Resize images to the size that the network sees."""
         return images if self.size is None else resized(images, self.size)
 
     def ask(
         self, seen: Tensor, activation: Activation, forward: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """Return the mean over flips of what the network says, after the activation."""
+        """Return the network's output after the activation, averaged over flips."""
 
         def predict(laid: Tensor) -> Tensor:
             return activation(forward(laid).float())
@@ -79,7 +79,7 @@ class MeanMaps(nn.Module):
 
 
 class Masks(nn.Module):
-    """What a segmenter answers."""
+    """The masks of a segmenter."""
 
     def __init__(self, maps: nn.Module, *, multilabel: bool) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class Masks(nn.Module):
 
 
 class Labels(nn.Module):
-    """What a classifier by one network answers, or a summarizer of maps by one.
+    """The labels of a classifier, or of a summarizer of maps, with one network.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Labels(nn.Module):
 
 
 class LabelsAndMasks(nn.Module):
-    """What a classifier answers whose network has a head for masks, too."""
+    """The labels and masks of a classifier whose network also has a head for masks."""
 
     def __init__(self, labels: Labels, masks: Masks) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class LabelsAndMasks(nn.Module):
 
 
 class Embeddings(nn.Module):
-    """What a pretrained encoder, or a pretrainer, makes of images."""
+    """The embeddings of a pretrained encoder or a pretrainer."""
 
     def __init__(self, asked: Asked) -> None:
         super().__init__()
@@ -136,6 +136,6 @@ class Embeddings(nn.Module):
 
 
 def answered_masks(maps: Tensor, *, multilabel: bool) -> Answer:
-    """Return the masks of maps (n, n_ids, h, w) together with these."""
+    """Return maps (n, n_ids, h, w) together with their masks."""
     masks = maps >= 0.5 if multilabel else maps.argmax(dim=1)
     return {"mask_probabilities": maps, "masks": masks.to(torch.uint8)}

@@ -1,4 +1,4 @@
-"""What was exported, run on noise and compared with the modules that it was traced from."""
+"""Exported programs, run on noise and compared with the modules that they were traced from."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,26 +9,26 @@ from numpy.typing import NDArray
 
 from segclf.export.graph import ImageGraph
 
-# Rounding of a deep network in float32 stays far below it, what a graph does wrongly far above.
+# Far above the rounding of a deep network in float32, and far below the effect of a wrong graph.
 _TOLERANCE = 1e-3
 
 
 def compare(graph: ImageGraph, run: Callable[[NDArray[Any]], Mapping[str, Any]]) -> None:
-    """Refuse what does not answer as the graph's modules do, in each of several sizes.
+    """Raise if an exported program differs from the graph's modules, at any of several sizes.
 
-    A typical image decides: where a pixel lies on a threshold, rounding may change a label.
+    The median decides, since rounding may change the label of a pixel on a threshold.
 
     Parameters
     ----------
     graph : ImageGraph
-        With the estimator's own networks.
+        Graph with the estimator's own networks.
     run : callable
-        From images (n, h, w, c) to the answers by name, as what was exported gives them.
+        Runs the exported program, from images (n, h, w, c) to outputs by name.
 
     Raises
     ------
     RuntimeError
-        With the name of the answer, and what to try.
+        With the name of the output, and what to try.
     """
     for size in graph.images.sizes:
         images = graph.images.noise(size)
@@ -47,6 +47,6 @@ def _compare_one(name: str, given: NDArray[Any], expected: NDArray[Any]) -> None
     if not difference <= _TOLERANCE:
         raise RuntimeError(
             f"The graph's {name} {given.shape} differ from the estimator's {expected.shape} by "
-            f"{difference:.2g}, so that nothing was written. Try a fixed size: "
+            f"{difference:.2g}, so nothing was written. Try a fixed size: "
             "image_size=(height, width)."
         )

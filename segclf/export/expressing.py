@@ -1,4 +1,4 @@
-"""Summarizers, and what of scikit-learn's they are made of, as modules of torch."""
+"""Summarizers, and the scikit-learn estimators in them, as torch modules."""
 
 from typing import Any
 
@@ -18,25 +18,25 @@ __all__ = ["as_module", "refuse"]
 
 
 def as_module(estimator: Any) -> nn.Module:
-    """Return a fitted summarizer, or classifier of rows, as a module that graphs are made of.
+    """Return a fitted summarizer, or classifier of rows, as a module for a graph.
 
     Parameters
     ----------
     estimator : classifier
-        A summarizer that has ``as_module()``, that trains a network, or one of scikit-learn's
-        logistic regressions, in pipelines with scalers.
+        A summarizer that has ``as_module()`` or trains a network, or a logistic regression of
+        scikit-learn, in pipelines with scalers.
 
     Returns
     -------
     nn.Module
         From maps (n, k, h, w) float32, or rows (n, d), to probabilities (n, n_classes) float64, in
-        the order of its `predict_proba`; with ``inside`` (n, d) as a second argument where its
-        `fit` takes such.
+        the order of its `predict_proba`; with ``inside`` (n, d) as a second argument if its `fit`
+        takes it.
 
     Raises
     ------
     TypeError
-        For others, by name.
+        For other estimators; the message names them.
 
     Examples
     --------
@@ -56,8 +56,8 @@ def as_module(estimator: Any) -> nn.Module:
     return refuse(estimator)
 
 
-def refuse(estimator: Any, reason: str = "it is none of those that can") -> Any:
-    """Refuse a part of an estimator that no graph expresses.
+def refuse(estimator: Any, reason: str = "it is not supported") -> Any:
+    """Raise for a part of an estimator that cannot be expressed in a graph.
 
     Raises
     ------
@@ -65,10 +65,10 @@ def refuse(estimator: Any, reason: str = "it is none of those that can") -> Any:
         With its name, the reason, and what can be exported.
     """
     raise TypeError(
-        f"{type(estimator).__name__} cannot be exported: {reason}. These summarizers can: "
+        f"{type(estimator).__name__} cannot be exported: {reason}. Supported summarizers are "
         "threshold, tuned_threshold, pooled, fully_connected, joint, those that train a network, "
-        "any with a method as_module(), and LogisticRegression, also behind a StandardScaler in "
-        "a Pipeline or in a OneVsRestClassifier."
+        "any with a method as_module(), and LogisticRegression, also after a StandardScaler in a "
+        "Pipeline or in a OneVsRestClassifier."
     )
 
 
@@ -125,12 +125,12 @@ class _Steps(nn.Module):
 
 
 class _Columns(nn.Module):
-    """`OneVsRestClassifier` of an indicator: a column for each label."""
+    """`OneVsRestClassifier` for an indicator: a column for each label."""
 
     def __init__(self, model: OneVsRestClassifier) -> None:
         super().__init__()
         if not model.multilabel_:
-            refuse(model, "only that of an indicator is")
+            refuse(model, "it is supported only for a multi-label indicator")
         self.columns = nn.ModuleList(map(as_module, model.estimators_))
 
     def forward(self, rows: Tensor, inside: Tensor | None = None) -> Tensor:
@@ -187,7 +187,7 @@ class _Sigmoid(nn.Module):
 
 
 class _Increasing(nn.Module):
-    """What `numpy.interp` does between points."""
+    """Interpolation between points as by `numpy.interp`."""
 
     places: Tensor
     values: Tensor

@@ -1,4 +1,4 @@
-"""The graph of an estimator: from images as arrays to what it answers, and how torch traces it."""
+"""The graph of an estimator, from images as arrays to predictions, and its tracing by torch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,29 +17,28 @@ from segclf.data.resize import Size
 from segclf.export.answering import answer_of, found
 from segclf.isolation.cached import cached_property
 
-# What an image holds, and what stands for 1 in it: as `segclf.data.arrays.to_float` reads it.
+# The types of images, and the value that is read as 1, as in `segclf.data.arrays.to_float`.
 _TOPS = {"uint8": 255, "uint16": 65535}
 _DTYPES = (*_TOPS, "bool", "int8", "int16", "int32", "float16", "float32", "float64")
-# So small that it is fast, and no network of many strides sees a single pixel.
+# Small enough to be fast, and large enough that a network with many strides sees several pixels.
 _LEAST_SIDE = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """What images a graph takes.
+    """The images that a graph takes.
 
     Parameters
     ----------
     dtype : str
-        Of the numbers.
-    n_channels : int
-        The last axis.
+        Type of the values.
+    n_channels : int Length of the last axis.
     size : (int, int) or None
-        Height and width, if it is one.
+        Height and width, if fixed.
     low, high : float
-        What numbers are usual.
+        Usual range of the values.
     smallest : int
-        What height and width the network sees at least.
+        Smallest height and width that the network sees.
     """
 
     dtype: str
@@ -51,27 +50,27 @@ class Images:
 
     @property
     def sizes(self) -> list[Size]:
-        """Sizes to try: one that no stride divides, which is traced, one that all do, another."""
+        """Sizes to try: one that no stride divides (traced), one that all divide, and another."""
         if self.size is not None:
             return [self.size]
         side = self.smallest * -(-_LEAST_SIDE // self.smallest)
         return [(side + 29, side + 51), (4 * side, 2 * side), (side + 1, 3 * side + 7)]
 
     def noise(self, size: Size) -> NDArray[Any]:
-        """Return two images: what is traced for one fails for two."""
+        """Return two images, since a program traced for one fails for two."""
         noise = np.random.default_rng(size).random((2, *size, self.n_channels))
         return (self.low + noise * (self.high - self.low)).astype(self.dtype)
 
 
 class ImageGraph(nn.Module):
-    """From images (n, h, w, c) as arrays hold them to what an estimator answers.
+    """From images (n, h, w, c) in arrays to an estimator's predictions.
 
     Parameters
     ----------
     answer : nn.Module
-        From images (n, c, h, w) as they are read.
+        From images (n, c, h, w), as they are read, to predictions.
     images : Images
-        What images there will be.
+        Describes the images that the graph takes.
     """
 
     def __init__(self, answer: nn.Module, images: Images) -> None:
@@ -80,7 +79,7 @@ class ImageGraph(nn.Module):
         self.top = _TOPS.get(images.dtype)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Return what the answer gives, in float32 where it is no mask."""
+        """Return the predictions, in float32 except for masks."""
         read = images.to(torch.float32)
         if self.top is not None:
             read = read / self.top
@@ -92,17 +91,18 @@ class ImageGraph(nn.Module):
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """What there is in an answer."""
+        """The names of the predictions."""
         with torch.inference_mode():
             return tuple(self(torch.from_numpy(self.images.noise(self.images.sizes[0]))))
 
     def trace(self) -> Any:
-        """Return the program that torch makes of it, for any number of images.
+        """Return torch's program of the graph, for any number of images.
 
         Raises
         ------
         ValueError
-            Where the network's layers depend on the images' size, or on more than torch traces.
+            If the network's layers depend on the images' size, or on anything that torch cannot
+            trace.
         """
         free = torch.export.Dim.DYNAMIC
         axes = {0: free} if self.images.size else {0: free, 1: free, 2: free}
@@ -126,20 +126,20 @@ def graph_of(estimator: BaseEstimator, image_size: Any, dtype: str | None) -> Im
     estimator : estimator
         Fitted.
     image_size : int, (int, int) or None
-        Height and width of all images; None where any will do.
+        Height and width of all images; None for images of any size.
     dtype : str or None
-        Of the images; None is that of those that `fit` saw.
+        Type of the images; None is the type that `fit` saw.
 
     Raises
     ------
     TypeError, ValueError
-        For what cannot be expressed, see `segclf.export_onnx`.
+        For what cannot be exported, see `segclf.export_onnx`.
     """
     estimator = found(estimator)
     if n_spatial(estimator) != N_SPATIAL:
         raise TypeError(
-            f"{type(estimator).__name__} reads volumes; expected an estimator of images: a graph "
-            "has no windows that slide over volumes."
+            f"{type(estimator).__name__} reads volumes; expected an estimator of images, since a "
+            "graph cannot slide windows over volumes."
         )
     size = None if image_size is None else given_size(image_size)
     answer = answer_of(estimator, size).eval()
@@ -154,7 +154,7 @@ def graph_of(estimator: BaseEstimator, image_size: Any, dtype: str | None) -> Im
 
 
 def holders(estimator: Any) -> list[Any]:
-    """Return the estimators that hold the networks which read images."""
+    """Return the estimators that hold the networks of images."""
     estimator = found(estimator)
     if isinstance(estimator, SegmenterEnsemble):
         return [each for member in estimator.segmenters_ for each in holders(member)]
@@ -164,7 +164,7 @@ def holders(estimator: Any) -> list[Any]:
 
 
 def _usual(scale: dict[str, Any], dtype: str) -> dict[str, float]:
-    """Return the usual numbers of images of a type, by those that `fit` saw."""
+    """Return the usual range of images of a type, from those that `fit` saw."""
     as_read = _TOPS.get(scale["dtype"], 1)
     top = _TOPS.get(dtype, 1)
     return {"low": scale["low"] / as_read * top, "high": scale["high"] / as_read * top}

@@ -1,4 +1,4 @@
-"""What a graph says of itself: classes, preprocessing, weights and their licences."""
+"""The metadata of a graph: classes, preprocessing, weights and their licences."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["metadata"]
 
 
 def metadata(estimator: Any, graph: ImageGraph) -> dict[str, str]:
-    """Return the entries of a graph's metadata, each a JSON text but for plain words.
+    """Return the entries of a graph's metadata, as plain words or JSON.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def metadata(estimator: Any, graph: ImageGraph) -> dict[str, str]:
     -------
     dict of str to str
         "segclf", the version; "estimator"; "classes" and "negative_class" of labels; "mask_ids" or
-        "mask_channels" of masks; "images" and "preprocessing"; "weights" and "notice" where there
-        are pretrained ones.
+        "mask_channels" of masks; "images" and "preprocessing"; "weights" and "notice" for
+        pretrained weights.
     """
     answering, read = found(estimator), holders(estimator)
     entries: dict[str, Any] = {
@@ -51,7 +51,7 @@ def _images(graph: ImageGraph, holder: Any) -> dict[str, Any]:
 
 
 def _preprocessing(holder: Any, graph: ImageGraph) -> dict[str, Any]:
-    """Tell what the graph itself does to images before the network sees them."""
+    """Describe what the graph does to images before the network sees them."""
     parts = [each for each in holder.network_.modules() if hasattr(each, "set_statistics")]
     first = parts[0] if parts else None
     return {
@@ -63,7 +63,7 @@ def _preprocessing(holder: Any, graph: ImageGraph) -> dict[str, Any]:
 
 
 def _classes(estimator: Any) -> dict[str, Any]:
-    """Tell what the columns of labels and the ids of masks are."""
+    """Describe the columns of labels and the ids of masks."""
     entries: dict[str, Any] = {}
     segmenter = getattr(estimator, "segmenter_", estimator)
     if hasattr(estimator, "_multilabel"):
@@ -80,7 +80,7 @@ def _classes(estimator: Any) -> dict[str, Any]:
 
 
 def _plain(weights: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what is said of one encoder, or of each of two."""
+    """Return the weights' description of one encoder, or of each of two."""
     values = list(weights.values())
     return values if values and all(isinstance(each, dict) for each in values) else [weights]
 

@@ -1,4 +1,4 @@
-"""Estimators as ONNX graphs, which any runtime computes without segclf, torch or scikit-learn."""
+"""Estimators as ONNX graphs, which other runtimes compute without segclf, torch or scikit-learn."""
 
 import importlib
 import os
@@ -22,15 +22,15 @@ def export_onnx(
 ) -> None:
     """Write a fitted estimator as an ONNX graph, from images to labels and masks.
 
-    The graph takes ``images`` (n, h, w, c), any number of them, as arrays hold them, and does all
-    that the estimator does: it reads the range of integers as 0 to 1, resizes, normalizes, pads,
-    asks the networks, brings maps to the images' size, and summarizes them into labels. It gives
-    what there is of
+    The graph takes ``images`` (n, h, w, c), any number of them, as stored in arrays, and does all
+    that the estimator does: it scales the range of integers to 0 to 1, resizes, normalizes, pads,
+    runs the networks, resizes maps to the images' size, and summarizes them into labels. Its
+    outputs are, as far as the estimator has them,
 
-    - ``probabilities`` (n, n_classes) float32: what `predict_proba` of a classifier gives;
+    - ``probabilities`` (n, n_classes) float32: the output of a classifier's `predict_proba`;
     - ``mask_probabilities`` (n, n_ids, h, w) float32 and ``masks`` uint8, (n, h, w) of ids or
-      (n, k, h, w) of 0 and 1: what `predict_mask_proba` and `predict_masks` of a classifier, or
-      `predict_proba` and `predict` of a segmenter give;
+      (n, k, h, w) of 0 and 1: the outputs of a classifier's `predict_mask_proba` and
+      `predict_masks`, or of a segmenter's `predict_proba` and `predict`;
     - ``embeddings`` (n, d) float32 of a `PretrainedEncoder` or a pretrainer.
 
     It computes in float32, whatever the estimator's `precision`. Before it is written, it is run
@@ -42,28 +42,27 @@ def export_onnx(
         A fitted segmenter, `SegmentationClassifier`, `ImageClassifier`, `MultitaskClassifier`,
         `PretrainedEncoder` or pretrainer, or a search for one.
     path : path
-        The file; one that exists is replaced, whole or not at all. Its name usually ends in
-        ``.onnx``.
+        The file, usually named ``.onnx``. An existing file is replaced atomically.
     image_size : int, (int, int) or None
-        Height and width of all images that the graph will be given, in pixels. None leaves them
-        free, also where the estimator brings images to one size, which the graph then does.
+        Height and width of all images that the graph will get, in pixels. None allows any size,
+        even if the estimator resizes images to one size: the graph then does so, too.
     dtype : str, numpy.dtype or None
-        Type of the images: "uint8" and "uint16" are read as 0 to 1, others as they are. None is
-        the type that `fit` saw.
+        Type of the images: "uint8" and "uint16" are scaled to 0 to 1, others are read unchanged.
+        None is the type that `fit` saw.
 
     Raises
     ------
     ImportError
-        Where onnx, onnxscript or onnxruntime is missing: ``pip install 'segclf[onnx]'``.
+        If onnx, onnxscript or onnxruntime is missing: ``pip install 'segclf[onnx]'``.
     OSError
-        When the file cannot be written. What was there before is as it was.
+        If the file cannot be written. An existing file stays unchanged.
     RuntimeError
-        When the graph does not give what the estimator does; nothing is written.
+        If the graph's outputs differ from the estimator's; nothing is written.
     TypeError
-        For another estimator, or a part of it that no graph expresses, by its name.
+        For any other estimator, or a part of one that cannot be exported; the message names it.
     ValueError
-        For a setting that no graph expresses, such as `tile_size` or a `post_processing`, and for a
-        network whose layers depend on the images' size, where that is free.
+        For a setting that cannot be exported, such as `tile_size` or `post_processing`, and for a
+        network whose layers depend on the images' size if any size is allowed.
 
     See Also
     --------
@@ -96,12 +95,12 @@ def _require(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(
-            f"{module} is needed, and is not installed: pip install 'segclf[onnx]'"
+            f"{module} is required but not installed: pip install 'segclf[onnx]'"
         ) from error
 
 
 def _converted(graph: ImageGraph, program: Any) -> Any:
-    """Return the model, without what tells of the machine that made it."""
+    """Return the model, without traces of the machine that made it."""
     names = list(graph.names)
     exported = torch.onnx.export(
         program, dynamo=True, verbose=False, input_names=["images"], output_names=names
@@ -118,7 +117,7 @@ def _converted(graph: ImageGraph, program: Any) -> Any:
 
 
 def _forget_places(node: Any) -> None:
-    """Remove the lines of code, with paths of this machine, that a node comes from."""
+    """Remove a node's source lines, which hold paths of this machine."""
     del node.metadata_props[:]
     node.doc_string = ""
     for attribute in node.attribute:
@@ -127,7 +126,7 @@ def _forget_places(node: Any) -> None:
 
 
 def _name_axes(graph: Any) -> None:
-    """Call axes n, h and w that torch numbers."""
+    """Name the axes n, h and w, which torch numbers."""
     axes = graph.input[0].type.tensor_type.shape.dim
     names = {axis.dim_param: n for axis, n in zip(axes, "nhw", strict=False) if axis.dim_param}
     for value in (*graph.input, *graph.output):

@@ -1,8 +1,8 @@
-"""Resizing in a graph, whose sizes are known when it runs: as products with matrices of weights.
+"""Resizing in a graph, whose sizes are known only when it runs, by products with weight matrices.
 
-What `segclf.data.resize` does to arrays and maps, for tensors whose height and width a graph leaves
-free. OpenCV's area means have no operator in torch or ONNX; two products with the overlaps of
-pixels are the same within rounding.
+This is `segclf.data.resize` for tensors whose height and width are free in a graph. OpenCV's area
+means have no operator in torch or ONNX; two products with the overlaps of pixels give the same
+within rounding.
 """
 
 import torch
@@ -18,8 +18,7 @@ def resized(images: Tensor, size: Size) -> Tensor:
 
     Parameters
     ----------
-    images : Tensor of shape (n, c, h, w), float32
-        Of any size.
+    images : Tensor of shape (n, c, h, w), float32 Images of any size.
     size : (int, int)
         Height and width.
 
@@ -46,9 +45,8 @@ def maps_at(maps: Tensor, images: Tensor) -> Tensor:
     Parameters
     ----------
     maps : Tensor of shape (n, k, h', w')
-        Of a size that is known.
-    images : Tensor of shape (n, c, h, w)
-        Of any size.
+        Maps of a fixed size.
+    images : Tensor of shape (n, c, h, w) Images of any size.
 
     Returns
     -------
@@ -86,7 +84,7 @@ def averaged(maps: Tensor, like: Tensor) -> Tensor:
 
 
 def _image_weights(before: int, after: int) -> Tensor:
-    """Return (after, before): overlaps of pixels where an axis shrinks, else interpolation."""
+    """Return (after, before): overlaps of pixels if an axis shrinks, else interpolation."""
     step = _number(before) / after
     new, old = _places(after)[:, None], _places(before)
     overlap = torch.minimum((new + 1) * step, old + 1) - torch.maximum(new * step, old)
@@ -96,12 +94,12 @@ def _image_weights(before: int, after: int) -> Tensor:
 
 
 def _interpolated(maps: Tensor, images: Tensor) -> Tensor:
-    # Columns first: then whole rows are copied.
+    # Columns first, so that whole rows are copied.
     return _between(_between(maps, 3, images.shape[3]), 2, images.shape[2])
 
 
 def _between(maps: Tensor, axis: int, after: int) -> Tensor:
-    """Interpolate along one axis, with torch's own rounding: that of ONNX's Resize is another."""
+    """Interpolate along one axis with torch's rounding, which differs from ONNX's Resize."""
     last = maps.shape[axis] - 1
     step = torch.full((), maps.shape[axis], dtype=torch.float32) / after
     places = ((torch.arange(after, dtype=torch.float32) + 0.5) * step - 0.5).clamp(min=0)
@@ -121,7 +119,7 @@ def _without_skipping(maps: Tensor, images: Tensor) -> Tensor:
 
 
 def _antialiased(before: int, after: int) -> Tensor:
-    """Return (after, before): triangles as wide as a new pixel, and an old one at least."""
+    """Return (after, before): triangles as wide as a new pixel, but at least an old one."""
     step = before / _number(after)
     center = (_places(after)[:, None] + 0.5) * step
     weights = (1 - (_places(before) + 0.5 - center).abs() / step.clamp(min=1)).clamp(min=0)

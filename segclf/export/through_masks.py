@@ -1,4 +1,4 @@
-"""What a `SegmentationClassifier` answers: masks, and labels that a summarizer makes of them."""
+"""The predictions of a `SegmentationClassifier`: masks, and labels by a summarizer of masks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ class ThroughMasks(nn.Module):
     classifier : SegmentationClassifier
         Fitted.
     maps : nn.Module
-        What its segmenter answers.
+        Computes its segmenter's maps.
     multilabel : bool
         Whether masks have channels.
     size : (int, int) or None
@@ -75,8 +75,7 @@ def pooled_inside(findings: Tensor, features: Tensor) -> Tensor:
     ----------
     findings : Tensor of shape (n, k, h, w)
         Probabilities.
-    features : Tensor of shape (n, d, h', w')
-        At another stride.
+    features : Tensor of shape (n, d, h', w') Features at another stride.
 
     Returns
     -------
@@ -92,6 +91,6 @@ def pooled_inside(findings: Tensor, features: Tensor) -> Tensor:
 def _require_one_size(summarizer: Any, reads_rows: bool, size: Size | None) -> None:
     if reads_rows and size is None:
         raise ValueError(
-            f"{type(summarizer).__name__} reads rows of one length. Give export the images' "
-            "image_size=(h, w)."
+            f"{type(summarizer).__name__} reads rows of one length. Pass the images' "
+            "image_size=(h, w) to the export."
         )

@@ -25,22 +25,22 @@ def export_torch(
 ) -> None:
     """Write a fitted estimator as a program of ``torch.export``, for torch without segclf.
 
-    ``torch.export.load(path).module(check_guards=False)`` is a module that takes what the graph of
-    `export_onnx` takes, as a tensor, and gives a dict of what that gives. It is what torch's own
-    compilers start from. Its extra file "metadata.json" holds what the ONNX file says of itself.
+    ``torch.export.load(path).module(check_guards=False)`` is a module that takes the input of
+    `export_onnx`'s graph as a tensor, and returns its outputs as a dict. torch's own compilers
+    start from such a program. Its extra file "metadata.json" holds the metadata of the ONNX file.
 
-    torch notes of a free size how tensors of the example lay in memory, and its guards refuse
-    images where that differs; no result depends on it, which several sizes are tried for.
+    If the size is free, torch's guards refuse images whose tensors have another memory layout than
+    the example. No result depends on that, which is checked with several sizes.
 
     Parameters
     ----------
     estimator, path, image_size, dtype
-        As of `export_onnx`. The file's name usually ends in ``.pt2``.
+        As in `export_onnx`. The file is usually named ``.pt2``.
 
     Raises
     ------
     OSError, RuntimeError, TypeError, ValueError
-        As `export_onnx` does.
+        As in `export_onnx`.
 
     See Also
     --------
@@ -51,7 +51,7 @@ def export_torch(
     run = program.module(check_guards=False)
     compare(graph, lambda images: run(torch.from_numpy(images)))
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # lines of code, with paths of this machine
+        node.meta.pop("stack_trace", None)  # source lines, with paths of this machine
     file, said = io.BytesIO(), metadata(estimator, graph)
     torch.export.save(program, file, extra_files={_METADATA: json.dumps(said)})
     atomic_write(path, file.getvalue())

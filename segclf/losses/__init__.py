@@ -5,9 +5,9 @@ Every loss is called as ``loss(logits, target, *, sample_weight=None, class_weig
 - ``logits`` are ``(n, k, h, w)``, or ``(n, k)`` for whole images, before softmax or sigmoid.
 - ``target`` with one axis less holds exclusive ids ``0..k-1`` (softmax; id 0 is background). With
   as many axes it is multi-label, 0 or 1 per channel (sigmoid; ``k = 1`` is binary). ``-1`` is
-  "unlabeled" and takes no part.
-- ``sample_weight`` ``(n,)`` and ``class_weight`` ``(k,)`` weigh means: weight 0 is leaving out,
-  weight 2 is having it twice.
+  "unlabeled" and is ignored.
+- ``sample_weight`` ``(n,)`` and ``class_weight`` ``(k,)`` weigh means: weight 0 leaves an entry
+  out, weight 2 counts it twice.
 - Half precision logits are computed in float32. A target that is -1 everywhere (or has
   no images) gives exactly 0, with gradients that are exactly 0.
 """

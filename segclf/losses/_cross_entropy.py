@@ -1,4 +1,4 @@
-"""Cross entropy: how surprised the network is by each labeled pixel."""
+"""Cross entropy of each labeled pixel."""
 
 import torch
 from torch import Tensor

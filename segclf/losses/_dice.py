@@ -1,4 +1,4 @@
-"""Soft Dice: the share of two areas that is common to both."""
+"""Soft Dice: the overlap of two areas relative to their sizes."""
 
 from torch import Tensor
 
@@ -22,9 +22,9 @@ def dice(
     those of CheXseg's code; cross teaching is
     ``squared=True, smooth=1e-5, include_background=True``.
 
-    A class absent from the target has loss ``|p| / (|p| + smooth)``: it pushes the prediction to
-    0, and is 0 when nothing is predicted (even with ``smooth=0``). A class (with
-    ``batch=False``: of an image) of which no pixel is labeled leaves the mean.
+    A class absent from the target has the loss ``|p| / (|p| + smooth)``, which pushes the
+    prediction to 0 and is 0 if nothing is predicted (even with ``smooth=0``). A class without
+    labeled pixels (with ``batch=False``, in an image) does not enter the mean.
 
     Parameters
     ----------
@@ -34,15 +34,15 @@ def dice(
     sample_weight : Tensor of shape (n,), optional
         Multiplies an image's sums (``batch=True``) or its weight in the mean of the images.
     class_weight : Tensor of shape (k,), optional
-        Weights of the mean over classes; has an entry for background even where that is left out.
+        Weights of the mean over classes; has an entry for the background even if that is left out.
     include_background : bool, default=False
         Whether class 0 of exclusive ids counts. All channels of a multi-label target do.
     batch : bool, default=True
-        Sum pixels over the batch for each class, or else for each image and class.
+        Whether to sum pixels over the batch for each class, or for each image and class.
     squared : bool, default=False
-        Square probabilities and truth in the denominator.
+        Whether to square probabilities and truth in the denominator.
     smooth : float, default=1.0
-        Added above and below, in pixels.
+        Added to numerator and denominator, in pixels.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Dice and cross entropy together: one sees areas, the other pixels."""
+"""Dice and cross entropy together: one measures areas, the other pixels."""
 
 from torch import Tensor
 
@@ -21,8 +21,8 @@ def dice_cross_entropy(
 ) -> Tensor:
     """Sum soft Dice and cross entropy, each times its factor.
 
-    Both factors 1 is the sum of Isensee et al., "nnU-Net", Nature Methods 2021; both 0.5 is the
-    supervised term of cross teaching (Luo et al., MIDL 2022).
+    With both factors 1 it is the sum of Isensee et al., "nnU-Net", Nature Methods 2021; with both
+    0.5, the supervised term of cross teaching (Luo et al., MIDL 2022).
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def dice_cross_entropy(
         -1 is ignored.
     sample_weight : Tensor of shape (n,), optional
     class_weight : Tensor of shape (k,), optional
-        Of both terms.
+        Weights of classes in both terms.
     dice_factor, cross_entropy_factor : float, default=1.0
     include_background : bool, default=False
     batch : bool, default=True

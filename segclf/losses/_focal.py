@@ -1,4 +1,4 @@
-"""Focal loss: cross entropy that looks away from what is already right."""
+"""Focal loss: cross entropy that gives less weight to pixels that are already right."""
 
 import torch
 from torch import Tensor
@@ -18,9 +18,9 @@ def focal(
 ) -> Tensor:
     """Average focal loss of the labeled entries: ``alpha_t * (1 - p_t) ** gamma * ce``.
 
-    ``p_t`` is the probability given to what is true. Lin et al., "Focal loss for dense object
+    ``p_t`` is the predicted probability of the true class. Lin et al., "Focal loss for dense object
     detection", ICCV 2017, Section 3 and equation 5; `alpha` and `gamma` as in their Table 1b. For
-    ``k = 2`` exclusive ids give what one sigmoid channel of the difference of logits gives.
+    ``k = 2``, exclusive ids give the same as one sigmoid channel of the difference of logits.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def focal(
         Factor of the foreground (ids above 0, or 1 in a channel); background has ``1 - alpha``. It
         scales the loss and, unlike the weights, does not divide it. None leaves it out.
     gamma : float, default=2.0
-        0 is cross entropy.
+        Exponent; 0 is cross entropy.
 
     Returns
     -------

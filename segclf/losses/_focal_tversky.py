@@ -1,4 +1,4 @@
-"""Focal Tversky loss: Tversky that stresses the classes that are hard."""
+"""Focal Tversky loss: Tversky loss with more weight on hard classes."""
 
 from torch import Tensor
 
@@ -22,12 +22,11 @@ def focal_tversky(
     """Average, over classes, ``(1 - TI) ** gamma`` with ``TI`` the index of :func:`tversky`.
 
     Abraham and Khan, "A novel focal Tversky loss function with improved attention U-Net for lesion
-    segmentation", ISBI 2019, Section 2, with the values of their code: there alpha = 0.7 is the
-    price of false negatives, here `beta` is; their exponent 1 / gamma with gamma = 4 / 3 is
-    `gamma` here.
+    segmentation", ISBI 2019, Section 2, with the values of their code. Their alpha = 0.7 weighs
+    false negatives and is `beta` here; their exponent 1 / gamma with gamma = 4 / 3 is `gamma` here.
 
     ``1 - TI`` is kept at 1e-7 or above, so that gradients stay finite where it is 0 (a perfect
-    mask, or an empty one); the least loss of a labeled class is then 6e-6, not 0.
+    mask, or an empty one). The lowest loss of a labeled class is then 6e-6, not 0.
 
     Parameters
     ----------
@@ -38,11 +37,11 @@ def focal_tversky(
     class_weight : Tensor of shape (k,), optional
         As in :func:`dice`.
     alpha : float, default=0.3
-        Price of a false positive.
+        Weight of false positives.
     beta : float, default=0.7
-        Price of a false negative.
+        Weight of false negatives.
     gamma : float, default=0.75
-        1 is :func:`tversky`.
+        Exponent; 1 is :func:`tversky`.
     include_background : bool, default=False
     batch : bool, default=True
     smooth : float, default=1.0

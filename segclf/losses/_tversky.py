@@ -1,4 +1,4 @@
-"""Tversky loss: Dice with a price of its own for each kind of error."""
+"""Tversky loss: Dice with separate weights for false positives and false negatives."""
 
 from torch import Tensor
 
@@ -21,7 +21,7 @@ def tversky(
 
     Salehi, Erdogmus and Gholipour, "Tversky loss function for image segmentation", MLMI 2017,
     Section 2. ``alpha = beta = 0.5`` is :func:`dice` with twice the `smooth`. Classes that are
-    absent or not labeled: as there.
+    absent or not labeled are treated as there.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def tversky(
     class_weight : Tensor of shape (k,), optional
         As in :func:`dice`.
     alpha : float, default=0.3
-        Price of a false positive, as in segmentation-models-pytorch and MONAI.
+        Weight of false positives, as in segmentation-models-pytorch and MONAI.
     beta : float, default=0.7
-        Price of a false negative.
+        Weight of false negatives.
     include_background : bool, default=False
     batch : bool, default=True
     smooth : float, default=1.0
@@ -70,13 +70,13 @@ def tversky(
 
 
 def tversky_index(overlap: Overlap, *, alpha: float, beta: float, smooth: float) -> Tensor:
-    """Compute Tversky's similarity of every class from its pixel counts.
+    """Compute the Tversky index of every class from its pixel counts.
 
     Parameters
     ----------
     overlap : Overlap
     alpha, beta : float
-        Price of a false positive, of a false negative.
+        Weights of false positives and of false negatives.
     smooth : float
 
     Returns

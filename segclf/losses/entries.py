@@ -1,4 +1,4 @@
-"""Losses entry by entry, before anything is averaged."""
+"""Losses of single entries, before averaging."""
 
 from torch import Tensor
 from torch.nn import functional

@@ -26,15 +26,15 @@ _LOSSES: dict[str, Loss] = {
 
 
 def get_loss(loss: str | Loss) -> Loss:
-    """Find a loss by its name; a callable comes back in the form of ours.
+    """Return a loss by its name; a callable gets the signature of segclf's losses.
 
     Parameters
     ----------
     loss : str or callable
         A name, or ``loss(logits, target, *, sample_weight, class_weight) -> scalar tensor``, which
-        comes back as it is. Options of a named loss are set with :func:`functools.partial`. Any
-        other ``loss(logits, target)``, such as ``nn.CrossEntropyLoss()``: weights are then
-        refused, and a -1 of the target becomes its ``ignore_index``.
+        is returned unchanged. Options of a named loss are set with :func:`functools.partial`. It
+        may be any other ``loss(logits, target)``, such as ``nn.CrossEntropyLoss()``. Weights are
+        then refused, and a -1 of the target becomes its ``ignore_index``.
 
     Returns
     -------
@@ -71,14 +71,14 @@ _OF_AREAS = (dice, dice_cross_entropy, focal_tversky, tversky)
 
 
 def get_label_loss(loss: str | Loss) -> Loss:
-    """Find a loss for labels of whole images, of which no class is a background.
+    """Return a loss for labels of whole images, which have no background class.
 
     Parameters
     ----------
     loss : str or callable
-        As of :func:`get_loss`. Of ours, "focal" has no `alpha` here, and losses of areas include
-        the first class, so that the order of classes decides nothing; what
-        :func:`functools.partial` sets goes before.
+        As in :func:`get_loss`. By name, "focal" has no `alpha` here, and losses of areas include
+        the first class, so that the order of classes does not matter; options set by
+        :func:`functools.partial` take precedence.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def get_label_loss(loss: str | Loss) -> Loss:
     Raises
     ------
     ValueError, TypeError
-        As :func:`get_loss` does.
+        As in :func:`get_loss`.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def get_label_loss(loss: str | Loss) -> Loss:
     """
     found = get_loss(loss)
     function, given = (found.func, found.keywords) if isinstance(found, partial) else (found, {})
-    # A background among the classes of images would be the one whose name sorts first.
+    # Otherwise the class whose name sorts first would count as background.
     if function is focal:
         return partial(found, **({"alpha": None} | given))
     if function in _OF_AREAS:
@@ -113,9 +113,10 @@ def is_mean_over_images(loss: Loss, target: Tensor) -> bool:
     Parameters
     ----------
     loss : callable
-        What :func:`get_loss` or :func:`get_label_loss` returned; of other losses nobody knows.
+        A loss from :func:`get_loss` or :func:`get_label_loss`; for other losses the answer is
+        False.
     target : Tensor
-        Where it holds -1, images do not weigh the same.
+        If it holds -1, images do not weigh the same.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Soft counts of pixels, which Dice and Tversky are made of."""
+"""Soft counts of pixels, from which Dice and Tversky losses are computed."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Overlap(NamedTuple):
     true : Tensor
         True: true positives and false negatives.
     weights : Tensor
-        Weight in the final mean; 0 where nobody labeled a pixel.
+        Weight in the final mean; 0 without labeled pixels.
     """
 
     both: Tensor
@@ -30,7 +30,7 @@ class Overlap(NamedTuple):
     weights: Tensor
 
     def mean(self, losses: Tensor) -> Tensor:
-        """Average the losses of the classes (and images) that somebody labeled."""
+        """Average the losses of the classes (and images) with labeled pixels."""
         return weighted_mean(losses, self.weights)
 
 
@@ -55,11 +55,12 @@ def soft_overlap(
     class_weight : Tensor of shape (k,) or None
         Weight of a class in the mean.
     include_background : bool
-        Keep class 0 of exclusive ids. Channels of a multi-label target are all foreground.
+        Whether to keep class 0 of exclusive ids. Channels of a multi-label target are all
+        foreground.
     batch : bool
-        Sum over the batch, too.
+        Whether to sum over the batch, too.
     squared : bool
-        Square what `predicted` and `true` sum.
+        Whether to square the values summed in `predicted` and `true`.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def soft_overlap(
 
 
 def ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """Divide, where 0 of 0 is 1: nothing there and nothing predicted is right.
+    """Divide, with 0 / 0 = 1: predicting nothing where there is nothing is right.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def ratio(part: Tensor, whole: Tensor) -> Tensor:
 
 
 def _exclusive(logits: Tensor, target: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Give probabilities, one-hot truth and what is labeled, for the classes from `first` on."""
+    """Return probabilities, one-hot truth and labeled pixels, for the classes from `first` on."""
     n_classes = logits.shape[1]
     ids = torch.arange(first, n_classes, dtype=logits.dtype, device=logits.device)
     target = target.to(logits).unsqueeze(1)
@@ -126,6 +127,6 @@ def _sum_pixels(pixels: Tensor) -> Tensor:
 
 
 def _mean_weights(labeled: Tensor, sample_weight: Tensor | None) -> Tensor:
-    """Weigh the classes (and images) of which anything is labeled."""
+    """Weigh the classes (and images) with labeled pixels."""
     weights = (labeled > 0).to(labeled)
     return weights if sample_weight is None else weights * sample_weight.to(labeled)[:, None]

@@ -1,4 +1,4 @@
-"""Losses that know nothing of weights and of -1, such as torch's own, in the form of ours."""
+"""Losses without weights and -1, such as torch's own, with the signature of segclf's losses."""
 
 import copy
 import inspect
@@ -15,7 +15,7 @@ _OURS = ("sample_weight", "class_weight")
 
 
 def in_our_form(loss: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a loss that takes our keyword arguments as it is, and any other as a `PlainLoss`.
+    """Return a loss that takes our keyword arguments unchanged, and any other as a `PlainLoss`.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def in_our_form(loss: Callable[..., Any]) -> Callable[..., Any]:
         For a class, such as ``nn.CrossEntropyLoss`` without parentheses.
     """
     if isinstance(loss, type):
-        raise TypeError(f"loss is the class {loss.__name__}; give an object: {loss.__name__}().")
+        raise TypeError(f"loss is the class {loss.__name__}; pass an object: {loss.__name__}().")
     parameters = _parameters(loss)
     if parameters is None or all(name in parameters for name in _OURS):
         return loss
@@ -31,17 +31,17 @@ def in_our_form(loss: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class PlainLoss(nn.Module):
-    """``loss(logits, target)`` of another library, or of a user.
+    """A ``loss(logits, target)`` of another library or of a user.
 
-    Where a target is -1 it gets the loss's own ``ignore_index``, whether that is an attribute or a
-    parameter. Targets that are channels become floats, as binary cross entropy wants them.
+    A target of -1 is replaced by the loss's ``ignore_index``, which may be an attribute or a
+    parameter. Targets with channels become floats, as binary cross entropy needs.
 
     Parameters
     ----------
     loss : callable
-        Copied, so that the one that the user gave stays on its device.
+        Copied, so that the user's object stays on its device.
     parameters : set of str
-        The names of its parameters.
+        Names of its parameters.
     """
 
     def __init__(self, loss: Callable[..., Any], parameters: set[str]) -> None:
@@ -57,12 +57,12 @@ class PlainLoss(nn.Module):
         sample_weight: Tensor | None = None,
         class_weight: Tensor | None = None,
     ) -> Tensor:
-        """Return the loss; 0 where nobody said anything.
+        """Return the loss; 0 if nothing is labeled.
 
         Raises
         ------
         ValueError
-            For weights or a -1 that the loss cannot take, or when it gives no scalar.
+            For weights or a -1 that the loss cannot take, or if its result is not a scalar.
         """
         options = self._options(sample_weight=sample_weight, class_weight=class_weight)
         logits, unknown = full_precision(logits), target < 0
@@ -75,8 +75,8 @@ class PlainLoss(nn.Module):
         loss: Tensor = self.loss(logits, target, **options)
         if loss.shape:
             raise ValueError(
-                f"{_named(self.loss)} gives values of shape {tuple(loss.shape)}; expected one "
-                "number, such as by reduction='mean'."
+                f"{_named(self.loss)} returned values of shape {tuple(loss.shape)}; expected one "
+                "number, for example with reduction='mean'."
             )
         return loss
 
@@ -85,7 +85,7 @@ class PlainLoss(nn.Module):
         for name in given.keys() - self._takes:
             way = {
                 "sample_weight": "fit without sample_weight (and class_weight of images)",
-                "class_weight": "give the loss its own, such as CrossEntropyLoss(weight=...)",
+                "class_weight": "set weights in the loss, such as CrossEntropyLoss(weight=...)",
             }[name]
             raise ValueError(
                 f"{_named(self.loss)} takes no {name}: {way}, or write a loss "
@@ -96,7 +96,7 @@ class PlainLoss(nn.Module):
     def _without(
         self, unknown: Tensor, logits: Tensor, target: Tensor
     ) -> tuple[Tensor, Tensor, dict[str, Any]]:
-        """Tell the loss what to leave out, by its own means."""
+        """Let the loss leave out unlabeled entries, by its ``ignore_index``."""
         ignored = getattr(self.loss, "ignore_index", None)
         if isinstance(ignored, int):
             return logits, torch.where(unknown, ignored, target), {}
@@ -105,14 +105,14 @@ class PlainLoss(nn.Module):
         if are_labels(target):
             return logits[~unknown], target[~unknown], {}
         raise ValueError(
-            f"{_named(self.loss)} cannot leave out the -1, where nobody said what there "
-            "is: give it ignore_index=-1 where it has such a parameter, or write a loss "
+            f"{_named(self.loss)} cannot leave out the -1 of unlabeled entries. Set "
+            "ignore_index=-1 if it has such a parameter, or write a loss "
             "f(logits, target, *, sample_weight, class_weight), whose target holds the -1."
         )
 
 
 def _parameters(loss: Callable[..., Any]) -> set[str] | None:
-    """Return the names of a loss's parameters; None where it takes any, or cannot be asked."""
+    """Return the names of a loss's parameters; None if it takes any, or has no signature."""
     try:
         signature = inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss)
     except ValueError:  # compiled

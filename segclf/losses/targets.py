@@ -1,4 +1,4 @@
-"""What logits and targets have in common in every loss: kinds, precision, weighted means."""
+"""Logits and targets in every loss: kinds, precision, weighted means."""
 
 from collections.abc import Callable
 
@@ -36,14 +36,14 @@ def is_exclusive(logits: Tensor, target: Tensor) -> bool:
         )
     if shape[1] == 1:
         raise ValueError(
-            f"One channel has no second class to exclude: logits of shape {tuple(shape)} need a "
+            f"Exclusive ids need two channels or more: logits of shape {tuple(shape)} need a "
             f"multi-label target of the same shape, got {tuple(target.shape)}."
         )
     return True
 
 
 def full_precision(logits: Tensor) -> Tensor:
-    """Give half precision logits in float32; float32 and float64 as they are.
+    """Return half precision logits in float32; float32 and float64 unchanged.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def entry_weights(
     sample_weight: Tensor | None,
     class_weight: Tensor | None,
 ) -> Tensor:
-    """Weigh every entry: 0 where unlabeled, else its image's times its class's weight.
+    """Weigh every entry: 0 if unlabeled, else its image's weight times its class's weight.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def entry_weights(
     target : Tensor of shape (n, ...) or (n, k, ...)
     sample_weight : Tensor of shape (n,) or None
     class_weight : Tensor of shape (k,) or None
-        Of an entry's own id when ids are exclusive, else of its channel.
+        Weight of an entry's id if ids are exclusive, else of its channel.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def compared(target: Tensor, logits: Tensor, compare: Callable[[Tensor, float], 
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Average values by weights; weights that are all 0 give 0, with gradients that are 0.
+    """Average values by weights; all weights 0 give 0, with zero gradients.
 
     Parameters
     ----------

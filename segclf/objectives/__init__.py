@@ -1,4 +1,4 @@
-"""The contract that methods fulfil, and what two or more of them share."""
+"""The contract that methods fulfil, and code that several of them share."""
 
 from segclf.objectives.classification import Classification
 from segclf.objectives.distillation import Distillation, distillation_loss

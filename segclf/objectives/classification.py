@@ -16,7 +16,7 @@ class Classification(Objective):
     network : nn.Module
         From images to class scores.
     loss : str or callable
-        Name of the loss, or a function of that form; see `segclf.losses.get_label_loss`.
+        Name of the loss, or a function with the same signature; see `segclf.losses.get_label_loss`.
     class_weight : Tensor of shape (k,), optional
         Weight of each class.
     """
@@ -41,7 +41,7 @@ class Classification(Objective):
         return {"classification": loss}
 
     def is_mean_over_images(self, batch: Batch) -> bool:
-        """Tell whether the loss is such a mean, and nobody and nothing has a weight."""
+        """Tell whether the loss is a mean over images, without weights of images or classes."""
         return (
             is_mean_over_images(self.loss, batch["target"])
             and self.class_weight is None

@@ -12,11 +12,11 @@ from segclf.objectives.objective import Batch, Objective, Progress
 
 
 class Distillation(Objective):
-    """Teach a network the probabilities of another one, which stays as it is.
+    """Train a network to predict the probabilities of another one, which is not changed.
 
     The teacher sees each batch as the student does, augmentation included. CheXseg's code computes
-    its scores once, before training; without augmentation, as there, that is the same. What masks
-    in a batch say counts in the teacher's place.
+    its scores once, before training, which is the same without augmentation. Masks in a batch take
+    the place of the teacher's predictions.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Distillation(Objective):
         The student, from images to pixel scores.
     teacher : nn.Module
         From the same images to the same number of scores, or to those of several networks, such as
-        `segclf.networks.StackedNetworks`; frozen here, and in evaluation always.
+        `segclf.networks.StackedNetworks`; frozen, and always in evaluation mode.
     temperature : float
         See :func:`distillation_loss`.
     multilabel : bool
@@ -34,7 +34,7 @@ class Distillation(Objective):
     scale_by_temperature : bool
         Whether the loss is multiplied by the temperature's square (Hinton, Vinyals and Dean,
         "Distilling the knowledge in a neural network", 2015, section 2), so that its gradients do
-        not fade as the temperature rises.
+        not vanish as the temperature rises.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Distillation(Objective):
         return "weight" not in batch
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of the student; the teacher stays in evaluation."""
+        """Set the mode of the student; the teacher stays in evaluation mode."""
         super().train(mode)
         self.teacher.eval()
         return self
@@ -93,10 +93,10 @@ def distillation_loss(
 
     ``BCE(sigmoid(s / temperature), sigmoid(t / temperature))`` of the scores s of the student and t
     of the teacher: Gadgil et al., "CheXseg: Combining Expert Annotations with DNN-generated
-    Saliency Maps for X-ray Segmentation", arXiv version 1, Appendix B.4. It is least where s = t,
-    and then the entropy of ``sigmoid(t / temperature)``. For two exclusive classes at a temperature
-    of 1 it is the cross-entropy of softmax probabilities; for more, each class is distinguished
-    from all others.
+    Saliency Maps for X-ray Segmentation", arXiv version 1, Appendix B.4. Its minimum, at s = t, is
+    the entropy of ``sigmoid(t / temperature)``. For two exclusive classes at a temperature of 1 it
+    is the cross-entropy of softmax probabilities; with more classes, each is compared with all
+    others.
 
     Parameters
     ----------
@@ -106,24 +106,24 @@ def distillation_loss(
         Pixel scores of the teacher, or of m teachers, whose probabilities are averaged. No gradient
         reaches them.
     temperature : float
-        What the scores are divided by.
+        Temperature by which the scores are divided.
     multilabel : bool
         False for exclusive classes, where s and t are the :func:`class_scores`.
     margin : float, optional
-        A pixel counts only where the teacher's largest probability (with `multilabel` that of the
-        class or its absence; the temperature does not matter) is above .5 + `margin`. Then the mean
-        is over what counts of an image, 0 where nothing does, and over images: the selective loss
-        of Hooper et al., Journal of Medical Imaging 2023.
+        A pixel counts only if the teacher's largest probability (with `multilabel` that of the
+        class or its absence; without the temperature) is above .5 + `margin`. The loss is then the
+        mean over the pixels that count in each image (0 if none does), and over images: the
+        selective loss of Hooper et al., Journal of Medical Imaging 2023.
     mask : Tensor of shape (n, h, w) or, with `multilabel`, (n, k, h, w), optional
-        Ids, or 0 and 1: labeled pixels, which count in any case, with a target of 0 or 1 whatever
-        the temperature. -1 where unlabeled: there, it is the teacher.
+        Ids, or 0 and 1. Labeled pixels always count, with a target of 0 or 1 at any temperature. At
+        -1, which is unlabeled, the target is the teacher's.
     sample_weight : Tensor of shape (n,), optional
         Weight of each image.
 
     Returns
     -------
     Tensor
-        In nats, float32; ln 2 where all scores of the student are 0.
+        In nats, float32; ln 2 if all scores of the student are 0.
 
     Examples
     --------
@@ -151,29 +151,29 @@ def distillation_loss(
 
 
 def indicator(mask: Tensor, n_classes: int) -> Tensor:
-    """Bring ids (n, h, w) to 1 for a pixel's class and 0 for others, (n, k, h, w); -1 stays."""
+    """Encode ids (n, h, w) as 1 for a pixel's class and 0 for others, (n, k, h, w); -1 stays."""
     ids = torch.arange(n_classes, device=mask.device)[:, None, None]
     mask = mask[:, None]
     return torch.where(mask < 0, mask, (mask == ids).long())
 
 
 def mean_of_counted(losses: Tensor, counted: Tensor, sample_weight: Tensor | None) -> Tensor:
-    """Average what is counted of losses (n, k, h, w), image by image, and then the images."""
+    """Average the losses (n, k, h, w) that count, over each image and then over images."""
     n_counted = counted.flatten(1).sum(dim=1).clamp_min(1)
     each = (losses * counted).flatten(1).sum(dim=1) / n_counted
     return weighted_mean(each, torch.ones_like(each) if sample_weight is None else sample_weight)
 
 
 def class_scores(logits: Tensor) -> Tensor:
-    """Return the score of each class whose sigmoid is the class's softmax probability.
+    """Return class scores whose sigmoid is the softmax probability of the class.
 
-    That is its logit less the log-sum-exp of all others; exact also where the probability rounds
-    to 1, where ``log p - log(1 - p)`` is infinite.
+    That is the logit minus the log-sum-exp of all others. It is exact even if the probability
+    rounds to 1, where ``log p - log(1 - p)`` is infinite.
 
     Parameters
     ----------
     logits : Tensor of shape (n, k, h, w)
-        Of two or more exclusive classes.
+        Logits of two or more exclusive classes.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Change gradients before the optimizer sees them."""
+"""Changes of gradients before the optimizer's step."""
 
 from collections.abc import Iterable
 
@@ -7,16 +7,16 @@ from torch import nn
 
 
 def shorten_each(parameters: Iterable[nn.Parameter], longest: float) -> None:
-    """Scale the gradient of each tensor down to a length, each for itself.
+    """Scale down the gradient of each tensor to a largest length, each separately.
 
     `torch.nn.utils.clip_grad_norm_` scales all of them by one factor instead.
 
     Parameters
     ----------
     parameters : iterable of nn.Parameter
-        Those without a gradient stay without.
+        Parameters without a gradient are skipped.
     longest : float
-        Euclidean length; shorter gradients stay as they are.
+        Euclidean length; shorter gradients stay unchanged.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Learn a segmenter from image labels: pool its pixel scores into one score a class."""
+"""Training a segmenter with image labels: its pixel scores are pooled into one score per class."""
 
 import math
 
@@ -29,7 +29,7 @@ def image_label_loss(
     Returns
     -------
     Tensor
-        Weighted mean over the labeled images; 0 where none is.
+        Weighted mean over the labeled images; 0 if there are none.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What methods share that pull views of an image together: they watch for collapse."""
+"""Methods that pull views of an image together share this: they watch for collapse."""
 
 import math
 import warnings
@@ -10,22 +10,22 @@ from torch.nn import functional
 
 from segclf.objectives.objective import Objective
 
-# Of 1 / sqrt(d): below it, hardly anything tells one image's embedding from another's.
+# As a share of 1 / sqrt(d); below it, embeddings of different images are almost equal.
 COLLAPSED = 0.1
 
 
 class CollapseWarning(UserWarning):
-    """The embeddings of all images have become one."""
+    """The embeddings of all images have become almost equal."""
 
 
 class JointEmbedding(Objective):
-    """An objective whose ``forward`` shows its embeddings to :meth:`watch`.
+    """An objective whose ``forward`` passes its embeddings to :meth:`watch`.
 
     The history then has a column ``embedding_std``: the standard deviation over a batch of each
-    dimension of the embeddings, scaled to length 1, averaged over the dimensions. It is about
-    1 / sqrt(d) when embeddings spread in all directions and 0 when all are one (Chen and He,
-    "Exploring simple Siamese representation learning", CVPR 2021, section 4.1). An epoch below a
-    tenth of 1 / sqrt(d) gives a :class:`CollapseWarning`.
+    dimension of the embeddings, scaled to length 1, averaged over the dimensions. It is about 1 /
+    sqrt(d) if embeddings spread in all directions and 0 if all are equal (Chen and He, "Exploring
+    simple Siamese representation learning", CVPR 2021, section 4.1). An epoch below a tenth of 1 /
+    sqrt(d) gives a :class:`CollapseWarning`.
     """
 
     embedding_std: Tensor
@@ -38,7 +38,7 @@ class JointEmbedding(Objective):
 
     @torch.no_grad()
     def watch(self, embedding: Tensor) -> None:
-        """Measure embeddings (n, d); of k networks (k, n, d), where the least spread counts."""
+        """Measure embeddings (n, d), or those of k networks, (k, n, d), by the smallest spread."""
         self.n_dimensions.fill_(embedding.shape[-1])
         unit = functional.normalize(embedding.float(), dim=-1)
         self.embedding_std = unit.std(dim=-2, correction=0).mean(-1).min()
@@ -48,14 +48,14 @@ class JointEmbedding(Objective):
         return {"embedding_std": self.embedding_std}
 
     def after_epoch(self, row: Mapping[str, float]) -> None:
-        """Warn where the epoch's embeddings collapsed."""
+        """Warn if the epoch's embeddings collapsed."""
         healthy = 1 / math.sqrt(self.n_dimensions)
         if row["embedding_std"] < COLLAPSED * healthy:
             warnings.warn(
                 f"Collapse in epoch {int(row['epoch'])} of {type(self).__name__}: the embeddings "
-                f"of all images are almost one. embedding_std is {row['embedding_std']:.2g}, about "
-                f"{healthy:.2g} when healthy. Images without contrast do that; else try a lower "
-                "learning_rate, larger batches, or this method's own means against it.",
+                f"of all images are almost equal. embedding_std is {row['embedding_std']:.2g}, "
+                f"about {healthy:.2g} when healthy. Check that the images have contrast; else try "
+                "a lower learning_rate, larger batches, or this method's parameters against it.",
                 CollapseWarning,
                 stacklevel=2,
             )

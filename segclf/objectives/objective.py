@@ -12,7 +12,7 @@ Batch = dict[str, Tensor]
 
 
 class Progress(NamedTuple):
-    """Where training stands: epoch and step count from 0, fraction runs over [0, 1)."""
+    """Progress of training: epoch and step count from 0; fraction runs over [0, 1)."""
 
     epoch: int
     step: int
@@ -22,10 +22,10 @@ class Progress(NamedTuple):
 class Objective(nn.Module, ABC):
     """What a method trains, as one module.
 
-    ``forward`` returns named loss terms, weighted already; the loop sums them, and each name
+    ``forward`` returns named loss terms, already weighted; the loop sums them, and each name
     becomes a column of the history. All state is parameters and buffers, so that ``state_dict()``
-    is the checkpoint; its ``network`` is what the estimator keeps, asked for before and after
-    training. The hooks below do nothing unless a method needs them.
+    is the checkpoint. Its ``network`` is what the estimator keeps, read before and after training.
+    The hooks below do nothing unless a method overrides them.
 
     Examples
     --------
@@ -51,24 +51,25 @@ class Objective(nn.Module, ABC):
         """Return the named loss terms of one batch, each a scalar."""
 
     def is_mean_over_images(self, batch: Batch) -> bool:
-        """Tell whether each loss term is a mean over the images, all of which weigh the same.
+        """Tell whether each loss term is a mean over images of equal weight.
 
-        Then a batch that does not fit into memory is computed in parts, whose gradients add up to
-        those of the whole; layers that look at the batch are seen to by the loop. Where a term
-        compares images, sums over the batch before it divides, or leaves some of it out, it is not.
+        If so, a batch that does not fit into memory is computed in parts, whose gradients add up to
+        those of the whole; the loop itself checks for layers that depend on the batch. A term is
+        not such a mean if it compares images, sums over the batch before it divides, or leaves out
+        parts of it.
         """
         return False
 
     def measures(self) -> dict[str, Tensor]:
-        """Return scalars that the last ``forward`` measured: columns of the history, no loss."""
+        """Return scalars that the last ``forward`` measured: columns of the history, not losses."""
         return {}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return optimizer groups; an encoder with a rate of its own is one, or one for each level.
+        """Return parameter groups; an encoder with its own rate is one, or one for each level.
 
-        Beside the optimizer's own options, a group's ``rate`` multiplies the learning rate. From
-        the fraction of training done, its ``schedule`` gives the factor of the rate instead of the
-        common one, and its ``weight_decay_schedule`` the weight decay. ``start`` is the fraction at
+        Besides the optimizer's options, a group's ``rate`` multiplies the learning rate. Its
+        ``schedule``, a function of the fraction of training done, replaces the common one, and its
+        ``weight_decay_schedule`` gives the weight decay. ``start`` is the fraction of training at
         which the group begins to learn.
         """
         own = {
@@ -88,13 +89,13 @@ class Objective(nn.Module, ABC):
         ]
 
     def before_epoch(self, batches: Iterable[Batch], progress: Progress) -> None:
-        """Prepare for an epoch; ``batches`` walks over the training data once."""
+        """Prepare for an epoch; ``batches`` iterates over the training data once."""
 
     def before_update(self, progress: Progress) -> None:
-        """Look at or change the gradients, between ``backward`` and the optimizer's step."""
+        """Read or change the gradients, between ``backward`` and the optimizer's step."""
 
     def after_update(self, progress: Progress) -> None:
-        """Follow the new parameters, after the optimizer's step."""
+        """React to the new parameters, after the optimizer's step."""
 
     def after_epoch(self, row: Mapping[str, float]) -> None:
-        """Look at the epoch's row of the history."""
+        """Read the epoch's row of the history."""

@@ -1,4 +1,4 @@
-"""Learn from a teacher's soft assignment of other views: DINO's loss."""
+"""DINO's loss: a student learns a teacher's soft assignment of other views."""
 
 import math
 import warnings
@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from segclf.objectives.joint_embedding import CollapseWarning
 
-# Of ln K: more is the entropy of a teacher that finds all prototypes equally likely.
+# As a share of ln K; above it, the teacher finds all prototypes about equally likely.
 EQUALLY_LIKELY = 0.99
 
 
@@ -35,14 +35,14 @@ def self_distillation_loss(
     center : Tensor of shape (k,)
         Subtracted from the teacher's scores.
     student_temperature, teacher_temperature : float
-        What the scores are divided by.
+        Temperatures by which the scores are divided.
     same_views : bool
         Whether the student's first views are the teacher's: no view is compared with itself.
 
     Returns
     -------
     Tensor
-        In nats, float32; ln k where all scores of the student are equal.
+        In nats, float32; ln k if all scores of the student are equal.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def self_distillation_loss(
     n_pairs = 0
     for i, scores in enumerate(student):
         others = [target for j, target in enumerate(targets) if not (same_views and i == j)]
-        # Linear in the target: one softmax of the student serves all targets.
+        # The loss is linear in the target, so one softmax of the student serves all targets.
         losses.append(
             cross_entropy(scores.float() / student_temperature, torch.stack(others).sum(dim=0))
         )
@@ -81,7 +81,7 @@ def score_entropy(scores: Tensor, *, center: Tensor, temperature: float) -> Tens
 
 
 def warn_of_ln_k(row: Mapping[str, float], *, n_prototypes: int) -> None:
-    """Warn where an epoch's ``teacher_entropy`` is that of equally likely prototypes, ln k.
+    """Warn if an epoch's ``teacher_entropy`` is that of equally likely prototypes, ln k.
 
     The loss cannot fall below the teacher's entropy.
     """
@@ -90,9 +90,9 @@ def warn_of_ln_k(row: Mapping[str, float], *, n_prototypes: int) -> None:
         return
     warnings.warn(
         f"Collapse in epoch {int(row['epoch'])} of DINO: the teacher finds all {n_prototypes} "
-        f"prototypes equally likely, so that the loss stays at their logarithm, {largest:.4g}; it "
-        f"is {row['distillation']:.4g}. Try a lower teacher_temperature or learning_rate, or "
-        "more of frozen_prototypes.",
+        f"prototypes equally likely, so the loss cannot fall below ln({n_prototypes}) = "
+        f"{largest:.4g}; it is {row['distillation']:.4g}. Try a lower teacher_temperature or "
+        "learning_rate, or larger frozen_prototypes.",
         CollapseWarning,
         stacklevel=3,
     )

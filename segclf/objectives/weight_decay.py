@@ -1,4 +1,4 @@
-"""Optimizer groups, split: weight decay for matrices and kernels, none for vectors."""
+"""Split parameter groups: weight decay for matrices and kernels, none for vectors."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def spare_vectors(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Split optimizer groups so that biases and the scales of normalizations do not decay.
+    """Split parameter groups so that biases and the scales of normalizations do not decay.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def spare_vectors(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Tensors of two or more dimensions as they were, the others with a weight decay of 0.
+        Tensors of two or more dimensions unchanged, the others with a weight decay of 0.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def spare_vectors(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def apart(groups: list[dict[str, Any]], parameters: Iterable[nn.Parameter]) -> list[dict[str, Any]]:
-    """Split optimizer groups so that none has these parameters together with others.
+    """Split parameter groups so that none mixes these parameters with others.
 
     Examples
     --------

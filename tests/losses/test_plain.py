@@ -75,7 +75,7 @@ def test_what_a_plain_loss_cannot_do_says_what_to_do():
         loss(LOGITS, TARGET, class_weight=weights[:3])
     with pytest.raises(ValueError, match=r"shape \(4, 5, 6\); expected one number"):
         get_loss(nn.CrossEntropyLoss(reduction="none"))(LOGITS, TARGET)
-    with pytest.raises(TypeError, match=r"the class CrossEntropyLoss; give an object"):
+    with pytest.raises(TypeError, match=r"the class CrossEntropyLoss; pass an object"):
         get_loss(nn.CrossEntropyLoss)
 
 
