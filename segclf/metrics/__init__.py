@@ -1,4 +1,4 @@
-"""Pure functions of arrays that say how good a prediction is."""
+"""Metrics: pure functions that score predictions."""
 
 from segclf.metrics._confidence_interval import (
     ConfidenceInterval,

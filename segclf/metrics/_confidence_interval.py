@@ -1,4 +1,4 @@
-"""Confidence intervals of scores by the bootstrap, of whole groups such as patients."""
+"""Bootstrap confidence intervals of scores; whole groups, such as patients, can be resampled."""
 
 import warnings
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from segclf.axes import are_labels
 
 
 class SkippedResamplesWarning(UserWarning):
-    """Some resamples have no score, such as an AUROC of one class, and do not count."""
+    """Some resamples have no score, for example no AUROC for one class, and were skipped."""
 
 
 class ConfidenceInterval(NamedTuple):
-    """A score of the whole sample and the interval around it.
+    """The score of the whole sample, with its interval.
 
     Attributes
     ----------
@@ -41,8 +41,9 @@ def confidence_interval(
 ) -> ConfidenceInterval:
     """Bootstrap the percentile interval of a score (Efron and Tibshirani, 1993, Chapter 13).
 
-    Resamples in which the score is undefined (one class only of several, or the score is NaN) are
-    skipped, and a warning counts them: the interval then holds given that both classes occur.
+    Resamples in which the score is undefined (only one of several classes occurs, or the score is
+    NaN) are skipped, and a warning counts them. The interval is then conditional on the presence
+    of both classes.
 
     Parameters
     ----------
@@ -52,8 +53,8 @@ def confidence_interval(
     y_score : array of shape (n,) or (n, ...)
         Whatever `scorer` takes.
     groups : array of shape (n,), optional
-        Whole groups are resampled, since images of one patient are not independent; by default
-        every sample is its own.
+        Group of each sample, such as its patient. Whole groups are resampled, since images of one
+        patient are not independent. By default every sample is its own group.
     n_resamples : int, default=1000
     level : float, default=0.95
     random_state : int, RandomState or None, default=None
@@ -66,7 +67,7 @@ def confidence_interval(
     Warns
     -----
     UserWarning
-        If resamples were skipped; says how many.
+        If resamples were skipped; the message counts them.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def _members(groups: ArrayLike | None, n_samples: int) -> list[NDArray[np.intp]]
 
 def _check(n_true: int, n_score: int, n_resamples: int, level: float) -> None:
     if n_true != n_score or n_true == 0:
-        raise ValueError(f"y_true and y_score must be as long, got {n_true} and {n_score} samples.")
+        raise ValueError(f"y_true and y_score need equal lengths, got {n_true} and {n_score}.")
     if n_resamples < 1:
         raise ValueError(f"n_resamples must be at least 1, got {n_resamples}.")
     if not 0 < level < 1:

@@ -1,4 +1,4 @@
-"""The threshold of a score at which a classifier is to work: sensitive, or specific, enough."""
+"""The decision threshold at which a classifier reaches a given sensitivity or specificity."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ from segclf.axes import are_labels
 
 
 class OperatingPoint(NamedTuple):
-    """A threshold, and what it reaches on the samples that chose it.
+    """A threshold, with its sensitivity and specificity on the samples that it was chosen on.
 
     Attributes
     ----------
     threshold : float
-        Samples are positive from this score on, ``score >= threshold``.
+        Samples are positive at or above it: ``score >= threshold``.
     sensitivity : float
         Share of the positives that are called positive.
     specificity : float
@@ -33,10 +33,10 @@ def operating_point(
     at_sensitivity: float | None = None,
     at_specificity: float | None = None,
 ) -> OperatingPoint:
-    """Find the threshold that is sensitive enough and as specific as can be, or the reverse.
+    """Find the threshold with the highest specificity at a given sensitivity, or the reverse.
 
-    Choose it on images that the classifier did not learn from. What it reaches is known of these
-    alone: on others the sensitivity is lower about as often as it is higher.
+    Use images that the classifier was not trained on. The result describes these images only: on
+    others the sensitivity is lower about as often as it is higher.
 
     Parameters
     ----------
@@ -45,24 +45,23 @@ def operating_point(
     y_score : array-like of shape (n,)
         Such as ``predict_proba(X)[:, 1]``.
     at_sensitivity, at_specificity : float, optional
-        What is reached at least, in [0, 1]; one of the two.
+        The least sensitivity, or specificity, to reach, in [0, 1]. Give one of the two.
 
     Returns
     -------
     OperatingPoint
-        All scores between two neighbors are the same threshold to these samples; it is in their
-        middle. Samples of one score are called alike. Where nothing may be positive, it is the
-        number after the highest score.
+        The threshold is halfway between two neighboring scores. Samples with equal scores get the
+        same label. If no sample may be positive, it is the next number above the highest score.
 
     Raises
     ------
     ValueError
-        If not one of the two is given or it is out of range, lengths do not fit, a score is NaN,
+        If none or both of the two are given, one is out of range, lengths differ, a score is NaN,
         or `y_true` does not hold both 0 and 1.
 
     See Also
     --------
-    sklearn.model_selection.FixedThresholdClassifier : A classifier that works at a threshold.
+    sklearn.model_selection.FixedThresholdClassifier : A classifier with a given threshold.
 
     Examples
     --------
@@ -90,7 +89,7 @@ def operating_point(
         else (specificity, at_specificity, sensitivity)
     )
     if least is None or not 0 <= least <= 1:
-        raise ValueError(f"Expected a share between 0 and 1 to reach, got {least}.")
+        raise ValueError(f"The sensitivity or specificity to reach must be in [0, 1], got {least}.")
     chosen = np.lexsort((bound, best, bound >= least))[-1]
     numbers = (cuts[chosen], sensitivity[chosen], specificity[chosen])
     return OperatingPoint(*map(float, numbers))
@@ -116,7 +115,7 @@ def _checked(
 
 
 def _cuts(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return one threshold for each way to part the scores, increasing."""
+    """Return one threshold for each way to split the scores, in increasing order."""
     values = np.unique(score)
     middles = values[:-1] / 2 + values[1:] / 2
     between = np.where(middles > values[:-1], middles, values[1:])

@@ -1,4 +1,4 @@
-"""Whether one model is better than another on the same samples."""
+"""A test of whether one model is better than another on the same samples."""
 
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -10,21 +10,21 @@ from sklearn.utils import check_random_state
 
 from segclf.metrics._confidence_interval import confidence_interval
 
-# Sums in another order differ in their last bits; such ties count as ties.
+# Sums in different orders differ in their last bits, but such ties count as ties.
 _ROUNDING = 1e-12
 
 
 class PairedTest(NamedTuple):
-    """How much better the first of two models is, and whether that may be chance.
+    """How much better the first of two models is, and whether chance can explain it.
 
     Attributes
     ----------
     difference : float
-        The score of the first less that of the second.
+        The score of the first model minus that of the second.
     low, high : float
         The bootstrap interval of the difference.
     p_value : float
-        Two-sided, of the permutation test.
+        Two-sided p-value of the permutation test.
     """
 
     difference: float
@@ -44,13 +44,13 @@ def paired_test(
     level: float = 0.95,
     random_state: int | np.random.RandomState | None = None,
 ) -> PairedTest:
-    """Compare two models by any score of the same samples.
+    """Compare two models by any score on the same samples, with a paired permutation test.
 
-    If the models were as good, it would not matter which of the two predicted which sample. So
-    the predictions of each group are swapped or not, by chance, and the p-value is the share of
-    such swaps that differ as much as the models do (Good, "Permutation, parametric and bootstrap
-    tests of hypotheses", 2005). With accuracy this is McNemar's exact test. The interval samples
-    whole groups with both predictions, as :func:`confidence_interval`.
+    If both models were equally good, it would not matter which of them predicted which sample. So
+    the predictions of each group are swapped at random, and the p-value is the share of swaps
+    whose difference is at least as large as that of the models (Good, "Permutation, parametric
+    and bootstrap tests of hypotheses", 2005). With accuracy this is McNemar's exact test. The
+    interval resamples whole groups with both predictions, like :func:`confidence_interval`.
 
     Parameters
     ----------
@@ -58,20 +58,21 @@ def paired_test(
         ``metric(y_true, y_score) -> float``.
     y_true : array-like of shape (n,) or (n, ...)
     first, second : array-like of shape (n,) or (n, ...)
-        What each model predicts. Swapped scores have to mean the same: if only their order counts
-        (AUROC) and the models' scales differ, give ranks (:func:`scipy.stats.rankdata`).
+        Predictions of each model. Both must be on one scale, since they are swapped: if only their
+        order matters (AUROC) and the scales differ, give ranks (:func:`scipy.stats.rankdata`).
     groups : array-like of shape (n,), optional
-        Such as patients, whose samples are swapped together; each sample is its own by default.
+        Group of each sample, such as its patient. The samples of a group are swapped together. By
+        default every sample is its own group.
     n_resamples : int, default=1000
-        Number of swaps, and of resamples. With no more possible swaps than that all are tried, and
-        the p-value is exact; else the smallest is 1 / (n_resamples + 1).
+        Number of swaps and of resamples. If there are no more possible swaps than that, all are
+        tried and the p-value is exact; otherwise it is at least 1 / (n_resamples + 1).
     level : float, default=0.95
     random_state : int, RandomState or None, default=None
 
     Returns
     -------
     PairedTest
-        NaN for what is undefined.
+        Values that are undefined are NaN.
 
     Warns
     -----
@@ -96,7 +97,7 @@ def paired_test(
     y_true, first, second = np.asarray(y_true), np.asarray(first), np.asarray(second)
     if first.shape != second.shape:
         raise ValueError(
-            f"Both models need predictions of one shape, got {first.shape} and {second.shape}."
+            f"Predictions of both models need equal shapes, got {first.shape} and {second.shape}."
         )
     random = check_random_state(random_state)
     interval = confidence_interval(
@@ -125,7 +126,7 @@ def _swapped(
     n_resamples: int,
     random: np.random.RandomState,
 ) -> tuple[NDArray[np.float64], bool]:
-    """Compute the differences after swaps, and whether these are all that there are."""
+    """Compute the differences after swaps, and whether all possible swaps were made."""
     n_groups, rows = codes.max() + 1, np.arange(len(codes))
     exact = 2.0**n_groups <= n_resamples
     swaps: Iterator[Any] = (
@@ -145,5 +146,5 @@ def _p_value(observed: float, differences: NDArray[np.float64], exact: bool) -> 
     if np.isnan(observed) or np.isnan(differences).any():
         return float("nan")
     as_far = np.count_nonzero(np.abs(differences) >= abs(observed) - _ROUNDING)
-    # What was observed is one of the swaps (Phipson and Smyth, 2010: never zero).
+    # The observed difference counts as one of the swaps (Phipson and Smyth, 2010: never zero).
     return float(as_far / len(differences) if exact else (as_far + 1) / (len(differences) + 1))

@@ -1,4 +1,4 @@
-"""AUROC apart from a spurious correlation, such as that of chest tubes with pneumothorax."""
+"""AUROC without a spurious correlation, such as that of chest tubes with pneumothorax."""
 
 from typing import Any
 
@@ -10,29 +10,29 @@ from sklearn.metrics import roc_auc_score
 def robust_auroc(y_true: ArrayLike, y_score: ArrayLike, attribute: ArrayLike) -> float:
     """Compute AUROC on the samples that do not show a spurious correlation.
 
-    They are the positives without the attribute and the negatives with it: "patients with
+    These are the positives without the attribute and the negatives with it: "patients with
     pneumothorax but no chest tube or patients without pneumothorax but do have a chest tube"
-    (Hooper et al., S4C, section 5). A model that follows the attribute is below one half.
+    (Hooper et al., S4C, section 5). A model that relies on the attribute scores below one half.
 
     Parameters
     ----------
     y_true : array-like of shape (n,)
-        0 or 1; -1 where unlabeled, which is not scored.
+        0 or 1; -1 where unlabeled. Unlabeled samples are not scored.
     y_score : array-like of shape (n,)
-        Higher where 1 is more likely.
+        Scores, higher where class 1 is more likely.
     attribute : array-like of shape (n,)
-        0 or 1: what tends to come with positives (if it comes with negatives, give its
-        opposite); -1 where unlabeled, which is not scored.
+        0 or 1: the attribute that correlates with positives (if it correlates with negatives, give
+        its opposite); -1 where unlabeled. Unlabeled samples are not scored.
 
     Returns
     -------
     float
-        Between 0 and 1; NaN if no such positive, or no such negative, is there.
+        Between 0 and 1; NaN if there is no such positive or no such negative.
 
     Raises
     ------
     ValueError
-        If lengths differ, or `y_true` or `attribute` hold something else.
+        If lengths differ, or `y_true` or `attribute` hold other values.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def robust_auroc(y_true: ArrayLike, y_score: ArrayLike, attribute: ArrayLike) ->
 def auroc_by_attribute(
     y_true: ArrayLike, y_score: ArrayLike, attribute: ArrayLike
 ) -> NDArray[np.float64]:
-    """Compute AUROC of the positives with and without an attribute, against such negatives.
+    """Compute AUROC for each pair of subgroups: positives and negatives, by an attribute.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def auroc_by_attribute(
     -------
     array of shape (2, 2)
         Rows: positives without and with the attribute; columns: negatives without and with it.
-        ``[0, 1]`` is :func:`robust_auroc`, ``[1, 0]`` its opposite, on samples that do show the
-        correlation; `numpy.nanmin` of all is that of the worst group. NaN where there are none.
+        ``[0, 1]`` is :func:`robust_auroc`; ``[1, 0]`` is its opposite, on the samples that show
+        the correlation; `numpy.nanmin` is that of the worst pair. NaN where a subgroup is empty.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def auroc_by_attribute(
     y_score = np.asarray(y_score)
     if not y_true.shape == y_score.shape == attribute.shape:
         raise ValueError(
-            "y_true, y_score and attribute must be of one shape (n,), got "
+            "y_true, y_score and attribute need equal shapes (n,), got "
             f"{y_true.shape}, {y_score.shape} and {attribute.shape}."
         )
     cells = [
@@ -93,7 +93,7 @@ def _binary(name: str, values: ArrayLike) -> NDArray[Any]:
     values = np.asarray(values)
     if values.ndim != 1 or not np.isin(values, (-1, 0, 1)).all():
         found = np.unique(values)[:5].tolist()
-        raise ValueError(f"{name} must be (n,) of 0, 1 or -1, got {values.shape} with {found}.")
+        raise ValueError(f"{name} must be (n,) of 0, 1 and -1, got {values.shape} with {found}.")
     return values
 
 

@@ -1,4 +1,4 @@
-"""Recall that asks for the right place: a finding counts only where it is.
+"""Recall that requires the right place: a finding counts only if its region is found.
 
 Hooper et al., "A case for reframing automated medical image classification as segmentation"
 (S4C), NeurIPS 2023, section 5, "Segmentation enables more precise model evaluation".
@@ -26,41 +26,41 @@ def strict_recall(
     place: Place = "overlap",
     labels: ArrayLike | None = None,
 ) -> float:
-    """Compute the share of findings that are called, and called in the right place.
+    """Compute the share of findings that are predicted in the right place.
 
     "Instead of identifying a true positive as when the image-level label is positive and correct,
-    we can also require that the correct region of the image is identified" (S4C, section 5). When
-    a region is the correct one the paper leaves open: `place` says it.
+    we can also require that the correct region of the image is identified" (S4C, section 5). The
+    paper does not define a correct region; `place` does.
 
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, k)
-        Labels: 0 where nothing is, j where there is what mask id j (or channel j - 1) shows; -1
-        where unlabeled. Or an indicator whose columns belong to the channels of the masks.
+        Labels: 0 for an image without a finding, j for one with the finding of mask id j (or
+        channel j - 1), -1 where unlabeled. Or an indicator with one column for each mask channel.
     y_pred : array-like like `y_true`
         Predicted labels.
     masks_true : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
         Pixels that are -1, and masks that are None, are not scored.
     masks_pred : array or list like `masks_true`
-        None only where `masks_true` is.
+        None only where `masks_true` is None.
     place : {"overlap", "centroid", "anywhere"} or float, default="overlap"
-        What makes the place right:
+        When a place counts as right:
 
-        - ``"overlap"``: one predicted pixel on the true region, the least that it can mean.
-        - ``"centroid"``: the middle of the prediction, which is its pixel nearest to its centroid
-          and so lies on it whatever its form, is on the true region.
-        - a number t in (0, 1]: an intersection over union of at least t.
-        - ``"anywhere"``: every place: the plain recall of the same images, to compare with.
+        - ``"overlap"``: at least one predicted pixel is on the true region.
+        - ``"centroid"``: the predicted pixel nearest to the centroid of the prediction is on the
+          true region.
+        - a number t in (0, 1]: the intersection over union is at least t.
+        - ``"anywhere"``: always. This is the plain recall of the same images, for comparison.
     labels : array-like of shape (k + 1,), optional
-        If labels are not mask ids: the j-th belongs to mask id j, the first to no region, as in
-        ``SegmentationClassifier().classes_``.
+        Needed if labels are not mask ids: the j-th label belongs to mask id j, the first to no
+        region, as in ``SegmentationClassifier().classes_``.
 
     Returns
     -------
     float
-        Of all pairs of an image and a class that is there. One whose true mask does not show the
-        class (there is none, it is empty, or it is not labeled) has no known place, and does not
-        count. NaN if none is left.
+        Over all pairs of an image and a class that it shows. A pair does not count if the true
+        mask does not show the class (there is no mask, it is empty, or it is not labeled), since
+        the place is then unknown. NaN if no pair counts.
 
     Raises
     ------
@@ -92,17 +92,17 @@ def strict_hits(
     place: Place = "overlap",
     labels: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
-    """Tell for each image whether what is there was called, and called in the right place.
+    """Return for each image whether its finding is predicted in the right place.
 
     Parameters
     ----------
     y_true, y_pred, masks_true, masks_pred, place, labels
-        As in :func:`strict_recall`, which is the mean of this.
+        As in :func:`strict_recall`, which is the mean of the result.
 
     Returns
     -------
     array of shape (n,) or (n, k)
-        1 or 0; NaN where nothing is, or its place is not known.
+        1 or 0; NaN where there is no finding or its place is unknown.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def strict_hits(
     right = _in_place(masks_true, masks_pred, place)
     if truth.shape != called.shape or len(truth) != len(right):
         raise ValueError(
-            f"Expected as many true as predicted labels and masks, got labels of shape "
+            f"Numbers of true and predicted labels and masks must agree, got labels of shape "
             f"{truth.shape} and {called.shape} and {len(right)} masks."
         )
     own = _of_indicator(truth, right) if is_indicator(truth) else _of_label(truth, right)
@@ -129,7 +129,7 @@ def strict_hits(
 
 
 def _as_ids(y: ArrayLike, labels: ArrayLike | None) -> NDArray[np.int64]:
-    """Turn labels into mask ids; -1 stays."""
+    """Convert labels to mask ids; -1 stays -1."""
     y = np.asarray(y)
     if labels is not None:
         labels = np.asarray(labels)
@@ -140,7 +140,7 @@ def _as_ids(y: ArrayLike, labels: ArrayLike | None) -> NDArray[np.int64]:
     if y.dtype.kind not in "biuf" or not (are_labels(y) or is_indicator(y)):
         raise ValueError(
             f"Expected mask ids (n,) or an indicator (n, k), got {y.dtype} {y.shape}; "
-            "labels= takes other labels."
+            "give other labels in labels=."
         )
     expected = "mask ids from 0, or -1" if are_labels(y) else "0, 1 or -1"
     ids = np.where((y >= -1) & ((y <= 1) | are_labels(y)) & (y == np.floor(y)), y, -2)
@@ -156,7 +156,7 @@ def _checked(ids: NDArray[np.int64], y: NDArray[Any], expected: str) -> NDArray[
 
 
 def _of_label(ids: NDArray[np.int64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Choose each image's own class; NaN for those without."""
+    """Return the value of each image's own class; NaN for images without a finding."""
     shown = np.full((len(ids), max(ids.max(initial=0), right.shape[1]) + 1), np.nan)
     shown[:, 1 : right.shape[1] + 1] = right
     return shown[np.arange(len(ids)), np.maximum(ids, 0)]
@@ -172,7 +172,7 @@ def _of_indicator(there: NDArray[np.int64], right: NDArray[np.float64]) -> NDArr
 
 
 def _in_place(masks_true: Masks, masks_pred: Masks, place: Place) -> NDArray[np.float64]:
-    """Tell for each image and class whether the place is right; NaN where no mask shows one."""
+    """Return for each image and class whether the place is right; NaN where it is unknown."""
     counts = count_pixels(masks_true, masks_pred)
     counts = counts if counts.multilabel else counts.foreground()
     if place == "anywhere":
@@ -191,7 +191,7 @@ def _in_place(masks_true: Masks, masks_pred: Masks, place: Place) -> NDArray[np.
 
 
 def _middles(masks_true: Masks, masks_pred: Masks, counts: PixelCounts) -> NDArray[np.bool_]:
-    """Tell where the middle of the prediction is on the true region."""
+    """Return whether the middle of each prediction is on the true region."""
     right = counts.both > 0
     for image, column in np.argwhere(right):
         truth, predicted = np.asarray(masks_true[image]), np.asarray(masks_pred[image])

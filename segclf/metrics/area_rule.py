@@ -1,4 +1,4 @@
-"""The rule from mask to label that is best on held-out images: which probability, which area."""
+"""Choose the probability and area thresholds that best turn masks into labels."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -7,22 +7,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 N_CANDIDATES = 512
-FEW_PIXELS = 2**14  # of all images together: so few that each value is a candidate
+FEW_PIXELS = 2**14  # of all images together; up to this number each value is a candidate
 
 Counts = NDArray[np.float64]
 
 
 class AreaRule(NamedTuple):
-    """An image is positive if enough of its pixels reach a threshold.
+    """A rule that calls an image positive if enough of its pixels reach a threshold.
 
     Attributes
     ----------
     threshold : float
         The probability at or above which a pixel counts.
     min_area : float
-        The share of its pixels that makes an image positive, in (0, 1).
+        The share of its pixels at or above which an image is positive, in (0, 1).
     score : float
-        What the rule reached on the images that chose it: an optimistic number.
+        The score of the rule on the images that it was chosen on, which is optimistic.
     """
 
     threshold: float
@@ -31,7 +31,7 @@ class AreaRule(NamedTuple):
 
 
 def balanced_accuracy(tp: Counts, fp: Counts, fn: Counts, tn: Counts) -> Counts:
-    """Average recall and specificity, given counts of right and wrong labels.
+    """Average sensitivity and specificity, given counts of right and wrong labels.
 
     Parameters
     ----------
@@ -54,32 +54,32 @@ def best_area_rule(
 ) -> AreaRule:
     """Find the threshold and the area that label held-out images best (S4C, Algorithm 1).
 
-    All areas are tried at each threshold, which takes one pass over the pixels: an area matters
-    only by which images it parts, so n images leave at most n + 1. Thresholds are tried where the
-    scores are, however low: between the values of the highest pixel of each image, of its highest
-    2, 4, 8, ... pixels' last, down to the lowest (of all pixels, where there are few), at most 512.
+    All areas are tried at each threshold, in one pass over the pixels: n images can be split by
+    area in at most n + 1 ways. Thresholds are tried where the scores are, however low: halfway
+    between the values of the 1st, 2nd, 4th, 8th, ... highest pixel of each image, down to the
+    lowest (of all pixels if there are few), at most 512.
 
     Parameters
     ----------
     y_true : array-like of shape (n,)
         0 or 1; -1 where unlabeled.
     scores : array of shape (n, h, w), or list of n arrays (h, w)
-        Probability of the target at each pixel, of images that the segmenter did not learn from:
-        on those that it did, masks are too sure and the rule too strict.
+        Probability of the target at each pixel, for images that the segmenter was not trained on.
+        A segmenter is more confident on its own training images, and the rule would be too strict.
     grid : array-like of shape (t,), optional
         The thresholds to try instead, increasing in (0, 1).
     objective : callable, default=balanced_accuracy
-        ``objective(tp, fp, fn, tn)``, arrays of counts, one of each per rule; the greatest wins.
-        ``lambda tp, fp, fn, tn: -(10 * fn + fp)`` is a cost. NaN never wins, so that
-        ``lambda tp, fp, fn, tn: np.where(tp >= 0.95 * (tp + fn), tn, np.nan)`` is the highest
-        specificity at a sensitivity.
+        ``objective(tp, fp, fn, tn)`` gets arrays of counts, one count for each rule, and returns
+        the scores to maximize. ``lambda tp, fp, fn, tn: -(10 * fn + fp)`` is a cost. NaN never
+        wins, so ``lambda tp, fp, fn, tn: np.where(tp >= 0.95 * (tp + fn), tn, np.nan)`` gives the
+        highest specificity at a sensitivity of 95 %.
 
     Returns
     -------
     AreaRule
-        Its `threshold` and `min_area` are those of ``ThresholdSummarizer``. Of thresholds that
-        are as good, the one nearest to the middle of the widest range of them; of its areas, the
-        middle of the widest gap between images that are parted as well.
+        Its `threshold` and `min_area` are parameters of ``ThresholdSummarizer``. Among equally
+        good thresholds, the one nearest to the middle of their widest range; among equally good
+        areas, the middle of the widest gap between images.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def best_area_rule(
     """
     labels = np.asarray(y_true)
     if labels.ndim != 1 or len(labels) != len(scores):
-        raise ValueError(f"y_true {labels.shape} needs as many scores, got {len(scores)}.")
+        raise ValueError(f"y_true has shape {labels.shape} but there are {len(scores)} scores.")
     labeled = labels != -1
     if not np.array_equal(np.unique(labels[labeled]), (0, 1)):
         found = np.unique(labels).tolist()
@@ -127,7 +127,7 @@ def _pixels(scores: NDArray[Any], index: int) -> NDArray[Any]:
 
 
 def _candidates(pixels: list[NDArray[Any]]) -> NDArray[np.float64]:
-    """Choose thresholds half way between neighbours among the scores, or among some of them."""
+    """Choose thresholds halfway between neighboring scores, or between some of them."""
     sizes = [each.size for each in pixels]
     if sum(sizes) > FEW_PIXELS:
         halvings = np.arange(int(np.log2(max(sizes))) + 1)
@@ -141,14 +141,14 @@ def _candidates(pixels: list[NDArray[Any]]) -> NDArray[np.float64]:
 
 
 def _of_ranks(pixels: NDArray[Any], halvings: NDArray[np.int64]) -> NDArray[Any]:
-    """Take the lowest of all pixels, of their higher half, of the higher half of that, ..."""
+    """Return the lowest of all pixels, of their upper half, of the upper half of that, ..."""
     places = np.unique(pixels.size - np.maximum(pixels.size >> halvings, 1))
     return np.asarray(np.partition(pixels, places)[places])
 
 
 def _areas(scores: NDArray[Any], grid: NDArray[np.float64]) -> NDArray[np.float64]:
     """Measure the share of an image's pixels that reach each threshold."""
-    # Compared as floats of the scores' own length: as a float32, .7 is less than .7.
+    # Compare in the dtype of the scores: .7 as a float32 is less than .7 as a float64.
     cuts = grid.astype(scores.dtype) if scores.dtype.kind == "f" else grid
     reached = np.searchsorted(cuts, scores, side="right")
     counts = np.bincount(reached, minlength=len(grid) + 1)
@@ -161,7 +161,7 @@ def _best_at(
     positive: NDArray[np.bool_],
     objective: Callable[[Counts, Counts, Counts, Counts], Counts],
 ) -> AreaRule:
-    """Find the best area at a threshold; of such, the one with the most room around it."""
+    """Find the best area at a threshold; among equals, the one in the widest gap."""
     steps = np.unique(np.concatenate([[0.0], areas, [1.0]]))
     cuts, room = (steps[1:] + steps[:-1]) / 2, np.diff(steps).round(12)
     tp, fp = (
@@ -176,7 +176,7 @@ def _best_at(
 
 
 def _middle(rules: list[AreaRule]) -> AreaRule:
-    """Choose the best rule; the middle one of the widest range of thresholds that are as good."""
+    """Choose the best rule; among equals, the middle one of the widest range of thresholds."""
     thresholds = np.array([rule.threshold for rule in rules])
     scores = np.array([rule.score for rule in rules])
     between = (thresholds[1:] + thresholds[:-1]) / 2

@@ -1,4 +1,4 @@
-"""How well labels are found, with as much said of rare ones as of common ones."""
+"""Balanced accuracy, in which rare classes count as much as common ones."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 
 
 def balanced_accuracy(truth: NDArray[Any], decided: NDArray[Any], *, exclusive: bool) -> float:
-    """Average the recall of classes; of labels that exclude nothing, sensitivity and specificity.
+    """Average the recall of exclusive classes, or sensitivity and specificity of multi-label ones.
 
     Parameters
     ----------
     truth : array of shape (n, k)
         1 where an image is of a class, else 0; -1 where unlabeled.
     decided : array of shape (n, k)
-        0 and 1.
+        Predicted labels, 0 or 1.
     exclusive : bool
-        Whether an image is of one class: the mean recall of the classes that some images are of.
-        Else the mean over the labels that some images have and others do not of (sensitivity +
-        specificity) / 2.
+        Whether an image is of exactly one class. If so, return the mean recall of the classes that
+        occur. Otherwise return the mean of (sensitivity + specificity) / 2 over the labels for
+        which both values occur.
 
     Returns
     -------

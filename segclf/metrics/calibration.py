@@ -1,4 +1,4 @@
-"""How far probabilities may be believed: reliability, and expected calibration error."""
+"""Calibration of probabilities: reliability diagrams and expected calibration error."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -9,16 +9,16 @@ N_BINS = 15  # Guo et al., section 4
 
 
 class Reliability(NamedTuple):
-    """What was said, and what was so, in each bin of probability.
+    """Predicted probability and observed frequency in each bin of probability.
 
     Attributes
     ----------
     probability : float array of shape (n_bins,)
-        The mean of what was said; NaN for an empty bin.
+        Mean predicted probability; NaN for an empty bin.
     frequency : float array of shape (n_bins,)
-        How often it was so; NaN for an empty bin.
+        Observed frequency; NaN for an empty bin.
     n : int array of shape (n_bins,)
-        Samples of the bin.
+        Number of samples.
     """
 
     probability: NDArray[np.float64]
@@ -33,19 +33,21 @@ def reliability(
     n_bins: int = N_BINS,
     strategy: Literal["uniform", "quantile"] = "uniform",
 ) -> Reliability:
-    """Compare probabilities with frequencies, bin by bin: the reliability diagram's numbers.
+    """Compare predicted probabilities with frequencies in bins, as in a reliability diagram.
 
     Parameters
     ----------
     y_true : array-like of shape (n,)
-        Numbers of classes, the columns of `y_proba`; 0 or 1 for `y_proba` of shape (n,). -1 where
-        nobody said, which is not scored.
+        Class numbers, which are columns of `y_proba`; 0 or 1 if `y_proba` is of shape (n,). -1
+        where unlabeled. Unlabeled samples are not scored.
     y_proba : array-like of shape (n,) or (n, k)
-        Probability of class 1, all of whose range is binned; or those of all classes, of which
-        the highest is binned and compared with how often its class is right (Guo et al.).
+        Probabilities of class 1, binned over their whole range. Or the probabilities of all
+        classes: the highest is binned and compared with the accuracy of its class (Guo et al.).
     n_bins : int, default=15
+        Number of bins.
     strategy : {"uniform", "quantile"}, default="uniform"
-        Bins as wide, or about as full; bins hold their upper edge, and the first also 0.
+        Bins of equal width, or with about equal numbers of samples. A bin includes its upper edge;
+        the first also includes 0.
 
     Returns
     -------
@@ -67,16 +69,17 @@ def reliability(
     >>> reliability([0, 1, 1, 1], [0.2, 0.4, 0.9, 0.9], n_bins=2)
     Reliability(probability=array([0.3, 0.9]), frequency=array([0.5, 1. ]), n=array([2, 2]))
     """
-    said, was_so = _checked(np.asarray(y_true), np.asarray(y_proba, dtype=np.float64))
+    predicted, observed = _checked(np.asarray(y_true), np.asarray(y_proba, dtype=np.float64))
     if n_bins < 1:
         raise ValueError(f"n_bins must be at least 1, got {n_bins}.")
     shares = np.linspace(0, 1, n_bins + 1)[1:-1]
     if strategy not in ("uniform", "quantile"):
         raise ValueError(f"strategy must be 'uniform' or 'quantile', got {strategy!r}.")
-    cuts = np.quantile(said, shares) if strategy == "quantile" and len(said) else shares
-    bins = np.searchsorted(cuts, said)
+    by_quantile = strategy == "quantile" and len(predicted)
+    cuts = np.quantile(predicted, shares) if by_quantile else shares
+    bins = np.searchsorted(cuts, predicted)
     count = np.bincount(bins, minlength=n_bins)
-    sums = [np.bincount(bins, values, minlength=n_bins) for values in (said, was_so)]
+    sums = [np.bincount(bins, values, minlength=n_bins) for values in (predicted, observed)]
     nothing = np.full(n_bins, np.nan)
     probability, frequency = (
         np.divide(total, count, out=nothing.copy(), where=count > 0) for total in sums
@@ -91,7 +94,7 @@ def expected_calibration_error(
     n_bins: int = N_BINS,
     strategy: Literal["uniform", "quantile"] = "uniform",
 ) -> float:
-    """Average the distance of probabilities from frequencies over bins, by their samples.
+    """Average the gap between probability and frequency over bins, weighted by their samples.
 
     Parameters
     ----------
@@ -124,7 +127,7 @@ def expected_calibration_error(
 def _checked(
     y_true: NDArray[Any], y_proba: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give what was said, and whether it was so, of samples that have a label."""
+    """Return the binned probability of each labeled sample, and whether its class is right."""
     if y_proba.ndim not in (1, 2) or y_true.shape != y_proba.shape[:1]:
         raise ValueError(
             "Expected y_true (n,) and y_proba (n,) or (n, k), got "

@@ -1,4 +1,4 @@
-"""Sets of labels that hold the true one as often as asked: split conformal prediction.
+"""Split conformal prediction: sets of labels that contain the true label at a given rate.
 
 Vovk, Gammerman and Shafer, "Algorithmic learning in a random world", 2005; Angelopoulos and Bates,
 "Conformal prediction: a gentle introduction", Foundations and Trends in Machine Learning 2023.
@@ -25,41 +25,43 @@ def conformal_threshold(
     per_class: bool = False,
     groups: ArrayLike | None = None,
 ) -> float | NDArray[np.float64]:
-    """Find how improbable a label may be to stay in the set, from images that nobody learned from.
+    """Find the threshold that a label's score must not exceed to be in a prediction set.
 
-    The set of a new image holds its true label with a probability of `level` at least, and of
-    ``level + 1 / (n + 1)`` at most where no two scores are alike, whatever the classifier: so it is
-    over n calibration images and one new image that are *exchangeable*, such as independent ones of
-    one distribution. Images of another hospital are not, and several of one patient are not
-    exchangeable with those of a new one: say so by `groups`.
+    Use calibration images that the classifier was not trained on. The set of a new image then
+    contains its true label with a probability of at least `level`, and of at most
+    ``level + 1 / (n + 1)`` if no two scores are equal, for any classifier. This holds if the n
+    calibration images and the new one are *exchangeable*, such as independent samples of one
+    distribution. Images of another hospital are not. Several images of one patient are not
+    exchangeable with those of a new patient either; give their `groups`.
 
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, k)
-        Numbers of classes, the columns of `y_proba`; or a multi-label indicator, for which each
-        label has its own threshold, from the images that show it. -1 where unlabeled.
+        Class numbers, which are columns of `y_proba`; or a multi-label indicator, for which each
+        label gets its own threshold from the images that show it. -1 where unlabeled.
     y_proba : array-like of shape (n, k)
-        Of all classes, or of each label.
+        Probabilities of all classes or labels.
     level : float, default=0.9
-        How often the set shall hold the true label, in (0, 1).
+        Probability that the set contains the true label, in (0, 1).
     method : {"lac", "aps"}, default="lac"
-        How improbable a label is: "lac", one less its probability, for the smallest sets (Sadinle,
-        Lei and Wasserman, JASA 2019); "aps", the sum of the probabilities that are as high as its
-        own at least, for larger ones that hold more evenly of easy and hard images (Romano, Sesia
-        and Candès, NeurIPS 2020; without their randomization, so rather above the level).
+        Score of a label, higher if it is less probable. "lac" is one minus its probability and
+        gives the smallest sets (Sadinle, Lei and Wasserman, JASA 2019). "aps" is the sum of all
+        probabilities that are at least as high as its own. Its sets are larger, but their coverage
+        is more even between easy and hard images (Romano, Sesia and Candès, NeurIPS 2020; without
+        their randomization, so coverage tends to exceed the level).
     per_class : bool, default=False
-        Whether the level shall hold for the images of each class (Mondrian), not just on average.
-        It needs as many images of each.
+        Whether the level holds within each class (Mondrian), not only on average. Each class then
+        needs as many images as the whole would otherwise.
     groups : array-like of shape (n,), optional
-        Such as patients, of which new ones come: a group counts once, by its worst image, so that
-        the sets of all images of a new group are right with a probability of `level` together.
+        Group of each image, such as its patient. A group counts once, by its worst image. The sets
+        of all images of a new group are then jointly right with a probability of `level`.
 
     Returns
     -------
     float or array of shape (k,)
-        The ``ceil((n + 1) * level)``-th smallest score; infinite where there are not as many images
-        (9 are needed for .9, 19 for .95), so that sets hold everything. An array of one for each
-        class or label with `per_class` or an indicator.
+        The ``ceil((n + 1) * level)``-th smallest score. If there are too few images (9 are needed
+        for .9, 19 for .95), it is infinite and sets contain every label. With `per_class` or an
+        indicator, an array of one threshold for each class or label.
 
     Raises
     ------
@@ -95,21 +97,22 @@ def conformal_threshold(
 def conformal_sets(
     y_proba: ArrayLike, threshold: float | ArrayLike, *, method: Method = "lac"
 ) -> NDArray[np.bool_]:
-    """Tell which labels are probable enough to be in the set of each image.
+    """Return which labels are in the prediction set of each image.
 
     Parameters
     ----------
     y_proba : array-like of shape (n, k)
-        Of all classes, or of each label.
+        Probabilities of all classes or labels.
     threshold : float or array-like of shape (k,)
         From :func:`conformal_threshold`.
     method : {"lac", "aps"}, default="lac"
-        The one that the threshold was found with.
+        The method that was given to :func:`conformal_threshold`.
 
     Returns
     -------
     bool array of shape (n, k)
-        Several labels where the classifier is not sure; none where the image is like none.
+        Whether each label is in the set. A set with several labels means that the classifier is
+        uncertain; an empty one, that the image resembles no class.
 
     Raises
     ------
@@ -125,12 +128,12 @@ def conformal_sets(
 
 
 def _scores(y_proba: ArrayLike, method: str) -> NDArray[np.float64]:
-    """Measure how improbable each label (n, k) is."""
+    """Return the score of each label (n, k), higher if it is less probable."""
     proba = np.asarray(y_proba, dtype=np.float64)
     if not is_indicator(proba) or not ((proba >= 0) & (proba <= 1)).all():
         raise ValueError(f"Expected probabilities (n, k) in [0, 1], got shape {proba.shape}.")
     if method not in METHODS:
-        raise ValueError(f"No method named {method!r}; known: {', '.join(METHODS)}.")
+        raise ValueError(f"No method named {method!r}; expected one of {', '.join(METHODS)}.")
     return METHODS[method](proba)
 
 
@@ -146,20 +149,20 @@ METHODS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 
 def _indicator(y: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Tell which labels (n, k) are true; none of an image that nobody labeled."""
+    """Return which labels (n, k) are true; none for an unlabeled image."""
     n, k = shape
     if y.shape == shape and np.isin(y, (-1, 0, 1)).all():
         return np.asarray(y == 1)
     if y.shape != (n,) or not np.isin(y, np.arange(-1, k)).all():
         raise ValueError(
-            f"y_true must be numbers of {k} classes (or -1) for {n} images, or an indicator "
+            f"y_true must hold numbers of {k} classes (or -1) for {n} images, or be an indicator "
             f"{shape} of 0, 1 and -1; got shape {y.shape} with values {np.unique(y)[:9].tolist()}."
         )
     return np.asarray(y[:, None] == np.arange(k))
 
 
 def _quantile(scores: NDArray[np.float64], units: NDArray[Any], level: float) -> float:
-    """Return the score that so many, and a new one, stay below; of a unit its highest counts."""
+    """Return the conformal quantile of the scores; the highest score of each unit counts."""
     _, codes = np.unique(units, return_inverse=True)
     worst = np.full(codes.max(initial=-1) + 1, -np.inf)
     np.maximum.at(worst, codes, scores)

@@ -1,9 +1,9 @@
-"""How far two distributions are apart: of pixels inside and outside of masks, or of images.
+"""Divergences between pixels inside and outside of masks, and between images.
 
 Proposition 1 of S4C (Hooper et al., "A case for reframing automated medical image classification
-as segmentation", NeurIPS 2023, section 2.2, proof in appendix A3.1): pixels that masks sort are
-further apart than pixels that labels of whole images sort, by the scale ``Pr(y = 1) / Pr(S = 1)``
-at least.
+as segmentation", NeurIPS 2023, section 2.2, proof in appendix A3.1): pixels grouped by masks
+diverge more than pixels grouped by image labels, by a factor of at least
+``Pr(y = 1) / Pr(S = 1)``.
 """
 
 from typing import Any, NamedTuple
@@ -22,12 +22,12 @@ class FramingDivergence(NamedTuple):
     Attributes
     ----------
     pixel : float
-        ``KL(X | S = 0 || X | S = 1)``: pixels outside of the masks against those inside.
+        ``KL(X | S = 0 || X | S = 1)``: pixels outside the masks against those inside.
     image : float
         ``KL(X | y = 0 || X | y = 1)``: pixels of negative images against those of positive ones.
     scale : float
-        ``Pr(y = 1) / Pr(S = 1)``, at least 1: one over the share of positive images' pixels that
-        is target.
+        ``Pr(y = 1) / Pr(S = 1)``, at least 1: the inverse of the share of target pixels in positive
+        images.
     """
 
     pixel: float
@@ -36,28 +36,28 @@ class FramingDivergence(NamedTuple):
 
     @property
     def bound(self) -> float:
-        """The right side, ``scale * image``, which `pixel` reaches or exceeds."""
+        """The right side, ``scale * image``; `pixel` is at least as large."""
         return self.scale * self.image
 
 
 def framing_divergence(
     background: ArrayLike, target: ArrayLike, *, pixel_prevalence: float, image_prevalence: float
 ) -> FramingDivergence:
-    """Compute both sides of Proposition 1 where everything is known.
+    """Compute both sides of Proposition 1 from known distributions.
 
     Parameters
     ----------
     background, target : array-like of shape (v,)
-        Probabilities of the v values of a pixel outside and inside of the target.
+        Probabilities of the v values of a pixel outside and inside the target.
     pixel_prevalence : float
-        ``Pr(S = 1)``, the share of all pixels that is target.
+        ``Pr(S = 1)``, the share of all pixels that are target.
     image_prevalence : float
         ``Pr(y = 1)``, the share of all images with a target; at least `pixel_prevalence`.
 
     Returns
     -------
     FramingDivergence
-        Whose `pixel` is at least its `bound`; both agree where the target fills its images.
+        Its `pixel` is at least its `bound`; both are equal if the target fills its images.
 
     Raises
     ------
@@ -101,19 +101,20 @@ def log_density_ratio(
 ) -> NDArray[np.float64]:
     """Estimate the log ratio of two densities at each of their samples.
 
-    A classifier that tells the two samples apart knows it (Sugiyama, Suzuki and Kanamori, "Density
-    ratio estimation in machine learning", 2012, chapter 4). It answers out of fold.
+    A classifier that distinguishes the two samples gives the ratio (Sugiyama, Suzuki and Kanamori,
+    "Density ratio estimation in machine learning", 2012, chapter 4). Its predictions are out of
+    fold.
 
     Parameters
     ----------
     features : array of shape (n, d)
         Both samples.
     is_first : bool array of shape (n,)
-        Of which of the two each row is.
+        Whether each row belongs to the first sample.
     groups : array of shape (n,), optional
-        Such as the image that a row comes from: no group is asked of a classifier that saw it.
+        Group of each row, such as its image. Groups are not split between folds.
     classifier : classifier, optional
-        With ``predict_proba``; small gradient boosted trees by default.
+        Needs ``predict_proba``; by default small gradient-boosted trees.
     n_splits : int, default=5
         Number of folds; fewer where there are fewer groups.
     random_state : int, RandomState or None, default=None
@@ -122,20 +123,20 @@ def log_density_ratio(
     Returns
     -------
     array of shape (n,)
-        ``log p_first(x) - log p_second(x)``, cut at ``+-log(n)``, beyond which n samples say
-        nothing.
+        ``log p_first(x) - log p_second(x)``, clipped to ``+-log(n)``, the most that n samples can
+        show.
 
     Raises
     ------
     ValueError
-        If a sample is of fewer than two groups.
+        If a sample has fewer than two groups.
     """
     is_first = np.asarray(is_first, dtype=bool)
     n = len(is_first)
     groups = np.arange(n) if groups is None else np.asarray(groups)
     n_groups = min(len(np.unique(groups[side])) for side in (is_first, ~is_first))
     if n_groups < 2:
-        raise ValueError(f"Both samples need 2 groups to compare them, one has {n_groups}.")
+        raise ValueError(f"Each sample needs at least 2 groups, one has {n_groups}.")
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     probabilities = cross_val_predict(
         _small_trees(seed) if classifier is None else clone(classifier),
@@ -152,24 +153,24 @@ def log_density_ratio(
 def kl_lower_bound(is_first: ArrayLike, log_ratio: ArrayLike, *, share: float = 1.0) -> float:
     """Bound ``KL(first || share * second + (1 - share) * first)`` from below.
 
-    With a `share` of 1 that is ``KL(first || second)``. By the Donsker-Varadhan formula it is at
-    least ``E_first[T] - log E_mixture[exp T]`` for any function T, and exactly that for the log
-    ratio of densities (Belghazi et al., "Mutual information neural estimation", ICML 2018,
-    Theorem 1). So a T that was learned badly, on other samples, errs on the safe side.
+    With a `share` of 1 this is ``KL(first || second)``. By the Donsker-Varadhan formula it is at
+    least ``E_first[T] - log E_mixture[exp T]`` for any function T, with equality for the log ratio
+    of densities (Belghazi et al., "Mutual information neural estimation", ICML 2018, Theorem 1).
+    So a poor T, learned on other samples, errs on the safe side.
 
-    The log ratio r of first and second gives that of first and mixture, ``T = -log(share *
-    exp(-r) + 1 - share)``. With first the pixels outside of masks, second those inside, and share
-    that of positive images' pixels that is inside, the mixture is the pixels of positive images
-    (S4C, equation A5), and the result a bound on ``KL(X | y = 0 || X | y = 1)``. The mean of T
-    alone would be the divergence too, if r were exact; where the share is small, the slightest
-    error of r outweighs it.
+    The log ratio r of first and second gives the log ratio of first and mixture,
+    ``T = -log(share * exp(-r) + 1 - share)``. Let the first be pixels outside masks, the second
+    pixels inside, and the share that of inside pixels in positive images. Then the mixture is the
+    pixels of positive images (S4C, equation A5), and the result bounds
+    ``KL(X | y = 0 || X | y = 1)``. If r were exact, the mean of T would be the divergence itself.
+    If the share is small, however, the slightest error of r outweighs it.
 
     Parameters
     ----------
     is_first : bool array of shape (n,)
-        Of which of the two samples each row is.
+        Whether each row belongs to the first sample.
     log_ratio : array of shape (n,)
-        Log of the density of the first over that of the second, such as
+        Log of the density of the first over that of the second, as from
         :func:`log_density_ratio`.
     share : float, default=1.0
         Share of the second in the mixture, in (0, 1].
@@ -177,8 +178,8 @@ def kl_lower_bound(is_first: ArrayLike, log_ratio: ArrayLike, *, share: float = 
     Returns
     -------
     float
-        In nats: 0 at least, and at most the log of the second sample's size, beyond which no
-        estimate can be trusted (McAllester and Stratos, AISTATS 2020).
+        In nats. At least 0, and at most the log of the second sample's size, since no estimate
+        beyond it can be trusted (McAllester and Stratos, AISTATS 2020).
 
     Raises
     ------
@@ -211,7 +212,7 @@ def kl_lower_bound(is_first: ArrayLike, log_ratio: ArrayLike, *, share: float = 
 
 
 def _small_trees(seed: int) -> Any:
-    # Here, since scikit-learn's ensembles, trees and neighbors take as long as all of segclf.
+    # Imported here, since scikit-learn's ensembles take as long to import as all of segclf.
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(

@@ -1,4 +1,4 @@
-"""Groups of images, or volumes, by the size, and by the place, of what their masks show."""
+"""Group images or volumes by the size or the place of what their masks show."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -39,31 +39,32 @@ def group_by_area(
     spacing: ArrayLike | None = None,
     n_spatial: int = N_SPATIAL,
 ) -> Grouping:
-    """Group images by the share of their labeled pixels that the target covers, or by its size.
+    """Group images by the size of the target, relative to the labeled pixels or in mm² or mm³.
 
     Parameters
     ----------
     masks : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
-        The target is whatever is greater than 0; for one class give ``masks == 2``. -1 is a pixel
-        that nobody labeled, None an image without a mask.
+        The target is every pixel greater than 0; for one class give ``masks == 2``. A pixel of -1
+        is unlabeled; None is an image without a mask.
     bins : int or sequence of float, default=3
-        Number of groups of about as many images each (quantiles), or the shares at which to cut,
-        in (0, 1) and increasing: m make m + 1 groups. A target at a cut is in the larger group.
+        Number of groups of about equal numbers of images (quantiles). Or the shares at which to
+        cut, increasing in (0, 1): m cuts make m + 1 groups, and a target at a cut belongs to the
+        larger group.
     spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
-        Millimeters of a pixel along each spatial axis, of all images or of each. Targets are then
-        grouped by their size in mm² or mm³, which `bins` are, too.
+        Size of a pixel along each spatial axis in millimeters, for all images or for each. Targets
+        are then grouped by their size in mm² or mm³, and `bins` are in that unit.
     n_spatial : int, default=2
-        3 for masks of volumes, which have d before h. Of `segclf.data.Masks` it is known.
+        3 for masks of volumes, which have d before h. `segclf.data.Masks` know it themselves.
 
     Returns
     -------
     Grouping
-        From small to large. Quantiles that are equal make fewer groups.
+        From small to large. If quantiles are equal, there are fewer groups.
 
     Raises
     ------
     ValueError
-        If `bins` are neither.
+        If `bins` is out of range or not increasing.
 
     Examples
     --------
@@ -94,14 +95,14 @@ def group_by_area(
 def group_by_region(
     masks: Masks, *, grid: tuple[int, int] = (3, 3), n_spatial: int = N_SPATIAL
 ) -> Grouping:
-    """Group images by where the centroid of the target is; volumes by where it is in its slice.
+    """Group images by the place of the target's centroid; for volumes, its place in the slice.
 
     Parameters
     ----------
     masks : array or list
         As in :func:`group_by_area`.
     grid : (int, int), default=(3, 3)
-        Rows and columns into which every image, or slice, is cut.
+        Rows and columns into which every image or slice is divided.
     n_spatial : int, default=2
         3 for masks of volumes.
 
@@ -109,8 +110,8 @@ def group_by_region(
     -------
     Grouping
         Row by row, named "upper left" (of the image, not of the patient) to "lower right", or
-        "row 1, column 1" and so on where there are more than three. Where a target has several
-        parts, the centroid of all counts.
+        "row 1, column 1" and so on if there are more than three. A target of several parts has
+        one centroid, that of all its pixels.
 
     Raises
     ------
@@ -141,7 +142,7 @@ def group_by_region(
 
 
 def _targets(masks: Masks, n_spatial: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """Give where each image's target is, and where it is labeled, (h, w) each."""
+    """Yield the target and the labeled pixels of each image, (h, w) each."""
     for index, given in enumerate(masks):
         mask = np.zeros((1,) * n_spatial) if given is None else np.asarray(given)
         if not is_mask(mask, n_spatial):

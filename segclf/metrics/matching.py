@@ -1,4 +1,4 @@
-"""Which cluster is which class, by the pixels that they share."""
+"""Match clusters to classes by the pixels that they share."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,9 @@ def count_agreement(
     clusters : array of shape (n, h, w)
         The cluster of each pixel.
     shares : array of shape (n, n_classes, h, w)
-        How much each pixel is of each class, from :func:`class_shares`.
+        How much each pixel belongs to each class, from :func:`class_shares`.
     n_clusters : int
-        How many clusters there are.
+        Number of clusters.
 
     Returns
     -------
@@ -42,22 +42,22 @@ def count_agreement(
 def class_shares(
     masks: NDArray[np.int64], labels: NDArray[np.int64] | None, n_classes: int
 ) -> NDArray[np.float64]:
-    """Say how much each pixel is of each class; 0 where unlabeled.
+    """Return how much each pixel belongs to each class; 0 where unlabeled.
 
     Parameters
     ----------
     masks : array of shape (n, h, w) or (n, k, h, w)
         Mask ids, or multi-label masks of 0 and 1; -1 where unlabeled.
     labels : array of shape (n,) or (n, k), or None
-        Mask ids of images without a mask; -1 for the others. A pixel of an image labeled j > 0 is
-        half background and half j, as nobody said which. Multi-label ones say nothing of pixels.
+        Mask ids of images without a mask; -1 for the others. A pixel of an image with label j > 0
+        is half background and half j, since it may be either. Multi-label labels are ignored.
     n_classes : int
-        How many mask ids or channels there are.
+        Number of mask ids or channels.
 
     Returns
     -------
     array of shape (n, n_classes, h, w)
-        For multi-label masks, -1 where the class is not.
+        For multi-label masks, -1 where the class is absent.
     """
     if are_multilabel(masks):
         return np.select([masks == 1, masks == 0], [1.0, -1.0], 0.0)
@@ -70,22 +70,22 @@ def class_shares(
 
 
 def match_clusters(agreement: NDArray[np.float64], *, matching: str) -> NDArray[np.bool_]:
-    """Give each cluster to a class.
+    """Assign each cluster to a class.
 
     Parameters
     ----------
     agreement : array of shape (n_clusters, n_classes)
-        How many pixels each cluster and each class share.
+        Number of pixels that each cluster shares with each class.
     matching : {"hungarian", "majority"}
-        "hungarian": one cluster for each class, so that they share as many pixels in all as
-        possible (the Hungarian method); a cluster left over goes to the class that it shares most
-        with. "majority": each cluster goes to that class, and a class may be left without.
+        "majority" assigns each cluster to the class that it shares most pixels with, so a class
+        may get no cluster. "hungarian" first gives one cluster to each class, with as many shared
+        pixels in total as possible (the Hungarian method); the other clusters follow "majority".
 
     Returns
     -------
     array of shape (n_classes, n_clusters), bool
-        One True for each cluster. A cluster that shares nothing is of the first class, the
-        background, unless the Hungarian method needs it elsewhere.
+        One True for each cluster. A cluster that shares no pixels goes to the first class, the
+        background, unless the Hungarian method assigns it to another.
 
     Examples
     --------

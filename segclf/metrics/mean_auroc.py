@@ -1,4 +1,4 @@
-"""How well scores part the images of each class from the others."""
+"""How well scores separate the images of each class from the others."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ def mean_auroc(truth: NDArray[Any], scores: NDArray[Any]) -> float:
     truth : array of shape (n, k)
         1 where an image is of a class, else 0; -1 where unlabeled.
     scores : array of shape (n, k)
-        The higher, the more of that class.
+        Scores, higher where the class is more likely.
 
     Returns
     -------
     float
-        Over the classes that some images show and others do not; NaN where there is none.
+        Mean over the classes that some images show and others do not; NaN if there are none.
     """
     areas = []
     for said, column in zip(truth.T, scores.T, strict=True):

@@ -1,4 +1,4 @@
-"""Overlap of true and predicted masks: intersection over union, and Dice."""
+"""Overlap of true and predicted masks: intersection over union and Dice."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -23,7 +23,7 @@ def mean_iou(
     sample_weight: ArrayLike | None = None,
     n_spatial: int = N_SPATIAL,
 ) -> float:
-    """Average intersection over union (Jaccard index) of the classes.
+    """Average the intersection over union (Jaccard index) over the classes.
 
     Parameters
     ----------
@@ -33,27 +33,28 @@ def mean_iou(
     y_pred : array or list like `y_true`
         No -1 where `y_true` is labeled.
     n_classes : int, optional
-        Number of classes, background included; by default one more than the greatest id of
-        either, at least 2. Multi-label masks have as many as channels.
+        Number of classes, background included. By default one more than the greatest id in either,
+        at least 2. For multi-label masks it is the number of channels.
     per_image : bool, default=False
-        False sums pixels over the data set for each class. True scores every image by itself,
-        averages its classes, then the images (CheXseg's test averages the images of each class,
-        then the classes: the mean of :func:`iou_per_class`).
+        False sums the pixels of each class over the data set. True scores every image by itself,
+        and averages first its classes, then the images. (CheXseg's test averages first the images
+        of each class, then the classes: the mean of :func:`iou_per_class`.)
     empty : "ignore" or float, default="ignore"
-        Score of a class that is neither true nor predicted (with `per_image`: in an image); left
-        out of the mean by default. A class (of an image) without labeled pixels always is.
+        Score of a class that is neither true nor predicted (with `per_image`: in an image). By
+        default the mean leaves it out. A class without labeled pixels is always left out.
     include_background : bool, default=False
-        Whether id 0 is a class. All channels of multi-label masks are.
+        Whether id 0 counts as a class. All channels of multi-label masks do.
     sample_weight : array of shape (n,), optional
-        What each image weighs: its pixels in the sums, with `per_image` its score in the mean.
+        Weight of each image: of its pixels in the sums or, with `per_image`, of its score in the
+        mean.
     n_spatial : int, default=2
-        3 for masks of volumes, which have d before h: those of ids (n, d, h, w) are otherwise read
-        as multi-label ones of images. Of `segclf.data.Masks` it is known.
+        3 for masks of volumes, which have d before h. With 2, volume masks of ids (n, d, h, w)
+        are read as multi-label masks of images. `segclf.data.Masks` know it themselves.
 
     Returns
     -------
     float
-        Between 0 and 1; NaN if no class is left.
+        Between 0 and 1; NaN if every class is left out.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def dice_score(
     sample_weight: ArrayLike | None = None,
     n_spatial: int = N_SPATIAL,
 ) -> float:
-    """Average Dice coefficient (F1 of pixels) of the classes.
+    """Average the Dice coefficient (F1 of pixels) over the classes.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def dice_score(
     Returns
     -------
     float
-        Between 0 and 1; NaN if no class is left.
+        Between 0 and 1; NaN if every class is left out.
 
     Raises
     ------
@@ -146,7 +147,7 @@ def dices(counts: PixelCounts, empty: Literal["ignore"] | float) -> NDArray[np.f
 
 
 def mean_of_rows(scores: NDArray[np.float64], weights: ArrayLike | None = None) -> float:
-    """Average the classes of each row, then the rows by their weights, without what is NaN."""
+    """Average the classes of each row, then the rows by their weights; ignore NaN."""
     scored = ~np.isnan(scores).all(axis=1)
     rows = [row[~np.isnan(row)].mean() for row in scores[scored]]
     if weights is not None:

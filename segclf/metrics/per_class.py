@@ -22,9 +22,9 @@ def iou_per_class(
 ) -> NDArray[np.float64]:
     """Compute the intersection over union (Jaccard index) of each class.
 
-    The public code of CheXseg (Gadgil et al., MIDL 2021) has two definitions, both the mean of
-    this over the classes: pixels summed over the data set where thresholds are chosen, and
-    ``per_image=True`` in the test.
+    The public code of CheXseg (Gadgil et al., MIDL 2021) uses two definitions of the mean over the
+    classes: it sums pixels over the data set to choose thresholds, and uses ``per_image=True`` in
+    the test.
 
     Parameters
     ----------
@@ -33,13 +33,14 @@ def iou_per_class(
     n_classes : int, optional
         All as in :func:`mean_iou`.
     per_image : bool, default=False
-        False sums pixels over the data set. True scores every image by itself and averages, for
-        each class, the images.
+        False sums pixels over the data set. True scores every image by itself and averages the
+        images for each class.
     empty : "ignore" or float, default="ignore"
-        Score of a class that is neither true nor predicted (with `per_image`: in an image); left
-        out by default. A class (of an image) without labeled pixels always is.
+        Score of a class that is neither true nor predicted (with `per_image`: in an image). By
+        default it is left out. A class without labeled pixels is always left out.
     include_background : bool, default=False
-        Whether id 0 is a class, the first of the result. All channels of multi-label masks are.
+        Whether id 0 counts as a class, the first of the result. All channels of multi-label masks
+        do.
     n_spatial : int, default=2
         3 for masks of volumes, as in :func:`mean_iou`.
 
@@ -112,7 +113,7 @@ def dice_per_class(
 
 
 def _mean_of_columns(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average the rows of each column without what is NaN; of nothing, NaN."""
+    """Average each column over its rows, ignoring NaN; NaN if nothing is left."""
     scored = ~np.isnan(scores)
     total, n_scored = scores.sum(axis=0, where=scored), scored.sum(axis=0)
     return np.divide(total, n_scored, out=np.full(scores.shape[1], np.nan), where=n_scored > 0)

@@ -10,23 +10,23 @@ from numpy.typing import ArrayLike, NDArray
 from segclf.axes import N_SPATIAL, are_volumetric, is_mask, is_multilabel
 
 Count = NDArray[Any]
-#: As of masks at the front door: 255 is "foreground" of an 8 bit picture, or "void".
+#: As for masks in ``fit``: 255 means "foreground" in an 8-bit picture, or "void".
 MAX_ID = 254
 
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """Numbers of labeled pixels of each image (rows) and class (columns).
+    """Counts of labeled pixels, by image (rows) and class (columns).
 
     Attributes
     ----------
     both : int64 array of shape (n, k)
-        True and predicted. All are float64 when `weighted`.
+        Pixels both true and predicted. All counts are float64 after `weighted`.
     true, predicted : int64 array of shape (n, k)
     labeled : int64 array of shape (n, k)
-        Of any class; a class without any cannot be scored.
+        Labeled pixels of any class; a class without any cannot be scored.
     multilabel : bool
-        Columns are channels, not ids.
+        Whether columns are channels, not ids.
     """
 
     both: Count
@@ -36,7 +36,7 @@ class PixelCounts:
     multilabel: bool
 
     def __add__(self, other: "PixelCounts") -> "PixelCounts":
-        """Add the counts of other images to those of as many rows."""
+        """Add the counts of another object of equal shape."""
         return PixelCounts(
             self.both + other.both,
             self.true + other.true,
@@ -46,7 +46,7 @@ class PixelCounts:
         )
 
     def foreground(self) -> "PixelCounts":
-        """Drop the column of background."""
+        """Drop the background column."""
         return self._map(lambda count: count[:, 1:])
 
     def total(self) -> "PixelCounts":
@@ -54,12 +54,12 @@ class PixelCounts:
         return self._map(lambda count: count.sum(axis=0, keepdims=True))
 
     def weighted(self, weights: ArrayLike | None) -> "PixelCounts":
-        """Multiply each row by its image's weight; None is 1.
+        """Multiply each row by the weight of its image; None means 1.
 
         Raises
         ------
         ValueError
-            When there are not as many weights as images.
+            If there is not one weight for each image.
         """
         if weights is None:
             return self
@@ -89,10 +89,10 @@ def count_pixels(
     Parameters
     ----------
     y_true, y_pred : array or sequence of n masks (h, w) of ids, or (k, h, w) of 0 and 1
-        -1 in `y_true` is not labeled; None is an image without a mask.
+        -1 in `y_true` is unlabeled; None is an image without a mask.
     n_classes : int, optional
     n_spatial : int
-        3 for masks of volumes, (d, h, w) or (k, d, h, w); of `segclf.data.Masks` it is known.
+        3 for masks of volumes, (d, h, w) or (k, d, h, w). `segclf.data.Masks` know it.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def count_pixels(
         If numbers, shapes or ids of masks do not fit.
     """
     if len(y_true) != len(y_pred):
-        raise ValueError(f"{len(y_true)} true masks need as many predicted, got {len(y_pred)}.")
+        raise ValueError(f"Numbers of masks differ: {len(y_true)} true, {len(y_pred)} predicted.")
     n_spatial = getattr(y_true, "n_spatial", n_spatial)
     rows: list[Count] = []
     kinds: set[bool] = set()
@@ -130,7 +130,7 @@ def _checked(
         raise ValueError(f"Sample {index} has a true mask but its predicted mask is None.")
     prediction = np.asarray(prediction)
     if not is_mask(truth, n_spatial) or truth.shape != prediction.shape:
-        volumes = " Of volumes, say n_spatial=3." * are_volumetric([truth])
+        volumes = " For volumes, set n_spatial=3." * are_volumetric([truth])
         raise ValueError(
             f"Masks of a sample must both be {_forms(n_spatial)}, got {truth.shape} (true) and "
             f"{prediction.shape} (predicted) for sample {index}.{volumes}"
@@ -158,14 +158,14 @@ def _count_ids(truth: NDArray[Any], prediction: NDArray[Any], index: int) -> Cou
     labeled = truth >= 0
     if truth.max(initial=0) > MAX_ID:
         raise ValueError(
-            f"The true mask of sample {index} holds {truth.max()}; expected ids up to {MAX_ID}. Of "
-            "0 and 255, make 0 and 1; of 255 as void, -1."
+            f"The true mask of sample {index} holds {truth.max()}; expected ids up to {MAX_ID}. "
+            "Change 255 to 1 if it means foreground, to -1 if it means void."
         )
     if not labeled.all():
         truth, prediction = truth[labeled], prediction[labeled]
     if prediction.size and prediction.min() < 0:
         raise ValueError(
-            f"Ids must not be negative; the predicted mask of sample {index} has some."
+            f"Ids must not be negative; the predicted mask of sample {index} has negative ids."
         )
     agreed = truth[truth == prediction]
     length = int(max(truth.max(), prediction.max())) + 1 if truth.size else 0
@@ -177,7 +177,7 @@ def _count_channels(truth: NDArray[Any], prediction: NDArray[Any], index: int) -
     """Count the pixels of each channel of masks (k, h, w)."""
     labeled = truth >= 0
     if truth.max(initial=0) > 1 or (~np.isin(prediction, (0, 1)) & labeled).any():
-        raise ValueError(f"Multi-label masks hold 0 and 1; those of sample {index} hold more.")
+        raise ValueError(f"Multi-label masks must hold 0 and 1; sample {index} has other values.")
     true, predicted = truth == 1, (prediction == 1) & labeled
     return np.stack(
         [
@@ -188,7 +188,7 @@ def _count_channels(truth: NDArray[Any], prediction: NDArray[Any], index: int) -
 
 
 def _stacked(rows: list[Count], n_classes: int | None, *, multilabel: bool) -> PixelCounts:
-    """Bring the rows to one number of classes; all classes of an image with ids are labeled."""
+    """Pad the rows to equal numbers of classes and stack them."""
     lengths = [row.shape[1] for row in rows]
     k = n_classes or max([*lengths, 1 if multilabel else 2])
     for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):

@@ -1,4 +1,4 @@
-"""Scores of subgroups, such as small targets or those in one corner, with their intervals."""
+"""Scores with intervals of subgroups, such as small targets or targets in one corner."""
 
 import warnings
 from collections.abc import Callable
@@ -22,11 +22,11 @@ class Subgroup(NamedTuple):
     ----------
     name : str
     n : int
-        Samples of its own.
+        Number of its own samples.
     n_shared : int
-        Negatives that it shares with all others.
+        Number of negatives that it shares with all other subgroups.
     estimate, low, high : float
-        The score and the interval around it; NaN where it is undefined.
+        The score and its interval; NaN where undefined.
     """
 
     name: str
@@ -50,33 +50,32 @@ def subgroup_scores(
 ) -> list[Subgroup]:
     """Score each subgroup by itself.
 
-    A negative has no target, so neither its size nor its place could put it into one subgroup
-    rather than another: it belongs to every subgroup. AUROC of "small" is then that of small
-    targets against all negatives, and specificity is the same everywhere. (S4C, section 5,
-    reports recall by size and by region, for which negatives do not matter.) A positive of
-    unknown size or place is in none.
+    A negative has no target, so its size and place are undefined, and it belongs to every
+    subgroup. AUROC of "small" is then that of small targets against all negatives, and specificity
+    is the same in all subgroups. (S4C, section 5, reports recall by size and by region, for which
+    negatives do not matter.) A positive of unknown size or place belongs to no subgroup.
 
     Parameters
     ----------
     metric : callable
         ``metric(y_true, y_score) -> float``.
     y_true : array-like of shape (n,) or (n, ...)
-        Labels, an indicator or masks. A sample that is 0 throughout is negative; one that is -1
-        throughout is not scored.
+        Labels, an indicator or masks. A sample of zeros only is negative; one of -1 only is not
+        scored.
     y_score : array-like of shape (n,) or (n, ...)
         Whatever `metric` takes.
     subgroups : Grouping or array-like of shape (n,)
-        From :func:`group_by_area` or :func:`group_by_region`; or any labels, such as hospitals,
-        where negatives have subgroups of their own and only the number -1 means none.
+        From :func:`group_by_area` or :func:`group_by_region`; or any labels, such as hospitals. For
+        labels, negatives belong to their own subgroup, and only the number -1 means none.
     groups : array-like of shape (n,), optional
-        Such as patients, which the bootstrap samples whole.
+        Group of each sample, such as its patient; the bootstrap resamples whole groups.
     n_resamples, level, random_state
         As in :func:`confidence_interval`.
 
     Returns
     -------
     list of Subgroup
-        In the order of the grouping; labels are sorted.
+        In the order of the grouping; for labels, sorted.
 
     Raises
     ------
@@ -98,7 +97,7 @@ def subgroup_scores(
     patients = np.arange(len(y_true)) if groups is None else np.asarray(groups)
     lengths = [len(values) for values in (y_true, y_score, grouping.group, patients)]
     if len(set(lengths)) > 1:
-        raise ValueError(f"y_true, y_score, subgroups and groups must be as long, got {lengths}.")
+        raise ValueError(f"y_true, y_score, subgroups, groups need equal lengths, got {lengths}.")
     options: dict[str, Any] = {
         "n_resamples": n_resamples,
         "level": level,
@@ -125,7 +124,7 @@ def _as_grouping(subgroups: Grouping | ArrayLike) -> Grouping:
 
 
 def _throughout(y: NDArray[Any], value: int) -> NDArray[np.bool_]:
-    """Tell which samples hold nothing but a value."""
+    """Return which samples hold only the given value."""
     if y.dtype.kind not in "biuf":
         return np.zeros(len(y), dtype=bool)
     return np.asarray((y == value).all(axis=axes_from(1, y)))

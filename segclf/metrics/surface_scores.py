@@ -1,4 +1,4 @@
-"""Surface distances of a set of images as one number."""
+"""Surface distances of a set of images, averaged to one number."""
 
 from typing import Literal
 
@@ -24,23 +24,24 @@ def hausdorff_distance(
     include_background: bool = False,
     n_spatial: int = N_SPATIAL,
 ) -> float:
-    """Average the Hausdorff distance of the classes of each image, then the images.
+    """Average the Hausdorff distance over the classes of each image, then over the images.
 
     Parameters
     ----------
     y_true, y_pred : array or list
         Masks, as in :func:`surface_distances`.
     percentile : float, default=100
-        Of the distances from each of the two surfaces, of which the larger one counts; 95 does not
-        depend on a few stray pixels.
+        Percentile of the distances from each surface to the other; the larger of both counts. 95
+        does not depend on a few stray pixels.
     empty : "ignore" or float, default=0
         Distance of a class that neither mask of an image shows; "ignore" leaves it out.
     missing : float, default=inf
-        Distance of a class that only one of them shows. There is none, and a number that looks
-        like one would hide a miss; so it is infinite, and then the mean is, too. The diagonal of
-        the images is a usual bound; NaN leaves such classes out.
+        Distance of a class that only one mask shows. It has no distance, and a plausible number
+        would hide a miss, so by default it is infinite, and so is the mean. The diagonal of the
+        images is a common bound; NaN leaves such classes out.
     spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
-        Size of a pixel along each spatial axis, such as millimeters; in pixels by default.
+        Size of a pixel along each spatial axis, for example in millimeters; by default 1, for
+        distances in pixels.
     n_classes : int, optional
     include_background : bool, default=False
     n_spatial : int, default=2
@@ -86,9 +87,9 @@ def average_surface_distance(
     include_background: bool = False,
     n_spatial: int = N_SPATIAL,
 ) -> float:
-    """Average the symmetric surface distance of the classes of each image, then the images.
+    """Average the symmetric surface distance over the classes of each image, then over the images.
 
-    That of a class is the mean over all pixels of both surfaces.
+    The distance of a class is the mean over all pixels of both surfaces.
 
     Parameters
     ----------
@@ -140,19 +141,19 @@ def surface_dice(
     include_background: bool = False,
     n_spatial: int = N_SPATIAL,
 ) -> float:
-    """Average the Dice coefficient of surfaces over the classes of each image, then the images.
+    """Average the surface Dice coefficient over the classes of each image, then over the images.
 
-    The share of the pixels of both surfaces that are within a tolerance of the other one (Nikolov
-    et al., "Deep learning to achieve clinically applicable segmentation of head and neck anatomy
-    for radiotherapy", 2018), which counts pixels where that paper measures areas. A class that
-    only one mask shows has 0.
+    It is the share of the pixels of both surfaces that are within a tolerance of the other surface
+    (Nikolov et al., "Deep learning to achieve clinically applicable segmentation of head and neck
+    anatomy for radiotherapy", 2018). It counts pixels where the paper measures areas. A class that
+    only one mask shows scores 0.
 
     Parameters
     ----------
     y_true, y_pred : array or list
         Masks, as in :func:`surface_distances`.
     tolerance : float
-        Up to which distance surfaces count as the same, in pixels or the unit of ``spacing``.
+        Largest distance at which surfaces count as equal, in pixels or the unit of ``spacing``.
     empty : "ignore" or float, default=1
         Score of a class that neither mask of an image shows; "ignore" leaves it out.
     spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional

@@ -1,4 +1,4 @@
-"""How far the surfaces of true and predicted regions are from each other."""
+"""Distances between the surfaces of true and predicted regions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ Distances = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SurfaceDistances:
-    """Distances between surfaces, of n images (rows) and k classes (columns).
+    """Distances between surfaces, for n images (rows) and k classes (columns).
 
-    Scores are arrays of shape (n, k): NaN where nothing is labeled. Where neither mask shows the
-    class, distances are 0, and Dice is 1. Where one of them does not, its surface is infinitely
-    far away: distances are infinite, and Dice is 0.
+    Scores are arrays of shape (n, k), with NaN where nothing is labeled. Where neither mask shows
+    the class, distances are 0 and Dice is 1. Where only one mask shows it, distances are infinite
+    and Dice is 0.
 
     Parameters
     ----------
     from_true, from_predicted : object array of shape (n, k)
-        The distance of each pixel of the one surface to the nearest pixel of the other, as an array
-        of shape (n_pixels,); None where one of the masks does not show the class.
+        The distance of each pixel of one surface to the nearest pixel of the other, as an array of
+        shape (n_pixels,); None where one of the masks does not show the class.
     true, predicted, labeled : bool array of shape (n, k)
-        Whether the true and the predicted mask show the class, and whether anybody said.
+        Whether the true mask and the predicted mask show the class, and whether it is labeled.
     """
 
     from_true: NDArray[Any]
@@ -40,13 +40,13 @@ class SurfaceDistances:
     labeled: NDArray[np.bool_]
 
     def hausdorff(self, percentile: float = 100.0) -> NDArray[np.float64]:
-        """Return how far the farthest pixel of a surface is from the other surface.
+        """Return the greatest distance of a pixel of one surface from the other surface.
 
         Parameters
         ----------
         percentile : float
-            Of the distances from each of the surfaces, of which the larger one counts. 95 does
-            not depend on a few stray pixels.
+            Percentile of the distances from each surface; the larger of both counts. 95 does not
+            depend on a few stray pixels.
         """
         if not 0 <= percentile <= 100:
             raise ValueError(f"percentile={percentile!r}; expected a number from 0 to 100.")
@@ -59,12 +59,12 @@ class SurfaceDistances:
         return self._scored(lambda *both: np.concatenate(both).mean(), 0.0, np.inf)
 
     def dice(self, tolerance: float) -> NDArray[np.float64]:
-        """Return the share of the pixels of both surfaces that are near enough to the other one.
+        """Return the share of the pixels of both surfaces within a tolerance of the other surface.
 
         Parameters
         ----------
         tolerance : float
-            Up to which distance they are.
+            Largest distance that counts as equal.
         """
         if not tolerance >= 0:
             raise ValueError(f"tolerance={tolerance!r}; expected a distance of at least 0.")
@@ -91,32 +91,32 @@ def surface_distances(
 ) -> SurfaceDistances:
     """Measure the distances between the surfaces of true and predicted regions.
 
-    The surface of a region is its pixels with a side (of voxels: a face) towards anything else,
-    or towards the outside of the image. A distance is that of the middles of two pixels. Pixels
-    that are -1 in `y_true` belong to no region of either mask.
+    The surface of a region is its pixels with a side (for voxels, a face) that borders on anything
+    else or on the edge of the image. Distances are measured between the centers of pixels. Pixels
+    of -1 in `y_true` belong to no region of either mask.
 
     Parameters
     ----------
     y_true : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
-        Ids, or (multi-label) 0 and 1 per channel; of volumes with d before h. -1 and None are not
+        Ids, or (multi-label) 0 and 1 per channel; for volumes with d before h. -1 and None are not
         scored.
     y_pred : array or list like `y_true`
         No -1 where `y_true` is labeled.
     spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
-        Size of a pixel along each spatial axis, such as millimeters of slices, rows and columns,
-        of all images or of each. Distances are in this unit, and in pixels by default.
+        Size of a pixel along each spatial axis (slices, rows, columns), for example in
+        millimeters, for all images or for each. Distances are in this unit, by default in pixels.
     n_classes : int, optional
-        Number of classes, background included; by default one more than the greatest id of
-        either, at least 2. Multi-label masks have as many as channels.
+        Number of classes, background included. By default one more than the greatest id in either,
+        at least 2. For multi-label masks it is the number of channels.
     include_background : bool, default=False
-        Whether id 0 is a class. All channels of multi-label masks are.
+        Whether id 0 counts as a class. All channels of multi-label masks do.
     n_spatial : int, default=2
-        3 for masks of volumes. Of `segclf.data.Masks` it is known.
+        3 for masks of volumes. `segclf.data.Masks` know it themselves.
 
     Returns
     -------
     SurfaceDistances
-        From which all scores follow, by image and class.
+        Distances from which scores can be computed for each image and class.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def surface_distances(
 
 
 def spacings(spacing: ArrayLike | None, n_samples: int, n_spatial: int) -> NDArray[np.float64]:
-    """Return the spacing of each image (n, n_spatial); 1 where none is given."""
+    """Return the spacing of each image (n, n_spatial); 1 if none is given."""
     sizes = np.asarray(1.0 if spacing is None else spacing, dtype=np.float64)
     fits = spacing is None or sizes.shape in ((n_spatial,), (n_samples, n_spatial))
     if not fits or not (np.isfinite(sizes) & (sizes > 0)).all():

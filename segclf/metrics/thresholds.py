@@ -1,4 +1,4 @@
-"""Thresholds of scores that make the best masks: a search over a grid, for each class."""
+"""Grid search for the threshold of each class that gives the best masks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,9 +23,9 @@ def best_thresholds(
     """Find the threshold of each class that maximizes its intersection over union.
 
     Pixels are summed over the data set (CheXseg, Appendix A.1 of Gadgil et al., MIDL 2021, "by
-    maximizing the mIoU"; classes do not depend on each other, so each has its own maximum). A pixel
-    is of a class where its score is greater than the threshold: ``scores > thresholds[:, None,
-    None]`` are the masks that were scored.
+    maximizing the mIoU"; classes are independent, so each has its own maximum). A pixel belongs to
+    a class if its score is greater than the threshold, so the scored masks are
+    ``scores > thresholds[:, None, None]``.
 
     Parameters
     ----------
@@ -33,15 +33,14 @@ def best_thresholds(
         Ids from 0, the background, to k; or (multi-label) 0 and 1 per channel. Pixels that are -1,
         and masks that are None, do not count. Masks of a list may differ in size.
     scores : array of shape (n, k, h, w), or list of n arrays (k, h, w)
-        Of the k foreground classes: channel j belongs to id j + 1, or to channel j.
+        Scores of the k foreground classes: channel j belongs to id j + 1, or to channel j.
     grid : array-like of shape (t,), default=(0, 0.05, ..., 0.95)
         The thresholds to try, increasing.
 
     Returns
     -------
     array of shape (k,)
-        The smallest of the best; NaN for a class that no mask shows, for which every threshold is
-        as bad.
+        The smallest of the best thresholds; NaN for a class that no mask shows.
 
     Raises
     ------
@@ -59,9 +58,9 @@ def best_thresholds(
     """
     grid = np.asarray(grid, dtype=np.float64)
     if grid.ndim != 1 or not len(grid) or not (np.diff(grid) > 0).all():
-        raise ValueError(f"grid must be increasing numbers (t,), got {grid.tolist()}.")
+        raise ValueError(f"grid must be (t,) numbers in increasing order, got {grid.tolist()}.")
     if len(y_true) != len(scores) or not len(scores):
-        raise ValueError(f"{len(y_true)} true masks need as many scores, got {len(scores)}.")
+        raise ValueError(f"There are {len(y_true)} true masks but {len(scores)} scores.")
     counts = (
         count_scores(truth, np.asarray(score), grid, index)
         for index, (truth, score) in enumerate(zip(y_true, scores, strict=True))
@@ -76,7 +75,7 @@ def count_scores(
 ) -> NDArray[np.int64]:
     """Count the labeled pixels of one image by how many thresholds their scores exceed.
 
-    Counts of several images may be added: so the scores of one image at a time are in memory.
+    Counts of several images can be added, so only the scores of one image need to be in memory.
 
     Parameters
     ----------
@@ -85,12 +84,12 @@ def count_scores(
     grid : array of shape (t,)
         The thresholds, increasing.
     index : int
-        Number of the sample, for errors.
+        Number of the sample, for error messages.
 
     Returns
     -------
     array of shape (2, k, t + 1)
-        Of pixels of the class, and of those that are not.
+        Counts of the pixels of the class, and of the others.
     """
     _check(truth, scores, index)
     if not is_multilabel(truth):
@@ -110,22 +109,22 @@ def count_scores(
 
 
 def best_of_counts(counts: NDArray[np.int64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Choose the threshold of each class by the counts of all images.
+    """Choose the threshold of each class from the counts of all images.
 
     Parameters
     ----------
     counts : array of shape (2, k, t + 1)
-        The sum of what :func:`count_scores` gives.
+        The sum of the results of :func:`count_scores`.
     grid : array of shape (t,)
         The thresholds.
 
     Returns
     -------
     array of shape (k,)
-        As of :func:`best_thresholds`.
+        As from :func:`best_thresholds`.
     """
     total = counts[0].sum(axis=1)
-    # Above the i-th threshold are the pixels that exceed more than i of them.
+    # The pixels above the i-th threshold are those that exceed more than i thresholds.
     both, wrong = counts[..., :0:-1].cumsum(axis=2)[..., ::-1]
     iou = both / np.maximum(total[:, None] + wrong, 1)
     return np.where(total > 0, grid[iou.argmax(axis=1)], np.nan)
@@ -141,8 +140,8 @@ def _check(truth: NDArray[Any], scores: NDArray[Any], index: int) -> None:
     highest = 1 if is_multilabel(truth) else len(scores)
     if truth.max(initial=0) > highest:
         raise ValueError(
-            f"The mask of sample {index} holds {truth.max()}; expected -1 to {highest}, as there "
-            f"are scores of {len(scores)} classes."
+            f"The mask of sample {index} holds {truth.max()}; expected -1 to {highest} for "
+            f"scores of {len(scores)} classes."
         )
     if np.isnan(scores).any():
         raise ValueError(f"The scores of sample {index} hold NaN.")

@@ -125,7 +125,7 @@ def test_maps_that_tell_nothing():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"y_true": [0, 1, 1]}, r"y_true \(3,\) needs as many scores, got 2"),
+        ({"y_true": [0, 1, 1]}, r"y_true has shape \(3,\) but there are 2 scores"),
         ({"y_true": [1, -1]}, r"both 0 and 1 .* got \[-1, 1\]"),
         ({"y_true": [1, 2]}, r"got \[1, 2\]"),
         ({"scores": np.zeros((2, 1, 3, 3))}, r"got \(1, 3, 3\) for sample 0"),

@@ -124,7 +124,7 @@ def test_scores_that_are_nan_are_skipped():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"y_score": [0.1]}, "as long, got 2 and 1"),
+        ({"y_score": [0.1]}, "equal lengths, got 2 and 1"),
         ({"groups": [1, 2, 3]}, r"shape \(2,\), got \(3,\)"),
         ({"level": 95}, "between 0 and 1, got 95"),
         ({"n_resamples": 0}, "at least 1, got 0"),

@@ -78,8 +78,8 @@ def test_an_interval_by_groups():
     [
         ({}, "Expected at_sensitivity or at_specificity, got None and None"),
         ({"at_sensitivity": 0.9, "at_specificity": 0.9}, "got 0.9 and 0.9"),
-        ({"at_sensitivity": 95}, "share between 0 and 1 to reach, got 95"),
-        ({"at_specificity": -1}, "share between 0 and 1 to reach, got -1"),
+        ({"at_sensitivity": 95}, r"must be in \[0, 1\], got 95"),
+        ({"at_specificity": -1}, r"must be in \[0, 1\], got -1"),
         ({"at_sensitivity": 0.9, "y_score": SCORE[1:]}, "as many labels as scores"),
         ({"at_sensitivity": 0.9, "y_true": np.ones(7)}, "must hold both 0 and 1"),
         ({"at_sensitivity": 0.9, "y_score": [np.nan] * 7}, "NaN for sample 0"),

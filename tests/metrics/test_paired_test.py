@@ -142,8 +142,8 @@ def test_undefined_scores_are_nan():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"second": [1]}, r"one shape, got \(2,\) and \(1,\)"),
-        ({"y_true": [1]}, "as long, got 1 and 2"),
+        ({"second": [1]}, r"equal shapes, got \(2,\) and \(1,\)"),
+        ({"y_true": [1]}, "equal lengths, got 1 and 2"),
         ({"groups": [1]}, "groups must be of shape"),
         ({"n_resamples": 0}, "at least 1, got 0"),
     ],

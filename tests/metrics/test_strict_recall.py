@@ -130,7 +130,7 @@ def test_a_prediction_on_unlabeled_pixels_alone_is_nowhere():
     [
         ({"y_pred": [1]}, r"labels of shape \(2,\) and \(1,\) and 2 masks"),
         ({"y_true": [0.5, 1]}, "Expected mask ids from 0, or -1; the label of sample 0"),
-        ({"y_true": ["a", "b"]}, "labels= takes other labels"),
+        ({"y_true": ["a", "b"]}, "give other labels in labels="),
         ({"y_true": [[0, 2]] * 2, "y_pred": [[0, 1]] * 2}, "Expected 0, 1 or -1; .* of sample 0"),
         ({"y_true": [[0, 1]] * 2, "y_pred": [[0, 1]] * 2}, "needs masks of 2 channels, got 1"),
         ({"labels": [0, 2]}, r"Expected labels \[0, 2\] or -1; the label of sample 1"),

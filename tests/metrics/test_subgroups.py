@@ -83,5 +83,5 @@ def test_without_negatives_auroc_is_undefined_but_no_error():
 
 
 def test_lengths_differ():
-    with pytest.raises(ValueError, match=r"as long, got \[2, 2, 3, 2\]"):
+    with pytest.raises(ValueError, match=r"equal lengths, got \[2, 2, 3, 2\]"):
         subgroup_scores(accuracy_score, [0, 1], [0, 1], ["a", "b", "c"])

@@ -83,7 +83,7 @@ def test_a_class_that_no_mask_shows_has_none():
 @pytest.mark.parametrize(
     ("masks", "scores", "message"),
     [
-        (np.zeros((2, 3, 3)), np.zeros((1, 1, 3, 3)), "2 true masks need as many scores, got 1"),
+        (np.zeros((2, 3, 3)), np.zeros((1, 1, 3, 3)), "2 true masks but 1 scores"),
         (
             np.zeros((1, 3, 4)),
             np.zeros((1, 1, 3, 3)),
@@ -106,5 +106,5 @@ def test_errors_name_the_sample(masks, scores, message):
 
 @pytest.mark.parametrize("grid", [[], [0.5, 0.2], 0.5, [0.1, np.nan]])
 def test_the_grid_increases(grid):
-    with pytest.raises(ValueError, match="grid must be increasing"):
+    with pytest.raises(ValueError, match="grid must be .* in increasing order"):
         best_thresholds(np.zeros((1, 3, 3)), np.zeros((1, 1, 3, 3)), grid=grid)
