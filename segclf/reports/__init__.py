@@ -1,4 +1,4 @@
-"""What one looks at to judge a model and its data: reports that hold everything they show."""
+"""Reports for judging a model and its data."""
 
 from segclf.reports.annotation_query import query
 from segclf.reports.audit import MaskAudit, audit_masks

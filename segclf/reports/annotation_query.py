@@ -1,7 +1,7 @@
-"""Which images to annotate next: those that a model is unsure of, and that differ.
+"""Choose the images to annotate next, by the model's uncertainty and by diversity.
 
-Uncertainty alone asks for near duplicates, diversity alone for images that are easy; both together
-are the usual answer (Settles, "Active learning literature survey", 2009, sections 3.1 and 3.5).
+Uncertainty alone selects near duplicates, and diversity alone selects easy images, so both are
+usually combined (Settles, "Active learning literature survey", 2009, sections 3.1 and 3.5).
 """
 
 from typing import Any
@@ -25,19 +25,20 @@ CANDIDATES = 10
 def query(
     classifier: Any, X: ImagesLike, n: int, *, diversity: float = 0.5, encoder: Any = None
 ) -> NDArray[np.intp]:
-    """Choose which images to annotate next, the most worthwhile first.
+    """Choose the images to annotate next, the most informative first.
 
-    The uncertainty u of an image is between 0 and 1: the entropy of its label over that of equal
-    probabilities, or the same of its pixels, averaged over its *uncertain region*, or the mean of
-    both, whichever the model predicts. The region is where a finding is at least half as probable
-    as it is anywhere in the image, so that small findings count as much as large ones, and faint
-    background does not. Of several labels or channels the most uncertain counts.
+    The uncertainty u of an image is its relative entropy, between 0 and 1. It is that of the label
+    probabilities if the model predicts labels, that of the pixels if it predicts masks, and the
+    mean of both if it predicts both. Pixels are averaged over the *uncertain region*, where a
+    finding is at least half as probable as its maximum in the image, so that small findings count
+    as much as large ones and faint background does not count. Of several labels or channels the
+    most uncertain counts.
 
-    Of the 10 n most uncertain images, the first is the most uncertain, and each next one has the
-    largest ``u ** (1 - diversity) * d ** diversity``, where d is its distance to the nearest one
-    chosen, between embeddings of length 1 around their mean (greedy k-center: Sener and Savarese,
-    "Active learning for convolutional neural networks: a core-set approach", ICLR 2018). Nothing is
-    random, and no label is looked at.
+    Images are chosen from the 10 n most uncertain ones. The first is the most uncertain. Each
+    further one maximizes ``u ** (1 - diversity) * d ** diversity``, where d is the distance to the
+    nearest chosen image, between embeddings that are centered and scaled to length 1 (greedy
+    k-center: Sener and Savarese, "Active learning for convolutional neural networks: a core-set
+    approach", ICLR 2018). The choice is deterministic and uses no labels.
 
     Parameters
     ----------
@@ -45,14 +46,14 @@ def query(
         A `SegmentationClassifier`, `MultitaskClassifier`, `ImageClassifier`, segmenter, or any
         classifier of images with ``predict_proba``.
     X : array, list, paths or tensor
-        The unlabeled images yet.
+        The images that are not labeled yet.
     n : int
-        How many to choose.
+        Number of images to choose.
     diversity : float, default=0.5
-        From 0, uncertainty alone, to 1, distance alone.
+        From 0 (uncertainty only) to 1 (distance only).
     encoder : fitted transformer, optional
-        Whose embeddings are compared, such as a `PretrainedEncoder`; the classifier's own network
-        by default.
+        Computes the embeddings, for example a `PretrainedEncoder`. By default the classifier's own
+        network does.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def query(
     ValueError
         If there are fewer than `n` images, or `diversity` is out of range.
     TypeError
-        If the classifier predicts no probabilities, or embeds nothing and there is no `encoder`.
+        If the classifier predicts no probabilities, or has no embeddings and `encoder` is None.
 
     Examples
     --------
@@ -92,7 +93,7 @@ def query(
 
 
 def _uncertainty(classifier: Any, X: Any) -> NDArray[np.float64]:
-    """Ask for labels and masks, some images at a time."""
+    """Predict labels and masks in batches, and return the uncertainty of each image."""
     blocks = np.array_split(np.arange(_num_samples(X)), -(-_num_samples(X) // IMAGES_AT_ONCE))
     return np.concatenate([_of_block(classifier, _safe_indexing(X, rows)) for rows in blocks])
 
@@ -143,7 +144,7 @@ def _of_two(proba: NDArray[Any]) -> NDArray[Any]:
 def _spread(
     uncertainty: NDArray[np.float64], vectors: NDArray[Any], n: int, diversity: float
 ) -> NDArray[np.intp]:
-    """Choose n of candidates in the order of their uncertainty, far from each other."""
+    """Choose n uncertain candidates that are far from each other."""
     around = vectors.reshape(len(vectors), -1) - vectors.reshape(len(vectors), -1).mean(axis=0)
     length = np.linalg.norm(around, axis=1, keepdims=True)
     units = np.divide(around, length, out=np.zeros_like(around), where=length > 0)

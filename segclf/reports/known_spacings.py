@@ -1,4 +1,4 @@
-"""How large the pixels are of what is reported, where anybody says."""
+"""Pixel spacings of the images of a report, if known."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,12 +9,12 @@ from segclf.metrics.surfaces import spacings
 
 
 def known_spacings(images: Images, spacing: ArrayLike | None) -> NDArray[np.float64] | None:
-    """Return what was given, or what the headers of volumes say, as (n, n_spatial).
+    """Return the given spacings, or those of the headers of volumes, as (n, n_spatial).
 
     Returns
     -------
     array of shape (n, n_spatial), or None
-        None where it is not known of all.
+        None unless the spacing of every image is known.
     """
     if spacing is not None:
         return spacings(spacing, len(images), images.n_spatial)

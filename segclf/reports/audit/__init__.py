@@ -1,4 +1,4 @@
-"""Which masks and labels a model that never saw them contradicts."""
+"""Find masks and labels that are probably wrong."""
 
 from segclf.reports.audit.mask_audit import MaskAudit, audit_masks
 

@@ -1,4 +1,4 @@
-"""What is said of images, and how a model that was trained on others contradicts it."""
+"""Compare annotations with the predictions of models trained on other images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,22 +24,22 @@ MASK_FIELDS = [
     ("confused", np.float64),
 ]
 SLICE = ("slice", np.intp)
-# One kind of error is named if it is this share of the area in doubt.
+# An error is named by its kind if that kind makes up at least this share of the doubtful area.
 NAMED = 0.75
 
 
 @dataclass(frozen=True)
 class Contradictions:
-    """Compares what is said of images with what models predict that never saw it.
+    """Compares annotations with the predictions of models that were not trained on them.
 
     Parameters
     ----------
     supervision : Supervision
-        The images, and what is said of each.
+        The images and their annotations.
     classes : array of shape (k,), or None
-        The classes, where there are labels.
+        The classes; None without labels.
     voxel : array of shape (n,)
-        What a pixel of each image counts in areas.
+        Area of one pixel, or volume of one voxel, of each image.
     """
 
     supervision: Supervision
@@ -48,12 +48,12 @@ class Contradictions:
 
     @cached_property
     def areas(self) -> NDArray[np.int64]:
-        """Number of pixels of any class in each mask; 0 where there is none."""
+        """Number of foreground pixels in each mask; 0 for an image without a mask."""
         masks = (self.supervision.masks[index] for index in range(len(self.supervision)))
         return np.array([0 if mask is None else (mask > 0).sum() for mask in masks])
 
     def mask_table(self, fitted: Any, test: NDArray[np.intp], fold: int) -> NDArray[Any]:
-        """Compare masks with what is predicted, in two rounds: a measure first, then doubts."""
+        """Compare masks with predictions, in two passes: first thresholds, then doubts."""
         test = test[self.supervision.masks.labeled[test]]
         flat = self.supervision.masks.n_spatial == N_SPATIAL
         table = np.zeros(len(test), dtype=MASK_FIELDS if flat else [*MASK_FIELDS, SLICE])
@@ -76,7 +76,7 @@ class Contradictions:
         return table
 
     def label_table(self, fitted: Any, test: NDArray[np.intp], fold: int) -> NDArray[Any]:
-        """Compare labels with what is predicted."""
+        """Compare labels with predictions."""
         classes, target = self.classes, self.supervision.target
         if classes is None or target is None:
             return np.zeros(0, dtype=_label_fields(np.dtype(np.int64)))
@@ -101,7 +101,7 @@ class Contradictions:
     def _maps(
         self, fitted: Any, test: NDArray[np.intp]
     ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[Any]]]:
-        """Yield number, mask and probabilities of each image, as questions (q, ...)."""
+        """Yield the number, mask and probabilities of each image, as questions (q, ...)."""
         predict = fitted.predict_proba if self.classes is None else fitted.predict_mask_proba
         masks = self.supervision.masks
         at_once = IMAGES_AT_ONCE if masks.n_spatial == N_SPATIAL else 1
@@ -115,7 +115,7 @@ class Contradictions:
 def _errors(
     given: NDArray[np.int64], doubt: NDArray[np.float64], rival: NDArray[np.intp]
 ) -> dict[str, float]:
-    """Sum the doubt by what is wrong."""
+    """Sum the doubt by kind of error."""
     annotated, seen = given > 0, rival > 0
     return {
         "missing": float(doubt[~annotated].sum()),
@@ -125,7 +125,7 @@ def _errors(
 
 
 def _slice_in_doubt(doubt: NDArray[np.float64]) -> int:
-    """Return the slice of a volume (q, d, h, w) where most is in doubt; else the middle one."""
+    """Return the most doubtful slice of a volume (q, d, h, w), or the middle one without doubt."""
     of_slices = doubt.sum(axis=(0, 2, 3))
     return int(of_slices.argmax()) if of_slices.any() else len(of_slices) // 2
 

@@ -1,14 +1,13 @@
-"""Where a model that never saw an answer is confident of another one.
+"""How confidently a model contradicts annotations that it was not trained on.
 
-Confident learning (Northcutt, Jiang and Chuang, JAIR 70, 2021, section 3.1) measures each class by
-the mean probability that it gets where it is the given answer: so a model that is too timid or too
-sure, or a class that is rare, is judged by its own measure. There it is a threshold, and answers
-beyond it are counted; here probabilities are divided by it, so that what falls short by a hair is
-still ranked.
+Confident learning (Northcutt, Jiang and Chuang, JAIR 70, 2021, section 3.1) uses one threshold for
+each class: its mean probability where it is the given class. This corrects for models that are
+under- or overconfident and for rare classes. The paper counts answers beyond the threshold. Here
+probabilities are divided by it, so that answers just below it are ranked too.
 
-Answers are arrays (q, ...) of 0 to c - 1, and -1 for "unlabeled", with probabilities (q, c, ...):
-of q questions that are asked anywhere. Exclusive classes are one question, k labels are k questions
-of yes or no. Anywhere is pixels (h, w) or images (n,).
+Answers are arrays (q, ...) of 0 to c - 1, or -1 for "unlabeled", with probabilities (q, c, ...) for
+q questions. Exclusive classes are one question; k multi-label classes are k binary questions. The
+other axes are pixels (h, w) or images (n,).
 """
 
 from typing import Any
@@ -25,14 +24,14 @@ Probabilities = NDArray[Any]
 def as_questions(
     given: NDArray[Any], probabilities: NDArray[Any], *, multilabel: bool
 ) -> tuple[Answers, Probabilities]:
-    """Bring answers (...) with (c, ...), or multi-label (k, ...) both, to questions."""
+    """Reshape answers (...) with probabilities (c, ...), or both multi-label (k, ...)."""
     if multilabel:
         return given, np.stack([1 - probabilities, probabilities], axis=1)
     return given[None], probabilities[None]
 
 
 class SelfConfidence:
-    """The mean probability of each class where it is given, gathered batch by batch."""
+    """The mean probability of each class where it is given, accumulated over batches."""
 
     def __init__(self) -> None:
         self._sums: Any = 0.0
@@ -54,22 +53,22 @@ class SelfConfidence:
 def doubts(
     given: Answers, probabilities: Probabilities, thresholds: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return how doubtful each answer is, and what stands against it.
+    """Return how doubtful each answer is, and which class is likelier.
 
     Parameters
     ----------
     given : array of shape (q, ...)
         Answers, -1 where unlabeled.
     probabilities : array of shape (q, c, ...)
-        Of a model that never saw them.
+        Predicted by a model that was not trained on the answers.
     thresholds : array of shape (q, c)
-        Of `SelfConfidence`.
+        From `SelfConfidence`.
 
     Returns
     -------
     doubt : array of shape (q, ...)
-        0 where the given class is the likeliest by its own measure, else by which share it falls
-        short of the likeliest: 1 if its probability is 0.
+        0 where the given class is the likeliest, relative to the thresholds. Otherwise the share
+        by which it falls short of the likeliest; 1 if its probability is 0.
     rival : array of shape (q, ...)
         The likeliest class.
     """

@@ -1,4 +1,4 @@
-"""Which masks and labels are wrong? Those that models trained without them contradict."""
+"""Find probably wrong masks and labels: those contradicted by models trained without them."""
 
 import warnings
 from dataclasses import dataclass
@@ -20,20 +20,21 @@ from segclf.reports.known_spacings import known_spacings
 
 @dataclass(frozen=True, kw_only=True)
 class MaskAudit:
-    """What `audit_masks` found, the most suspicious first; ``print`` it to read it.
+    """The result of `audit_masks`, the most suspicious first; ``print`` it to read it.
 
     Parameters
     ----------
     masks : structured array of shape (n_masks,)
-        Of every mask: ``sample``; ``fold``, in which it was held out; ``score`` from 0 to 1; the
-        ``suspicion``: "missing" (a region is not annotated), "extra" (one is where nothing is),
-        "confused" (annotated as another class), "misplaced" (several of these), or "" for none; and
-        the areas in pixels (or in mm² or mm³), weighted by doubt, that are ``missing``, ``extra``
-        and ``confused``. Of volumes also the ``slice`` where most is in doubt, counted from 0.
+        One row for each mask: ``sample``; ``fold``, in which it was held out; ``score`` from 0 to
+        1; the ``suspicion``: "missing" (a region is not annotated), "extra" (background is
+        annotated), "confused" (annotated as another class), "misplaced" (several of these), or ""
+        for none; and the areas in pixels (or in mm² or mm³), weighted by doubt, that are
+        ``missing``, ``extra`` and ``confused``. For volumes also the most doubtful ``slice``,
+        counted from 0.
     labels : structured array of shape (n_labels,)
-        Of every label: ``sample``; ``label``, its column in a multi-label indicator, else 0;
-        ``fold``; ``score`` from 0 to 1; ``given``, the label; and ``expected``, what it should be
-        (as it is, where the score is 0).
+        One row for each label: ``sample``; ``label``, its column in a multi-label indicator, else
+        0; ``fold``; ``score`` from 0 to 1; ``given``, the label; and ``expected``, the likeliest
+        label (the given one if the score is 0).
     """
 
     masks: NDArray[Any]
@@ -66,34 +67,35 @@ def audit_masks(
     spacing: ArrayLike | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> MaskAudit:
-    """Rank masks and labels by how surely a model that never saw them says otherwise.
+    """Rank masks and labels by how confidently a model that never saw them contradicts them.
 
-    Each fold's answers are compared with what a model trained on the other folds predicts, by
-    a measure of confident learning (Northcutt, Jiang and Chuang, JAIR 70, 2021): the probability of
-    a class over its mean where the class is given. An answer is in doubt by the share that it falls
-    short of the likeliest class.
-    A mask's score is the area in doubt over the area that is annotated or should be, yet at least
-    the median area of the annotated ones, so that a stray pixel in an empty mask weighs little. Of
-    predicted maps, those of 16 images, or of one volume, at a time are in memory.
+    The annotations of each fold are compared with the predictions of a model trained on the other
+    folds. Following confident learning (Northcutt, Jiang and Chuang, JAIR 70, 2021), the
+    probability of a class is divided by its mean where the class is given. The doubt of an
+    annotation is the share by which its class falls short of the likeliest one.
+
+    A mask's score is the doubtful area over the area that is annotated or should be. This area
+    counts as at least the median annotated area, so that a stray pixel in an empty mask has little
+    weight. Predicted maps of 16 images, or of one volume, are in memory at a time.
 
     Parameters
     ----------
     estimator : classifier with ``predict_mask_proba``, or segmenter
-        Cloned and trained once for each fold.
+        It is cloned and trained once for each fold.
     X : array, list, paths or tensor
         The n images.
     y : array of shape (n,) or (n, k), or None
-        Labels, -1 where unlabeled; None for a segmenter, whose labels nobody can doubt.
+        Labels, -1 where unlabeled; None for a segmenter, which predicts no labels.
     masks : array or list
-        Mask ids, or multi-label masks; -1 and None where nobody annotated.
+        Mask ids, or multi-label masks; -1 and None where unlabeled.
     cv : int or splitter
-        Folds, stratified and with whole groups where a number; it must test every image of which
-        something is labeled once. The others are trained on throughout.
+        Folds. A number gives stratified folds that keep groups together; a splitter must test
+        every labeled image exactly once. Unlabeled images are in every training set.
     groups : array of shape (n,), optional
-        Such as the patient of each image.
+        Group of each image, such as its patient.
     spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
-        Millimeters of a pixel along each spatial axis, of all images or of each: areas are then in
-        mm², of volumes in mm³. Of volumes in files the headers say it by default.
+        Size of a pixel along each spatial axis in millimeters, for all images or for each. Areas
+        are then in mm² (volumes in mm³). For volumes in files the headers give the default.
     random_state : int, RandomState or None
         Seed of the folds.
 
@@ -127,9 +129,7 @@ def audit_masks(
     mask_tables, label_tables = [], []
     for fold, (train, test) in enumerate(supervision.folds(cv, seed=seed)):
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", ContradictionWarning
-            )  # to tell them is what this is for
+            warnings.simplefilter("ignore", ContradictionWarning)  # the audit reports them anyway
             fitted = supervision.subset(train).fit(clone(estimator))
         mask_tables.append(comparison.mask_table(fitted, test, fold))
         label_tables.append(comparison.label_table(fitted, test, fold))

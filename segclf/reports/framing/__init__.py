@@ -1,4 +1,4 @@
-"""Whether to label masks at all: what a pilot set says."""
+"""Decide from a pilot set whether masks are worth labeling."""
 
 from segclf.reports.framing.pilot import framing_report
 from segclf.reports.framing.result import FramingReport

@@ -1,7 +1,7 @@
-"""Equal training for both framings: as many steps, whatever the images and epochs.
+"""Equal training for both framings: the same number of steps, regardless of images and epochs.
 
-Epochs over unequal numbers of images are unequal training, and twice the steps can be worth more
-than masks are.
+Equal epochs over unequal numbers of images are unequal training, and doubling the steps can gain
+more than masks do.
 """
 
 from numbers import Integral
@@ -22,19 +22,20 @@ NETWORKS = (Segmenter, ImageClassifier, MultitaskClassifier)
 
 
 def equal_steps(estimators: list[Any], n_images: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Choose how many steps the networks of all estimators are trained for.
+    """Choose the number of training steps for the networks of all estimators.
 
     Parameters
     ----------
     estimators : list of estimators
-        What is given by one as ``max_steps`` is for all; else the most that any of them takes.
+        If one of them sets ``max_steps``, its value is used for all; otherwise the largest number
+        that any of them would take.
     n_images : array of int
         Numbers of training images.
 
     Returns
     -------
     array of int
-        As many; 0 where no estimator has a network.
+        Number of steps for each number of images; 0 if no estimator has a network.
     """
     networks = [(e.get_params(), at) for e in map(_explicit, estimators) for at in _networks(e)]
     given = [params[f"{at}max_steps"] for params, at in networks]
@@ -48,12 +49,12 @@ def equal_steps(estimators: list[Any], n_images: NDArray[np.int64]) -> NDArray[n
 
 
 def with_steps(estimator: Any, n_steps: int) -> tuple[Any, int]:
-    """Return a clone whose networks are trained for so many steps, unless it gives a number.
+    """Return a clone that trains its networks for a number of steps, unless it sets its own.
 
     Parameters
     ----------
     estimator : estimator
-        Whose own network, or segmenter, may have ``max_steps``; any other is as it was.
+        Its network or segmenter may have ``max_steps``; any other estimator stays unchanged.
     n_steps : int
         From `equal_steps`.
 
@@ -61,7 +62,7 @@ def with_steps(estimator: Any, n_steps: int) -> tuple[Any, int]:
     -------
     estimator
     int
-        How many steps its networks take, at most; 0 for an estimator without one.
+        The largest number of steps of its networks; 0 without a network.
     """
     estimator = _explicit(estimator)
     names = [f"{at}max_steps" for at in _networks(estimator)]
@@ -78,7 +79,7 @@ def _own_steps(params: dict[str, Any], at: str, n_images: int) -> int:
 
 
 def _explicit(estimator: Any) -> Any:
-    """Clone, with the segmenter that is the default as a parameter."""
+    """Clone the estimator and set its default segmenter as a parameter."""
     estimator = clone(estimator)
     if isinstance(estimator, SegmentationClassifier) and estimator.segmenter is None:
         estimator.set_params(segmenter=SupervisedSegmenter())
@@ -86,7 +87,7 @@ def _explicit(estimator: Any) -> Any:
 
 
 def _networks(estimator: Any) -> list[str]:
-    """List the prefixes of the parameters of networks, but for those within another's."""
+    """List the parameter prefixes of networks, without networks nested in others."""
     params = estimator.get_params()
     parts = {"": estimator, **{f"{name}__": value for name, value in params.items()}}
     found = [

@@ -1,4 +1,4 @@
-"""Labeled images and their masks, seen as one question: is there a finding, and where?"""
+"""Labeled images and their masks, reduced to whether there is a finding and where."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +13,19 @@ from segclf.isolation.cached import cached_property
 
 @dataclass(frozen=True)
 class Findings:
-    """Images of which each has a label, and some a mask.
+    """Images that all have a label and partly have masks.
 
     Parameters
     ----------
     supervision : Supervision
-        The images, opened, with their masks, and ``target``: 0 where nothing is there, else the
-        position among the other classes from 1 on; or an indicator.
+        The opened images, their masks, and ``target``: 0 for the negative class, otherwise the
+        position among the other classes, counted from 1; or an indicator.
     n_findings : int
-        Mask ids up to it, or as many channels, are findings; further ones are context.
+        Mask ids 1 to `n_findings`, or the first `n_findings` channels, are findings; others are
+        context.
     order : array of shape (k,), optional
-        Which of the classes, as they are sorted, each value of ``target`` is; by default its own.
+        Index of the sorted class that each value of ``target`` stands for; by default the value
+        itself.
     """
 
     supervision: Supervision
@@ -38,7 +40,7 @@ class Findings:
 
     @property
     def masks(self) -> Masks:
-        """As many; None where there is none."""
+        """The n masks; None for an image without one."""
         return self.supervision.masks
 
     @property
@@ -49,22 +51,22 @@ class Findings:
 
     @property
     def units(self) -> NDArray[Any]:
-        """Groups, or each image its own."""
+        """The group of each image; by default its own."""
         groups = self.supervision.groups
         return np.arange(len(self.labels)) if groups is None else groups
 
     @property
     def positive(self) -> NDArray[np.bool_]:
-        """Tell which images show anything."""
+        """Whether each image shows a finding."""
         return np.asarray((self.labels.reshape(len(self.labels), -1) > 0).any(axis=1))
 
     @property
     def framed(self) -> NDArray[np.bool_]:
-        """Tell which images have a mask, be it the empty one that a negative label gives."""
+        """Whether each image has a mask, including the empty mask implied by a negative label."""
         return self.masks.labeled | ~self.positive
 
     def target(self, index: int) -> NDArray[np.int8] | None:
-        """Return where the finding of an image is: (h, w) of 1, 0, and -1 for "unlabeled"."""
+        """Return the finding of an image as a mask (h, w) of 1, 0, and -1 for "unlabeled"."""
         mask = self.masks[index]
         if mask is None:
             size = self.images.subset([index]).sizes()[0]
@@ -77,7 +79,7 @@ class Findings:
 
     @cached_property
     def region_sizes(self) -> NDArray[np.int64]:
-        """Numbers of pixels outside and inside of the finding of each image, (n, 2)."""
+        """Numbers of pixels outside and inside the finding of each image, (n, 2)."""
         sizes = np.zeros((len(self.labels), 2), dtype=np.int64)
         for index in range(len(sizes)):
             target = self.target(index)
@@ -87,6 +89,6 @@ class Findings:
 
     @property
     def target_sizes(self) -> NDArray[np.float64]:
-        """Shares of the labeled pixels that are target, of the positive images with a mask."""
+        """Share of target among the labeled pixels of each positive image with a mask."""
         sizes = self.region_sizes[self.positive & self.masks.labeled]
         return sizes[:, 1] / sizes.sum(axis=1)

@@ -1,4 +1,4 @@
-"""Learning curves of two framings of one question, by what their labels cost."""
+"""Learning curves of two framings of one task, over the cost of their labels."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,20 +18,20 @@ from segclf.reports.framing.findings import Findings
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Scores of one framing at growing numbers of labeled images, fold by fold.
+    """Scores of one framing for growing numbers of labeled images, by fold.
 
     Parameters
     ----------
     n_images, n_masks : array of shape (n_sizes, n_folds)
-        How many training images had a label, and how many of these a mask.
+        Numbers of training images with a label, and of those that also had a mask.
     n_steps : array of shape (n_sizes, n_folds)
-        How many steps networks were trained for; 0 where that is the estimator's own matter.
+        Training steps of the networks; 0 if the estimator decides it.
     cost : array of shape (n_sizes, n_folds)
-        Of these labels and masks.
+        Cost of these labels and masks.
     auroc : array of shape (n_sizes, n_folds)
-        AUROC of the test fold.
+        AUROC on the test fold.
     probabilities : array of shape (n_sizes, n, k)
-        Out of fold, of each image and class.
+        Out-of-fold probabilities of each image and class.
     """
 
     n_images: NDArray[np.int64]
@@ -44,18 +44,18 @@ class Curve:
 
 @dataclass(frozen=True)
 class Contest:
-    """Two framings in the same folds, with the same growing sets of training images.
+    """Two framings compared in the same folds, on the same growing training sets.
 
     Parameters
     ----------
     findings : Findings
         All n images, with their labels and masks.
     folds : list of (train, test)
-        Indices.
+        Indices of images.
     cost_per_mask, cost_per_label : float
-        Of a positive image's mask, and of any image's label.
+        Cost of the mask of a positive image, and of the label of any image.
     seed : int
-        Of the order in which training images are labeled.
+        Seed of the order in which training images are labeled.
     """
 
     findings: Findings
@@ -73,13 +73,13 @@ class Contest:
 
     @cached_property
     def orders(self) -> list[NDArray[np.intp]]:
-        """Each fold's training images that either framing can use, as they are labeled."""
+        """The training images of each fold that either framing can use, in labeling order."""
         usable = [train[self.findings.framed[train]] for train, _ in self.folds]
         strata = self.findings.supervision.strata
         return [rows[nested_order(strata[rows], self.seed)] for rows in usable]
 
     def sizes(self, train_sizes: ArrayLike) -> NDArray[np.int64]:
-        """Turn numbers of images, or shares of all, into numbers (n_sizes, n_folds)."""
+        """Convert numbers of images, or shares of all, to numbers (n_sizes, n_folds)."""
         asked = np.asarray(train_sizes)[:, None]
         lengths = np.array([len(order) for order in self.orders])
         sizes = np.rint(asked * lengths) if asked.dtype.kind == "f" else asked + 0 * lengths
@@ -95,7 +95,7 @@ class Contest:
         return sizes.astype(np.int64)
 
     def affordable(self, n_labels: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """Return how many images (1, n_folds) get masks for the money of so many labels."""
+        """Return how many images (1, n_folds) can get masks for the cost of the given labels."""
         budgets = self.cost_per_label * n_labels
         costs = [self._costs(order, masks=True) for order in self.orders]
         sizes = [np.searchsorted(c, b, "right") for c, b in zip(costs, budgets, strict=True)]
@@ -104,7 +104,7 @@ class Contest:
     def curve(
         self, estimator: Any, sizes: NDArray[np.int64], steps: NDArray[np.int64], *, masks: bool
     ) -> Curve:
-        """Train at sizes, for steps (both n_sizes, n_folds), with or without masks, and test."""
+        """Train for given sizes and steps (n_sizes, n_folds), with or without masks, and test."""
         probabilities = np.full((len(sizes), *self._truth.shape), np.nan)
         score, cost = np.zeros(sizes.shape), np.zeros(sizes.shape)
         n_masks, n_steps = np.zeros_like(sizes), np.zeros_like(sizes)
@@ -122,7 +122,7 @@ class Contest:
         return Curve(**counts, cost=cost, auroc=score, probabilities=probabilities)
 
     def gain(self, first: Curve, second: Curve, **bootstrap: Any) -> ConfidenceInterval:
-        """Bootstrap the difference of mean AUROCs at the last sizes of two curves."""
+        """Bootstrap the difference of the mean AUROCs of two curves at their last sizes."""
         fold_of = np.empty(len(self._truth))
         for fold, (_, test) in enumerate(self.folds):
             fold_of[test] = fold
@@ -136,17 +136,17 @@ class Contest:
 
     @property
     def _fewest(self) -> int:
-        """One image of each class, with which every order begins."""
+        """The smallest size: one image of each class, with which every order begins."""
         return len(np.unique(self.findings.supervision.strata))
 
     @property
     def _truth(self) -> NDArray[np.int64]:
-        """Indicator (n, k) of labels of either kind."""
+        """Labels of either form as an indicator (n, k)."""
         labels = self.findings.labels
         return labels if is_indicator(labels) else np.eye(labels.max() + 1, dtype=np.int64)[labels]
 
     def _costs(self, order: NDArray[np.intp], *, masks: bool) -> NDArray[np.float64]:
-        """Return what the first 1, 2, ... images of an order cost."""
+        """Return the cost of the first 1, 2, ... images of an order."""
         n_masks = masks * np.cumsum(self.findings.positive[order])
         return self.cost_per_label * np.arange(1, len(order) + 1) + self.cost_per_mask * n_masks
 
@@ -156,7 +156,7 @@ class Contest:
 
 
 def nested_order(strata: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
-    """Shuffle so that the first images are one of each stratum, and all firsts in proportion."""
+    """Shuffle, starting with one image of each stratum; every prefix is about proportional."""
     shuffled = np.random.RandomState(seed).permutation(len(strata))
     share = np.empty(len(strata))
     for stratum in np.unique(strata):
@@ -166,7 +166,7 @@ def nested_order(strata: NDArray[np.int64], seed: int) -> NDArray[np.intp]:
 
 
 def _mean_gain(truth: NDArray[np.int64], folded: NDArray[np.float64]) -> float:
-    """Subtract AUROCs of answers (n, 2, 1 + k), fold by fold; the first column is the fold."""
+    """Return the mean difference of AUROC over folds, given in the first of the 1 + k columns."""
     folds, answers = folded[:, 0, 0], folded[:, :, 1:]
     members = [folds == fold for fold in np.unique(folds)]
     gains = [

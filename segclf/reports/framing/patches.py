@@ -1,9 +1,9 @@
 """Both sides of S4C's Proposition 1, estimated from patches around random pixels.
 
-Which distribution a patch is sampled from is decided by its central pixel, as the paper's X_k is
-one pixel: outside or inside of the masks. Both sides come from these two, since pixels of positive
-images are a mixture of them (S4C, equation A5): to tell patches of positive images from those of
-negative ones would be to learn from the few of them that show a target.
+The central pixel of a patch decides which distribution it belongs to, since the paper's X_k is one
+pixel: outside or inside the masks. Both sides are computed from these two distributions, since the
+pixels of positive images are a mixture of them (S4C, equation A5). A direct comparison of patches
+from positive and negative images would depend on the few patches that show a target.
 """
 
 from dataclasses import dataclass
@@ -26,17 +26,17 @@ from segclf.reports.framing.findings import Findings
 
 @dataclass(frozen=True, kw_only=True)
 class DivergenceEstimate:
-    """What `FramingDivergence` holds: lower bounds, with intervals.
+    """The values of `FramingDivergence` as lower bounds with intervals.
 
     Parameters
     ----------
     pixel : ConfidenceInterval
-        In nats, of patches outside against those inside of masks.
+        Divergence of patches outside masks from patches inside, in nats.
     image : ConfidenceInterval
-        In nats, of patches of negative images against those of positive ones, as the mixture that
-        they are.
+        Divergence of patches of negative images from those of positive images (a mixture), in
+        nats.
     scale : float
-        One over the share of positive images' pixels that is target.
+        Inverse of the share of target pixels in positive images.
     """
 
     pixel: ConfidenceInterval
@@ -66,15 +66,15 @@ def estimate_divergence(
     findings : Findings
         The images and masks.
     encoder : transformer or None
-        From patches (m, p, p, c) to features (m, d); None takes statistics of their values.
+        Maps patches (m, p, p, c) to features (m, d); None uses statistics of their values.
     patch_size : int
         Height and width p of a patch, odd.
     n_patches : int
-        How many to sample from each of the two distributions.
+        Number of patches to sample from each of the two distributions.
     n_resamples, level : int, float
-        Of the intervals, by a bootstrap of whole groups.
+        Resamples and level of the intervals, by a bootstrap of whole groups.
     random_state : int
-        Seed.
+        Seed of the sampling and of the bootstrap.
 
     Returns
     -------
@@ -102,12 +102,12 @@ def estimate_divergence(
 def _sample(
     findings: Findings, counts: NDArray[np.int64], patch_size: int, random: np.random.RandomState
 ) -> tuple[NDArray[Any], NDArray[np.intp], NDArray[np.intp]]:
-    """Cut patches (m, p, p, c), one image at a time; return of which distribution and image."""
+    """Return patches (m, p, p, c), cut from one image at a time, their distribution and image."""
     sampled = np.flatnonzero(counts.any(axis=1))
     patches = []
     for index in sampled.tolist():
         image, target = findings.images[index], findings.target(index)
-        assert target is not None  # of an image without one no pixel is counted
+        assert target is not None  # no pixels are sampled from images without a mask
         choices = (np.flatnonzero(target == 0), np.flatnonzero(target == 1))
         pixels = [random.choice(c, n) for c, n in zip(choices, counts[index], strict=True) if n]
         patches.append(_cut(image, np.concatenate(pixels), patch_size))
@@ -117,7 +117,7 @@ def _sample(
 
 
 def _cut(image: NDArray[Any], pixels: NDArray[np.intp], patch_size: int) -> NDArray[Any]:
-    """Cut a patch around each pixel; beyond the edge the image is mirrored."""
+    """Cut a patch around each pixel; the image is mirrored at its edges."""
     border = patch_size // 2
     padded = np.pad(image, ((border, border), (border, border), (0, 0)), mode="symmetric")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (patch_size, patch_size), (0, 1))
@@ -126,7 +126,7 @@ def _cut(image: NDArray[Any], pixels: NDArray[np.intp], patch_size: int) -> NDAr
 
 
 def _statistics(patches: NDArray[Any]) -> NDArray[np.float32]:
-    """Return center, mean, deviation, least and greatest (m, 5 c) of patches (m, h, w, c)."""
+    """Return center, mean, deviation, minimum and maximum (m, 5 c) of patches (m, h, w, c)."""
     values = to_float(patches)
     center = values[:, values.shape[1] // 2, values.shape[2] // 2]
     reduced = [getattr(values, name)(axis=(1, 2)) for name in ("mean", "std", "min", "max")]

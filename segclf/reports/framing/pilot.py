@@ -1,4 +1,4 @@
-"""Should I label masks at all? What S4C's argument says of given data, measured and tried out.
+"""Decide whether to label masks: S4C's argument, measured on given data.
 
 Hooper, Chen, Saab, Bhatia, Langlotz and Ré, "A case for reframing automated medical image
 classification as segmentation", NeurIPS 2023, sections 2 and 5: segmenting pays where targets are
@@ -45,47 +45,50 @@ def framing_report(
     level: float = 0.95,
     random_state: int | np.random.RandomState | None = None,
 ) -> FramingReport:
-    """Tell whether to label masks at all, from a pilot set that has both labels and masks.
+    """Decide whether masks are worth labeling, from a pilot set with both labels and masks.
 
-    Both framings are trained on the same growing sets of images, and segmentation once more on as
-    many images as can get masks for what all labels cost. The verdict is about that equal cost.
+    Segmentation and classification are trained on the same growing sets of images. Segmentation is
+    trained once more on as many images as can get masks for the cost of all labels. The verdict
+    compares both at this equal cost.
 
-    Networks of both are trained for the same number of steps at each size, and at equal cost for
-    those of all labels: the ``max_steps`` that either gives, else the most that either takes by
-    itself. An estimator that gives its own keeps it, and other estimators stay as they are.
+    The networks of both are trained for the same number of steps at each size; at equal cost, for
+    the steps of all labels. This number is the ``max_steps`` that either sets, otherwise the larger
+    of their own numbers. An estimator that sets ``max_steps`` keeps its value, and estimators
+    without ``max_steps`` are not changed.
 
     Parameters
     ----------
     X : array, list, paths or tensor
         The images.
     y : array of shape (n,) or (n, k)
-        Labels, of which one class means that nothing is there: `segmentation` says which, as its
-        ``negative_class``; or an indicator. Images without a label are left out.
+        Labels with one negative class, which the ``negative_class`` of `segmentation` names; or an
+        indicator. Images without a label are left out.
     masks : array or list
         Mask ids, or multi-label masks; None for an image without a mask. A positive image without
-        one is tested but trains neither framing. A negative image has its empty mask for free.
+        a mask is used for testing only. A negative image has an empty mask at no cost.
     cost_per_mask, cost_per_label : float
-        In any unit, such as minutes of an expert. A label is paid for every image, a mask for
-        every positive one on top.
+        Costs in any unit, such as minutes of an expert. Every image costs a label, and every
+        positive image with a mask costs a mask in addition.
     segmentation, classification : classifier, optional
-        Both framings; those of the library's defaults, which have one encoder, by default.
+        The two framings; by default the library's defaults, which share one encoder.
     train_sizes : array-like
         Numbers of training images, increasing; floats are shares of all.
     cv : int or splitter
-        Folds, stratified and with whole groups where a number; it must test every image once.
+        Folds. A number gives stratified folds that keep groups together; a splitter must test
+        every image exactly once.
     groups : array of shape (n,), optional
-        Such as the patient of each image: kept together by `cv` and by the bootstrap.
+        Group of each image, such as its patient. `cv` and the bootstrap keep groups together.
     encoder : transformer, optional
-        Fitted, from patches (m, p, p, c) to features (m, d), such as a pretrainer; by default
-        statistics of the patch.
+        Fitted transformer from patches (m, p, p, c) to features (m, d), such as a pretrainer; by
+        default statistics of the patch.
     patch_size : int
         Height and width p of the patches in pixels, odd.
     n_patches : int
-        How many to sample from outside, and from inside, of the masks.
+        Number of patches to sample from outside the masks, and from inside.
     n_resamples : int
-        Of the bootstrap over test images (or groups); what is trained stays as it is.
+        Resamples of the bootstrap over test images (or groups); models are not trained again.
     level : float
-        Of the intervals.
+        Level of the intervals.
     random_state : int, RandomState or None
         Seed of folds, orders, patches and bootstraps, and of the default estimators.
 
@@ -139,7 +142,7 @@ def framing_report(
 def _labeled(
     X: Any, y: ArrayLike, masks: Any, groups: ArrayLike | None, negative_class: Any
 ) -> Findings:
-    """Leave out images without a label, and check the rest."""
+    """Drop images without a label, and check the others."""
     images = as_images(X)
     labels, masks = check_labels(y, len(images)), as_masks(masks, len(images))
     negative = find_negative_class(labels, masks, negative_class)
@@ -150,9 +153,9 @@ def _labeled(
     n_findings = len(labels.classes) - (not labels.multilabel)
     findings = Findings(supervision.subset(kept), n_findings, order)
     if not findings.target_sizes.any():
-        raise ValueError("No mask of a positive image shows a finding; masks are what is judged.")
+        raise ValueError("No mask of a positive image shows a finding; expected at least one.")
     if findings.positive.all():
-        raise ValueError("Every image is positive; expected some that show nothing.")
+        raise ValueError("Every image is positive; expected some negative images.")
     check_agreement(labels, masks, negative)
     return findings
 

@@ -1,4 +1,4 @@
-"""What a framing report found, to read and to go on with."""
+"""The result of a framing report."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,29 +15,29 @@ Verdict = Literal["masks", "labels", "unclear"]
 
 @dataclass(frozen=True, kw_only=True)
 class FramingReport:
-    """What `framing_report` found; ``print`` it to read it.
+    """The result of `framing_report`; ``print`` it to read it.
 
     Parameters
     ----------
     n_images, n_positive, n_masks : int
-        Images with a label, of which positive, and with a mask.
+        Numbers of images with a label, of positive ones, and of images with a mask.
     n_pixels : int
-        Pixels with a label, those of negative images included.
+        Number of labeled pixels, including those of negative images.
     target_sizes : array of shape (n_masks_of_positives,)
-        Target-to-image size: share of each positive image that its mask covers.
+        Target-to-image size: the share of each positive image that its mask covers.
     divergence : DivergenceEstimate
         Lower bounds of both sides of S4C's Proposition 1.
     segmentation, classification : Curve
-        Learning curves of both framings, of the same training images.
+        Learning curves of both framings on the same training images.
     affordable : Curve or None
-        Segmentation at the one size that costs what the labels of `classification` cost at last;
-        None where that money buys less than a mask.
+        Segmentation at the size whose cost equals that of all labels of `classification`; None if
+        this does not pay for one mask.
     equal_cost : ConfidenceInterval or None
-        AUROC with masks less AUROC with labels for the same money.
+        AUROC with masks minus AUROC with labels, at equal cost.
     same_images : ConfidenceInterval
-        The same for the same, largest number of images.
+        The same difference on equal images, at the largest size.
     level : float
-        Of all intervals.
+        Level of all intervals.
     """
 
     n_images: int
@@ -55,13 +55,13 @@ class FramingReport:
 
     @property
     def verdict(self) -> Verdict:
-        """For the same money: "masks", "labels", or "unclear" where the interval holds 0."""
+        """At equal cost: "masks", "labels", or "unclear" if the interval contains 0."""
         low, high = (-1.0, 1.0) if self.equal_cost is None else self.equal_cost[1:]
         return "masks" if low > 0 else "labels" if high < 0 else "unclear"
 
     @property
     def recommendation(self) -> str:
-        """The verdict in words, with its uncertainty."""
+        """The verdict as a sentence, with its uncertainty."""
         advice = {
             "masks": "Label masks.",
             "labels": "Label images, not masks.",
@@ -70,7 +70,7 @@ class FramingReport:
         return f"{advice} {self._at_equal_cost()} {self._on_same_images()}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, for JSON; of the curves means over the folds."""
+        """Return everything as plain values, for JSON; curves are averaged over the folds."""
         sizes = np.quantile(self.target_sizes, [0, 0.25, 0.5, 0.75, 1])
         sides = {"pixel": self.divergence.pixel, "image": self.divergence.image}
         return {
@@ -113,7 +113,7 @@ class FramingReport:
         named = {
             "labels": self.classification,
             "masks": self.segmentation,
-            "masks, for the money of all labels": self.affordable,
+            "masks, for the cost of all labels": self.affordable,
         }
         return [
             f"{images:>8.0f}{masks:>8.0f}{_steps(steps):>8}{cost:>10.4g}{score:>8.3f}   {name}"
@@ -125,9 +125,9 @@ class FramingReport:
     def _at_equal_cost(self) -> str:
         n_labels = self.classification.n_images[-1].mean()
         if self.affordable is None or self.equal_cost is None:
-            return f"The money for {n_labels:.0f} labels does not buy masks enough to train on."
+            return f"The cost of {n_labels:.0f} labels does not pay for enough masks to train on."
         return (
-            f"For the money of {n_labels:.0f} labels, {self.affordable.n_images.mean():.0f} "
+            f"For the cost of {n_labels:.0f} labels, {self.affordable.n_images.mean():.0f} "
             f"images with masks change the AUROC by {_interval(self.equal_cost, '+')} "
             f"({self.level:.0%} interval)."
         )

@@ -1,4 +1,4 @@
-"""A report of a classifier: one HTML file that shows its numbers and its images."""
+"""A report of a classifier as one HTML file, with scores and images."""
 
 from segclf.reports.page._report import report
 

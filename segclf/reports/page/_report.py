@@ -1,4 +1,4 @@
-"""One HTML file that shows what a classifier gets right, what it gets wrong, and where it looks."""
+"""Write one HTML file that shows the scores of a classifier, its errors and its masks."""
 
 import datetime
 import os
@@ -43,46 +43,46 @@ def report(
 ) -> pathlib.Path:
     """Write a report of a classifier as one HTML file that needs no network.
 
-    Scores with 95 % bootstrap intervals, recall by size and by place of the target, and a gallery
-    of the images, errors first and of these the surest first, with predicted and true masks as
-    outlines to toggle, filters, and keys to walk through. Images are read in batches, and a file
-    of 500 is at most 20 MB.
+    It shows scores with 95 % bootstrap intervals, recall by size and place of the target, and a
+    gallery of images. The gallery starts with the most confident errors and shows predicted and
+    true masks as outlines that can be toggled. It has filters and keyboard navigation. Images are
+    read in batches, and a file with 500 images is at most 20 MB.
 
-    Of volumes the slice with the largest finding is shown, and a slider goes through others;
-    without JavaScript, or at a key, they lie side by side. One volume at a time is in memory.
+    For volumes the slice with the largest finding is shown, with a slider for other slices;
+    without JavaScript, or on a key press, slices are shown side by side. One volume is in memory
+    at a time.
 
     Parameters
     ----------
     estimator : fitted classifier
-        With ``predict_proba``, and ``predict_masks`` if it has masks to show.
+        With ``predict_proba``, and with ``predict_masks`` if it predicts masks.
     X : array, list, paths or tensor
-        The n images, or volumes. Of paths the names of the files are shown.
+        The n images or volumes. For paths, file names are shown.
     y : array of shape (n,) or (n, k)
         True labels, -1 where unlabeled; or a multi-label indicator.
     masks : array (n, h, w) or (n, k, h, w), list or None
-        True masks, None where there is none; of volumes with d before h.
+        True masks, None for an image without one; for volumes with d before h.
     path : path
-        Where to write; a file that is there is replaced.
+        Where to write the file; an existing file is replaced.
     groups : array of shape (n,), optional
-        Group of each image, such as its patient: the bootstrap samples whole groups.
+        Group of each image, such as its patient. The bootstrap resamples whole groups.
     class_names : sequence or dict, optional
-        What to call the classes: in the order of ``classes_``, or by class.
+        Names of the classes, in the order of ``classes_`` or by class.
     title, description : str
-        What to write above; the title is the class of the estimator by default.
+        Heading and text at the top; the default title is the class name of the estimator.
     date : datetime.date, optional
         The date of the report; today by default.
     n_images : int
-        How many images the gallery shows at most, the worst first. The numbers are of all.
+        Largest number of images in the gallery, the worst first. Scores cover all images.
     n_slices : int, optional
-        How many slices of each volume there are, at most: a half of them show a finding, as far as
-        there are such, the others are spread evenly. By default from 12, of 500 volumes, to 24, of
-        50 or fewer.
+        Largest number of slices of each volume. Up to half of them show a finding; the others are
+        spread evenly. The default is between 12 (for 500 volumes) and 24 (for 50 or fewer).
     picture_size : int
-        Longest side of the pictures in pixels, at most; of volumes that of a slice.
+        Largest side of the pictures in pixels; for volumes, of one slice.
     spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
-        Millimeters of a pixel along each spatial axis, of all or of each: sizes of findings and
-        distances between surfaces are then in mm. Of volumes in files the headers say it by
-        default.
+        Size of a pixel along each spatial axis in millimeters, for all images or for each. Sizes of
+        findings and distances between surfaces are then in mm. For volumes in files the headers
+        give the default.
     n_resamples : int
         Resamples of the bootstrap.
     random_state : int, RandomState or None
@@ -91,12 +91,12 @@ def report(
     Returns
     -------
     pathlib.Path
-        Where the report is.
+        The path of the report.
 
     Raises
     ------
     ValueError
-        When the estimator is no fitted classifier, or labels, masks or groups do not fit.
+        If the estimator is not a fitted classifier, or labels, masks or groups do not fit.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def report(
 
 
 def _labels(classes: NDArray[Any], class_names: Any) -> list[str]:
-    """Return what each class is called."""
+    """Return the names of the classes."""
     names = as_names(class_names, classes)
     return [str(names.get(label, label)) for label in classes.tolist()]
 
@@ -162,7 +162,7 @@ def _cards(
     picture_size: int,
     budget: Budget,
 ) -> Iterator[str]:
-    """Write card after card, so that one image at a time is in memory."""
+    """Yield the cards one by one, with one image in memory at a time."""
     kinds, sure = answers.kinds, answers.sure
     for index in answers.order[:n_images].tolist():
         picture, size = _picture(images, index, answers, picture_size, budget)
@@ -186,7 +186,7 @@ def _cards(
 def _picture(
     images: Images, index: int, answers: Answers, longest_side: int, budget: Budget
 ) -> tuple[str, tuple[int, int]]:
-    """Return a picture, and the size of what it shows."""
+    """Return a picture, and the size of the image or slices that it shows."""
     how: dict[str, int] = {"longest_side": longest_side, "n_bytes": budget.n_bytes}
     montage = answers.masks[index].montage
     if montage is None:
@@ -200,7 +200,7 @@ def _picture(
 
 
 def _name(X: Any, index: int, n_spatial: int) -> str:
-    """Name a file, number anything else."""
+    """Return the name of a file, or a number for other images."""
     item = X[index : index + 1]
     first = next(iter(item))
     if isinstance(first, str | os.PathLike):

@@ -1,4 +1,4 @@
-"""What a classifier says of its images, asked in batches, and how it compares with the truth."""
+"""Predictions of a classifier, made in batches, and their comparison with the truth."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,23 +24,22 @@ IMAGES_AT_ONCE = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Answers and truths of n images; nothing in it is as large as an image.
+    """Predictions and truth for n images, without any array as large as an image.
 
     Parameters
     ----------
     probabilities : array of shape (n, k)
-        What the classifier gives to each class.
+        Predicted probability of each class.
     said, truth : array of shape (n, k)
-        Indicators of the classes; a truth is -1 where unlabeled.
+        Predicted and true classes as indicators; -1 in `truth` where unlabeled.
     exclusive : bool
-        Whether an image is of one class alone.
+        Whether an image is of exactly one class.
     findings : array of int
-        Which classes mean that something is there: in their order, those of mask ids 1, 2, ...
+        The classes that are findings, in the order of mask ids 1, 2, ...
     masks : list of MaskFacts
-        What is kept of the masks of each image.
+        Facts about the masks of each image.
     sizes, regions : Grouping
-        How large a share of its image each true target covers, or how large it is in mm² or mm³,
-        and where it is.
+        Size of each true target, as a share of its image or in mm² or mm³, and its place.
     in_mm : bool
         Whether a spacing is known.
     n_spatial : int
@@ -60,17 +59,17 @@ class Answers:
 
     @property
     def positive(self) -> NDArray[np.bool_]:
-        """Which images show anything; none of those that nobody labeled."""
+        """Whether each image shows a finding; False where unlabeled."""
         return (self.truth == 1)[:, self.findings].any(axis=1)
 
     @property
     def found(self) -> NDArray[np.bool_]:
-        """In which images the classifier sees anything, as far as somebody knows."""
+        """Whether the classifier predicts a finding in each image, among labeled classes."""
         return ((self.said == 1) & (self.truth != -1))[:, self.findings].any(axis=1)
 
     @property
     def kinds(self) -> NDArray[np.str_]:
-        """What each answer is: right, fp, fn, confused (another class), or unknown."""
+        """The kind of each prediction: right, fp, fn, confused (another class), or unknown."""
         labeled = self.truth != -1
         right = ((self.said == self.truth) | ~labeled).all(axis=1)
         return np.select(
@@ -81,14 +80,14 @@ class Answers:
 
     @property
     def sure(self) -> NDArray[np.float64]:
-        """How probable the classifier calls what it says; of several labels the least."""
+        """Probability of each prediction; for several labels, the lowest."""
         chances = np.where(self.said == 1, self.probabilities, 1 - self.probabilities)
         counted = (self.said == 1) | (not self.exclusive)
         return np.asarray(np.where(counted, chances, 1).min(axis=1))
 
     @property
     def order(self) -> NDArray[np.intp]:
-        """Errors, the surest first; then what is right, then what nobody knows, surest last."""
+        """Errors, the most confident first; then right predictions, then unlabeled ones, last."""
         kinds, sure = self.kinds, self.sure
         part = np.select([kinds == "unknown", kinds == "right"], [2, 1], 0)
         return np.lexsort((np.where(part == 0, -sure, sure), part))
@@ -104,12 +103,12 @@ def ask(
     budget: Budget,
     spacing: NDArray[np.float64] | None,
 ) -> Answers:
-    """Predict in batches, volumes one by one; of their masks only facts are kept.
+    """Predict in batches (volumes one by one), and keep only facts about masks.
 
     Raises
     ------
     ValueError
-        When labels or masks do not fit.
+        If labels or masks do not fit.
     """
     given = as_label_array(y)
     truth = _indicator(given, estimator.classes_, len(images))
@@ -134,7 +133,7 @@ def ask(
 
 
 def _findings(estimator: Any, exclusive: bool) -> NDArray[np.intp]:
-    """Return which classes mean that something is there."""
+    """Return the classes that are findings."""
     negative = negative_class_of(estimator) if exclusive else None
     return np.flatnonzero([label != negative for label in estimator.classes_.tolist()])
 
@@ -142,7 +141,7 @@ def _findings(estimator: Any, exclusive: bool) -> NDArray[np.intp]:
 def _gather(
     estimator: Any, X: Any, true: TrueMasks
 ) -> tuple[NDArray[Any], NDArray[Any], list[MaskFacts]]:
-    """Return probabilities, labels and facts; the masks of one batch are in memory."""
+    """Return probabilities, labels and facts, with the masks of one batch in memory."""
     at_once = IMAGES_AT_ONCE if true.images.n_spatial == N_SPATIAL else 1
     probabilities, said, facts = [], [], []
     for rows in gen_batches(len(true.images), at_once):
@@ -155,19 +154,18 @@ def _gather(
 
 
 def fitted_classifier(estimator: Any) -> Any:
-    """Take the best estimator of a search, and refuse what does not classify."""
+    """Return the estimator, or the best one of a search; raise if it is not a classifier."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     answers = hasattr(estimator, "classes_") and hasattr(estimator, "predict_proba")
     if answers and not isinstance(estimator, Segmenter):
         return estimator
     raise ValueError(
-        "A report is about a fitted classifier, with classes_ and predict_proba; got "
-        f"{estimator!r}."
+        f"A report needs a fitted classifier with classes_ and predict_proba, got {estimator!r}."
     )
 
 
 def _indicator(y: NDArray[Any], classes: NDArray[Any], n_samples: int) -> NDArray[np.int64]:
-    """Labels as an indicator (n, k), rows of -1 where unlabeled."""
+    """Return labels as an indicator (n, k), with rows of -1 where unlabeled."""
     if len(y) != n_samples or not (are_labels(y) or is_indicator(y)):
         raise ValueError(f"y has shape {y.shape}; expected a label for each of {n_samples} images.")
     if is_indicator(y):

@@ -1,4 +1,4 @@
-"""How many bytes a card may take, so that a page of 500 is at most 20 MB."""
+"""The bytes that a card may take, so that a page of 500 cards is at most 20 MB."""
 
 from typing import NamedTuple
 
@@ -7,25 +7,25 @@ from segclf.reports.page.outlines import LONGEST_PATH, LONGEST_SIDE
 
 PAGE = 20_000_000
 CARD, LARGEST_CARD = 40_000, 400_000
-# Of a card: a picture is a third more as base64, outlines are there three times, the rest is text.
+# Of a card: base64 adds a third to a picture, outlines occur three times, the rest is text.
 PICTURE, OUTLINES = 0.55, 0.07
 FEWEST_SLICES = 12
 OUTLINES_OF_VOLUMES = 1_200
 
 
 class Budget(NamedTuple):
-    """What a card may take.
+    """Size limits of a card.
 
     Parameters
     ----------
     n_bytes : int
-        Of its picture, before base64.
+        Bytes of its picture, before base64.
     longest_path : int
         Characters of the outlines of one mask.
     n_slices : int
-        How many slices of a volume there are in the picture, at most.
+        Largest number of slices of a volume in the picture.
     longest_side : int
-        Of the grid that outlines follow, in pixels.
+        Longest side of the grid that outlines follow, in pixels.
     """
 
     n_bytes: int = int(PICTURE * CARD)
@@ -35,7 +35,7 @@ class Budget(NamedTuple):
 
 
 def budget_for(n_shown: int, n_spatial: int, n_slices: int | None) -> Budget:
-    """Share the page among the cards; images take what those of 500 do, however few they are.
+    """Divide the page among the cards; images get the share of 500 cards even if there are fewer.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def budget_for(n_shown: int, n_spatial: int, n_slices: int | None) -> Budget:
     if n_spatial == N_SPATIAL:
         return Budget()
     card = min(max(PAGE // max(n_shown, 1), CARD), LARGEST_CARD)
-    if n_slices is None:  # what there is more goes to their number and to their size alike
+    if n_slices is None:  # extra space goes equally to the number and the size of slices
         n_slices = round(FEWEST_SLICES * float(card / CARD) ** 0.3)
     path = int(OUTLINES * card)
     return Budget(int(PICTURE * card), path, n_slices, OUTLINES_OF_VOLUMES)

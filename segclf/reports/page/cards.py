@@ -1,4 +1,4 @@
-"""One image of the gallery: its picture, outlines over it, and what was said of it."""
+"""One image of the gallery: its picture, outlines and predicted label."""
 
 from html import escape
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ KINDS = {
 
 
 class Card(NamedTuple):
-    """What a card shows.
+    """The content of a card.
 
     Attributes
     ----------
@@ -29,11 +29,11 @@ class Card(NamedTuple):
     picture : str
         Data URI.
     size : (int, int)
-        Height and width of the image, or of the slices side by side, that the outlines belong to.
+        Height and width of the image, or of the slices side by side, in the units of the outlines.
     kind : str
         One of `KINDS`.
     sure : float
-        Probability of what was said.
+        Probability of the prediction.
     said, truth, probabilities : array of shape (k,)
     masks : MaskFacts
     """
@@ -50,7 +50,7 @@ class Card(NamedTuple):
 
 
 def card(shown: Card, labels: list[str], budget: Budget) -> str:
-    """Return the card as HTML; all text that users gave is escaped."""
+    """Return the card as HTML, with all text from users escaped."""
     said, truth = _names(shown.said, labels), _names(shown.truth, labels)
     mark = {"right": f"{RIGHT_MARK} ", "unknown": ""}.get(shown.kind, f"{WRONG_MARK} ")
     wrong = shown.kind not in ("right", "unknown")
@@ -71,7 +71,7 @@ def card(shown: Card, labels: list[str], budget: Budget) -> str:
 
 
 def _picture(shown: Card, alternative: str, budget: Budget) -> str:
-    """Return the picture with its outlines; of a volume one drawing, of which parts are shown."""
+    """Return the picture with its outlines; for a volume, one drawing that is shown in parts."""
     height, width, cell = canvas(*shown.size, budget.longest_side)
     height, width, outlines = height * cell, width * cell, _outlines(shown.masks)
     box = f'viewBox="-.5 -.5 {width} {height}"'
@@ -95,7 +95,7 @@ def _outlines(masks: MaskFacts) -> str:
 
 
 def _places(shown: Card) -> str:
-    """Say how the slices of a volume lie in its picture."""
+    """Return attributes that locate the slices of a volume in its picture."""
     montage = shown.masks.montage
     if montage is None:
         return ""
@@ -107,7 +107,7 @@ def _places(shown: Card) -> str:
 
 
 def _facts(masks: MaskFacts) -> str:
-    """Say which slices there are, and what is known in millimeters."""
+    """Describe the slices, and sizes and distances in millimeters if known."""
     montage, facts = masks.montage, []
     if montage is not None:
         count = len(montage.numbers)

@@ -1,4 +1,4 @@
-"""What a report keeps of the masks of an image or a volume: counts, distances, and outlines."""
+"""Facts about the masks of an image or volume: counts, distances and outlines."""
 
 from typing import Any, NamedTuple
 
@@ -21,17 +21,17 @@ class MaskFacts(NamedTuple):
     Attributes
     ----------
     counts : int64 array of shape (4, k)
-        Pixels of each finding that are true and predicted, true, predicted, labeled; zeros where a
+        Pixels of each finding that are true and predicted, true, predicted, labeled; zeros if a
         mask is missing.
     said, true : dict
-        Outlines of what was predicted and of what was annotated, by mask id.
+        Outlines of predicted and of annotated regions, by mask id.
     distances : array of shape (2, k)
-        Between the surfaces of each finding, on average and at the 95th percentile, in mm; NaN
-        where a mask does not show it, or no spacing is known.
+        Mean and 95th percentile of the distances between the surfaces of each finding, in mm; NaN
+        if a mask does not show it or the spacing is unknown.
     sizes : (float or None, float or None)
-        Of all that was predicted and annotated, in mm² or mm³; None where nobody knows.
+        Total size of the predicted and of the annotated findings, in mm² or mm³; None if unknown.
     montage : Montage or None
-        How the slices lie that a volume's picture and outlines show.
+        Layout of the slices in the picture and outlines of a volume.
     """
 
     counts: NDArray[np.int64]
@@ -51,19 +51,20 @@ def mask_facts(
     spacing: NDArray[np.float64] | None = None,
     size: tuple[int, ...] = (),
 ) -> MaskFacts:
-    """Keep what a report needs of masks without context, of an image or a volume.
+    """Compute what a report needs from the masks, without context, of an image or a volume.
 
     Parameters
     ----------
     predicted, true : array or None
-        Masks (h, w) or (k, h, w), of volumes with d before h.
+        Masks (h, w) or (k, h, w), for volumes with d before h.
     n_findings : int
+        Number of mask ids or channels that are findings.
     budget : Budget
-        What outlines may take, and how many slices are kept.
+        Limits of outlines and slices.
     spacing : array of shape (n_spatial,), optional
         In mm.
     size : tuple of int
-        (d, h, w) of a volume; of images it is not needed.
+        (d, h, w) of a volume; not needed for images.
 
     Examples
     --------
@@ -88,7 +89,7 @@ def mask_facts(
 
 
 def without_context(mask: Mask, n_findings: int, n_spatial: int = N_SPATIAL) -> Mask:
-    """Keep the findings alone: ids above theirs, and channels after theirs, decide no label."""
+    """Keep only findings: higher ids and later channels are context, which decides no label."""
     if mask is None:
         return None
     if is_multilabel(mask, n_spatial):
@@ -103,7 +104,7 @@ def _compared(
     n_spatial: int,
     spacing: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return counts and distances of `MaskFacts`."""
+    """Return the counts and distances of `MaskFacts`."""
     counts, distances = np.zeros((4, n_findings), np.int64), np.full((2, n_findings), np.nan)
     if predicted is None or true is None:
         return counts, distances

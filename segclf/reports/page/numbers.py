@@ -1,4 +1,4 @@
-"""The numbers of a report: scores with bootstrap intervals, of all images and of subgroups."""
+"""The scores of a report with bootstrap intervals, for all images and for subgroups."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,24 +15,24 @@ from segclf.metrics.subgroups import Subgroup
 from segclf.reports.page.answers import Answers
 
 MEANINGS = {
-    "AUROC": "how often an image of a class scores higher than one of another; mean of the classes",
-    "accuracy": "share of the images that are labeled rightly",
-    "balanced accuracy": "the same, each class counting alike",
-    "sensitivity": "share of the images with a finding in which one is called",
-    "specificity": "share of the images without a finding in which none is called",
-    "strict recall": "share of the annotated findings that are called and overlap with their mask",
-    "IoU": "pixels in both masks by pixels in either; of all images together, mean of the classes",
-    "Dice": "twice the pixels in both masks by the sum of those in each; likewise",
-    "average distance": "of the outlines, in both directions; mean of the images and findings",
-    "95 % distance": "that 95 % of each outline are within, of the other one; likewise",
-    "found": "share of the images with such a target in which the classifier calls a finding",
+    "AUROC": "probability that an image of a class scores higher than another; mean over classes",
+    "accuracy": "share of images with the right label",
+    "balanced accuracy": "accuracy in which every class has equal weight",
+    "sensitivity": "share of images with a finding in which one is predicted",
+    "specificity": "share of images without a finding in which none is predicted",
+    "strict recall": "share of annotated findings that are predicted and overlap with their mask",
+    "IoU": "pixels in both masks over pixels in either, summed over images; mean over classes",
+    "Dice": "twice the pixels in both masks over the sum of the pixels in each; like IoU",
+    "average distance": "mean distance between outlines, in both directions; over all findings",
+    "95 % distance": "distance from the other outline that 95 % of each outline are within",
+    "found": "share of images with such a target in which the classifier predicts a finding",
 }
 Scorer = Callable[[NDArray[Any], NDArray[Any]], float]
 Question = tuple[str, Scorer, Any, Any, NDArray[np.bool_]]
 
 
 class Score(NamedTuple):
-    """One of `MEANINGS` and its 95 % interval; NaN where undefined."""
+    """A score named in `MEANINGS`, with its 95 % interval; NaN where undefined."""
 
     name: str
     estimate: float
@@ -41,7 +41,7 @@ class Score(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """All numbers of a report; no subgroups where no target is labeled, no distances without mm."""
+    """All scores of a report; no subgroups without labeled targets, no distances without mm."""
 
     scores: list[Score]
     distances: list[Score]
@@ -52,7 +52,7 @@ class Numbers(NamedTuple):
 def count_up(
     answers: Answers, *, groups: NDArray[Any] | None, n_resamples: int, random_state: Any
 ) -> Numbers:
-    """Score the answers; whole groups are resampled, since images of one are not independent."""
+    """Score the predictions; whole groups are resampled, since their images are not independent."""
     settings: dict[str, Any] = {"n_resamples": n_resamples, "random_state": random_state}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* resamples held one class only", UserWarning)
@@ -74,7 +74,7 @@ def count_up(
 def _intervals(
     questions: Iterator[Question], groups: NDArray[Any] | None, settings: dict[str, Any]
 ) -> list[Score]:
-    """Score what can be, with intervals."""
+    """Return the scores that are defined, with intervals."""
     scores = []
     for name, scorer, truth, said, counted in questions:
         if counted.any():
@@ -87,7 +87,7 @@ def _intervals(
 
 
 def _questions(answers: Answers) -> Iterator[Question]:
-    """Yield name, scorer, its two arguments, and the images that count."""
+    """Yield the name of each score, the scorer, its two arguments, and the images that count."""
     labeled = _labeled(answers)
     truth, said = answers.truth, answers.said
     balanced = mean_recall if answers.exclusive else mean_of_both_sides
@@ -109,7 +109,7 @@ def _questions(answers: Answers) -> Iterator[Question]:
 
 
 def _distances(answers: Answers) -> Iterator[Question]:
-    """Yield those between surfaces, of images where both masks show a finding."""
+    """Yield distances between surfaces, for images where both masks show a finding."""
     each = np.stack([facts.distances for facts in answers.masks], axis=1)
     for name, distances in zip(("average distance", "95 % distance"), each, strict=True):
         yield name, _mean_of_both, distances, distances, ~np.isnan(distances).all(axis=1)
@@ -120,7 +120,7 @@ def _labeled(answers: Answers) -> NDArray[np.bool_]:
 
 
 def share_right(truth: NDArray[Any], said: NDArray[Any]) -> float:
-    """Share of images of which everything labeled was said."""
+    """Share of images whose labeled classes are all predicted rightly."""
     return float(((truth == said) | (truth == -1)).all(axis=1).mean())
 
 
@@ -130,7 +130,7 @@ def mean_recall(truth: NDArray[Any], said: NDArray[Any]) -> float:
 
 
 def mean_of_both_sides(truth: NDArray[Any], said: NDArray[Any]) -> float:
-    """Balanced accuracy of labels: of each, the mean of sensitivity and specificity."""
+    """Balanced accuracy of labels: the mean of sensitivity and specificity of each."""
     pairs = [
         (share_of_true(t == 1, s == 1), share_of_true(t == 0, s == 0))
         for t, s in zip(truth.T, said.T, strict=True)
@@ -139,13 +139,13 @@ def mean_of_both_sides(truth: NDArray[Any], said: NDArray[Any]) -> float:
 
 
 def share_of_true(truth: NDArray[Any], said: NDArray[Any]) -> float:
-    """Recall: share of what is true (1) that was said."""
+    """Recall: share of true values (1) that are predicted."""
     there = truth == 1
     return float(said[there].mean()) if there.any() else float("nan")
 
 
 def _overlap(ratios: Callable[..., NDArray[Any]]) -> Scorer:
-    """Sum the counts of pixels (n, 4, k) over the images, and average the findings."""
+    """Sum the pixel counts (n, 4, k) over the images, and average over the findings."""
 
     def score(counts: NDArray[Any], _: NDArray[Any]) -> float:
         both, true, predicted, labeled = counts.sum(axis=0)[:, None]
@@ -160,7 +160,7 @@ def _mean_of_both(distances: NDArray[Any], _: NDArray[Any]) -> float:
 
 
 def _mean(values: Any) -> float:
-    """Average what is defined; of nothing, NaN."""
+    """Average the values that are not NaN; NaN if there are none."""
     finite = np.asarray(values, dtype=float)
     finite = finite[~np.isnan(finite)]
     return float(finite.mean()) if finite.size else float("nan")

@@ -1,4 +1,4 @@
-"""Masks as outlines: a few corners instead of many pixels, sharp at any size."""
+"""Masks as outlines: a few corners instead of many pixels, and sharp at any size."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ LONGEST_PATH = 2500
 
 
 def canvas(height: int, width: int, longest_side: int = LONGEST_SIDE) -> tuple[int, int, int]:
-    """Return height and width of the grid that outlines follow, and the size of its cells."""
+    """Return the height and width of the grid that outlines follow, and its cell size."""
     longest = max(height, width)
     shrink = min(1.0, longest_side / longest)
     cell = max(2, round(longest_side / longest))
@@ -30,22 +30,22 @@ def outlines(
 ) -> dict[int, str]:
     """Draw the regions of a mask as SVG paths, in the units of `canvas`.
 
-    A path keeps within three quarters of a pixel (of 400 along the longer side, if there are more;
-    the smallest speck is one of these). What would be longer than 2,500 characters gets
-    coarser, and at last loses its smallest parts.
+    A path stays within three quarters of a pixel of the outline. If the longer side has more than
+    400 pixels, the mask is first reduced to 400, where the smallest region is one pixel. Paths
+    above the limit of characters become coarser, and finally lose their smallest parts.
 
     Parameters
     ----------
     mask : array of shape (h, w) or (k, h, w), or None
     longest_side : int
-        Of the grid that outlines follow.
+        Longest side of the grid that outlines follow.
     longest_path : int
-        Characters of all paths together.
+        Largest number of characters of all paths together.
 
     Returns
     -------
     dict
-        Path by mask id, or by channel counted from 1; holes by the even-odd rule.
+        Paths by mask id, or by channel counted from 1; holes follow the even-odd rule.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def _path(region: NDArray[np.bool_], longest: int, longest_side: int) -> str:
 
 
 def _loops(contours: Sequence[NDArray[Any]], tolerance: float) -> Iterator[str]:
-    """Yield each contour as relative steps, which are shorter to write."""
+    """Yield each contour as relative steps, which take fewer characters."""
     for contour in contours:
         simple = cv2.approxPolyDP(contour, tolerance, closed=True)
         points = (simple if len(simple) > 2 else contour)[:, 0]

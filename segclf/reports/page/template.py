@@ -1,4 +1,4 @@
-"""The page around the cards: its head, its numbers, its filters, and the file that it becomes."""
+"""The page around the cards: header, scores and filters, written to a file."""
 
 import datetime
 import math
@@ -35,7 +35,7 @@ OF_VOLUMES = {
 
 
 class Header(NamedTuple):
-    """What stands above: given by the user, or known from the estimator."""
+    """The header: values from the user or from the estimator."""
 
     title: str
     description: str
@@ -53,7 +53,7 @@ def write_page(
     cards: Iterator[str],
     n_images: int,
 ) -> pathlib.Path:
-    """Write the file card by card; nothing of the template is read twice, so text stays text."""
+    """Write the file card by card; inserted text is never searched for placeholders."""
     parts = {
         "title": escape(header.title),
         "head": _head(header, answers, numbers, n_images),
@@ -105,7 +105,7 @@ def _head(header: Header, answers: Answers, numbers: Numbers, n_images: int) -> 
 
 
 def _of_kind(text: str, answers: Answers) -> str:
-    """Speak of volumes where the images are such."""
+    """Replace "image" by "volume" in a text about volumes."""
     if answers.n_spatial == N_SPATIAL:
         return text
     return text.replace("image", "volume").replace("pixel", "voxel")
@@ -130,7 +130,7 @@ def _numbers(numbers: Numbers, answers: Answers) -> str:
 
 
 def _distances(numbers: Numbers, answers: Answers) -> str:
-    """Show distances between surfaces, on one scale; a finding that was missed has none."""
+    """Show distances between surfaces on one scale; missed findings have none."""
     measured = sum(not np.isnan(facts.distances).all() for facts in answers.masks)
     top = max(np.nanmax([score.estimate, score.high]) for score in numbers.distances)
     rows = [
@@ -197,7 +197,7 @@ def _classes(labels: list[str]) -> str:
 
 
 def _legend(answers: Answers, labels: list[str]) -> str:
-    """Say what the outlines are, where there are any."""
+    """Return the legend of the outlines, if any."""
     shown: dict[str, Any] = {"said": set(), "true": set()}
     for facts in answers.masks:
         shown["said"].update(facts.said)

@@ -14,14 +14,14 @@ from segclf.displays.pictures import as_picture
 
 QUALITIES = (88, 75, 60, 45)
 LOSSLESS_SIDE = 128
-PIXELS_A_BYTE = 12  # of medical images as JPEG of middling quality
+PIXELS_A_BYTE = 12  # of medical images as JPEG of medium quality
 
 
 def thumbnail(image: NDArray[Any], *, longest_side: int, n_bytes: int) -> str:
-    """Return an image (h, w, c) as a data URI of so many bytes at most, before base64.
+    """Return an image (h, w, c) as a data URI of at most `n_bytes` before base64.
 
-    Pictures of up to 128 pixels a side keep every pixel (PNG); others are JPEG, of less quality
-    and at last of half the size until they fit.
+    Pictures of up to 128 pixels a side are lossless PNG. Others are JPEG, whose quality and
+    finally size is reduced until they fit.
 
     Examples
     --------
@@ -35,10 +35,10 @@ def thumbnail(image: NDArray[Any], *, longest_side: int, n_bytes: int) -> str:
 def montage_thumbnail(
     slices: NDArray[Any], montage: Montage, *, longest_side: int, n_bytes: int
 ) -> str:
-    """Return slices (s, h, w, c) side by side as a data URI of so many bytes at most.
+    """Return slices (s, h, w, c) side by side as a data URI of at most `n_bytes`.
 
-    All are as bright as they are beside each other. What so many bytes hold decides how large they
-    are, and `longest_side`, which is that of a slice, how large at most.
+    All slices share one brightness scale. `n_bytes` decides their size; `longest_side`, which is
+    that of one slice, limits it.
     """
     n_cells = montage.n_rows * montage.n_columns
     height, width = slices.shape[1:3]
@@ -53,7 +53,7 @@ def montage_thumbnail(
 
 
 def _as_bytes(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return a picture as OpenCV writes it."""
+    """Return a picture in the layout that OpenCV writes."""
     as_bytes = (picture * 255).round().astype(np.uint8)
     return as_bytes if is_gray(as_bytes) else as_bytes[..., ::-1]
 

@@ -1,4 +1,4 @@
-"""The true masks of a report, and what is kept of each beside what was predicted."""
+"""The true masks of a report, and facts about each beside its predicted mask."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,18 +15,18 @@ from segclf.reports.page.mask_facts import MaskFacts, mask_facts, without_contex
 
 
 class TrueMasks(NamedTuple):
-    """Of n images.
+    """True masks of n images.
 
     Parameters
     ----------
     masks : Masks
     images : Images
-        To which they belong.
+        The images that they belong to.
     n_findings : int
-        How many ids or channels decide labels.
+        Number of ids or channels that decide labels.
     budget : Budget
     spacing : array of shape (n, n_spatial), or None
-        In mm.
+        Size of a pixel along each spatial axis, in mm.
     """
 
     masks: Masks
@@ -36,7 +36,7 @@ class TrueMasks(NamedTuple):
     spacing: NDArray[np.float64] | None
 
     def facts(self, row: int, predicted: Any) -> MaskFacts:
-        """Return what is kept of the masks of an image."""
+        """Return facts about the masks of an image."""
         flat = self.images.n_spatial == N_SPATIAL
         return mask_facts(
             self._kept(predicted),
@@ -48,7 +48,7 @@ class TrueMasks(NamedTuple):
         )
 
     def groupings(self) -> tuple[Grouping, Grouping]:
-        """Group the targets by size and by place; one mask at a time is in memory."""
+        """Group the targets by size and by place, with one mask in memory at a time."""
         n_spatial = self.images.n_spatial
         by_area = group_by_area(self._each(), spacing=self.spacing, n_spatial=n_spatial)  # type: ignore[arg-type]
         return by_area, group_by_region(self._each(), n_spatial=n_spatial)  # type: ignore[arg-type]

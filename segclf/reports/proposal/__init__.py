@@ -1,4 +1,4 @@
-"""Which estimator to start with, for these images: settings by rules, the encoder by folds."""
+"""Propose an estimator for given images: settings by rules, the encoder by cross-validation."""
 
 from segclf.reports.proposal.proposing import propose
 from segclf.reports.proposal.result import EncoderTrial, Proposal, Reason

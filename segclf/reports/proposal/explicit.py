@@ -1,4 +1,4 @@
-"""An unfitted estimator with a value for every parameter: what "auto" would become."""
+"""An unfitted estimator whose "auto" parameters are replaced by their values."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from segclf.training import choose_device
 
 
 def explicit(data: LabeledImages, candidate: Candidate, seed: int) -> Any:
-    """Return an unfitted classifier on an encoder, in which nothing is left to the data."""
+    """Return an unfitted classifier with an encoder and without any "auto" parameter."""
     network: Any = SupervisedSegmenter() if data.shows_findings else ImageClassifier()
     network.set_params(
         encoder=candidate.encoder,
@@ -32,14 +32,14 @@ def explicit(data: LabeledImages, candidate: Candidate, seed: int) -> Any:
 
 
 def network_of(classifier: Any) -> Any:
-    """Return the estimator of the network: the segmenter, fitted where its classifier is."""
+    """Return the estimator that trains the network: the segmenter, fitted if the classifier is."""
     if not isinstance(classifier, SegmentationClassifier):
         return classifier
     return classifier.segmenter_ if hasattr(classifier, "classes_") else classifier.segmenter
 
 
 def with_network(classifier: Any, **params: Any) -> Any:
-    """Set parameters of the estimator of the network, in place."""
+    """Set parameters of the estimator that trains the network, in place."""
     at = "segmenter__" if isinstance(classifier, SegmentationClassifier) else ""
     return classifier.set_params(**{f"{at}{name}": value for name, value in params.items()})
 

@@ -1,4 +1,4 @@
-"""Images with their labels and masks, as a proposal looks at them: kinds, counts and folds."""
+"""Checked images with labels and masks, and the facts that a proposal needs."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -18,16 +18,16 @@ from segclf.isolation.cached import cached_property
 
 @dataclass(frozen=True)
 class LabeledImages:
-    """Images with their labels and masks, checked.
+    """Checked images with their labels and masks.
 
     Parameters
     ----------
     supervision : Supervision
-        The images, opened. Without masks where none shows a finding.
+        The opened images, without masks if none shows a finding.
     labels : Labels
-        Of the same images.
+        Labels of the same images.
     negative_class : label or None
-        Whose images show nothing.
+        The class without a finding.
     """
 
     supervision: Supervision
@@ -36,12 +36,12 @@ class LabeledImages:
 
     @cached_property
     def facts(self) -> Facts:
-        """What the rules of "auto" look at."""
+        """The facts that the rules of "auto" use."""
         return Facts(self.supervision)
 
     @property
     def shows_findings(self) -> bool:
-        """Whether any mask does, so that a segmenter can learn them."""
+        """Whether any mask shows a finding, so that a segmenter can be trained."""
         return self.facts.finding is not None
 
     @property
@@ -52,7 +52,7 @@ class LabeledImages:
 
     @cached_property
     def truth(self) -> NDArray[np.int64]:
-        """Indicator of the classes of each image, (n, k); -1 where unlabeled."""
+        """Labels as an indicator (n, k); -1 where unlabeled."""
         encoded = self.labels.encoded
         if self.labels.multilabel:
             return encoded
@@ -60,19 +60,19 @@ class LabeledImages:
         return np.where(encoded[:, None] < 0, -1, each)
 
     def folds(self, cv: Any, seed: int) -> list[Fold]:
-        """Split the images so that every fold is tested by what the others have learned.
+        """Split the images into folds for cross-validation.
 
         Parameters
         ----------
         cv : int or splitter
-            A number is the most that there are: a class of two images has two.
+            A number is the largest number of folds: with a class of two images there are two.
         seed : int
-            Of the shuffle.
+            Seed of the shuffle.
 
         Raises
         ------
         ValueError
-            If a class is shown by fewer than two images or groups.
+            If a class occurs in fewer than two images or groups.
         """
         counts = self._counts
         if isinstance(cv, Integral):
@@ -82,14 +82,14 @@ class LabeledImages:
         usable = [(train, test) for train, test in folds if self._teaches(train)]
         if not usable:
             raise ValueError(
-                f"No training set of the {len(folds)} folds shows every class; expected classes "
+                f"No training set of the {len(folds)} folds has every class; expected classes "
                 "spread over more groups, or another cv."
             )
         return usable
 
     @cached_property
     def _counts(self) -> NDArray[np.int64]:
-        """How many images, or groups, show each class; of an indicator, or do not, if fewer."""
+        """Number of images or groups with each class; for an indicator, or without it if fewer."""
         groups, several = self.supervision.groups, self.labels.multilabel
         units = np.arange(len(self.truth)) if groups is None else groups
         values = (0, 1) if several else (1,)

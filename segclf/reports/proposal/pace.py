@@ -1,16 +1,16 @@
-"""How long a fit takes, and so how many steps there is time for."""
+"""The duration of a fit, and the number of steps that fit into a time limit."""
 
 from typing import Any, NamedTuple
 
 
 class Pace(NamedTuple):
-    """Seconds of a fit: whatever the number of steps, and for each step on top."""
+    """Seconds of a fit: a fixed part, and a part for each step."""
 
     fixed: float
     step: float
 
     def steps_within(self, seconds: float) -> int:
-        """Return how many steps end in time, but one at least.
+        """Return how many steps end in time, at least one.
 
         Examples
         --------
@@ -21,16 +21,16 @@ class Pace(NamedTuple):
 
 
 def pace_of(network: Any, seconds: float, share: float) -> Pace:
-    """Measure the pace of a fit, whose first epoch may have encoded the images.
+    """Measure the pace of a fit; its first epoch may include encoding the images.
 
     Parameters
     ----------
     network : estimator
-        The fitted one of the network.
+        The fitted estimator of the network.
     seconds : float
-        How long the whole fit took.
+        Duration of the whole fit.
     share : float
-        Of all images, those that it learned from; what is fixed grows with them.
+        Share of all images that it was trained on; the fixed part is proportional to it.
     """
     of_epochs = network.history_["seconds"]
     if len(of_epochs) == 1:

@@ -1,4 +1,4 @@
-"""A proposal for these images: parameters by the rules of "auto", the encoder by a comparison."""
+"""Propose an estimator: parameters by the rules of "auto", the encoder by cross-validation."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -31,13 +31,13 @@ def propose(
     max_seconds: float | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Proposal:
-    """Propose an estimator for these images: unfitted, with every parameter, and the reasons.
+    """Propose an unfitted estimator for given images, with explicit parameters and reasons.
 
-    No encoder is the best everywhere. Those whose pretrained weights are on this machine are
-    compared in folds: frozen, so that all trainings of one share the maps of each image, and half
-    as long as what is proposed will be trained. The cheapest encoder is taken of those that are as
-    good as the best: whose AUROC, and then IoU, is less by no more than the standard error of the
-    difference over the folds. All else is what "auto" stands for.
+    No encoder is best for all data. Encoders with installed pretrained weights are compared by
+    cross-validation. They are frozen, so that all trainings share the encoded images, and trained
+    for half of the proposed steps. The cheapest encoder among the best is chosen: those whose
+    AUROC, and then IoU, are below the highest by no more than the standard error of the difference
+    over the folds. All other parameters follow the rules of "auto".
 
     Parameters
     ----------
@@ -46,26 +46,26 @@ def propose(
     y : array of shape (n,) or (n, k)
         Labels, -1 where unlabeled; or a multi-label indicator.
     masks : array, list or None
-        As `SegmentationClassifier` takes them. Where none shows a finding, an `ImageClassifier` is
+        Masks as in `SegmentationClassifier`. If none shows a finding, an `ImageClassifier` is
         proposed.
     groups : array of shape (n,), optional
-        Such as the patient of each image; folds keep groups together.
+        Group of each image, such as its patient; folds keep groups together.
     encoders : sequence of str or (str, weights), optional
-        What is compared instead: names of encoders, with ImageNet weights, or with weights as
-        `encoder_weights` takes them; (name, None) learns from scratch. Weights that are named here
-        may be downloaded, and may be under any licence.
+        Encoders to compare instead: names, which mean ImageNet weights, or pairs with weights as
+        in `encoder_weights`; (name, None) is trained from scratch. Weights named here may be
+        downloaded and may have any licence.
     negative_class : label, "auto", "first" or None
-        As of `SegmentationClassifier`.
+        As in `SegmentationClassifier`.
     cv : int or splitter
-        Folds, stratified and with whole groups where a number, which is less where a class is
-        shown by fewer images or groups.
+        Folds. A number gives stratified folds that keep groups together, and fewer of them if a
+        class has fewer images or groups.
     max_seconds : float, optional
-        How long the comparison may take, and after it the fit of what is proposed: encoders are
-        tried from the cheapest on, none begins when the time is over, a training takes at most half
-        of what is left, and the proposal has fewer `max_steps` where the pace measured asks for it.
-        Then seeds no longer decide everything.
+        Time limit of the comparison, and of the fit of the proposal. Encoders are tried from the
+        cheapest on and none is started after the limit. A training takes at most half of the time
+        that is left. The proposal gets fewer `max_steps` if the measured pace requires it. With a
+        limit the result depends on the speed of the machine, not only on the seed.
     random_state : int, RandomState or None
-        Seed of folds and trainings, and of what is proposed.
+        Seed of the folds, of the trainings and of the proposed estimator.
 
     Returns
     -------
@@ -74,15 +74,15 @@ def propose(
     Raises
     ------
     ValueError
-        If a class is shown by fewer than two images, or groups; or `encoders`, `cv` or
-        `max_seconds` are not as described.
+        If a class occurs in fewer than two images or groups, or `encoders`, `cv` or `max_seconds`
+        is not as described.
 
     Examples
     --------
     >>> from segclf import propose
     >>> from segclf.datasets import make_shapes
     >>> shapes = make_shapes(12, image_size=32, n_objects=3, random_state=0)
-    >>> encoders = [("tiny", None)]  # by default what is at hand
+    >>> encoders = [("tiny", None)]  # by default the installed ones
     >>> proposal = propose(
     ...     shapes.images, shapes.target, shapes.masks, encoders=encoders, cv=2, random_state=0
     ... )
@@ -114,7 +114,7 @@ def _seed(random_state: Any) -> int:
 
 
 def _winner(candidates: list[Candidate], ended: list[EncoderTrial]) -> Candidate:
-    """Return the best that was compared; without any, the encoder of "auto", or the cheapest."""
+    """Return the best compared encoder; without any, that of "auto" or the cheapest."""
     if ended:
         return candidates[ended.index(best(ended))]
     usual = [each for each in candidates if each.encoder == PRETRAINED]
@@ -123,7 +123,7 @@ def _winner(candidates: list[Candidate], ended: list[EncoderTrial]) -> Candidate
 
 def _why(winner: Candidate, ended: list[EncoderTrial], candidates: list[Candidate]) -> str:
     if not ended:
-        return "no comparison came to its end in max_seconds"
+        return "no comparison ended within max_seconds"
     trial = ended[candidates.index(winner)]
     scores = f"AUROC {in_words(trial.auroc)}"
     if not np.isnan(trial.iou).all():
@@ -135,7 +135,7 @@ def _why(winner: Candidate, ended: list[EncoderTrial], candidates: list[Candidat
     if highest is trial:
         return f"the highest AUROC of {len(ended)}: {scores}"
     return (
-        f"the cheapest of those that are as good, within the error, as {highest.encoder} "
+        f"the cheapest of those that equal {highest.encoder} within the error "
         f"(AUROC {in_words(highest.auroc)}): {scores}"
     )
 
@@ -143,17 +143,17 @@ def _why(winner: Candidate, ended: list[EncoderTrial], candidates: list[Candidat
 def _not_compared(encoders: list[str]) -> list[Reason]:
     if not encoders:
         return []
-    return [Reason("not compared", ", ".join(encoders), "max_seconds were over")]
+    return [Reason("not compared", ", ".join(encoders), "max_seconds was reached")]
 
 
 def _shorten(estimator: Any, pace: Pace | None, max_seconds: float | None) -> dict[str, str]:
-    """Give a fit that would take too long fewer steps, and say why."""
+    """Reduce the steps of a fit that would take too long, and return the reason."""
     if max_seconds is None:
         return {}
     if pace is None:
-        return {"max_steps": "for all that is known of its speed: nothing was trained in time"}
+        return {"max_steps": "its speed is unknown, since no training ended in time"}
     fitting, usual = pace.steps_within(max_seconds), network_of(estimator).max_steps
     if fitting >= usual:
         return {}
     with_network(estimator, max_steps=fitting)
-    return {"max_steps": f"as many as fit into {max_seconds:g} s; {usual} would be usual"}
+    return {"max_steps": f"as many as fit into {max_seconds:g} s; the usual number is {usual}"}

@@ -1,4 +1,4 @@
-"""What was proposed and why, to read and to go on with."""
+"""The result of a proposal, with reasons."""
 
 from dataclasses import dataclass
 from html import escape
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class Reason(NamedTuple):
-    """A parameter or a fact of the data, its value, and why it is so."""
+    """A parameter or a fact about the data, its value, and the reason for it."""
 
     parameter: str
     value: Any
@@ -19,7 +19,7 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class EncoderTrial:
-    """How good a proposal with one encoder is out of fold.
+    """The cross-validated scores of a proposal with one encoder.
 
     Parameters
     ----------
@@ -28,11 +28,11 @@ class EncoderTrial:
     encoder_weights : str, path or None
         Its weights.
     operations : float
-        Floating-point operations of the encoder for each pixel of an image.
+        Floating-point operations of the encoder per pixel of an image.
     auroc : array of shape (n_folds,)
-        Of the labels, mean over the classes.
+        AUROC of the labels, mean over the classes.
     iou : array of shape (n_folds,)
-        Of the masks, mean over the foreground classes; NaN where there are none.
+        IoU of the masks, mean over the foreground classes; NaN without masks.
     """
 
     encoder: str
@@ -44,16 +44,16 @@ class EncoderTrial:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What `propose` proposes; ``print`` it to read why.
+    """The result of `propose`; ``print`` it to read the reasons.
 
     Parameters
     ----------
     estimator : SegmentationClassifier or ImageClassifier
-        Unfitted, without any parameter that the data would still decide.
+        Unfitted, without any "auto" parameter.
     reasons : list of Reason
-        Facts of the data first, then what was chosen.
+        Facts about the data first, then the chosen parameters.
     trials : list of EncoderTrial
-        Of the encoders that were compared, the cheapest first.
+        The compared encoders, the cheapest first.
     """
 
     estimator: Any
@@ -80,7 +80,7 @@ class Proposal:
 
 
 def in_words(scores: NDArray[np.float64]) -> str:
-    """Write the mean over folds, and its standard error where there is one."""
+    """Write the mean over folds, with its standard error if there are several."""
     scores = scores[~np.isnan(scores)]
     if not len(scores):
         return "–"

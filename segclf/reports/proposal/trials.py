@@ -1,4 +1,4 @@
-"""Encoders in the same folds, the cheapest first, until the time is over."""
+"""Try encoders in the same folds, the cheapest first, until the time limit."""
 
 import tempfile
 import warnings
@@ -31,17 +31,17 @@ class Trials:
     data : LabeledImages
         All images.
     folds : list of (train, test)
-        The same for all.
+        The same folds for all encoders.
     seed : int
-        Of every training.
+        Seed of every training.
     max_seconds : float or None
-        After which nothing new begins; counted from now. A training takes half of what is left at
-        most, since its maps are yet to be read.
+        Time limit, counted from now, after which no training is started. A training takes at most
+        half of the time that is left, since its maps have not been computed yet.
 
     Attributes
     ----------
     paces : dict
-        Of each candidate that was trained, in its first fold, which encodes images.
+        Pace of each trained candidate, measured in its first fold, which encodes the images.
     """
 
     data: LabeledImages
@@ -52,7 +52,7 @@ class Trials:
     paces: dict[Candidate, Pace] = field(default_factory=dict)
 
     def run(self, candidates: list[Candidate]) -> list[EncoderTrial]:
-        """Return the trials that came to their end, the cheapest first."""
+        """Return the trials that were completed, the cheapest first."""
         trials: list[EncoderTrial] = []
         for candidate in candidates:
             trial = self._run_one(candidate)
@@ -75,7 +75,7 @@ class Trials:
         return EncoderTrial(*candidate, auroc=auroc, iou=iou)
 
     def _fit(self, estimator: Any, candidate: Candidate, train: NDArray[np.intp]) -> Any:
-        """Return a fitted clone, or None where its training did not end in time."""
+        """Return a fitted clone, or None if its training did not end in time."""
         begin = perf_counter()
         left = None if self.max_seconds is None else self.started + self.max_seconds - begin
         if left is not None and left <= 0:
@@ -101,14 +101,14 @@ class Trials:
 
 
 def half_as_long(classifier: Any) -> Any:
-    """Train for half the steps, in place: enough to tell encoders apart."""
+    """Halve the training steps, in place: enough to compare encoders."""
     return with_network(classifier, max_steps=-(-network_of(classifier).max_steps // 2))
 
 
 def best(trials: list[EncoderTrial]) -> EncoderTrial:
-    """Return the cheapest of those that are as good as the best by AUROC, then by IoU.
+    """Return the cheapest of the encoders that equal the best by AUROC, then by IoU.
 
-    As good is who is worse by no more than the standard error of the difference over the folds.
+    Encoders are equal if they differ by no more than the standard error over the folds.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def best(trials: list[EncoderTrial]) -> EncoderTrial:
 
 
 def standard_error(values: NDArray[np.float64]) -> float:
-    """Return the standard error of the mean over folds; NaN of fewer than two."""
+    """Return the standard error of the mean over folds; NaN for fewer than two."""
     values = values[~np.isnan(values)]
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 

@@ -143,7 +143,7 @@ def test_masks_beyond_all_means():
     assert found.affordable is None
     assert found.equal_cost is None
     assert found.verdict == "unclear"
-    assert "does not buy masks enough" in found.recommendation
+    assert "does not pay for enough masks" in found.recommendation
     assert found.to_dict()["affordable"] is None
 
 

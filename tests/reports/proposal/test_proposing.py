@@ -196,7 +196,7 @@ def test_steps_that_fit_into_the_time(colors, few_steps, monkeypatch):
     ticking(monkeypatch)  # 1,000 s for the 2 steps of a fold, both in one epoch
     proposal = propose(*colors, encoders=TINY, cv=2, max_seconds=1700, random_state=0)
     assert proposal.estimator.segmenter.max_steps == 3
-    assert because(proposal, "max_steps") == "as many as fit into 1700 s; 4 would be usual"
+    assert because(proposal, "max_steps") == "as many as fit into 1700 s; the usual number is 4"
 
 
 def test_training_ends_with_the_time(colors, monkeypatch):
