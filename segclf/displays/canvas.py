@@ -1,4 +1,4 @@
-"""Where displays draw: figures, and grids of axes in them. The room's only imports of pyplot."""
+"""Figures and grids of axes for displays. Only this module imports pyplot."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ INCHES_PER_TILE = 1.7
 
 
 def new_figure(width: float, height: float) -> Any:
-    """Return a figure of that size in inches.
+    """Return a new figure of the given size in inches.
 
     Raises
     ------
     ImportError
-        When matplotlib is missing; says how to install it.
+        If matplotlib is not installed; the message says how to install it.
     """
     try:
         from matplotlib import pyplot
@@ -28,7 +28,7 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def grid_of_axes(ax: Any, n_tiles: int, n_columns: int) -> NDArray[Any]:
-    """Return an axes for each tile: inside of one axes, those given, or in a new figure."""
+    """Return an axes for each tile: within the given axes or figure, or in a new figure."""
     n_columns = min(n_columns, n_tiles)
     n_rows = -(-n_tiles // n_columns)
     if ax is None:

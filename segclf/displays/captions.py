@@ -1,4 +1,4 @@
-"""What a tile says in words: the predicted label, how sure, and the truth where that differs."""
+"""Captions of tiles: predicted label, probability, and the true label if it differs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ def caption(said: Any, truth: Any, probability: Any, names: Mapping[Any, Any]) -
 
 
 def is_right(said: Any, truth: Any) -> bool | None:
-    """Return whether the label is the true one; None where either is missing.
+    """Return whether the predicted label is right; None if either label is missing.
 
     Examples
     --------

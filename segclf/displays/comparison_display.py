@@ -1,4 +1,4 @@
-"""The same images as several models see them, one row of pictures a model."""
+"""Predictions of several models for the same images, one row for each model."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -13,14 +13,14 @@ LEGEND = "filled: predicted mask, dashed: true mask, ✓ / ✗: label right or w
 
 
 class ComparisonDisplay:
-    """The same images as several models see them, one `MaskDisplay` below the other.
+    """Predictions of several models for the same images, one `MaskDisplay` below the other.
 
-    Make it by `from_estimators`.
+    Create it with `from_estimators`.
 
     Parameters
     ----------
     displays : dict of MaskDisplay
-        What to draw, by title.
+        The rows, by title.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class ComparisonDisplay:
         n_images: int = 6,
         figure: Any = None,
     ) -> Self:
-        """Predict the first images with each estimator, and draw them.
+        """Predict the first images with each estimator and draw them.
 
         Parameters
         ----------
@@ -65,11 +65,11 @@ class ComparisonDisplay:
         y : array of shape (n,) or (n, k), optional
             True labels, -1 where unlabeled.
         masks : array or list, optional
-            True masks, None where there is none; shown with the models that segment.
+            True masks, None for an image without one; shown for models that segment.
         class_names : sequence or dict, optional
-            What to call the classes: in the order of ``classes_``, or by class.
+            Names of the classes, in the order of ``classes_`` or by class.
         n_images : int
-            How many images to show, at most; only these are predicted.
+            Largest number of images to show; only these are predicted.
         figure : matplotlib Figure, optional
             Where to draw; a new one by default.
 
@@ -89,7 +89,7 @@ class ComparisonDisplay:
         return cls(displays).plot(figure=figure)
 
     def plot(self, *, figure: Any = None) -> Self:
-        """Draw each display as one row.
+        """Draw each display as a row.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class ComparisonDisplay:
         Raises
         ------
         ImportError
-            When matplotlib is missing.
+            If matplotlib is not installed.
         """
         n_columns = max(len(display.tiles) for display in self.displays.values())
         if figure is None:

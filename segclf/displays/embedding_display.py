@@ -1,4 +1,4 @@
-"""Embeddings in a plane: which images lie beside each other, and where the errors are."""
+"""Embeddings in a plane, which show similar images and errors."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -14,20 +14,20 @@ from segclf.displays.tiles import REGION_COLORS, UNKNOWN_COLOR, WRONG_COLOR
 
 
 class EmbeddingDisplay:
-    """Images as points in a plane, colored by label; what was labeled wrongly is crossed out.
+    """Images as points in a plane, colored by label; misclassified images are crossed out.
 
-    Make it by `from_estimator` or `from_predictions`.
+    Create it with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     points : array of shape (n, 2)
-        Where to draw each image.
+        The position of each image.
     y_true, y_pred : array of shape (n,), optional
-        True labels, -1 (gray) where unlabeled, and predicted ones.
+        True labels, -1 (gray) where unlabeled, and predicted labels.
     class_names : dict, optional
-        What to call the classes.
+        Names of the classes.
     axis_labels : (str, str)
-        What the axes are.
+        Labels of the axes.
 
     Attributes
     ----------
@@ -71,19 +71,19 @@ class EmbeddingDisplay:
         class_names: Any = None,
         ax: Any = None,
     ) -> Self:
-        """Embed the images, and draw them.
+        """Embed the images and draw them.
 
         Parameters
         ----------
         estimator : fitted estimator
-            A transformer, such as a pretrainer; or a segmenter or classifier, whose encoder says
-            what is drawn.
+            A transformer, such as a pretrainer; or a segmenter or classifier, whose encoder gives
+            the embeddings.
         X : array, list, paths or tensor
             The n images.
         y, y_pred : array of shape (n,), optional
-            True labels, -1 where unlabeled, and predicted ones.
+            True labels, -1 where unlabeled, and predicted labels.
         class_names : sequence or dict, optional
-            What to call the classes: a dict, or a sequence in the order of classes 0, 1, ...
+            Names of the classes, as a dict or in the order of classes 0, 1, ...
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
 
@@ -95,7 +95,7 @@ class EmbeddingDisplay:
         Raises
         ------
         TypeError
-            When the estimator embeds no images.
+            If the estimator does not embed images.
         """
         embeddings = embed(estimator, X)
         return cls.from_predictions(embeddings, y, y_pred, class_names=class_names, ax=ax)
@@ -110,16 +110,16 @@ class EmbeddingDisplay:
         class_names: Any = None,
         ax: Any = None,
     ) -> Self:
-        """Draw embeddings: two columns as they are, more by their principal components.
+        """Draw embeddings: two columns unchanged, more as their first two principal components.
 
         Parameters
         ----------
         embeddings : array of shape (n, d)
-            One row an image.
+            One row for each image.
         y_true, y_pred : array of shape (n,), optional
-            True labels, -1 where unlabeled, and predicted ones.
+            True labels, -1 where unlabeled, and predicted labels.
         class_names : sequence or dict, optional
-            What to call the classes: a dict, or a sequence in the order of classes 0, 1, ...
+            Names of the classes, as a dict or in the order of classes 0, 1, ...
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
 
@@ -153,7 +153,7 @@ class EmbeddingDisplay:
         Raises
         ------
         ImportError
-            When matplotlib is missing.
+            If matplotlib is not installed.
         """
         self.ax_ = new_figure(5, 4.4).add_subplot() if ax is None else ax
         self.figure_ = self.ax_.figure

@@ -1,4 +1,4 @@
-"""Where in the image a model errs, and how small a target may be to be found."""
+"""Where in the image a model errs, and how recall depends on the size of targets."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -22,19 +22,19 @@ TITLES = ("marked wrongly", "missed")
 
 
 class ErrorMapDisplay:
-    """Three pictures: where pixels are marked wrongly, where they are missed, recall by size.
+    """Three plots: false-positive pixels, false-negative pixels, and recall by target size.
 
-    The maps have the position in the image, whatever its size; a dark cell errs in many images. Of
-    volumes it is the position in the slice: a voxel there errs in any slice.
+    Maps show the relative position in images of any size; a dark cell has errors in many images.
+    For volumes they show the position in the slice, with errors from all slices.
 
-    Make it by `from_estimator` or `from_predictions`.
+    Create it with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     false_positives, false_negatives : array of shape (32, 32)
-        Share of the images whose pixels there are marked wrongly, or missed.
+        Share of the images with a false-positive, or false-negative, pixel in each cell.
     recall : list of Subgroup
-        Share of the targets of each size that were called rightly.
+        Share of the targets of each size that were predicted rightly.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class ErrorMapDisplay:
         groups: ArrayLike | None = None,
         ax: Any = None,
     ) -> Self:
-        """Predict labels and masks, and draw the errors.
+        """Predict labels and masks and draw the errors.
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class ErrorMapDisplay:
         y : array of shape (n,) or (n, k)
             True labels.
         masks : array or list
-            True masks, None where there is none.
+            True masks, None for an image without one.
         groups : array of shape (n,), optional
             Group of each image, such as its patient, for the intervals.
         ax : matplotlib Axes or Figure, or array of three Axes, optional
@@ -127,9 +127,10 @@ class ErrorMapDisplay:
         groups : array of shape (n,), optional
             Group of each image, such as its patient, for the intervals.
         bins : int or sequence of float
-            How many sizes of about as many targets each, or the shares of the image between them.
+            Number of size groups with about equal numbers of targets, or the shares of the image
+            at which to cut.
         volumes : bool
-            Whether masks (n, d, h, w) or (n, k, d, h, w) are those of volumes.
+            Whether the masks (n, d, h, w) or (n, k, d, h, w) are of volumes.
         ax : matplotlib Axes or Figure, or array of three Axes, optional
             Where to draw; a new figure by default.
 
@@ -168,7 +169,7 @@ class ErrorMapDisplay:
         Raises
         ------
         ImportError
-            When matplotlib is missing.
+            If matplotlib is not installed.
         """
         self.axes_ = grid_of_axes(new_figure(9, 2.8) if ax is None else ax, 3, 3)
         self.figure_ = self.axes_[0].figure
@@ -188,12 +189,14 @@ class ErrorMapDisplay:
             ax.errorbar(row.estimate, place, xerr=ends, fmt="o", color=RIGHT_COLOR, capsize=3)
         labels = [f"{row.name} ({row.n})" for row in rows]
         ax.set_yticks(range(len(rows)), labels=labels)
-        ax.set(title="called rightly, by size", xlim=(-0.03, 1.03), xlabel="share of the targets")
+        ax.set(
+            title="right predictions, by size", xlim=(-0.03, 1.03), xlabel="share of the targets"
+        )
         ax.set_ylim(max(len(rows), 1) - 0.5, -0.5)
 
 
 def _error_maps(masks_true: Any, masks_pred: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Average the errors over the images with a mask, cell by cell, whatever stands before h, w."""
+    """Average the errors in each cell over the images with a mask, and over axes before h, w."""
     total, n_masks = np.zeros((2, CELLS, CELLS)), 0
     for true, predicted in zip(masks_true, masks_pred, strict=True):
         if true is None:

@@ -1,4 +1,4 @@
-"""What masks and what labels alone are worth, by what they cost."""
+"""The value of masks and of labels alone, by their cost."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -12,12 +12,12 @@ from segclf.displays.canvas import new_figure
 class FramingDisplay:
     """Learning curves of two framings over their cost; bands are the standard error of the folds.
 
-    Make it by `from_report`.
+    Create it with `from_report`.
 
     Parameters
     ----------
     curves : dict of (cost, auroc)
-        By title; arrays of shape (n_sizes, n_folds).
+        Curves by title, as arrays of shape (n_sizes, n_folds).
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class FramingDisplay:
         Raises
         ------
         ImportError
-            When matplotlib is missing.
+            If matplotlib is not installed.
         """
         self.ax_ = new_figure(5, 3.5).add_subplot() if ax is None else ax
         self.figure_ = self.ax_.figure

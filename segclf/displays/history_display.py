@@ -1,4 +1,4 @@
-"""How the loss fell, epoch by epoch."""
+"""The loss over the epochs of training."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -13,14 +13,14 @@ PREFIX = "validation_"
 
 
 class HistoryDisplay:
-    """The terms of the loss over the epochs; of held-out images in dashes.
+    """The terms of the loss over the epochs; dashed lines are of held-out images.
 
-    Make it by `from_estimator`.
+    Create it with `from_estimator`.
 
     Parameters
     ----------
     history : dict of array
-        Column by column, as an estimator's ``history_``.
+        Columns by name, like an estimator's ``history_``.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class HistoryDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> Self:
-        """Draw the history of a fitted estimator, or of the segmenter inside of it.
+        """Draw the history of a fitted estimator, or of the segmenter inside it.
 
         Parameters
         ----------
@@ -59,11 +59,11 @@ class HistoryDisplay:
         Raises
         ------
         ValueError
-            When the estimator has no history.
+            If the estimator has no history.
         """
         trained = getattr(estimator, "segmenter_", estimator)
         if not hasattr(trained, "history_"):
-            raise ValueError(f"{estimator!r} has no history_; expected a fitted estimator of ours.")
+            raise ValueError(f"{estimator!r} has no history_; expected a fitted segclf estimator.")
         return cls(trained.history_).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> Self:
@@ -82,7 +82,7 @@ class HistoryDisplay:
         Raises
         ------
         ImportError
-            When matplotlib is missing.
+            If matplotlib is not installed.
         """
         self.ax_ = new_figure(5, 3.5).add_subplot() if ax is None else ax
         self.figure_ = self.ax_.figure
@@ -95,7 +95,7 @@ class HistoryDisplay:
         return self
 
     def _terms(self) -> list[str]:
-        """Name the columns to draw; the total only where it is not the one term again."""
+        """List the columns to draw; without the total if there is only one term."""
         terms = [name for name in self.history if name not in NOT_TERMS]
         parts = [name for name in terms if not name.startswith(PREFIX) and name != "loss"]
         return [name for name in terms if not name.endswith("loss")] if len(parts) == 1 else terms

@@ -1,4 +1,4 @@
-"""Images with what a model said of them: masks as overlays, labels, and whether they are right."""
+"""Images with predictions: masks as overlays, labels, and whether they are right."""
 
 from typing import Any, Self
 
@@ -9,18 +9,18 @@ from segclf.displays.tiles import Tile, draw_tile
 
 
 class MaskDisplay:
-    r"""Images in a grid, with masks, labels, and a mark that says whether the label is right.
+    r"""Images in a grid, with masks, labels, and a mark for right or wrong labels.
 
-    Predicted masks are filled, true ones outlined in dashes. An image framed in green and marked
-    with a tick was labeled rightly, one in orange with a cross wrongly, and then the caption adds
-    what it is; where unlabeled, there is no mark.
+    Predicted masks are filled; true masks are dashed outlines. A green frame with a tick means
+    that the label is right. An orange frame with a cross means that it is wrong, and the caption
+    adds the true label. Unlabeled images have no mark.
 
-    Make it by `from_estimator` or `from_predictions`.
+    Create it with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
     tiles : list of Tile
-        What to draw, image by image.
+        The images to draw.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class MaskDisplay:
 
     See Also
     --------
-    ComparisonDisplay : The same images as several models see them.
+    ComparisonDisplay : Predictions of several models for the same images.
 
     Examples
     --------
@@ -60,28 +60,28 @@ class MaskDisplay:
         n_columns: int = 6,
         ax: Any = None,
     ) -> Self:
-        """Predict the first images, and draw them.
+        """Predict the first images and draw them.
 
         Parameters
         ----------
         estimator : fitted classifier or segmenter
-            Masks come from ``predict_masks`` where it has that, else from ``predict`` of a
-            segmenter; labels from ``predict`` and ``predict_proba`` of a classifier.
+            Masks come from ``predict_masks`` if it exists, otherwise from ``predict`` of a
+            segmenter. Labels come from ``predict`` and ``predict_proba`` of a classifier.
         X : array, list, paths or tensor
             The images.
         y : array of shape (n,) or (n, k), optional
             True labels, -1 where unlabeled.
         masks : array or list, optional
-            True masks, None where there is none.
+            True masks, None for an image without one.
         class_names : sequence or dict, optional
-            What to call the classes: in the order of ``classes_``, or by class.
+            Names of the classes, in the order of ``classes_`` or by class.
         n_images : int
-            How many images to show, at most; only these are predicted.
+            Largest number of images to show; only these are predicted.
         n_slices : int
-            How many slices of each volume to show side by side, at most: the one with the largest
-            finding, others with one, and some between. Of images it changes nothing.
+            Largest number of slices of each volume to show side by side: the one with the largest
+            finding, others with a finding, and some between. Not used for images.
         n_columns : int
-            Images in a row.
+            Number of images in a row.
         ax : matplotlib Axes or Figure, or array of Axes, optional
             Where to draw; a new figure by default.
 
@@ -117,7 +117,7 @@ class MaskDisplay:
         n_columns: int = 6,
         ax: Any = None,
     ) -> Self:
-        """Draw all images, with what was predicted.
+        """Draw all images with given predictions.
 
         Parameters
         ----------
@@ -128,16 +128,16 @@ class MaskDisplay:
         probabilities : array of shape (n,), optional
             Probability of each predicted label.
         masks, true_masks : array (n, h, w) or (n, k, h, w), or list, optional
-            Predicted and true masks at the images' own size.
+            Predicted and true masks, at the size of the images.
         class_names : sequence or dict, optional
-            What to call the classes: a dict, or a sequence in the order of classes 0, 1, ...
+            Names of the classes, as a dict or in the order of classes 0, 1, ...
         volumes : bool
-            Whether X holds volumes, and masks (n, d, h, w) are theirs. Of each the slice with the
-            largest predicted finding is shown, as `from_estimator` does for estimators of volumes.
+            Whether X holds volumes and masks are (n, d, h, w). For each volume the slice with the
+            largest predicted finding is shown, as in `from_estimator`.
         n_slices : int
-            How many slices of each volume to show, as in `from_estimator`.
+            Largest number of slices of each volume, as in `from_estimator`.
         n_columns : int
-            Images in a row.
+            Number of images in a row.
         ax : matplotlib Axes or Figure, or array of Axes, optional
             Where to draw; a new figure by default.
 
@@ -164,10 +164,10 @@ class MaskDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or Figure, or array of Axes, optional
-            Where to draw: an axes is replaced by a grid inside of it, a figure is filled, of an
-            array each image takes one. A new figure by default.
+            Where to draw: an axes is divided into a grid, a figure is filled, and an array gives
+            one axes to each image. A new figure by default.
         n_columns : int
-            Images in a row.
+            Number of images in a row.
 
         Returns
         -------
@@ -177,7 +177,7 @@ class MaskDisplay:
         Raises
         ------
         ImportError
-            When matplotlib is missing.
+            If matplotlib is not installed.
         """
         axes = grid_of_axes(ax, len(self.tiles), n_columns)
         for tile, tile_ax in zip(self.tiles, axes, strict=True):

@@ -12,18 +12,18 @@ FEW = 6
 
 
 class Montage(NamedTuple):
-    """Which slices of a volume are shown, and how they lie side by side.
+    """The slices of a volume that are shown, and their layout side by side.
 
     Parameters
     ----------
     numbers : array of int, shape (s,)
-        The slices, from the first to the last.
+        Numbers of the slices, in increasing order.
     largest : int
-        Which of them, counted from 0, shows the largest finding.
+        Index into `numbers` of the slice with the largest finding.
     depth : int
-        How many slices the volume has.
+        Number of slices in the volume.
     n_columns : int
-        Of the grid, which is filled row by row.
+        Number of columns of the grid, which is filled row by row.
     """
 
     numbers: NDArray[np.intp]
@@ -33,7 +33,7 @@ class Montage(NamedTuple):
 
     @property
     def caption(self) -> str:
-        """Say which slices they are, counted from 0."""
+        """List the slices, counted from 0."""
         shown = self.numbers.tolist()
         if len(shown) == 1:
             return f"slice {shown[0]}"
@@ -43,11 +43,11 @@ class Montage(NamedTuple):
 
     @property
     def n_rows(self) -> int:
-        """How many rows the grid has."""
+        """Number of rows of the grid."""
         return -(-len(self.numbers) // self.n_columns)
 
     def image(self, slices: NDArray[Any]) -> NDArray[Any]:
-        """Put slices (s, h, w, c) together; what of the grid is left is as dark as they get."""
+        """Combine slices (s, h, w, c) to one image; empty cells get the darkest value."""
         n_left = self.n_rows * self.n_columns - len(slices)
         blank = np.full((n_left, *slices.shape[1:]), slices.min())
         grid = np.concatenate([slices, blank.astype(slices.dtype)])
@@ -56,7 +56,7 @@ class Montage(NamedTuple):
         return grid.swapaxes(1, 2).reshape(rows * height, columns * width, n_channels)
 
     def mask(self, mask: Mask) -> Mask:
-        """Put the slices of a mask (d, h, w) or (k, d, h, w) together, as (h, w) or (k, h, w)."""
+        """Combine the slices of a mask (d, h, w) or (k, d, h, w) to (h, w) or (k, h, w)."""
         if mask is None:
             return None
         parts = mask[..., self.numbers, :, :]
@@ -68,8 +68,8 @@ class Montage(NamedTuple):
 def montage(predicted: Mask, true: Mask, size: tuple[int, ...], n_slices: int) -> Montage:
     """Choose slices of a volume: the one with the largest finding, others with one, and a few more.
 
-    Half of the others show something that was predicted or is true, as far as there is such; the
-    rest is spread evenly from the first to the last.
+    Up to half of the others show a predicted or true finding; the rest are spread evenly from the
+    first slice to the last.
 
     Parameters
     ----------
@@ -77,12 +77,12 @@ def montage(predicted: Mask, true: Mask, size: tuple[int, ...], n_slices: int) -
     size : tuple of int
         (d, h, w) of the volume.
     n_slices : int
-        How many slices are shown, at most.
+        Largest number of slices.
 
     Returns
     -------
     Montage
-        About as high as it is wide.
+        Its grid is about square.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def montage(predicted: Mask, true: Mask, size: tuple[int, ...], n_slices: int) -
 
 
 def _n_columns(n_slices: int, ratio: float) -> int:
-    """Make the grid about as high as it is wide, and rather wide."""
+    """Choose the columns of an about square grid, rather wide than high."""
     columns = np.arange(n_slices, 0, -1)
     stretch = np.abs(np.log(-(-n_slices // columns) * ratio / columns))
     return int(columns[stretch.round(6).argmin()])
@@ -120,7 +120,7 @@ def _areas(mask: Mask, depth: int) -> NDArray[np.intp]:
 
 
 def _spread(numbers: NDArray[np.intp], most: int) -> list[int]:
-    """Return so many of the numbers, evenly from the first to the last."""
+    """Return at most `most` of the numbers, spread evenly from the first to the last."""
     if len(numbers) <= most:
         return numbers.tolist()
     places = np.linspace(0, len(numbers) - 1, max(most, 0)).round().astype(int)

@@ -1,4 +1,4 @@
-"""Images and masks of any kind as what a screen shows: numbers in 0..1, and regions."""
+"""Convert images and masks of any kind for display: values in 0..1, and regions."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ COLOR_KEPT = 0.25
 def as_picture(image: NDArray[Any], *, longest_side: int = LONGEST_SIDE) -> NDArray[np.float32]:
     """Return an image (h, w, c) as gray (h, w) or red, green, blue (h, w, 3) in 0..1.
 
-    8-bit images, booleans and fractions within 0..1 look as they are. Any other range is stretched
-    so that half a percent of the values is black and half a percent white, which a few outliers
-    do not change. Of four channels the first three are shown, of any other number the mean. Images
-    with a side above `longest_side` are thinned out.
+    8-bit images, booleans and fractions within 0..1 keep their brightness. Any other range is
+    stretched so that half a percent of the values is black and half a percent white, which is
+    robust to a few outliers. Of four channels the first three are shown; of any other number, the
+    mean. Images with a side above `longest_side` are subsampled.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def as_picture(image: NDArray[Any], *, longest_side: int = LONGEST_SIDE) -> NDAr
 
 
 def faded(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the picture with a quarter of its color, so that what is drawn onto it stands out."""
+    """Return the picture with a quarter of its color, so that overlays stand out."""
     if is_gray(picture):
         return picture
     return np.float32(COLOR_KEPT) * picture + np.float32(1 - COLOR_KEPT) * picture.mean(
@@ -42,7 +42,7 @@ def faded(picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def as_regions(mask: NDArray[Any]) -> dict[int, NDArray[np.bool_]]:
-    """Return the regions that a mask shows: for each class, counted from 1, where it is.
+    """Return the regions of a mask by class, counted from 1.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def as_regions(mask: NDArray[Any]) -> dict[int, NDArray[np.bool_]]:
 
 
 def _thin(array: NDArray[Any], rows: int, longest_side: int = LONGEST_SIDE) -> NDArray[Any]:
-    """Leave out pixels where a side is longer; `rows` is the axis of the rows."""
+    """Subsample an array with a longer side; `rows` is the axis of the rows."""
     step = -(-max(array.shape[rows : rows + 2]) // longest_side)
     return array[(slice(None),) * rows + (slice(None, None, step),) * 2]
 

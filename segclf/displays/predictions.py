@@ -1,4 +1,4 @@
-"""From images and what was said of them to tiles."""
+"""Make tiles from images and their predictions."""
 
 from typing import Any, NamedTuple
 
@@ -16,16 +16,16 @@ from segclf.displays.tiles import Tile
 
 
 class Predictions(NamedTuple):
-    """What an estimator says of n images, each None where it says nothing of the kind.
+    """Predictions for n images; fields that the estimator does not predict are None.
 
     Parameters
     ----------
     labels : array of shape (n,) or (n, k), or None
         Labels, or multi-label indicators.
     probabilities : array of shape (n, k) or None
-        Of each class.
+        Probability of each class.
     masks : array or list of n masks, or None
-        At the images' own size.
+        Masks at the size of the images.
     """
 
     labels: Any = None
@@ -34,10 +34,10 @@ class Predictions(NamedTuple):
 
 
 def predict_once(estimator: Any, X: Any) -> Predictions:
-    """Ask a fitted estimator for all that it says, with one pass over the images where one will do.
+    """Make all predictions of a fitted estimator, in one pass over the images if possible.
 
-    A classifier is asked for labels and their probabilities, and for masks where it has
-    ``predict_masks``; a segmenter for masks.
+    A classifier predicts labels and their probabilities, and masks if it has ``predict_masks``. A
+    segmenter predicts masks.
     """
     classifies = hasattr(estimator, "classes_") or hasattr(estimator, "predict_masks")
     chosen = getattr(estimator, "best_estimator_", estimator)
@@ -61,7 +61,7 @@ def predicted_tiles(
     predicted: Predictions | None = None,
     n_slices: int = 1,
 ) -> list[Tile]:
-    """Predict the first images with a fitted estimator, see `MaskDisplay.from_estimator`."""
+    """Predict the first images with a fitted estimator; see `MaskDisplay.from_estimator`."""
     shown = slice(0, n_images)
     predicted = predicted or predict_once(estimator, X[shown])
     segments = predicted.masks is not None
@@ -90,7 +90,7 @@ def make_tiles(
     class_names: Any,
     slices: dict[str, Any] | None = None,
 ) -> list[Tile]:
-    """Combine images and predictions, of volumes as `slices` says; see `MaskDisplay`."""
+    """Combine images and predictions; `slices` has the settings of volumes. See `MaskDisplay`."""
     images, masks, true_masks, places = _shown(X, masks, true_masks, slices)
     n = len(images)
     said, truth = _entries("y_pred", y_pred, n), _entries("y_true", y_true, n)
@@ -110,19 +110,19 @@ def make_tiles(
 
 
 def _shown(X: Any, masks: Any, true_masks: Any, slices: dict[str, Any] | None) -> Any:
-    """Return images, masks and true masks, of volumes of slices, and which these are."""
+    """Return images, masks and true masks (of volumes, their slices), and the shown slices."""
     if slices is None:
         return as_images(X), masks, true_masks, None
     return shown_slices(X, masks, true_masks, **slices)
 
 
 def _placed(text: str, places: Any, index: int) -> str:
-    """Add to a caption which slices of its volume are shown."""
+    """Add the shown slices of a volume to a caption."""
     return text if places is None else f"{text}\n{places[index].caption}".strip()
 
 
 def _of_labels(predicted: Predictions, estimator: Any) -> NDArray[Any] | None:
-    """Return the probability of each label that was predicted."""
+    """Return the probability of each predicted label."""
     if predicted.probabilities is None or not are_labels(predicted.labels):
         return None
     positions = np.searchsorted(estimator.classes_, predicted.labels)
@@ -130,7 +130,7 @@ def _of_labels(predicted: Predictions, estimator: Any) -> NDArray[Any] | None:
 
 
 def as_names(class_names: Any, classes: Any) -> dict[Any, Any]:
-    """Map classes to names; a sequence names them in their order."""
+    """Map classes to names; a sequence has the names in the order of the classes."""
     if class_names is None or isinstance(class_names, dict):
         return class_names or {}
     classes = range(len(class_names)) if classes is None else list(classes)

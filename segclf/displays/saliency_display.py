@@ -1,4 +1,4 @@
-"""What moves a classifier, beside what it should have looked at."""
+"""The pixels that a classifier's score depends on, beside the true masks."""
 
 from collections.abc import Callable
 from functools import partial
@@ -20,25 +20,25 @@ from segclf.displays.tiles import Tile, draw_tile, draw_truth
 from segclf.networks import grad_cam, input_gradient
 
 TITLES = ("input gradient", "Grad-CAM")
-PERCENTILE = 99.5  # of a map is its brightest color; few pixels are far above
+PERCENTILE = 99.5  # this percentile of a map gets the brightest color, since few pixels are above
 
 
 class SaliencyDisplay:
-    """Images in rows: the image itself, its input gradient, its Grad-CAM, and a predicted mask.
+    """One row for each image: image, input gradient, Grad-CAM, and a predicted mask.
 
-    All have the true mask as a dashed outline. Maps are of the class that was predicted. A bright
-    place moves the score; whether it is the finding that moves it, the outline shows.
+    The true mask is a dashed outline in each. Maps are of the predicted class: the score depends
+    on bright places. The outline shows whether these belong to the finding.
 
-    Make it by `from_estimator`.
+    Create it with `from_estimator`.
 
     Parameters
     ----------
     tiles : list of Tile
         The images.
     gradients, cams : list of array, shape (h, w)
-        Input gradient (Simonyan et al., 2014) and Grad-CAM (Selvaraju et al., 2017) of each.
+        Input gradient (Simonyan et al., 2014) and Grad-CAM (Selvaraju et al., 2017) of each image.
     beside : list of Tile, optional
-        What another model draws into the same images.
+        The same images with predicted masks of another model.
 
     Attributes
     ----------
@@ -83,12 +83,12 @@ class SaliencyDisplay:
         n_images: int = 4,
         ax: Any = None,
     ) -> Self:
-        """Differentiate the score of what is predicted, and draw where it comes from.
+        """Differentiate the score of the predicted class and draw the maps.
 
         Parameters
         ----------
         estimator : ImageClassifier or another classifier of one network
-            Fitted.
+            The fitted classifier.
         X : array, list, paths or tensor
             The images.
         y : array of shape (n,) or (n, k), optional
@@ -96,13 +96,14 @@ class SaliencyDisplay:
         masks : array or list, optional
             True masks, None where there is none.
         beside : fitted classifier or segmenter, optional
-            One that predicts masks, such as a `SegmentationClassifier`, to compare with.
+            An estimator that predicts masks, such as a `SegmentationClassifier`, for comparison.
         layer : str, optional
-            The layer of Grad-CAM, as in `segclf.networks.grad_cam`; the last one with maps.
+            The layer of Grad-CAM, as in `segclf.networks.grad_cam`; by default the last one with
+            maps.
         class_names : sequence or dict, optional
-            What to call the classes: in the order of ``classes_``, or by class.
+            Names of the classes, in the order of ``classes_`` or by class.
         n_images : int
-            How many images to show, at most.
+            Largest number of images to show.
         ax : matplotlib Axes or Figure, or array of Axes, optional
             Where to draw; a new figure by default.
 
@@ -114,7 +115,7 @@ class SaliencyDisplay:
         Raises
         ------
         ValueError
-            When the estimator does not get its scores from one network, or reads volumes.
+            If the estimator does not compute its scores by one network, or reads volumes.
         """
         _require_one_network(estimator, beside)
         chosen = {"class_names": class_names, "n_images": n_images}
@@ -150,7 +151,7 @@ class SaliencyDisplay:
         Raises
         ------
         ImportError
-            When matplotlib is missing.
+            If matplotlib is not installed.
         """
         n_columns = 3 if self.beside is None else 4
         axes = grid_of_axes(ax, n_columns * len(self.tiles), n_columns)
@@ -169,13 +170,13 @@ class SaliencyDisplay:
 
 
 def _require_one_network(estimator: Any, beside: Any) -> None:
-    """Refuse what is no such classifier, and volumes in either."""
+    """Raise unless the estimator is a classifier with one network, and neither reads volumes."""
     for each in (estimator, beside):
         refuse_volumes(each, "SaliencyDisplay")
     if not isinstance(estimator, NetworkClassifier):
         raise ValueError(
-            f"Saliency is of a classifier with one network, such as ImageClassifier; got "
-            f"{estimator!r}. What predicts masks goes beside it: beside=."
+            f"Saliency needs a classifier with one network, such as ImageClassifier; got "
+            f"{estimator!r}. Pass an estimator that predicts masks as beside=."
         )
 
 
@@ -185,13 +186,13 @@ def _said_maps(
     said: NDArray[np.intp],
     function: Callable[[nn.Module, Tensor], Tensor],
 ) -> list[NDArray[Any]]:
-    """Ask for the maps of all classes, and take that of the one which was said."""
+    """Return the map of the predicted class."""
     maps = collect_maps(*estimator._outputs(X, forward=partial(function, estimator.network_)))
     return [of_classes[k] for of_classes, k in zip(maps, said, strict=True)]
 
 
 def _draw_map(ax: Any, tile: Tile, values: NDArray[Any]) -> None:
-    """Lay the map over the gray image, the more opaque the higher it is."""
+    """Draw the map over the gray image, with opacity that grows with its values."""
     picture = as_picture(tile.image)
     height, width = picture.shape[:2]
     ax.imshow(picture if is_gray(picture) else picture.mean(axis=2), cmap="gray", vmin=0, vmax=1)

@@ -1,4 +1,4 @@
-"""Volumes as images: of each the slice with the largest finding, or several side by side."""
+"""Show volumes as images: the slice with the largest finding, or several side by side."""
 
 from typing import Any, NamedTuple
 
@@ -11,16 +11,16 @@ from segclf.displays.montages import Mask, Montage, montage
 
 
 class ShownSlices(NamedTuple):
-    """Of n volumes.
+    """The shown slices of n volumes.
 
     Parameters
     ----------
     images : list of n arrays (h, w, c)
         The slices.
     masks, true_masks : list of n arrays or None
-        Their parts of predicted and true masks.
+        Their predicted and true masks.
     montages : list of Montage
-        Which slices of its volume are shown, and where.
+        The slices of each volume that are shown, and their layout.
     """
 
     images: list[NDArray[Any]]
@@ -32,18 +32,19 @@ class ShownSlices(NamedTuple):
 def shown_slices(
     X: Any, masks: Any, true_masks: Any, *, n_slices: int = 1, channels: Any = None
 ) -> ShownSlices:
-    """Choose the slice of each volume that shows most of what was predicted, and a few more.
+    """Choose the slice of each volume with the largest predicted finding, and a few more.
 
-    Where nothing was predicted, most of what is there; the middle one where neither is.
+    Without a predicted finding, the slice with the largest true one is chosen; without either,
+    the middle slice.
 
     Parameters
     ----------
     X, masks, true_masks
-        Volumes, and masks of them or None.
+        Volumes, and their masks or None.
     n_slices : int
-        How many of each volume, at most.
+        Largest number of slices of each volume.
     channels : {"first", "last"} or None
-        Where they are in X.
+        Position of the channels in X.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How a mask becomes a label: the area of each predicted mask against the score it got."""
+"""How masks become labels: the area of each predicted mask against its score."""
 
 from typing import Any, Self
 
@@ -16,13 +16,13 @@ SMALLEST_PERCENT = 0.01
 
 
 class SummarizerDisplay:
-    """Predicted masks as points: their area against the score that the summarizer gives them.
+    """Predicted masks as points: their area against the score from the summarizer.
 
-    Above the line the image is called positive. Filled points are images that show something,
-    open ones show nothing; what is called wrongly is orange. A summarizer that asks for the area
-    alone cuts at one place from left to right.
+    Images above the line are predicted positive. Filled points are positive images, open points
+    are negative ones, and errors are orange. A summarizer that uses only the area separates the
+    points at one area.
 
-    Make it by `from_estimator` or `from_predictions`.
+    Create it with `from_estimator` or `from_predictions`.
 
     Parameters
     ----------
@@ -57,13 +57,13 @@ class SummarizerDisplay:
     def from_estimator(
         cls, estimator: Any, X: ImagesLike, y: LabelsLike, *, ax: Any = None
     ) -> Self:
-        """Predict masks and scores, and draw them.
+        """Predict masks and scores and draw them.
 
         Parameters
         ----------
         estimator : fitted classifier
-            With ``predict_masks`` and ``predict_proba``; its ``negative_class_``, or else the first
-            of its classes, is negative.
+            With ``predict_masks`` and ``predict_proba``. The negative class is its
+            ``negative_class_`` if any, otherwise its first class.
         X : array, list, paths or tensor
             The n images.
         y : array of shape (n,)
@@ -125,7 +125,7 @@ class SummarizerDisplay:
         Raises
         ------
         ImportError
-            When matplotlib is missing.
+            If matplotlib is not installed.
         """
         self.ax_ = new_figure(5, 4).add_subplot() if ax is None else ax
         self.figure_ = self.ax_.figure
@@ -149,7 +149,7 @@ class SummarizerDisplay:
         return self
 
     def _explain(self, *, has_errors: bool) -> None:
-        """Add the legend; its marks are its own, since the first point of a kind may be wrong."""
+        """Add a legend with separate marks, since the first point of a kind may be an error."""
         marks = [("finding", RIGHT_COLOR, RIGHT_COLOR), ("no finding", "none", RIGHT_COLOR)]
         marks += [("called wrongly", WRONG_COLOR, WRONG_COLOR)] * has_errors
         for label, face, edge in marks:

@@ -1,4 +1,4 @@
-"""One tile of a display: an image, the regions drawn onto it, its caption and its frame."""
+"""One tile of a display: an image with regions, caption and frame."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from segclf.displays.pictures import as_picture, as_regions, faded
 
-# Okabe and Ito's colors, distinguished by the color-blind; the mark says the same without color.
+# Okabe and Ito's colors, safe for color-blind readers; the mark repeats them without color.
 RIGHT_COLOR, WRONG_COLOR, UNKNOWN_COLOR = "#009E73", "#D55E00", "#999999"
 RIGHT_MARK, WRONG_MARK = "✓", "✗"
 REGION_COLORS = ("#FF2E93", "#56B4E9", "#F0E442", "#E69F00")
@@ -15,7 +15,7 @@ OPACITY = 0.75
 
 
 class Tile(NamedTuple):
-    """What one tile shows.
+    """The content of one tile.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ class Tile(NamedTuple):
     mask, true_mask : array of shape (h, w) or (k, h, w), or None
         The predicted mask, filled, and the true one, as an outline.
     caption : str
-        What was said of the image.
+        The caption, such as the predicted label.
     right : bool or None
-        Whether that was right; None where nobody knows.
+        Whether the prediction is right; None if unknown.
     """
 
     image: NDArray[Any]
@@ -51,7 +51,7 @@ def draw_tile(ax: Any, tile: Tile) -> None:
 
 
 def draw_truth(ax: Any, mask: NDArray[Any]) -> None:
-    """Draw the outlines of a true mask: white dashes on black, to be seen on any ground."""
+    """Draw the outlines of a true mask as white dashes on black, visible on any background."""
     for region in as_regions(mask).values():
         _outline(ax, region, "black", "solid")
         _outline(ax, region, "white", "dashed")
@@ -66,13 +66,13 @@ def _frame(ax: Any, tile: Tile) -> None:
 
 
 def _fill(ax: Any, region: NDArray[np.bool_], color: str) -> None:
-    """Fill the region with a color: a picture that is transparent elsewhere."""
+    """Fill the region with a color, by a picture that is transparent elsewhere."""
     rgba = [*(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)), OPACITY]
     ax.imshow(region[..., None] * np.asarray(rgba), interpolation="nearest")
 
 
 def _outline(ax: Any, region: NDArray[np.bool_], color: str, style: str) -> None:
-    # A border of nothing closes outlines at the image's edge.
+    # An empty border closes outlines at the edge of the image.
     padded = np.pad(region, 1).astype(np.float32)
     x, y = (np.arange(-1, side - 1) for side in padded.shape[::-1])
     ax.contour(x, y, padded, levels=[0.5], colors=[color], linewidths=1.1, linestyles=style)
