@@ -1,4 +1,4 @@
-"""Data: synthetic shapes to try things on, and the folders and files of others' tools."""
+"""Data: synthetic shapes for experiments, and the file layouts of annotation tools."""
 
 from segclf.datasets.annotated_images import AnnotatedImages
 from segclf.datasets.coco import load_coco

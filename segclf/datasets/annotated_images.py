@@ -1,4 +1,4 @@
-"""What a folder of somebody's annotations holds, ready for `fit`."""
+"""Images and annotations read from files, ready for `fit`."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["AnnotatedImages", "NameFunction", "of_names"]
 
 Rows: TypeAlias = NDArray[np.intp]
-#: From the name of an image, without folder and suffix, to its group or its label.
+#: Maps the name of an image, without folder and suffix, to its group or label.
 NameFunction: TypeAlias = Callable[[str], Any]
 
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedImages:
-    """Images and what people said of them; nothing is decoded before it is needed.
+    """Images with their annotations; nothing is decoded before it is needed.
 
     Attributes
     ----------
     images : list of str, or array
-        Paths, or arrays where the layout holds such: ``X`` of `fit`.
+        Paths, or arrays if the layout stores arrays: ``X`` of `fit`.
     masks : list or array, or None
-        One each, as masks are passed to `fit`: paths, arrays, what is drawn when it is looked at,
-        and None for an unannotated image.
+        One mask for each image, as `fit` takes them: paths, arrays, masks that are drawn when they
+        are read, or None for an image without a mask.
     class_names : list of str
-        Of the ids of the masks, the background first; where masks are multi-label, of the channels.
+        Names of the mask ids, the background first; for multi-label masks, of the channels.
     names : list of str
-        One each, and each once: those of the files, without folder and suffix.
+        A unique name for each image: that of its file, without folder and suffix.
     target : array of shape (n,) or (n, k), or None
         Labels of the images, -1 where unlabeled: ``y`` of classifiers.
     target_names : list of str
-        Of 0, 1 and so on in `target`, or of its columns.
+        Names of the values 0, 1, ... in `target`, or of its columns.
     groups : array of shape (n,), or None
-        Which images belong together, such as those of a patient.
+        Group of each image, such as its patient.
     splits : list of (array, array), or None
-        Rows for training and for validation, fold by fold: ``cv`` of scikit-learn.
+        Rows for training and for validation in each fold, as scikit-learn's ``cv`` takes them.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class AnnotatedImages:
         return len(self.names)
 
     def __repr__(self) -> str:
-        """Say how much there is: paths may be many."""
+        """Return a short summary, since there may be many paths."""
         classes = ", ".join(self.class_names)
         return f"AnnotatedImages({len(self)} images; {classes})"
 
@@ -68,12 +68,12 @@ class AnnotatedImages:
         Parameters
         ----------
         rows : array-like of int or bool
-            Which, in their order.
+            The rows to keep, in this order.
 
         Returns
         -------
         AnnotatedImages
-            Without `splits`, which are of the whole.
+            Without `splits`, which refer to all images.
         """
         chosen = np.arange(len(self))[np.asarray(rows)]
         parts = (_cut(each, chosen) for each in (self.images, self.masks, self.names))
@@ -91,5 +91,5 @@ def _cut(values: Any, rows: Rows) -> Any:
 
 
 def of_names(function: NameFunction | None, names: Sequence[str]) -> NDArray[Any] | None:
-    """Return what a function says of each name; None where there is no function."""
+    """Apply a function to each name; None without a function."""
     return None if function is None else np.array([function(name) for name in names])

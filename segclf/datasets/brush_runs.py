@@ -15,18 +15,19 @@ __all__ = ["BrushRuns", "as_brush"]
 _N_CHANNELS = 4  # red, green, blue, alpha
 _WORD = 8
 _HEAD = 32 + 5 + 4 * 4
-# Where the brush was, its alpha is 255; what is half see-through counts.
+# Painted pixels have an alpha of 255; partly transparent pixels count as painted, too.
 _HALF = 128
 
 
 @dataclass(frozen=True, eq=False)
 class BrushRuns(Shape):
-    """A picture of red, green, blue and alpha of 8 bits, whose alpha is what was painted.
+    """A picture of 8-bit red, green, blue and alpha, whose alpha channel is the mask.
 
-    The packed bits, the highest of each byte first, are: the number of values in 32 bits; in 5 how
-    many bits a value has, less 1; in 4 times 4 how many bits lengths may have, less 1. Then, until
-    all values are there: a bit that is 1 for a run; 2 bits that choose one of the four; so many
-    bits of a length, less 1; and the one value of the run, or as many values.
+    The bits are packed with the highest bit of each byte first. The header has the number of
+    values (32 bits), the bits per value minus 1 (5 bits), and four possible bit widths of lengths,
+    each minus 1 (4 times 4 bits). Blocks follow until all values are read: one bit, which is 1 for
+    a run; 2 bits that choose a width; the length minus 1 in that width; and the single value of
+    the run, or all values of the block.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ class BrushRuns(Shape):
     size : (int, int)
         Height and width.
     where : str
-        What has them, for errors.
+        Description of the source, for error messages.
     """
 
     packed: bytes
@@ -42,7 +43,7 @@ class BrushRuns(Shape):
     where: str
 
     def patches(self, size: tuple[int, int]) -> list[Patch]:
-        """Unpack it."""
+        """Unpack the mask."""
         values = self._unpacked().reshape(*self.size, _N_CHANNELS)
         return [(0, 0, values[..., -1] >= _HALF)]
 
@@ -88,21 +89,21 @@ class BrushRuns(Shape):
 
 
 def as_brush(values: Any, size: tuple[int, int], where: str) -> BrushRuns:
-    """Check what can be checked without unpacking.
+    """Check the header of a brush mask without unpacking it.
 
     Parameters
     ----------
     values : list of int
-        Bytes.
+        Bytes as integers.
     size : (int, int)
         Height and width of the image.
     where : str
-        What has them, for errors.
+        Description of the source, for error messages.
 
     Raises
     ------
     ValueError
-        If these are no bytes, or the picture has another size or values of other than 8 bits.
+        If the values are not bytes, or the picture has another size or values not of 8 bits.
     """
     try:
         packed = bytes(values) if isinstance(values, list) else b""

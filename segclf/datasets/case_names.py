@@ -1,4 +1,4 @@
-"""One name for each image, from its file: what is written about it is called so."""
+"""A unique name for each image, from its file, for the files written about it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def case_name(path: str) -> str:
 
 
 def without_suffixes(names: Sequence[str]) -> list[str]:
-    """Return names of files, with their folders, without suffixes as far as that tells them apart.
+    """Remove the suffixes of file names (with folders) as far as they stay distinct.
 
     Examples
     --------
@@ -46,15 +46,15 @@ def without_suffixes(names: Sequence[str]) -> list[str]:
 def case_names(
     images: Images, names: Sequence[str] | None = None, *, folders: bool = False
 ) -> list[str]:
-    """Return a name for each image, each of which is there once.
+    """Return a unique name for each image.
 
     Parameters
     ----------
     images : Images
     names : sequence of str, optional
-        What the user said. By default those of the files, or "0000" and so on.
+        The user's names. By default those of the files, or "0000" and so on.
     folders : bool
-        Whether names may have folders, ``"patient/image"``.
+        Whether names may have folders, such as ``"patient/image"``.
 
     Returns
     -------
@@ -63,8 +63,8 @@ def case_names(
     Raises
     ------
     ValueError
-        If two would be the same, also where file systems do not tell upper from lower case, or if
-        one is no name of a file.
+        If two names are equal, also if only after ignoring case, as some file systems do, or if one
+        is not a valid file name.
     """
     n_digits = max(4, len(str(len(images) - 1)))
     if names is None:
@@ -81,12 +81,12 @@ def case_names(
     for index, name in enumerate(found):
         parts = name.split("/") if folders and isinstance(name, str) else [name]
         if not all(map(_is_name, parts)):
-            raise ValueError(f"{name!r} is no name of a file, without its folder and suffix.")
+            raise ValueError(f"{name!r} is not a valid file name without folder and suffix.")
         first = seen.setdefault(name.casefold(), index)
         if first != index:
             raise ValueError(
-                f"{images.name(first)} and {images.name(index)} would both be called {name!r}; "
-                "pass names=, one for each image."
+                f"{images.name(first)} and {images.name(index)} have the same name {name!r}; "
+                "pass names= with a unique name for each image."
             )
     return found
 

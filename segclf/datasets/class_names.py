@@ -1,4 +1,4 @@
-"""Names of classes, and the mask ids that they have."""
+"""Names of classes and their mask ids."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ BACKGROUND = "background"
 
 
 def class_ids(names: Iterable[str], ignore: str | None, where: str) -> dict[str, int]:
-    """Return the mask id of each class: 1, 2 and so on, in their order.
+    """Return the mask id of each class: 1, 2 and so on, in the given order.
 
     Parameters
     ----------
     names : iterable of str
-        One called "background" is 0.
+        Names of the classes; "background" gets id 0.
     ignore : str or None
-        The name of what is -1, unlabeled.
+        The name whose pixels are -1, unlabeled.
     where : str
-        What names them, for the error.
+        Description of the source, for the error message.
 
     Raises
     ------
     ValueError
-        If a name is there twice, or there are more than there are ids.
+        If a name occurs twice, or there are more names than ids.
     """
     found: dict[str, int] = {}
     for name in unique(names, where):
@@ -43,6 +43,6 @@ def class_ids(names: Iterable[str], ignore: str | None, where: str) -> dict[str,
 
 
 def mask_names(ids: dict[str, int], *, multilabel: bool) -> list[str]:
-    """Return the names of the ids of masks, or of the channels of multi-label ones."""
+    """Return the names of the mask ids, or of the channels of multi-label masks."""
     names = sorted((name for name in ids if ids[name] > 0), key=ids.__getitem__)
     return names if multilabel else [BACKGROUND, *names]

@@ -1,4 +1,4 @@
-"""COCO's annotations of instances, read."""
+"""Read instance annotations in the COCO format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ANNOTATED", "load_coco"]
 
 Path = str | os.PathLike[str]
 Size = tuple[int, int]
-#: Beside COCO's own fields of an image: false where nobody annotated it.
+#: A field added to COCO's fields of an image; false if the image is not annotated.
 ANNOTATED = "annotated"
 _CROWDS = ("class", "ignore", "skip")
 
@@ -33,46 +33,47 @@ def load_coco(
     groups: NameFunction | None = None,
     labels: NameFunction | None = None,
 ) -> AnnotatedImages:
-    """Read annotations as COCO has them: polygons, and run lengths, plain or compressed.
+    """Read COCO annotations: polygons, and plain or compressed run lengths.
 
     Parameters
     ----------
     path : str or path-like
-        Of the JSON file.
+        Path of the JSON file.
     folder : str or path-like
-        Of the images that it names.
+        Folder of the images that it names.
     multilabel : bool, default=False
-        True makes masks of one channel a class, which keep what overlaps. Else what comes later in
-        the file covers what was before.
+        True makes masks with one channel for each class, which keep overlaps. Otherwise later
+        annotations in the file cover earlier ones.
     crowd : {"class", "ignore", "skip"}, default="class"
-        What a region of many objects (``iscrowd``) is: pixels of its class, -1, or nothing.
+        How to read a region of many objects (``iscrowd``): as pixels of its class, as -1
+        (unlabeled), or not at all.
     boxes : bool, default=False
-        Whether an annotation of a box alone stands for all pixels in it. Else it is an error.
+        Whether an annotation with only a box means all pixels in it. Otherwise it is an error.
     unannotated : {"empty", "none"}, default="empty"
-        What an image without annotations has: an empty mask, which says that nothing is there, as
-        in COCO's own; or no mask, since nobody looked.
+        The mask of an image without annotations: an empty mask, as in COCO's own data, or no mask,
+        which means unlabeled.
     ignore : str or None, default="ignore"
-        The category that says of pixels that nobody knows what they are, -1.
+        The category whose pixels are -1, unlabeled.
     groups, labels : callable, optional
-        From an image's name, with the folder that is named but without suffix, to its group, such
-        as the patient, and to its label.
+        Functions from the name of an image (with its folder, without suffix) to its group, such as
+        the patient, and to its label.
 
     Returns
     -------
     AnnotatedImages
-        Mask ids are 1, 2 and so on, in the order of the ids of categories; one that is called
-        "background" is 0. Masks are drawn when they are looked at; which pixels a polygon covers,
-        the page "Bring your annotations" says. `target` is what the masks show: an id where no
-        image shows two classes, else an indicator.
+        Mask ids are 1, 2 and so on, in the order of the category ids; a category named
+        "background" has id 0. Masks are drawn when they are read. The page "Bring your
+        annotations" defines which pixels a polygon covers. `target` is the class that each mask
+        shows, or an indicator if an image shows two classes.
 
     Raises
     ------
     OSError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        Naming the file and the entry, for what is not as COCO has it: sizes that differ, run
-        lengths of another size than their image, coordinates that are no numbers, an id that is
-        there twice or not at all, and images that are missing or lie outside of `folder`.
+        If an entry is not valid COCO; the message names the file and the entry. Examples are
+        different sizes, run lengths that do not fit their image, coordinates that are not numbers,
+        duplicate or unknown ids, and images that are missing or outside `folder`.
 
     Examples
     --------
@@ -97,21 +98,21 @@ def load_coco(
 
 
 class _File:
-    """One file, whose entries are named in errors."""
+    """One file; errors name its entries."""
 
     def __init__(self, path: str, *, unannotated: bool, boxes: bool) -> None:
         self._path, self._found = path, read_json(path)
         self._empty, self._boxes = unannotated, boxes
 
     def images(self, folder: Path) -> dict[Any, DrawnImage]:
-        """Return each image by its id, without what was drawn on it."""
+        """Return the images by id, without annotations."""
         found: dict[Any, DrawnImage] = {}
         first: dict[str, str] = {}
         for where, entry in self._entries("images"):
             name, size = entry.get("file_name"), (entry.get("height"), entry.get("width"))
             path = file_inside(folder, name, where)
             if path in first:
-                raise ValueError(f"{where}: {name!r} is that of {first[path]}, too.")
+                raise ValueError(f"{where}: {name!r} is also the file of {first[path]}.")
             first[path] = where
             shapes: list[tuple[int, Shape]] | None = [] if self._empty else None
             shapes = shapes if entry.get(ANNOTATED, True) is True else None
@@ -120,7 +121,7 @@ class _File:
         return found
 
     def classes(self, ignore: str | None) -> dict[Any, tuple[str, int]]:
-        """Return the name and the mask id of each category by its id, in the order of these."""
+        """Return the name and the mask id of each category, by category id in increasing order."""
         found: dict[Any, str] = {}
         for where, entry in self._entries("categories"):
             if not isinstance(entry.get("name"), str):
@@ -131,7 +132,7 @@ class _File:
         return {key: (found[key], ids[found[key]]) for key in keys}
 
     def draw(self, images: dict[Any, DrawnImage], ids: dict[Any, int], crowd: str) -> None:
-        """Give each image what was drawn on it."""
+        """Add the annotations to their images."""
         seen: dict[Any, None] = {}
         for where, entry in self._entries("annotations"):
             if "id" in entry:
@@ -160,7 +161,7 @@ class _File:
             )
         corners = entry.get("bbox")
         if not self._boxes or not isinstance(corners, list) or len(corners) != 4:
-            raise ValueError(f"{where} has no segmentation; boxes=True fills those that are boxes.")
+            raise ValueError(f"{where} has no segmentation; boxes=True fills its box.")
         x, y, width, height = (as_number(each, f"{where}: bbox") for each in corners)
         return box(x, y, x + width, y + height, where)
 
@@ -194,7 +195,7 @@ def _add(found: dict[Any, Any], key: Any, value: Any, where: str) -> None:
     if isinstance(key, bool) or not isinstance(key, int | str):
         raise ValueError(f"{where}: its id is {key!r:.80}; expected a whole number or text.")
     if key in found:
-        raise ValueError(f"{where}: its id {key!r} is there twice.")
+        raise ValueError(f"{where}: its id {key!r} occurs twice.")
     found[key] = value
 
 

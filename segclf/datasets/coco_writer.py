@@ -1,4 +1,4 @@
-"""COCO's annotations of instances, written."""
+"""Write instance annotations in the COCO format."""
 
 from __future__ import annotations
 
@@ -42,34 +42,35 @@ def to_coco(
     class_names: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
 ) -> None:
-    """Write masks as annotations of COCO's, in compressed run lengths, which lose nothing.
+    """Write masks as COCO annotations with compressed run lengths, without loss.
 
-    Each region whose pixels touch, also at corners, is an annotation.
+    Each connected region (8-connectivity) is one annotation.
 
     Parameters
     ----------
     path : str or path-like
-        Of the new JSON file.
+        Path of the new JSON file.
     X : images
         Paths of files in `folder`; or images, which are written there as PNG.
     masks : masks
-        Of ids or multi-label, as `fit` takes them. -1 becomes the category "ignore"; an image
-        without a mask has ``"annotated": false``, which `load_coco` reads, and others pass over.
+        Masks of ids or multi-label masks, as `fit` takes them. -1 becomes the category "ignore". An
+        image without a mask gets ``"annotated": false``, which `load_coco` reads and other tools
+        ignore.
     folder : str or path-like
-        Of the images.
+        Folder of the images.
     class_names : sequence of str, optional
-        Of the ids, from the background on; of multi-label masks, of the channels. By default
+        Names of the ids, background first; for multi-label masks, of the channels. By default
         "background", "class_1" and so on.
     names : sequence of str, optional
-        What the files of images that are in none yet are called, without suffix.
+        File names, without suffix, of images that are not in files yet.
 
     Raises
     ------
     OSError
         If a file cannot be written.
     ValueError
-        For masks of another size than their images, files outside of `folder`, and channels of
-        which only some are -1 at a pixel.
+        If a mask has another size than its image, a file is outside `folder`, or only some channels
+        are -1 at a pixel.
 
     Examples
     --------
@@ -87,12 +88,12 @@ def to_coco(
 
 
 class CocoParts:
-    """The lists of a file of COCO's, image by image.
+    """The lists of a COCO file, filled image by image.
 
     Parameters
     ----------
     classes : list of str
-        Of the ids from 1 on, or of the channels.
+        Names of the ids from 1 on, or of the channels.
     """
 
     def __init__(self, classes: list[str]) -> None:
@@ -101,7 +102,7 @@ class CocoParts:
         self._annotations: list[dict[str, Any]] = []
 
     def add(self, name: str, size: Sequence[int], mask: NDArray[Any] | None) -> None:
-        """Add an image of a size, and its mask (h, w) or (k, h, w)."""
+        """Add an image and its mask (h, w) or (k, h, w)."""
         entry: dict[str, Any] = {"id": len(self._images) + 1, "file_name": name}
         entry |= {"height": int(size[0]), "width": int(size[1])}
         if mask is None:
@@ -151,8 +152,8 @@ def classes_of(names: Sequence[str] | None, n_classes: int, *, multilabel: bool)
         classes = classes[1:]
     if len(classes) < n_named or len({*classes, IGNORE, BACKGROUND}) < len(classes) + 2:
         raise ValueError(
-            f"class_names={list(names)!r} for {n_classes} classes; expected as many or more, "
-            f"all different, and no {IGNORE!r}, which is that of -1."
+            f"class_names={list(names)!r} for {n_classes} classes; expected at least as many, "
+            f"all different, and no {IGNORE!r}, which is reserved for -1."
         )
     return classes
 
@@ -160,13 +161,13 @@ def classes_of(names: Sequence[str] | None, n_classes: int, *, multilabel: bool)
 def _channels(
     mask: NDArray[Any], n_classes: int, name: str
 ) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """Yield the number of each category, and where it is; -1 last."""
+    """Yield the number and the pixels of each category; -1 comes last."""
     overlapping = is_multilabel(mask)
     unsaid = np.asarray((mask < 0).all(axis=0) if overlapping else mask < 0)
     if overlapping and ((mask < 0) & ~unsaid).any():
         raise ValueError(
-            f"{name!r}: of some pixels nobody said whether they are of one class, but of another; "
-            "COCO has no such thing. Set all channels to -1 there."
+            f"{name!r}: some pixels are -1 in only some channels, which COCO cannot store. Set all "
+            "channels to -1 there."
         )
     for number in range(1, n_classes + 1):
         yield number, mask[number - 1] == 1 if overlapping else mask == number
@@ -176,7 +177,7 @@ def _channels(
 def _regions(
     channel: NDArray[np.bool_],
 ) -> Iterator[tuple[NDArray[np.bool_], tuple[int, int, int, int], int]]:
-    """Yield the pixels of each region in its box, the box and the area."""
+    """Yield the pixels of each region within its box, the box, and the area."""
     _, numbers, boxes, _ = cv2.connectedComponentsWithStats(channel.astype(np.uint8))
     for number, (x, y, width, height, area) in enumerate(boxes.tolist()):
         if number:
@@ -185,7 +186,7 @@ def _regions(
 
 
 def _file_names(images: Images, folder: str, names: Sequence[str] | None) -> list[str]:
-    """Return the name of each file in the folder; what is in no file is written there."""
+    """Return the file name of each image in the folder; arrays are written there first."""
     paths = [images.path(index) for index in range(len(images))]
     if None not in paths:
         return [_inside(str(path), folder) for path in paths]
@@ -199,5 +200,5 @@ def _file_names(images: Images, folder: str, names: Sequence[str] | None) -> lis
 def _inside(path: str, folder: str) -> str:
     name = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
     if name.split(os.sep)[0] == os.pardir or os.path.isabs(name) or not os.path.isfile(path):
-        raise ValueError(f"{path!r} is no file in {folder!r}; expected images there.")
+        raise ValueError(f"{path!r} is not a file in {folder!r}; expected images there.")
     return name.replace(os.sep, "/")

@@ -48,14 +48,14 @@ BACKGROUND_COLORS = ("yellow", "green", "pink", "red", "orange", "purple", *BLUE
 
 
 def as_color(color: str | Sequence[int], parameter: str) -> tuple[int, int, int]:
-    """Turn a name of ``COLORS`` or a (red, green, blue) triple into a triple.
+    """Convert a name in ``COLORS`` or a (red, green, blue) triple to a triple.
 
     Parameters
     ----------
     color : str or sequence of 3 int
         A known name, or channel values in 0..255.
     parameter : str
-        Whose color it is, for the error's text.
+        Name of the parameter, for the error message.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def as_color(color: str | Sequence[int], parameter: str) -> tuple[int, int, int]
     Raises
     ------
     ValueError
-        For an unknown name, or a triple that is none.
+        If the name is unknown or the triple is not valid.
     """
     if isinstance(color, str):
         if color not in COLORS:
@@ -78,6 +78,6 @@ def as_color(color: str | Sequence[int], parameter: str) -> tuple[int, int, int]
 
 
 def as_gray(color: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return the gray that is as light as a color (its luma, ITU-R BT.601), as a triple."""
+    """Return the gray triple with the luma of a color (ITU-R BT.601)."""
     red, green, blue = color
     return (round(0.299 * red + 0.587 * green + 0.114 * blue),) * 3

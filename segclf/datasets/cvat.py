@@ -1,4 +1,4 @@
-"""CVAT's exports: its XML for images, and its masks of colours."""
+"""Read exports of CVAT: XML for images, and masks of colours."""
 
 from __future__ import annotations
 
@@ -34,43 +34,45 @@ def load_cvat(
     groups: NameFunction | None = None,
     labels: NameFunction | None = None,
 ) -> AnnotatedImages:
-    """Read what CVAT exports as "CVAT for images 1.1", or as "Segmentation mask 1.1".
+    """Read a CVAT export, "CVAT for images 1.1" or "Segmentation mask 1.1".
 
     Parameters
     ----------
     path : str or path-like
-        Of the XML file; or the folder with ``labelmap.txt``, which is read as by `load_voc`.
+        Path of the XML file; or of the folder with ``labelmap.txt``, which is read as by
+        `load_voc`.
     folder : str or path-like, optional
-        Of the images that the XML names, with their folders. Of masks by default ``JPEGImages``.
+        Folder of the images that the XML names. For masks the default is ``JPEGImages``.
     multilabel : bool, default=False
-        True makes masks of one channel a class, which keep what overlaps. Else what lies on top in
-        CVAT (``z_order``) covers the rest. XML alone.
+        True makes masks with one channel for each class, which keep overlaps. Otherwise shapes on
+        top in CVAT (``z_order``) cover those below. Only for XML.
     boxes : bool, default=False
-        Whether a box stands for all pixels in it. Else it is an error.
+        Whether a box means all pixels in it. Otherwise it is an error.
     skip : sequence of str
-        Kinds of shapes to pass over: "box", "polyline", "points", "cuboid", "skeleton". Those
-        without an area are errors otherwise.
+        Kinds of shapes to ignore: "box", "polyline", "points", "cuboid", "skeleton". Shapes without
+        an area are errors otherwise.
     unannotated : {"empty", "none"}, optional
-        What an image without shapes and tags has: an empty mask, since somebody looked and found
-        nothing, or none, since nobody looked. Where there are such, it has to be said.
+        The mask of an image without shapes and tags: an empty mask (the image was inspected and
+        shows nothing), or no mask (it was not inspected). Required if there are such images.
     ignore : str or None, default="ignore"
-        The label that is -1.
+        The label whose pixels are -1, unlabeled.
     groups, labels : callable, optional
-        From an image's name, with its folder but without suffix, to its group and to its label.
+        Functions from the name of an image (with its folder, without suffix) to its group and to
+        its label.
 
     Returns
     -------
     AnnotatedImages
-        Mask ids are 1, 2 and so on, in the order of CVAT's labels; one that is called "background"
-        is 0. Tags are the labels of images; where there are none, the masks say them.
+        Mask ids are 1, 2 and so on, in the order of CVAT's labels; a label named "background" has
+        id 0. Image labels come from tags; without tags, from the masks.
 
     Raises
     ------
     OSError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        Naming the file, the image and the shape, for what is not as CVAT writes it; for tracks of
-        videos, and for XML with a document type, which could define entities.
+        If the file is not as CVAT writes it; the message names the file, the image and the shape.
+        Also for tracks of videos, and for XML with a document type, which could define entities.
 
     Examples
     --------
@@ -79,7 +81,7 @@ def load_cvat(
     if os.path.isdir(path):
         return load_voc(path, image_folder=folder, ignore=ignore, groups=groups, labels=labels)
     if folder is None:
-        raise ValueError("folder=None; expected that of the images that the XML names.")
+        raise ValueError("folder=None; expected the folder of the images that the XML names.")
     file = _File(os.fspath(path), boxes=boxes, skip=skip)
     ids = class_ids(file.labels(), ignore, repr(file.path))
     images = [file.image(each, os.fspath(folder), ids) for each in file.root.iter("image")]
@@ -88,7 +90,7 @@ def load_cvat(
 
 
 class _File:
-    """One file, whose elements are named in errors."""
+    """One file; errors name its elements."""
 
     def __init__(self, path: str, *, boxes: bool, skip: Sequence[str]) -> None:
         self.path, self.root = path, _parsed(path)
@@ -103,7 +105,7 @@ class _File:
             raise ValueError(f"{path!r} holds {kind}; expected CVAT's export for images.")
 
     def labels(self) -> list[str]:
-        """Return the names of the labels in their order; without a description, sorted."""
+        """Return the names of the labels in the file's order, or sorted if it lists none."""
         described = [each.text or "" for each in self.root.iterfind("meta/*/labels/label/name")]
         if described:
             return described
@@ -111,7 +113,7 @@ class _File:
         return sorted({str(each.get("label")) for each in shapes if each.tag != "tag"})
 
     def image(self, element: Element, folder: str, ids: dict[str, int]) -> DrawnImage:
-        """Return an image, and what was drawn on it, from below to the top."""
+        """Return an image with its shapes, from bottom to top."""
         name = element.get("name")
         where = f"{self.path!r}: image {name!r:.80}"
         path = file_inside(folder, name, where)
@@ -134,10 +136,10 @@ class _File:
 
     def _shape(self, shape: Element, size: tuple[int, int], where: str) -> Shape:
         if shape.tag == "box" and not self._boxes:
-            raise ValueError(f"{where}: boxes=True fills it, skip=['box'] passes over it.")
+            raise ValueError(f"{where}: boxes=True fills it, skip=['box'] ignores it.")
         made = _SHAPES.get(shape.tag)
         if made is None:
-            raise ValueError(f"{where} has no area; skip=[{shape.tag!r}] passes over it.")
+            raise ValueError(f"{where} has no area; skip=[{shape.tag!r}] ignores it.")
         return made(shape, size, where)
 
 
@@ -147,10 +149,10 @@ def _parsed(path: str) -> Element:
         parser.feed(read_bytes(path, _MOST_BYTES))
         return parser.close()
     except (ParseError, RecursionError) as error:
-        raise ValueError(f"{path!r} is no XML: {error}.") from error
+        raise ValueError(f"{path!r} is not XML: {error}.") from error
     except _HasDoctype:
         raise ValueError(
-            f"{path!r} has a document type, in which entities may be defined; CVAT writes none."
+            f"{path!r} has a document type, which may define entities; CVAT writes none."
         ) from None
 
 
@@ -159,7 +161,7 @@ class _HasDoctype(Exception):
 
 
 class _WithoutDoctype(TreeBuilder):
-    """Stops where a document type begins, before any entity is defined."""
+    """Stops at a document type, before it can define entities."""
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
         raise _HasDoctype

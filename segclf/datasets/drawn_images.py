@@ -1,4 +1,4 @@
-"""Images on which somebody drew, whatever tool wrote it down: what they become."""
+"""Images with drawn annotations, in a form that all annotation tools share."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["DrawnImage", "assemble", "decided"]
 
 
 class DrawnImage(NamedTuple):
-    """One image, and what was drawn on it.
+    """One image with its annotations.
 
     Attributes
     ----------
     name : str
-        Of the file, as the annotations have it.
+        Name of the file in the annotations.
     path : str
     size : (int, int), or str
-        As of `DrawnMask`.
+        As in `DrawnMask`.
     shapes : list of (int, Shape), or None
-        With the id of each, what covers others later; None where nobody annotated.
+        Shapes with their ids; later ones cover earlier ones. None if the image is not annotated.
     tags : list of str
-        What was said of the whole image.
+        Labels of the whole image.
     """
 
     name: str
@@ -41,21 +41,21 @@ class DrawnImage(NamedTuple):
 
 
 def decided(images: Sequence[DrawnImage], unannotated: str | None, where: str) -> list[DrawnImage]:
-    """Return the images, of which those without annotations have empty masks, or none.
+    """Decide whether images without annotations get empty masks or none.
 
     Parameters
     ----------
     images : sequence of DrawnImage
     unannotated : {"empty", "none"} or None
-        None where nobody said which.
+        None if the user did not choose.
     where : str
-        What holds them, for the error.
+        Description of the source, for the error message.
 
     Raises
     ------
     ValueError
-        For another word, where there is one without annotations and nobody said which, and if an
-        image is there twice.
+        If `unannotated` has another value, is None although an image has no annotations, or if an
+        image occurs twice.
     """
     if unannotated not in ("empty", "none", None):
         raise ValueError(f"unannotated={unannotated!r}; expected 'empty' or 'none'.")
@@ -64,8 +64,8 @@ def decided(images: Sequence[DrawnImage], unannotated: str | None, where: str) -
     if without and unannotated is None:
         raise ValueError(
             f"{where}: {len(without)} of {len(images)} images have no annotation, {without[0]!r} "
-            "among them. Pass unannotated='empty' if that means that nothing is there, 'none' if "
-            "nobody looked."
+            "among them. Pass unannotated='empty' if they were inspected and show nothing, 'none' "
+            "if they were not inspected."
         )
     empty: list[tuple[int, Shape]] | None = [] if unannotated == "empty" else None
     return [each._replace(shapes=empty) if each.shapes is None else each for each in images]
@@ -79,20 +79,21 @@ def assemble(
     groups: NameFunction | None,
     labels: NameFunction | None,
 ) -> AnnotatedImages:
-    """Return paths, masks that are drawn when they are looked at, and labels.
+    """Return paths, masks that are drawn when they are read, and labels.
 
     Parameters
     ----------
     images : sequence of DrawnImage
     ids : dict
-        From the name of each class to its id.
+        Ids by class name.
     multilabel, groups, labels
-        As `load_coco` takes them.
+        As in `load_coco`.
 
     Returns
     -------
     AnnotatedImages
-        Labels are what `labels` says; else the tags, if there are any; else what masks show.
+        Image labels come from `labels` if given, otherwise from tags if any, otherwise from the
+        masks.
     """
     names = without_suffixes([image.name for image in images])
     classes = mask_names(ids, multilabel=False)
@@ -120,7 +121,7 @@ def assemble(
 def _of_shapes(
     images: Sequence[DrawnImage], classes: list[str]
 ) -> tuple[NDArray[np.intp], list[str]]:
-    """Return ids where no image shows two classes, else an indicator; -1 where unlabeled."""
+    """Return ids, or an indicator if an image shows two classes; -1 where unlabeled."""
     shown = [
         None if image.shapes is None else {number for number, _ in image.shapes if number > 0}
         for image in images
@@ -134,7 +135,7 @@ def _of_shapes(
 
 
 def _of_tags(tags: Sequence[Sequence[str]]) -> tuple[NDArray[np.intp], list[str]]:
-    """Return the same of names that were given to whole images, which are sorted."""
+    """Return the same for tags, with their sorted names."""
     names = sorted({name for each in tags for name in each})
     if all(len(set(each)) < 2 for each in tags):
         single = [names.index(each[0]) if each else -1 for each in tags]

@@ -1,4 +1,4 @@
-"""Masks of what annotators drew: polygons, boxes, ellipses, run lengths, made when looked at."""
+"""Masks of drawn shapes (polygons, boxes, ellipses, run lengths), drawn when they are read."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ __all__ = [
     "turned",
 ]
 
-#: Where a patch lies in an image, row and column, and which of its pixels are inside.
+#: Row and column of a patch in an image, and its pixels.
 Patch: TypeAlias = tuple[int, int, NDArray[np.bool_]]
 _CORNERS_OF_ELLIPSE = 256
 
 
 class Shape(ABC):
-    """What somebody drew on an image."""
+    """A shape drawn on an image."""
 
     @abstractmethod
     def patches(self, size: tuple[int, int]) -> list[Patch]:
-        """Return which pixels of an image of this size it covers."""
+        """Return the pixels that it covers in an image of this size."""
 
 
 @dataclass(frozen=True, eq=False)
 class Polygons(Shape):
-    """Pixels that are in any of several polygons, see `fill_polygon`.
+    """Pixels inside any of several polygons; see `fill_polygon`.
 
     Parameters
     ----------
@@ -54,13 +54,13 @@ class Polygons(Shape):
     points: tuple[NDArray[np.float64], ...]
 
     def patches(self, size: tuple[int, int]) -> list[Patch]:
-        """Fill each."""
+        """Fill each polygon."""
         return [fill_polygon(points, size) for points in self.points]
 
 
 @dataclass(frozen=True, eq=False)
 class Runs(Shape):
-    """Run lengths of a part of the image, or of all of it.
+    """Run lengths of the whole image or of a part of it.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Runs(Shape):
     by_columns : bool
         See `mask_of_runs`.
     top, left : int
-        Where it lies.
+        Position of the part.
     """
 
     counts: NDArray[np.int64]
@@ -81,7 +81,7 @@ class Runs(Shape):
     left: int = 0
 
     def patches(self, size: tuple[int, int]) -> list[Patch]:
-        """Give the one."""
+        """Return its only patch."""
         return [
             (self.top, self.left, mask_of_runs(self.counts, self.size, by_columns=self.by_columns))
         ]
@@ -89,16 +89,16 @@ class Runs(Shape):
 
 @dataclass(frozen=True, eq=False)
 class DrawnMask(LazyMask):
-    """A mask that is drawn when it is looked at: what comes later covers what was before.
+    """A mask that is drawn when it is read; later shapes cover earlier ones.
 
     Parameters
     ----------
     size : (int, int), or str
-        Height and width; or the path of the image, where nothing else says them.
+        Height and width; or the path of the image if they are not known otherwise.
     shapes : tuple of (int, Shape)
-        The id of each, -1 where unlabeled.
+        Shapes with their ids; -1 means unlabeled.
     n_channels : int
-        0 for ids; of a multi-label mask how many classes there are, of which id 1 is the first.
+        0 for a mask of ids. For a multi-label mask, the number of classes; id 1 is the first.
     """
 
     size: tuple[int, int] | str
@@ -106,9 +106,9 @@ class DrawnMask(LazyMask):
     n_channels: int = 0
 
     def read(self, n_spatial: int = N_SPATIAL) -> NDArray[np.int16]:
-        """Draw it, (h, w) or (k, h, w); see `LazyMask.read`."""
+        """Draw the mask, (h, w) or (k, h, w); see `LazyMask.read`."""
         if n_spatial != N_SPATIAL:
-            raise ValueError("it is drawn on an image, and volumes are expected.")
+            raise ValueError("it is drawn on an image, but volumes are expected.")
         size = self.size
         if isinstance(size, str):
             header = load_header(size)
@@ -130,14 +130,14 @@ def as_points(numbers: list[Any], where: str) -> NDArray[np.float64]:
     Parameters
     ----------
     numbers : list of float
-        x and y of each in turn.
+        x and y of each corner, alternating.
     where : str
-        What has them, for the error.
+        Description of the source, for the error message.
 
     Raises
     ------
     ValueError
-        For fewer than 3, too many, and for what are no finite numbers, or are far outside.
+        If there are fewer than 3 or too many corners, or a coordinate is not finite or far outside.
     """
     if not 6 <= len(numbers) <= 2 * MAX_POINTS:
         raise ValueError(
@@ -158,7 +158,7 @@ def as_points(numbers: list[Any], where: str) -> NDArray[np.float64]:
 
 
 def box(left: float, top: float, right: float, bottom: float, where: str) -> Polygons:
-    """Return a box as a polygon; its pixels are those whose middle it holds."""
+    """Return a box as a polygon; it covers the pixels whose centers are inside."""
     corners = [left, top, right, top, right, bottom, left, bottom]
     return Polygons((as_points(corners, where),))
 
@@ -166,7 +166,7 @@ def box(left: float, top: float, right: float, bottom: float, where: str) -> Pol
 def rectangle(
     middle: tuple[float, float], sides: tuple[float, float], degrees: float, where: str
 ) -> Polygons:
-    """Return a rectangle of a width and a height, turned clockwise around its middle."""
+    """Return a rectangle that is rotated clockwise around its center."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 * np.array(sides)
     return _polygon(corners, middle, degrees, where)
 
@@ -174,9 +174,9 @@ def rectangle(
 def ellipse(
     middle: tuple[float, float], radii: tuple[float, float], degrees: float, where: str
 ) -> Polygons:
-    """Return an ellipse, as a polygon of the same area, turned clockwise around its middle."""
+    """Return an ellipse, rotated clockwise around its center, as a polygon of equal area."""
     angles = np.arange(_CORNERS_OF_ELLIPSE) * (2 * np.pi / _CORNERS_OF_ELLIPSE)
-    # the polygon inside would be smaller
+    # an inscribed polygon would be smaller
     wider = np.sqrt(angles[1] / np.sin(angles[1]))
     upright = wider * np.array(radii) * np.c_[np.cos(angles), np.sin(angles)]
     return _polygon(upright, middle, degrees, where)
@@ -190,7 +190,7 @@ def _polygon(
 
 
 def turned(points: ArrayLike, degrees: float) -> NDArray[np.float64]:
-    """Turn points (n, 2) or one (2,) around (0, 0), clockwise, as y leads downwards."""
+    """Rotate points (n, 2) or (2,) around (0, 0), clockwise since y points down."""
     if degrees % 90 == 0:
         cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[int(degrees // 90) % 4]
     else:

@@ -37,7 +37,7 @@ def make_shapes_experiment(
     """Make the training, validation and test data of one point of one panel of Figure 5.
 
     One variable of :func:`make_shapes` takes the value `level`; all others keep their defaults.
-    What `level` means, and which data follow it:
+    The experiment defines the meaning of `level` and the data that it changes:
 
     - "training_size": the number of training images, 1,000 to 100,000.
     - "class_balance": `positive_fraction` of the training data, 0.01 to 1.
@@ -47,17 +47,18 @@ def make_shapes_experiment(
       are the ends and the middle of its range of target sizes.
     - "spurious_correlation": that of the training data, 0 to 1. The spurious radius is 28 in all
       three parts: only the correlation is said to keep its default in validation and test data.
-    - "location_bias": how much of the image the training targets' centres may cover, from 0 (the
-      middle pixel) to 1 (everywhere), as a fraction of its side.
+    - "location_bias": the part of the image in which the training targets' centres may be, as a
+      fraction of its side, from 0 (the middle pixel) to 1 (everywhere).
     - "target_size": radius of the target and of the background objects in all parts, 8 to 40.
     - "n_objects": number of unique background objects in all parts, 1 to 10 (each color of a shape
       is one); each image keeps its 50 objects in total.
 
-    The parts are independent, and the same at every level where the level does not change them:
-    with one seed, a sweep shares its test data, and smaller training sets begin larger ones.
+    The three parts are independent. A part that the level does not affect is the same at every
+    level: with one seed, a sweep shares its test data, and a smaller training set is the beginning
+    of a larger one.
 
-    Radii and locations are those of the paper's 224 x 224 images, `level` included; at another
-    `image_size` all of them are scaled along, so that it shows the same scenes more coarsely.
+    Radii and locations, `level` included, are for the paper's 224 x 224 images. At another
+    `image_size` they are scaled, so that images show the same scenes at another resolution.
 
     Parameters
     ----------
@@ -66,15 +67,15 @@ def make_shapes_experiment(
     level : float
         The varied variable's value, in the units above.
     n_train : int, default=None
-        Number of training images. None is the paper's: 10,000 for "target_size", 25,000 for
-        "n_objects", 100,000 for the others; "training_size" takes it from `level` alone.
+        Number of training images. None means the paper's number: 10,000 for "target_size", 25,000
+        for "n_objects", 100,000 for the others. "training_size" takes it from `level` only.
     n_validation, n_test : int, default=None
-        The same for validation and test images; the paper's are 20,000 and 100,000.
-        An image of 224 x 224 with its mask takes 0.2 MB: the paper's numbers take up to 44 GB.
+        Numbers of validation and test images; the paper's are 20,000 and 100,000. An image of
+        224 x 224 with its mask takes 0.2 MB, so the paper's numbers take up to 44 GB.
     image_size : int, default=224
         Side of the images in pixels, at least 28 (a radius of 8 is then one pixel).
     random_state : int, RandomState or None, default=None
-        Decides every random choice.
+        Seed of all random choices.
 
     Returns
     -------
@@ -87,7 +88,8 @@ def make_shapes_experiment(
     Raises
     ------
     ValueError
-        For an unknown name, a level out of its range, and `n_train` beside "training_size".
+        If the name is unknown, the level is out of range, or `n_train` is given for
+        "training_size".
 
     References
     ----------
@@ -128,13 +130,13 @@ def _check(name: str, level: float, n_train: int | None) -> None:
     check_number(f"The level of {name!r}", level, *_BOUNDS[name], integer=whole)
     if name == "training_size" and n_train is not None:
         raise ValueError(
-            f"The level of 'training_size' is its n_train: got {level} and n_train={n_train}, "
-            "expected n_train=None."
+            f"The level of 'training_size' is the number of training images: got {level} and "
+            f"n_train={n_train}, expected n_train=None."
         )
 
 
 def _everywhere(name: str, level: float) -> dict[str, Any]:
-    """What training, validation and test data share, lengths as of a 224 x 224 image."""
+    """Settings of training, validation and test data, in pixels of a 224 x 224 image."""
     radii = {"target_radius": 8, "spurious_radius": 8, "background_radius": 8}
     match name:
         case "spurious_correlation":
@@ -147,7 +149,7 @@ def _everywhere(name: str, level: float) -> dict[str, Any]:
 
 
 def _training(name: str, level: float) -> dict[str, Any]:
-    """What only the training data show, radii as of a 224 x 224 image, locations as fractions."""
+    """Settings of the training data only: radii for 224 x 224 images, locations as fractions."""
     match name:
         case "class_balance":
             return {"positive_fraction": level}

@@ -1,4 +1,4 @@
-"""Label Studio's export as JSON."""
+"""Read JSON exports of Label Studio."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from segclf.datasets.outside_files import as_number, as_size, file_inside, read_
 __all__ = ["load_label_studio"]
 
 Path = str | os.PathLike[str]
-# What Label Studio puts before the name of a file that was uploaded.
+# The prefix that Label Studio adds to the names of uploaded files.
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")
 _WITHOUT_PIXELS = (
     *("choices", "datetime", "labels", "number", "pairwise", "ranker", "rating", "relation"),
@@ -40,51 +40,52 @@ def load_label_studio(
     groups: NameFunction | None = None,
     labels: NameFunction | None = None,
 ) -> AnnotatedImages:
-    """Read what Label Studio exports as "JSON": brush masks, polygons, ellipses, boxes, choices.
+    """Read a "JSON" export of Label Studio: brush masks, polygons, ellipses, boxes, choices.
 
-    Of several annotations of a task the ground truth counts, else the last; those that were
-    cancelled do not.
+    If a task has several annotations, the ground truth is used, or else the last one. Cancelled
+    annotations are ignored.
 
     Parameters
     ----------
     path : str or path-like
-        Of the JSON file.
+        Path of the JSON file.
     folder : str or path-like
-        Of the images. A task's image is the file there whose path is the end of what the task says:
-        of ``/data/upload/3/ab12cd34-a.png`` that, or ``upload/3/ab12cd34-a.png`` and so on to
-        ``ab12cd34-a.png`` and ``a.png``.
+        Folder of the images. A task's image is the file whose path is the longest end of the path
+        in the task: for ``/data/upload/3/ab12cd34-a.png`` it is that path in `folder`, or
+        ``upload/3/ab12cd34-a.png``, and so on to ``ab12cd34-a.png`` and ``a.png``.
     key : str, default="image"
-        What a task calls its image.
+        Key of the image in the data of a task.
     class_names : sequence of str, optional
-        Of the labels of regions, in the order of their ids, from 1 on. By default those that occur,
+        Labels of regions in the order of their ids, from 1 on. By default all labels that occur,
         sorted.
     multilabel : bool, default=False
-        True makes masks of one channel a class, which keep what overlaps. Else what comes later in
-        the file covers what was before.
+        True makes masks with one channel for each class, which keep overlaps. Otherwise later
+        regions in the file cover earlier ones.
     boxes : bool, default=False
-        Whether a rectangle stands for all pixels in it. Else it is an error.
+        Whether a rectangle means all pixels in it. Otherwise it is an error.
     skip : sequence of str
-        Types of regions to pass over, such as "keypointlabels". Those without an area are errors
+        Types of regions to ignore, such as "keypointlabels". Regions without an area are errors
         otherwise.
     unannotated : {"empty", "none"}, default="none"
-        What a task without annotations has. One with an annotation that is empty has an empty mask.
+        The mask of a task without annotations. A task with an empty annotation has an empty mask.
     ignore : str or None, default="ignore"
-        The label that is -1.
+        The label whose pixels are -1, unlabeled.
     groups, labels : callable, optional
-        From an image's name, as its path in `folder` without suffix, to its group and to its label.
+        Functions from the name of an image (its path in `folder` without suffix) to its group and
+        to its label.
 
     Returns
     -------
     AnnotatedImages
-        Choices are the labels of images; where there are none, the masks say them.
+        Image labels come from choices; without choices, from the masks.
 
     Raises
     ------
     OSError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        Naming the file, the task and the result, for what is not as Label Studio writes it, turned
-        images, and images that are missing or lead out of `folder`.
+        If the file is not as Label Studio writes it, or an image is rotated, missing or outside
+        `folder`; the message names the file, the task and the result.
 
     Examples
     --------
@@ -102,7 +103,7 @@ def load_label_studio(
 
 
 class _Region(NamedTuple):
-    """What somebody drew, its labels, and how errors name it."""
+    """A region, its labels, and its description for error messages."""
 
     where: str
     names: list[str]
@@ -110,14 +111,14 @@ class _Region(NamedTuple):
 
 
 class _Task(NamedTuple):
-    """One image, and the annotation of it that counts.
+    """One image and its annotation.
 
     Attributes
     ----------
     where : str
-        How errors name it.
+        Description of the task, for error messages.
     path, name : str
-        Of the image, and its path in the folder.
+        Path of the image, and the part of it within the folder.
     results : list of dict, or None
     """
 
@@ -137,7 +138,7 @@ class _Task(NamedTuple):
         return cls(where, path, name, _results(task, where))
 
     def regions(self, skip: set[str], *, boxes: bool) -> Iterator[_Region]:
-        """Yield what was drawn; a label may stand in a result of its own, of the same id."""
+        """Yield the regions; a label may be in a separate result with the same id."""
         results = self.results or ()
         named = {r.get("id"): _labels(r) for _, r in results if r.get("type") == "labels"}
         for where, result in results:
@@ -146,20 +147,22 @@ class _Task(NamedTuple):
                 continue
             make = _SHAPES.get(kind.removesuffix("labels"))
             if make is None:
-                raise ValueError(f"{where}: {kind!r} has no area; skip=[{kind!r}] passes over it.")
+                raise ValueError(f"{where}: {kind!r} has no area; skip=[{kind!r}] ignores it.")
             if make is _rectangle and not boxes:
-                raise ValueError(f"{where}: boxes=True fills it, skip=[{kind!r}] passes over it.")
+                raise ValueError(f"{where}: boxes=True fills it, skip=[{kind!r}] ignores it.")
             names = _labels(result) or named.get(result.get("id")) or []
             if not names:
                 raise ValueError(f"{where}: it has no label.")
             yield _Region(where, names, make(result, _size(result, where), where))
 
     def drawn(self, regions: list[_Region], ids: dict[str, int], *, multilabel: bool) -> DrawnImage:
-        """Return the image, and what was drawn on it."""
+        """Return the image with its shapes."""
         results = self.results or ()
         sizes = {_size(result, where) for where, result in results if "original_width" in result}
         if len(sizes) > 1:
-            raise ValueError(f"{self.where}: its regions are of images of several sizes: {sizes}.")
+            raise ValueError(
+                f"{self.where}: its regions belong to images of several sizes: {sizes}."
+            )
         shapes: list[tuple[int, Shape]] = []
         for where, names, shape in regions:
             if len(names) > 1 and not multilabel:
@@ -187,7 +190,7 @@ def _tasks(file: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _results(task: dict[str, Any], where: str) -> list[tuple[str, dict[str, Any]]] | None:
-    """Return the results of the annotation that counts; None where there is none."""
+    """Return the results of the annotation to use; None without annotations."""
     annotations = task.get("annotations", task.get("completions", []))
     if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
         raise ValueError(f"{where}: its annotations are {annotations!r:.80}; expected a list.")
@@ -202,7 +205,7 @@ def _results(task: dict[str, Any], where: str) -> list[tuple[str, dict[str, Any]
 
 
 def _image_file(folder: str, text: str, where: str) -> str:
-    """Find the file in the folder whose path is the longest end of what a task says."""
+    """Find the file in the folder whose path is the longest end of the path in a task."""
     address = urlsplit(text)
     local = parse_qs(address.query).get("d", [""])[0]  # /data/local-files/?d=...
     parts = [
@@ -226,7 +229,9 @@ def _labels(result: dict[str, Any]) -> list[str]:
 
 def _size(result: dict[str, Any], where: str) -> tuple[int, int]:
     if result.get("image_rotation") not in (0, None):
-        raise ValueError(f"{where}: its image was turned; turn the file, and annotate it as it is.")
+        raise ValueError(
+            f"{where}: its image was rotated in Label Studio; rotate the file and annotate that."
+        )
     return as_size(result.get("original_height"), result.get("original_width"), where)
 
 
@@ -239,7 +244,7 @@ def _percent(result: dict[str, Any], names: Sequence[str], where: str) -> list[f
 def _brush(result: dict[str, Any], size: tuple[int, int], where: str) -> Shape:
     value = result.get("value")
     rle = value.get("rle") if isinstance(value, dict) else None
-    # A cache knows a mask by its state, which a file's folder is no part of.
+    # A cache identifies a mask by its state, which does not include the folder of the file.
     return as_brush(rle, size, re.sub(r"^'.*/", "'", where))
 
 
@@ -253,7 +258,7 @@ def _polygon(result: dict[str, Any], size: tuple[int, int], where: str) -> Shape
 
 
 def _rectangle(result: dict[str, Any], size: tuple[int, int], where: str) -> Shape:
-    """Turn around the corner at the upper left."""
+    """Return a rectangle that is rotated around its upper left corner."""
     x, y, width, height = _percent(result, ("x", "y", "width", "height"), where)
     turn = 100 * _percent(result, ("rotation",), where)[0]
     left, top, width, height = x * size[1], y * size[0], width * size[1], height * size[0]

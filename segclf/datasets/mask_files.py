@@ -1,4 +1,4 @@
-"""Predicted masks to files, one image at a time."""
+"""Write predicted masks to files, one image at a time."""
 
 from __future__ import annotations
 
@@ -33,41 +33,41 @@ def write_masks(
     class_names: Sequence[str] | None = None,
     overwrite: bool = False,
 ) -> list[str]:
-    """Predict masks and write each to a file before the next image is read.
+    """Predict masks and write each mask to a file before the next image is read.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted, of images or of volumes: a segmenter, or a classifier with `predict_masks`.
+        A fitted segmenter, or a classifier with `predict_masks`, of images or of volumes.
     X : images or volumes
         As `predict` takes them.
     folder : str or path-like
-        Is made if it is not there.
+        Folder of the files; it is created if missing.
     layout : {"png", "tif", "nifti", "nnunet", "coco"}, optional
-        "png" and "tif" hold ids, "nifti" also classes that overlap, with the affine of the image's
-        file; "nnunet" is "png" or "nifti", in files called as nnU-Net's predictions are; "coco" is
-        one file ``annotations.json`` of images. By default "png" for images, "nifti" for volumes.
+        "png" and "tif" store ids. "nifti" also stores overlapping classes, and the affine of the
+        image's file. "nnunet" is "png" or "nifti" with the file names of nnU-Net's predictions.
+        "coco" is one file ``annotations.json``, for images only. By default "png" for images and
+        "nifti" for volumes.
     names : sequence of str, optional
-        Of the files, without suffix; with ``/`` they lie in folders. By default those of the files
-        of the images, without their folders, or "0000" and so on.
+        File names without suffix; ``/`` separates folders. By default the file names of the images
+        without their folders, or "0000" and so on.
     class_names : sequence of str, optional
-        For "coco": of the ids, from the background on, or of the channels.
+        For "coco": names of the ids, background first, or of the channels.
     overwrite : bool, default=False
-        Whether files that are there already are replaced. Else nothing is predicted. An image of X
-        is never replaced.
+        Whether to replace existing files. If False and a file exists, nothing is predicted. Images
+        of X are never replaced.
 
     Returns
     -------
     list of str
-        The path of each mask, in the order of X; of "coco" the one file.
+        The path of each mask, in the order of X; for "coco", of the one file.
 
     Raises
     ------
     OSError
         If a file cannot be written.
     ValueError
-        If two masks would have one name, if files are there already, or if the layout does not hold
-        such masks.
+        If two masks have the same name, files exist already, or the layout cannot store the masks.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def _ending(layout: str | None, spatial: int) -> str:
 
 def _found_names(images: Images, names: Sequence[str] | None, layout: str | None) -> list[str]:
     if layout == "coco" and images.n_spatial != N_SPATIAL:
-        raise ValueError("layout='coco' holds masks of images; take 'nifti' for volumes.")
+        raise ValueError("layout='coco' is for images; use 'nifti' for volumes.")
     found = case_names(images, names, folders=True)
     if layout != "nnunet" or names is not None:
         return found
@@ -119,14 +119,14 @@ def _found_names(images: Images, names: Sequence[str] | None, layout: str | None
 
 
 def _require_free(images: Images, targets: list[str], *, overwrite: bool) -> None:
-    """Refuse to replace an image, and other files unless that is asked for."""
+    """Raise if a file would replace an image, or another file without `overwrite`."""
     paths = filter(None, map(images.path, range(len(images))))
     sources = {os.path.realpath(path) for path in paths}
     for target in targets:
         if os.path.realpath(target) in sources:
             raise ValueError(f"{target!r} is an image of X; choose another folder.")
         if os.path.lexists(target) and not overwrite:
-            raise ValueError(f"{target!r} is there already; overwrite=True replaces it.")
+            raise ValueError(f"{target!r} exists already; overwrite=True replaces it.")
 
 
 def _write_coco(
@@ -157,5 +157,5 @@ def _n_classes(estimator: Any, class_names: Sequence[str] | None) -> int:
         if known is not None:
             return int(known)
     if class_names is None:
-        raise ValueError(f"{type(estimator).__name__} does not say its classes; pass class_names=.")
+        raise ValueError(f"{type(estimator).__name__} has no class names; pass class_names=.")
     return len(class_names)

@@ -1,4 +1,4 @@
-"""MedMNIST's files of arrays."""
+"""Read MedMNIST files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["load_medmnist"]
 
 Path = str | os.PathLike[str]
 _SUBSETS = ("train", "val", "test")
-# Deflate makes of one byte no more than these.
+# Deflate expands one byte to at most this number of bytes.
 _MOST_PER_BYTE = 1032
 _MOST_BYTES = 2**36
 
@@ -25,31 +25,30 @@ _MOST_BYTES = 2**36
 def load_medmnist(
     path: Path, *, subset: str = "train", target_names: Sequence[str] = ()
 ) -> AnnotatedImages:
-    """Read a file of MedMNIST, of images or of volumes.
+    """Read a MedMNIST file of images or volumes.
 
     Parameters
     ----------
     path : str or path-like
         Such as ``breastmnist_224.npz``, with ``train_images``, ``train_labels`` and so on.
     subset : {"train", "val", "test"}, default="train"
-        Which images.
+        The subset to read.
     target_names : sequence of str, optional
-        What the labels are called, which the file does not say.
+        Names of the labels, which the file does not contain.
 
     Returns
     -------
     AnnotatedImages
-        `images` is one array, (n, h, w) or (n, h, w, 3) of images, (n, d, h, w) of volumes, 8 bits
-        each; `target` is (n,), or an indicator (n, k) where images may be of several classes. There
-        are no masks.
+        `images` is one uint8 array, (n, h, w) or (n, h, w, 3) for images and (n, d, h, w) for
+        volumes. `target` is (n,), or an indicator (n, k) for multi-label data. There are no masks.
 
     Raises
     ------
     OSError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If it has no such arrays, or if it inflates to another size than it says, which is checked
-        before anything of that size is allocated.
+        If it lacks these arrays, or its header and its unpacked size disagree, which is checked
+        before memory is allocated.
 
     Examples
     --------
@@ -63,7 +62,7 @@ def load_medmnist(
             images = _array(file, f"{subset}_images", name)
             labels = _array(file, f"{subset}_labels", name)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{name!r} is no file of MedMNIST (.npz): {error}.") from error
+        raise ValueError(f"{name!r} is not a MedMNIST file (.npz): {error}.") from error
     if len(images.shape) not in (3, 4) or images.dtype != np.uint8:
         raise ValueError(
             f"{name!r}: {subset}_images is an array of {images.dtype} of shape {images.shape}; "
@@ -82,7 +81,7 @@ def load_medmnist(
 
 
 def _array(file: zipfile.ZipFile, key: str, name: str) -> NDArray[Any]:
-    """Read one array, if the file may hold what its header says."""
+    """Read one array, if the size of the file agrees with its header."""
     try:
         entry = file.getinfo(f"{key}.npy")
     except KeyError:
@@ -99,13 +98,13 @@ def _array(file: zipfile.ZipFile, key: str, name: str) -> NDArray[Any]:
                 stored
             )
         except ValueError as error:
-            raise ValueError(f"{name!r}: {key} is no array of numpy's: {error}.") from error
+            raise ValueError(f"{name!r}: {key} is not a NumPy array: {error}.") from error
         n_bytes = dtype.itemsize
         for length in shape:
             n_bytes *= length
         if dtype.hasobject or n_bytes + stored.tell() != entry.file_size:
             raise ValueError(
-                f"{name!r}: {key} says that it is {dtype} of shape {shape}, and has "
+                f"{name!r}: {key} is {dtype} of shape {shape} by its header, but has "
                 f"{entry.file_size:,} bytes."
             )
     with file.open(entry) as stored:

@@ -1,4 +1,4 @@
-"""nnU-Net's folders, read."""
+"""Read nnU-Net folders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from segclf.datasets.outside_files import file_inside, read_json, unique
 __all__ = ["IGNORE", "load_nnunet"]
 
 Path = str | os.PathLike[str]
-#: nnU-Net's own name of what nobody said.
+#: nnU-Net's name for unlabeled pixels.
 IGNORE = "ignore"
 _MOST_BYTES = 2**26
 
@@ -34,33 +34,33 @@ def load_nnunet(
     groups: NameFunction | None = None,
     labels: NameFunction | None = None,
 ) -> AnnotatedImages:
-    """Read a folder of nnU-Net (version 2), of images or of volumes.
+    """Read an nnU-Net (version 2) folder of images or volumes.
 
     Parameters
     ----------
     folder : str or path-like
-        With ``dataset.json``, ``imagesTr``, ``labelsTr`` and, for the test, ``imagesTs``; with
-        ``splits_final.json``, if folds are to be those.
+        Folder with ``dataset.json``, ``imagesTr``, ``labelsTr`` and, for testing, ``imagesTs``.
+        Folds are read from ``splits_final.json`` if it exists.
     subset : {"train", "test"}, default="train"
-        The images of ``imagesTr``, or those of ``imagesTs``, whose masks are read from ``labelsTs``
-        if that is there.
+        The images of ``imagesTr``, or of ``imagesTs``, whose masks are read from ``labelsTs`` if it
+        exists.
     groups, labels : callable, optional
-        From a case's name to its group, such as the patient, and to its label.
+        Functions from the name of a case to its group, such as the patient, and to its label.
 
     Returns
     -------
     AnnotatedImages
-        The files of the channels of a case are one path, ``"case_{0000,0001}.nii.gz"``. The label
-        "ignore" is -1. Labels that are regions are channels 0 and 1, which may overlap, with -1
-        where "ignore" is.
+        One path stands for the channel files of a case, ``"case_{0000,0001}.nii.gz"``. The label
+        "ignore" becomes -1. Regions become channels of 0 and 1, which may overlap, with -1 at
+        "ignore".
 
     Raises
     ------
     OSError
-        If there is no ``dataset.json``.
+        If ``dataset.json`` does not exist.
     ValueError
-        For a folder of another kind or version, a case whose mask is missing, or whose channels are
-        others than ``dataset.json`` says, and a path in it that leads out of the folder.
+        If the folder has another layout or version, a mask is missing, the channels of a case do
+        not agree with ``dataset.json``, or a path in it leads out of the folder.
 
     Examples
     --------
@@ -86,16 +86,16 @@ def load_nnunet(
 
 @dataclass(frozen=True, eq=False)
 class RegionMask(LazyMask):
-    """Channels 0 and 1, each of which is a union of ids.
+    """A mask with channels of 0 and 1, each the union of several ids.
 
     Parameters
     ----------
     source : path
-        Of ids.
+        Path of a mask of ids.
     regions : tuple of tuple of int
         The ids of each channel.
     ignore : int or None
-        The id that is -1 in all channels.
+        The id that becomes -1 in all channels.
     """
 
     source: Any
@@ -104,11 +104,11 @@ class RegionMask(LazyMask):
 
     @property
     def path(self) -> str:
-        """The file of ids."""
+        """The file of the mask of ids."""
         return os.fspath(self.source)
 
     def watched(self) -> RegionMask:
-        """Watch over the file; see `LazyMask.watched`."""
+        """Watch the file for changes; see `LazyMask.watched`."""
         return replace(self, source=WatchedFile.of(self.source))
 
     def read(self, n_spatial: int = N_SPATIAL) -> NDArray[np.int8]:
@@ -117,29 +117,30 @@ class RegionMask(LazyMask):
         meant = {0, *sum(self.regions, ()), *(() if self.ignore is None else (self.ignore,))}
         strange = np.setdiff1d(ids, sorted(meant))
         if len(strange):
-            raise ValueError(f"it holds {strange[0]}, which is of no region in dataset.json.")
+            raise ValueError(f"it holds {strange[0]}, which is in no region of dataset.json.")
         channels = [np.isin(ids, region).astype(np.int8) for region in self.regions]
         return np.where(ids == self.ignore, np.int8(-1), np.stack(channels))
 
 
 @dataclass(frozen=True)
 class _Description:
-    """What dataset.json says.
+    """The contents of dataset.json.
 
     Attributes
     ----------
     folder, file : str
-        The folder, and how errors name the file.
+        The folder, and the name of the file in error messages.
     ending : str
-        Of the name of each file.
+        Ending of the file names.
     n_channels : int
     ids : tuple of int, or of tuples of int
-        Of each class, from the background on; of each region, its ids.
+        Id of each class, background first; or the ids of each region.
     class_names : list of str
-        Of these.
+        Names of these classes or regions.
     ignore : int or None
+        The id of unlabeled pixels.
     listed : dict or None
-        The files of each case, where dataset.json lists them.
+        The files of each case, if dataset.json lists them.
     """
 
     folder: str
@@ -158,11 +159,13 @@ class _Description:
         missing = [key for key in ("labels", "channel_names", "file_ending") if key not in found]
         if missing:
             old = "modality" in found or "training" in found
-            hint = "; it is of nnU-Net 1, which nnU-Net 2 converts" if old else ""
+            hint = "; it is for nnU-Net 1, convert it with nnU-Net 2" if old else ""
             raise ValueError(f"{path!r} lacks {', '.join(missing)}{hint}.")
         ending, listed = found["file_ending"], found.get("dataset")
         if not isinstance(ending, str) or not re.fullmatch(r"\.[\w.]+", ending):
-            raise ValueError(f"{path!r}: file_ending is {ending!r}; expected such as '.nii.gz'.")
+            raise ValueError(
+                f"{path!r}: file_ending is {ending!r}; expected a suffix such as '.nii.gz'."
+            )
         for key, value in (("channel_names", found["channel_names"]), ("dataset", listed or {})):
             if not isinstance(value, dict) or (key == "channel_names" and not value):
                 raise ValueError(f"{path!r}: {key} is {value!r:.80}; expected an object {{...}}.")
@@ -171,7 +174,7 @@ class _Description:
         return cls(os.fspath(folder), path, ending, n_channels, ids, names, ignore, listed)
 
     def cases(self, subset: str) -> dict[str, tuple[str, str | None]]:
-        """Return the path of the image and of the mask of each case."""
+        """Return the paths of the image and the mask of each case."""
         if self.listed is not None and subset == "train":
             return {name: self._listed(name, files) for name, files in self.listed.items()}
         images, masks = ("imagesTr", "labelsTr") if subset == "train" else ("imagesTs", "labelsTs")
@@ -182,7 +185,7 @@ class _Description:
         for match in filter(None, map(pattern.fullmatch, sorted(os.listdir(folder)))):
             found.setdefault(match[1], []).append(match[2])
         if not found:
-            raise ValueError(f"{folder!r} holds no file such as 'case_0000{self.ending}'.")
+            raise ValueError(f"{folder!r} has no file like 'case_0000{self.ending}'.")
         cases: dict[str, tuple[str, str | None]] = {}
         for name, channels in found.items():
             self._require_channels(channels, name)
@@ -215,12 +218,12 @@ class _Description:
         return join_channel_files(paths), file_inside(self.folder, files.get("label"), where)
 
     def _require_channels(self, channels: list[str], name: str) -> None:
-        """One file may hold all channels, as of RGB; else there is one each, from 0000 on."""
+        """Check the channels: one file with all, such as RGB, or one file each from 0000 on."""
         expected = [f"{number:04}" for number in range(self.n_channels)]
         if channels not in (expected, ["0000"]):
             raise ValueError(
-                f"The case {name!r} has the channels {', '.join(channels)}; {self.file!r} says "
-                f"{', '.join(expected)}."
+                f"The case {name!r} has the channels {', '.join(channels)}; expected "
+                f"{', '.join(expected)} by {self.file!r}."
             )
 
 
@@ -246,7 +249,7 @@ def _labels(labels: Any, path: str) -> tuple[list[str], tuple[Any, ...], int | N
         kept = [name for name in labels if name in regions or name in single]
         return kept, tuple(regions.get(name, single.get(name)) for name in kept), ignore
     if len(set(numbers)) < len(numbers):
-        raise ValueError(f"{path!r}: two labels have one id: {labels!r:.200}.")
+        raise ValueError(f"{path!r}: two labels have the same id: {labels!r:.200}.")
     names = sorted(single, key=single.__getitem__)
     return names, tuple(single[name] for name in names), ignore
 
@@ -269,6 +272,6 @@ def _fold(fold: Any, where: str, names: list[str]) -> tuple[Rows, Rows]:
             raise ValueError(f'{where} is {fold!r:.80}; expected {{"train": [...], "val": [...]}}.')
         for name in unique(map(str, listed), f"{where}: {key}"):
             if name not in rows:
-                raise ValueError(f"{where}: {key} names {name!r}, and there is no such case.")
+                raise ValueError(f"{where}: {key} names {name!r}, but there is no such case.")
         parts.append(np.array([rows[str(name)] for name in listed], dtype=np.intp))
     return parts[0], parts[1]

@@ -1,4 +1,4 @@
-"""nnU-Net's folders, written."""
+"""Write nnU-Net folders."""
 
 from __future__ import annotations
 
@@ -56,35 +56,35 @@ def to_nnunet(
     spacing: tuple[float, float, float] | None = None,
     n_spatial: int = N_SPATIAL,
 ) -> None:
-    """Write images and masks as a folder that nnU-Net (version 2) takes, one image at a time.
+    """Write images and masks as an nnU-Net (version 2) folder, one image at a time.
 
     Parameters
     ----------
     folder : str or path-like
-        Such as ``nnUNet_raw/Dataset007_Pancreas``; it is made, or must be without images.
+        New folder, such as ``nnUNet_raw/Dataset007_Pancreas``; an existing one must have no images.
     X : images, or volumes
         As `fit` takes them.
     masks : masks
-        Of ids, as `fit` takes them. -1 becomes the label "ignore", and an image without a mask is
-        nothing else.
+        Masks of ids, as `fit` takes them. -1 becomes the label "ignore"; an image without a mask
+        gets a mask of "ignore" only.
     class_names : sequence of str, optional
-        Of the ids, from the background on. By default "background", "class_1" and so on.
+        Names of the ids, background first. By default "background", "class_1" and so on.
     names : sequence of str, optional
-        Of the cases. By default those of the files, or "0000" and so on.
+        Names of the cases. By default those of the files, or "0000" and so on.
     channel_names : sequence of str, optional
-        By them nnU-Net chooses how to normalize: "CT" is one. By default "R", "G" and "B" of
-        colours, else "channel_0" and so on.
+        Names of the channels, by which nnU-Net chooses the normalization, such as "CT". By default
+        "R", "G" and "B" for colour images, otherwise "channel_0" and so on.
     splits : list of (array, array), optional
         Rows for training and for validation in each fold, for ``splits_final.json``, which nnU-Net
         reads from its folder of preprocessed data.
     X_test : images, optional
-        For ``imagesTs``.
+        Images for ``imagesTs``.
     file_ending : {".png", ".tif", ".nii.gz", ".nii"}, optional
-        By default ``.nii.gz`` of volumes, and of images ``.png``, or ``.tif`` where PNG does not
-        hold their type. NIfTI needs the extra ``segclf[medical]``. A NIfTI file of that ending with
-        one channel is copied as it is.
+        By default ``.nii.gz`` for volumes, and for images ``.png``, or ``.tif`` if PNG cannot store
+        their type. NIfTI needs the extra ``segclf[medical]``. A NIfTI file with that ending and one
+        channel is copied unchanged.
     spacing : (float, float, float), optional
-        Millimetres along (d, h, w), of volumes that are arrays.
+        Size of a voxel along (d, h, w) in millimetres, for volumes in arrays.
     n_spatial : int, default=2
         3 for volumes.
 
@@ -93,8 +93,8 @@ def to_nnunet(
     OSError
         If a file cannot be written.
     ValueError
-        For masks whose classes overlap, of which nnU-Net has none; for masks of another size than
-        their images, two cases of one name, and a folder that holds images already.
+        If masks are multi-label, which nnU-Net does not support; if a mask has another size than
+        its image, two cases have the same name, or the folder has images already.
 
     Examples
     --------
@@ -112,20 +112,20 @@ def to_nnunet(
     for index, case in enumerate(case_names(test) if len(test) else ()):
         target.write_image("imagesTs", test, index, case)
     files["dataset.json"] = target.description([*classes, *[IGNORE] * ignores], len(cases))
-    for name, content in files.items():  # dataset.json last, so that a folder with one is whole
+    for name, content in files.items():  # dataset.json last: a folder with it is complete
         target.write_json(name, content)
 
 
 def _ids(masks: MasksLike, images: Images) -> Masks:
     found = as_masks(masks, len(images), n_spatial=images.n_spatial)
     if found.multilabel:
-        raise ValueError("nnU-Net's masks hold one id a pixel; expected ids, not channels.")
+        raise ValueError("nnU-Net needs masks with one id per pixel; got multi-label channels.")
     check_mask_sizes(images, found)
     return found
 
 
 class _Folder:
-    """Where files go, and what they are called."""
+    """Places and names of the files."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class _Folder:
     def write_training(
         self, images: Images, masks: Masks, cases: list[str], n_classes: int
     ) -> bool:
-        """Write images and masks; tell whether nobody said what some pixel is."""
+        """Write images and masks; return whether any pixel is unlabeled."""
         ignores = False
         for index, case in enumerate(cases):
             image = self.write_image("imagesTr", images, index, case)
@@ -167,7 +167,7 @@ class _Folder:
     def write_image(self, part: str, images: Images, index: int, case: str) -> str:
         """Write the channels of a case; return the path of the first."""
         if images.n_channels != len(self.channel_names):
-            raise ValueError(f"X_test has {images.n_channels} channels; expected those of X.")
+            raise ValueError(f"X_test has {images.n_channels} channels; expected as many as X.")
         start = os.path.join(self._path, part, case)
         first, source = f"{start}_0000{self._ending}", images.path(index)
         if source is not None and images.n_channels == 1 and self._is_such(source):
@@ -184,7 +184,7 @@ class _Folder:
         return first
 
     def write_mask(self, image: str, masks: Masks, index: int, case: str, n_classes: int) -> bool:
-        """Write the mask of a case; tell whether it says of a pixel that nobody said."""
+        """Write the mask of a case; return whether any pixel is unlabeled."""
         mask = masks[index]
         if mask is None:
             header = load_header(image)
@@ -195,7 +195,7 @@ class _Folder:
         return bool((mask < 0).any())
 
     def description(self, classes: list[str], n_cases: int) -> dict[str, Any]:
-        """Return what dataset.json holds."""
+        """Return the contents of dataset.json."""
         return {
             "channel_names": {str(c): name for c, name in enumerate(self.channel_names)},
             "labels": {name: number for number, name in enumerate(classes)},
@@ -204,7 +204,7 @@ class _Folder:
         }
 
     def write_json(self, name: str, content: Any) -> None:
-        """Write one file beside the folders of images."""
+        """Write a JSON file beside the folders of images."""
         text = json.dumps(content, indent=1, ensure_ascii=False)
         atomic_write(os.path.join(self._path, name), text.encode())
 
@@ -215,7 +215,7 @@ class _Folder:
         folder = os.path.join(self._path, name)
         os.makedirs(folder, exist_ok=True)
         if os.listdir(folder):
-            raise ValueError(f"{folder!r} holds files already; expected a new folder.")
+            raise ValueError(f"{folder!r} has files already; expected a new folder.")
 
 
 def _class_names(names: Sequence[str] | None, n_classes: int) -> list[str]:
@@ -230,7 +230,7 @@ def _class_names(names: Sequence[str] | None, n_classes: int) -> list[str]:
     if len({*classes, IGNORE}) < len(classes) + 1 or classes[0] != "background":
         raise ValueError(
             f"class_names={classes!r}; expected different names, 'background' first and no "
-            f"{IGNORE!r}, which is that of -1."
+            f"{IGNORE!r}, which is reserved for -1."
         )
     return classes
 
@@ -242,7 +242,7 @@ def _fold(fold: tuple[ArrayLike, ArrayLike], cases: list[str]) -> dict[str, list
 
 
 def _storable(image: NDArray[Any]) -> NDArray[Any]:
-    """Return the image in a type that files hold, and nnU-Net reads."""
+    """Return the image in a type that files can store and nnU-Net reads."""
     if image.dtype == bool:
         return image.astype(np.uint8) * np.uint8(255)
     narrow = _NARROWER.get(image.dtype.name)
@@ -250,7 +250,9 @@ def _storable(image: NDArray[Any]) -> NDArray[Any]:
         return image
     stored = image.astype(narrow)
     if image.dtype.kind in "iu" and (stored != image).any():
-        raise ValueError(f"It holds {image.dtype} that {stored.dtype} does not; pass float32.")
+        raise ValueError(
+            f"It has {image.dtype} values that {stored.dtype} cannot store; pass float32."
+        )
     return stored
 
 

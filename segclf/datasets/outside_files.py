@@ -1,4 +1,4 @@
-"""Files that others wrote: how large they may be, and where the names in them may lead."""
+"""Limits for files from other tools: their size, and the paths that they name."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from segclf.files import open_regular, require_inside
 
 __all__ = ["MAX_PIXELS", "as_number", "as_size", "file_inside", "read_bytes", "read_json", "unique"]
 
-#: Of a mask that is drawn: as many as an image may have.
+#: Largest size of a drawn mask, the same as for images.
 MAX_PIXELS = 2**30 // 4 // 3
 _MOST_BYTES = 2**30
 
 
 def read_bytes(path: str | os.PathLike[str], most: int = _MOST_BYTES) -> bytes:
-    """Read a file that is not longer than it may be.
+    """Read a file, up to a size limit.
 
     Parameters
     ----------
     path : str or path-like
     most : int
-        Bytes.
+        Largest size in bytes.
 
     Raises
     ------
     OSError
-        When there is no such file.
+        If the file does not exist.
     ValueError
-        When it is longer, or no regular file.
+        If it is larger, or not a regular file.
     """
     try:
         with open_regular(os.fspath(path)) as file:
@@ -46,12 +46,12 @@ def read_bytes(path: str | os.PathLike[str], most: int = _MOST_BYTES) -> bytes:
 
 
 def read_json(path: str | os.PathLike[str], kind: type[Any] = dict, most: int = _MOST_BYTES) -> Any:
-    """Read a JSON file, whose outermost value is of a kind."""
+    """Read a JSON file whose outermost value has the given type."""
     data = read_bytes(path, most)
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{os.fspath(path)!r} is no JSON: {error}.") from error
+        raise ValueError(f"{os.fspath(path)!r} is not JSON: {error}.") from error
     if not isinstance(found, kind):
         expected = "an object {...}" if kind is dict else "a list [...]"
         raise ValueError(
@@ -61,15 +61,15 @@ def read_json(path: str | os.PathLike[str], kind: type[Any] = dict, most: int = 
 
 
 def file_inside(folder: str | os.PathLike[str], name: Any, where: str) -> str:
-    """Return the path of a file that an annotation names, which must lie in a folder.
+    """Return the path of a file named in an annotation; it must be inside a folder.
 
     Parameters
     ----------
     folder : str or path-like
     name : object
-        What is written there: a relative path, with ``/`` between folders.
+        The name in the annotation: a relative path, with ``/`` between folders.
     where : str
-        What says so, for the error.
+        Description of the source, for the error message.
 
     Returns
     -------
@@ -78,14 +78,14 @@ def file_inside(folder: str | os.PathLike[str], name: Any, where: str) -> str:
     Raises
     ------
     ValueError
-        If it is absolute, leads out of the folder by ``..`` or by a link, or if there is none.
+        If the path is absolute, leads out of the folder by ``..`` or a link, or does not exist.
     """
     if not isinstance(name, str) or not name or "\0" in name:
-        raise ValueError(f"{where}: {name!r} is no name of a file.")
+        raise ValueError(f"{where}: {name!r} is not a file name.")
     absolute = PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor
     if absolute or ".." in name.replace("\\", "/").split("/"):
         raise ValueError(
-            f"{where}: {name!r} leads out of {os.fspath(folder)!r}; expected a path inside of it."
+            f"{where}: {name!r} leads out of {os.fspath(folder)!r}; expected a path inside it."
         )
     path = os.path.join(os.fspath(folder), *PurePosixPath(name).parts)
     try:
@@ -100,7 +100,7 @@ def file_inside(folder: str | os.PathLike[str], name: Any, where: str) -> str:
 
 
 def as_number(value: Any, where: str) -> float:
-    """Return a finite number; text, bool, NaN and infinity are none."""
+    """Return a finite number; raise for text, bool, NaN and infinity."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f"{where} is {value!r:.80}; expected a number.")
     try:
@@ -113,7 +113,7 @@ def as_number(value: Any, where: str) -> float:
 
 
 def as_size(height: Any, width: Any, where: str) -> tuple[int, int]:
-    """Return (height, width) of an image, before anything of that size is allocated."""
+    """Check the (height, width) of an image, before memory of that size is allocated."""
     sides = [as_number(side, f"{where}: its size") for side in (height, width)]
     if min(sides) < 1 or any(side != int(side) for side in sides):
         raise ValueError(f"{where}: its size is {height!r} x {width!r}; expected whole numbers.")
@@ -125,11 +125,11 @@ def as_size(height: Any, width: Any, where: str) -> tuple[int, int]:
 
 
 def unique(names: Iterable[str], where: str) -> list[str]:
-    """Return the names as a list, each of which must be there once."""
+    """Return the names as a list; raise if a name occurs twice."""
     listed = list(names)
     seen: set[str] = set()
     for name in listed:
         if name in seen:
-            raise ValueError(f"{where}: {name!r} is there twice.")
+            raise ValueError(f"{where}: {name!r} occurs twice.")
         seen.add(name)
     return listed

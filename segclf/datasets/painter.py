@@ -1,4 +1,4 @@
-"""Paints the objects of one scene, one image after the other, on a canvas that it reuses."""
+"""Paint the objects of a scene, image by image, on a reused canvas."""
 
 from math import ceil
 from typing import Any
@@ -16,11 +16,11 @@ _Brush = tuple[np.uint32, list[Array]]
 
 
 class Painter:
-    """Turns rows of uniform random numbers into images and masks of one scene.
+    """Converts rows of uniform random numbers to images and masks of a scene.
 
     A canvas pixel is one 32-bit word: red, green, blue and a fourth byte that marks the target.
-    The canvas has a margin as wide as the largest radius, so that an object at the edge needs no
-    clipping: its pixels are fixed steps from its centre.
+    The canvas has a margin of the largest radius, so that objects at the edge need no clipping:
+    their pixels have fixed offsets from their centre.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -37,7 +37,7 @@ class Painter:
 
     @property
     def n_random(self) -> int:
-        """How many random numbers one image takes, whatever it shows."""
+        """Number of random numbers for one image, regardless of its content."""
         n_objects = 2 + self.scene.n_objects
         return 2 + 4 * n_objects if self.flat else 3 + 5 * n_objects
 
@@ -48,9 +48,9 @@ class Painter:
         return low + int(uniform[-1] * (high - low + 1))
 
     def paint(self, uniform: Array, image: Array, mask: Array) -> tuple[bool, bool]:
-        """Fill image (h, w, 3) and mask (h, w) from (n_draws,); return target and spurious.
+        """Fill image (h, w, 3) and mask (h, w) from (n_random,); return target and spurious.
 
-        Or a volume (d, h, w) and its mask (d, h, w).
+        For volumes, fill (d, h, w) and a mask (d, h, w).
         """
         scene, depth = self.scene, None if self.flat else len(image)
         rows = uniform[2 : None if self.flat else -1].reshape(2 + scene.n_objects, -1)

@@ -1,4 +1,4 @@
-"""Checks what users may say about sizes, radii and locations, and says what was wrong."""
+"""Check parameters for sizes, radii and locations."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -15,7 +15,7 @@ Depth = int | Range | None
 
 
 def check_number(name: str, value: Any, low: float, high: float, *, integer: bool = False) -> None:
-    """Raise a ValueError that names parameter, bounds and value, unless low <= value <= high."""
+    """Raise a ValueError with parameter, bounds and value, unless low <= value <= high."""
     kinds: Any = Integral if integer else Real
     if isinstance(value, kinds) and low <= value <= high:
         return
@@ -25,7 +25,7 @@ def check_number(name: str, value: Any, low: float, high: float, *, integer: boo
 
 
 def as_size(image_size: int | Size) -> Size:
-    """Return (height, width) of at least 3 x 3 pixels, for an int or such a pair."""
+    """Return (height, width), at least 3 x 3 pixels, for an int or a pair."""
     sides = image_size if isinstance(image_size, Sequence | np.ndarray) else (image_size,) * 2
     if len(sides) != 2:
         raise ValueError(f"image_size must be an integer or (height, width), got {image_size!r}.")
@@ -35,7 +35,7 @@ def as_size(image_size: int | Size) -> Size:
 
 
 def as_depths(depth: Depth) -> Range | None:
-    """Return (low, high) numbers of slices for an int or such a pair; None for images."""
+    """Return the (low, high) numbers of slices for an int or a pair; None for images."""
     if depth is None:
         return None
     low, high = (depth, depth) if isinstance(depth, Integral) else _as_range("depth", depth, _DEPTH)
@@ -47,7 +47,7 @@ _DEPTH = "None, a number of slices or (low, high)"
 
 
 def as_radii(name: str, radius: Radius, size: Size) -> dict[float, float]:
-    """Return {radius: probability} for a number, a (low, high) pair or such a mapping."""
+    """Return {radius: probability} for a number, a (low, high) pair or a mapping."""
     if isinstance(radius, Mapping):
         chances = dict(radius)
     elif isinstance(radius, Real):
@@ -64,7 +64,7 @@ def as_radii(name: str, radius: Radius, size: Size) -> dict[float, float]:
 
 
 def as_ranges(name: str, location: Location, size: Size) -> tuple[Range, Range]:
-    """Return the inclusive ranges of x and y for None (all), one range, or one for each."""
+    """Return the inclusive ranges of x and y for None (all), one range, or a pair of ranges."""
     height, width = size
     if location is None:
         return (0, width - 1), (0, height - 1)
@@ -74,7 +74,7 @@ def as_ranges(name: str, location: Location, size: Size) -> tuple[Range, Range]:
     x, y = (_as_range(name, axis, expected) for axis in ((location,) * 2 if both else location))
     for (low, high), side in ((x, width), (y, height)):
         if low < 0 or high >= side:
-            raise ValueError(f"{name} must lie inside the image, in 0..{side - 1}, got {location}.")
+            raise ValueError(f"{name} must be inside the image, in 0..{side - 1}, got {location}.")
     return x, y
 
 

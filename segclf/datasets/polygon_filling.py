@@ -1,4 +1,4 @@
-"""Which pixels a polygon covers: those whose middle it holds, by the even-odd rule."""
+"""Fill polygons: a pixel is covered if its center is inside, by the even-odd rule."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 __all__ = ["MAX_COORDINATE", "MAX_POINTS", "fill_polygon"]
 
-#: Of one polygon; hands and tools make some thousands.
+#: Limit for one polygon; people and tools make some thousands.
 MAX_POINTS = 100_000
-#: Farther out nothing can be told apart from a fault.
+#: Larger coordinates are considered errors.
 MAX_COORDINATE = 1e6
 _AT_ONCE = 2**20
 
@@ -21,25 +21,25 @@ def fill_polygon(
 ) -> tuple[int, int, NDArray[np.bool_]]:
     """Fill a polygon.
 
-    The upper left corner of an image is (0, 0) and its lower right one (w, h), so that the middle
+    The upper left corner of an image is (0, 0) and its lower right corner is (w, h), so the center
     of the pixel in row r and column c is (c + 0.5, r + 0.5). A pixel is inside if a line from its
-    middle to the left crosses the border an odd number of times. A middle that lies exactly on the
-    border is inside where the inside is to the right of it or below, so that neighbors that share
-    a border share no pixel and leave none out. Parts beyond the image are cut off.
+    center to the left crosses the border an odd number of times. A center exactly on the border is
+    inside if the interior is to the right or below. Polygons with a common border thus share no
+    pixel and leave no gap. Parts beyond the image are cut off.
 
     Parameters
     ----------
     points : array of shape (n, 2)
-        x, to the right, and y, downwards, in pixels; the last is joined with the first.
+        x (to the right) and y (down) in pixels; the last point is joined to the first.
     size : (int, int)
         Height and width of the image.
 
     Returns
     -------
     top, left : int
-        Where the patch lies in the image.
+        Position of the patch in the image.
     patch : array of bool, shape (m, n)
-        True inside; it holds all of the polygon that is in the image, and may have no pixel.
+        True inside the polygon. It contains the part of the polygon in the image and may be empty.
 
     Examples
     --------
@@ -60,14 +60,14 @@ def fill_polygon(
 
 
 def _first_middle(coordinate: float, side: int) -> int:
-    """Return the first pixel whose middle is not before a coordinate."""
+    """Return the first pixel whose center is at or after a coordinate."""
     return int(np.clip(np.ceil(coordinate - 0.5), 0, side))
 
 
 def _crossings(
     points: NDArray[np.float64], top: int, bottom: int
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
-    """Yield rows, and where the border crosses their middles, some million at a time."""
+    """Yield rows and the crossings of the border with their center lines, in chunks."""
     ends = np.roll(points, -1, axis=0)
     upper = np.where((points[:, 1] <= ends[:, 1])[:, None], points, ends)
     lower = np.where((points[:, 1] <= ends[:, 1])[:, None], ends, points)

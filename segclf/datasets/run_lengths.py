@@ -1,4 +1,4 @@
-"""Masks as run lengths, as COCO writes them: plain numbers, or the same as a short text."""
+"""Masks as COCO run lengths: plain numbers, or a compressed text."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from numpy.typing import NDArray
 
 __all__ = ["check_runs", "decode_text", "encode_text", "mask_of_runs", "runs_of_mask"]
 
-# So many letters of 5 bits hold any number of pixels that an image may have.
+# This number of 5-bit letters is enough for the pixels of any image.
 _MOST_LETTERS = 7
 
 
 def check_runs(counts: Any, n_pixels: int, where: str) -> NDArray[np.int64]:
-    """Return the lengths of runs as an array, if together they have so many pixels.
+    """Return the run lengths as an array, after checking their sum.
 
     Parameters
     ----------
     counts : list of int, or array
-        How many pixels of 0, then of 1, of 0 and so on.
+        Numbers of pixels of 0, 1, 0 and so on.
     n_pixels : int
-        Of the mask.
+        Number of pixels of the mask.
     where : str
-        What has them, for the error.
+        Description of the source, for the error message.
 
     Raises
     ------
     ValueError
-        If a length is no whole number from 0 on, or their sum is another.
+        If a length is not a whole number of at least 0, or the sum is not `n_pixels`.
     """
     try:
         given = np.asarray(counts)
     except (ValueError, OverflowError):
         given = np.asarray(None)
     if len(given.shape) != 1 or given.dtype.kind not in "iu" or (given < 0).any():
-        raise ValueError(f"{where}: run lengths are whole numbers from 0 on, not {counts!r:.80}.")
-    # Each is at most n_pixels where the sum is to be, so that the sum cannot overflow.
+        raise ValueError(f"{where}: run lengths are {counts!r:.80}; expected whole numbers from 0.")
+    # A length above n_pixels is an error by itself; the sum with it could overflow.
     total = n_pixels + 1 if (given > n_pixels).any() else int(given.sum(dtype=np.int64))
     if total != n_pixels:
         more = "more than " * (total > n_pixels and bool((given > n_pixels).any()))
@@ -47,16 +47,16 @@ def check_runs(counts: Any, n_pixels: int, where: str) -> NDArray[np.int64]:
 
 
 def decode_text(text: str, where: str) -> NDArray[np.int64]:
-    """Return the run lengths that a text of COCO's holds.
+    """Return the run lengths in a compressed COCO text.
 
-    Each letter has 5 bits of a number, its code less 48, the lowest first; 32 says that more
-    follow, and 16 in the last one that the number is negative. From the fourth on, a number is
-    the difference to the one two before.
+    The code of a letter minus 48 has 5 bits of a number, the lowest letter first. Bit 32 means
+    that more letters follow; bit 16 of the last letter means a negative number. From the fourth
+    number on, each is the difference from the number two before.
 
     Raises
     ------
     ValueError
-        For other letters, and for numbers that are too long or end nowhere.
+        For invalid letters, and for numbers that are too long or incomplete.
     """
     codes = np.frombuffer(text.encode("utf-8", "replace"), dtype=np.uint8).astype(np.int64) - 48
     last = np.flatnonzero(codes < 32)
@@ -64,7 +64,7 @@ def decode_text(text: str, where: str) -> NDArray[np.int64]:
     starts = np.concatenate([[0], last[:-1] + 1])[: len(last)]
     n_letters = last - starts + 1
     if broken or (n_letters > _MOST_LETTERS).any():
-        raise ValueError(f"{where}: {text!r:.80} is no text of run lengths.")
+        raise ValueError(f"{where}: {text!r:.80} is not a text of run lengths.")
     if len(codes) == 0:
         return np.zeros(0, dtype=np.int64)
     places = np.arange(len(codes)) - np.repeat(starts, n_letters)
@@ -76,7 +76,7 @@ def decode_text(text: str, where: str) -> NDArray[np.int64]:
 
 
 def encode_text(counts: NDArray[np.integer[Any]]) -> str:
-    """Return run lengths as a text of COCO's; the way back from `decode_text`."""
+    """Return run lengths as a compressed COCO text; the inverse of `decode_text`."""
     numbers = np.asarray(counts, dtype=np.int64).copy()
     numbers[3:] -= np.asarray(counts, dtype=np.int64)[1:-2]
     letters = []
@@ -93,16 +93,16 @@ def encode_text(counts: NDArray[np.integer[Any]]) -> str:
 def mask_of_runs(
     counts: NDArray[np.int64], size: tuple[int, int], *, by_columns: bool
 ) -> NDArray[np.bool_]:
-    """Return the mask (h, w) of run lengths, which `check_runs` knows.
+    """Return the mask (h, w) of run lengths from `check_runs`.
 
     Parameters
     ----------
     counts : array of shape (n,)
-        Of 0, then of 1, and so on.
+        Run lengths of 0, 1, 0 and so on.
     size : (int, int)
         Height and width.
     by_columns : bool
-        True where they go down the columns, as COCO's, False along the rows.
+        True if runs go down the columns, as in COCO; False if along the rows.
     """
     values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return values.reshape(size, order="F" if by_columns else "C")
@@ -111,16 +111,16 @@ def mask_of_runs(
 def runs_of_mask(
     patch: NDArray[np.bool_], size: tuple[int, int] | None = None, top: int = 0, left: int = 0
 ) -> NDArray[np.int64]:
-    """Return run lengths down the columns, from those of 0 on.
+    """Return run lengths down the columns, starting with a run of 0.
 
     Parameters
     ----------
     patch : array of bool, shape (m, n)
-        The mask, or all of it that is 1.
+        The mask, or the part of it that contains all pixels of 1.
     size : (int, int), optional
-        Of the mask; by default that of the patch.
+        Size of the mask; by default that of the patch.
     top, left : int
-        Where the patch lies in it.
+        Position of the patch in the mask.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def runs_of_mask(
         (left + columns) * height + top + rows
         for columns, rows in (np.nonzero(steps == step) for step in (1, -1))
     )
-    apart = starts[1:] != ends[:-1]  # a run that goes on in the next column is one
+    apart = starts[1:] != ends[:-1]  # a run that continues in the next column is one run
     starts = starts[np.concatenate([[True], apart])[: len(starts)]]
     ends = ends[np.concatenate([apart, [True]])[: len(ends)]]
     places = np.concatenate([[0], np.c_[starts, ends].ravel(), [height * width]])

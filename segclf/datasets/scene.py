@@ -1,4 +1,4 @@
-"""What the synthetic images of one dataset may show, checked once."""
+"""The checked contents of the synthetic images of one dataset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ Role = tuple[Sequence[Color], Sequence[str], Radius, Location]
 
 @dataclass(frozen=True)
 class Objects:
-    """The objects of one role: what they may look like, and where their centres may be."""
+    """The objects of one role: their possible looks and centres."""
 
     kinds: tuple[Kind, ...]
     radii: dict[float, float]
@@ -38,9 +38,9 @@ class Objects:
     y: Range
 
     def sample(self, uniform: Array, depth: int | None = None) -> tuple[Array, ...]:
-        """Turn uniform random numbers (n, 4) into kind and radius ids, x and y, each (n,).
+        """Convert uniform random numbers (n, 4) to kind and radius ids, x and y, each (n,).
 
-        In a volume of that many slices (n, 5) into the same and z.
+        For a volume of `depth` slices, convert (n, 5) numbers to the same values and z.
         """
         kind = _whole((0, len(self.kinds) - 1), uniform[:, 0])
         bounds = np.cumsum(list(self.radii.values()))[:-1]
@@ -53,7 +53,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that defines a synthetic dataset (S4C paper, Table A2), but its length and seed."""
+    """The definition of a synthetic dataset (S4C paper, Table A2) without length and seed."""
 
     size: Size
     n_objects: int
@@ -75,7 +75,7 @@ def as_scene(
     fractions: tuple[float, float],
     depth: Depth = None,
 ) -> Scene:
-    """Check what `make_shapes` was given, each role as (colors, shapes, radius, location)."""
+    """Check the parameters of `make_shapes`; each role is (colors, shapes, radius, location)."""
     check_number("n_objects", n_objects, 2, np.inf, integer=True)
     check_number("positive_fraction", fractions[0], 0, 1)
     check_number("spurious_correlation", fractions[1], 0, 1)
@@ -107,7 +107,7 @@ def _as_objects(name: str, role: Role, size: Size, gray: bool) -> Objects:
 
 
 def _background(objects: Objects, target: Objects, spurious: Objects) -> Objects:
-    """Take out what looks like the target or the spurious object, so that labels stay true."""
+    """Remove objects that look like the target or the spurious object, so that labels are true."""
     taken = {*target.kinds, *spurious.kinds}
     kinds = tuple(kind for kind in objects.kinds if kind not in taken)
     if not kinds:
@@ -119,7 +119,7 @@ def _background(objects: Objects, target: Objects, spurious: Objects) -> Objects
 
 
 def _pairs(colors: Sequence[tuple[int, int, int]], shapes: Sequence[str]) -> tuple[Kind, ...]:
-    """All pairs, walked diagonally, so that the first few have many colors and many shapes."""
+    """Return all pairs in diagonal order, so that the first few vary in color and shape."""
     if not len(colors) or not len(shapes):
         raise ValueError(f"Expected at least one color and one shape, got {colors} and {shapes}.")
     lap = int(np.lcm(len(colors), len(shapes)))
@@ -130,5 +130,5 @@ def _pairs(colors: Sequence[tuple[int, int, int]], shapes: Sequence[str]) -> tup
 
 
 def _whole(bounds: Range, uniform: Array) -> Array:
-    """Spread uniform numbers in [0, 1) over the integers from low to high, both included."""
+    """Map uniform numbers in [0, 1) to the integers from low to high, both included."""
     return bounds[0] + (uniform * (bounds[1] - bounds[0] + 1)).astype(int)

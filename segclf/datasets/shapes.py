@@ -1,7 +1,7 @@
 """Synthetic images with known truth: is there a navy circle among the colored shapes?
 
-The data of "S4C" (Hooper et al., section 4.1, Table A2 and appendix A4.1): every variable that
-decides whether segmenting helps classifying is a parameter.
+The data of "S4C" (Hooper et al., section 4.1, Table A2 and appendix A4.1). Every variable that
+decides whether segmentation helps classification is a parameter.
 """
 
 from collections.abc import Sequence
@@ -40,61 +40,62 @@ def make_shapes(
     spurious_correlation: float = 0.5,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Draw many colored shapes on gray; the task is to tell whether the target is among them.
+    """Make images of many colored shapes on gray, labeled by whether the target is among them.
 
-    An image is positive with probability `positive_fraction`. It shows the spurious object when
-    that agrees with its label (a match, of probability `spurious_correlation`) or when it has no
-    target and no match. All other objects are background. The spurious object is painted first,
-    then the background, then the target, which therefore nothing hides (appendix A4.1).
+    An image is positive with probability `positive_fraction`. With probability
+    `spurious_correlation` the image matches: then a positive image shows the spurious object and a
+    negative one does not. Without a match it is the reverse. All other objects are background. The
+    spurious object is painted first, then the background, then the target, so nothing hides the
+    target (appendix A4.1).
 
-    The paper leaves these open, and here they are decided so: background objects never look like
-    the target nor like the spurious object (same color and shape, at any radius), so that
-    `target` and `spurious` tell exactly what is there. Navy is not one of the eight shades of
-    blue: add "navy" to `background_colors` for a task in which shape matters, too. Centres lie
-    inside the image while objects at its edge are cut off, so a positive's mask is never empty.
+    Some choices are not in the paper. Background objects never have both the color and the shape
+    of the target or of the spurious object, so `target` and `spurious` are exact. Navy is not one
+    of the eight shades of blue; add "navy" to `background_colors` for a task in which shape
+    matters, too. Centres are inside the image, and objects at its edge are cut off, so the mask of
+    a positive image is never empty.
 
-    Images are made one by one: the first m of n images are the m images of a smaller call. All
-    else equal, datasets of one seed differ only where a parameter makes them differ.
+    Images are made one by one: the first m of n images equal those of a call for m images.
+    Datasets with the same seed differ only where a parameter makes them differ.
 
     Parameters
     ----------
     n_samples : int, default=100
         Number of images.
     image_size : int or (int, int), default=224
-        Side, or height and width, in pixels. Radii and locations do not follow it.
+        Side, or height and width, in pixels. Radii and locations are not scaled with it.
     depth : int, (int, int) or None, default=None
-        Number of slices: volumes in place of images, in which a circle is a ball (see
-        :func:`solid`), gray as light as their colors, with centres anywhere in depth. A pair (low,
-        high) makes volumes of different depths, each number as likely. Objects that look alike in
-        gray count as alike.
+        Number of slices. If given, volumes are made instead of images: a circle becomes a ball (see
+        :func:`solid`), colors become gray of the same luma, and centres are anywhere in depth. A
+        pair (low, high) makes volumes of different depths, all equally likely. Objects of equal
+        gray and shape count as equal.
     n_objects : int, default=50
-        All objects of an image, the target and the spurious object included; at least 2.
+        Number of objects in an image, including target and spurious object; at least 2.
     target_color, spurious_color : str or (int, int, int), default="navy", "pink"
         A name in ``COLORS``, or (red, green, blue) in 0..255.
     target_radius, spurious_radius, background_radius : float, (int, int) or dict, default=8
-        How many pixels an object reaches beyond its middle one (see :func:`stamp`): one number;
-        (low, high), each integer of which is as likely, both ends included; or a dict {radius:
-        probability}. From 1 to half the image's smaller side.
+        Number of pixels from the middle pixel of an object to its border (see :func:`stamp`): a
+        number; a pair (low, high), whose integers are equally likely, both ends included; or a dict
+        {radius: probability}. From 1 to half the smaller side of the image.
     target_shape, spurious_shape : str, default="circle", "square"
         One of ``SHAPES``.
     target_location, spurious_location, background_location : range or (range, range), default=None
-        Where centres may be, in pixels: a range (low, high) for both coordinates, both ends
-        included, or one for x and one for y. None is the whole image.
+        Possible centres in pixels: a range (low, high) for both coordinates, both ends included,
+        or one range for x and one for y. None means the whole image.
     background_colors : sequence of colors
         Colors of the background objects, as above. By default yellow, green, pink, red, orange,
         purple and eight shades of blue.
     background_shapes : sequence of str, default=all of ``SHAPES``
         Shapes of the background objects; each pair of a color and a shape is equally likely.
     n_background_kinds : int, default=None
-        Use only the first so many pairs of a color and a shape, in a fixed order whose neighbors
+        Use only this number of pairs of a color and a shape, in a fixed order whose neighbors
         differ in both ("number of unique background objects", Table A3). None uses all.
     positive_fraction : float, default=0.5
         Probability of a positive image, in [0, 1].
     spurious_correlation : float, default=0.5
-        At 1 the spurious object always and only occurs with the target, at 0 always and only
-        without it, at 0.5 independently of it.
+        Probability that the spurious object agrees with the label. At 1 it occurs exactly with the
+        target, at 0 exactly without it, and at 0.5 independently of it.
     random_state : int, RandomState or None, default=None
-        Decides every random choice.
+        Seed of all random choices.
 
     Returns
     -------
@@ -103,22 +104,22 @@ def make_shapes(
             Red, green, blue. Gray volumes are (n_samples, depth, height, width), or a list of
             n_samples (depth, height, width).
         target : int array (n_samples,)
-            1 where the target is there.
+            1 if the image shows the target.
         masks : uint8 array (n_samples, height, width)
-            1 on the target's pixels; of volumes as these.
+            1 on the target's pixels; for volumes, in their shape.
         spurious : int array (n_samples,)
-            1 where the spurious object was painted (others may hide it).
+            1 if the spurious object was painted (others may hide it).
         target_names : array of two str
-            What 0 and 1 mean.
+            Meanings of 0 and 1.
         DESCR : str
             How the images were made.
 
     Raises
     ------
     ValueError
-        For unknown names, probabilities outside [0, 1], fewer than 2 objects, radii or locations
-        that do not fit into the image, a spurious object that is the target, and colors and
-        shapes that leave no background object.
+        If a name is unknown, a probability is outside [0, 1], there are fewer than 2 objects, radii
+        or locations do not fit into the image, the spurious object equals the target, or colors
+        and shapes leave no background object.
 
     References
     ----------
@@ -146,7 +147,7 @@ def make_shapes(
 def _paint(scene: Scene, n_samples: int, random_state: int | np.random.RandomState | None) -> Bunch:
     check_number("n_samples", n_samples, 1, np.inf, integer=True)
     random, painter = check_random_state(random_state), Painter(scene)
-    # Every image takes equally many numbers, so that no image depends on the others.
+    # Every image uses the same number of random numbers, so that images are independent.
     images, masks = _canvases(scene, n_samples)
     labels = np.empty((2, n_samples), dtype=np.int64)
     for i in range(n_samples):
@@ -165,7 +166,7 @@ def _paint(scene: Scene, n_samples: int, random_state: int | np.random.RandomSta
 
 
 def _canvases(scene: Scene, n_samples: int) -> tuple[Any, Any]:
-    """Return arrays for images and masks; lists, to be filled, where they differ in depth."""
+    """Return arrays for images and masks, or empty lists if depths differ."""
     low, high = scene.depths or (0, 0)
     if low < high:
         return [None] * n_samples, [None] * n_samples

@@ -1,4 +1,4 @@
-"""The shapes themselves, as small boolean pictures to paint with."""
+"""The shapes of the synthetic images, as small boolean arrays."""
 
 from collections.abc import Callable
 from math import cos, floor, pi, sin, sqrt
@@ -13,10 +13,10 @@ Array = NDArray[Any]
 def stamp(shape: str, radius: float) -> Array:
     """Draw one shape around the middle pixel of a small boolean picture.
 
-    The shape reaches `radius` pixels beyond the middle pixel on each side, so that a square of
-    radius 8 is 17 pixels wide: a pixel belongs to it when its centre lies inside or on the ideal
-    outline of radius ``radius + 0.5``. That is a circle's radius, half a square's side, the
-    distance of an octagon's sides, of a diamond's corners, or of a star's tips from the middle.
+    The shape extends `radius` pixels beyond the middle pixel on each side, so a square of radius 8
+    is 17 pixels wide. A pixel belongs to the shape if its centre is inside or on the ideal outline
+    of radius ``radius + 0.5``. This is the radius of a circle, half the side of a square, or the
+    distance from the middle to an octagon's sides, a diamond's corners or a star's tips.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def stamp(shape: str, radius: float) -> Array:
         One of ``SHAPES``: "circle", "diamond", "octagon", "rectangle" (twice as wide as high),
         "square" or "star" (five-pointed, one tip up).
     radius : float
-        In pixels, at least 0.
+        Radius in pixels, at least 0.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def stamp(shape: str, radius: float) -> Array:
     Raises
     ------
     ValueError
-        For an unknown shape.
+        If the shape is unknown.
 
     Examples
     --------
@@ -51,18 +51,18 @@ def stamp(shape: str, radius: float) -> Array:
 
 
 def solid(shape: str, radius: float) -> Array:
-    """Draw one shape as a small boolean volume: thinner above and below, as a ball is.
+    """Draw one shape as a small boolean volume that shrinks above and below, like a ball.
 
-    Its slices at distance z from the middle are the plane shape with the outline
-    ``sqrt((radius + 0.5)**2 - z**2)``, so that a circle makes a ball and no shape is told by how it
-    ends.
+    The slice at distance z from the middle is the plane shape with an outline of radius
+    ``sqrt((radius + 0.5)**2 - z**2)``. So a circle becomes a ball, and the ends of a shape do not
+    reveal which one it is.
 
     Parameters
     ----------
     shape : str
-        As of :func:`stamp`.
+        As in :func:`stamp`.
     radius : float
-        In voxels, at least 0.
+        Radius in voxels, at least 0.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def solid(shape: str, radius: float) -> Array:
 
 
 def check_shape(shape: str, parameter: str) -> None:
-    """Raise a ValueError that lists the known shapes when `shape` is none of them."""
+    """Raise a ValueError that lists the known shapes if `shape` is not one of them."""
     if shape not in SHAPES:
         raise ValueError(f"{parameter}: no shape named {shape!r}; known: {', '.join(SHAPES)}.")
 
@@ -102,13 +102,13 @@ def _square(x: Array, y: Array, radius: float) -> Array:
 
 
 def _star(x: Array, y: Array, radius: float) -> Array:
-    """A pentagram: mirrored ten times, it is one triangle from the middle to a tip to a notch."""
+    """Return a pentagram; by symmetry, only a triangle (middle, tip, notch) is tested."""
     notch = radius * sin(pi / 10) / sin(3 * pi / 10)
     angle = np.arctan2(x, -y) % (2 * pi / 5)
     angle = np.minimum(angle, 2 * pi / 5 - angle)
     along, across = np.hypot(x, y) * np.cos(angle), np.hypot(x, y) * np.sin(angle)
     notch_along, notch_across = notch * cos(pi / 5), notch * sin(pi / 5)
-    # A tip's pixel lies on the outline exactly, and rounding may not push it out.
+    # The pixel of a tip is exactly on the outline; rounding must not exclude it.
     edge = across * (radius - notch_along) + along * notch_across
     return edge <= radius * notch_across * (1 + 1e-9)
 

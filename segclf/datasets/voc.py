@@ -1,4 +1,4 @@
-"""Pascal VOC's folders, and those of tools that write the same with a label map."""
+"""Read Pascal VOC folders, also with a label map as other tools write them."""
 
 from __future__ import annotations
 
@@ -35,38 +35,39 @@ def load_voc(
     groups: NameFunction | None = None,
     labels: NameFunction | None = None,
 ) -> AnnotatedImages:
-    """Read a folder as Pascal VOC has it: ``SegmentationClass``, ``JPEGImages``, ``ImageSets``.
+    """Read a Pascal VOC folder: ``SegmentationClass``, ``JPEGImages``, ``ImageSets``.
 
     Parameters
     ----------
     folder : str or path-like
-        With masks ``SegmentationClass/<name>.png``. If it has a ``labelmap.txt``, as CVAT's
-        "segmentation mask" and Datumaro write, masks hold its colours; else the indices of their
-        palettes are meant, and 255 is -1.
+        Folder with masks ``SegmentationClass/<name>.png``. If it has a ``labelmap.txt``, as written
+        by CVAT's "segmentation mask" and Datumaro, masks are read by the colours in it. Otherwise
+        the palette indices are read, and 255 becomes -1.
     subset : str, optional
-        "train", "val" and so on: the names in ``ImageSets/Segmentation/<subset>.txt``. By default
-        all that have masks.
+        "train", "val" and so on, for the names in ``ImageSets/Segmentation/<subset>.txt``. By
+        default all images with masks.
     class_names : sequence of str, optional
-        Of the indices, from the background on. By default the 20 of VOC. Not with a label map.
+        Names of the indices, background first. By default the 20 classes of VOC. Not with a label
+        map.
     image_folder : str or path-like, optional
-        By default ``folder/JPEGImages``.
+        Folder of the images, by default ``folder/JPEGImages``.
     ignore : str or None, default="ignore"
-        The class of a label map that is -1.
+        The class of a label map whose pixels are -1, unlabeled.
     groups, labels : callable, optional
-        From an image's name to its group and to its label.
+        Functions from the name of an image to its group and to its label.
 
     Returns
     -------
     AnnotatedImages
-        No file is decoded. Of a subset without any mask, such as VOC's test, masks are None.
+        No file is decoded. For a subset without any mask, such as VOC's test set, `masks` is None.
 
     Raises
     ------
     OSError
-        If a folder or a list is not there.
+        If a folder or a list does not exist.
     ValueError
-        For a name without an image, or with several, for masks of which some are missing, for names
-        that lead out of the folder, and for a label map that names one colour twice.
+        If a name has no image or several, some masks are missing, a name leads out of the folder,
+        or a label map has a colour twice.
 
     Examples
     --------
@@ -100,7 +101,7 @@ def _names(root: str, subset: str | None) -> list[str]:
             if name.endswith(".png")
         )
         if not found:
-            raise ValueError(f"{folder!r} holds no masks, .png.")
+            raise ValueError(f"{folder!r} has no masks (.png).")
         return found
     lists = os.path.join(root, "ImageSets", "Segmentation")
     path = file_inside(lists, f"{subset}.txt", f"subset={subset!r}")
@@ -114,12 +115,14 @@ def _names(root: str, subset: str | None) -> list[str]:
 def _values(
     root: str, class_names: Sequence[str] | None, ignore: str | None
 ) -> tuple[dict[Value, int], list[str]]:
-    """Return what the values of masks mean, and the names of the ids."""
+    """Return the meaning of the values in masks, and the names of the ids."""
     path = os.path.join(root, "labelmap.txt")
     if not os.path.exists(path):
         classes = ["background", *_CLASSES] if class_names is None else list(class_names)
         if classes[:1] != ["background"] or len({*classes}) < len(classes):
-            raise ValueError(f"class_names={classes!r}; expected 'background' first, and no twins.")
+            raise ValueError(
+                f"class_names={classes!r}; expected 'background' first and no duplicates."
+            )
         return {**{number: number for number in range(len(classes))}, _VOID: -1}, classes
     if class_names is not None:
         raise ValueError(f"class_names={list(class_names)!r}, but {path!r} names the classes.")
@@ -143,7 +146,7 @@ def _colours(path: str) -> dict[Value, str]:
         red, green, blue = (int(each) for each in numbers)
         if max(red, green, blue) > 255 or (red, green, blue) in found:
             raise ValueError(
-                f"{path!r}: line {number}: the colour {red},{green},{blue} is there twice, or is "
+                f"{path!r}: line {number}: the colour {red},{green},{blue} occurs twice or is "
                 "above 255."
             )
         found[red, green, blue] = name
@@ -153,7 +156,7 @@ def _colours(path: str) -> dict[Value, str]:
 
 
 def _images(folder: str, names: list[str]) -> list[str]:
-    """Find the file of each name, whatever its suffix."""
+    """Find the file of each name, with any suffix."""
     listed: dict[str, dict[str, list[str]]] = {}
     paths = []
     for name in names:
@@ -166,7 +169,9 @@ def _images(folder: str, names: list[str]) -> list[str]:
         files = listed[place].get(stem, [])
         if len(files) != 1:
             found = " and ".join(files) or "no file"
-            raise ValueError(f"{name!r}: there is {found} in {os.path.join(folder, place)!r}.")
+            raise ValueError(
+                f"{name!r}: found {found} in {os.path.join(folder, place)!r}; expected one file."
+            )
         paths.append(file_inside(folder, "/".join(filter(None, [place, files[0]])), repr(name)))
     return paths
 
@@ -175,4 +180,4 @@ def _text(path: str) -> str:
     try:
         return read_bytes(path, _MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path!r} is no text in UTF-8: {error}.") from error
+        raise ValueError(f"{path!r} is not UTF-8 text: {error}.") from error

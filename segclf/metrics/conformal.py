@@ -133,7 +133,7 @@ def _scores(y_proba: ArrayLike, method: str) -> NDArray[np.float64]:
     if not is_indicator(proba) or not ((proba >= 0) & (proba <= 1)).all():
         raise ValueError(f"Expected probabilities (n, k) in [0, 1], got shape {proba.shape}.")
     if method not in METHODS:
-        raise ValueError(f"No method named {method!r}; expected one of {', '.join(METHODS)}.")
+        raise ValueError(f"No method named {method!r}; known: {', '.join(METHODS)}.")
     return METHODS[method](proba)
 
 

@@ -1,4 +1,4 @@
-"""Checks of scikit-learn's grammar: parameters, clone, what fit may change."""
+"""Checks of scikit-learn's conventions: parameters, clone, and what ``fit`` may change."""
 
 import inspect
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from segclf.testing.samples import answer, assert_equal, fitted, fresh, make_sam
 
 
 def check_init_only_stores(estimator: Any) -> None:
-    """The constructor stores its arguments, as they are, and does nothing else."""
+    """The constructor stores its arguments unchanged and does nothing else."""
     names = sorted(estimator.get_params(deep=False))
     given = {name: object() for name in names}
     made = type(estimator)(**given)
@@ -25,14 +25,14 @@ def check_init_only_stores(estimator: Any) -> None:
 
 
 def check_parameters_are_named(estimator: Any) -> None:
-    """The constructor has no ``*args`` and no ``**kwargs``, so that all parameters are known."""
+    """The constructor has no ``*args`` and no ``**kwargs``, so all parameters are named."""
     parameters = inspect.signature(type(estimator)).parameters.values()
     catch_all = [str(p) for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     assert catch_all == []
 
 
 def check_set_params(estimator: Any) -> None:
-    """``set_params`` takes back what ``get_params`` gives, and refuses what it does not know."""
+    """``set_params`` accepts the result of ``get_params`` and rejects unknown parameters."""
     copy = clone(estimator)
     before = copy.get_params()
     assert copy.set_params(**before) is copy
@@ -41,20 +41,20 @@ def check_set_params(estimator: Any) -> None:
         copy.set_params(no_such_parameter=1)
     except ValueError:
         return
-    raise AssertionError("set_params takes a parameter that there is not")
+    raise AssertionError("set_params accepts an unknown parameter")
 
 
 def check_clone(estimator: Any) -> None:
-    """A clone has equal parameters, and nothing that fit learned."""
+    """A clone has equal parameters and no fitted attributes."""
     trained = fitted(estimator)
     copy = clone(trained)
     assert copy is not trained
     assert _same(copy.get_params(), trained.get_params())
-    assert vars(copy).keys() == set(copy.get_params(deep=False)), "a clone keeps what was learned"
+    assert vars(copy).keys() == set(copy.get_params(deep=False)), "a clone keeps fitted attributes"
 
 
 def check_fit_returns_self(estimator: Any) -> None:
-    """``fit`` returns the estimator, which is fitted then."""
+    """``fit`` returns the estimator itself, fitted."""
     samples = make_samples()
     copy = fresh(estimator)
     assert copy.fit(samples.images, samples.masks) is copy
@@ -62,7 +62,7 @@ def check_fit_returns_self(estimator: Any) -> None:
 
 
 def check_fit_leaves_parameters(estimator: Any) -> None:
-    """``fit`` changes no parameter, of nested estimators neither."""
+    """``fit`` changes no parameter, not even of nested estimators."""
     copy = fresh(estimator)
     before = joblib.hash(copy.get_params())
     samples = make_samples()
@@ -71,7 +71,7 @@ def check_fit_leaves_parameters(estimator: Any) -> None:
 
 
 def check_names_of_learned(estimator: Any) -> None:
-    """What ``fit`` learns ends in an underscore (or begins with one); predicting learns nothing."""
+    """Fitted attributes end (or begin) with an underscore; predicting changes nothing."""
     samples = make_samples()
     copy = fitted(estimator)
     learned = vars(copy).keys() - set(copy.get_params(deep=False))
@@ -82,7 +82,7 @@ def check_names_of_learned(estimator: Any) -> None:
 
 
 def check_unfitted(estimator: Any) -> None:
-    """Predicting before ``fit`` is a ``NotFittedError``."""
+    """Predicting before ``fit`` raises ``NotFittedError``."""
     samples = make_samples()
     copy = fresh(estimator)
     calls: dict[str, Callable[[], Any]] = {
@@ -100,10 +100,10 @@ def check_unfitted(estimator: Any) -> None:
 
 
 def check_travels(estimator: Any) -> None:
-    """A fitted estimator says the same after the way to another process."""
+    """A fitted estimator predicts the same after it was sent to another process."""
     samples = make_samples()
     trained = fitted(estimator)
-    # The pickler between processes: nothing here is ever read from a file.
+    # This is the pickler between processes; nothing is read from a file.
     arrived = ForkingPickler.loads(ForkingPickler.dumps(trained))
     assert_equal(answer(arrived, samples.images), answer(trained, samples.images))
     assert _same(_state(arrived), _state(trained))

@@ -1,4 +1,4 @@
-"""Checks of what comes out: probabilities and masks, for images of every form."""
+"""Checks of outputs: probabilities and masks, for images of every form."""
 
 import tempfile
 from pathlib import Path
@@ -16,7 +16,7 @@ SIZES = [(16, 16), (13, 17), (5, 7), (40, 24)]
 
 
 def check_probabilities(estimator: Any) -> None:
-    """Probabilities are float32 in [0, 1] that sum to 1; the mask is the most probable id."""
+    """Probabilities are float32 in [0, 1] and sum to 1; the mask is the most probable id."""
     samples = make_samples()
     trained = fitted(estimator)
     probabilities = trained.predict_proba(samples.images)
@@ -30,7 +30,7 @@ def check_probabilities(estimator: Any) -> None:
 
 
 def check_multiclass(estimator: Any) -> None:
-    """With mask ids up to 2 there are three classes, also where an image shows none."""
+    """With mask ids up to 2 there are three classes, even if an image shows none of them."""
     samples = make_samples(n_classes=3)
     trained = fitted(estimator, samples)
     assert trained.n_classes_ == 3
@@ -53,7 +53,7 @@ def check_multilabel(estimator: Any) -> None:
 
 
 def check_sizes(estimator: Any) -> None:
-    """Masks have the size of their image, whatever it is, as large as in training or not."""
+    """Masks have the size of their image, which may differ from the size in training."""
     trained = fitted(estimator)
     for size in SIZES:
         images = make_samples(n_samples=2, size=size).images
@@ -62,7 +62,7 @@ def check_sizes(estimator: Any) -> None:
 
 
 def check_lists_of_sizes(estimator: Any) -> None:
-    """Images of different sizes, in a list, train and give a list."""
+    """A list of images of different sizes can be trained on, and predictions are a list."""
     parts = [make_samples(n_samples=2, size=size) for size in SIZES]
     images = [image for part in parts for image in part.images]
     masks = [mask for part in parts for mask in part.masks]
@@ -74,7 +74,7 @@ def check_lists_of_sizes(estimator: Any) -> None:
 
 
 def check_lists(estimator: Any) -> None:
-    """A list of arrays says what their stack says."""
+    """A list of arrays gives the same result as their stack."""
     samples = make_samples()
     trained = fresh(estimator).fit(list(samples.images), list(samples.masks))
     expected = fitted(estimator).predict_proba(samples.images)
@@ -82,7 +82,7 @@ def check_lists(estimator: Any) -> None:
 
 
 def check_paths(estimator: Any) -> None:
-    """Files say what the arrays in them say."""
+    """Files give the same result as the arrays in them."""
     samples = make_samples()
     expected = fitted(estimator).predict_proba(samples.images)
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +93,7 @@ def check_paths(estimator: Any) -> None:
 
 
 def check_tensors(estimator: Any) -> None:
-    """Tensors (n, c, h, w) say what arrays (n, h, w, c) say."""
+    """Tensors (n, c, h, w) give the same result as arrays (n, h, w, c)."""
     samples = make_samples()
     images = torch.from_numpy(samples.images).permute(0, 3, 1, 2)
     trained = fresh(estimator).fit(images, torch.from_numpy(samples.masks))
@@ -101,7 +101,7 @@ def check_tensors(estimator: Any) -> None:
 
 
 def check_depths(estimator: Any) -> None:
-    """A picture in 8 bit and the same as float in [0, 1] agree, and gray ones work."""
+    """An 8-bit image and its float version in [0, 1] give the same result; gray images work."""
     samples = make_samples()
     floats = samples.images.astype(np.float32) / 255
     np.testing.assert_allclose(
@@ -115,7 +115,7 @@ def check_depths(estimator: Any) -> None:
 
 
 def check_constant_images(estimator: Any) -> None:
-    """Images without any contrast give no NaN, in training and in prediction."""
+    """Constant images give no NaN, in training and in prediction."""
     samples = make_samples()
     flat = np.full_like(samples.images, 7)
     _assert_probabilities(fitted(estimator).predict_proba(flat), n_classes=2)

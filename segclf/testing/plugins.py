@@ -1,4 +1,4 @@
-"""What every plugin must keep: its kind's promise, and, but for readers, scikit-learn's grammar."""
+"""Checks of plugins: the contract of their kind and, except for readers, scikit-learn's."""
 
 from typing import Any
 
@@ -29,12 +29,12 @@ def plugin_checks(kind: str) -> tuple[Check, ...]:
     Returns
     -------
     tuple of callable
-        Each raises where the plugin does not keep its promise.
+        Each raises an error if the plugin breaks the contract of its kind.
 
     Raises
     ------
     ValueError
-        When there is no such kind.
+        If the kind is unknown.
 
     Examples
     --------
@@ -43,15 +43,15 @@ def plugin_checks(kind: str) -> tuple[Check, ...]:
     'check_mask_is_repeatable'
     """
     if kind not in KINDS:
-        raise ValueError(f"No kind of plugin named {kind!r}; there are: {', '.join(KINDS)}.")
-    if kind == "reader":  # nobody searches over its parameters
+        raise ValueError(f"No kind of plugin named {kind!r}; expected one of {', '.join(KINDS)}.")
+    if kind == "reader":  # readers have no parameters to search over
         return readers.CHECKS
     grammar = (check_parameters_are_named, check_init_only_stores, check_clones)
     return (*grammar, *_promises(kind))
 
 
 def check_plugin(kind: str, name: str) -> None:
-    """Check that an installed plugin works by name and keeps what its kind promises.
+    """Check that an installed plugin works by name and meets the contract of its kind.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def check_plugin(kind: str, name: str) -> None:
     Raises
     ------
     ExceptionGroup
-        Holding the error of each check that failed, with the name of the check.
+        With the error of each failed check and the name of the check.
     ValueError
-        When there is no such plugin, or it is broken.
+        If the plugin does not exist or is broken.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def check_plugin(kind: str, name: str) -> None:
 
 
 def check_clones(plugin: Any) -> None:
-    """A clone has the same parameters, and takes them back."""
+    """A clone has the same parameters, and ``set_params`` accepts them."""
     copy = clone(plugin)
     assert copy is not plugin
     assert repr(copy.get_params()) == repr(plugin.get_params())

@@ -1,4 +1,4 @@
-"""Checks of pretrainers: images alone in, finite embeddings out, and something to hand on."""
+"""Checks of pretrainers: they need only images, embed them, and transfer their weights."""
 
 import tempfile
 from pathlib import Path
@@ -25,7 +25,7 @@ def pretrainer_checks() -> tuple[Check, ...]:
     -------
     tuple of callable
         For ``pytest.mark.parametrize("check", pretrainer_checks(), ids=lambda c: c.__name__)``;
-        each raises where the pretrainer does not keep its promise.
+        each raises an error if the pretrainer breaks the contract.
 
     Examples
     --------
@@ -37,18 +37,18 @@ def pretrainer_checks() -> tuple[Check, ...]:
 
 
 def check_pretrainer(pretrainer: Any) -> None:
-    """Check that a pretrainer keeps what all pretrainers promise.
+    """Check that a pretrainer meets the contract of all pretrainers.
 
     Parameters
     ----------
     pretrainer : Pretrainer
-        An unfitted one, small and fast: it is cloned and trained some thirty times, on six images
-        of 16 x 16. How good its embeddings are does not matter.
+        An unfitted pretrainer, small and fast: it is cloned and trained about thirty times, on six
+        images of 16 x 16. The quality of its embeddings does not matter.
 
     Raises
     ------
     ExceptionGroup
-        Holding the error of each check that failed, with the name of the check.
+        With the error of each failed check and the name of the check.
 
     Examples
     --------
@@ -65,18 +65,18 @@ def check_embeddings(estimator: Any) -> None:
     embeddings = fresh(estimator).fit(images).transform(images)
     _assert_embeddings(embeddings, len(images))
     assert embeddings.dtype == np.float32
-    assert np.ptp(embeddings, axis=0).max() > 0, "all images have one embedding"
+    assert np.ptp(embeddings, axis=0).max() > 0, "all images have the same embedding"
 
 
 def check_fit_transform(estimator: Any) -> None:
-    """``fit_transform`` is ``fit`` and ``transform``, and masks as `y` change nothing."""
+    """``fit_transform`` equals ``fit`` and ``transform``; masks passed as `y` change nothing."""
     samples = make_samples()
     expected = fitted(estimator).transform(samples.images)
     assert_equal(fresh(estimator).fit_transform(samples.images), expected)
 
 
 def check_names_of_features(estimator: Any) -> None:
-    """There is a name for each dimension of the embeddings."""
+    """Each dimension of the embeddings has a name."""
     trained = fitted(estimator)
     names = trained.get_feature_names_out()
     assert len(names) == trained.transform(make_samples().images).shape[1]
@@ -92,7 +92,7 @@ def check_history(estimator: Any) -> None:
 
 
 def check_forms_of_images(estimator: Any) -> None:
-    """Lists and files say what their stack says."""
+    """Lists and files give the same result as stacked arrays."""
     images = make_samples().images
     expected = fitted(estimator).transform(images)
     assert_equal(fresh(estimator).fit(list(images)).transform(list(images)), expected)
@@ -102,7 +102,7 @@ def check_forms_of_images(estimator: Any) -> None:
 
 
 def check_sizes(estimator: Any) -> None:
-    """Images of other sizes than in training, and of several sizes in training, embed."""
+    """Images may have other sizes than in training, and several sizes in training."""
     several = [image for size in SIZES for image in make_samples(n_samples=2, size=size).images]
     _assert_embeddings(fresh(estimator).fit(several).transform(several), len(several))
     trained = fitted(estimator)
@@ -112,7 +112,7 @@ def check_sizes(estimator: Any) -> None:
 
 
 def check_depths(estimator: Any) -> None:
-    """A picture in 8 bit and the same as float in [0, 1] agree, and gray ones work."""
+    """An 8-bit image and its float version in [0, 1] give the same result; gray images work."""
     images = make_samples().images
     floats = images.astype(np.float32) / 255
     np.testing.assert_allclose(
@@ -126,7 +126,7 @@ def check_depths(estimator: Any) -> None:
 
 
 def check_constant_images(estimator: Any) -> None:
-    """Images without any contrast give finite embeddings, in training too."""
+    """Constant images give finite embeddings, also in training."""
     images = make_samples().images
     flat = np.full_like(images, 7)
     _assert_embeddings(fitted(estimator).transform(flat), len(flat))
@@ -134,7 +134,7 @@ def check_constant_images(estimator: Any) -> None:
 
 
 def check_two_images(estimator: Any) -> None:
-    """Two images are enough, and a part held out for validation has its columns."""
+    """Two images are enough to train on, and held-out images have columns in the history."""
     images = make_samples().images
     _assert_embeddings(fresh(estimator).fit(images[:2]).transform(images), len(images))
     copy = fresh(estimator).set_params(validation_fraction=0.4, n_iter_no_change=1)
@@ -142,7 +142,7 @@ def check_two_images(estimator: Any) -> None:
 
 
 def check_hands_on(estimator: Any) -> None:
-    """A classifier with that encoder starts from the pretrained tensors, and keeps frozen ones."""
+    """A classifier with the same encoder starts from its tensors and keeps frozen ones."""
     samples = make_samples()
     trained = fitted(estimator)
     source = next(m for m in trained.network_.modules() if _has_encoder(m))
@@ -154,7 +154,7 @@ def check_hands_on(estimator: Any) -> None:
     ).fit(samples.images, samples.labels)
     taken = set(classifier.transferred_["taken"])
     theirs, ours = _encoder(source), _encoder(classifier.network_)
-    assert len(taken & ours.keys()) >= 0.5 * len(ours), "hardly a tensor of the encoder is taken"
+    assert len(taken & ours.keys()) >= 0.5 * len(ours), "few tensors of the encoder are transferred"
     for name in sorted(taken & ours.keys() & theirs.keys()):
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 

@@ -1,4 +1,4 @@
-"""Checks of pseudo-labelers: images in, masks out, for images without one."""
+"""Checks of pseudo-labelers: they predict masks for images without one."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from segclf.testing.small import small_estimator
 
 
 def check_predicts_masks(labeler: Any) -> None:
-    """It learns from some masks and all labels, and predicts ids (or -1) at each image's size."""
+    """It is fitted on some masks and all labels, and predicts ids (or -1) at each image's size."""
     samples = make_samples()
     masks = [mask if i < 3 else None for i, mask in enumerate(samples.masks)]
     copy = _quick(labeler)
@@ -27,7 +27,7 @@ def check_predicts_masks(labeler: Any) -> None:
 
 
 def check_labels_of_predict(labeler: Any) -> None:
-    """An image labeled 0 has no object; -1 says nothing."""
+    """An image labeled 0 has no object; -1 means unlabeled."""
     samples = make_samples()
     trained = _fitted(labeler)
     negative = np.asarray(trained.predict(samples.images, labels=np.zeros(6, dtype=int)))
@@ -37,7 +37,7 @@ def check_labels_of_predict(labeler: Any) -> None:
 
 
 def check_predicts_lists(labeler: Any) -> None:
-    """Images of different sizes, in a list, get masks of their sizes."""
+    """A list of images of different sizes gets masks of the same sizes."""
     parts = [make_samples(n_samples=2, size=size) for size in ((16, 16), (13, 18))]
     images = [image for part in parts for image in part.images]
     masks = [mask for part in parts for mask in part.masks]
@@ -47,7 +47,7 @@ def check_predicts_lists(labeler: Any) -> None:
 
 
 def check_labeler_leaves_data(labeler: Any) -> None:
-    """Data may be read-only, and is not changed."""
+    """Data may be read-only and are not changed."""
     samples = make_samples()
     data: list[NDArray[Any]] = list(samples)
     before = [array.copy() for array in data]
@@ -65,7 +65,7 @@ def check_labeler_is_repeatable(labeler: Any) -> None:
 
 
 def check_labeler_is_fitted_first(labeler: Any) -> None:
-    """Predicting before ``fit`` is a ``NotFittedError``."""
+    """Predicting before ``fit`` raises ``NotFittedError``."""
     try:
         _quick(labeler).predict(make_samples().images)
     except NotFittedError:
@@ -74,7 +74,7 @@ def check_labeler_is_fitted_first(labeler: Any) -> None:
 
 
 def _quick(labeler: Any) -> Any:
-    """Return an unfitted copy with its seed set; networks of its own choice become small ones."""
+    """Return an unfitted copy with a fixed seed and, where it chooses its network, a small one."""
     copy = fresh(labeler)
     own = {n for n, v in copy.get_params(deep=False).items() if v is None or isinstance(v, str)}
     small = {"teacher": SupervisedSegmenter, "classifier": ImageClassifier}

@@ -1,4 +1,4 @@
-"""Checks of what decides the result: the seed alone, and never an image's company."""
+"""Checks that results depend on the seed only, and not on other images."""
 
 import contextlib
 import random
@@ -12,7 +12,7 @@ from segclf.testing.samples import answer, assert_equal, fitted, fresh, make_sam
 
 
 def check_same_seed(estimator: Any) -> None:
-    """The same seed gives the same bits, whatever the global generators hold."""
+    """The same seed gives the same bits, regardless of global random generators."""
     samples = make_samples()
     state = _global_state()
     first = fitted(estimator)
@@ -31,7 +31,7 @@ def check_same_seed(estimator: Any) -> None:
 
 
 def check_global_state(estimator: Any) -> None:
-    """Generators, threads and flags of torch are after ``fit`` as they were before."""
+    """``fit`` restores torch's generators, threads and flags."""
     before = _global_state()
     samples = make_samples()
     answer(fitted(estimator), samples.images)
@@ -40,7 +40,7 @@ def check_global_state(estimator: Any) -> None:
 
 
 def check_restores_after_error(estimator: Any) -> None:
-    """They are also when ``fit`` fails."""
+    """``fit`` restores them also when it fails."""
     before = _global_state()
     samples = make_samples()
     broken = np.where(samples.images == 255, np.nan, samples.images)
@@ -51,7 +51,7 @@ def check_restores_after_error(estimator: Any) -> None:
 
 
 def check_subset_invariance(estimator: Any) -> None:
-    """An image predicted alone gets what it gets in company, to 1e-7."""
+    """An image gets the same prediction alone and with others, to 1e-7."""
     images = make_samples(n_samples=7).images
     trained = fitted(estimator)
     together = answer(trained, images)
@@ -60,7 +60,7 @@ def check_subset_invariance(estimator: Any) -> None:
 
 
 def check_order_invariance(estimator: Any) -> None:
-    """The order of the images changes nothing about any of them, to 1e-7."""
+    """The order of the images does not change their predictions, to 1e-7."""
     images = make_samples(n_samples=7).images
     order = np.random.default_rng(0).permutation(len(images))
     trained = fitted(estimator)
@@ -73,7 +73,7 @@ def check_order_invariance(estimator: Any) -> None:
 
 
 def _global_state() -> dict[str, Any]:
-    # numpy's old generator is the global one, which an estimator might have touched.
+    # NumPy's legacy generator is global, so an estimator might change it.
     state = np.random.get_state(legacy=False)  # noqa: NPY002
     return {
         "random's generator": random.getstate(),

@@ -1,4 +1,4 @@
-"""Checks of readers: what a file holds is read as its header says, what is damaged is refused."""
+"""Checks of readers: they read what the header announces and reject damaged files."""
 
 import os
 import tempfile
@@ -19,21 +19,21 @@ _AXES = {"read": ("hwc", "dhwc"), "read_mask": ("hw", "dhw", "khw", "kdhw")}
 
 
 def check_reader(reader: Any, path: str | os.PathLike[str], *, mask: bool = False) -> None:
-    """Check that a reader reads a file as it says, and refuses it once it is damaged.
+    """Check that a reader reads a file as its header announces, and rejects damaged copies.
 
     Parameters
     ----------
     reader : Reader
-        As `load_plugin` gives it, made.
+        An instance of the class that `load_plugin` returns.
     path : str or path-like
-        Of a file that it reads; it is left as it is.
+        Path of a file that it can read; the file is not changed.
     mask : bool, default=False
-        Whether the file can be read as a mask, too.
+        Whether the file can also be read as a mask.
 
     Raises
     ------
     ExceptionGroup
-        Holding the error of each check that failed, with the name of the check.
+        With the error of each failed check and the name of the check.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def check_keeps_the_protocol(reader: Any) -> None:
 
 
 def check_needs_no_arguments(reader: Any) -> None:
-    """It is made without arguments."""
+    """It can be created without arguments."""
     assert type(type(reader)()) is type(reader)
 
 
@@ -66,38 +66,38 @@ def check_can_be_copied(reader: Any) -> None:
 
 
 def check_sniffs_no_noise(reader: Any) -> None:
-    """First bytes that are none of its kind, or too few, are not taken for a file of it."""
+    """First bytes of another format, or too few bytes, are not taken for a file of its format."""
     for start in (b"", b"\0", b"\0" * 1024, b"text, \n" * 99, _noise(0), _noise(1)):
-        assert not reader.sniff(start), f"it takes {start[:20]!r}... for a file of its kind"
+        assert not reader.sniff(start), f"it takes {start[:20]!r}... for a file of its format"
 
 
 def check_refuses_an_empty_file(reader: Any) -> None:
-    """An empty file is an error."""
+    """An empty file raises an error."""
     _assert_refused(reader, b"")
 
 
 def check_refuses_noise(reader: Any) -> None:
-    """A file of another kind is an error."""
+    """A file of another format raises an error."""
     for content in (_noise(0), _noise(1), b"text, \n" * 99):
         _assert_refused(reader, content)
 
 
 def check_refuses_a_missing_file(reader: Any) -> None:
-    """A missing file is an error of the file system, or says so."""
+    """A missing file raises an OSError, or an error that says so."""
     with tempfile.TemporaryDirectory() as folder:
         for read in _reads(reader):
             _raises(partial(read, os.path.join(folder, "nowhere")))
 
 
 def check_refuses_an_empty_folder(reader: Any) -> None:
-    """A folder without a file of its kind is an error."""
+    """A folder without a file of its format raises an error."""
     with tempfile.TemporaryDirectory() as folder:
         for read in _reads(reader):
             _raises(partial(read, folder))
 
 
 def check_header_agrees(reader: Any, path: Path) -> None:
-    """The array has the size, channels and type of the header, and its axes are named."""
+    """The array has the size, channels, type and named axes of the header."""
     header, data = reader.read_header(path), reader.read(path)
     assert isinstance(header, ImageHeader)
     assert data.axes in _AXES["read"], f"axes {data.axes!r}; expected one of {_AXES['read']}"
@@ -112,7 +112,7 @@ def check_header_agrees(reader: Any, path: Path) -> None:
 
 
 def check_read_twice(reader: Any, path: Path) -> None:
-    """Each time it is a new array of the same pixels, which may be changed."""
+    """Each read gives a new, writable array with the same pixels."""
     first = reader.read(path).array
     before = first.copy()
     first[...] = 0
@@ -128,7 +128,7 @@ def check_file_is_left_alone(reader: Any, path: Path) -> None:
 
 
 def check_truncated(reader: Any, path: Path) -> None:
-    """The first half of the file, or a few bytes of it, are an error and no picture."""
+    """Reading the first half or the first few bytes of a file raises an error."""
     content = path.read_bytes()
     for length in (1, 20, len(content) // 2):
         with _file(content[:length], path.name) as damaged:
@@ -136,7 +136,7 @@ def check_truncated(reader: Any, path: Path) -> None:
 
 
 def check_mask_axes(reader: Any, path: Path) -> None:
-    """As a mask it is of integers, and its axes are named."""
+    """A mask has integers and named axes."""
     data = reader.read_mask(path)
     assert data.axes in _AXES["read_mask"], f"axes {data.axes!r} of {_AXES['read_mask']}"
     assert len(data.array.shape) == len(data.axes)
@@ -187,7 +187,7 @@ def _noise(seed: int) -> bytes:
 
 @contextmanager
 def _file(content: bytes, name: str) -> Iterator[Path]:
-    """Write a file that lasts as long as the block."""
+    """Write a file that exists within the block."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
         atomic_write(path, content, sync=False)

@@ -1,4 +1,4 @@
-"""Checks of errors: wrong inputs are refused, and the message says which sample it was."""
+"""Checks of errors: invalid inputs are rejected, and the message names the sample."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from segclf.testing.samples import fitted, fresh, make_samples
 
 
 def check_refuses_broken_images(estimator: Any) -> None:
-    """NaN, a shape that is no image, other channels and missing files are refused by number."""
+    """NaN, invalid shapes, other channels and missing files are rejected with the sample number."""
     samples = make_samples()
     nan = samples.images.astype(np.float32)
     nan[2, 3, 3] = np.nan
@@ -24,7 +24,7 @@ def check_refuses_broken_images(estimator: Any) -> None:
 
 
 def check_refuses_broken_masks(estimator: Any) -> None:
-    """A mask of another size, of no ids or of fractions is refused by number."""
+    """A mask of another size, without ids or of fractions is rejected with the sample number."""
     samples = make_samples()
     masks = list(samples.masks)
     small = [*masks[:1], masks[1][:5], *masks[2:]]
@@ -37,7 +37,7 @@ def check_refuses_broken_masks(estimator: Any) -> None:
 
 
 def check_refuses_other_lengths(estimator: Any) -> None:
-    """Masks, labels, weights and groups are as many as the images."""
+    """Numbers of masks, labels, weights and groups that differ from the images are rejected."""
     images, masks, labels = make_samples()
     weights = np.ones(3)
     calls: list[Callable[[], Any]] = [
@@ -51,7 +51,7 @@ def check_refuses_other_lengths(estimator: Any) -> None:
 
 
 def check_refuses_nothing_labeled(estimator: Any) -> None:
-    """Neither masks nor labels, no image at all, and only weights of zero are refused."""
+    """Missing masks and labels, no images, and weights that are all zero are rejected."""
     images, masks, _ = make_samples()
     _assert_refused(lambda: fresh(estimator).fit(images, None))
     _assert_refused(lambda: fresh(estimator).fit(images, [None] * 6))
@@ -60,7 +60,7 @@ def check_refuses_nothing_labeled(estimator: Any) -> None:
 
 
 def check_refuses_negative_weights(estimator: Any) -> None:
-    """A negative weight is refused by number."""
+    """A negative weight is rejected with the sample number."""
     samples = make_samples()
     weights = np.array([1, 1, 1, 1, 1, -1.0])
     _assert_refused(
@@ -69,14 +69,14 @@ def check_refuses_negative_weights(estimator: Any) -> None:
 
 
 def check_refuses_other_channels(estimator: Any) -> None:
-    """Images with other channels than those of ``fit`` are not predicted."""
+    """Images with other channels than in ``fit`` are rejected by prediction."""
     samples = make_samples()
     trained = fitted(estimator)
     _assert_refused(lambda: trained.predict(samples.images[..., 0]), 1, 3)
 
 
 def _assert_refused(call: Callable[[], Any], *numbers: int) -> None:
-    """Assert a ValueError whose message holds all the numbers."""
+    """Assert a ValueError whose message contains all the numbers."""
     message = _message_of_refusal(call)
     missing = [n for n in numbers if not re.search(rf"\b{n}\b(?!\.\d)", message)]
     assert missing == [], f"the message does not name {missing}: {message}"

@@ -1,4 +1,4 @@
-"""Run several checks and say of all of them which failed."""
+"""Run several checks and report all failures together."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,12 +11,12 @@ Check = Callable[[Any], None]
 
 
 def run_all(checks: Sequence[Check], subject: object, *, name: str) -> None:
-    """Run every check on the subject, whatever the ones before did.
+    """Run every check on the subject, even if earlier checks fail.
 
     Raises
     ------
     ExceptionGroup
-        Of the AssertionError (or the other error) of each check that failed, with its name.
+        With the AssertionError (or other error) of each failed check, and its name.
     """
     failures: list[Exception] = []
     for check in checks:
@@ -33,7 +33,7 @@ def run_all(checks: Sequence[Check], subject: object, *, name: str) -> None:
 
 
 def of_small_fits(check: Check) -> Check:
-    """Return the check without the warning that a network finds nothing, as small ones do."""
+    """Return the check without the warning of small networks that predict no finding."""
 
     @wraps(check)
     def quiet(subject: Any) -> None:

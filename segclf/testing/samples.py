@@ -1,4 +1,4 @@
-"""The tiny images that the checks use, and the estimators fitted on them."""
+"""Tiny images for the checks, and estimators fitted on them."""
 
 from typing import Any, NamedTuple
 
@@ -13,9 +13,9 @@ class Samples(NamedTuple):
     Parameters
     ----------
     images : array (n, h, w, 3), uint8
-        Noise, with a bright square in the colour of its class.
+        Noise with a bright square in the colour of its class.
     masks : array (n, h, w), uint8
-        Where the square is, by mask id.
+        The mask id of the square at its pixels, 0 elsewhere.
     labels : array (n,)
         The mask id of each image, 0 for an image without a square.
     """
@@ -28,7 +28,7 @@ class Samples(NamedTuple):
 def make_samples(
     n_samples: int = 6, size: tuple[int, int] = (16, 16), n_classes: int = 2
 ) -> Samples:
-    """Make images of which every n_classes-th is empty."""
+    """Make images; every n_classes-th one is empty."""
     generator = np.random.default_rng(n_samples)
     images = generator.integers(0, 80, (n_samples, *size, 3), dtype=np.uint8)
     masks = np.zeros((n_samples, *size), dtype=np.uint8)
@@ -43,32 +43,32 @@ def make_samples(
 
 
 def indicator(samples: Samples, n_classes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return multi-label masks (n, k, h, w) and labels (n, k) of the classes from id 1 on."""
+    """Return multi-label masks (n, k, h, w) and labels (n, k) for the classes from id 1 on."""
     ids = np.arange(1, n_classes)
     masks = (samples.masks[:, None] == ids[:, None, None]).astype(np.int64)
     return masks, masks.any((2, 3)).astype(np.int64)
 
 
 def fresh(estimator: Any) -> Any:
-    """Return an unfitted copy with its seed set."""
+    """Return an unfitted copy with a fixed seed."""
     copy = clone(estimator)
     return copy.set_params(random_state=0) if "random_state" in copy.get_params() else copy
 
 
 def fitted(segmenter: Any, samples: Samples | None = None) -> Any:
-    """Return a copy, fitted on images and masks."""
+    """Return a copy that is fitted on images and masks."""
     samples = samples or make_samples()
     return fresh(segmenter).fit(samples.images, samples.masks)
 
 
 def answer(estimator: Any, images: Any) -> Any:
-    """Return what an estimator says of images: a pretrainer's embeddings, else probabilities."""
+    """Return the output of an estimator: embeddings of a pretrainer, otherwise probabilities."""
     kind = "transform" if hasattr(estimator, "transform") else "predict_proba"
     return getattr(estimator, kind)(images)
 
 
 def assert_equal(actual: Any, expected: Any, message: str = "") -> None:
-    """Assert that maps are equal bit by bit, be they one array or a list of arrays."""
+    """Assert that maps, in one array or a list of arrays, are equal bit by bit."""
     assert len(actual) == len(expected), f"{len(actual)} maps for {len(expected)} images. {message}"
     for one, other in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(one, other, err_msg=message)

@@ -1,4 +1,4 @@
-"""Scikit-learn's checks, for segmenters: what every one of them must keep."""
+"""Checks of segmenters, in the style of scikit-learn's estimator checks."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def segmenter_checks() -> tuple[Check, ...]:
     -------
     tuple of callable
         For ``pytest.mark.parametrize("check", segmenter_checks(), ids=lambda c: c.__name__)``;
-        each raises where the segmenter does not keep its promise.
+        each raises an error if the segmenter breaks the contract.
 
     Examples
     --------
@@ -33,18 +33,18 @@ def segmenter_checks() -> tuple[Check, ...]:
 
 
 def check_segmenter(segmenter: Any) -> None:
-    """Check that a segmenter keeps what all segmenters promise.
+    """Check that a segmenter meets the contract of all segmenters.
 
     Parameters
     ----------
     segmenter : Segmenter
-        An unfitted one, small and fast: it is cloned and trained some forty times, on six images
-        of 16 x 16. How well it segments does not matter.
+        An unfitted segmenter, small and fast: it is cloned and trained about forty times, on six
+        images of 16 x 16. The quality of its masks does not matter.
 
     Raises
     ------
     ExceptionGroup
-        Holding the error of each check that failed, with the name of the check.
+        With the error of each failed check and the name of the check.
 
     Examples
     --------

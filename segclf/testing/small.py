@@ -1,4 +1,4 @@
-"""Estimators of ours with settings that train in a moment, found by the names of parameters."""
+"""Small, fast settings for any estimator of segclf, chosen by parameter names."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ TINY = {
     "transformer_architecture": "vit_unet",
     "learning_rate": 1e-2,
 }
-# Lengths of layers and numbers of them, by the names that they have throughout.
+# Names of parameters for lengths and numbers of layers.
 LENGTHS = {"_size": 16, "_width": 16, "_heads": 2, "_blocks": 1}
 KEPT = {"batch_size", "image_size", "tile_size"}
 
 
 def small_estimator(kind: type[Any], max_epochs: int = 2) -> Any:
-    """Return an estimator of that class with tiny networks and few epochs.
+    """Return an estimator of a class with tiny networks and few epochs.
 
     Parameters
     ----------
     kind : type
-        A public estimator of segclf. Lengths of layers, ``*_size``, and counts, ``n_*``, become 16
-        at most.
+        A public estimator of segclf. Lengths of layers, ``*_size``, and counts, ``n_*``, become at
+        most 16.
     max_epochs : int
         Number of epochs.
 

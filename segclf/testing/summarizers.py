@@ -1,4 +1,4 @@
-"""Checks of summarizers: probabilities of masks in, labels of images out."""
+"""Checks of summarizers, which predict image labels from mask probabilities."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from segclf.testing.samples import fresh
 
 
 def check_summarizes(summarizer: Any) -> None:
-    """``fit`` returns self; probabilities sum to 1, and the largest is what ``predict`` says."""
+    """``fit`` returns self; probabilities sum to 1; ``predict`` gives the most probable class."""
     for y in (np.array([0, 1] * 4), np.array(["healthy", "ill"] * 4)):
         P = _maps(np.arange(8) % 2)
         copy = _quick(summarizer)
@@ -22,7 +22,7 @@ def check_summarizes(summarizer: Any) -> None:
 
 
 def check_summarizes_several_classes(summarizer: Any) -> None:
-    """With k channels, k + 1 classes may be distinguished."""
+    """With k channels, k + 1 classes can be distinguished."""
     y = np.arange(9) % 3
     copy = _quick(summarizer).fit(_maps(y, n_channels=2), y)
     np.testing.assert_array_equal(copy.classes_, [0, 1, 2])
@@ -30,7 +30,7 @@ def check_summarizes_several_classes(summarizer: Any) -> None:
 
 
 def check_summarizes_many_labels(summarizer: Any) -> None:
-    """With the tag multi_label, an indicator (n, k) is learned and predicted."""
+    """With the tag multi_label, indicators (n, k) can be learned and predicted."""
     if not get_tags(summarizer).classifier_tags.multi_label:
         return
     y = np.array([[0, 1], [1, 0], [1, 1], [0, 0]])
@@ -43,7 +43,7 @@ def check_summarizes_many_labels(summarizer: Any) -> None:
 
 
 def check_summarizes_lists(summarizer: Any) -> None:
-    """Maps of different sizes come as a list."""
+    """Maps of different sizes can be passed as a list."""
     y = np.arange(8) % 2
     P = [np.repeat(p, 1 + i % 3, axis=1) for i, p in enumerate(_maps(y))]
     _assert_consistent(_quick(summarizer).fit(P, y), P)
@@ -53,7 +53,7 @@ def check_summarizes_lists(summarizer: Any) -> None:
 
 
 def check_summarizes_each_alone(summarizer: Any) -> None:
-    """What is said of an image does not depend on its company."""
+    """The prediction of an image does not depend on other images."""
     y = np.arange(8) % 2
     copy = _quick(summarizer).fit(_maps(y), y)
     together = copy.predict_proba(_maps(y))
@@ -62,7 +62,7 @@ def check_summarizes_each_alone(summarizer: Any) -> None:
 
 
 def check_summarizes_constant_maps(summarizer: Any) -> None:
-    """Empty, full and constant maps give no NaN, learned from or not."""
+    """Empty, full and constant maps give no NaN, in training and in prediction."""
     y = np.arange(8) % 2
     trained = _quick(summarizer).fit(_maps(y), y)
     for value in (0.0, 0.5, 1.0):
@@ -72,7 +72,7 @@ def check_summarizes_constant_maps(summarizer: Any) -> None:
 
 
 def check_summarizer_leaves_data(summarizer: Any) -> None:
-    """Maps and labels may be read-only, and are not changed."""
+    """Maps and labels may be read-only and are not changed."""
     y = np.arange(8) % 2
     P = _maps(y)
     for array in (P, y):
@@ -83,7 +83,7 @@ def check_summarizer_leaves_data(summarizer: Any) -> None:
 
 
 def check_summarizer_is_fitted_first(summarizer: Any) -> None:
-    """Predicting before ``fit`` is a ``NotFittedError``."""
+    """Predicting before ``fit`` raises ``NotFittedError``."""
     for method in ("predict", "predict_proba"):
         try:
             getattr(_quick(summarizer), method)(_maps(np.arange(8) % 2))
@@ -93,19 +93,19 @@ def check_summarizer_is_fitted_first(summarizer: Any) -> None:
 
 
 def check_summarizer_says_what_it_reads(summarizer: Any) -> None:
-    """The tag ``input_tags.two_d_array`` is False: without it, rows are what it would be handed."""
+    """The tag ``input_tags.two_d_array`` is False; otherwise it would be passed rows, not maps."""
     assert not get_tags(summarizer).input_tags.two_d_array, "the tag two_d_array is True"
 
 
 def _quick(summarizer: Any) -> Any:
-    """Return an unfitted copy with its seed set, of one short epoch where it has epochs."""
+    """Return an unfitted copy with a fixed seed and, if it has epochs, one short epoch."""
     copy = fresh(summarizer)
     short = {"max_epochs": 1, "batch_size": 4}
     return copy.set_params(**{k: v for k, v in short.items() if k in copy.get_params()})
 
 
 def _maps(y: NDArray[Any], n_channels: int = 1) -> NDArray[np.float32]:
-    """Probabilities (n, k, 12, 12), high in a corner of channel j where y is j + 1."""
+    """Return probabilities (n, k, 12, 12), high in a corner of channel j if y is j + 1."""
     maps = np.random.default_rng(0).uniform(0, 0.3, (len(y), n_channels, 12, 12))
     for i, label in enumerate(y):
         if label:

@@ -1,4 +1,4 @@
-"""Checks of what may be labeled in an image: a mask, some pixels, a label, nothing."""
+"""Checks of supervision: an image may have a mask, some labeled pixels, a label, or nothing."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from segclf.testing.samples import assert_equal, fresh, indicator, make_samples
 
 
 def check_unlabeled_pixels(estimator: Any) -> None:
-    """Pixels of -1 may be anywhere, and are never predicted."""
+    """Pixels of -1 may be anywhere, but -1 is never predicted."""
     samples = make_samples()
     masks = samples.masks.astype(np.int64)
     masks[:, ::2] = -1
@@ -19,7 +19,7 @@ def check_unlabeled_pixels(estimator: Any) -> None:
 
 
 def check_unlabeled_images(estimator: Any) -> None:
-    """None in a list of masks and a mask of -1 both mean that there is none."""
+    """None in a list of masks and a mask of only -1 both mean that there is no mask."""
     samples = make_samples()
     masks = list(samples.masks.astype(np.int64))
     none = [None if i in (1, 4) else mask for i, mask in enumerate(masks)]
@@ -35,7 +35,7 @@ def check_unlabeled_images(estimator: Any) -> None:
 
 
 def check_labels_beside_masks(estimator: Any) -> None:
-    """Masks for some images, labels for others, nothing for the rest."""
+    """Some images may have masks, others labels, and others nothing."""
     samples = make_samples()
     masks = [mask if i < 2 else None for i, mask in enumerate(samples.masks)]
     labels = np.where(np.arange(len(masks)) < 4, samples.labels, -1)
@@ -43,7 +43,7 @@ def check_labels_beside_masks(estimator: Any) -> None:
 
 
 def check_labels_alone(estimator: Any) -> None:
-    """No mask at all: labels are enough to train, though not to train well."""
+    """Labels without any mask are enough to train, though not to train well."""
     samples = make_samples(n_classes=3)
     trained = fresh(estimator).fit(samples.images, None, labels=samples.labels)
     assert trained.n_classes_ == 3
@@ -51,7 +51,7 @@ def check_labels_alone(estimator: Any) -> None:
 
 
 def check_multilabel_labels(estimator: Any) -> None:
-    """Several labels an image, as an indicator, beside multi-label masks with gaps."""
+    """Multi-label indicators can be passed with multi-label masks that have unlabeled pixels."""
     samples = make_samples(n_classes=3)
     stacks, labels = indicator(samples, 3)
     labels[0] = -1
@@ -64,7 +64,7 @@ def check_multilabel_labels(estimator: Any) -> None:
 
 
 def check_weight_of_zero(estimator: Any) -> None:
-    """What the mask of an image shows does not matter when the image weighs nothing."""
+    """The mask of an image with a weight of 0 does not matter."""
     samples = make_samples()
     weights = np.array([1, 0, 1, 1, 0, 2.0])
     other = np.where(weights[:, None, None] == 0, 1 - samples.masks, samples.masks)
@@ -76,7 +76,7 @@ def check_weight_of_zero(estimator: Any) -> None:
 
 
 def check_weights_matter(estimator: Any) -> None:
-    """Weights change what is learned."""
+    """Weights change the result."""
     samples = make_samples()
     heavy = np.where(samples.labels == 1, 100.0, 1.0)
     first = fresh(estimator).fit(samples.images, samples.masks)
@@ -86,7 +86,7 @@ def check_weights_matter(estimator: Any) -> None:
 
 
 def check_groups(estimator: Any) -> None:
-    """Groups may be passed; where images are held out, whole groups are."""
+    """Groups can be passed, and images are held out in whole groups."""
     samples = make_samples()
     copy = fresh(estimator)
     if "validation_fraction" in copy.get_params():
@@ -96,7 +96,7 @@ def check_groups(estimator: Any) -> None:
 
 
 def check_fit_leaves_data(estimator: Any) -> None:
-    """``fit`` and ``predict`` work on read-only data and change none of it."""
+    """``fit`` and ``predict`` accept read-only data and do not change data."""
     samples = make_samples()
     weights = np.linspace(0.5, 1, len(samples.images))
     data = (*samples, weights)

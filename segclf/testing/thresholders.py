@@ -1,4 +1,4 @@
-"""Checks of thresholders: a gray image in, a boolean mask of its size out."""
+"""Checks of thresholders, which turn a gray image into a boolean mask of its size."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,13 +11,13 @@ from segclf.testing.samples import make_samples
 
 
 def check_mask_form(thresholder: Any) -> None:
-    """The mask is boolean and of the image's size, for 8 bit, 16 bit and float."""
+    """The mask is boolean and of the image's size, for 8-bit, 16-bit and float images."""
     for image in _images():
         _assert_mask(thresholder(image), image)
 
 
 def check_mask_of_constant_image(thresholder: Any) -> None:
-    """A constant image gives a mask too."""
+    """A constant image gives a mask, too."""
     for value in (0, 7, 255):
         for dtype in (np.uint8, np.uint16, np.float32, np.float64):
             image = np.full((9, 12), value, dtype=dtype)
@@ -25,14 +25,14 @@ def check_mask_of_constant_image(thresholder: Any) -> None:
 
 
 def check_mask_of_tiny_image(thresholder: Any) -> None:
-    """An image of very few pixels gives a mask too."""
+    """An image of very few pixels gives a mask, too."""
     for size in ((1, 1), (1, 5), (2, 3)):
         image = np.arange(np.prod(size), dtype=np.uint8).reshape(size)
         _assert_mask(thresholder(image), image)
 
 
 def check_image_is_left_alone(thresholder: Any) -> None:
-    """Images may be read-only or views, and are not changed."""
+    """Images may be read-only or views and are not changed."""
     for image in _images():
         before = image.copy()
         image.setflags(write=False)
@@ -42,7 +42,7 @@ def check_image_is_left_alone(thresholder: Any) -> None:
 
 
 def check_mask_is_repeatable(thresholder: Any) -> None:
-    """The same image gives the same mask, whatever came in between."""
+    """The same image gives the same mask, regardless of images in between."""
     first, *others = _images()
     mask = thresholder(first)
     for image in others:
@@ -51,7 +51,7 @@ def check_mask_is_repeatable(thresholder: Any) -> None:
 
 
 def check_transform_agrees(thresholder: Any) -> None:
-    """Where there is a ``transform`` for many images, it gives the masks that single calls do."""
+    """``transform``, if any, gives the same masks for many images as single calls."""
     if hasattr(thresholder, "transform"):
         first, *others = _images()
         images = [first, first[:9, ::2], *others]

@@ -157,12 +157,12 @@ def test_wrong_shapes(tmp_path, inside, message):
         ('name="../a.png" width="4" height="4"', r"image '\.\./a\.png': .* leads out of"),
         ('name="/etc/hosts" width="4" height="4"', "leads out of"),
         ('name="b.png" width="4" height="4"', "there is no file"),
-        ('width="4" height="4"', "image None: None is no name of a file"),
+        ('width="4" height="4"', "image None: None is not a file name"),
         ('name="0.png" width="1e9" height="1e9"', "expected at most"),
         ('name="0.png" width="x" height="4"', "width is 'x'"),
         ('name="0.png" width="4"', "height is None"),
         ('name="0.png" width="0" height="4"', "its size is"),
-        ('name="0.png" width="24" height="20"', "'.*0.png' is there twice"),
+        ('name="0.png" width="24" height="20"', "'.*0.png' occurs twice"),
     ],
 )
 def test_wrong_images(tmp_path, image, message):
@@ -189,10 +189,10 @@ def test_document_types_are_refused_before_any_entity_is_defined(tmp_path, head)
 def test_other_files(tmp_path):
     path = tmp_path / "a.xml"
     for content, message in (
-        ("<a>", r"a\.xml' is no XML"),
+        ("<a>", r"a\.xml' is not XML"),
         ("<a/>", "holds a; expected CVAT's export for images"),
         ("<annotations><track/></annotations>", "holds tracks of a video"),
-        ("<a>&b;</a>", "is no XML: undefined entity"),
+        ("<a>&b;</a>", "is not XML: undefined entity"),
     ):
         path.write_text(content)
         with pytest.raises(ValueError, match=message):

@@ -232,7 +232,7 @@ def _damaged(change):
         (_result("ellipselabels", ["a"], x="x"), "x is 'x'; expected a number"),
         (_result("polygonlabels", ["a"], (20, 1e9), points=SQUARE), "expected at most"),
         (_result("polygonlabels", ["a"], (20, None), points=SQUARE), "its size is None"),
-        (_damaged(lambda r: r.update(image_rotation=90)), "its image was turned"),
+        (_damaged(lambda r: r.update(image_rotation=90)), "its image was rotated"),
         (_damaged(lambda r: r.update(original_width=23)), r"has 1,920 values of 8 bits; expected"),
         (_damaged(lambda r: r["value"].update(rle=[1, 2])), "it ends in the middle"),
         (
@@ -273,14 +273,14 @@ def test_wrong_files(tmp_path):
         ([{"image": "x", "label": []}], "task 0 has no data; expected the export 'JSON', not"),
         ([{"data": {"image": "0.png"}, "annotations": 3}], "its annotations are 3"),
         ([{"data": {"image": "0.png"}, "annotations": [{"result": 3}]}], "its result is 3"),
-        ([{"data": {"image": "0.png"}}] * 2, "is there twice"),
+        ([{"data": {"image": "0.png"}}] * 2, "occurs twice"),
     ):
         Image.new("RGB", (24, 20)).save(tmp_path / "0.png")
         (tmp_path / "a.json").write_text(json.dumps(content))
         with pytest.raises(ValueError, match=message):
             load_label_studio(tmp_path / "a.json", tmp_path)
     sizes = [_brush(MASK), _brush(MASK[:10])]
-    with pytest.raises(ValueError, match="regions are of images of several sizes"):
+    with pytest.raises(ValueError, match="regions belong to images of several sizes"):
         load_label_studio(_file(tmp_path, sizes), tmp_path)
     with pytest.raises(ValueError, match="unannotated='x'"):
         load_label_studio(_file(tmp_path, []), tmp_path, unannotated="x")

@@ -106,12 +106,12 @@ def test_coco(tmp_path, multilabel):
 def test_names(tmp_path):
     first, second = _paths(tmp_path / "p1", 1), _paths(tmp_path / "p2", 1)
     known = Known(np.zeros((2, 16, 16), int))
-    with pytest.raises(ValueError, match=r"p1/case0.*p2/case0.* both be called 'case0'"):
+    with pytest.raises(ValueError, match=r"p1/case0.*p2/case0.* have the same name 'case0'"):
         write_masks(known, first + second, tmp_path / "masks")
     written = write_masks(known, first + second, tmp_path / "masks", names=["p1/a", "p2/a"])
     assert written == [str(tmp_path / "masks" / name) for name in ("p1/a.png", "p2/a.png")]
     for names in (["p1/../../a", "b"], ["/a", "b"], ["", "b"]):
-        with pytest.raises(ValueError, match="is no name of a file"):
+        with pytest.raises(ValueError, match="is not a valid file name"):
             write_masks(known, first + second, tmp_path / "masks", names=names)
     channels = [path.rename(path.with_name("x_0000.png")) for path in first]
     written = write_masks(Known(np.zeros((1, 16, 16), int)), channels, tmp_path, layout="nnunet")
@@ -128,7 +128,7 @@ def test_nothing_is_replaced_unless_asked_for(tmp_path):
     assert paths[0].read_bytes() == before
     write_masks(Known(masks), paths, tmp_path / "masks")
     known = Known(masks)
-    with pytest.raises(ValueError, match=r"case0\.png' is there already; overwrite=True"):
+    with pytest.raises(ValueError, match=r"case0\.png' exists already; overwrite=True"):
         write_masks(known, paths, tmp_path / "masks")
     assert known.seen == []
     write_masks(Known(masks * 2), paths, tmp_path / "masks", overwrite=True)
@@ -138,7 +138,7 @@ def test_nothing_is_replaced_unless_asked_for(tmp_path):
 def test_wrong_layouts(tmp_path):
     with pytest.raises(ValueError, match=r"layout='jpg'; expected one of png, tif, nifti"):
         write_masks(SEGMENTER, SHAPES.images, tmp_path, layout="jpg")
-    with pytest.raises(ValueError, match="'coco' holds masks of images"):
+    with pytest.raises(ValueError, match="'coco' is for images"):
         write_masks(Known([], 3), np.zeros((1, 3, 16, 16)), tmp_path, layout="coco")
     with pytest.raises(ValueError, match=r"holds one picture.*\('k', 'h', 'w'\)"):
         write_masks(Known(np.zeros((1, 2, 16, 16), int)), SHAPES.images[:1], tmp_path)

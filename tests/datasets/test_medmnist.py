@@ -42,7 +42,7 @@ def test_it_is_ready_for_fit(tmp_path):
     [
         ({"train_images": np.zeros((6, 9), np.uint8)}, r"train_images is an array of uint8 of sh"),
         ({"train_images": np.zeros((6, 9, 9))}, "of float64"),
-        ({"train_images": np.array([None] * 6)}, "train_images says that it is object"),
+        ({"train_images": np.array([None] * 6)}, "train_images is object"),
         (
             {"train_labels": np.zeros((5, 1), int)},
             r"train_labels is .* \(5, 1\); expected .*\(6, k",
@@ -67,12 +67,12 @@ def _entry(shape, dtype="|u1", n_bytes=0):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (_entry((10**12, 28, 28)), r"says that it is uint8 of shape \(1000000000000, 28, 28\)"),
+        (_entry((10**12, 28, 28)), r"is uint8 of shape \(1000000000000, 28, 28\)"),
         (_entry((2, 28, 28), n_bytes=9), r"says .* \(2, 28, 28\), and has 137 bytes"),
-        (_entry((2,), "|O", n_bytes=16), "says that it is object"),
-        (b"\x93NUMPY\x01\x00", "is no array of numpy's"),
-        (b"x" * 99, "is no array of numpy's"),
-        (b"", "is no array of numpy's"),
+        (_entry((2,), "|O", n_bytes=16), "is object"),
+        (b"\x93NUMPY\x01\x00", "is not a NumPy array"),
+        (b"x" * 99, "is not a NumPy array"),
+        (b"", "is not a NumPy array"),
     ],
 )
 def test_what_lies_about_its_size(tmp_path, content, message):
@@ -90,7 +90,7 @@ def test_wrong_files(tmp_path):
     with pytest.raises(ValueError, match=r"b\.npz' has no train_images; it has images"):
         load_medmnist(tmp_path / "b.npz")
     (tmp_path / "c.npz").write_bytes(path.read_bytes()[:99])
-    with pytest.raises(ValueError, match=r"c\.npz' is no file of MedMNIST"):
+    with pytest.raises(ValueError, match=r"c\.npz' is not a MedMNIST file"):
         load_medmnist(tmp_path / "c.npz")
     with pytest.raises(FileNotFoundError):
         load_medmnist(tmp_path / "d.npz")

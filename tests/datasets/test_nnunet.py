@@ -113,7 +113,7 @@ def test_regions_are_channels(tmp_path):
     assert masks.multilabel
     np.testing.assert_array_equal(masks[0], expected)
     _change(tmp_path / "a", labels={"background": 0, "whole": [1, 2], "core": 2})
-    with pytest.raises(ValueError, match=r"Mask 0 \('.*0000.png'\): it holds 3, which is of no re"):
+    with pytest.raises(ValueError, match=r"Mask 0 \('.*0000.png'\): it holds 3, which is in no re"):
         as_masks(load_nnunet(tmp_path / "a").masks, 1)
 
 
@@ -150,13 +150,13 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
     [
         ({"labels": {"organ": 1}}, '"background": 0 first'),
         ({"labels": {"background": 0, "a": 2}}, "expected 0, 1, 2 and so on"),
-        ({"labels": {"background": 0, "a": 1, "b": 1}}, "two labels have one id"),
+        ({"labels": {"background": 0, "a": 1, "b": 1}}, "two labels have the same id"),
         ({"labels": {"background": 0, "ignore": 1, "b": 2}}, "'ignore' last"),
         ({"labels": {"background": 0, "a": 1e9}}, "whole numbers, 0 to 254"),
         ({"file_ending": "/../x"}, "file_ending is"),
         ({"channel_names": {"0": "a", "1": "b", "2": "c"}}, "channels 0000, 0001; .* 0002"),
         ({"channel_names": []}, "channel_names is"),
-        ({"channel_names": None, "modality": {}}, "of nnU-Net 1"),
+        ({"channel_names": None, "modality": {}}, "for nnU-Net 1"),
     ],
 )
 def test_wrong_descriptions(tmp_path, changes, message):
@@ -168,16 +168,16 @@ def test_wrong_descriptions(tmp_path, changes, message):
 
 def test_wrong_folders(tmp_path):
     to_nnunet(tmp_path / "a", _images((2, 8, 9)), _masks((2, 8, 9)), splits=[([0], [1])])
-    with pytest.raises(ValueError, match=r"imagesTr' holds files already"):
+    with pytest.raises(ValueError, match=r"imagesTr' has files already"):
         to_nnunet(tmp_path / "a", _images((2, 8, 9)), _masks((2, 8, 9)))
     with pytest.raises(ValueError, match="'train' or 'test'"):
         load_nnunet(tmp_path / "a", subset="val")
-    with pytest.raises(ValueError, match=r"no file such as 'case_0000\.png'"):
+    with pytest.raises(ValueError, match=r"no file like 'case_0000\.png'"):
         load_nnunet(tmp_path / "a", subset="test")
     folds = tmp_path / "a/splits_final.json"
     for content, message in [
         ('[{"train": ["0000"], "val": ["0007"]}]', "fold 0: val names '0007'"),
-        ('[{"train": ["0000", "0000"], "val": []}]', "fold 0: train: '0000' is there twice"),
+        ('[{"train": ["0000", "0000"], "val": []}]', "fold 0: train: '0000' occurs twice"),
         ('[{"train": 3}]', "fold 0 is"),
         ("{}", r"holds a dict; expected a list"),
         ("[" * 100_000, "is no JSON"),
@@ -194,10 +194,10 @@ def test_wrong_folders(tmp_path):
 def test_what_nnunet_cannot_hold(tmp_path):
     images = _images((2, 8, 9))
     wrong = [
-        ({"masks": np.zeros((2, 3, 8, 9), int)}, "expected ids, not channels"),
+        ({"masks": np.zeros((2, 3, 8, 9), int)}, "one id per pixel"),
         ({"masks": np.zeros((2, 8, 8), int)}, "Mask 0 has 8 x 8 pixels"),
-        ({"names": ["a", "A"]}, "would both be called 'A'"),
-        ({"names": ["a", "../b"]}, r"'\.\./b' is no name of a file"),
+        ({"names": ["a", "A"]}, "have the same name 'A'"),
+        ({"names": ["a", "../b"]}, r"'\.\./b' is not a valid file name"),
         ({"names": ["a"]}, "1 names for 2 images"),
         ({"class_names": ["background"]}, "1 class_names for 3 ids"),
         ({"class_names": ["background", "ignore", "a"]}, "no 'ignore'"),

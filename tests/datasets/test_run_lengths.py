@@ -81,7 +81,7 @@ def test_wrong_runs(counts, message):
 
 @pytest.mark.parametrize("text", ["p", "0P", "o" * 9 + "0", "é", "~", " "])
 def test_wrong_texts(text):
-    with pytest.raises(ValueError, match=r"here: .* is no text of run lengths"):
+    with pytest.raises(ValueError, match=r"here: .* is not a text of run lengths"):
         decode_text(text, "here")
 
 

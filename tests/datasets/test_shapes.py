@@ -256,7 +256,7 @@ def test_colors_as_triples():
             r"probabilities in target_radius must sum to 1, got \{8: 0.5\}",
         ),
         ({"target_radius": {8: 1.5, 9: -0.5}}, r"probability in target_radius must be .* got 1.5"),
-        ({"target_location": (0, 224)}, r"target_location must lie inside the image, in 0..223"),
+        ({"target_location": (0, 224)}, r"target_location must be inside the image, in 0..223"),
         ({"target_location": 5}, r"target_location must be None, .* got 5"),
         ({"spurious_color": "navy", "spurious_shape": "circle"}, r"must differ from the target"),
         (

@@ -73,8 +73,8 @@ def test_label_maps(tmp_path):
         ("a:1,2::", "line 2 is"),
         ("a:1,2,x::", "line 2 is"),
         ("a:1,2,300::", "line 2: the colour 1,2,300 is .* above 255"),
-        ("a:0,0,0::", "line 2: the colour 0,0,0 is there twice"),
-        ("background:1,2,3::", "'background' is there twice"),
+        ("a:0,0,0::", "line 2: the colour 0,0,0 occurs twice"),
+        ("background:1,2,3::", "'background' occurs twice"),
     ],
 )
 def test_wrong_label_maps(tmp_path, line, message):
@@ -89,7 +89,7 @@ def test_wrong_folders(tmp_path):
     for listed, message in (
         (["../x"], r"train\.txt': line 1: '\.\./x' leads out"),
         (["/etc/x"], r"line 1: '/etc/x' leads out"),
-        ([names[0]] * 2, "is there twice"),
+        ([names[0]] * 2, "occurs twice"),
         ([names[0], "z"], r"1 of 2 masks are missing: .*z\.png"),
         (["z"], r"'z': there is no file in .*JPEGImages"),
     ):
@@ -103,7 +103,7 @@ def test_wrong_folders(tmp_path):
     with pytest.raises(ValueError, match="'background' first"):
         load_voc(tmp_path, class_names=["a"])
     Image.new("L", (7, 6)).save(tmp_path / "JPEGImages" / f"{names[0]}.png")
-    with pytest.raises(ValueError, match=r"there is 2007_000000\.jpg and 2007_000000\.png in"):
+    with pytest.raises(ValueError, match=r"found 2007_000000\.jpg and 2007_000000\.png in"):
         load_voc(tmp_path)
     (tmp_path / "JPEGImages" / f"{names[0]}.png").unlink()
     (tmp_path / "JPEGImages" / f"{names[0]}.jpg").unlink()

@@ -37,5 +37,5 @@ def test_finds_the_history_of_a_segmenter_inside():
 
 
 def test_says_what_has_no_history():
-    with pytest.raises(ValueError, match="has no history_; expected a fitted estimator"):
+    with pytest.raises(ValueError, match="has no history_; expected a fitted segclf"):
         HistoryDisplay.from_estimator(SimpleNamespace(a=1))

@@ -125,7 +125,7 @@ def test_images_that_nobody_labeled_do_not_count():
         ({"y_proba": [0.1, 0.2, 0.3]}, "got shape"),
         ({"y_proba": [[1.1, 0.2]] * 3}, "probabilities"),
         ({"y_proba": [[np.nan, 0.2]] * 3}, "probabilities"),
-        ({"method": "raps"}, "No method named 'raps'; expected one of lac, aps"),
+        ({"method": "raps"}, "No method named 'raps'; known: lac, aps"),
         ({"groups": [0, 1]}, "groups must be of shape"),
     ],
 )
