@@ -209,7 +209,7 @@ _IMAGE = {"id": 7, "file_name": "0.png", **_SIZE}
         ({"images": [{**_IMAGE, "file_name": "/etc/hosts"}]}, r"images\[0\]: .*leads out of"),
         ({"images": [{**_IMAGE, "file_name": 3}]}, r"images\[0\]: 3 is not a file name"),
         ({"images": [{**_IMAGE, "file_name": "b.png"}]}, r"images\[0\]: there is no file"),
-        ({"images": [_IMAGE, {**_IMAGE, "id": 8}]}, r"images\[1\]: '0.png' is that of .*\[0\]"),
+        ({"images": [_IMAGE, {**_IMAGE, "id": 8}]}, r"images\[1\]: '0.png' is also the file of .*\[0\]"),
         ({"images": [{**_IMAGE, "height": 10**9}]}, r"images\[0\]: its size is .* at most"),
         ({"images": [{**_IMAGE, "height": 1e400}]}, r"images\[0\]: its size is inf"),
         ({"images": [{**_IMAGE, "width": -3}]}, r"images\[0\]: its size is 20 x -3"),
@@ -277,7 +277,7 @@ def test_wrong_annotations(tmp_path, annotation, message):
 
 
 def test_wrong_files_and_arguments(tmp_path):
-    for content, message in (("{", "is no JSON"), ("[]", r"holds a list; expected an object")):
+    for content, message in (("{", "is not JSON"), ("[]", r"holds a list; expected an object")):
         (tmp_path / "b.json").write_text(content)
         with pytest.raises(ValueError, match=message):
             load_coco(tmp_path / "b.json", tmp_path)

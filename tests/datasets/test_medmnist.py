@@ -68,7 +68,7 @@ def _entry(shape, dtype="|u1", n_bytes=0):
     ("content", "message"),
     [
         (_entry((10**12, 28, 28)), r"is uint8 of shape \(1000000000000, 28, 28\)"),
-        (_entry((2, 28, 28), n_bytes=9), r"says .* \(2, 28, 28\), and has 137 bytes"),
+        (_entry((2, 28, 28), n_bytes=9), r"is .* \(2, 28, 28\) by its header, but has 137 bytes"),
         (_entry((2,), "|O", n_bytes=16), "is object"),
         (b"\x93NUMPY\x01\x00", "is not a NumPy array"),
         (b"x" * 99, "is not a NumPy array"),

@@ -180,7 +180,7 @@ def test_wrong_folders(tmp_path):
         ('[{"train": ["0000", "0000"], "val": []}]', "fold 0: train: '0000' occurs twice"),
         ('[{"train": 3}]', "fold 0 is"),
         ("{}", r"holds a dict; expected a list"),
-        ("[" * 100_000, "is no JSON"),
+        ("[" * 100_000, "is not JSON"),
     ]:
         folds.write_text(content)
         with pytest.raises(ValueError, match=f"splits_final.json': {message}|{message}"):

@@ -72,7 +72,7 @@ def test_label_maps(tmp_path):
         ("a", "line 2 is 'a'; expected 'name:r,g,b::'"),
         ("a:1,2::", "line 2 is"),
         ("a:1,2,x::", "line 2 is"),
-        ("a:1,2,300::", "line 2: the colour 1,2,300 is .* above 255"),
+        ("a:1,2,300::", "line 2: the colour 1,2,300 .* above 255"),
         ("a:0,0,0::", "line 2: the colour 0,0,0 occurs twice"),
         ("background:1,2,3::", "'background' occurs twice"),
     ],
@@ -91,7 +91,7 @@ def test_wrong_folders(tmp_path):
         (["/etc/x"], r"line 1: '/etc/x' leads out"),
         ([names[0]] * 2, "occurs twice"),
         ([names[0], "z"], r"1 of 2 masks are missing: .*z\.png"),
-        (["z"], r"'z': there is no file in .*JPEGImages"),
+        (["z"], r"'z': found no file in .*JPEGImages"),
     ):
         _list(tmp_path, "train", listed)
         with pytest.raises(ValueError, match=message):
@@ -114,7 +114,7 @@ def test_wrong_folders(tmp_path):
         load_voc(tmp_path)
     for name in names:
         (tmp_path / "SegmentationClass" / f"{name}.png").unlink()
-    with pytest.raises(ValueError, match="holds no masks"):
+    with pytest.raises(ValueError, match="has no masks"):
         load_voc(tmp_path)
 
 
