@@ -106,5 +106,5 @@ def test_errors_name_the_sample(masks, scores, message):
 
 @pytest.mark.parametrize("grid", [[], [0.5, 0.2], 0.5, [0.1, np.nan]])
 def test_the_grid_increases(grid):
-    with pytest.raises(ValueError, match="grid must be .* in increasing order"):
+    with pytest.raises(ValueError, match=r"grid must be .* in increasing order"):
         best_thresholds(np.zeros((1, 3, 3)), np.zeros((1, 1, 3, 3)), grid=grid)
