@@ -209,7 +209,10 @@ _IMAGE = {"id": 7, "file_name": "0.png", **_SIZE}
         ({"images": [{**_IMAGE, "file_name": "/etc/hosts"}]}, r"images\[0\]: .*leads out of"),
         ({"images": [{**_IMAGE, "file_name": 3}]}, r"images\[0\]: 3 is not a file name"),
         ({"images": [{**_IMAGE, "file_name": "b.png"}]}, r"images\[0\]: there is no file"),
-        ({"images": [_IMAGE, {**_IMAGE, "id": 8}]}, r"images\[1\]: '0.png' is also the file of .*0"),
+        (
+            {"images": [_IMAGE, {**_IMAGE, "id": 8}]},
+            r"images\[1\]: '0.png' is also the file of .*0",
+        ),
         ({"images": [{**_IMAGE, "height": 10**9}]}, r"images\[0\]: its size is .* at most"),
         ({"images": [{**_IMAGE, "height": 1e400}]}, r"images\[0\]: its size is inf"),
         ({"images": [{**_IMAGE, "width": -3}]}, r"images\[0\]: its size is 20 x -3"),
