@@ -89,10 +89,8 @@ def make_model(path: Path, size: int, encoder: str) -> None:
 
 def stream(given: argparse.Namespace, folder: Path, out: str, kill_at: float | None = None) -> Run:
     """Predict all files in a process of its own, or some, if it is killed."""
-    command = [sys.executable, "-m", "segclf", "predict", folder / "model", folder / "images"]
-    command += ["--out", folder / out, "--workers", str(given.workers), "--resume"]
     started, seen, total = time.perf_counter(), [], given.images
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = launched(folder, out, "--workers", str(given.workers), "--resume")
     parts = folder / out / "results.parts"
     while process.poll() is None:
         n_parts = len(list(parts.glob("*-errors.csv"))) if parts.is_dir() else 0
@@ -102,9 +100,25 @@ def stream(given: argparse.Namespace, folder: Path, out: str, kill_at: float | N
             os.kill(process.pid, signal.SIGKILL)
         time.sleep(LOOK_EVERY)
     if kill_at is None and process.returncode:
-        raise RuntimeError(f"It ended with {process.returncode}: {command}")
+        raise RuntimeError(f"It ended with {process.returncode}: {process.args!r}")
     seen = [each for each in seen if each.share and each.memory]  # in the end parts are removed
     return Run(time.perf_counter() - started, seen)
+
+
+def launched(folder: Path, out: str, *options: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "segclf", "predict", folder / "model", folder / "images"]
+    command += ["--out", folder / out, *options]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def in_shards(given: argparse.Namespace, folder: Path) -> float:
+    """Return images a second, start and end included, of a process for each worker."""
+    started, n_shards = time.perf_counter(), given.workers
+    shards = [f"{number}/{n_shards}" for number in range(1, n_shards + 1)]
+    running = [launched(folder, "shards", "--workers", "1", "--shard", each) for each in shards]
+    if sum(process.wait() for process in running):
+        raise RuntimeError("A shard failed.")
+    return given.images / (time.perf_counter() - started)
 
 
 def resident(pid: int) -> int:
@@ -186,6 +200,7 @@ def _measure(given: argparse.Namespace, folder: Path) -> int:
     make_files(folder / "images", given.images, given.size)
     make_model(folder / "model", given.size, given.encoder)
     whole = stream(given, folder, "whole")
+    sharded = in_shards(given, folder)
     rates = alone(given, folder)
     killed = stream(given, folder, "killed", kill_at=0.5)
     resumed = stream(given, folder, "killed")
@@ -197,6 +212,7 @@ def _measure(given: argparse.Namespace, folder: Path) -> int:
             f"{given.images / whole.seconds:,.0f} images/s",
             f"{whole.seconds:.1f} s",
         ],
+        [f"{given.workers} shards at once, with start and end", f"{sharded:,.0f} images/s", ""],
         *([kind, f"{each:,.0f} images/s", ""] for kind, each in rates.items()),
         ["share of reading, if nothing overlapped", f"{_share_of_reading(rates):.2f}", ""],
         *(

@@ -28,7 +28,7 @@ class NetworkHolder(Estimator):
     image_size_ : tuple of int, or None
         Height and width that images are brought to, of volumes the number of slices before; None
         where they stay as they are.
-    precision_ : {"bf16", "fp32"}
+    precision_ : {"bf16", "fp16", "fp32"}
         The precision computed in.
     n_channels_ : int
         Number of image channels.

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from segclf.base.checkpoint_parameters import CheckpointParameters
 from segclf.base.monitor import METRICS
-from segclf.training import OPTIMIZERS, SCHEDULES
+from segclf.training import OPTIMIZERS, PRECISIONS, SCHEDULES
 
 
 class TrainingParameters(CheckpointParameters):
@@ -94,8 +94,9 @@ class TrainingParameters(CheckpointParameters):
         in whichever thread of Python `fit` is called.
     device : str
         "auto" (CUDA, else MPS, else CPU) or the name of a torch device.
-    precision : {"auto", "bf16", "fp32"}
+    precision : {"auto", "bf16", "fp16", "fp32"}
         "auto" is bf16 by a rule: where the device has it natively, for networks that gain by it.
+        "fp16", with a scaled loss, is for GPUs without bf16.
     n_threads : int or None
         CPU threads to compute with. None means ``SEGCLF_NUM_THREADS`` where set, 1 in a worker
         process, else ``OMP_NUM_THREADS``, else the CPUs that this process may use.
@@ -149,7 +150,7 @@ class TrainingParameters(CheckpointParameters):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "memory": [str, os.PathLike, HasMethods(["cache"]), None],
         "warm_start": ["boolean"],
-        "precision": [StrOptions({"auto", "bf16", "fp32"})],
+        "precision": [StrOptions({"auto", *PRECISIONS})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],

@@ -11,7 +11,7 @@ from segclf.base import ImageTransformer
 from segclf.data import ImagesLike, Samples
 from segclf.isolation import isolated, seeded, threads
 from segclf.networks import EmbeddingNetwork, embedding_network
-from segclf.training import choose_threads
+from segclf.training import PRECISIONS, choose_threads
 
 
 class PretrainedEncoder(ImageTransformer):
@@ -48,7 +48,7 @@ class PretrainedEncoder(ImageTransformer):
         Seeds the weights of a random network.
     device : str
         "auto" (CUDA, else MPS, else CPU) or the name of a torch device.
-    precision : {"auto", "bf16", "fp32"}
+    precision : {"auto", "bf16", "fp16", "fp32"}
         The precision to compute in; "auto" is "fp32".
     n_threads : int or None
         CPU threads to compute with. None means ``SEGCLF_NUM_THREADS`` where set, 1 in a worker
@@ -92,7 +92,7 @@ class PretrainedEncoder(ImageTransformer):
         "image_shape": [tuple, list, None],
         "channels": [StrOptions({"first", "last"}), None],
         "random_state": ["random_state"],
-        "precision": [StrOptions({"auto", "bf16", "fp32"})],
+        "precision": [StrOptions({"auto", *PRECISIONS})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
 

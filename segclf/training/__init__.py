@@ -7,7 +7,7 @@ from segclf.training.loop import train
 from segclf.training.memory import OutOfMemoryWarning, available_memory
 from segclf.training.optimizers import OPTIMIZERS, make_optimizer
 from segclf.training.plan import Batches, Measure, TrainingPlan
-from segclf.training.precision import choose_precision, has_native_bf16
+from segclf.training.precision import PRECISIONS, choose_precision, has_native_bf16
 from segclf.training.predict import predict_batches
 from segclf.training.prediction_plan import PredictionPlan
 from segclf.training.schedules import SCHEDULES, get_schedule
@@ -16,6 +16,7 @@ from segclf.training.state import TrainingState
 __all__ = [
     "FLIPS",
     "OPTIMIZERS",
+    "PRECISIONS",
     "SCHEDULES",
     "Batches",
     "Checkpoint",

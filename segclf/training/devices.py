@@ -12,6 +12,7 @@ from segclf.distributed import n_processes
 from segclf.objectives import Batch
 
 THREADS_VARIABLE = "SEGCLF_NUM_THREADS"
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -51,7 +52,15 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     """Return the context in which a network computes in that precision."""
     if precision == "fp32":
         return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    return torch.autocast(device.type, dtype=_DTYPES[precision])
+
+
+def loss_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
+    """Return what scales the loss in fp16, whose small gradients would be 0, and else does nothing.
+
+    Steps with gradients that are not finite are left out, and lower the scale.
+    """
+    return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
 
 def moved(module: Module, device: torch.device) -> Module:

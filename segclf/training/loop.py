@@ -170,12 +170,14 @@ def _groups(batches: Iterable[Batch], length: int) -> Iterator[list[Batch]]:
 def _update(plan: TrainingPlan, state: TrainingState, progress: Progress) -> None:
     """Make one step of the optimizer."""
     average_gradients(each for group in state.optimizer.param_groups for each in group["params"])
+    state.scaler.unscale_(state.optimizer)
     state.objective.before_update(progress)
     if plan.clip_gradients is not None:
         groups = state.optimizer.param_groups
         parameters = [each for group in groups for each in group["params"]]
         clip_grad_norm_(parameters, plan.clip_gradients)
-    state.optimizer.step()
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
     state.optimizer.zero_grad()
     state.objective.after_update(progress)
 

@@ -85,7 +85,7 @@ class Attempt:
         loss = total(self.terms)
         if length < self._n_images:
             loss = length / self._n_images * loss
-        loss.backward()
+        self._state.scaler.scale(loss).backward()
         terms = {name: value.detach() for name, value in self.terms.items()}
         self.computed.append((terms, self._state.objective.measures(), length))
         self.terms = {}

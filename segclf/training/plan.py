@@ -54,7 +54,7 @@ class TrainingPlan:
         Share of the steps, at the end of training, over which the weights are averaged.
     device : torch.device
         Where to compute.
-    precision : {"fp32", "bf16"}
+    precision : {"fp32", "bf16", "fp16"}
         In which precision to compute.
     monitor : str or None
         Criterion for the best epoch, whose weights are restored: "loss" (validation loss; training

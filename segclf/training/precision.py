@@ -5,6 +5,7 @@ from torch import nn
 
 from segclf.objectives import Batch, Objective
 
+PRECISIONS = ("bf16", "fp16", "fp32")
 MINIMAL_WORK = {"cpu": 5e9, "cuda": 1e12}
 MAXIMAL_DEPTHWISE = 0.02
 
@@ -12,23 +13,24 @@ MAXIMAL_DEPTHWISE = 0.02
 def choose_precision(
     precision: str, objective: Objective, batch: Batch, device: torch.device
 ) -> str:
-    """Return "fp32" or "bf16".
+    """Return "fp32", "bf16" or "fp16".
 
     "auto" is bf16 if three conditions hold, else fp32. The device computes in bf16 natively: a CPU
     that reports it, or CUDA. There is enough to gain: convolution weights times pixels of a batch
     are at least 5e9 (a U-Net with a ResNet-18 reaches that with one image of 32 x 32), or 1e12 on
     CUDA. And on a CPU, depthwise kernels, whose gradients are slower in bf16, are at most 2 % of
-    the trainable parameters.
+    the trainable parameters. "auto" is never fp16, which needs a scaled loss.
 
     Raises
     ------
     ValueError
-        If `precision` is not "auto", "bf16" or "fp32".
+        If `precision` is not "auto", "bf16", "fp16" or "fp32".
     """
-    if precision not in ("auto", "bf16", "fp32"):
-        raise ValueError(f"precision must be 'auto', 'bf16' or 'fp32', got {precision!r}.")
-    if precision != "auto":
+    if precision in PRECISIONS:
         return precision
+    if precision != "auto":
+        names = ", ".join(map(repr, PRECISIONS))
+        raise ValueError(f"precision must be 'auto', {names}, got {precision!r}.")
     image = batch["image"]
     n_pixels = image.shape[0] * image.shape[2:].numel()
     wins = (

@@ -31,7 +31,7 @@ class PredictionPlan:
         tiles.
     device : torch.device
         Where to compute.
-    precision : {"fp32", "bf16"}
+    precision : {"fp32", "bf16", "fp16"}
         Precision to compute in.
     n_threads : int
         Number of CPU threads to compute with.

@@ -11,7 +11,7 @@ from segclf.isolation import get_random_state, set_random_state
 from segclf.networks import ImageNetwork, forget
 from segclf.objectives import Objective, Progress
 from segclf.training.averaging import AveragedWeights
-from segclf.training.devices import moved
+from segclf.training.devices import loss_scaler, moved
 from segclf.training.optimizers import make_optimizer
 from segclf.training.plan import Row, TrainingPlan
 from segclf.training.schedules import constant, get_schedule
@@ -41,8 +41,10 @@ class TrainingState:
         The device that it is on.
     optimizer : Optimizer
         Optimizer of the objective's parameters.
-    precision : {"fp32", "bf16"}
+    precision : {"fp32", "bf16", "fp16"}
         The precision computed in.
+    scaler : GradScaler
+        Scales the loss in fp16.
     history : list of dict
         One row for each finished epoch.
     best : BestWeights
@@ -70,6 +72,7 @@ class TrainingState:
             weight_decay=plan.weight_decay,
         )
         self.precision = plan.precision
+        self.scaler = loss_scaler(plan.device, plan.precision)
         self.history: list[Row] = []
         self.best = BestWeights(plan.n_iter_no_change, plan.monitor)
         self.average = AveragedWeights(objective)
@@ -119,6 +122,7 @@ class TrainingState:
             "optimizer": _plain(self.optimizer.state_dict()),
             "generators": get_random_state(self.device),
             "precision": self.precision,
+            "scaler": self.scaler.state_dict(),
             "largest_part": self.largest_part,
             "history": [dict(row) for row in self.history],
             "n_steps": self.n_steps,
@@ -132,6 +136,9 @@ class TrainingState:
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(_completed(state["optimizer"], self.optimizer))
         self.precision, self.largest_part = state["precision"], state["largest_part"]
+        self.scaler = loss_scaler(self.device, self.precision)
+        if state.get("scaler"):  # empty where nothing is scaled
+            self.scaler.load_state_dict(state["scaler"])
         self.history = [dict(row) for row in state["history"]]
         self.n_steps, self.termination = state["n_steps"], state["termination"]
         self.best.load_state_dict(state["best"])

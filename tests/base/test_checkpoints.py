@@ -50,6 +50,7 @@ OPTIONS = {
     "sgd": {"optimizer": "sgd", "clip_gradients": 1.0, "accumulate_batches": 2, "batch_size": 2},
     "steps": {"max_steps": 7, "batch_size": 3, "optimizer": "adamw", "weight_decay": 0.1},
     "bf16": {"precision": "bf16"},
+    "fp16": {"precision": "fp16"},
     "frozen": {"encoder_rate": 0.0, "batch_size": 3},
     "late": {"encoder_rate": 0.5, "encoder_start": 0.5, "batch_size": 3, "augmentation": "flips"},
 }

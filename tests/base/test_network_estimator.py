@@ -105,6 +105,17 @@ def test_bf16_and_fp32_predict_the_same_masks_within_noise():
     assert abs(scores[0] - scores[1]) < 0.05
 
 
+def test_fp16_learns_what_fp32_learns(shapes):
+    losses = {}
+    for precision in ("fp32", "fp16"):
+        settings = {"encoder": "tiny", "max_epochs": 3, "precision": precision, "random_state": 0}
+        fitted = SupervisedSegmenter(**settings).fit(shapes.images, shapes.masks)
+        assert fitted.precision_ == precision
+        losses[precision] = fitted.history_["loss"]
+    assert losses["fp32"][-1] < losses["fp32"][0]
+    np.testing.assert_allclose(losses["fp16"], losses["fp32"], rtol=0.02)
+
+
 def test_rows_are_images_of_their_shape(shapes):
     rows = shapes.images.reshape(len(shapes.images), -1)
     as_rows = classifier(image_shape=(32, 32, 3)).fit(rows, shapes.target)

@@ -323,3 +323,37 @@ def test_the_highest_measure_keeps_its_epoch_and_sees_held_out_batches_only(pati
     best = max(range(len(seen)), key=lambda epoch: history[epoch]["validation_nearness"])
     assert len(history) == (best + 4 if patience else 12)
     assert objective.network.weight.item() == seen[best] != seen[-1]
+
+
+class Faint(Regression):
+    """The same, with a loss whose gradients are as small or large as is said."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, batch, progress):
+        error = self.network(batch["x"]) - batch["y"]
+        return {"square": self.factor * error.float().square().mean()}
+
+
+def learned(factor, precision, n_epochs=4):
+    objective = Faint(factor)
+    settings = plan(precision=precision, max_epochs=n_epochs, learning_rate=0.1 / factor)
+    state = TrainingState(objective, settings)
+    train(objective, Points(), settings, state=state)
+    return objective.network.weight.item(), state
+
+
+def test_small_gradients_are_no_zeros_in_fp16():
+    """Those of the outputs are 1e-8, and the smallest number of fp16 is 6e-8."""
+    assert learned(1e-8, "fp16")[0] == pytest.approx(learned(1e-8, "fp32")[0], rel=1e-2)
+
+
+def test_steps_that_overflow_in_fp16_are_left_out_and_lower_the_scale():
+    weight, state = learned(100.0, "fp16")
+    assert 0.5 < weight < learned(100.0, "fp32")[0]
+    assert 0 < state.scaler.get_scale() < 2**16
+    again = TrainingState(Faint(100.0), plan(precision="fp16"))
+    again.load_state_dict(copy.deepcopy(state.state_dict()))
+    assert again.scaler.get_scale() == state.scaler.get_scale()

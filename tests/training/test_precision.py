@@ -93,11 +93,12 @@ def test_an_older_torch_says_it_in_another_way(monkeypatch, said):
 def test_what_is_asked_for_is_done():
     assert choose(dense(), setting="fp32") == "fp32"
     assert choose(dense(10), setting="bf16") == "bf16"
+    assert choose(dense(10), setting="fp16") == "fp16"
 
 
 def test_a_wrong_name_is_named():
-    with pytest.raises(ValueError, match="got 'fp16'"):
-        choose(dense(10), setting="fp16")
+    with pytest.raises(ValueError, match="'auto', 'bf16', 'fp16', 'fp32', got 'fp8'"):
+        choose(dense(10), setting="fp8")
 
 
 SCRIPT = """

@@ -196,7 +196,7 @@ def test_the_dictionary_is_plain_data():
 
     check(state.state_dict())
     keys = {"objective", "optimizer", "generators", "precision", "history", "best", "average"}
-    assert state.state_dict().keys() == keys | {"n_steps", "termination", "largest_part"}
+    assert state.state_dict().keys() == keys | {"n_steps", "termination", "largest_part", "scaler"}
 
 
 def test_a_training_that_is_done_stays_as_it_is():
