@@ -1,4 +1,4 @@
-"""Where arrays meet tensors: the kinds of estimators, on scikit-learn's grammar."""
+"""Base classes of the estimators: scikit-learn's interface, tensors inside."""
 
 from segclf.base.automatic import Automatic, PretrainedWeightsWarning
 from segclf.base.calibrated_summarizer import CalibratedSummarizer

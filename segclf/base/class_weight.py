@@ -1,4 +1,4 @@
-"""How much each mask id weighs in the loss."""
+"""The weight of each mask id in the loss."""
 
 from typing import Any
 
@@ -11,21 +11,21 @@ from segclf.data import Samples
 
 
 def weights_of_ids(class_weight: Any, samples: Samples, n_classes: int) -> Tensor | None:
-    """Return the weight of each mask id (n_classes,); None where all weigh the same.
+    """Return the weight of each mask id (n_classes,); None if all weigh the same.
 
     Parameters
     ----------
     class_weight : "balanced", sequence of float or None
-        A parameter.
+        Parameter of an estimator.
     samples : Samples
-        Whose pixels are counted.
+        Their pixels are counted.
     n_classes : int
         Number of mask ids or channels.
 
     Raises
     ------
     ValueError
-        For another number of weights.
+        If the number of weights is not `n_classes`.
     """
     if class_weight is None:
         return None

@@ -19,7 +19,7 @@ from segclf.data.labels import LabelsLike, as_label_array, is_labeled, is_labele
 
 
 class AmbiguousLabelsWarning(UserWarning):
-    """Labels are -1 and 1 alone and are read as two classes; elsewhere -1 means "unlabeled"."""
+    """Labels are only -1 and 1, and are read as two classes; elsewhere -1 means "unlabeled"."""
 
 
 class Labels(NamedTuple):
@@ -38,11 +38,11 @@ class Labels(NamedTuple):
 
     @property
     def multilabel(self) -> bool:
-        """Whether an image may be of several classes."""
+        """Whether an image may belong to several classes."""
         return is_indicator(self.encoded)
 
     def weights(self, class_weight: Any) -> NDArray[np.float32] | None:
-        """Return the weight of each class, or None when all are alike."""
+        """Return the weight of each class, or None if all are equal."""
         if class_weight is None:
             return None
         if self.multilabel:
@@ -52,27 +52,27 @@ class Labels(NamedTuple):
         return np.asarray(weights, dtype=np.float32)
 
     def image_weights(self, class_weight: Any) -> NDArray[np.float32] | None:
-        """Return the weight of each image by its class, 1 without one; None when all are alike."""
+        """Return the weight of each image by its class, 1 if unlabeled; None if all are equal."""
         weights = self.weights(class_weight)
         if weights is None:
             return None
         return np.where(self.encoded >= 0, weights[self.encoded], np.float32(1))
 
     def finds_in_any_channel(self, masks: Masks) -> bool:
-        """Tell whether labels say that there is something in any of several channels of masks."""
+        """Tell whether two classes mean "some mask channel shows something" and "none does"."""
         several = bool(masks.multilabel) and masks.n_classes > 1
         return several and not self.multilabel and len(self.classes) == 2
 
     def mask_ids(self, negative_class: Any, masks: Masks | None = None) -> NDArray[np.int64]:
-        """Return the mask id that images of each label show, 0 for nothing; -1 and indicators stay.
+        """Return the mask id for each image's label, 0 for nothing; -1 and indicators stay.
 
         Parameters
         ----------
         negative_class : label or None
-            The class whose images show nothing; None: every class has a region.
+            The class whose images show nothing; None if every class has a region.
         masks : Masks, optional
-            Where they have several channels and the classes are two, this is an indicator (n, k): 0
-            throughout for the negative class, and else -1, since nobody said which channel it is.
+            If they have several channels and there are two classes, return an indicator (n, k): 0
+            throughout for the negative class, else -1, since the label does not say which channel.
         """
         if self.multilabel:
             return self.encoded
@@ -83,7 +83,7 @@ class Labels(NamedTuple):
         return np.where(self.encoded >= 0, ids[self.encoded], -1)
 
     def negative_first(self, negative_class: Any) -> NDArray[np.int64]:
-        """Return the labels as positions among classes of which the negative one is the first."""
+        """Return the labels as positions among the classes, the negative class first."""
         if self.multilabel:
             return self.encoded
         ranks = class_ranks(self.classes, negative_class)
@@ -96,14 +96,14 @@ class Classifier(ClassifierMixin):
     Attributes
     ----------
     classes_ : array of shape (k,)
-        The classes; 0 to k - 1 where labels are a multi-label indicator.
+        The classes; 0 to k - 1 for a multi-label indicator.
     """
 
     classes_: NDArray[Any]
     _takes_checked_masks: ClassVar[bool] = True
 
     def predict_proba(self, X: ImagesLike) -> NDArray[np.float64]:
-        """Return the probability of each class, (n, k); of each label where labels are many."""
+        """Return the probability of each class, (n, k); of each label for multi-label targets."""
         raise NotImplementedError
 
     def predict_log_proba(self, X: ImagesLike) -> NDArray[np.float64]:
@@ -117,9 +117,10 @@ class Classifier(ClassifierMixin):
         Returns
         -------
         array of shape (n,) or (n, k)
-            For two classes the log-odds of ``classes_[1]``, above 0 where it is predicted; for
-            more, those of each class, of which the greatest is predicted; for a multi-label
-            indicator those of each label. Finite: a probability of 0 counts as 2e-308.
+            For two classes, the log-odds of ``classes_[1]``, above 0 where it is predicted. For
+            more classes, those of each class; the one with the greatest is predicted. For a
+            multi-label indicator, those of each label. Always finite: a probability of 0 counts as
+            2e-308.
         """
         proba = self.predict_proba(X)
         rest = 1 - proba if self._multilabel else proba @ (1 - np.eye(proba.shape[1]))
@@ -135,7 +136,7 @@ class Classifier(ClassifierMixin):
         X : array, list, paths or tensor
             The n images.
         y : array of shape (n,) or (n, k)
-            True labels; -1, None, NaN and pandas.NA where unlabeled. Of an indicator, rows that
+            True labels; -1, None, NaN and pandas.NA mean unlabeled. Of an indicator, only rows that
             are labeled throughout are scored.
         sample_weight : array of shape (n,), optional
             Weight of each image.
@@ -148,7 +149,7 @@ class Classifier(ClassifierMixin):
         Raises
         ------
         ValueError
-            If there is no label.
+            If no image has a label.
         """
         labels = as_label_array(y)
         labeled = is_labeled_for(labels, self.classes_).reshape(len(labels), -1).all(axis=1)
@@ -161,7 +162,7 @@ class Classifier(ClassifierMixin):
         return super().score(_safe_indexing(X, chosen), natural(labels[chosen]), weights)
 
     def _predict_with_masks(self, X: Any) -> tuple[NDArray[np.float64], Any]:
-        """Return `predict_proba`, and `predict_masks` where there is such a thing, else None."""
+        """Return `predict_proba`, and `predict_masks` if the classifier has it, else None."""
         masks = self.predict_masks(X) if hasattr(self, "predict_masks") else None
         return self.predict_proba(X), masks
 
@@ -180,12 +181,12 @@ def check_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) -
     Parameters
     ----------
     y, n_samples, signs
-        As of `encode_labels`.
+        See `encode_labels`.
 
     Raises
     ------
     ValueError
-        As `encode_labels` does, and for fewer than two classes.
+        As in `encode_labels`, and for fewer than two classes.
     """
     labels = encode_labels(y, n_samples, signs=signs)
     require_two_classes(labels)
@@ -198,15 +199,15 @@ def require_two_classes(labels: Labels) -> None:
     Raises
     ------
     ValueError
-        If there is one class, or none.
+        If there is only one class, or none.
     """
     found = labels.classes.tolist()
     if len(found) < 2:
-        given = f"y holds one, {found[0]!r}" if found else "y holds no label at all"
-        hint = " Is -1 a class of yours? Then write the two as 0 and 1."
+        given = f"y has one, {found[0]!r}" if found else "y has no label at all"
+        hint = " If -1 is one of your classes, write the two as 0 and 1."
         raise ValueError(
-            "Classifier can't train when only one class is present; two classes or more are "
-            f"expected, and {given} (-1 and None are no classes)."
+            "Classifier can't train when only one class is present; expected two classes or more, "
+            f"but {given} (-1 and None mean unlabeled)."
             + hint
             * (found == [1] and bool((labels.encoded < 0).any()))
         )
@@ -218,22 +219,22 @@ def encode_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) 
     Parameters
     ----------
     y : array-like of shape (n,) or (n, k)
-        -1, None, NaN and pandas.NA where unlabeled.
+        -1, None, NaN and pandas.NA mean unlabeled.
     n_samples : int
-        How many there should be.
+        Expected number of labels.
     signs : bool
-        Whether a `y` of nothing but -1 and 1 is two classes, as among scikit-learn's own
-        estimators, which a warning says; else its -1 means "unlabeled", as everywhere.
+        Whether a `y` that holds only -1 and 1 has two classes, as in scikit-learn's own estimators;
+        a warning then says so. Otherwise -1 means "unlabeled", as everywhere else.
 
     Raises
     ------
     ValueError
-        When `y` is missing, of another length, or not a classification target.
+        If `y` is missing, has another length, or is not a classification target.
     """
     if y is None:
         raise ValueError(
             "This estimator requires y to be passed, but the target y is None. "
-            "An image that nobody labeled is -1 in y."
+            "Use -1 in y for an image without a label."
         )
     labels = check_array(
         as_label_array(y),
@@ -268,7 +269,7 @@ def _encoded(labels: NDArray[Any], signs: bool) -> Labels:
 
 def _warn_of_signs() -> None:
     warnings.warn(
-        "y holds -1 and 1 alone and is read as two classes; elsewhere -1 means unlabeled. "
+        "y holds only -1 and 1, and is read as two classes; elsewhere -1 means unlabeled. "
         "Use 0 and 1, with -1 for images without a label.",
         AmbiguousLabelsWarning,
         stacklevel=5,

@@ -1,4 +1,4 @@
-"""Labels and masks that contradict each other: an error where they are many, else a warning."""
+"""Contradictions between labels and masks: many are an error, a few a warning."""
 
 import warnings
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from segclf.base.classifier import Labels
 from segclf.base.negative_class import class_ids
 from segclf.data import Masks
 
-# So many come from a mix-up, and not from slips.
+# So many contradictions come from a mix-up, not from slips.
 _MANY_OF_CLASS = 1 / 2
 _MANY_OF_ALL = 1 / 3
 _LISTED = 10
@@ -26,9 +26,9 @@ def learn_negative_class(labels: Labels, masks: Masks, negative_class: Any) -> A
     ----------
     labels : Labels
     masks : Masks
-        Of the same images.
+        Masks of the same images.
     negative_class : label, "auto", "first" or None
-        As `find_negative_class` takes it.
+        See `find_negative_class`.
 
     Raises
     ------
@@ -41,35 +41,35 @@ def learn_negative_class(labels: Labels, masks: Masks, negative_class: Any) -> A
 
 
 def check_agreement(labels: Labels, masks: Masks, negative_class: Any) -> None:
-    """Compare what labels and masks say of the images that have both.
+    """Compare labels and masks of the images that have both.
 
-    The mask of an image of the negative class is empty: it shows no id of another class. Any other
-    mask shows the id of its class; of masks with channels, for two classes, something in any
-    channel. Of an indicator, channels show something where it is 1 and nothing where it is 0.
-    Pixels of -1 may be anything, and ids beyond those of the classes are context.
+    The mask of an image of the negative class must be empty: it shows no id of another class. Any
+    other mask must show the id of its class; masks with channels, for two classes, something in any
+    channel. With an indicator, channels must show something where it is 1, and nothing where it is
+    0. Pixels of -1 may be anything, and ids beyond those of the classes are context.
 
     Parameters
     ----------
     labels : Labels
     masks : Masks
-        Of the same images and kind.
+        Masks of the same images, of the same kind.
     negative_class : label or None
-        The class without a region, as `find_negative_class` gives it.
+        The class without a region, from `find_negative_class`.
 
     Raises
     ------
     ValueError
-        If half of the images of a class, or a third of all, contradict their masks; not for one
-        image.
+        If half of the images of a class, or a third of all, contradict their masks; never for a
+        single image.
 
     Warns
     -----
     ContradictionWarning
-        If fewer do.
+        If fewer images do.
     """
     if labels.finds_in_any_channel(masks):
         claims = _of_any_channel(labels, masks, negative_class)
-    elif masks.multilabel != labels.multilabel:  # none, or refused where kinds are compared
+    elif masks.multilabel != labels.multilabel:  # no masks, or refused elsewhere
         return
     elif labels.multilabel:
         claims = _of_channels(labels, masks)
@@ -85,8 +85,8 @@ def check_agreement(labels: Labels, masks: Masks, negative_class: Any) -> None:
     some = [f"{row} ({claim.who}, but {claim.but})" for claim in claims for row in claim.wrong]
     warnings.warn(
         f"Labels and masks contradict each other in {n_wrong} of {n_asked} images: "
-        f"{', '.join(some[: 2 * _LISTED])}{', ...' * (len(some) > 2 * _LISTED)}. Both are learned "
-        "from as they are; segclf.reports.audit_masks helps to tell which is wrong.",
+        f"{', '.join(some[: 2 * _LISTED])}{', ...' * (len(some) > 2 * _LISTED)}. Training uses "
+        "both unchanged; segclf.reports.audit_masks helps to find which is wrong.",
         ContradictionWarning,
         stacklevel=3,
     )
@@ -99,10 +99,10 @@ def find_negative_class(labels: Labels, masks: Masks, negative_class: Any) -> An
     ----------
     labels : Labels
     masks : Masks
-        Of the same images.
+        Masks of the same images.
     negative_class : label, "auto", "first" or None
-        A class by its name. "auto" finds the one whose masks are empty, if there is exactly
-        one, and else takes the first, as "first" does. A class of that name goes before.
+        A class label. "auto" is the one class whose masks are empty; if there is not exactly one,
+        it is the first class, as is "first". A class that is itself named so takes precedence.
 
     Raises
     ------
@@ -122,8 +122,8 @@ def find_negative_class(labels: Labels, masks: Masks, negative_class: Any) -> An
     if negative_class is None and labels.finds_in_any_channel(masks):
         raise ValueError(
             f"negative_class=None, but masks have {masks.n_classes} channels for the two classes "
-            f"{classes}; expected the class of images that show nothing in any channel, or ids "
-            "(n, h, w)."
+            f"{classes}; expected the class of images that show nothing in any channel, or masks "
+            "of ids (n, h, w)."
         )
     if labels.multilabel or negative_class is None:
         return None
@@ -131,14 +131,14 @@ def find_negative_class(labels: Labels, masks: Masks, negative_class: Any) -> An
         return classes[classes.index(negative_class)]
     if not isinstance(negative_class, str) or negative_class not in ("auto", "first"):
         raise ValueError(
-            f"negative_class={negative_class!r} is none of the classes {classes}; expected one of "
-            "them, 'auto', 'first', or None if every class has a region."
+            f"negative_class={negative_class!r} is not one of the classes {classes}; expected one "
+            "of them, 'auto', 'first', or None if every class has a region."
         )
     return classes[_empty_class(labels, masks) if negative_class == "auto" else 0]
 
 
 def _empty_class(labels: Labels, masks: Masks) -> int:
-    """Return the position of the one class whose masks are empty: all, else most of them."""
+    """Return the position of the one class whose masks are all empty, else mostly empty."""
     shown = masks.shown() if masks.multilabel else masks.shown(len(labels.classes))[:, 1:]
     shows, empty = (shown == 1).any(axis=1), (shown == 0).all(axis=1)
     of_class = labels.encoded[:, None] == np.arange(len(labels.classes))
@@ -153,7 +153,7 @@ def _empty_class(labels: Labels, masks: Masks) -> int:
 
 
 class _Claim(NamedTuple):
-    """What images of one label should show, and which contradict it."""
+    """What images of one label should show, and which images contradict it."""
 
     who: str
     expected: str
@@ -217,8 +217,8 @@ def _message(claim: _Claim, labels: Labels, masks: Masks, negative_class: Any) -
         f"images {claim.who} that have a mask ({some}): expected that {claim.expected}"
     )
     moved = (
-        "Are masks in the order of images and labels? What samples or shuffles X and y alone "
-        "leaves masks behind."
+        "Are masks in the order of images and labels? Sampling or shuffling X and y alone leaves "
+        "masks behind."
     )
     if masks.multilabel:
         said = "the indicator says" if labels.multilabel else "labels say"
@@ -226,8 +226,8 @@ def _message(claim: _Claim, labels: Labels, masks: Masks, negative_class: Any) -
     found = np.flatnonzero((masks.shown()[claim.wrong, 1:] == 1).any(axis=0)) + 1
     ids = class_ids(labels.classes, negative_class).tolist()
     return (
-        f"{start}; theirs show {found.tolist() or 'nothing'}. Classes have the mask ids "
-        f"{dict(zip(labels.classes.tolist(), ids, strict=True))} here; 0 is the negative class, "
-        "whose masks are empty. Say negative_class= the class that shows nothing, or None if every "
-        f"class has a region; or change the ids by segclf.data.map_masks. {moved}"
+        f"{start}; these show {found.tolist() or 'nothing'}. The classes have the mask ids "
+        f"{dict(zip(labels.classes.tolist(), ids, strict=True))}; 0 is the negative class, whose "
+        "masks are empty. Set negative_class to the class that shows nothing, or to None if every "
+        f"class has a region; or change the ids with segclf.data.map_masks. {moved}"
     )

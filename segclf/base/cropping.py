@@ -1,4 +1,4 @@
-"""Segmenters that learn from parts of images and volumes."""
+"""Segmenters that learn from crops of images and volumes."""
 
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -15,26 +15,26 @@ from segclf.data import Images, RandomCrops, Samples
 
 
 class Cropping(VolumeParameters):
-    """Parameters of segmenters that may learn from parts, and read volumes on a common grid.
+    """Parameters of segmenters that may learn from crops, and read volumes on a common grid.
 
     Parameters
     ----------
     crop_size : int, (int, int) or None
-        Train on random parts of this height and width, cut out of each image at its `image_size_`
-        anew in each epoch; for small findings in large images. Images of fewer rows or columns keep
-        all of them. Whole images are predicted, or tiles. The label of an image without a mask need
-        not hold for a part, and counts only where it is 0; a frozen encoder keeps no maps. Of
-        volumes (slices, height, width): they may be of any sizes, which they keep, only their parts
-        are read, and those held out are looked at in parts, too.
+        Train on random crops of this height and width, cut from each image at its `image_size_`,
+        anew in each epoch; for small findings in large images. Images with fewer rows or columns
+        keep all of them. Prediction uses whole images, or tiles. The label of an image without a
+        mask need not hold for a crop, so it counts only if it is 0; a frozen encoder keeps no maps.
+        For volumes: (slices, height, width). They keep their own sizes, which may differ; only
+        their crops are read, and held-out volumes are scored on crops, too.
     finding_fraction : float
-        Share of the crops of each batch that show a finding, at least, as far as so many of its
-        images have any. 0 cuts all anywhere. nnU-Net's .33 (Isensee et al., Nature Methods 2021);
-        its crops have the finding in their middle, ours anywhere.
+        Minimum share of the crops in each batch that show a finding, as far as enough images of the
+        batch have one. 0 cuts all crops at random. nnU-Net uses .33 (Isensee et al., Nature Methods
+        2021); its crops are centered on the finding, ours contain it anywhere.
     spacing : (float, float, float) or None
-        Of volumes: the distance of slices, rows and columns in mm to which all are brought, for
-        training and prediction; masks and probabilities come back on each volume's own grid. Files
-        say their own distances; of arrays `segclf.data.with_spacing` does. None takes voxels as
-        they come.
+        For volumes: distance in mm between slices, rows and columns to which all volumes are
+        resampled, for training and prediction. Masks and probabilities are returned on each
+        volume's own grid. Files store their spacing; for arrays use `segclf.data.with_spacing`.
+        None leaves voxels unchanged.
     """
 
     crop_size: Any = None
@@ -62,7 +62,7 @@ class Cropping(VolumeParameters):
         return None if self.spacing is None else common_grid(self.spacing, images)
 
     def _seen_size(self, samples: Samples) -> tuple[int, ...] | None:
-        """Return the size that the network sees in training, where there is one."""
+        """Return the size that the network sees in training, if it is fixed."""
         crops = self._make_crops()
         if crops is None and samples.grid is not None:
             return samples.size_of(0)
@@ -70,35 +70,35 @@ class Cropping(VolumeParameters):
 
 
 def check_spacing(segmenter: Any, samples: Samples) -> None:
-    """Refuse `spacing` where volumes cannot be learned from with it.
+    """Refuse `spacing` if it does not suit the images or the other parameters.
 
     Raises
     ------
     ValueError
-        For images, beside `image_size`, and without `crop_size` for volumes that are of several
-        sizes then.
+        For images, together with `image_size`, and without `crop_size` if the volumes then have
+        several sizes.
     """
     spacing = f"spacing={segmenter.spacing!r}"
     if samples.images.n_spatial == N_SPATIAL:
-        raise ValueError(f"{spacing} is of volumes, and images are read; expected None.")
+        raise ValueError(f"{spacing} is for volumes, but X holds images; expected None.")
     if samples.size is not None:
-        raise ValueError(f"{spacing} and image_size={samples.size}; expected one of both.")
+        raise ValueError(f"{spacing} and image_size={samples.size}; expected only one of them.")
     grid = common_grid(segmenter.spacing, samples.images)
     if segmenter.crop_size is None and (grid != grid[0]).any():
         raise ValueError(
-            f"With {spacing} volumes are of sizes from {tuple(grid.min(axis=0).tolist())} to "
-            f"{tuple(grid.max(axis=0).tolist())}, and one batch holds one size. Set crop_size, "
-            "such as (32, 64, 64), to learn from parts of one size."
+            f"With {spacing} volumes have sizes from {tuple(grid.min(axis=0).tolist())} to "
+            f"{tuple(grid.max(axis=0).tolist())}, but one batch holds one size. Set crop_size, "
+            "such as (32, 64, 64), to learn from crops of one size."
         )
 
 
 def common_grid(spacing: Any, images: Images) -> NDArray[np.intp]:
-    """Return the size (n, 3) of each volume with voxels of a spacing in mm.
+    """Return the size (n, 3) of each volume when it is resampled to a spacing in mm.
 
     Raises
     ------
     ValueError
-        Where the spacing is none, or nobody said that of a volume.
+        If `spacing` is not valid, or the spacing of a volume is unknown.
     """
     wanted = np.asarray(spacing, dtype=float)
     if wanted.shape != (N_SPATIAL_OF_VOLUMES,) or not (wanted > 0).all():
@@ -109,8 +109,8 @@ def common_grid(spacing: Any, images: Images) -> NDArray[np.intp]:
     given = [images.spacing_of(index) for index in range(len(images))]
     for index in [index for index, each in enumerate(given) if each is None][:1]:
         raise ValueError(
-            f"spacing={spacing!r} brings volumes to a common spacing, and nobody said that of "
-            f"{images.name(index)}. Give files that say it, or "
+            f"spacing={spacing!r} resamples volumes to a common spacing, but the spacing of "
+            f"{images.name(index)} is unknown. Give files that store it, or "
             "segclf.data.with_spacing(X, (slices, rows, columns)), or spacing=None."
         )
     sizes = images.sizes() * np.array(given, dtype=float) / wanted

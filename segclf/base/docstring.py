@@ -1,4 +1,4 @@
-"""Docstrings in numpydoc's form, completed by what those of the bases describe."""
+"""Docstrings in numpydoc's form, completed from those of the base classes."""
 
 import functools
 import inspect
@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-# Of numpydoc; what comes before the first section has no title.
+# The sections of numpydoc; the text before the first one has no title.
 ORDER = ("", "Parameters", "Attributes", "Methods", "See Also", "Notes", "References", "Examples")
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.M)
 _ENTRY = re.compile(r"^(?=\S)", re.M)
 
 
 class Entry(NamedTuple):
-    """What is described at once: ``names``, and the type and text after them."""
+    """A description of one or more ``names``; its ``text`` begins with their type."""
 
     names: tuple[str, ...]
     text: str
@@ -22,8 +22,8 @@ class Entry(NamedTuple):
 def complete_docstring(cls: type[Any], written: str | None, parameters: list[str]) -> str | None:
     """Return the docstring of a class with all parameters, in this order, and all attributes.
 
-    What the class itself says of one comes before what its bases say. Without a docstring of its
-    own the class has the first paragraphs of its base's. None stays None where nothing is said, as
+    The class's own descriptions take precedence over those of its bases. A class without a
+    docstring gets the first paragraphs of its base's. None stays None if nothing is described, as
     under ``python -OO``.
     """
     bases = [base.__doc__ or "" for base in cls.__mro__[1:]]
@@ -45,7 +45,7 @@ def complete_docstring(cls: type[Any], written: str | None, parameters: list[str
 
 @functools.cache
 def read_docstring(docstring: str) -> dict[str, str]:
-    """Return the text of each section by its title; what comes before is at ""."""
+    """Return the text of each section by its title; the text before the first is at ""."""
     first, *rest = _SECTION.split(inspect.cleandoc(docstring))
     titles, texts = rest[::2], rest[1::2]
     return {"": first.strip(), **{t: s.strip() for t, s in zip(titles, texts, strict=True)}}
@@ -53,7 +53,7 @@ def read_docstring(docstring: str) -> dict[str, str]:
 
 @functools.cache
 def read_entries(section: str) -> dict[str, Entry]:
-    """Return what a section like Parameters says of each name; some entries say it of several."""
+    """Return the description of each name in a section like Parameters; entries may share one."""
     entries = {}
     for block in _ENTRY.split(section):
         header, line_break, text = block.partition("\n")
@@ -69,7 +69,7 @@ def _first_paragraphs(docstrings: Iterable[str]) -> str:
 
 
 def _described(docstrings: Iterable[str], title: str) -> dict[str, Entry]:
-    """Return what the first docstring that says something of a name says of it."""
+    """Return the first description of each name in the docstrings."""
     described: dict[str, Entry] = {}
     for docstring in docstrings:
         for name, entry in read_entries(read_docstring(docstring).get(title, "")).items():
@@ -78,7 +78,7 @@ def _described(docstrings: Iterable[str], title: str) -> dict[str, Entry]:
 
 
 def _render(described: dict[str, Entry], order: Iterable[str]) -> str:
-    """Write the entries in that order, each once; names that another entry describes leave it."""
+    """Write each entry once, in this order, without the names that another entry describes."""
     entries = dict.fromkeys(described[name] for name in order if name in described)
     headers = (", ".join(n for n in entry.names if described[n] is entry) for entry in entries)
     return "\n".join(h + entry.text for h, entry in zip(headers, entries, strict=True))

@@ -1,4 +1,4 @@
-"""What a fitted estimator's network makes of whole images: one vector each."""
+"""Embeddings of whole images: one vector each, from the network of a fitted estimator."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def embed(estimator: Any, X: ImagesLike) -> NDArray[Any]:
     Parameters
     ----------
     estimator : fitted estimator
-        Of one network: a pretrainer, a segmenter or a classifier; what wraps a segmenter; or
+        A pretrainer, segmenter or classifier with one network; an estimator around a segmenter; or
         anything with ``transform``.
     X : array, list, paths or tensor
         The n images.
@@ -24,7 +24,7 @@ def embed(estimator: Any, X: ImagesLike) -> NDArray[Any]:
     Raises
     ------
     TypeError
-        When the estimator has neither.
+        If the estimator has neither a network nor ``transform``.
 
     Examples
     --------
@@ -38,19 +38,19 @@ def embed(estimator: Any, X: ImagesLike) -> NDArray[Any]:
     if hasattr(estimator, "transform"):
         return np.asarray(estimator.transform(X))
     check_is_fitted(estimator)
-    for name in ("segmenter_", "_segmenter"):  # of classifiers through masks, of meta-segmenters
+    for name in ("segmenter_", "_segmenter"):  # classifiers through masks, meta-segmenters
         if hasattr(estimator, name):
             return embed(getattr(estimator, name), X)
     if isinstance(estimator, NetworkHolder):
         return embed_by_network(estimator, X)
     raise TypeError(
-        f"{estimator!r:.120} embeds no images; expected a transformer, such as a pretrainer, or a "
-        "segmenter or classifier with a network."
+        f"{estimator!r:.120} cannot embed images; expected a transformer, such as a pretrainer, or "
+        "a segmenter or classifier with a network."
     )
 
 
 def embed_by_network(estimator: NetworkHolder, X: ImagesLike) -> NDArray[np.float32]:
-    """Return what the network itself says, (n, d)."""
+    """Return the embedding that the network itself computes, (n, d)."""
     network: Any = estimator.network_
     images, outputs = estimator._outputs(X, forward=network.embed)
     embeddings = np.empty((len(images), network.n_features), dtype=np.float32)

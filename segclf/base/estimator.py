@@ -1,4 +1,4 @@
-"""To inherit is enough: the annotated fields of a class are its parameters."""
+"""The base class of all estimators: annotated fields of a subclass are its parameters."""
 
 import importlib
 import inspect
@@ -10,28 +10,28 @@ from sklearn.base import BaseEstimator
 
 from segclf.base.docstring import complete_docstring
 
-# The last ones of every signature: the seed, what is computed with, what is printed.
+# The end of every signature: the seed, how to compute, what to print.
 LAST = ("random_state", "device", "precision", "n_threads", "verbose")
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field,))
 class Estimator(BaseEstimator):
-    """What every estimator is, so that a class of parameters is ``class X(Base)`` and its fields.
+    """Base class of every estimator: a subclass is ``class X(Base)`` with fields.
 
-    A subclass, also one of a subclass, needs no decorator and repeats nothing:
+    A subclass, at any depth, needs no decorator and repeats nothing:
 
-    - Its annotated fields are keyword parameters, of ``__init__``, ``get_params`` and ``clone``; a
+    - Its annotated fields are keyword parameters of ``__init__``, ``get_params`` and ``clone``. A
       ``field(default=..., kw_only=False)`` may be passed by position. A new default for an
       inherited parameter needs no annotation.
-    - Its ``_parameter_constraints``, as scikit-learn has them, are its own only; those of its bases
+    - Its ``_parameter_constraints``, in scikit-learn's form, are only its own; those of its bases
       are added.
-    - Its docstring describes its own parameters and fitted attributes only; those of its bases are
+    - Its docstring describes only its own parameters and fitted attributes; those of its bases are
       added. In signature and docstring its own come first, then those of its nearest base, and so
       on; the last ones are always ``random_state``, ``device``, ``precision``, ``n_threads`` and
       ``verbose``.
 
-    A class that cannot be one raises where it is defined: TypeError for an ``__init__`` of its own,
-    ValueError for a default that all estimators would share, such as a list or an estimator.
+    An invalid class raises an error where it is defined: TypeError if it defines ``__init__``,
+    ValueError for a default that all instances would share, such as a list or an estimator.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class Estimator(BaseEstimator):
 
     @property
     def _doc_link_template(self) -> str:
-        """Where the HTML representation leads: nowhere without a site, or for what is not public.
+        """Link of the HTML representation; empty without a site, or if the class is not public.
 
         The environment variable SEGCLF_DOCS is the address of the site, or of its folder.
         """
@@ -83,7 +83,7 @@ class Estimator(BaseEstimator):
         return f"{site.rstrip('/')}/api/segclf.{name}.html" if site and name in public else ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Make a dataclass of the subclass, and give it what its bases know."""
+        """Make the subclass a dataclass, and complete it from its bases."""
         super().__init_subclass__(**kwargs)
         written = cls.__doc__
         _make_dataclass(cls)
@@ -98,18 +98,18 @@ class Estimator(BaseEstimator):
 def _make_dataclass(cls: type[Any]) -> None:
     if "__init__" in vars(cls):
         raise TypeError(
-            f"{cls.__name__} has an __init__ of its own, but an Estimator's is made of its fields: "
+            f"{cls.__name__} defines __init__, but an Estimator's is generated from its fields: "
             "write `name: type = default` in the body of the class, and check values in fit."
         )
     _annotate_overrides(cls)
-    # Where there is no docstring, a dataclass writes one, slowly.
+    # Without a docstring, dataclass would write one, which is slow.
     cls.__doc__ = cls.__doc__ or cls.__name__
     dataclass(kw_only=True, eq=False, repr=False)(cls)
     for one in fields(cls):
         if hasattr(type(one.default), "set_params"):
             raise ValueError(
-                f"{cls.__name__}.{one.name} = {one.default!r:.80} would be one for all estimators "
-                "of this class; take None as the default, and make it in fit."
+                f"{cls.__name__}.{one.name} = {one.default!r:.80} would be shared by all "
+                "estimators of this class; take None as the default, and create the value in fit."
             )
 
 
@@ -127,7 +127,7 @@ def _annotate_overrides(cls: type[Any]) -> None:
 
 
 def _ordered_signature(cls: type[Any]) -> inspect.Signature:
-    """Put own parameters before those of the bases; those by position stay where they are."""
+    """Put own parameters before those of the bases; positional ones keep their place."""
     signature = inspect.signature(cls.__init__)
     bases = [base for base in cls.__bases__ if is_dataclass(base)]
     inherited = [name for base in bases for name in inspect.signature(base.__init__).parameters]

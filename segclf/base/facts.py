@@ -1,4 +1,4 @@
-"""What the rules for "auto" look at."""
+"""Facts about the data, for the rules of "auto"."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from segclf.isolation.cached import cached_property
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules look at, when they do.
+    """Facts about the data, computed when a rule needs them.
 
     Parameters
     ----------
     supervision : Supervision
-        Of images that are opened.
+        Masks and labels of opened images.
     n_taught : int or None
-        Number of images that somebody else says everything of; None is nobody.
+        Number of images that another estimator labels completely; None if there is none.
     """
 
     supervision: Supervision
@@ -26,7 +26,7 @@ class Facts:
 
     @cached_property
     def n_labeled(self) -> int:
-        """Number of images with a mask or a label, or taught otherwise."""
+        """Number of images with a mask or a label, or labeled by another estimator."""
         if self.n_taught is not None:
             return self.n_taught
         return int(self.supervision.samples(None).labeled().sum())
@@ -45,7 +45,7 @@ class Facts:
 
     @cached_property
     def finding(self) -> float | None:
-        """Share of its image that all findings but the smallest tenth exceed; None without any."""
+        """Share of its image that nine in ten findings exceed; None without findings."""
         masks = self.supervision.masks
         shares = masks.shares()[:, int(not masks.multilabel) :]
         found = shares[shares > 0]
@@ -53,6 +53,6 @@ class Facts:
 
     @cached_property
     def positive_share(self) -> float:
-        """Share of the images with a mask, the empty one of a label 0 included, with a finding."""
+        """Share of the images with a mask (an empty one for a label of 0) that show a finding."""
         n_findings = self.supervision.masks.show_findings().sum()
         return float(n_findings / max(1, self.supervision.with_mask().sum()))

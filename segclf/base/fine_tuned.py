@@ -1,4 +1,4 @@
-"""Estimators whose network may have learned elsewhere before: how a pretrainer is handed on."""
+"""Estimators whose network may start from a pretrainer, and how they use it."""
 
 import os
 from collections.abc import Iterator
@@ -24,44 +24,44 @@ from segclf.data import Augment, Augmentation, as_augmentation
 from segclf.networks import ImageNetwork, forget, saved_weights, transfer
 from segclf.objectives import Objective
 
-# Flips and quarter turns make eight images of one.
+# Flips and quarter turns turn one image into eight.
 WAYS_TO_LIE = 8
 
 
 class FineTunedEstimator(NetworkEstimator):
-    """What estimators share that may start from a pretrainer.
+    """Base class of estimators that may start from a pretrainer.
 
     Parameters
     ----------
     pretrainer : pretrainer, FrozenEstimator, path or None
         Where the network starts: a pretrainer, which is cloned and fitted on all images passed,
-        those without mask and label included; a fitted one inside
-        ``sklearn.frozen.FrozenEstimator``; or a file of weights, or of an estimator that
-        `segclf.save` wrote.
+        including those without mask and label; a fitted one inside
+        ``sklearn.frozen.FrozenEstimator``; or a file of weights, or of an estimator saved by
+        `segclf.save`.
     encoder_rate : float
         Learning rate of the encoder, as a fraction of `learning_rate`; 0 freezes it. A frozen
-        encoder sees each image once in a fit: its maps are kept, in half precision, in up to 1 GB
-        of memory, unless an `augmentation` makes new images all the time. Flips and quarter turns
-        act on the maps, which stand for those of the flipped image; where only the mean of a map is
-        looked at, they change nothing.
+        encoder sees each image once in a fit: its maps are kept in half precision, in up to 1 GB of
+        memory, unless an `augmentation` makes new images all the time. Flips and quarter turns are
+        then applied to the maps, as an approximation of the maps of flipped images; they have no
+        effect where only the mean of a map is used.
     encoder_start : float
-        Share of training, of its steps, in which the encoder is frozen as with `encoder_rate=0`, so
-        that the head learns first; then images are encoded anew, and the encoder learns, at a rate
-        that rises linearly to `encoder_rate` over a tenth of what is left. Kumar et al.,
-        "Fine-tuning can distort pretrained features and underperform out-of-distribution", ICLR
-        2022.
+        Share of the training steps for which the encoder is frozen, as with `encoder_rate=0`, so
+        that the head learns first. After that, images are encoded anew and the encoder learns, at a
+        rate that rises linearly to `encoder_rate` over a tenth of the remaining steps. Kumar et
+        al., "Fine-tuning can distort pretrained features and underperform out-of-distribution",
+        ICLR 2022.
     layer_decay : float
-        The rate of a block of the encoder (of a transformer's; of a stage of any other encoder), as
-        a fraction of that of the block above it, the last of which has `encoder_rate`. Clark et
-        al., "ELECTRA", ICLR 2020; .65 for vision transformers in BEiT.
+        Learning rate of a block of the encoder (a block of a transformer, a stage of any other
+        encoder) as a fraction of that of the block above it. The last block has `encoder_rate`.
+        Clark et al., "ELECTRA", ICLR 2020; BEiT uses .65 for vision transformers.
 
     Attributes
     ----------
     pretrainer_ : pretrainer
-        The fitted one, where `pretrainer` was not.
+        The fitted pretrainer, if `pretrainer` was not fitted.
     transferred_ : dict
-        Which of the network's tensors were ``taken``, which are ``new`` and which of the
-        pretrainer's are ``unused``, and why; where there is a pretrainer.
+        Which of the network's tensors were ``taken`` from the pretrainer, which are ``new``, and
+        which of the pretrainer's are ``unused``, and why. Only with a pretrainer.
     """
 
     pretrainer: Any = None
@@ -69,7 +69,7 @@ class FineTunedEstimator(NetworkEstimator):
     encoder_start: float = 0.0
     layer_decay: float = 1.0
 
-    # What a pretrainer may leave open (None, "auto"), and then has from whom it is handed to.
+    # Parameters of a pretrainer that, if None or "auto", come from the estimator that uses it.
     _shared: ClassVar[tuple[str, ...]] = (
         "channels",
         "checkpoint",
@@ -90,18 +90,18 @@ class FineTunedEstimator(NetworkEstimator):
     }
 
     def _to_start(self, objective: Objective) -> nn.Module:
-        """Return the network, or the module of several, that starts where a pretrainer ended."""
+        """Return the network, or a module of several, to start from the pretrainer's weights."""
         return objective.network
 
     def _recipe(self, pretrainer: Any, network: Any) -> dict[str, Any]:
-        """Return, by our names, the network for which the pretrainer is."""
+        """Return the recipe of the network to pretrain, under our parameter names."""
         return {**network.recipe, "encoder_weights": self._setting("encoder_weights")}
 
     @contextmanager
     def _started(
         self, objective: Objective, X: Any, seed: int, context: CallbackContext
     ) -> Iterator[None]:
-        """Let the network start where the pretrainer ended; while it trains it may remember."""
+        """Start the network from the pretrainer; if frozen, it may keep maps while it trains."""
         goes_on = Learned.of(self) is not None
         for name in () if goes_on else ("pretrainer_", "transferred_"):
             self.__dict__.pop(name, None)
@@ -131,7 +131,7 @@ class FineTunedEstimator(NetworkEstimator):
         return self._setting("encoder_rate") == 0 or self.encoder_start > 0
 
     def _augmentation(self, objective: Objective) -> Augment | None:
-        """Return what the loader does to images; exact turns are left to networks of kept maps."""
+        """Return the loader's augmentation; networks that keep maps make exact turns themselves."""
         augmentation = super()._augmentation(objective)
         networks = list(_image_networks(self._to_start(objective)))
         if (
@@ -159,7 +159,7 @@ class FineTunedEstimator(NetworkEstimator):
         )
 
     def _weights_of_pretrainer(self) -> dict[str, Any]:
-        """Return where the pretrainer's own weights came from: their licence holds for ours too."""
+        """Return the origin of the pretrainer's weights: their licence applies to ours, too."""
         if isinstance(self.pretrainer, str | os.PathLike):
             weights = saved_weights(self.pretrainer)
         else:
@@ -185,7 +185,7 @@ class FineTunedEstimator(NetworkEstimator):
         return self.pretrainer_.network_
 
     def _as_here(self, pretrainer: Any, network: nn.Module, seed: int) -> Any:
-        """Set what the pretrainer left open."""
+        """Set the parameters that the pretrainer leaves open."""
         here = pretrainer._network_parameters(self._recipe(pretrainer, network))
         here |= {name: self._setting(name) for name in self._shared} | {"random_state": seed}
         left_open = (
@@ -197,7 +197,7 @@ class FineTunedEstimator(NetworkEstimator):
 
 
 class _OnceEncodersLearn:
-    """Does to images what networks of kept maps do to maps, from when on they no longer do it."""
+    """Augments images once the encoders learn; before that, networks augment kept maps."""
 
     def __init__(self, augmentation: Augment, networks: list[ImageNetwork]) -> None:
         self._augmentation, self._networks = augmentation, networks

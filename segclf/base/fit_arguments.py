@@ -1,4 +1,4 @@
-"""Which arguments does a fit take? Of ours, of pipelines, of searches, and of any other class."""
+"""Which arguments a fit takes: of our estimators, pipelines, searches and any other class."""
 
 from inspect import Parameter, signature
 from typing import Any
@@ -11,17 +11,18 @@ from segclf.data import Whole
 
 
 def accepted(estimator: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Return those arguments that there are and that an estimator's `fit` takes, by its names.
+    """Return the given arguments that an estimator's `fit` takes, by the names it has for them.
 
-    A `Pipeline` takes what its last step takes; a search what its estimator takes, if it can be cut
-    into folds, and groups for its splitter. With metadata routing they take what is requested.
+    A `Pipeline` takes the arguments of its last step. A search takes those of its estimator that
+    can be cut into folds, and groups for its splitter. With metadata routing both take what is
+    requested.
 
     Parameters
     ----------
     estimator : estimator
         With ``fit``.
     given : dict
-        Values by name; None is none.
+        Values by name; None means not given.
 
     Examples
     --------
@@ -54,7 +55,7 @@ def accepted(estimator: Any, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_handed_on(value: Any) -> bool:
-    """Tell whether a search can cut it into folds, or hands it on whole on purpose."""
+    """Tell whether a search can cut a value into folds, or passes it on whole on purpose."""
     return hasattr(value, "__len__") or isinstance(value, Whole)
 
 

@@ -1,4 +1,4 @@
-"""What users hand over, checked: images through our door, rows through scikit-learn's."""
+"""Validation of input: images by our own checks, rows by scikit-learn's."""
 
 from numbers import Real
 from typing import Any
@@ -20,11 +20,11 @@ from segclf.data.scale import Scale
 def check_images(
     estimator: BaseEstimator, X: ImagesLike, *, reset: bool, reader: Any = None
 ) -> Images:
-    """Return the images of `X`, read by the parameters of `reader`, which is the estimator itself.
+    """Return the images of `X`, read with the parameters of `reader`, by default the estimator.
 
-    These are `channels`, and `image_shape`, of which rows (n, f) become images, else (1, f). With
-    ``reset`` the estimator learns ``n_channels_`` and ``image_scale_`` (for rows None, and
-    ``n_features_in_``), else `X` must agree with them.
+    These parameters are `channels` and `image_shape`, the shape of rows (n, f) as images, by
+    default (1, f). With ``reset`` the estimator learns ``n_channels_`` and ``image_scale_`` (for
+    rows None, and ``n_features_in_``); otherwise `X` must agree with them.
     """
     reader = estimator if reader is None else reader
     images = as_images(
@@ -44,14 +44,14 @@ def check_images(
 
 
 def check_rows(estimator: BaseEstimator, X: ImagesLike, *, reset: bool) -> Any:
-    """Return `X` as it is if it holds images; rows are validated by scikit-learn.
+    """Return `X` unchanged if it holds images; rows are validated by scikit-learn.
 
-    Of a Dataset of images scikit-learn can then cut rows that are as lazy as it is.
+    For a Dataset of images, return rows that scikit-learn can index, loaded only when needed.
 
     Raises
     ------
     ValueError
-        For what is neither, and for one array of rows where `fit` saw images.
+        If `X` holds neither, or is one array of rows although `fit` saw images.
     """
     if holds_images(X):
         if reset:
@@ -95,8 +95,8 @@ _OF_ROWS = ("n_features_in_", "feature_names_in_")
 def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float32] | None:
     """Return the weights as an array (n,), 1 in the mean of those above 0; None if all are equal.
 
-    Losses that sum pixels before they divide, such as Dice, would take another scale for another
-    number of images.
+    Otherwise losses that sum pixels before they divide, such as Dice, would change their scale with
+    the number of images.
     """
     if sample_weight is None:
         return None
@@ -114,10 +114,10 @@ def check_weights(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np
             f"for sample {np.argmax(weights < 0)}."
         )
     if not weights.any():
-        raise ValueError("Every sample_weight is zero; at least one image must weigh something.")
+        raise ValueError("Every sample_weight is zero; at least one must be positive.")
     if (weights == weights[0]).all():
         return None
     mean = weights[weights > 0].mean(dtype=np.float64)
-    if np.isclose(mean, 1, rtol=0, atol=1e-6):  # so that what was checked before stays as it is
+    if np.isclose(mean, 1, rtol=0, atol=1e-6):  # weights that were checked before stay unchanged
         return np.ascontiguousarray(weights)
     return np.ascontiguousarray(weights / mean, np.float32)

@@ -1,4 +1,4 @@
-"""A network as plain data: its recipe and its arrays, or the reason why that is not all of it."""
+"""A network as plain data, its recipe and its arrays, or an error if it is more than those."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,19 +17,19 @@ _WRAPPED = "_orig_mod"  # where torch.compile keeps the module that it was given
 def freeze(network: Any) -> dict[str, Any]:
     """Return a network as plain data: its recipe, and its tensors as arrays.
 
-    What torch computes of other tensors (weight norm, spectral norm, pruning) is stored as it is
-    now, and a compiled module as the module itself; both predict the same.
+    Tensors that torch computes from others (weight norm, spectral norm, pruning) are stored with
+    their current values, and a compiled module as the original one. Both predict the same.
 
     Raises
     ------
     TypeError
-        When the recipe does not make this network again, saying what differs and what to do.
+        If the recipe does not build this network; the message says what differs and what to do.
     """
     network = _unwrapped(network)
     recipe = getattr(network, "recipe", None)
     if not isinstance(network, nn.Module) or not isinstance(recipe, dict):
         raise _refusal(f"network_ is a {_kind(network)}")
-    # A user's function need not know of devices without memory.
+    # A user's function may not support devices without memory.
     own = recipe.get("kind") == "own"
     with isolated(), seeded(0) if own else torch.device("meta"):
         twin = build(recipe)
@@ -42,7 +42,7 @@ def freeze(network: Any) -> dict[str, Any]:
 
 
 def _check_modules(network: nn.Module, twin: nn.Module) -> None:
-    """Refuse modules that the recipe does not make."""
+    """Refuse modules that the recipe does not build."""
     expected, found = dict(_modules(twin)), dict(_modules(network))
     for name, module in expected.items():
         if not isinstance(found.get(name), type_before_parametrizations(module)):
@@ -52,7 +52,7 @@ def _check_modules(network: nn.Module, twin: nn.Module) -> None:
 
 
 def _modules(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the modules by the names that they have without wrappers and parametrizations."""
+    """Yield modules by their names, without wrappers and parametrizations."""
     for name, module in network.named_modules():
         parts = name.split(".")
         if parts[-1] != _WRAPPED and "parametrizations" not in parts:
@@ -60,7 +60,7 @@ def _modules(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _find(network: nn.Module, name: str) -> Any:
-    """Return the tensor of that name, computed where it is made of others."""
+    """Return the tensor of that name, computed if it is derived from others."""
     *path, last = name.split(".")
     module: Any = network
     for part in path:
@@ -80,10 +80,10 @@ def _array(tensor: Any, expected: Tensor, name: str) -> np.ndarray[Any, Any]:
         torch.complex32,
     ):
         raise TypeError(
-            f"network_.{name} is of {tensor.dtype}, for which numpy has no type: call "
+            f"network_.{name} has dtype {tensor.dtype}, which numpy does not have: call "
             "network_.float() before saving. precision='bf16' computes in bfloat16 without it."
         )
-    # Predicting may change the order of a tensor in memory, which is no part of the state.
+    # Prediction may change a tensor's memory order, which is not part of the state.
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format).numpy()
 
 
@@ -98,7 +98,7 @@ def _kind(value: Any) -> str:
 
 def _refusal(what: str) -> TypeError:
     return TypeError(
-        f"{what}: a file, or a pickle, holds networks that segclf.networks makes, by their recipe. "
-        "Set network_ to what fit made before saving; or keep the network's own state_dict() by "
-        "torch.save."
+        f"{what}: files and pickles store a network as its recipe, so it must be one that "
+        "segclf.networks builds. Before saving, set network_ to what fit made; or save the "
+        "network's own state_dict() with torch.save."
     )

@@ -1,4 +1,4 @@
-"""The size that a network sees images in."""
+"""The image size that a network sees."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from segclf.data import Images
 def choose_size(
     image_size: Any, images: Images, keeps_sizes: bool = False
 ) -> tuple[int, ...] | None:
-    """Return the size (h, w), or (d, h, w), that images are brought to; None leaves them."""
+    """Return the size (h, w), or (d, h, w), to which images are resized; None keeps theirs."""
     if image_size is not None:
         return sides("image_size", image_size, images.n_spatial)
     sizes = images.sizes()
@@ -22,18 +22,18 @@ def choose_size(
 
 
 def given_size(image_size: Any) -> tuple[int, int]:
-    """Return height and width of a size that is one number or two."""
+    """Return height and width from one number or two."""
     height, width = sides("image_size", image_size, N_SPATIAL)
     return height, width
 
 
 def sides(name: str, value: Any, n_spatial: int) -> tuple[int, ...]:
-    """Return a parameter of one length for all axes, or of one for each, as one for each.
+    """Return a parameter that is one length, or one for each axis, as one for each axis.
 
     Raises
     ------
     ValueError
-        For another number of them, and for a length below 1.
+        For a wrong number of lengths, or a length below 1.
     """
     if np.size(value) not in (1, n_spatial) or np.min(value) < 1:
         axes = "(height, width)" if n_spatial == N_SPATIAL else "(slices, height, width)"
@@ -42,7 +42,7 @@ def sides(name: str, value: Any, n_spatial: int) -> tuple[int, ...]:
 
 
 def tile_of(segmenter: Any) -> Any:
-    """Return the size of the tiles, or windows, to predict; None where images stay whole."""
+    """Return the size of tiles, or windows, for prediction; None if images stay whole."""
     size, n_axes = segmenter.tile_size, n_spatial(segmenter)
     if size is None and n_axes != N_SPATIAL:
         size = getattr(segmenter, "crop_size", None)

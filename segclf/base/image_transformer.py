@@ -1,4 +1,4 @@
-"""Estimators whose ``transform`` gives the embeddings of images."""
+"""Estimators whose ``transform`` returns embeddings of images."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from segclf.data import ImagesLike
 
 
 class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetworkHolder):
-    """What transformers share that have one network with an ``embed``."""
+    """Base class of transformers with one network that has an ``embed`` method."""
 
     def transform(self, X: ImagesLike) -> NDArray[Any]:
         """Return the embedding of each image.
@@ -29,7 +29,7 @@ class ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Networ
         return embed_by_network(self, X).astype(dtype, copy=False)
 
     def __sklearn_tags__(self) -> Tags:
-        """Return the tags: float32 and float64 come back as they are."""
+        """Return the tags: float32 and float64 are preserved."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -1,4 +1,4 @@
-"""Segmenters that may learn from labels of images without a mask, by a term of the image."""
+"""Segmenters that may learn from labels of images without a mask, by an image-level loss."""
 
 import warnings
 from numbers import Real
@@ -13,26 +13,26 @@ from segclf.data import Samples
 
 
 class ShortcutWarning(UserWarning):
-    """More positive images teach by their label alone than by a mask."""
+    """More positive images have only a label than have a mask."""
 
 
 class LabelTermSegmenter(Segmenter):
-    """What segmenters share whose objective has an image-level term.
+    """Base class of segmenters whose objective has an image-level term.
 
     Parameters
     ----------
     label_weight : float or "auto"
-        Weight of the image-level term, which learns from labels of images without a mask, by their
-        pooled pixel scores. It does not say where, and so teaches shortcuts, too: whatever goes
-        with the label. "auto" is 0, except for mask ids (or channels) that labels name and no mask
-        shows: their labels are all that there is, and weigh 1. Where it is 0, an image whose label
-        says nothing of any pixel is left out of training as an unlabeled one is; an image of label
-        0 has its empty mask.
+        Weight of the image-level term, which learns from labels of images without a mask, through
+        their pooled pixel scores. Labels do not say where findings are, so the term also teaches
+        shortcuts: anything that correlates with the label. "auto" is 0, except for mask ids (or
+        channels) that labels name and no mask shows: labels are their only supervision, and have
+        weight 1. If the weight is 0, an image whose label determines no pixel is left out of
+        training like an unlabeled one; an image of label 0 has an empty mask.
 
     Attributes
     ----------
     label_weight_ : float
-        Weight of that term; with "auto" 0 or 1.
+        Weight of that term; 0 or 1 with "auto".
     """
 
     label_weight: Any = "auto"
@@ -42,7 +42,7 @@ class LabelTermSegmenter(Segmenter):
     }
 
     def _label_ids(self, samples: Samples) -> NDArray[np.bool_]:
-        """Choose the mask ids whose labels train the term, and keep its weight."""
+        """Choose the mask ids whose labels train the term, and store its weight."""
         shown, alone = self._findings(samples)
         if isinstance(self.label_weight, str):
             chosen = np.asarray(alone.any(axis=0) & ~shown.any(axis=0))
@@ -52,9 +52,10 @@ class LabelTermSegmenter(Segmenter):
         n_shown, n_alone = (int(each.any(axis=1).sum()) for each in (shown, alone))
         if self.label_weight > 0 and n_alone > n_shown > 0:
             warnings.warn(
-                f"label_weight={self.label_weight}: {n_alone} positive images have a label and no "
-                f"mask, only {n_shown} a mask that shows something. Labels alone do not say where, "
-                'and teach shortcuts. Use label_weight="auto", or predict the missing masks with '
+                f"label_weight={self.label_weight}: {n_alone} positive images have a label but no "
+                f"mask, and only {n_shown} have a mask that shows something. Labels alone do not "
+                "say where findings are, and teach shortcuts. "
+                'Use label_weight="auto", or predict the missing masks with '
                 "PseudoLabelSemiSupervised.",
                 ShortcutWarning,
                 stacklevel=2,
@@ -63,11 +64,11 @@ class LabelTermSegmenter(Segmenter):
 
     @property
     def _term_weight(self) -> float:
-        """What the term is multiplied by in batches that hold labels."""
+        """Factor of the term in batches that hold labels."""
         return 1.0 if self.label_weight == "auto" else float(self.label_weight)
 
     def _findings(self, samples: Samples) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Tell which findings masks show, and which labels say of images without one, (n, k)."""
+        """Tell which findings masks show, and which only labels report, (n, k)."""
         shown = np.zeros((len(samples), self.n_classes_), dtype=bool)
         alone = shown.copy()
         if samples.masks is not None:

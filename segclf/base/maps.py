@@ -14,10 +14,10 @@ from segclf.data import Images
 from segclf.data.mask_checks import MAX_ID
 from segclf.training import available_memory
 
-# Less than that is not worth asking the system.
+# Memory is not checked below this size.
 CHECKED_BYTES = 2**26
 Maps = NDArray[Any] | list[NDArray[Any]]
-#: Which images, and their maps or masks, (b, ...).
+#: Indices of images, and their maps or masks, (b, ...).
 MapBatches = Iterator[tuple[NDArray[np.intp], NDArray[Any]]]
 
 
@@ -26,21 +26,21 @@ def collect_maps(
     outputs: Iterable[tuple[NDArray[np.intp], Tensor | NDArray[Any]]],
     function: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray,
 ) -> Maps:
-    """Return what a function makes of the maps (b, k, h, w) of each batch, in the images' order.
+    """Apply a function to the maps (b, k, h, w) of each batch; return all in the images' order.
 
-    One array where all images are of one size, else a list.
+    The result is one array if all images have one size, else a list.
 
     Raises
     ------
     MemoryError
-        Before all are predicted, where there is too little memory for them.
+        If memory is too small for all results; raised before the rest is predicted.
     """
     collected: Any = [None] * len(images)
     for number, (indices, output) in enumerate(outputs):
         values = function(np.asarray(output))
         if number == 0:
             check_memory(images, values, images.n_spatial)
-            if images.size is not None:  # of files it is known by now
+            if images.size is not None:  # known by now, also for files
                 collected = np.empty((len(images), *values.shape[1:]), values.dtype)
         for index, value in zip(indices, values, strict=True):
             collected[index] = value
@@ -48,12 +48,12 @@ def collect_maps(
 
 
 def check_memory(images: Images, values: NDArray[Any], n_spatial: int) -> None:
-    """Refuse maps of images that will not fit, by those of the first few, or of their slices.
+    """Refuse maps that will not fit in memory, estimated from the first maps or slices.
 
     Parameters
     ----------
     images : Images
-        Of which maps are asked for.
+        The images whose maps are requested.
     values : array (b, ...)
         The first maps; their last `n_spatial` axes are those of an image, or of a slice.
     n_spatial : int
@@ -62,7 +62,7 @@ def check_memory(images: Images, values: NDArray[Any], n_spatial: int) -> None:
     Raises
     ------
     MemoryError
-        Where all take more than there is.
+        If all maps need more memory than is available.
     """
     n_pixels = images.sizes().prod(axis=1).sum()
     n_bytes = round(n_pixels * values[0].nbytes / math.prod(values.shape[-n_spatial:]))
@@ -71,15 +71,15 @@ def check_memory(images: Images, values: NDArray[Any], n_spatial: int) -> None:
         kind = "image" if images.n_spatial == N_SPATIAL else "volume"
         kind += "s"[: len(images) > 1]
         raise MemoryError(
-            f"What is predicted for {len(images)} {kind} takes {n_bytes:,} bytes, and "
+            f"The predictions for {len(images)} {kind} take {n_bytes:,} bytes, but only "
             f"{available:,} are available. Predict fewer at a time; a segmenter's "
-            "predict_proba_batches holds only a batch, and segclf.datasets.write_masks writes "
+            "predict_proba_batches holds only one batch, and segclf.datasets.write_masks writes "
             "masks to files one by one."
         )
 
 
 def stack_maps(maps: list[NDArray[Any]]) -> Maps:
-    """Return maps as one array where all are of one size, else as they are."""
+    """Return maps as one array if all have one size, else unchanged."""
     return np.stack(maps) if len({each.shape for each in maps}) == 1 else maps
 
 
@@ -96,23 +96,23 @@ def to_masks(probabilities: NDArray[Any], *, multilabel: bool) -> NDArray[np.uin
 
 
 def masks_of(probabilities: Tensor, *, multilabel: bool) -> Tensor:
-    """Turn probabilities (n, k, d, h, w) into masks likewise, in the memory of few numbers."""
+    """Turn probabilities (n, k, d, h, w) into masks likewise, with little extra memory."""
     return torch.from_numpy(to_masks(probabilities.numpy(), multilabel=multilabel))
 
 
 def processed(masks: NDArray[np.uint8], function: Callable[[Any], Any]) -> NDArray[np.uint8]:
-    """Return what a function makes of each mask.
+    """Apply a post-processing function to each mask.
 
     Raises
     ------
     ValueError
-        If it makes something else of one.
+        If a result is not a mask of the same shape.
     """
     made = [np.asarray(function(mask)) for mask in masks]
     for each in made:
         if each.shape != masks.shape[1:] or not np.isin(each, np.arange(MAX_ID + 1)).all():
             raise ValueError(
                 f"post_processing={function!r:.80} gives {each.shape} of {each.dtype} for a mask "
-                f"{masks.shape[1:]}; expected one of the same shape, of ids from 0 on."
+                f"{masks.shape[1:]}; expected the same shape, with ids of 0 or more."
             )
     return np.stack(made).astype(np.uint8)

@@ -23,27 +23,28 @@ from segclf.metrics import mean_iou
 class MaskScorer:
     """A scorer, for ``scoring=``, that compares predicted masks with true ones.
 
-    For a segmenter the true masks are `y`. For a classifier that has masks they are the metadata
-    ``masks``, which this asks for: with ``sklearn.set_config(enable_metadata_routing=True)``,
-    ``fit(X, y, masks=masks)`` of a search and ``params={"masks": masks}`` of
-    :func:`sklearn.model_selection.cross_validate` reach the scorer, cut to the test fold. Without
-    routing scikit-learn hands a scorer nothing but `X` and `y`.
+    For a segmenter the true masks are `y`. For a classifier with masks they are the metadata
+    ``masks``, which this scorer requests. With
+    ``sklearn.set_config(enable_metadata_routing=True)``, the scorer receives the masks of the test
+    fold from ``fit(X, y, masks=masks)`` of a search and from ``params={"masks": masks}`` of
+    :func:`sklearn.model_selection.cross_validate`. Without routing scikit-learn passes a scorer
+    only `X` and `y`.
 
     Parameters
     ----------
     metric : callable
         ``metric(y_true, y_pred) -> float``: `segclf.metrics.mean_iou`,
-        `segclf.metrics.dice_score`, or one of these with options by `functools.partial`. With
+        `segclf.metrics.dice_score`, or one of these with options set by `functools.partial`. With
         `with_labels`, ``metric(labels_true, labels_pred, y_true, y_pred) -> float``.
     masks : bool, str or None
-        What is asked of metadata routing: the masks (True), the metadata of that name, nothing
-        (False), or an error where masks are passed (None).
+        Metadata to request: the masks (True), the metadata of that name, or nothing (False). None
+        raises an error if masks are passed.
     with_labels : bool, default=False
-        For a classifier: whether the metric takes labels too, which arrive as mask ids (0 where
-        nothing is) or as an indicator, such as `segclf.metrics.strict_recall` does.
+        For a classifier: whether the metric also takes labels, as `segclf.metrics.strict_recall`
+        does. They are passed as mask ids (0 if nothing is shown) or as an indicator.
     greater_is_better : bool, default=True
-        False for distances, such as `segclf.metrics.hausdorff_distance`: the score is then minus
-        the metric, as of :func:`sklearn.metrics.make_scorer`.
+        False for distances, such as `segclf.metrics.hausdorff_distance`: the score is then the
+        negative metric, as in :func:`sklearn.metrics.make_scorer`.
 
     Examples
     --------
@@ -70,25 +71,25 @@ class MaskScorer:
         *,
         masks: MasksLike | None = None,
     ) -> float:
-        """Return the metric of an estimator's masks.
+        """Return the metric of an estimator's predicted masks.
 
         Parameters
         ----------
         estimator : fitted segmenter or classifier
-            Also one at the end of a pipeline, or inside of a search.
+            It may be the end of a pipeline, or inside a search.
         X : array, list, paths or tensor
             The n images.
         y : array or list, optional
-            The true masks, for a segmenter: None and -1 are not scored. The true labels, for a
-            classifier, which only a metric `with_labels` needs.
+            The true masks, for a segmenter; None and -1 are not scored. The true labels, for a
+            classifier; only a metric `with_labels` needs them.
         masks : array or list, optional
             The true masks, for a classifier.
 
         Returns
         -------
         float
-            What `metric` says, or minus that; NaN of those of `segclf.metrics` where nothing can
-            be scored.
+            The value of `metric`, or its negative. Metrics of `segclf.metrics` give NaN if nothing
+            can be scored.
 
         Raises
         ------
@@ -101,8 +102,8 @@ class MaskScorer:
         if truth is None:
             name, wanted = type(estimator).__name__, "masks=" if classifies else "y"
             raise ValueError(
-                f"No true masks arrived to score a {name} by; expected them as {wanted}."
-                + " In a search or cross-validation that takes metadata routing." * classifies
+                f"No true masks were passed to score a {name}; expected them as {wanted}."
+                + " In a search or cross-validation this needs metadata routing." * classifies
             )
         predicted = estimator.predict_masks(X) if classifies else estimator.predict(X)
         segmenter = estimator.segmenter_ if hasattr(estimator, "segmenter_") else estimator
@@ -116,7 +117,7 @@ class MaskScorer:
         return value if self.greater_is_better else -value
 
     def set_score_request(self, *, masks: bool | str | None) -> Self:
-        """Set what is asked of metadata routing, as other scorers of scikit-learn do.
+        """Set the metadata request, as other scorers of scikit-learn do.
 
         Returns
         -------
@@ -127,7 +128,7 @@ class MaskScorer:
         return self
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Return what is asked of metadata routing."""
+        """Return the metadata request."""
         requests = MetadataRequest(owner=self)
         requests.score.add_request(param="masks", alias=self.masks)
         return requests
@@ -146,7 +147,7 @@ def _as_mask_ids(classifier: Any, y_true: Any, y_pred: NDArray[Any]) -> list[NDA
 
 
 def innermost(estimator: Any, X: ImagesLike) -> tuple[Any, Any]:
-    """Return what predicts inside of searches and pipelines, and the images as it gets them."""
+    """Return the estimator that predicts inside searches and pipelines, and its input images."""
     while hasattr(estimator, "best_estimator_") or isinstance(estimator, Pipeline):
         if isinstance(estimator, Pipeline):
             X = estimator[:-1].transform(X) if len(estimator) > 1 else X

@@ -1,11 +1,11 @@
-"""What estimators tell scikit-learn whose targets are masks."""
+"""The scikit-learn tags of estimators whose targets are masks."""
 
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
 
 class MaskTargets(BaseEstimator):
-    """An estimator whose ``y`` are masks, not single labels."""
+    """An estimator whose ``y`` holds masks, not single labels."""
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags: targets are masks, not single labels."""

@@ -1,4 +1,4 @@
-"""Segmenters that train another segmenter, and answer as that one does."""
+"""Segmenters that train another segmenter, and predict with it."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from segclf.data import ImagesLike, MasksLike
 
 @Segmenter.register
 class MetaSegmenter(CallbackSupportMixin, MaskTargets, CheckpointParameters):
-    """A segmenter around another one; ``isinstance`` counts it among the segmenters.
+    """A segmenter around another one; by ``isinstance`` it is a `Segmenter`.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class MetaSegmenter(CallbackSupportMixin, MaskTargets, CheckpointParameters):
     classes_ : array of shape (n_classes,)
         The mask ids, or the numbers of the channels.
     multilabel_ : bool
-        Whether a pixel may be of several classes.
+        Whether a pixel may belong to several classes.
     network_ : nn.Module
         The trained network.
     history_ : dict of array
@@ -34,11 +34,11 @@ class MetaSegmenter(CallbackSupportMixin, MaskTargets, CheckpointParameters):
     n_channels_ : int
         Number of image channels.
     n_features_in_ : int
-        Number of features of each row; only where X is rows.
+        Number of features in each row; only if X holds rows.
     """
 
     _takes_checked_masks: ClassVar[bool] = True
-    # The attribute that holds the fitted segmenter that answers.
+    # The attribute with the fitted segmenter that predicts.
     _answering: ClassVar[str]
 
     @property
@@ -51,7 +51,7 @@ class MetaSegmenter(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         Returns
         -------
         array (n, h, w) of ids or (n, k, h, w) of 0 and 1, uint8, or a list of them
-            A list where the images are of several sizes.
+            A list if the images have several sizes.
         """
         check_is_fitted(self)
         return self._segmenter.predict(X)
@@ -67,7 +67,7 @@ class MetaSegmenter(CallbackSupportMixin, MaskTargets, CheckpointParameters):
         Returns
         -------
         array (n, n_classes, h, w), float32, or a list of them
-            A list where the images are of several sizes. Exclusive classes sum to 1.
+            A list if the images have several sizes. Exclusive classes sum to 1.
         """
         check_is_fitted(self)
         return self._segmenter.predict_proba(X)
@@ -95,7 +95,7 @@ class MetaSegmenter(CallbackSupportMixin, MaskTargets, CheckpointParameters):
     def score(self, X: ImagesLike, y: MasksLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the mean IoU of the foreground classes; pixels of -1 do not count.
 
-        With `sample_weight` (n,) a pixel counts as much as its image weighs.
+        With `sample_weight` (n,), each pixel has the weight of its image.
         """
         check_is_fitted(self)
         return float(self._segmenter.score(X, y, sample_weight))
@@ -112,17 +112,17 @@ class MetaSegmenter(CallbackSupportMixin, MaskTargets, CheckpointParameters):
 
     @property
     def multilabel_(self) -> bool:
-        """Whether a pixel may be of several classes."""
+        """Whether a pixel may belong to several classes."""
         return self._segmenter.multilabel_
 
     @property
     def network_(self) -> Any:
-        """The network that answers."""
+        """The network that predicts."""
         return self._segmenter.network_
 
     @property
     def history_(self) -> dict[str, NDArray[Any]]:
-        """Mean of each loss term of the segmenter that answers, epoch by epoch."""
+        """Mean of each loss term of the segmenter that predicts, epoch by epoch."""
         return self._segmenter.history_
 
     @property

@@ -1,4 +1,4 @@
-"""What may tell the best epoch beside the loss: metrics of held-out images, epoch by epoch."""
+"""Metrics that may decide the best epoch instead of the loss, computed on held-out images."""
 
 from collections.abc import Callable, Iterator
 from functools import reduce
@@ -22,19 +22,19 @@ from segclf.registry import make_plugin
 Score = Callable[[Iterator[Batch]], float]
 Predict = Callable[[Tensor], NDArray[Any]]
 
-#: Of labels, and of masks.
+#: Metrics of labels, and of masks.
 METRICS = ("auroc", "balanced_accuracy", "iou")
 
 
 class Truth(NamedTuple):
-    """What held-out images are.
+    """The true labels of held-out images.
 
     Attributes
     ----------
     indicator : array of shape (n, k)
-        1 where an image is of a class, else 0; -1 where unlabeled.
+        1 if an image belongs to a class, else 0; -1 if unlabeled.
     exclusive : bool
-        Whether an image is of one class.
+        Whether each image belongs to one class.
     """
 
     indicator: NDArray[np.int64]
@@ -42,35 +42,35 @@ class Truth(NamedTuple):
 
 
 def refuse_monitor(estimator: Any, held_out: Samples | None) -> None:
-    """Refuse a metric that an estimator does not have, or that nothing is held out for.
+    """Refuse a metric that an estimator does not have, or that needs held-out images.
 
     Raises
     ------
     ValueError
-        Saying what to set.
+        The message says what to set.
     """
     monitor, name = estimator.monitor, type(estimator).__name__
     if monitor not in estimator._monitors:
         raise ValueError(
-            f"monitor={monitor!r} is nothing that {name} has while it trains; expected one of "
+            f"monitor={monitor!r} is not available in {name}; expected one of "
             f"{', '.join(map(repr, estimator._monitors))}, or None."
         )
     cut = getattr(estimator, "crop_size", None) is not None and n_spatial(estimator) != N_SPATIAL
     if cut and monitor != "iou":
         raise ValueError(
-            f"monitor={monitor!r} is of labels of whole volumes, and with crop_size= parts of "
-            "those held out are looked at; expected 'iou' or 'loss'."
+            f"monitor={monitor!r} needs labels of whole volumes, but with crop_size= only crops of "
+            "the held-out volumes are scored; expected 'iou' or 'loss'."
         )
     if held_out is None:
         raise ValueError(
-            f"monitor={monitor!r} is measured on images that are held out, and {name} holds out "
-            "none. Set validation_fraction=, such as 0.2, or pass X_val= and y_val= to fit; or set "
+            f"monitor={monitor!r} is measured on held-out images, but {name} holds out none. Set "
+            "validation_fraction=, such as 0.2, or pass X_val= and y_val= to fit; or set "
             "monitor='loss'."
         )
 
 
 def iou_score(predict: Predict, held_out: Samples, n_classes: int) -> Score:
-    """Return what gives the mean IoU of the foreground classes, as `score` does.
+    """Return a function that computes the mean IoU of the foreground classes, as `score` does.
 
     Parameters
     ----------
@@ -84,13 +84,13 @@ def iou_score(predict: Predict, held_out: Samples, n_classes: int) -> Score:
     Raises
     ------
     ValueError
-        Where no mask shows anything.
+        If no mask shows anything.
     """
     first = 0 if held_out.n_mask_channels is not None else 1
     if not held_out.pixel_counts(n_classes)[first:].any():
         raise ValueError(
             f"monitor='iou' needs masks that show something among the {len(held_out)} held-out "
-            "images, and there is none. Hold more images out, or set monitor='loss'."
+            "images, but there are none. Hold out more images, or set monitor='loss'."
         )
 
     def score(batches: Iterator[Batch]) -> float:
@@ -107,27 +107,27 @@ def iou_score(predict: Predict, held_out: Samples, n_classes: int) -> Score:
 
 
 def label_score(monitor: str, predict: Predict, truth: Truth) -> Score:
-    """Return what gives "auroc" or "balanced_accuracy".
+    """Return a function that computes "auroc" or "balanced_accuracy".
 
     Parameters
     ----------
     monitor : str
-        Which of them.
+        One of these two.
     predict : callable
         From images to probabilities (n, k).
     truth : Truth
-        Of the held-out images.
+        Labels of the held-out images.
 
     Raises
     ------
     ValueError
-        Where no class is told from any other.
+        If no class has both positive and negative images.
     """
     indicator, exclusive = truth
     if not ((indicator == 1).any(axis=0) & (indicator == 0).any(axis=0)).any():
         raise ValueError(
-            f"monitor={monitor!r} needs held-out images of two classes at least, and of these "
-            f"{len(indicator)} none shows what others do not. Hold more images out, or set "
+            f"monitor={monitor!r} needs held-out images of at least two classes, but these "
+            f"{len(indicator)} all show the same. Hold out more images, or set "
             "monitor='loss'."
         )
 
@@ -135,7 +135,7 @@ def label_score(monitor: str, predict: Predict, truth: Truth) -> Score:
         scores = np.full(indicator.shape, np.nan)
         for batch in batches:
             scores[batch["index"].cpu().numpy()] = predict(batch["image"])
-        if not np.isfinite(scores).all():  # the loop says so
+        if not np.isfinite(scores).all():  # the loop reports it
             return float("nan")
         if monitor == "auroc":
             return mean_auroc(indicator, scores)
@@ -158,10 +158,11 @@ def truth_of_labels(targets: NDArray[np.int64], n_classes: int) -> Truth:
 
 
 def truth_of_masks(samples: Samples, n_classes: int) -> Truth:
-    """Return which labels images have by their label, else by what their mask shows.
+    """Return the label of each image, from its label or else from what its mask shows.
 
-    Of exclusive classes column 0 is "nothing", unless a mask shows several: then, as of multi-label
-    masks, there is a column for each foreground class. With labels, ids above theirs are context.
+    For exclusive classes, column 0 is "nothing". If a mask shows several classes, or masks are
+    multi-label, there is a column for each foreground class instead. If there are labels, mask ids
+    above theirs are context.
     """
     multilabel, labels = samples.n_mask_channels is not None, samples.labels
     shown = np.full((len(samples), n_classes), -1, dtype=np.int64)
@@ -182,12 +183,12 @@ def truth_of_masks(samples: Samples, n_classes: int) -> Truth:
 
 
 class Summarized:
-    """From the maps of a segmenter to probabilities of labels: summarizer "threshold", "top_mean".
+    """Turn maps of a segmenter into label probabilities, by the summarizer "threshold".
 
     Parameters
     ----------
     truth : Truth
-        What is to be told.
+        The labels to predict.
     predict_maps : callable
         From images to probabilities (n, n_classes, h, w).
     first : int

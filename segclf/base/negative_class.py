@@ -1,4 +1,4 @@
-"""Which class shows nothing, and which mask id belongs to which class."""
+"""The class that shows nothing, and the mask id of each class."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 
 def negative_class_of(classifier: Any) -> Any:
-    """Return the class of a fitted classifier that shows nothing; None where there is none.
+    """Return the class of a fitted classifier that shows nothing; None if there is none.
 
-    Of one that does not say so, it is the first; of a multi-label one there is none.
+    If the classifier does not say, it is the first class; a multi-label classifier has none.
     """
     return getattr(classifier, "negative_class_", classifier.classes_[0])
 
@@ -21,7 +21,7 @@ def class_ids(classes: NDArray[Any], negative_class: Any) -> NDArray[np.int64]:
     ----------
     classes : array of shape (k,)
     negative_class : label or None
-        None: every class has a region.
+        None if every class has a region.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def class_ids(classes: NDArray[Any], negative_class: Any) -> NDArray[np.int64]:
 
 
 def class_ranks(classes: NDArray[Any], negative_class: Any) -> NDArray[np.int64]:
-    """Return the place of each class where the negative one goes first, as summarizers see them."""
+    """Return the rank of each class with the negative one first, the order of summarizers."""
     if negative_class is None:
         return np.arange(len(classes))
     return class_ids(classes, negative_class)

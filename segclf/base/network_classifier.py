@@ -1,4 +1,4 @@
-"""Classifiers of one network: from the scores of the classes to labels."""
+"""Classifiers with one network: from class scores to labels."""
 
 from typing import Any, ClassVar
 
@@ -18,22 +18,22 @@ from segclf.training import FLIPS
 
 
 class NetworkClassifier(BatchClassifier, FineTunedEstimator):
-    """What classifiers share whose ``network_`` gives every image a score per class.
+    """Base class of classifiers whose ``network_`` gives every image a score for each class.
 
     Parameters
     ----------
     class_weight : dict, "balanced" or None
         Weight of each class in the loss of the labels.
     class_balanced : bool
-        Whether batches hold every class equally often, in expectation, instead of as often as there
-        are images of it; of an indicator every label, and the images without any. An epoch still
-        has as many places as there are images. Instead of ``class_weight="balanced"``, where a
-        class is so rare that most batches would not show it; both together count it twice.
+        Whether batches hold every class equally often, in expectation, instead of in proportion to
+        its images. With an indicator: every label, and the images without any. The length of an
+        epoch does not change. An alternative to ``class_weight="balanced"`` for a class so rare
+        that most batches would not show it; both together count it twice.
     test_time_flips : {"horizontal", "vertical", "both", "quarter_turns"} or None
-        Probabilities, also those of masks, are the mean over an image as it is and flipped:
+        Average probabilities, also those of masks, over the original image and flipped ones:
         mirrored left and right, top and bottom, both of these (four ways), or with quarter turns
-        (all eight; images that are not square turn by 180 degrees only). So many times as long;
-        None is off.
+        (all eight; images that are not square turn by 180 degrees only). Prediction takes that many
+        times as long. None is off.
     """
 
     class_weight: Any = None
@@ -60,13 +60,13 @@ class NetworkClassifier(BatchClassifier, FineTunedEstimator):
         return len(images), ((indices, batch.double().numpy()) for indices, batch in outputs)
 
     def _as_images(self, X: Any) -> Any:
-        """Return as images what the network looks at, where that is something else."""
+        """Return the images that the network sees, if they are not the input itself."""
         return X
 
     def _learn_classes(self, y: Any, n_samples: int, *, signs: bool = False) -> Labels:
         """Check the labels, and learn the classes and their weights.
 
-        ``classes_`` tells what a fold holds that is refused for having a single class.
+        If a fold is refused because it has a single class, ``classes_`` shows which.
         """
         labels = encode_labels(y, n_samples, signs=signs)
         check_classes(self, labels.classes)
@@ -76,7 +76,7 @@ class NetworkClassifier(BatchClassifier, FineTunedEstimator):
         return labels
 
     def _make_sampler(self, samples: Samples) -> Sampler | None:
-        """Return which images each batch holds; None is each once an epoch."""
+        """Return the sampler of batches; None takes each image once an epoch."""
         if not self.class_balanced:
             return None
         assert samples.targets is not None

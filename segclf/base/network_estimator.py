@@ -1,4 +1,4 @@
-"""An estimator that trains one network, and how its parameters become a plan."""
+"""Base class of estimators that train one network; it turns parameters into a plan."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -47,7 +47,7 @@ from segclf.training import (
     train,
 )
 
-# The parameters that the plan has by the same names.
+# Parameters that have the same names in the plan.
 _OF_PLAN = (
     "max_epochs",
     "max_steps",
@@ -65,11 +65,11 @@ _OF_PLAN = (
 
 
 class InterruptedFitWarning(UserWarning):
-    """Somebody interrupted a fit, which keeps what it learned until then."""
+    """A fit was interrupted; what it learned until then is kept."""
 
 
 class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, ABC):
-    """What every estimator shares that trains a network.
+    """Base class of every estimator that trains a network.
 
     Attributes
     ----------
@@ -84,42 +84,42 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         "callback" or "interrupted" (Ctrl-C, where there is no `checkpoint`).
     """
 
-    # A method to which images without mask and label are worth something says True.
+    # True for a method that also learns from images without mask and label.
     _learns_from_unlabeled: ClassVar[bool] = False
-    # What may tell the best epoch. A method of other metrics makes them in `_monitored`.
+    # Metrics that may decide the best epoch; a method with others makes them in `_monitored`.
     _monitors: ClassVar[tuple[str, ...]] = ("loss",)
 
     @abstractmethod
     def _make_objective(self, samples: Samples) -> Objective:
-        """Build what this method trains; its ``network`` is what the estimator keeps."""
+        """Build the objective to train; the estimator keeps its ``network``."""
 
     def _make_views(self) -> tuple[Augmentation, ...]:
-        """Return the paper's views, where a method compares views of an image."""
+        """Return the paper's views, if the method compares views of an image."""
         return ()
 
     def _choose(self, supervision: Supervision, n_taught: int | None = None) -> None:
-        """Decide what is left to the data, where anything is.
+        """Choose values for parameters that are "auto", if any.
 
-        Labeled images teach, unless somebody else teaches `n_taught` images.
+        Rules count the labeled images, or the `n_taught` images that another estimator labels.
         """
 
     @contextmanager
     def _started(
         self, objective: Objective, X: Any, seed: int, context: CallbackContext
     ) -> Iterator[None]:
-        """Let the objective start from what was learned before, and its training run within."""
+        """Start the objective from what was learned before; training runs in this context."""
         yield
 
     def _end(self, samples: Samples) -> None:
         """Complete the network after its training on the samples."""
 
     def _monitored(self, held_out: Samples) -> Score:
-        """Return what gives the metric that `monitor` names, of batches of the held-out samples."""
+        """Return a function that computes the metric `monitor` on batches of held-out samples."""
         raise NotImplementedError
 
     @property
     def _n_parts(self) -> int:
-        """Number of fits that are parts of ours."""
+        """Number of fits that are part of this one."""
         return 0
 
     def _learn(
@@ -133,10 +133,10 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         wrap: Callable[[Objective], Objective] = lambda objective: objective,
         keep_unlabeled: bool = False,
     ) -> None:
-        """Train on the samples and keep what was learned; callbacks are shown `X` and `y`.
+        """Train on the samples and keep what was learned; callbacks receive `X` and `y`.
 
-        What `wrap` makes of the method's objective is trained; its `network` is still the same. It
-        may learn from unlabeled images, even where the method does not.
+        `wrap` may change the method's objective, but not its `network`. The wrapped objective may
+        learn from unlabeled images, even if the method does not.
         """
         seed = check_random_state(self._seeds).randint(np.iinfo(np.int32).max)
         device = choose_device(self.device)
@@ -166,7 +166,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         device: torch.device,
         after_epoch: Callable[[TrainingState, dict[str, float]], bool],
     ) -> tuple[TrainingState, TrainingPlan]:
-        """Return where training starts, maybe where the fit before ended, and who hears of it."""
+        """Return the state at the start, possibly from an earlier fit, and the plan of training."""
         before = Learned.of(self)
         self.network_ = objective.network
         self.precision_ = self._choose_precision(objective, batches, device)
@@ -188,11 +188,11 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             self._tell_of_interrupt()
 
     def _tell_of_interrupt(self) -> None:
-        """Say how to go on; what this fit is a part of ends with it."""
+        """Say how to continue; if this fit is part of another one, end that, too."""
         said = (
             f"Training was interrupted in epoch {self.n_iter_ - 1}. What was learned is kept; with "
-            "warm_start=True a further fit goes on from it. With checkpoint=folder the same call "
-            "goes on, also in another process."
+            "warm_start=True a further fit continues from it. With checkpoint=folder the same call "
+            "of fit resumes, also in another process."
         )
         if hasattr(self, "_parent_callback_ctx"):
             raise KeyboardInterrupt(said)
@@ -200,22 +200,22 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
 
     @property
     def _n_tasks(self) -> int | None:
-        """Number of tasks that callbacks hear of, where it is known before."""
+        """Number of tasks that callbacks are told of, if it is known in advance."""
         return None if self._setting("max_steps") else self._setting("max_epochs") + self._n_parts
 
     def _choose_precision(self, objective: Objective, batches: Loader, device: torch.device) -> str:
         return choose_precision(self.precision, objective, next(batches.epoch(0)), device)
 
     def _augmentation(self, objective: Objective) -> Augment | None:
-        """Return the random changes that the loader makes of images, but for views."""
+        """Return the loader's random augmentation of images; views have their own."""
         return None if self._make_views() else as_augmentation(self.augmentation)
 
     def _make_crops(self) -> RandomCrops | None:
-        """Return what cuts parts out of the training images, where they are not whole."""
+        """Return the cropper of training images, if any."""
         return None
 
     def _make_paste(self, n_images: int) -> CopyPaste | None:
-        """Return what pastes patches between the n images of a batch, where anything does."""
+        """Return what pastes patches between the n images of a batch, if anything does."""
         return None
 
     def _split(
@@ -240,7 +240,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
                 f"{type(self).__name__}; expected one of them."
             )
         held_out = held_out or samples.held_out
-        self._measure(held_out)  # what is wrong with it is said before any training
+        self._measure(held_out)  # its errors are raised before training
         return training, held_out
 
     def _measure(self, held_out: Samples | None) -> Measure | None:
@@ -265,7 +265,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
             crops=self._make_crops(),
             paste=self._make_paste(min(batch_size, len(training))),
         )
-        # Held-out volumes may be too large as a whole, and of several sizes.
+        # Held-out volumes may have several sizes, and be too large to load whole.
         crops = None if training.images.n_spatial == N_SPATIAL else self._make_crops()
         held_out = None if validation is None else make(validation, shuffle=False, crops=crops)
         return batches, held_out
@@ -294,6 +294,6 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
 
 
 def as_learned(history: list[dict[str, float]]) -> dict[str, Any]:
-    """Return the attributes that tell of the epochs."""
+    """Return the attributes that describe the epochs."""
     columns = {name: np.array([row[name] for row in history]) for name in history[0]}
     return {"history_": columns, "n_iter_": len(history)}

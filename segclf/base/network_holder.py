@@ -1,4 +1,4 @@
-"""An estimator with a network: what it learns of the images, and how it asks and stores it."""
+"""Base class of estimators with a network: reading images, predicting, storing the network."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
@@ -19,45 +19,46 @@ from segclf.training import PredictionPlan, choose_device, choose_threads, predi
 
 
 class NetworkHolder(Estimator):
-    """What every estimator shares that has a network, whoever trained it.
+    """Base class of every estimator with a network, whether it trained the network or not.
 
     Attributes
     ----------
     network_ : nn.Module
         The trained network.
     image_size_ : tuple of int, or None
-        Height and width that images are brought to, of volumes the number of slices before; None
-        where they stay as they are.
+        Height and width to which images are resized; (slices, height, width) for volumes. None if
+        they keep their sizes.
     precision_ : {"bf16", "fp16", "fp32"}
-        The precision computed in.
+        The precision that is used.
     n_channels_ : int
         Number of image channels.
     image_scale_ : dict or None
-        What `fit` saw: the images' ``dtype``, their smallest and largest number, ``low`` and
-        ``high``, and the ``typical`` largest one of an image. Others are refused. None for rows.
+        What `fit` saw: the images' ``dtype``, their smallest and largest value, ``low`` and
+        ``high``, and the ``typical`` largest value of an image. Images of another scale are
+        refused. None for rows.
     weights_ : dict
-        Where the encoder's weights came from: the ``name`` asked for, the ``source``, ``file``,
-        ``sha256`` and ``licence`` (None where unknown), and a ``notice`` where that licence
-        binds what is derived from the weights. For two encoders a dict of such. Only where there
-        are pretrained weights.
+        Origin of the encoder's weights: the requested ``name``, the ``source``, ``file``,
+        ``sha256`` and ``licence`` (None if unknown), and a ``notice`` if that licence also applies
+        to what is derived from the weights. With two encoders, a dict of such dicts. Only with
+        pretrained weights.
     n_features_in_ : int
-        Number of features of each row; only where X is rows.
+        Number of features in each row; only if X holds rows.
     """
 
-    # Attributes that hold what was learned as a network.
+    # Attributes that hold trained networks.
     _networks: ClassVar[tuple[str, ...]] = ("network_",)
-    # An estimator whose network may be one of volumes says True.
+    # True if the network may be one for volumes.
     _reads_volumes: ClassVar[bool] = False
-    # What others are told that may not.
+    # Advice for volumes, in errors of estimators that do not read them.
     _for_volumes: ClassVar[str] = (
         "SupervisedSegmenter, ImageClassifier and MultitaskClassifier read volumes."
     )
-    # Parameters that also decide predictions, in which changes after `fit` take effect.
+    # Parameters that also affect prediction; changes after `fit` take effect.
     _at_prediction: ClassVar[tuple[str, ...]] = ("batch_size", "device", "precision", "n_threads")
 
     @property
     def _n_spatial(self) -> int | None:
-        """3 where a network of volumes is asked for; None leaves it to what is inside."""
+        """3 if a network for volumes is requested; None leaves it to what is inside."""
         return asked_axes(self)
 
     def _open(self, X: Any) -> Images:
@@ -75,11 +76,11 @@ class NetworkHolder(Estimator):
 
     @property
     def _keeps_sizes(self) -> bool:
-        """Whether images of several sizes stay as they are, unless a size is asked for."""
+        """Whether images of several sizes keep them, unless a size is requested."""
         return False
 
     def _learn_pixels(self, objective: nn.Module, samples: Samples) -> None:
-        """Teach the networks what pixels and masks are like, and keep where weights came from."""
+        """Set the statistics of pixels and masks in the networks, and store the weights' origin."""
         set_statistics(objective, samples)
         set_priors(objective, samples)
         self.__dict__.pop("weights_", None)
@@ -95,10 +96,10 @@ class NetworkHolder(Estimator):
         flips: str | None = None,
         reduce: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Images, Iterator[tuple[NDArray[np.intp], Tensor]]]:
-        """Return the images of `X`, and what the network says of them, batch by batch."""
+        """Return the images of `X`, and the outputs of the network for them, batch by batch."""
         self._check_at_prediction()
         images = check_images(self, X, reset=False)
-        # Tiles are of maps; what a layer says of an image is of the whole.
+        # Only maps can be tiled; the output of a layer is for the whole image.
         adjustable = ("image_size", "tile_size") if forward is None else ("image_size",)
         plan = PredictionPlan(
             batch_size=batch_size or self._setting("batch_size"),
@@ -117,14 +118,14 @@ class NetworkHolder(Estimator):
         return images, outputs
 
     def _grid(self, images: Images) -> NDArray[np.intp] | None:
-        """Return the size of each image on a common grid, where they are brought to one."""
+        """Return the size of each image on a common grid, if images are resampled to one."""
         return None
 
     def _kept_networks(self) -> list[nn.Module]:
         return [vars(self)[name] for name in self._networks]
 
     def _setting(self, name: str) -> Any:
-        """Return a parameter, or what it became where it is "auto"; None where there is none."""
+        """Return a parameter, or the value chosen for it if "auto"; None if it does not exist."""
         value = getattr(self, name, None)
         return getattr(self, "chosen_", {}).get(name, value) if is_auto(value) else value
 

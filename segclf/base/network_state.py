@@ -1,4 +1,4 @@
-"""What the networks of an estimator know of its images, and how they are made of plain data."""
+"""Image statistics that networks store, and networks rebuilt from plain data."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ STATISTICS_VOXELS = 2**20
 
 
 def set_statistics(objective: nn.Module, samples: Samples) -> None:
-    """Teach every network mean and deviation of the channels, from 1,000 images at most.
+    """Set the mean and deviation of channels in every network, from at most 1,000 images.
 
-    An encoder with weights by name knows those that it learned with, and keeps them for images of
-    three channels that are read as 0 to 1; see docs/decisions/0022.
+    An encoder with named weights knows the statistics of its own training. It keeps them for images
+    of three channels that are read as 0 to 1; see docs/decisions/0022.
     """
     networks = [each for each in objective.modules() if isinstance(each, ImageNetwork)]
     published = {each for each in networks if each.statistics and _is_picture(samples.images)}
@@ -32,7 +32,7 @@ def set_statistics(objective: nn.Module, samples: Samples) -> None:
 
 
 def set_priors(objective: nn.Module, samples: Samples) -> None:
-    """Let networks that take it start from how much of the masks each class is."""
+    """Start networks that accept priors from the share of each class in the masks."""
     for network in objective.modules():
         if isinstance(network, SegmentationNetwork) and network.takes_prior:
             shares = torch.from_numpy(samples.class_shares(network.recipe["n_classes"])).float()
@@ -63,7 +63,7 @@ def _moments(samples: Samples) -> tuple[torch.Tensor, torch.Tensor]:
 def _moments_of_volumes(
     images: Images, chosen: NDArray[np.intp]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the same of volumes (d, h, w, c), of large ones by every so many slices, rows, ..."""
+    """Return the same for volumes (d, h, w, c); large ones are subsampled along each axis."""
     moments = []
     for index in chosen.tolist():
         size = images.subset([index]).sizes()[0]
@@ -75,7 +75,7 @@ def _moments_of_volumes(
 
 
 def weights_of(network: nn.Module) -> dict[str, Any]:
-    """Return the attribute that tells where the weights of the encoders came from, if anywhere."""
+    """Return the attribute with the origin of the encoders' weights, if known."""
     found = {
         name.rpartition(".")[2]: module.weights
         for name, module in network.named_modules()
@@ -92,7 +92,7 @@ def thaw(frozen: dict[str, Any]) -> nn.Module:
     Raises
     ------
     ValueError
-        When the arrays are not those of the recipe, or not finite.
+        If the arrays do not match the recipe, or are not finite.
     """
     tensors = {
         name: torch.as_tensor(array, device="cpu") for name, array in frozen["arrays"].items()

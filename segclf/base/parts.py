@@ -9,11 +9,11 @@ from sklearn.callback import CallbackContext
 
 @contextmanager
 def as_a_part(context: CallbackContext, part: Any, owner: Any = None) -> Iterator[None]:
-    """Lend our callbacks to an estimator as a part of ours, not as a level below.
+    """Pass our callbacks to an estimator as a part of ours, not one level below.
 
-    A `ProgressBar` reaches one level down by default; a search should still show the epochs of
-    the part, such as those of a classifier's segmenter. Of a part that knows no callbacks the owner
-    tells that it begins and ends.
+    A `ProgressBar` reaches one level down by default; a search should still show the epochs of the
+    part, such as those of a classifier's segmenter. If the part does not support callbacks, the
+    owner reports its begin and end.
     """
     if owner is not None and not hasattr(part, "set_callbacks"):
         context.call_on_fit_task_begin(estimator=owner)

@@ -1,4 +1,4 @@
-"""Pretrainers: ``fit(X)`` with images alone, ``transform(X)`` gives their embeddings."""
+"""Pretrainers: ``fit(X)`` with images alone, ``transform(X)`` returns their embeddings."""
 
 import math
 from typing import Any, ClassVar, Self
@@ -13,17 +13,18 @@ from segclf.networks import ClassificationNetwork, classification_network
 
 
 class Pretrainer(ImageTransformer, NetworkEstimator):
-    """What all pretrainers share.
+    """Base class of all pretrainers.
 
-    Handed to a segmenter or classifier as ``pretrainer=``, unfitted, a pretrainer is cloned and
-    fitted on all of the images there; what it leaves open (None) of network, image size, threads
-    and seed is then as there. Inside ``sklearn.frozen.FrozenEstimator`` it is used as it is.
+    Passed unfitted to a segmenter or classifier as ``pretrainer=``, a pretrainer is cloned and
+    fitted on all images there. Its parameters for network, image size, threads and seed that are
+    None then have the values of that estimator. Inside ``sklearn.frozen.FrozenEstimator`` it is
+    used unchanged.
     """
 
     _for_volumes: ClassVar[str] = (
         "MAEPretrainer, OtsuPretrainer and SimSiamPretrainer pretrain encoders of volumes."
     )
-    # A method that compares the images of a batch needs two of them.
+    # 2 for a method that compares the images of a batch.
     _fewest_images: ClassVar[int] = 1
 
     @with_callbacks
@@ -51,17 +52,17 @@ class Pretrainer(ImageTransformer, NetworkEstimator):
         n_training = n_images - math.ceil(self.validation_fraction * n_images)
         if n_training < self._fewest_images * math.ceil(n_training / self.batch_size):
             raise ValueError(
-                f"{type(self).__name__} compares the images of a batch, and of {n_training} images "
-                f"with batch_size={self.batch_size} there is a batch of 1 sample; expected "
-                f"{self._fewest_images} at least. Take larger batches, or more images."
+                f"{type(self).__name__} compares the images of a batch, but {n_training} images "
+                f"with batch_size={self.batch_size} leave a batch of 1 sample; expected at least "
+                f"{self._fewest_images}. Use larger batches, or more images."
             )
 
     def _network_parameters(self, recipe: dict[str, Any]) -> dict[str, Any]:
-        """Return, by our names, how the network is built, and from what, that we are handed to."""
+        """Return, under our names, the build and the weights of the network to pretrain."""
         return recipe
 
     def _make_samples(self, images: Images) -> Samples:
-        """Return what to learn from: the images, and targets that the method makes of them."""
+        """Return the samples to learn from: the images, and targets made by the method."""
         return Samples(images=images, size=self.image_size_)
 
 
@@ -71,19 +72,19 @@ class EncoderPretrainer(Pretrainer):
     Parameters
     ----------
     encoder : str or None
-        A name as in `ImageClassifier`. None is that of the estimator that this one is handed to, on
-        its own the paper's.
+        A name as in `ImageClassifier`. None is the encoder of the estimator that uses this
+        pretrainer; if it is fitted alone, the paper's.
     encoder_weights : str, path or None
-        Pretrained weights: "imagenet", "timm/" and the name of a model of timm (see
-        docs/pretraining.md), or a local file. None starts from scratch.
+        Pretrained weights: "imagenet"; "timm/" and the name of a timm model (see
+        docs/pretraining.md); or a local file. None starts from scratch.
     """
 
     encoder: str | None = None
     encoder_weights: Any = None
 
-    # What the paper pretrains.
+    # The encoder in the paper.
     _paper_encoder: ClassVar[str] = "resnet50"
-    # A method for transformers alone says True.
+    # True for a method that needs a transformer.
     _needs_transformer: ClassVar[bool] = False
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -102,7 +103,7 @@ class EncoderPretrainer(Pretrainer):
 
 
 class VolumeEncoderPretrainer(VolumeParameters, EncoderPretrainer):
-    """A pretrainer of one encoder, of images or of volumes."""
+    """A pretrainer of one encoder, for images or volumes."""
 
     def _make_encoder(self, samples: Samples, **options: Any) -> ClassificationNetwork:
         strides = self._strides(samples.images, samples.size)

@@ -7,7 +7,7 @@ from segclf.distributed import n_processes, require_agreement
 
 
 def require_same_data(estimator: Any, seed: int, batches: Loader) -> None:
-    """Refuse to train with others that have other data, or another seed.
+    """Refuse to train with processes that have other data, or another seed.
 
     Raises
     ------
@@ -18,5 +18,5 @@ def require_same_data(estimator: Any, seed: int, batches: Loader) -> None:
         require_agreement(
             (seed, batches.fingerprint()),
             f"The processes have different data or seeds for {type(estimator).__name__}; expected "
-            "the same X, y and random_state in each. Give what splits them a random_state.",
+            "the same X, y and random_state in each. If a random split makes X, fix its seed.",
         )

@@ -1,4 +1,4 @@
-"""How the parts of an estimator, ours or not, are given a seed."""
+"""Pass a seed to the parts of an estimator, ours or not."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from segclf.base.segmenter import Segmenter
 
 
 def seed_part(part: Any, seed: int) -> None:
-    """Seed a segmenter by its own parameter; of anything else what has no seed, however deep."""
+    """Seed a segmenter by its own parameter, other parts wherever a seed is None, at any depth."""
     if isinstance(part, Segmenter):
         part.set_params(random_state=seed)
         return

@@ -49,26 +49,26 @@ from segclf.training import FLIPS
 
 
 class Segmenter(MaskTargets, FineTunedEstimator):
-    """What all segmenters share.
+    """Base class of all segmenters.
 
     Parameters
     ----------
     n_classes : int or None
         Number of mask ids with the background, or of channels of multi-label masks. None finds it
-        from masks and labels; a number is needed where those of `fit` do not show every class, as
-        in a fold, and predictions shall have one size.
+        from masks and labels. Set it if the training data may not show every class, as in a fold,
+        and predictions must always have the same number of classes.
     tile_size : int, (int, int, int) or None
-        Larger images are predicted in overlapping tiles of this height and width, blended. Volumes
-        in windows (slices, height, width), weighted by a Gaussian and a few slices at a time, so
-        that large ones fit into memory; None is the `crop_size` that was learned from, if any.
+        Predict larger images in overlapping tiles of this height and width, blended. Volumes are
+        predicted in windows (slices, height, width), with Gaussian weights and a few slices at a
+        time, so that large ones fit in memory; None is then the training `crop_size`, if any.
     test_time_flips : {"horizontal", "vertical", "both", "quarter_turns"} or None
-        Probabilities are the mean over an image as it is and flipped, each turned back: mirrored
-        left and right, top and bottom, both of these (four ways), or with quarter turns (all eight;
-        images that are not square turn by 180 degrees only). So many times as long; None is off.
+        Average probabilities over the original image and flipped ones, turned back: mirrored left
+        and right, top and bottom, both (four ways), or with quarter turns (all eight; only by 180
+        degrees if not square). Prediction takes that many times as long. None is off.
     post_processing : callable or None
-        What `predict` makes of each mask that it predicts, (h, w) of ids or (k, h, w) of 0 and 1:
-        a `segclf.data.MaskCleaner`, or any function from a mask to one of the same shape.
-        Probabilities, and labels that come from them, stay as they are.
+        Function that `predict` applies to each mask, (h, w) of ids or (k, h, w) of 0 and 1: a
+        `segclf.data.MaskCleaner`, or any function from a mask to one of the same shape.
+        Probabilities, and labels that come from them, do not change.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
     classes_ : array of shape (n_classes,)
         The mask ids, or the numbers of the channels.
     multilabel_ : bool
-        Whether a pixel may be of several classes.
+        Whether a pixel may belong to several classes.
     """
 
     n_classes: int | None = None
@@ -89,7 +89,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         *FineTunedEstimator._at_prediction,
         *("tile_size", "test_time_flips", "post_processing"),
     )
-    # A method that learns from images alone says False.
+    # False for a method that learns from images alone.
     _needs_targets: ClassVar[bool] = True
     _takes_checked_masks: ClassVar[bool] = True
     _monitors: ClassVar[tuple[str, ...]] = ("loss", *METRICS)
@@ -116,7 +116,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         y_val: MasksLike | Whole | None = None,
         labels_val: LabelsLike | Whole | None = None,
     ) -> Self:
-        """Train on images, of which some have masks and some image labels.
+        """Train on images; some may have masks, some image labels.
 
         Parameters
         ----------
@@ -128,17 +128,17 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         sample_weight : array of shape (n,), optional
             Weight of each image.
         labels : array of shape (n,) or (n, k), optional
-            The mask id that an image shows, 0 for none, -1 where unlabeled; or a multi-label
-            indicator. An image labeled 0 has an empty mask, for free; one labeled otherwise that
-            has no mask may train an image-level term, see `label_weight` where there is one.
+            The mask id that an image shows, 0 for none, -1 if unlabeled; or a multi-label
+            indicator. An image labeled 0 has an empty mask. An image with another label and no mask
+            may train an image-level term: see `label_weight`, if the segmenter has it.
         groups : array of shape (n,), optional
             Group of each image; the validation split keeps groups together.
         sampler : Sampler, optional
-            Which images each batch holds, such as a `segclf.data.MixingSampler`; each once an
-            epoch by default.
+            Chooses the images of each batch, such as a `segclf.data.MixingSampler`; by default each
+            image once an epoch.
         X_val, y_val, labels_val : images, masks and labels, optional
-            A validation set, as X, y and labels; in place of `validation_fraction`. What searches
-            must not cut into folds is given as a `segclf.data.Whole`.
+            A validation set, as X, y and labels; in place of `validation_fraction`. Wrap it in
+            `segclf.data.Whole` if a search must not cut it into folds.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         Returns
         -------
         array (n, h, w) of ids or (n, k, h, w) of 0 and 1, uint8, or a list of them
-            A list where the images are of several sizes.
+            A list if the images have several sizes.
         """
         return collect_maps(*self._mask_batches(X))
 
@@ -181,7 +181,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         Returns
         -------
         array (n, n_classes, h, w), float32, or a list of them
-            A list where the images are of several sizes. Exclusive classes sum to 1.
+            A list if the images have several sizes. Exclusive classes sum to 1.
         """
         return collect_maps(*self._maps(X))
 
@@ -197,21 +197,21 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         Parameters
         ----------
         X : array, list, paths or tensor
-            The images. Where `image_size_` is None, maps are of as many sizes as images are.
+            The images. If `image_size_` is None, the maps differ in size as the images do.
         layer : str
             "deep", "shallow" or a module's name, see `segclf.networks.layer_reader`.
         """
         check_is_fitted(self)
         read = layer_reader(self.network_, layer)
-        # As (b, 1, 1, d, h', w') they are no scores, which would be brought to the images' size.
+        # The shape (b, 1, 1, d, h', w') keeps maps from being resized to the images' size.
         for indices, maps in self._outputs(X, forward=lambda image: read(image)[:, None, None])[1]:
             yield indices, maps[:, 0, 0].numpy()
 
     def score(self, X: ImagesLike, y: MasksLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the mean IoU of the foreground classes; pixels of -1 do not count.
 
-        An id that `fit` never saw counts as missed. With `sample_weight` (n,) a pixel counts as
-        much as its image weighs.
+        An id that `fit` never saw counts as missed. With `sample_weight` (n,), each pixel has the
+        weight of its image.
         """
         predicted, axes = self.predict(X), n_spatial(self)
         truth: Any = as_masks(y, len(predicted), n_classes=self.n_classes_, n_spatial=axes)
@@ -226,7 +226,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         return np.arange(self.n_classes_)
 
     def _make_sampler(self, samples: Samples) -> Sampler | None:
-        """Return which images each batch holds; None is each once an epoch."""
+        """Return the sampler of batches; None takes each image once an epoch."""
         return None
 
     def _require_targets(self, y: Any, labels: Any) -> None:
@@ -237,7 +237,7 @@ class Segmenter(MaskTargets, FineTunedEstimator):
             )
 
     def _check_targets(self, supervision: Supervision) -> Samples:
-        """Learn how many classes there are, and return what there is to learn from."""
+        """Learn how many classes there are, and return the training samples."""
         self.multilabel_ = supervision.masks.multilabel
         self.n_classes_ = supervision.masks.n_classes
         samples = supervision.samples(self.image_size_)
@@ -247,19 +247,19 @@ class Segmenter(MaskTargets, FineTunedEstimator):
         if self._needs_targets and not samples.labeled().any():
             said = "no image has a label"
             if samples.labels is not None and (samples.labels >= 0).any():
-                said = "label_weight=0 leaves out labels of images without one"
+                said = "label_weight=0 ignores labels of images without one"
             raise ValueError(
                 f"None of the {len(samples)} images is labeled: each mask is None or all "
-                f"-1, and {said}; expected a mask or a label of one at least."
+                f"-1, and {said}; expected at least one mask or label."
             )
         return samples
 
     def _label_ids(self, samples: Samples) -> NDArray[np.bool_] | None:
-        """Return which mask ids are learned from labels without a mask, too; None is all."""
+        """Return which mask ids are also learned from labels without a mask; None is all."""
         return None
 
     def _end(self, samples: Samples) -> None:
-        # Two at once in random order, since one of the first ones will show something.
+        # Two at a time in random order: one of the first usually shows something.
         images = samples.images.subset(np.random.default_rng(0).permutation(len(samples)))
         _, maps = self._outputs(images, self._activate, tile_of(self), batch_size=2)
         decide = partial(to_masks, multilabel=self.multilabel_)

@@ -1,4 +1,4 @@
-"""Segmenters of folds as one: the mean of their probabilities."""
+"""Segmenters of several folds as one: the mean of their probabilities."""
 
 from collections.abc import Iterator
 from dataclasses import field
@@ -27,42 +27,40 @@ from segclf.base.supervision import supervise
 from segclf.base.validation_set import with_validation
 from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, Whole, as_masks, watched_files
 
-# Images whose maps are in memory at once.
+# Number of images whose maps are in memory at once.
 BLOCK = 16
 
 
 @Segmenter.register
 class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters):
-    """Segment images with segmenters that were trained on folds, by the mean of what they say.
+    """Segment images with the mean probabilities of segmenters that were trained on folds.
 
     It is `segmenter_` of a ``SegmentationClassifier(ensemble=True)``, and a segmenter by itself;
-    nnU-Net predicts so with five (Isensee et al., Nature Methods 2021). There is no
-    ``embed_batches``: a layer of one network says something else than that of another.
+    nnU-Net predicts with five in this way (Isensee et al., Nature Methods 2021). There is no
+    ``embed_batches``: layers of different networks are not comparable.
 
     Parameters
     ----------
-    segmenter : segmenter
-        A clone is trained without each fold. Also any estimator whose ``fit(X, masks)`` is followed
-        by ``predict_proba(X)``, maps (n, n_ids, h, w), the background first.
+    For each fold, a clone is trained on the other folds. Any estimator with ``fit(X, masks)`` and
+    ``predict_proba(X)``, which returns maps (n, n_ids, h, w), the background first.
     cv : int or splitter
-        The folds; a number of them is stratified and keeps groups together. Images of which nobody
-        said anything are in none, and so train all.
+        The folds; a number makes stratified folds that keep groups together. Unlabeled images are
+        in no fold, so every segmenter trains on them.
     random_state : int, RandomState or None
-        Seeds the segmenter; None leaves it its own.
+        Seeds the segmenter; None keeps the segmenter's own.
 
     Attributes
     ----------
-    segmenters_ : list
-        The trained segmenters. What is set on each, such as `tile_size`, holds for that one;
-        `post_processing` for all, where it is set on the first.
+    The trained segmenters. A parameter set on one of them, such as `tile_size`, applies to that one
+    only; `post_processing` of the first one applies to all.
     n_classes_ : int
         Number of mask ids with the background, or of channels of multi-label masks.
     classes_ : array of shape (n_classes,)
         The mask ids, or the numbers of the channels.
     multilabel_ : bool
-        Whether a pixel may be of several classes.
+        Whether a pixel may belong to several classes.
     n_features_in_ : int
-        Number of features of each row; only where X is rows.
+        Number of features in each row; only if X holds rows.
 
     Examples
     --------
@@ -102,12 +100,12 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         y_val: MasksLike | Whole | None = None,
         labels_val: LabelsLike | Whole | None = None,
     ) -> Self:
-        """Train a segmenter without each fold.
+        """Train a segmenter for each fold, on the other folds.
 
         Parameters
         ----------
         X, y, sample_weight, labels, groups, X_val, y_val, labels_val
-            As of `Segmenter.fit`.
+            See `Segmenter.fit`.
 
         Returns
         -------
@@ -135,12 +133,12 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
 
     @classmethod
     def of(cls, segmenters: list[Any]) -> Self:
-        """Return segmenters that are trained, and of the same classes, as one.
+        """Return trained segmenters of the same classes as one ensemble.
 
         Parameters
         ----------
         segmenters : list
-            Of any kinds; at least one.
+            At least one, of any kinds.
         """
         first = segmenters[0]
         ensemble = cls(clone(first))
@@ -153,7 +151,7 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         Returns
         -------
         array (n, h, w) of ids or (n, k, h, w) of 0 and 1, uint8, or a list of them
-            A list where the images are of several sizes.
+            A list if the images have several sizes.
         """
         return _in_order(self.predict_batches(X))
 
@@ -168,7 +166,7 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         Returns
         -------
         array (n, n_classes, h, w), float32, or a list of them
-            A list where the images are of several sizes. Exclusive classes sum to 1.
+            A list if the images have several sizes. Exclusive classes sum to 1.
         """
         return _in_order(self.predict_proba_batches(X))
 
@@ -189,7 +187,7 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         return np.arange(self.n_classes_)
 
     def _learn(self, segmenters: list[Any], masks: Masks) -> None:
-        """Take over trained segmenters; of the masks that they learned from the kind counts."""
+        """Take over trained segmenters, and the kind of the masks that they learned from."""
         self._take(segmenters, masks.n_classes, masks.multilabel)
 
     def _take(self, segmenters: list[Any], n_classes: int, multilabel: bool) -> None:
@@ -199,7 +197,7 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
             self.n_features_in_ = segmenters[0].n_features_in_
 
     def _mean(self, X: Any) -> list[NDArray[Any]]:
-        """Return the mean map of each image; one segmenter's maps are in memory beside the sum."""
+        """Return the mean map of each image; the sum and one segmenter's maps are in memory."""
         total: list[Any] = [None] * _num_samples(X)
         for segmenter in self.segmenters_:
             for indices, maps in map_batches(segmenter, X):
@@ -212,7 +210,7 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
 
 
 def decide_as(segmenter: Any, maps: NDArray[Any], *, multilabel: bool) -> NDArray[np.uint8]:
-    """Make masks of maps as a segmenter does, of whatever kind it is."""
+    """Turn maps into masks as a segmenter of any kind does."""
     answering = getattr(segmenter, "_segmenter", segmenter)
     if isinstance(answering, Segmenter):
         return answering._decide(maps)
@@ -237,7 +235,7 @@ def _sum(total: NDArray[Any] | None, each: NDArray[Any]) -> NDArray[Any]:
     if total.shape != each.shape:
         raise ValueError(
             f"The segmenters give maps {total.shape} and {each.shape} for one image; expected one "
-            "shape. Each was trained without a fold: let them know all classes (n_classes=)."
+            "shape. Each was trained without a fold: set n_classes= to the number of all classes."
         )
     return total + each
 

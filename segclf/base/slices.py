@@ -1,4 +1,4 @@
-"""What people say of volumes, as what it says of their slices."""
+"""Turn the supervision of volumes into that of their slices."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,16 +15,16 @@ from segclf.data import Images, as_masks
 
 
 class SliceChoice(NamedTuple):
-    """Which slices are learned from.
+    """Which slices to learn from.
 
     Parameters
     ----------
     most : int or None
-        Of each volume; None is all.
+        Maximum for each volume; None is all.
     finding_fraction : float
-        Share of these that show a finding, as far as there are such.
+        Share of these that show a finding, if the volume has enough.
     random : RandomState
-        Chooses.
+        Random numbers for the choice.
     """
 
     most: int | None
@@ -43,19 +43,19 @@ class SliceChoice(NamedTuple):
 
 
 def as_slices(given: Supervision, *, neighbors: int, choice: SliceChoice | None) -> Supervision:
-    """Return slices of volumes, with what is said of each.
+    """Return the slices of volumes, with the supervision of each.
 
-    A slice has its part of the mask, and the weight and the group of its volume; a volume without a
-    group is one. Of labels those hold that say that there is nothing.
+    A slice has its part of the mask, and the weight and group of its volume. A volume without a
+    group is its own group. Of labels only 0 is kept, since only 0 holds for every slice.
 
     Parameters
     ----------
     given : Supervision
-        Of volumes, opened.
+        Supervision of volumes that are opened.
     neighbors : int
         See `segclf.data.Images.slices`.
     choice : SliceChoice or None
-        None takes all slices; so does the validation set.
+        None takes all slices, as does the validation set.
     """
     assert given.images is not None
     depths = given.images.sizes()[:, 0].tolist()
@@ -92,7 +92,7 @@ def _shows(mask: NDArray[Any] | None, depth: int) -> NDArray[np.bool_]:
 
 
 def _cut(mask: NDArray[Any], slices: NDArray[np.intp]) -> list[NDArray[Any]]:
-    """Cut slices of a mask; those of one that was read for this are copied, and small."""
+    """Cut slices out of a mask; int64 values, as read from files, are copied to int16."""
     parts = [mask[..., number, :, :] for number in slices.tolist()]
     return parts if mask.dtype != np.int64 else [part.astype(np.int16) for part in parts]
 
@@ -100,14 +100,14 @@ def _cut(mask: NDArray[Any], slices: NDArray[np.intp]) -> list[NDArray[Any]]:
 def _empty_by_label(
     labels: NDArray[np.int64] | None, volume: NDArray[np.intp]
 ) -> NDArray[np.int64] | None:
-    """Return 0 for slices of volumes where there is nothing, -1 for others; None where none is."""
+    """Return 0 for slices of volumes labeled 0, -1 for others; None if no volume is."""
     if labels is None or not (labels == 0).any():
         return None
     return np.where(labels == 0, 0, -1)[volume]
 
 
 def whole_of_slices(depth: int, batches: Iterator[tuple[Any, NDArray[Any]]]) -> NDArray[Any]:
-    """Put what there is of slices, (b, ..., h, w), together to (..., d, h, w)."""
+    """Assemble values of slices, (b, ..., h, w), to one array (..., d, h, w)."""
     whole = None
     for rows, each in batches:
         *lead, height, width = each.shape[1:]
@@ -119,7 +119,7 @@ def whole_of_slices(depth: int, batches: Iterator[tuple[Any, NDArray[Any]]]) -> 
 
 
 def volume_by_volume(volumes: Images, make: Callable[[Images, int, Images], NDArray[Any]]) -> Maps:
-    """Return ``make(volumes, row, volumes)`` of each row; a single one is not copied."""
+    """Return ``make(volumes, row, volumes)`` for each row; a single one is not copied."""
     if len(volumes) == 1:
         return make(volumes, 0, volumes)[None]
     rows = range(len(volumes))
@@ -127,7 +127,7 @@ def volume_by_volume(volumes: Images, make: Callable[[Images, int, Images], NDAr
 
 
 def one_by_one(volumes: Images, make: Callable[[Images, int, Images], NDArray[Any]]) -> MapBatches:
-    """Yield ``(index, make(volumes, row, that volume))`` of each row."""
+    """Yield ``(index, make(volumes, row, that volume))`` for each row."""
     for row in range(len(volumes)):
         yield np.array([row]), make(volumes, row, volumes.subset([row]))[None]
 
@@ -135,7 +135,7 @@ def one_by_one(volumes: Images, make: Callable[[Images, int, Images], NDArray[An
 def with_room(
     volumes: Images, batches: Iterator[tuple[Any, NDArray[Any]]]
 ) -> Iterator[tuple[Any, NDArray[Any]]]:
-    """Yield what there is of slices, (b, ..., h, w), if there is room for that of all volumes."""
+    """Yield values of slices, (b, ..., h, w), if those of all volumes fit in memory."""
     rows, first = next(batches)
     check_memory(volumes, first, N_SPATIAL)
     yield rows, first

@@ -28,10 +28,10 @@ def split_validation(
 ) -> tuple[Samples, Samples | None]:
     """Split samples into training and validation.
 
-    Unlabeled images are never held out, unless all are. They stay
-    in training, or with ``keep_unlabeled=False`` in neither part. With groups, no group is in both
-    parts. Stratified wherever each stratum has an image for either part; otherwise, and with
-    several labels an image, split at random.
+    Unlabeled images are never held out, unless all are unlabeled. They stay in training, or with
+    ``keep_unlabeled=False`` in neither part. No group is in both parts. The split is stratified if
+    each stratum has an image for either part; otherwise, and with several labels an image, it is
+    random.
     """
     if groups is not None:
         groups = np.asarray(groups)
@@ -53,12 +53,12 @@ def held_out(
     groups: NDArray[Any] | None,
     seed: int,
 ) -> NDArray[np.intp]:
-    """Choose positions in `known` to hold out, stratified and grouped as `split_validation` is.
+    """Choose positions in `known` to hold out, stratified and grouped as in `split_validation`.
 
     Raises
     ------
     ValueError
-        When nothing would be left to learn from, or nothing is there to hold out.
+        If nothing would be left to learn from, or there is nothing to hold out.
     """
     counts: NDArray[Any] = np.zeros(1)
     if strata is not None and len(strata):
@@ -84,11 +84,11 @@ def _require_two_parts(
     n_units, what = n_labeled, "labeled image(s)"
     if groups is not None:
         n_units, what = len(np.unique(groups)), "group(s) of labeled images"
-    # Of whole groups that are stratified, as many are held out as leave some to learn from.
+    # Stratified splits of whole groups always leave some to learn from.
     n_held_out = 1 if stratified and groups is not None else int(np.ceil(fraction * n_units))
     if n_held_out >= n_units:
         raise ValueError(
-            f"validation_fraction={fraction} would hold out {n_held_out} of {n_units} {what}, so "
-            "that none is left to learn from. Set validation_fraction=0 or a smaller one, or "
+            f"validation_fraction={fraction} would hold out {n_held_out} of {n_units} {what}, "
+            "which leaves none to learn from. Set validation_fraction to 0 or a smaller value, or "
             "label more images."
         )

@@ -1,4 +1,4 @@
-"""What people say of images: masks, labels, weights and groups, in one object, checked once."""
+"""Supervision of images: masks, labels, weights and groups in one object, checked once."""
 
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -36,28 +36,28 @@ Mask = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Supervision:
-    """Images, and what people say of each. It never changes; `supervise` checks and makes it.
+    """Images with their masks, labels, weights and groups. Immutable; made by `supervise`.
 
     Parameters
     ----------
     X : images
         All n of them, as passed.
     masks : Masks
-        Of each image, or None; of the kind that masks and labels show together, in every part.
+        The mask of each image, or None; of the kind that all masks and labels show together.
     labels : array of shape (n,) or (n, k), or None
-        The mask id that an image shows, 0 for none, -1 where unlabeled; or an indicator.
+        The mask id that an image shows, 0 for none, -1 if unlabeled; or an indicator.
     y : array of shape (n,) or (n, k), or None
         The classes as passed to a classifier; None for a segmenter.
     target : array of shape (n,) or (n, k), or None
-        The same as positions, or as an indicator.
+        The same classes as positions, or as an indicator.
     sample_weight : array of shape (n,), optional
         Weight of each image.
     groups : array of shape (n,), optional
-        Images that belong together have the same one.
+        Images with the same value belong together.
     images : Images, optional
-        `X`, opened.
+        The opened `X`.
     validation : Supervision, optional
-        Of other images, which are held out whole; every part has the same.
+        Of other images, all of which are held out; every part has the same.
     """
 
     X: Any
@@ -76,21 +76,21 @@ class Supervision:
 
     @property
     def n_ids(self) -> int:
-        """A pixel of a mask is below it: the number of classes, or 2 if multi-label."""
+        """The upper bound of pixel values in masks: the number of classes, or 2 if multi-label."""
         return 2 if self.masks.multilabel else self.masks.n_classes
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """The shape of each image's mask, of those that there are and those that there are not."""
+        """The shape of the mask of each image, whether it has one or not."""
         assert self.images is not None
         depth = (self.masks.n_classes,) if self.masks.multilabel else ()
         return [(*depth, *size) for size in self.images.sizes().tolist()]
 
     @cached_property
     def strata(self) -> NDArray[np.int64]:
-        """What folds balance: the label of each image; -1 if it is unlabeled.
+        """The label of each image, -1 if it is unlabeled; folds balance these.
 
-        Of an indicator, and of an image with a mask alone: 1 if it shows anything, else 0.
+        For an indicator, and for an image with a mask alone: 1 if it shows anything, else 0.
         """
         said = self.labels if self.target is None else self.target
         strata = np.full(len(self), -1) if said is None else said.reshape(len(self), -1).max(axis=1)
@@ -98,12 +98,12 @@ class Supervision:
         return np.where(by_mask, self.masks.show_findings(), strata)
 
     def open(self, images: Images) -> "Supervision":
-        """Return the same with `X` opened; masks must be of their sizes."""
+        """Return the same with `X` opened; masks must match the sizes of the images."""
         check_mask_sizes(images, self.masks)
         return replace(self, images=images)
 
     def subset(self, rows: NDArray[np.intp]) -> "Supervision":
-        """Return the same of some images; classes that no mask of theirs shows are remembered."""
+        """Return the same for some images; classes that their masks do not show are remembered."""
         parts = {"labels": self.labels, "y": self.y, "target": self.target, "groups": self.groups}
         parts |= {"X": self.X, "sample_weight": self.sample_weight}
         return Supervision(
@@ -114,7 +114,7 @@ class Supervision:
         )
 
     def hide(self, rows: Any) -> "Supervision":
-        """Return the same without masks and labels of some images, which stay in their places."""
+        """Return the same without masks and labels of some images; the images stay."""
         kept = np.ones(len(self), dtype=bool)
         kept[rows] = False
         return self.with_masks(self.masks.hide(rows), labeled=kept)
@@ -122,12 +122,12 @@ class Supervision:
     def with_masks(
         self, masks: MasksLike | None, *, labeled: NDArray[np.bool_] | None = None
     ) -> "Supervision":
-        """Return the same with other masks, and with the labels of some images alone.
+        """Return the same with other masks, and with labels of some images only.
 
         Parameters
         ----------
         masks : Masks, list of n arrays or None, or None
-            Of classes that are known; None for no masks.
+            Masks of known classes; None for no masks.
         labeled : array of bool, shape (n,), optional
             Which images keep their label; all by default.
         """
@@ -139,7 +139,7 @@ class Supervision:
         return replace(self, masks=others, labels=labels)
 
     def fill(self, masks: list[Mask | None]) -> Mask | list[Mask]:
-        """Return masks with -1 throughout for None; one array where all are of one shape."""
+        """Return masks with -1 throughout for None; one array if all have one shape."""
         dtype = np.min_scalar_type(-self.n_ids)
         filled = [
             np.full(shape, -1, dtype=dtype) if mask is None else mask
@@ -150,26 +150,26 @@ class Supervision:
     def folds(
         self, cv: Any, *, seed: int | None = None, tested: NDArray[np.bool_] | None = None
     ) -> list[Fold]:
-        """Split the images in folds: stratified, and with whole groups, where `cv` is a number.
+        """Split the images into folds; if `cv` is a number, stratified and with whole groups.
 
         Parameters
         ----------
         cv : int or splitter
             See `SemiSupervisedSplit`.
         seed : int, optional
-            A number of folds is of shuffled images.
+            Shuffles the images, if `cv` is a number.
         tested : array of bool, shape (n,), optional
-            Images that are tested, once each, by default the labeled ones; others only train.
+            Images to test, once each; by default the labeled ones. Others only train.
 
         Returns
         -------
         list of (train, test)
-            Rows.
+            Row indices.
 
         Raises
         ------
         ValueError
-            When an image is in no test fold, or in several.
+            If an image is in no test fold, or in several.
         """
         strata = self.strata if tested is None else np.where(tested, self.strata, -1)
         if isinstance(cv, Integral) and seed is not None:
@@ -185,16 +185,16 @@ class Supervision:
         return folds
 
     def with_mask(self) -> NDArray[np.bool_]:
-        """Tell for each image whether it has a mask, be it the empty one of a label 0."""
+        """Tell for each image whether it has a mask; a label of 0 counts as an empty mask."""
         return self.masks.labeled | (self.labels is not None and are_negative(self.labels))
 
     def samples(self, size: tuple[int, ...] | None, *, dense: bool = True) -> Samples:
-        """Return the same for tensors.
+        """Return the samples to train on, as tensors.
 
         Parameters
         ----------
         size : tuple of int, or None
-            As of `Samples`.
+            See `Samples`.
         dense : bool
             Whether masks, and labels of masks, are learned from.
         """
@@ -209,9 +209,9 @@ class Supervision:
         return samples
 
     def arguments(self, estimator: Any, **more: Any) -> tuple[tuple[Any, Any], dict[str, Any]]:
-        """Return what to call the `fit` of an estimator with: as much as it takes.
+        """Return the arguments for the `fit` of an estimator, as far as it takes them.
 
-        A segmenter is handed masks as its ``y``, a classifier classes; ours masks that are checked.
+        A segmenter receives masks as its ``y``, a classifier classes; ours receive checked masks.
         """
         masks = self._masks_for(estimator)
         metadata = {"sample_weight": self.sample_weight, "groups": self.groups, **more}
@@ -222,7 +222,7 @@ class Supervision:
         if self.validation is not None and "X_val" not in named:
             raise ValueError(
                 f"X_val was passed, but {type(estimator).__name__} would not see it: its fit takes "
-                "no X_val, or does not hand it on. Leave X_val out, or take another estimator."
+                "no X_val, or does not pass it on. Leave out X_val, or use another estimator."
             )
         return (self.X, masks), named
 
@@ -240,12 +240,12 @@ class Supervision:
         return {name: Whole(value) for name, value in given.items() if value is not None}
 
     def _remembers_more(self) -> bool:
-        """Tell whether masks that are left out were of another kind than labels alone show."""
+        """Tell whether masks that are left out had another kind than labels alone show."""
         none = as_masks(None, len(self))
         return mask_kind(none, self.labels) != (self.masks.multilabel, self.masks.n_classes)
 
     def fit(self, estimator: Any, **more: Any) -> Any:
-        """Fit an estimator on this, and on further arguments, as far as its `fit` takes them."""
+        """Fit an estimator on this, with the further arguments that its `fit` takes."""
         positional, named = self.arguments(estimator, **more)
         return estimator.fit(*positional, **named)
 
@@ -262,14 +262,14 @@ def supervise(
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
 ) -> Supervision:
-    """Check all that people say of images.
+    """Check masks, labels, weights and groups of images, and return them as one object.
 
     Parameters
     ----------
     X, y, target, sample_weight, groups
-        As of `Supervision`.
+        See `Supervision`.
     images : Images, optional
-        `X`, opened; masks are then of their sizes. Of volumes not opened, masks are `Masks`.
+        The opened `X`; masks must match its sizes. For volumes not opened, masks are `Masks`.
     masks, labels : array, list, Masks or None; array of shape (n,) or (n, k), or None
         What `segclf.data.as_masks` takes; mask ids or an indicator.
     n_classes : int, optional
@@ -278,7 +278,7 @@ def supervise(
     Raises
     ------
     ValueError
-        When something is not as described, of another length, or does not go with the rest.
+        If something is not as described, has another length, or does not match the rest.
     """
     n_samples = _num_samples(X) if images is None else len(images)
     n_spatial = N_SPATIAL if images is None else images.n_spatial

@@ -17,14 +17,14 @@ class TrainingParameters(CheckpointParameters):
     Parameters
     ----------
     max_epochs : int
-        Number of passes over the training data, at most.
+        Maximum number of passes over the training data.
     max_steps : int or None
-        Number of training steps, each an update of the weights, whatever `max_epochs` says: equal
-        training for unequal numbers of images. The schedule is spread over them; the last epoch may
-        end early.
+        Number of training steps, each an update of the weights. It takes precedence over
+        `max_epochs`, so that training is equally long for different numbers of images. The schedule
+        spans these steps; the last epoch may end early.
     max_seconds : float or None
-        Training ends, wherever the schedule is, with the step in which so many seconds of it are
-        over. Then seeds no longer decide everything; see `termination_condition_`.
+        Maximum training time in seconds. Training ends with the step that reaches it, wherever the
+        schedule is. Results then depend on more than the seed; see `termination_condition_`.
     batch_size : int
         Number of images in a batch.
     learning_rate : float
@@ -32,70 +32,72 @@ class TrainingParameters(CheckpointParameters):
     weight_decay : float
         Weight decay of the optimizer.
     optimizer : {"adam", "adamw", "sgd"} or callable
-        Optimizer, or ``optimizer(groups, lr=..., weight_decay=...)`` that returns one.
+        Optimizer, or a function ``optimizer(groups, lr=..., weight_decay=...)`` that returns one.
     schedule : str or callable
         Factor of the learning rate as a function of the fraction of training done: "constant",
         "cosine", "one_cycle", "polynomial", "ramp_up", "shallow_cosine", "step", "warm_up",
         "warm_up_cosine".
     clip_gradients : float or None
-        Largest Euclidean norm of the gradient of all parameters together; a longer one is scaled
-        down before the update.
+        Maximum Euclidean norm of the gradient of all parameters together; a larger gradient is
+        scaled down before the update.
     accumulate_batches : int
-        Number of batches whose gradients make one update, each image weighing the same: what one
-        batch of their joint size does, in the memory of one, where a loss is a mean over images and
-        no layer looks at the batch. Everything that counts steps counts updates: `max_steps`,
-        `schedule`, momentum teachers, `average_weights`. The last update of an epoch is of the
-        batches that are left.
+        Number of batches whose gradients make one update, each image weighing the same. It has the
+        effect of one larger batch, in the memory of a small one, if the loss is a mean over images
+        and no layer depends on the batch. Everything that counts steps counts updates: `max_steps`,
+        `schedule`, momentum teachers, `average_weights`. The last update of an epoch uses the
+        remaining batches.
     average_weights : float
-        Share of the training steps, at the end, after each of which the weights are averaged; the
-        network keeps their mean, and it is what `validation_fraction` looks at. 0 keeps the weights
-        of the last step (with `monitor` or `n_iter_no_change`, of the best epoch, averaged if it
-        ends in that share). Running statistics are averaged likewise. Training that ends before
-        that share begins, by `max_seconds` for example, keeps its last weights. Izmailov et al.,
+        Share of the training steps, at the end, after each of which the weights are averaged. The
+        network keeps their mean, which is also used for validation. 0 keeps the weights of the last
+        step. With `monitor` or `n_iter_no_change`, the network keeps the best epoch, averaged if it
+        ends in that share. Running statistics are averaged likewise. Training that ends before that
+        share begins, by `max_seconds` for example, keeps its last weights. Izmailov et al.,
         "Averaging weights leads to wider optima and better generalization", UAI 2018.
     augmentation : None, {"flips", "light", "strong"}, Augmentation, callable or list of these
-        Random changes of the training images and their masks. For a method that compares views of
-        an image: one for all views or a list with one for each, None being its paper's.
+        Random changes of the training images and their masks. A method that compares views of an
+        image takes one for all views, or a list with one for each; None is the paper's.
     image_size : int, (int, int) or None
-        Height and width that images are brought to for the network. None leaves images of one
-        size as they are, and brings images of several sizes to their median size.
+        Height and width to which images are resized for the network. None keeps images that all
+        have one size, and resizes others to their median size.
     image_shape : tuple or None
-        (h, w) or (h, w, c) of each row, when X is plain rows (n, f); None means (1, f).
+        Shape (h, w) or (h, w, c) of each row as an image, for plain rows (n, f); None is (1, f).
     channels : {"first", "last"} or None
-        Where the channels of arrays are. None takes 1, 3 or 4, or up to 16 that are fewer than an
-        image's rows and columns, to be last, and asks otherwise. Tensors have them first.
+        Position of the channels in arrays. None takes an axis of 1, 3 or 4, or of up to 16 and
+        fewer than an image's rows and columns, as last channels, and otherwise raises an error.
+        Tensors have them first.
     validation_fraction : float
-        Share of the labeled images held out to watch the loss; stratified by label, and by
-        groups when ``groups`` is passed to fit.
+        Share of the labeled images held out to monitor the loss; stratified by label, and with
+        whole groups if ``groups`` is passed to fit.
     monitor : {"loss", "iou", "auroc", "balanced_accuracy"} or None
-        What tells the best epoch, whose weights are kept. The lowest "loss" is that of held-out
-        images (without any, the training loss). Of held-out images alone: the highest "iou" of
-        segmenters (mean over the foreground classes, at the network's size), "auroc" or
-        "balanced_accuracy" of labels (mean over the classes, each against the rest). A segmenter's
-        labels are those that the summarizer "threshold" with ``pooling="top_mean"`` makes of its
-        maps. None keeps the last epoch's weights, or with `n_iter_no_change` watches the loss.
+        Metric that decides the best epoch, whose weights are kept. "loss" is the lowest on held-out
+        images (or on the training images, if none are held out). The others need held-out images:
+        the highest "iou" of segmenters (mean over the foreground classes, at the network's size),
+        "auroc" or "balanced_accuracy" of labels (mean over the classes, each against the rest). The
+        labels of a segmenter come from its maps, by the summarizer "threshold" with
+        ``pooling="top_mean"``. None keeps the last epoch's weights; with `n_iter_no_change` it
+        monitors the loss.
     n_iter_no_change : int or None
-        Stop after so many epochs without a better one, as `monitor` tells it, and keep the best.
+        Stop after this number of epochs without improvement of `monitor`, and keep the best.
     memory : str, path, joblib.Memory or None
-        Where what a fit comes to is kept, so that a search that is run again, because it was killed
-        or has more candidates, trains only what is new. A fit is known as for `checkpoint`, which
-        goes before; it must have a `random_state`. A `pretrainer` inside that has no memory takes
-        this one. Callbacks other than scikit-learn's may stop a training, so that with one no fit
-        is kept. Of a frozen encoder the maps are kept as well, in a file for each image, however
-        many there are: then the next fit finds them, and a search over decoders pays for decoders.
+        Where the results of fits are stored, so that a repeated search, after it was killed or with
+        more candidates, trains only what is new. A fit is identified as for `checkpoint`, which
+        takes precedence; it must have a `random_state`. A nested `pretrainer` without a memory uses
+        this one. Callbacks other than scikit-learn's may stop training, so fits with them are not
+        stored. All maps of a frozen encoder are stored as well, in a file for each image. The next
+        fit finds them, so a search over decoders pays for decoders only.
     warm_start : bool
-        Whether a further `fit` goes on from what was learned, with the same images, more or others.
-        Where `max_epochs` (`max_steps`) is more than was trained, it goes on to there, with the
-        optimizer as it was; the schedule goes on at the fraction that is done of the new length.
-        Else it trains that much once more, from the weights that there are. A `pretrainer` is not
-        asked again.
+        Whether a further `fit` continues from what was learned, with the same images, more or
+        others. If `max_epochs` (`max_steps`) exceeds what was trained, training continues up to it,
+        with the same state of the optimizer; the schedule continues at the fraction that is done of
+        the new length. Otherwise it trains that much once more, from the current weights. A
+        `pretrainer` is not used again.
     random_state : int, RandomState or None
-        Decides every random choice: same seed, same bits, on one machine and number of threads,
-        in whichever thread of Python `fit` is called.
+        Decides every random choice: the same seed gives the same bits on one machine and number of
+        threads, in whichever Python thread `fit` is called.
     device : str
         "auto" (CUDA, else MPS, else CPU) or the name of a torch device.
     precision : {"auto", "bf16", "fp16", "fp32"}
-        "auto" is bf16 by a rule: where the device has it natively, for networks that gain by it.
+        "auto" is bf16 if the device supports it natively and the network benefits from it.
         "fp16", with a scaled loss, is for GPUs without bf16.
     n_threads : int or None
         CPU threads to compute with. None means ``SEGCLF_NUM_THREADS`` where set, 1 in a worker

@@ -1,4 +1,4 @@
-"""An explicit validation set: checked as the training set is, and by what it has learned."""
+"""An explicit validation set, checked like the training set and for agreement with it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,25 +31,25 @@ def with_validation(
     target: Any = None,
     reader: BaseEstimator | None = None,
 ) -> Supervision:
-    """Return the same with a validation set, of the same kind and classes.
+    """Return the same with a validation set of the same kind and classes.
 
     Parameters
     ----------
     supervision : Supervision
-        Of the training images.
+        Supervision of the training images.
     X_val : images, Whole or None
-        None is none.
+        None for no validation set.
     masks, labels : masks and labels of these, Whole or None
         As `supervise` takes them.
     target : Whole, array or None
-        As of `Supervision`.
+        See `Supervision`.
     reader : estimator, optional
-        Has learned from the training images what images are, and opens these.
+        An estimator that has learned the image format in training; it opens these images.
 
     Raises
     ------
     ValueError
-        As `supervise` does, and when nothing is labeled or there is a class more.
+        As in `supervise`, and if nothing is labeled or there is an additional class.
     """
     X, masks, labels, target = map(unwrapped, (X_val, masks, labels, target))
     if X is None:
@@ -65,7 +65,7 @@ def with_validation(
 
 
 def open_validation(supervision: Supervision, reader: BaseEstimator) -> Supervision:
-    """Return the same with the validation set opened by who has learned what images are."""
+    """Return the same with the validation set opened by an estimator that knows the format."""
     if supervision.validation is None:
         return supervision
     with of_validation():
@@ -74,7 +74,7 @@ def open_validation(supervision: Supervision, reader: BaseEstimator) -> Supervis
 
 
 def rows_of_validation(estimator: BaseEstimator, X_val: Any) -> Any:
-    """Return images as they are; rows are validated as `predict` does."""
+    """Return images unchanged; rows are validated as `predict` does."""
     if unwrapped(X_val) is None:
         return None
     with of_validation():
@@ -95,18 +95,18 @@ def with_labeled_validation(
     Parameters
     ----------
     supervision, X_val, reader
-        As of `with_validation`.
+        See `with_validation`.
     classes : Labels
-        Those of the training images.
+        Labels of the training images.
     negative_class : label or None
         The class whose images show nothing.
     y_val, masks_val : labels and masks, Whole or None
-        Of the validation set.
+        Labels and masks of the validation set.
 
     Raises
     ------
     ValueError
-        As `with_validation` and `labels_of_validation` do, and for labels that masks contradict.
+        As in `with_validation` and `labels_of_validation`, and for labels that masks contradict.
     """
     labels = labels_of_validation(X_val, y_val, classes)
     if labels is None:
@@ -126,21 +126,21 @@ def with_labeled_validation(
 
 
 def labels_of_validation(X_val: Any, y_val: Any, classes: Labels) -> Labels | None:
-    """Return labels of the classes that the training images have.
+    """Return the labels of the validation set, in the classes of the training images.
 
     Parameters
     ----------
     X_val : images, Whole or None
-        None is none.
+        None for no validation set.
     y_val : array of shape (n,) or (n, k), or Whole
-        -1 where unlabeled.
+        -1 if unlabeled.
     classes : Labels
-        Those of the training images.
+        Labels of the training images.
 
     Raises
     ------
     ValueError
-        When there are no labels, or others than those.
+        If labels are missing, or of other classes.
     """
     y = unwrapped(y_val)
     if unwrapped(X_val) is None:
@@ -148,7 +148,7 @@ def labels_of_validation(X_val: Any, y_val: Any, classes: Labels) -> Labels | No
         return None
     with of_validation():
         if y is None:
-            raise ValueError("y_val is missing. An image that nobody labeled is -1 in it.")
+            raise ValueError("y_val is missing. Use -1 in it for an image without a label.")
         return Labels(_encoded(as_label_array(y), classes), classes.classes)
 
 
@@ -159,7 +159,7 @@ def of_validation() -> Iterator[None]:
     Raises
     ------
     ValueError
-        With the text of the error.
+        With the text of the original error.
     """
     try:
         yield
@@ -177,10 +177,10 @@ def _refuse_without_images(*said: Any) -> None:
 def _encoded(y: NDArray[Any], classes: Labels) -> NDArray[np.int64]:
     if not classes.multilabel:
         if not are_labels(y):
-            raise ValueError(f"y_val has shape {y.shape}; expected (n,), as of y.")
+            raise ValueError(f"y_val has shape {y.shape}; expected (n,), like y.")
         return as_positions(y, classes.classes)
     if not is_indicator(y) or y.shape[1] != len(classes.classes):
-        raise ValueError(f"y_val has shape {y.shape}; expected (n, {len(classes.classes)}), as y.")
+        raise ValueError(f"y_val has shape {y.shape}; expected (n, {len(classes.classes)}) like y.")
     return as_indicator(y)
 
 
@@ -203,7 +203,7 @@ def _of_classes_of(supervision: Supervision, found: Supervision) -> Any:
     if n_more > 0 or (ours.multilabel and n_more):
         what = "channels" if ours.multilabel else "ids with the background"
         raise ValueError(
-            f"masks and labels are of {theirs.n_classes} {what}; those of the training images are "
-            f"of {ours.n_classes}."
+            f"masks and labels have {theirs.n_classes} {what}; those of the training images have "
+            f"{ours.n_classes}."
         )
     return of_kind(theirs, ours.multilabel, ours.n_classes)

@@ -1,4 +1,4 @@
-"""What estimators share whose network may read volumes."""
+"""Parameters of estimators whose network may read volumes."""
 
 from typing import Any, ClassVar
 
@@ -9,15 +9,15 @@ from segclf.networks import choose_strides
 
 
 class VolumeParameters(NetworkHolder):
-    """Parameters of estimators that read volumes where they are asked for it by name.
+    """Parameters of estimators that read volumes if a network for volumes is named.
 
     Parameters
     ----------
     encoder_strides : sequence of (int, int, int) or None
-        Of an encoder of volumes: for each of its stages by how much it shrinks slices, rows and
-        columns, 1 or 2. None halves an axis as soon as its voxels are less than twice as long as
-        those of the others, by the spacing of files, else as if volumes were cubes, and while 8
-        voxels of it are left: nnU-Net's rule, with up to 4 stages.
+        For an encoder of volumes: the factor, 1 or 2, by which each stage shrinks slices, rows and
+        columns. None uses nnU-Net's rule, with up to 4 stages: halve an axis as soon as its voxels
+        are less than twice as long as those of the others, and while 8 voxels of it are left. The
+        lengths come from the spacing of files; without it, volumes count as cubes.
     """
 
     encoder_strides: Any = None
@@ -28,7 +28,7 @@ class VolumeParameters(NetworkHolder):
     }
 
     def _strides(self, images: Images, size: tuple[int, ...] | None) -> Any:
-        """Return the strides of an encoder of volumes; of images None, or what was asked for."""
+        """Return the strides of an encoder of volumes; for images None, or what was given."""
         if images.n_spatial == N_SPATIAL or self.encoder_strides is not None:
             return self.encoder_strides
         depth = getattr(self, "encoder_depth", None)

@@ -1,4 +1,4 @@
-"""Going on from what an estimator learned before: ``warm_start=True``."""
+"""Continue from what an estimator learned before: ``warm_start=True``."""
 
 from typing import Any, NamedTuple, Self
 
@@ -10,15 +10,15 @@ from segclf.training import TrainingPlan, TrainingState
 
 
 class Learned(NamedTuple):
-    """What an earlier fit left, as it is before the next one changes the estimator.
+    """What an earlier fit left, before the next one changes the estimator.
 
     Parameters
     ----------
     networks : list of nn.Module
-        Those that the estimator keeps.
+        The networks that the estimator keeps.
     state : dict or None
-        Where its training stood, from `TrainingState.state_dict`; None where the estimator is a
-        copy, or came from a file.
+        State of its training, from `TrainingState.state_dict`; None if the estimator is a copy, or
+        was loaded from a file.
     """
 
     networks: list[nn.Module]
@@ -26,7 +26,7 @@ class Learned(NamedTuple):
 
     @classmethod
     def of(cls, estimator: Any) -> Self | None:
-        """Return what an estimator goes on from; None where it starts anew."""
+        """Return what an estimator continues from; None if it starts anew."""
         if not estimator.warm_start or "history_" not in vars(estimator):
             return None
         return cls(estimator._kept_networks(), vars(estimator).get("_state"))
@@ -34,14 +34,14 @@ class Learned(NamedTuple):
     def hand_on(
         self, state: TrainingState, networks: list[nn.Module], plan: TrainingPlan, n_batches: int
     ) -> None:
-        """Let a state that is about to be trained start here.
+        """Start a state that is about to be trained from here.
 
-        It is the next epoch of a longer training, or the first one of another training.
+        Training continues with the next epoch of a longer training, or the first of another one.
 
         Raises
         ------
         ValueError
-            When the networks are of another build.
+            If the networks have another structure.
         """
         try:
             for network, learned in zip(networks, self.networks, strict=True):
@@ -50,8 +50,8 @@ class Learned(NamedTuple):
                 self._hand_on_state(self.state, state, plan, n_batches)
         except (RuntimeError, ValueError) as error:
             raise ValueError(
-                "warm_start=True goes on with the network that there is, but these images, masks "
-                f"and parameters ask for another one; set warm_start=False to start anew: {error}"
+                "warm_start=True continues with the existing network, but these images, masks and "
+                f"parameters need another one; set warm_start=False to start anew: {error}"
             ) from error
 
     def _hand_on_state(
@@ -64,17 +64,17 @@ class Learned(NamedTuple):
 
 
 def check_classes(estimator: Any, classes: NDArray[Any]) -> None:
-    """Refuse to go on with other classes than those that the network tells apart.
+    """Refuse to continue with other classes than those of the network.
 
     Raises
     ------
     ValueError
-        When they differ from those of the fit before.
+        If they differ from those of the fit before.
     """
     before = vars(estimator).get("classes_")
     goes_on = estimator.warm_start and "history_" in vars(estimator)
     if goes_on and before is not None and not np.array_equal(before, classes):
         raise ValueError(
-            f"warm_start=True goes on with the classes {before.tolist()}, and y holds "
+            f"warm_start=True continues with the classes {before.tolist()}, but y has "
             f"{classes.tolist()}; expected the same, or warm_start=False."
         )

@@ -53,5 +53,5 @@ def test_transformers_transform():
 
 def test_what_embeds_nothing_is_refused():
     rows = X.reshape(6, -1)
-    with pytest.raises(TypeError, match=r"KNeighborsClassifier\(\) embeds no images; expected"):
+    with pytest.raises(TypeError, match=r"KNeighborsClassifier\(\) cannot embed images; expected"):
         embed(KNeighborsClassifier().fit(rows, Y), rows)

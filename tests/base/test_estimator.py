@@ -153,14 +153,14 @@ def test_a_new_default_without_annotation_is_one():
 
 @pytest.mark.parametrize("default", [[], {}, set(), LogisticRegression()], ids=repr)
 def test_a_default_that_all_would_share_is_refused(default):
-    with pytest.raises(ValueError, match=r"mutable default|would be one for all"):
+    with pytest.raises(ValueError, match=r"mutable default|would be shared by all"):
         type("Shared", (Base,), {"__annotations__": {"shared": object}, "shared": default})
-    with pytest.raises(ValueError, match=r"mutable default|would be one for all"):
+    with pytest.raises(ValueError, match=r"mutable default|would be shared by all"):
         type("Shared", (Base,), {"low": default})
 
 
 def test_an_init_of_its_own_is_refused():
-    with pytest.raises(TypeError, match=r"Own has an __init__ of its own, .* write `name: type"):
+    with pytest.raises(TypeError, match=r"Own defines __init__, .* write `name: type"):
 
         class Own(Base):
             def __init__(self, low=3):

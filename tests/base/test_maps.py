@@ -87,7 +87,7 @@ def test_it_is_saved(tmp_path):
 @pytest.mark.parametrize("function", [lambda mask: mask[1:], lambda mask: mask - 1.5])
 def test_what_is_no_mask_any_more_is_refused(segmenter, function):
     segmenter.set_params(post_processing=function)
-    with pytest.raises(ValueError, match="expected one of the same shape, of ids from 0 on"):
+    with pytest.raises(ValueError, match="expected the same shape, with ids of 0 or more"):
         segmenter.predict(IMAGES)
 
 

@@ -211,7 +211,7 @@ def test_another_name_and_no_masks(routing):
 
 
 def test_without_routing_masks_do_not_reach_a_scorer():
-    with pytest.raises(ValueError, match=r"SegmentationClassifier.* takes metadata routing"):
+    with pytest.raises(ValueError, match=r"SegmentationClassifier.* needs metadata routing"):
         cross_validate(
             classifier(), X, Y, cv=2, params={"masks": MASKS}, scoring=MaskScorer(), **OPTIONS
         )
@@ -246,5 +246,5 @@ def test_unlabeled_images_are_trained_on_and_not_scored():
 
 def test_a_classifier_without_masks_is_refused():
     trained = DummyClassifier().fit(X.reshape(len(X), -1), Y)
-    with pytest.raises(ValueError, match="No true masks arrived to score a DummyClassifier"):
+    with pytest.raises(ValueError, match="No true masks were passed to score a DummyClassifier"):
         MaskScorer()(trained, X)

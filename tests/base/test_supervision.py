@@ -46,8 +46,8 @@ def test_it_does_not_change():
         ({"labels": LABELS[:7]}, "inconsistent numbers of samples"),
         ({"groups": GROUPS[:7]}, "inconsistent numbers of samples"),
         ({"sample_weight": -np.ones(8)}, "must not be negative"),
-        ({"labels": np.zeros((8, 2), int)}, "do not go with masks that are exclusive ids"),
-        ({"masks": MASKS[:, None] > 0}, "do not go with masks that are multi-label"),
+        ({"labels": np.zeros((8, 2), int)}, "do not match masks that are exclusive ids"),
+        ({"masks": MASKS[:, None] > 0}, "do not match masks that are multi-label"),
     ],
 )
 def test_everything_is_checked_once_when_it_is_made(wrong, message):

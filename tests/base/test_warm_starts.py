@@ -132,10 +132,10 @@ def test_a_pretrainer_is_not_asked_again(watch):
 
 def test_another_network_or_other_classes_are_refused():
     segmenter = fitted(SupervisedSegmenter, 1, warm_start=True)
-    with pytest.raises(ValueError, match="warm_start=True goes on with the network that there is"):
+    with pytest.raises(ValueError, match="warm_start=True continues with the existing network"):
         again(segmenter, n_classes=5)
     classifier = fitted(ImageClassifier, 1, warm_start=True)
-    with pytest.raises(ValueError, match=r"classes \[0, 1\], and y holds \[0, 2\]"):
+    with pytest.raises(ValueError, match=r"classes \[0, 1\], but y has \[0, 2\]"):
         classifier.fit(SHAPES.images, 2 * SHAPES.target)
 
 
@@ -145,7 +145,7 @@ def test_an_interrupted_fit_keeps_what_it_learned(warm_start, watch):
     whole = fitted(SupervisedSegmenter, 4, schedule="constant")
     estimator.set_params(schedule="constant", warm_start=warm_start)
     estimator.set_callbacks(Interrupt(1))
-    with pytest.warns(InterruptedFitWarning, match="warm_start=True a further fit goes on"):
+    with pytest.warns(InterruptedFitWarning, match="warm_start=True a further fit continues"):
         again(estimator)
     assert (estimator.n_iter_, estimator.termination_condition_) == (2, "interrupted")
     estimator.predict(SHAPES.images)

@@ -196,7 +196,7 @@ def test_multilabel(shapes):
     assert trained.predict_proba(shapes.images).shape == (40, 3)
     assert trained.predict_masks(shapes.images).shape == masks.shape
     assert set(np.unique(trained.predict(shapes.images))) <= {0, 1}
-    with pytest.raises(ValueError, match=r"labels of shape \(40, 3\) do not go with masks"):
+    with pytest.raises(ValueError, match=r"labels of shape \(40, 3\) do not match masks"):
         classifier().fit(shapes.images, labels, masks=shapes.masks)
 
 

@@ -142,7 +142,7 @@ def test_missing_targets_say_so(shapes):
 
 
 def test_labels_and_masks_must_be_of_one_kind(shapes):
-    with pytest.raises(ValueError, match="do not go with masks that are exclusive ids"):
+    with pytest.raises(ValueError, match="do not match masks that are exclusive ids"):
         segmenter().fit(shapes.images, shapes.masks, labels=np.zeros((48, 2), int))
 
 

@@ -245,7 +245,7 @@ def test_what_reads_images_says_so(estimator):
     ids=lambda each: type(each).__name__,
 )
 def test_what_has_images_for_its_segmenter_refuses_one_of_volumes(estimator):
-    with pytest.raises(ValueError, match=r"SupervisedSegmenter reads volumes, and .* has images"):
+    with pytest.raises(ValueError, match=r"SupervisedSegmenter reads volumes, but .* passes images"):
         estimator.fit(VOLUMES.images, VOLUMES.masks)
 
 
@@ -303,7 +303,7 @@ def test_held_out_volumes_are_looked_at_in_parts():
 @pytest.mark.parametrize("monitor", ["auroc", "balanced_accuracy"])
 def test_labels_of_held_out_parts_tell_no_best_epoch(monitor):
     segmenter = small(crop_size=(4, 8, 8), monitor=monitor, validation_fraction=0.5)
-    with pytest.raises(ValueError, match=f"monitor='{monitor}' is of labels of whole volumes"):
+    with pytest.raises(ValueError, match=f"monitor='{monitor}' needs labels of whole volumes"):
         segmenter.fit(VOLUMES.images, VOLUMES.masks, labels=VOLUMES.target)
 
 
@@ -373,7 +373,7 @@ def test_files_say_their_spacing(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "spacings", "said"),
     [
-        ({"spacing": (1, 1, 1)}, None, r"nobody said that of Image 0\. Give files .*with_spacing"),
+        ({"spacing": (1, 1, 1)}, None, r"of Image 0 is unknown\. Give files .*with_spacing"),
         ({"spacing": (1, 1)}, (1, 1, 1), r"spacing=\(1, 1\); expected the distance of slices"),
         ({"spacing": (1, 1, 1), "image_size": 16}, (1, 1, 1), "expected one of both"),
         ({"spacing": (1, 1, 1)}, [(1 + n, 1, 1) for n in range(6)], r"Set crop_size, such as \("),
@@ -386,7 +386,7 @@ def test_spacing_is_never_ignored(settings, spacings, said):
 
 
 def test_spacing_is_of_volumes():
-    with pytest.raises(ValueError, match=r"spacing=\(1, 1, 1\) is of volumes, and images are read"):
+    with pytest.raises(ValueError, match=r"spacing=\(1, 1, 1\) is for volumes, but X holds images"):
         SupervisedSegmenter(encoder="tiny", spacing=(1, 1, 1)).fit(
             VOLUMES.images[:, 0], VOLUMES.masks[:, 0]
         )

@@ -124,7 +124,7 @@ def test_our_estimators(estimator):
 def test_a_pipeline_needs_an_encoder():
     encoder = PretrainedEncoder(encoder="tiny", encoder_weights=None, random_state=0)
     probe = make_pipeline(encoder, LogisticRegression()).fit(SHAPES.images, SHAPES.target)
-    with pytest.raises(TypeError, match="embeds no images"):
+    with pytest.raises(TypeError, match="cannot embed images"):
         query(probe, SHAPES.images, 3)
     assert query(probe, SHAPES.images, 3, encoder=probe[0]).shape == (3,)
 
