@@ -41,8 +41,9 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
 
     Parameters
     ----------
-    For each fold, a clone is trained on the other folds. Any estimator with ``fit(X, masks)`` and
-    ``predict_proba(X)``, which returns maps (n, n_ids, h, w), the background first.
+    segmenter : segmenter
+        For each fold, a clone is trained on the other folds. Any estimator with ``fit(X, masks)``
+        and ``predict_proba(X)``, which returns maps (n, n_ids, h, w), the background first.
     cv : int or splitter
         The folds; a number makes stratified folds that keep groups together. Unlabeled images are
         in no fold, so every segmenter trains on them.
@@ -51,8 +52,9 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
 
     Attributes
     ----------
-    The trained segmenters. A parameter set on one of them, such as `tile_size`, applies to that one
-    only; `post_processing` of the first one applies to all.
+    segmenters_ : list
+        The trained segmenters. A parameter set on one of them, such as `tile_size`, applies to that
+        one only; `post_processing` of the first one applies to all.
     n_classes_ : int
         Number of mask ids with the background, or of channels of multi-label masks.
     classes_ : array of shape (n_classes,)

@@ -13,7 +13,7 @@ from typing import IO
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
-except ImportError:  # Windows, where what is open can be neither moved nor removed
+except ImportError:  # Windows, where open files can be neither moved nor removed
     flock = None  # type: ignore[assignment]
 
 __all__ = ["atomic_write"]
@@ -22,29 +22,29 @@ __all__ = ["atomic_write"]
 def atomic_write(
     path: str | os.PathLike[str], content: bytes | Iterable[bytes], *, sync: bool = True
 ) -> None:
-    """Write a file beside its place, see it safe on the disk, and move it into its place.
+    """Write a temporary file beside the target, flush it to disk, and move it into place.
 
-    Whoever reads finds the old file or the new one, never a part, whatever happens meanwhile: an
-    error, a full disk, the end of the process or of the machine. A file that is replaced hands on
-    its mode bits; of a symbolic link, the target is replaced. What an earlier process of
-    this machine left of the same file when it was killed is removed.
+    A reader finds the old file or the new one, never a part, whatever happens meanwhile: an error,
+    a full disk, the end of the process or of the machine. A replaced file keeps its mode bits; if
+    the path is a symbolic link, its target is replaced. What an earlier process of this machine
+    left of the same file when it was killed is removed.
 
     Parameters
     ----------
     path : path
-        The file; its folder must be there.
+        The file; its folder must exist.
     content : bytes, or iterable of bytes
         Written part by part.
     sync : bool
-        Whether to wait until the disk has it. Without, a machine that loses its power may leave a
-        file of the right size that holds something else; the end of a process never does.
+        Whether to wait until the data are on disk. If False, a power failure may leave a file of
+        the right size with wrong content; the end of a process never does.
 
     Raises
     ------
     OSError
-        When it cannot be written: the folder is missing or may not be written, the disk is full,
-        the file is read-only or no regular file. It names the file, and how many bytes it takes.
-        What was there before is as it was.
+        If the file cannot be written: the folder is missing or not writable, the disk is full, or
+        the file is read-only or not a regular file. The message names the file and the number of
+        bytes needed. The old file stays unchanged.
 
     Examples
     --------
@@ -65,9 +65,9 @@ def atomic_write(
 
 
 class _Partial:
-    """The new file, for as long as it lies beside its place.
+    """The temporary file, until it is moved into place.
 
-    Its process holds a lock on it, which ends with the process, however that ends.
+    Its process holds a lock on it, which ends with the process in any case.
     """
 
     def __init__(self, path: str | os.PathLike[str], n_bytes: int) -> None:
@@ -93,12 +93,12 @@ class _Partial:
             if flock is None:
                 self._file.close()
             os.replace(self._name, self._target)
-        with suppress(OSError):  # the file is in its place; not every file system syncs folders
+        with suppress(OSError):  # the file is in place; not every file system syncs folders
             if sync:
                 _sync(os.path.dirname(self._target))
 
     def close(self) -> None:
-        """Leave nothing behind; after `move` there is nothing."""
+        """Remove the temporary file; after `move` there is none."""
         with suppress(OSError):
             self._file.close()
         with suppress(OSError):
@@ -116,9 +116,9 @@ class _Partial:
     def _reasons(self, code: int) -> Iterator[str]:
         folder = os.path.dirname(self._target)
         if not os.path.isdir(folder):
-            yield f"there is no folder {folder!r}, make it first"
+            yield f"there is no folder {folder!r}, create it first"
         elif code in (errno.EACCES, errno.EPERM) and not os.access(folder, os.W_OK):
-            yield f"the folder {folder!r} may not be written, and new files are moved into place"
+            yield f"the folder {folder!r} is not writable, and new files are moved into it"
         n_bytes = max(self._n_bytes, self._written)
         if n_bytes:
             yield f"{'' if self._n_bytes else 'more than '}{n_bytes:,} bytes are needed"
@@ -128,15 +128,15 @@ class _Partial:
 
 
 def _mode_of(target: str) -> int | None:
-    """Return the mode bits of a file that may be replaced, or None where there is none."""
+    """Return the mode bits of a file that may be replaced, or None if there is no file."""
     try:
         mode = os.stat(target).st_mode
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "it is a folder, expected the name of a file")
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, expected a file name")
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "it is no regular file, and is not replaced")
+        raise OSError(errno.EINVAL, "it is not a regular file, and is not replaced")
     if not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, "it is read-only")
     return stat.S_IMODE(mode)
@@ -152,18 +152,18 @@ def _create(target: str, mode: int | None) -> tuple[str, IO[bytes]]:
         name = f"{_prefix(target)}{os.getpid()}-{secrets.token_hex(8)}"
         file = open(name, "xb", opener=opener)  # noqa: SIM115 (until `close`)
         if flock is not None:
-            with suppress(OSError):  # a file system without locks
+            with suppress(OSError):  # file systems without locks
                 flock(file, LOCK_EX)
-        if os.path.exists(name):  # else somebody took it for an orphan before it was locked
+        if os.path.exists(name):  # else it was removed as an orphan before it was locked
             return name, file
         file.close()
 
 
 def _prefix(target: str) -> str:
-    """Return how the names begin of what is to replace a file; of one length, for any name.
+    """Return the prefix of temporary names for a file, of the same length for any name.
 
-    Each machine has names of its own: on a shared file system, a lock may be seen by the machine
-    that holds it alone, so that no other may judge what is an orphan.
+    Each machine has its own prefix: on a shared file system, a lock may be visible only to the
+    machine that holds it, so no other machine can tell what is an orphan.
     """
     folder, name = os.path.split(target)
     written = os.fsencode(f"{platform.node()}/{name}")
@@ -172,9 +172,9 @@ def _prefix(target: str) -> str:
 
 
 def _remove_orphans(target: str) -> None:
-    """Remove what processes of this machine that are gone left of this file."""
+    """Remove temporary files of ended processes of this machine for this file."""
     folder, start = os.path.split(_prefix(target))
-    with suppress(OSError):  # a folder may be one to write in, and not to list
+    with suppress(OSError):  # a writable folder may not be listable
         for name in [name for name in os.listdir(folder) if name.startswith(start)]:
             with suppress(OSError):  # it is locked, or another process was faster
                 _remove_orphan(os.path.join(folder, name))

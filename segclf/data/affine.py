@@ -1,7 +1,7 @@
-"""Affine movements of images: where each pixel of the result comes from, and how to take it.
+"""Affine transforms of images: where each output pixel comes from, and how to sample it.
 
-Every parameter is a tensor with one value per image, so that a batch moves at once, each image in
-its own way. Coordinates are those of :func:`torch.nn.functional.grid_sample` with
+Every parameter is a tensor with one value per image, so that a batch is transformed at once, each
+image in its own way. Coordinates are those of :func:`torch.nn.functional.grid_sample` with
 ``align_corners=False``: -1 and 1 are the outer edges of the image, x points right and y down.
 """
 
@@ -22,9 +22,9 @@ class Placement(NamedTuple):
     Attributes
     ----------
     angle, shear : Tensor of shape (n,)
-        Counterclockwise rotation and horizontal shear, in degrees, in pixels of equal side.
+        Counterclockwise rotation and horizontal shear, in degrees, for square pixels.
     scale : Tensor of shape (n,)
-        Magnification; 2 shows everything twice as long.
+        Magnification; 2 doubles all lengths.
     shift : Tensor of shape (n, 2)
         Movement to the right and down, as a fraction of width and height.
     window, center : Tensor of shape (n, 2)
@@ -42,8 +42,8 @@ class Placement(NamedTuple):
 def crop_window(area: Tensor, ratio: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
     """Place a window of a given area in the image.
 
-    The window's aspect ratio, relative to the image's own, lies between 3/4 and 4/3, and closer
-    to 1 where the window would not fit otherwise; so the area is exact and nothing is drawn twice.
+    The window's aspect ratio, relative to the image's own, lies between 3/4 and 4/3, and closer to
+    1 if the window would not fit otherwise. So the area is exact, and nothing is sampled again.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def crop_window(area: Tensor, ratio: Tensor, position: Tensor) -> tuple[Tensor, 
     Returns
     -------
     window, center : Tensor of shape (n, 2)
-        As :class:`Placement` has them.
+        See :class:`Placement`.
     """
     narrowest = area.clamp(min=1 / _ASPECT_RATIO).log()
     widest = (1 / area).clamp(max=_ASPECT_RATIO).log()
@@ -67,9 +67,9 @@ def crop_window(area: Tensor, ratio: Tensor, position: Tensor) -> tuple[Tensor, 
 
 
 def sampling_matrix(placement: Placement, size: tuple[int, int]) -> Tensor:
-    """Map each place of the result to its place in the image.
+    """Map each position in the result to its position in the image.
 
-    Rotation and shear act on pixels, so that images that are not square turn without distortion.
+    Rotation and shear act on pixels, so that images that are not square are not distorted.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def sampling_matrix(placement: Placement, size: tuple[int, int]) -> Tensor:
 
 
 def oriented_matrix(matrix: Tensor, orientation: Orientation) -> Tensor:
-    """Let the orientation of :func:`reorient` come before the movement that `matrix` describes."""
+    """Apply the orientation of :func:`reorient` before the transform that `matrix` describes."""
     transpose, flip_x, flip_y = orientation
     sign = 1 - 2 * torch.stack([flip_x, flip_y], dim=1).to(matrix.dtype)
     matrix = matrix * sign[:, :, None]
@@ -105,8 +105,8 @@ def oriented_matrix(matrix: Tensor, orientation: Orientation) -> Tensor:
 def sampling_grid(matrix: Tensor, size: tuple[int, int]) -> Tensor:
     """Apply each matrix to the centers of all pixels.
 
-    Written out because `torch.nn.functional.affine_grid` multiplies matrices: that is four times
-    slower here, and reduced matmul precision would move pixels.
+    Written out because `torch.nn.functional.affine_grid` multiplies matrices, which is four times
+    slower here and, with reduced matmul precision, would move pixels.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def sampling_grid(matrix: Tensor, size: tuple[int, int]) -> Tensor:
     Returns
     -------
     Tensor of shape (n, h, w, 2)
-        The (x, y) from which to take each pixel.
+        The (x, y) at which to sample each pixel.
     """
     y, x = ((2 * torch.arange(s, device=matrix.device) + 1) / s - 1 for s in size)
     along_x = matrix[:, None, None, :, 0] * x[:, None]
@@ -127,12 +127,12 @@ def sampling_grid(matrix: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def resample(image: Tensor, grid: Tensor) -> Tensor:
-    """Take each pixel from its place in the image; beyond its edges, the image is mirrored.
+    """Sample each pixel from the image; beyond its edges, the image is mirrored.
 
     Parameters
     ----------
     image : Tensor of shape (n, ..., h, w)
-        With any axes between, such as channels and slices, which move alike. Floats are
+        With any axes in between, such as channels and slices, which are sampled alike. Floats are
         interpolated bilinearly. Integers, such as masks, take the nearest pixel; ids are exact up
         to 2 ** 24.
     grid : Tensor of shape (n, h, w, 2)
@@ -141,7 +141,7 @@ def resample(image: Tensor, grid: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        Of the dtype and, but for the grid's height and width, the shape of `image`.
+        The result with the dtype of `image` and, except for the grid's height and width, its shape.
     """
     mode = "bilinear" if image.is_floating_point() else "nearest"
     source = image.unsqueeze(1).flatten(1, -3)

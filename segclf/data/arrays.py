@@ -1,4 +1,4 @@
-"""What the front door asks of arrays and tensors, and how it says no."""
+"""Checks and conversions of input arrays and tensors."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _CHUNK_BYTES = 2**24
 
 
 def unwrap(values: object) -> object:
-    """Return the array inside a Series or anything else that is array-like; the rest as it is.
+    """Return the array inside a Series or another array-like; anything else unchanged.
 
     Parameters
     ----------
     values : object
-        What has `to_numpy` (pandas, polars, xarray) or `__array__`.
+        An object with `to_numpy` (pandas, polars, xarray) or `__array__`.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def unwrap(values: object) -> object:
 
 
 def to_numpy(values: NDArray[Any] | torch.Tensor) -> NDArray[Any]:
-    """Return numpy, sharing memory where it can; bfloat16, which numpy lacks, becomes float32.
+    """Return a numpy array, sharing memory if possible; bfloat16 becomes float32.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def to_numpy(values: NDArray[Any] | torch.Tensor) -> NDArray[Any]:
 
 
 def native(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array in this machine's byte order, which is all that torch takes.
+    """Return the array in this machine's byte order, the only one that torch accepts.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def native(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def is_mapped(array: NDArray[Any]) -> bool:
-    """Say whether the array lies in a file: a memmap, or a view of one.
+    """Tell whether the array is backed by a file: a memmap, or a view of one.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def is_mapped(array: NDArray[Any]) -> bool:
 
 
 def chunks(shape: tuple[int, ...], itemsize: int) -> Iterator[slice]:
-    """Cut the first axis into slices of some 16 MiB.
+    """Cut the first axis into slices of about 16 MiB.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def require_real(dtype: np.dtype[Any], where: str) -> None:
     ----------
     dtype : numpy.dtype
     where : str
-        What holds them, as the error's first words.
+        What holds the values, as the error's first words.
     """
     if dtype.kind not in "buif":
         raise ValueError(
@@ -136,8 +136,8 @@ def require_real(dtype: np.dtype[Any], where: str) -> None:
 def require_finite(batch: NDArray[Any], rows: NDArray[np.intp], name: str) -> None:
     """Refuse NaN, infinity and numbers beyond 1e15, naming the first sample with one.
 
-    Where pixels are that large, a network in float32 or bfloat16 computes infinity or NaN. They
-    mostly stand for "no data".
+    With pixels that large, a network in float32 or bfloat16 computes infinity or NaN. Such values
+    usually stand for "no data".
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def require_finite(batch: NDArray[Any], rows: NDArray[np.intp], name: str) -> No
     rows : array of shape (n,)
         The samples' numbers.
     name : str
-        What they are called, as the error's first word.
+        Name of a sample, as the error's first word.
     """
     if batch.dtype.kind != "f" or batch.size == 0:
         return
@@ -181,9 +181,9 @@ def require_unmasked(array: NDArray[Any], name: str) -> None:
 
 
 def to_float(array: NDArray[Any]) -> NDArray[np.float32]:
-    """Return float32, with 0 to 1 as the range of bool, uint8 and uint16; other types as they are.
+    """Return float32, with the range 0 to 1 for bool, uint8 and uint16; other types unscaled.
 
-    So a picture as uint8 and the same as float in [0, 1] agree.
+    A picture as uint8 and the same picture as float in [0, 1] therefore agree.
 
     Parameters
     ----------

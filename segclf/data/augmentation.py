@@ -1,8 +1,8 @@
-"""Random changes of a batch that move images and masks together.
+"""Random changes of a batch, applied to images and masks together.
 
-All movements of an image are joined in one affine map, so it is interpolated once; brightness,
+All movements of an image are composed into one affine map, so it is interpolated once; brightness,
 contrast, saturation and hue are one linear map of its channels. Flips and quarter turns alone are
-exact. Filters (grayscale, blur, solarization) touch only the images that they are sampled for.
+exact. Filters (grayscale, blur, solarization) are applied only to the images chosen for them.
 """
 
 from collections.abc import Callable
@@ -32,73 +32,73 @@ class Augmentation(BaseEstimator):
 
     Called as ``augmentation(image, mask, generator)``. By default, nothing changes. Content that
     leaves the image is lost, and a label that depends on it is then wrong: keep `translation`,
-    `scale` and `crop` moderate where targets are small.
+    `scale` and `crop` moderate if targets are small.
 
-    Of a volume all slices change alike, each in its plane: between slices voxels are often longer.
+    All slices of a volume change alike, each in its plane, since voxels are often longer between
+    slices.
 
     Parameters
     ----------
     horizontal_flip, vertical_flip : float
-        Probability to mirror left and right, top and bottom.
+        Probability of mirroring left and right, and top and bottom.
     quarter_turns : float
-        Probability to turn by a random multiple of 90 degrees, 0 included; so 1.0 makes all four
+        Probability of a turn by a random multiple of 90 degrees, 0 included; so 1.0 makes all four
         equally likely. Images that are not square turn by 0 or 180 degrees only.
     slice_flip : float
-        Of volumes: probability to reverse the order of slices. Images ignore it.
+        For volumes: probability of reversing the order of slices. Images ignore it.
     rotation : float
         Largest angle in degrees, up to 180, in both directions.
     scale : (float, float)
         Smallest and largest magnification, between 0.1 and 10; log-uniform.
     translation : float
-        Largest movement as a fraction of width and height.
+        Largest shift as a fraction of width and height.
     shear : float
         Largest angle of the horizontal shear in degrees, up to 60, in both directions.
     crop : (float, float)
         Smallest and largest area, as a fraction of the image (at least 0.01), of a window that
-        fills the result; its sides' ratio changes by 3/4 to 4/3.
+        fills the result; its aspect ratio changes by 3/4 to 4/3.
     brightness : float
         Largest value to add or subtract, in standard deviations of the image.
     contrast : float
-        Contrast is multiplied by a factor within ``1 - contrast`` and ``1 + contrast``, around
-        the mean of the image.
+        Contrast is multiplied by a factor between ``1 - contrast`` and ``1 + contrast``, around the
+        mean of the image.
     saturation : float
-        The same for the distance from gray; with three channels only, others ignore it.
+        The same for the distance from gray; only with three channels.
     hue : float
-        Largest rotation of the colors around gray, in degrees; with three channels only.
+        Largest rotation of the colors around gray, in degrees; only with three channels.
     noise : float
         Largest standard deviation of Gaussian noise, in standard deviations of the image.
     grayscale : float
-        Probability to lose the color, to the mean of the channels; with three channels only.
+        Probability of replacing all channels by their mean; only with three channels.
     blur : (float, float)
         Smallest and largest standard deviation of a Gaussian blur, in pixels of the result, up to
         100.
     blur_reference_size : int or None
-        Shorter side, in pixels, of the images that `blur` is meant for: those half as large are
-        blurred half as wide. None takes `blur` as it is, for images of any size.
+        Shorter side, in pixels, of the images that `blur` is meant for; images half as large are
+        blurred half as wide. None blurs images of any size alike.
     blur_probability : float
-        Part of the images to which `blur` applies.
+        Fraction of the images to which `blur` applies.
     solarize : float
-        Probability to invert the values above the middle between the smallest and the largest of
-        the image.
+        Probability of inverting the values above the middle of the range of the image.
     output_scale : float
         Height and width of the result as fractions of the image's, 0.01 to 1, rounded to whole
-        pixels, at least one; of the mask's too. Interpolated from the nearest four pixels, not
+        pixels, at least one; the mask's likewise. Interpolated from the nearest four pixels, not
         averaged over the area.
     affine_probability : float
-        Part of the images to which `rotation`, `scale`, `translation`, `shear` and `crop` apply.
+        Fraction of the images to which `rotation`, `scale`, `translation`, `shear` and `crop`
+        apply.
     color_probability : float
-        Part of the images to which the parameters from `brightness` to `noise` apply.
+        Fraction of the images to which the parameters from `brightness` to `noise` apply.
 
     Notes
     -----
-    Changes of color follow movements, in the order of the parameters. Mean, standard deviation
-    and extremes are those of all pixels and channels of one image before it moves, so that
-    settings fit any units: ``a * image + b`` (``a > 0``) changes as ``image`` does. Values are not
-    clipped.
+    Changes of color follow movements, in the order of the parameters. Mean, standard deviation and
+    extremes are those of all pixels and channels of one image before it moves, so that settings fit
+    any units: ``a * image + b`` (``a > 0``) changes as ``image`` does. Values are not clipped.
 
-    Beyond its edges an image continues mirrored, and its mask with it; nothing is invented.
-    Images are interpolated bilinearly, masks take the nearest pixel, so that ids stay ids and
-    ignored pixels (-1) stay ignored. Rotation and shear do not distort images that are not square.
+    Beyond its edges an image is mirrored, and its mask with it; no content is invented. Images are
+    interpolated bilinearly and masks take the nearest pixel, so that ids stay ids and ignored
+    pixels (-1) stay ignored. Rotation and shear do not distort images that are not square.
 
     Examples
     --------
@@ -136,23 +136,23 @@ class Augmentation(BaseEstimator):
     def __call__(
         self, image: Tensor, mask: Tensor | None, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | None]:
-        """Change a batch; the tensors given stay as they are.
+        """Change a batch; the tensors given are not modified.
 
         Parameters
         ----------
         image : Tensor of shape (n, c, h, w), or (n, c, d, h, w) of volumes, float32
-            In any units, on any device.
+            In any units and on any device.
         mask : Tensor of shape (n, h, w) or (n, k, h, w), int64, or None
-            Ids or a stack of 0/1 masks; -1 where unlabeled. Of volumes (n, d, h, w) or
-            (n, k, d, h, w).
+            Ids or a stack of 0/1 masks; -1 if unlabeled. For volumes (n, d, h, w) or (n, k, d, h,
+            w).
         generator : torch.Generator
-            Gives every random number; a CPU generator gives the same ones for all devices. What
-            happens to the images does not depend on `mask`.
+            Source of all random numbers; a CPU generator gives the same ones for all devices. The
+            changes do not depend on `mask`.
 
         Returns
         -------
         image, mask
-            Of the same dtypes and memory formats and, but for `output_scale`, shapes.
+            With the same dtypes and memory formats and, except for `output_scale`, shapes.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class Augmentation(BaseEstimator):
         check_settings(self)
         check_batch(image, mask)
         choices = RandomChoices(len(image), generator)
-        # Autocast would round the places of pixels to half precision.
+        # Autocast would round the positions of pixels to half precision.
         with torch.autocast(image.device.type, enabled=False):
             moved, mask = self._move(image, mask, choices)
             moved = self._recolor(moved, image, choices, generator)
@@ -192,7 +192,7 @@ class Augmentation(BaseEstimator):
 
     @property
     def only_turns(self) -> bool:
-        """Whether nothing but flips and quarter turns may happen, which change no pixel."""
+        """Whether only flips and quarter turns can happen, which change no pixel value."""
         still = Augmentation().get_params()
         given = self.get_params().items()
         return all(value == still[name] for name, value in given if name not in _TURNS)
@@ -200,7 +200,7 @@ class Augmentation(BaseEstimator):
     def orientation(
         self, n_images: int, generator: torch.Generator, *, square: bool
     ) -> Orientation:
-        """Return the flips and quarter turns of so many images, sampled as by a call."""
+        """Return the flips and quarter turns of n images, sampled as in a call."""
         return self._orientation(RandomChoices(n_images, generator), square=square)
 
     def _output_size(self, size: int) -> int:
@@ -285,7 +285,7 @@ class Augmentation(BaseEstimator):
 
 
 def _replaced(image: Tensor, chosen: Tensor, change: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Change the chosen images, all others stay as they are; `change` takes them and their rows."""
+    """Change the chosen images only; `change` receives them and their row indices."""
     rows = chosen.nonzero()[:, 0].to(image.device)
     if len(rows) == 0:
         return image

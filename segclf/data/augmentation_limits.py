@@ -50,7 +50,7 @@ def check_settings(augmentation: Any) -> None:
     Raises
     ------
     ValueError
-        That names the setting, what it is and what was expected.
+        Names the setting, its value and what was expected.
     """
     for name, (low, high) in _LIMITS.items():
         value = getattr(augmentation, name)
@@ -85,7 +85,7 @@ def check_batch(image: Tensor, mask: Tensor | None) -> None:
     Raises
     ------
     ValueError
-        That says what was given and what was expected.
+        Says what was given and what was expected.
     """
     if not are_maps(image) or image.dtype != torch.float32:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Gaussian blur of a batch, each image with a deviation of its own."""
+"""Gaussian blur of a batch, each image with its own standard deviation."""
 
 import math
 
@@ -12,18 +12,18 @@ _SMALLEST_STEP = 32
 def blur(image: Tensor, deviation: Tensor, *, largest: float) -> Tensor:
     """Blur each image with a Gaussian; beyond its edges, the image is mirrored.
 
-    As `scipy.ndimage.gaussian_filter` does it with ``mode="reflect"``, cut off at four times the
-    largest deviation.
+    Like `scipy.ndimage.gaussian_filter` with ``mode="reflect"``, cut off at four times the largest
+    deviation.
 
     Parameters
     ----------
     image : Tensor of shape (n, c, h, w), or (n, c, d, h, w) of volumes
-        In any units; of a volume each slice is blurred in its plane.
+        In any units; each slice of a volume is blurred in its plane.
     deviation : Tensor of shape (n,)
         Standard deviation of the Gaussian, in pixels; 0 changes nothing.
     largest : float
-        No deviation is larger. Given, not taken from `deviation`, so that an image does not
-        depend on the others.
+        Upper bound of the deviations. It is a parameter, not taken from `deviation`, so that the
+        result for an image does not depend on the others.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def blur(image: Tensor, deviation: Tensor, *, largest: float) -> Tensor:
 
 
 def _along_columns(image: Tensor, kernel: Tensor) -> Tensor:
-    """Multiply by a band matrix, block by block: half the time of a grouped convolution."""
+    """Multiply by a band matrix, block by block; takes half the time of a grouped convolution."""
     height, radius = image.shape[2], kernel.shape[1] // 2
     matrix = _mixing_matrix(kernel, height)
     step = max(_SMALLEST_STEP, 2 * radius)

@@ -15,12 +15,12 @@ from segclf.hookspecs import ImageData, ImageHeader, Reader, ReadPath
 __all__ = ["ChannelReader", "channel_files", "join_channel_files"]
 
 _BRACES = re.compile(r"([^{}]*)\{([^{},]+(?:,[^{},]+)+)\}([^{}]*)", re.DOTALL)
-# Of a pixel; nnU-Net's own limits are as wide.
+# A fraction of a pixel; nnU-Net's own limits are as wide.
 _TOLERANCE = 1e-3
 
 
 def channel_files(name: str) -> list[str] | None:
-    """List the files that a text with braces names, unless a file is really named so.
+    """List the files that a name with braces stands for, unless a file has that very name.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def channel_files(name: str) -> list[str] | None:
     Returns
     -------
     list of str, or None
-        None for any other text.
+        None for any other name.
 
     Examples
     --------
@@ -43,12 +43,12 @@ def channel_files(name: str) -> list[str] | None:
 
 
 def join_channel_files(paths: Sequence[str]) -> str:
-    """Name one image of several files; the way back from `channel_files`.
+    """Name one image of several files; the inverse of `channel_files`.
 
     Parameters
     ----------
     paths : sequence of str
-        One a channel, or one alone.
+        One for each channel, or a single one.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def join_channel_files(paths: Sequence[str]) -> str:
     Raises
     ------
     ValueError
-        Where a name has braces or commas of its own, or is there twice.
+        If a name contains braces or commas, or occurs twice.
 
     Examples
     --------
@@ -75,8 +75,8 @@ def join_channel_files(paths: Sequence[str]) -> str:
     found = _BRACES.fullmatch(name)
     if found is None or found[2].split(",") != parts or len(set(parts)) < len(parts):
         raise ValueError(
-            f"{', '.join(map(repr, paths))} cannot be the channels of one image: a name has braces "
-            "or commas, or is there twice. Rename them."
+            f"{', '.join(map(repr, paths))} cannot be the channels of one image: a name contains "
+            "braces or commas, or occurs twice. Rename them."
         )
     return name
 
@@ -88,17 +88,17 @@ def _n_common(texts: Sequence[str]) -> int:
 
 
 def _boundary(text: str) -> str:
-    """Cut the letters and digits at the end off: they belong to what differs."""
+    """Cut off the letters and digits at the end: they belong to the part that differs."""
     return re.sub(r"[^\W_]+$", "", text)
 
 
 class ChannelReader:
-    """Reads several files as one image, whose channels are theirs, one file after the other.
+    """Reads several files as one image that has the channels of each, in their order.
 
     Parameters
     ----------
     reader : Reader
-        Of each file.
+        Reads each file.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -109,7 +109,7 @@ class ChannelReader:
         return self._reader.sniff(start)
 
     def read_header(self, path: ReadPath) -> ImageHeader:
-        """Read all headers, which must agree in size and place."""
+        """Read all headers, which must agree in size and position."""
         files = _files(path)
         headers = [self._reader.read_header(each) for each in files]
         for name, header in zip(files, headers, strict=True):
@@ -163,4 +163,4 @@ def _require_same(header: ImageHeader, first: ImageHeader, name: str, first_name
     corner = np.array([*(n or 1 for n in sizes[0]), 1.0])
     apart = np.abs((header.affine - first.affine) @ np.diag(corner)).sum(axis=1).max()
     if apart > _TOLERANCE * np.linalg.norm(first.affine[:3, 1]):
-        raise ValueError(f"its channels lie {apart:.3g} mm apart: {name!r} and {first_name!r}")
+        raise ValueError(f"its channels are {apart:.3g} mm apart: {name!r} and {first_name!r}")

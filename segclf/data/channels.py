@@ -1,4 +1,4 @@
-"""Where the channels of images are: last in arrays, first in tensors, or as the user says."""
+"""Position of the channels: last in arrays, first in tensors, or as the user specifies."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from segclf.data.arrays import require_real, require_unmasked, to_numpy
 
 __all__ = ["Channels", "as_hwc", "channel_axis", "checked_item", "require_tensor_channels"]
 
-#: Where the channels of arrays are; None decides where there is no doubt.
+#: Position of the channels in arrays; None decides if there is no doubt.
 Channels: TypeAlias = Literal["first", "last"] | None
 
 
 _USUAL = (1, 3, 4)
-# More than the bands of a satellite; fewer slices make no volume.
+# More than the bands of satellite images; fewer slices make no volume.
 _SURELY_CHANNELS = 16
 _MOST_CHANNELS = 512
 
@@ -25,15 +25,15 @@ _MOST_CHANNELS = 512
 def checked_item(
     item: NDArray[Any] | torch.Tensor, where: str, channels: Channels
 ) -> NDArray[Any] | torch.Tensor:
-    """Check one image, bring its channels to where they belong, and give a gray one their axis.
+    """Check one image, move its channels to our position, and give a gray one a channel axis.
 
     Parameters
     ----------
     item : array (h, w), (h, w, c) or (c, h, w), or tensor (h, w) or (c, h, w)
     where : str
-        What it is, as the error's first words.
+        Name of the image, as the error's first words.
     channels : {"first", "last"} or None
-        Where they are in an array.
+        Position of the channels in an array.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def checked_item(
 
 
 def as_hwc(image: NDArray[Any] | torch.Tensor) -> NDArray[Any]:
-    """Return an array (h, w, c) as it is, and a tensor (c, h, w) as such an array.
+    """Return an array (h, w, c) unchanged, and a tensor (c, h, w) as such an array.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def as_hwc(image: NDArray[Any] | torch.Tensor) -> NDArray[Any]:
     Returns
     -------
     array of shape (h, w, c)
-        It shares memory with the image where numpy can.
+        It shares memory with the image if numpy can.
     """
     return to_numpy(image.movedim(0, -1) if isinstance(image, torch.Tensor) else image)
 
@@ -75,19 +75,19 @@ def as_hwc(image: NDArray[Any] | torch.Tensor) -> NDArray[Any]:
 def channel_axis(
     shape: tuple[int, ...], where: str, channels: Channels, *, given: tuple[int, ...] | None = None
 ) -> int:
-    """Find the axis of the channels of an array image: 2, or 0 where `channels` says "first".
+    """Find the channel axis of an array image: 2, or 0 if `channels` is "first".
 
     Parameters
     ----------
     shape : tuple of int
-        Of one image, (h, w, c) or (c, h, w).
+        Shape of one image, (h, w, c) or (c, h, w).
     where : str
-        What has it, as the error's first words.
+        Name of the image, as the error's first words.
     channels : {"first", "last"} or None
-        None takes them to be last where there are 1, 3 or 4, or at most 16 and fewer than the
+        None assumes that they are last if there are 1, 3 or 4, or at most 16 and fewer than the
         image has rows and columns.
     given : tuple of int, optional
-        The shape to name in errors, where it is another one.
+        The shape to name in errors, if it is different.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def channel_axis(
     Raises
     ------
     ValueError
-        For a zero-size image; and where the channels may be elsewhere, or it is a volume.
+        For a zero-size image, a volume, and if the position of the channels is in doubt.
     """
     height, width, n_channels = shape
     if min(shape) < 1:
@@ -110,28 +110,26 @@ def channel_axis(
         return 2
     raise ValueError(
         f"{where} has shape {given or shape}: {n_channels} channels of {height} x {width} pixels, "
-        f"or {height} of {width} x {n_channels}? Say channels='last' or channels='first', a "
-        "parameter of estimators and of segclf.data.as_images; or, if it is a volume (d, h, w), "
-        "pass its slices (h, w) as images, or take an estimator of volumes, such as SliceWise."
+        f"or {height} of {width} x {n_channels}? Set channels='last' or channels='first', a "
+        "parameter of estimators and of segclf.data.as_images. If it is a volume (d, h, w), pass "
+        "its slices (h, w) as images, or use an estimator of volumes, such as SliceWise."
     )
 
 
 def require_tensor_channels(shape: tuple[int, ...], where: str) -> None:
-    """Refuse zero-size tensors, and those with the channels last.
+    """Refuse zero-size tensors, and tensors with the channels last.
 
     Parameters
     ----------
     shape : tuple of int
-        Of one image, (c, h, w).
+        Shape of one image, (c, h, w).
     where : str
-        What has it, as the error's first words.
+        Name of the image, as the error's first words.
     """
     n_channels, height, width = shape
     given = f"{where} has {n_channels} channels of {height} x {width} pixels"
     if min(shape) < 1:
         raise ValueError(f"{given}; expected at least one of each.")
-    # channels last would have put them there
+    # a tensor with the channels last looks like this
     if n_channels > _MOST_CHANNELS or (width in _USUAL and min(height, n_channels) > 16):
-        raise ValueError(
-            f"{given}; are the channels on the wrong side? Here torch tensors are (n, c, h, w)."
-        )
+        raise ValueError(f"{given}; are its channels last? Torch tensors must be (n, c, h, w).")

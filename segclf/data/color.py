@@ -1,8 +1,8 @@
-"""Changes of brightness, contrast and color that do not ask for the units of an image.
+"""Changes of brightness, contrast and color that do not depend on the units of an image.
 
-All is measured in the image's own mean, standard deviation and extremes over its pixels and
-channels, so that ``a * image + b`` with ``a > 0`` changes as ``image`` does, whether it holds
-values in [0, 1] or raw scanner units. Nothing is clipped. A volume (n, c, d, h, w) is one image.
+Everything is relative to the image's own mean, standard deviation and extremes over its pixels and
+channels. So ``a * image + b`` with ``a > 0`` changes as ``image`` does, whether it holds values in
+[0, 1] or raw scanner units. Nothing is clipped. A volume (n, c, d, h, w) is one image.
 """
 
 import math
@@ -20,7 +20,7 @@ class Recoloring(NamedTuple):
     Attributes
     ----------
     brightness, noise : Tensor of shape (n,)
-        What to add, and the standard deviation of Gaussian noise, in standard deviations.
+        The offset, and the standard deviation of Gaussian noise, in standard deviations.
     contrast, saturation : Tensor of shape (n,)
         Factors; 1 changes nothing and 0 removes all.
     hue : Tensor of shape (n,)
@@ -63,16 +63,16 @@ def extremes(image: Tensor) -> tuple[Tensor, Tensor]:
 def recolor(
     image: Tensor, change: Recoloring, mean: Tensor, deviation: Tensor, *, chroma: bool
 ) -> Tensor:
-    """Stretch each image around its mean, turn and stretch its colors around gray, and shift it.
+    """Stretch each image around its mean, rotate and stretch its colors around gray, and shift it.
 
     Parameters
     ----------
     image : Tensor of shape (n, c, h, w)
         With c = 3 if `chroma`.
     change : Recoloring
-        What to change; its noise is left to :func:`add_noise`.
+        The changes; :func:`add_noise` adds its noise.
     mean, deviation : Tensor of shape (n, 1, 1, 1)
-        What contrast leaves as it is, and the unit of brightness.
+        The value that contrast does not change, and the unit of brightness.
     chroma : bool
         Whether saturation and hue change too. Gray is the mean of the channels.
 
@@ -85,18 +85,18 @@ def recolor(
     offset = mean * (1 - contrast) + deviation * change.brightness.reshape(mean.shape)
     if not chroma:
         return torch.addcmul(offset, image, contrast)
-    # Each row of the matrix sums to 1, so the mean of the image stays where it is.
+    # Each row of the matrix sums to 1, so the mean of the image does not change.
     matrix = contrast.reshape(-1, 1, 1) * chroma_matrix(change.saturation, change.hue)
     return torch.baddbmm(offset.reshape(-1, 1, 1), matrix, image.flatten(2)).reshape(image.shape)
 
 
 def chroma_matrix(saturation: Tensor, hue: Tensor) -> Tensor:
-    """Matrices that scale and turn the colors in the plane across the gray axis.
+    """Return matrices that scale and rotate colors in the plane perpendicular to the gray axis.
 
     Parameters
     ----------
     saturation, hue : Tensor of shape (n,)
-        A factor, and degrees; 120 degrees put red in the place of green.
+        A factor, and degrees; 120 degrees turn red into green.
 
     Returns
     -------
@@ -133,12 +133,12 @@ def add_noise(image: Tensor, deviation: Tensor, generator: torch.Generator) -> T
 
 
 def grayscale(image: Tensor) -> Tensor:
-    """Put the mean of the channels in the place of each, (n, c, h, w)."""
+    """Replace each channel by the mean of all, (n, c, h, w)."""
     return image.mean(dim=1, keepdim=True).expand_as(image)
 
 
 def solarize(image: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Mirror the values above the middle between `low` and `high` down to the other side.
+    """Invert the values above the middle between `low` and `high`.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Files that end as they should and hold less than they say: decoders fill them up in silence.
+"""Find incomplete files that end properly, which decoders silently fill up.
 
-The checks look at bytes alone; what they find is a ValueError.
+The checks look at bytes only, and raise a ValueError.
 """
 
 import re
@@ -12,28 +12,28 @@ from typing import Any
 __all__ = ["check_png", "check_tiff", "without_end"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Samples of a pixel by the type of colour.
+# Samples per pixel by colour type.
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-# Adam7: first row and column of each pass, and their steps.
+# Adam7: first row and column of each pass, and its steps.
 _PASSES = (
     *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
     *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
 )
 _ONCE = ((0, 0, 1, 1),)
-# A marker of JPEG that is none of a restart, and no stuffed byte.
+# A JPEG marker that is neither a restart nor a stuffed byte.
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _START_OF_SCAN, _END = b"\xff\xda", b"\xff\xd9"
-# A decoder that has all it needs looks no farther ahead than this.
+# A decoder that has all it needs looks no further ahead than this.
 _AHEAD = b"\x00" * 8
 
 
 def check_png(data: bytes) -> None:
-    """Check the checksum of every chunk of a PNG file, and that its rows are all there.
+    """Check the checksum of every chunk of a PNG file, and that all its rows are there.
 
     Raises
     ------
     ValueError
-        Where that is not so.
+        If the file is damaged or incomplete.
     """
     header, expected, found = b"", 0, 0
     inflate = zlib.decompressobj()
@@ -63,7 +63,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _n_inflated(inflate: "zlib._Decompress", content: bytes, wanted: int) -> int:
-    """Return how many bytes come of a chunk, of those that are wanted; they are not kept."""
+    """Return how many of the wanted bytes a chunk decompresses to; they are not kept."""
     try:
         return len(inflate.decompress(content, wanted))
     except zlib.error as error:
@@ -82,11 +82,11 @@ def _n_bytes(header: bytes) -> int:
 
 
 def without_end(data: bytes) -> bytes:
-    """Return a JPEG file that no decoder can fill up: the marker of its end is taken away.
+    """Return a JPEG file without its end marker, so that no decoder can fill it up.
 
-    A decoder that meets the end too early makes up the rest; without it, it asks for more, and
-    Pillow calls the file truncated. Of files of several scans (progressive ones), and without an
-    end, nothing is changed.
+    A decoder that meets the end marker too early makes up the rest. Without the marker it asks for
+    more data, and Pillow reports a truncated file. Files with several scans (progressive ones), and
+    files without an end marker, are not changed.
     """
     start = data.find(_START_OF_SCAN)
     end = _MARKER.search(data, start + 2 + int.from_bytes(data[start + 2 : start + 4], "big"))
@@ -96,12 +96,12 @@ def without_end(data: bytes) -> bytes:
 
 
 def check_tiff(tags: Mapping[int, Any]) -> None:
-    """Check that a TIFF names all the strips or tiles that its size takes.
+    """Check that a TIFF lists all the strips or tiles that its size requires.
 
     Raises
     ------
     ValueError
-        Where it does not: decoders leave black what no strip holds.
+        If it does not; decoders would leave the missing ones black.
     """
     height, width = int(tags[257]), int(tags[256])
     planes = int(tags.get(277, 1)) if tags.get(284) == 2 else 1

@@ -1,9 +1,9 @@
-"""Copy-paste: findings, and healthy patches of their shapes, from one image of a batch to another.
+"""Copy-paste of findings, and of healthy patches of the same shapes, within a batch.
 
 Ghiasi et al., "Simple copy-paste is a strong data augmentation method for instance segmentation",
-CVPR 2021. There objects are pasted onto images of many objects. Here most of an image is
-background, and an edge that only findings have would be a mark of them: so each shape brings the
-inside of another image as often as its own, and what tells the two apart is what is in them.
+CVPR 2021. There, objects are pasted onto images of many objects. Here, most of an image is
+background, and an edge that only findings have would give them away. So each shape is pasted with
+healthy content as often as with its finding, and only the content tells them apart.
 """
 
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from segclf.data.samples import Batch
 class CopyPaste:
     """Paste a patch into some of the images of a batch, and its mask into theirs.
 
-    A patch has the shape of all findings of an image of the batch, and lies where they lie. It
-    shows that image or, as often, one whose mask is 0 all over that shape; a shape for which the
-    batch has no such image is not pasted, so that findings and healthy patches stay as frequent.
-    Patches are of the images as they came. Images of which nobody labeled a pixel receive none, and
-    those that weigh nothing give none.
+    A patch has the shape and position of all findings of an image of the batch. It shows that image
+    or, as often, one whose mask is 0 all over that shape. A shape without such an image in the
+    batch is not pasted, so that findings and healthy patches are equally frequent. Patches come
+    from the original images. Images without any labeled pixel receive none, and images of weight 0
+    provide none.
 
     Parameters
     ----------
     probability : float
-        Of an image to receive a patch, as far as the batch has any for it.
+        Probability that an image receives a patch, if the batch has any for it.
 
     Examples
     --------
@@ -44,14 +44,14 @@ class CopyPaste:
     def __call__(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Paste into images and masks alike.
 
-        Labels that a patch may belie become -1, "unlabeled".
+        Labels that a patch may make wrong become -1, "unlabeled".
 
         Parameters
         ----------
         batch : dict of Tensor
-            From `Samples.batch`; it stays as it is.
+            From `Samples.batch`; it is not modified.
         generator : torch.Generator
-            Gives every random number, as many whatever the batch shows.
+            Source of all random numbers; their number does not depend on the content of the batch.
 
         Returns
         -------
@@ -81,7 +81,7 @@ _CHANGED = {"image", "mask", "label"}
 
 
 def _shapes(batch: Batch) -> Tensor:
-    """Tell where each mask shows any finding, (n, h, w)."""
+    """Tell which pixels of each mask show any finding, (n, h, w)."""
     mask = batch["mask"]
     return (mask > 0).any(dim=1) if _has_channels(batch) else mask > 0
 
@@ -91,7 +91,7 @@ def _has_channels(batch: Batch) -> bool:
 
 
 def _patches(batch: Batch) -> Tensor:
-    """Tell of each shape (rows) which images (columns) may fill it: its own, or healthy ones."""
+    """Tell for each shape (rows) which images (columns) may fill it: its own, or healthy ones."""
     mask = batch["mask"]
     shapes = _shapes(batch)
     healthy = (mask == 0).all(dim=1) if _has_channels(batch) else mask == 0
@@ -104,7 +104,7 @@ def _patches(batch: Batch) -> Tensor:
 
 
 def _patch(patches: Tensor, row: int, *chance: float) -> tuple[int, int] | None:
-    """Choose a shape and the image that fills it, neither of the image that receives it."""
+    """Choose a shape and the image that fills it, both different from the receiving image."""
     others = torch.arange(len(patches)) != row
     healthy = patches & others & ~torch.eye(len(patches), dtype=torch.bool)
     shapes = (healthy.any(dim=1) & patches.diagonal() & others).nonzero()[:, 0].tolist()

@@ -15,25 +15,25 @@ from segclf.data.samples import Batch, Samples
 
 __all__ = ["CropReader"]
 
-#: How much memory the volumes of files take at most, so that they need not be decoded again; and
-#: their masks likewise.
+#: Memory limit for decoded volumes of files, which need not be decoded again; the same for their
+#: masks.
 KEPT_BYTES = 2**30
-# So many voxels of a finding stand for all of them.
+# Number of voxels of a finding that stand for all of them.
 _VOXELS = 4096
 
 
 class CropReader:
-    """Batches of crops, at random as `RandomCrops` cuts them out of images.
+    """Batches of crops of volumes, at random like the crops of images by `RandomCrops`.
 
-    Volumes may be of several sizes. One that has fewer slices, rows or columns than a crop is
-    filled up: its last ones are repeated, and its mask is -1 there.
+    Volumes may have several sizes. A volume with fewer slices, rows or columns than a crop is
+    padded: its last ones are repeated, and its mask is -1 there.
 
     Parameters
     ----------
     samples : Samples
-        Of volumes.
+        Samples of volumes.
     crops : RandomCrops
-        How large they are, and how many show a finding.
+        The size of the crops, and how many show a finding.
     """
 
     def __init__(self, samples: Samples, crops: RandomCrops) -> None:
@@ -42,7 +42,7 @@ class CropReader:
         self._findings: dict[int, list[NDArray[np.intp]]] = {}
 
     def batch(self, indices: NDArray[np.intp], generator: torch.Generator) -> Batch:
-        """Return the crops of those samples, as `RandomCrops` returns a batch."""
+        """Return crops of these samples, as `RandomCrops` returns a batch."""
         parts = self._parts(indices, generator)
         image = np.stack([self._image(part) for part in parts])
         batch: Batch = {"index": torch.as_tensor(indices)}
@@ -88,7 +88,7 @@ class CropReader:
         return self._filled(cut, cut.ndim - len(part.crop), constant_values=-1)
 
     def _filled(self, values: NDArray[Any], first: int, **mode: Any) -> NDArray[Any]:
-        """Fill a part of a small volume up to the size of a crop, whose axes begin at `first`."""
+        """Pad a part of a small volume to the size of a crop, whose axes begin at `first`."""
         missing = [(0, 0)] * values.ndim
         for axis, length in enumerate(self._crops.size, first):
             missing[axis] = (0, length - values.shape[axis])
@@ -114,7 +114,7 @@ class CropReader:
 
 
 class _Part(NamedTuple):
-    """A part of a sample: its first voxel and size, on a grid of so many voxels."""
+    """A part of a sample: its first voxel and size, and the size of the grid."""
 
     sample: int
     size: Size
@@ -123,7 +123,7 @@ class _Part(NamedTuple):
 
 
 class _Kept:
-    """What was opened, as long as there is room."""
+    """A cache of opened volumes, up to the memory limit."""
 
     def __init__(self) -> None:
         self._left, self._kept = KEPT_BYTES, dict[int, Any]()
@@ -139,12 +139,12 @@ class _Kept:
 
 
 def _compact(mask: NDArray[Any] | None) -> NDArray[Any] | None:
-    """Return ids that were read, or are as large, as 16 bits."""
+    """Return ids as 16 bits, if they were read from a file or have wider integers."""
     return mask if mask is None or mask.dtype != np.int64 else mask.astype(np.int16)
 
 
 def _findings(mask: NDArray[Any]) -> list[NDArray[np.intp]]:
-    """Return for each id, or channel, that a mask shows where it does, in all its voxels' order."""
+    """Return the voxels of each id, or channel, that a mask shows, in memory order."""
     if is_multilabel(mask, n_spatial=3):
         found = [np.flatnonzero(channel > 0) for channel in mask]
     else:

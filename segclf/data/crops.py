@@ -1,4 +1,4 @@
-"""Random crops to train on, of which enough show a finding."""
+"""Random crops for training, enough of which show a finding."""
 
 import math
 from collections.abc import Sequence
@@ -13,23 +13,24 @@ from segclf.data.augmentation import in_format_of
 from segclf.data.resize import Size
 from segclf.data.samples import Batch
 
-#: The first pixel of a part, or any other one.
+#: The first pixel of a crop, or any other pixel.
 Corner = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomCrops:
-    """Cut a random part out of each image of a batch, of one size and at its own scale.
+    """Cut a random crop from each image of a batch, of one size and at its own scale.
 
-    So many images of each batch as `finding_fraction` says, rounded up, are cut where they show a
-    finding: around a random pixel of a random one of its mask ids or channels, which lies anywhere
-    in the crop. They are taken at random from those that show any. All others are cut anywhere.
+    A share `finding_fraction` of the images of each batch, rounded up, are cropped where they show
+    a finding: around a random pixel of one of their mask ids or channels, which may lie anywhere in
+    the crop. They are chosen at random from the images that show any. All others are cropped
+    anywhere.
 
     Parameters
     ----------
     size : (int, int), or (int, int, int) of volumes
-        Height and width, of volumes number of slices before; of an image that is smaller all rows
-        or columns are taken.
+        Height and width, preceded by the number of slices for volumes. A smaller image keeps all
+        its rows or columns.
     finding_fraction : float
         In [0, 1].
 
@@ -46,17 +47,17 @@ class RandomCrops:
     finding_fraction: float
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Batch:
-        """Cut images and masks of a batch alike.
+        """Crop images and masks of a batch alike.
 
-        What a label says of an image need not hold for a part of it: labels above 0 become -1,
-        "unlabeled", where parts are smaller than images.
+        The label of an image need not hold for a crop: labels above 0 become -1, "unlabeled", if
+        crops are smaller than images.
 
         Parameters
         ----------
         batch : dict of Tensor
-            From `Samples.batch`; it stays as it is.
+            From `Samples.batch`; it is not modified.
         generator : torch.Generator
-            Gives every random number, the same ones whatever the batch shows.
+            Source of all random numbers; they do not depend on the content of the batch.
 
         Returns
         -------
@@ -86,7 +87,7 @@ class RandomCrops:
         return cropped
 
     def chances(self, n_images: int, generator: torch.Generator) -> Tensor:
-        """Return all random numbers: who shows a finding, which, which pixel of it, and where."""
+        """Return all random numbers: which images show findings, which ones, their pixel, where."""
         shape = (n_images, 3 + len(self.size))
         return torch.rand(shape, generator=generator, dtype=torch.float64)
 
@@ -113,7 +114,7 @@ def _pixel(mask: Tensor, which: float, pixel: float) -> tuple[int, int]:
 
 
 def open_labels(labels: Tensor, cut: Tensor | None = None) -> Tensor:
-    """Return labels (n,) or (n, k) of parts: those above 0 are open where something was cut off."""
+    """Return labels (n,) or (n, k) of crops: those above 0 become -1 if something was cut off."""
     opened = labels.where(labels <= 0, -1)
     if cut is None:
         return opened
@@ -121,14 +122,14 @@ def open_labels(labels: Tensor, cut: Tensor | None = None) -> Tensor:
 
 
 def one_of(values: Any, chance: float) -> Any:
-    """Choose one of some values by a number in [0, 1)."""
+    """Choose one of several values by a number in [0, 1)."""
     return values[int(chance * len(values))]
 
 
 def corner_of(
     place: Sequence[float], size: Sequence[int], crop: Size, shown: Corner | None
 ) -> Corner:
-    """Place a crop in an image, anywhere or so that it shows a pixel."""
+    """Place a crop in an image, anywhere or so that it shows a given pixel."""
     corner = []
     for axis, chance in enumerate(place):
         low, high = 0, size[axis] - crop[axis]

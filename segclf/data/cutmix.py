@@ -1,4 +1,4 @@
-"""CutMix: a box of each image shows what another image of its batch shows there."""
+"""CutMix: replace a box in each image by the same box of another image of the batch."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Of the public code of UniMatch: share of the area, and width to height.
+# From the public code of UniMatch: share of the area, and ratio of width to height.
 AREA = (0.02, 0.4)
 RATIO = (0.3, 1 / 0.3)
 
@@ -17,25 +17,25 @@ def cutmix_boxes(
     """Place one box in each image, on a grid.
 
     Yun et al., "CutMix", ICCV 2019, with the areas of UniMatch: uniform from 2 % to 40 % of the
-    image, the ratio of width to height log-uniform from .3 to 1 / .3 and, where such a box would be
-    longer than the image, as near to that as its area allows. Sides are rounded to whole cells, one
-    at least.
+    image. The ratio of width to height is log-uniform from .3 to 1 / .3, or as close to that as the
+    area allows if the box would be longer than the image. Sides are rounded to whole cells, at
+    least one.
 
     Parameters
     ----------
     n_images : int
-        How many.
+        Number of images.
     shape : (..., int, int)
-        Of what is mixed; its last two axes are the rows and columns of cells.
+        Shape of what is mixed; its last two axes are the rows and columns of cells.
     probability : float
-        That an image has a box at all.
+        Probability that an image has a box.
     generator : torch.Generator
-        Gives every random number.
+        Source of all random numbers.
 
     Returns
     -------
     Tensor of shape (n_images, rows, columns), bool
-        True in the box.
+        True inside the box.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def _inside(place: Tensor, length: Tensor, n_cells: int) -> Tensor:
 
 
 def boxes_at(boxes: Tensor, shape: Sequence[int]) -> Tensor:
-    """Bring boxes (n, rows, columns) to the last two axes of a shape, exactly if it is a multiple.
+    """Scale boxes (n, rows, columns) to the last two axes of a shape; exact if it is a multiple.
 
     Examples
     --------
@@ -72,12 +72,12 @@ def boxes_at(boxes: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def cutmix(values: Tensor, boxes: Tensor) -> Tensor:
-    """Give each image's box what the image before it in the batch shows there.
+    """Replace the box of each image by that of the image before it in the batch.
 
     Parameters
     ----------
     values : Tensor of shape (n, ..., h, w)
-        Images, maps or masks. Where h and w are multiples of the boxes' grid, all are cut along the
+        Images, maps or masks. If h and w are multiples of the boxes' grid, all are cut along the
         same lines.
     boxes : Tensor of shape (n, rows, columns), bool
         From `cutmix_boxes`.

@@ -1,4 +1,4 @@
-"""Rows of a map-style Dataset, which is left as lazy as it is."""
+"""Rows of a map-style Dataset, which stay lazy."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["DatasetRows"]
 
 
 class DatasetRows:
-    """Some rows of a Dataset, in an order; scikit-learn cuts folds of it without making an item.
+    """Rows of a Dataset in a given order, which scikit-learn can split without loading any item.
 
     Parameters
     ----------
     dataset : object
-        With a length, and items from 0 on.
+        It has a length, and items from 0.
     rows : array of shape (n,), optional
-        All by default.
+        Row indices; all by default.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class DatasetRows:
         return len(self._rows)
 
     def __getitem__(self, index: Any) -> Any:
-        """Return one item; or, for a slice, a list or an array, the rows of those."""
+        """Return one item; or, for a slice, a list or an array, those rows."""
         if isinstance(index, tuple) and len(index) == 2 and index[1] is Ellipsis:
             index = index[0]
         rows = self._rows[index]

@@ -19,7 +19,7 @@ __all__ = ["FileSource"]
 
 
 class FileSource(OpenedSource):
-    """Image files, decoded as they are taken; they must stay as they are now.
+    """Image files, decoded when they are taken; they must not change meanwhile.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class FileSource(OpenedSource):
     n_channels : int or None
         See `OpenedSource`.
     reader : str, Reader or None
-        None for the one for their suffixes.
+        None chooses by suffix.
     n_spatial : int
         3 for volumes.
     """
@@ -46,7 +46,7 @@ class FileSource(OpenedSource):
         super().__init__(len(paths), n_channels, n_spatial)
 
     def header(self, row: int) -> tuple[tuple[int, ...], int, np.dtype[Any]]:
-        """Read it; see `OpenedSource.header`."""
+        """Read the header; see `OpenedSource.header`."""
         flat = self.n_spatial == N_SPATIAL
         look = partial(read_image_header if flat else load_header, reader=self._reader)
         header = self._files[row].read(look)
@@ -67,7 +67,7 @@ class FileSource(OpenedSource):
         return self._files[row].read(partial(load_image, reader=self._reader)).array
 
     def affine(self, row: int) -> NDArray[np.float64] | None:
-        """Return that of the header, which `sizes` reads; see `Source.affine`."""
+        """Return the affine of the header, which `sizes` reads; see `Source.affine`."""
         return self._affines.get(row)
 
     def path(self, row: int) -> str:
@@ -75,10 +75,10 @@ class FileSource(OpenedSource):
         return os.fspath(self._files[row])
 
     def spacing(self, row: int) -> tuple[float, ...] | None:
-        """Return that of the header; see `Source.spacing`."""
+        """Return the spacing of the header; see `Source.spacing`."""
         self.sizes(np.array([row]))
         return self._spacings.get(row)
 
     def name(self, row: int) -> str:
-        """Give the path, too; see `Source.name`."""
+        """Return the name with the path; see `Source.name`."""
         return f"Image {row} ({os.fspath(self._files[row])!r})"

@@ -1,4 +1,4 @@
-"""Which reader is for which file: by the end of its name, else by its first bytes."""
+"""Find the reader of a file: by the suffix of its name, else by its first bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
     "split_slice",
 ]
 
-#: What names a file.
+#: The name of a file.
 Path = str | os.PathLike[str]
 _SLICE = re.compile(r"(.*)\[z=(\d+)\]", re.DOTALL)
 _MOST_DOTS = 3  # of a suffix
@@ -35,9 +35,9 @@ class FoundReader(NamedTuple):
     ----------
     reader : Reader
     path : str, or list of str
-        Of the file without the number of a slice; or the files of one volume, or one a channel.
+        The file without the number of a slice; or the files of one volume, or one for each channel.
     z : int or None
-        The slice that ``path[z=3]`` asks for.
+        The slice that ``path[z=3]`` names.
     """
 
     reader: Reader
@@ -45,7 +45,7 @@ class FoundReader(NamedTuple):
     z: int | None
 
     def exists(self) -> bool:
-        """Tell whether there is such a file, or such a folder for a reader that takes folders."""
+        """Tell whether the file exists, or the folder if the reader takes folders."""
         if isinstance(self.path, list):
             return all(os.path.isfile(path) for path in self.path)
         folders = getattr(self.reader, "folders", False)
@@ -53,15 +53,15 @@ class FoundReader(NamedTuple):
 
 
 def find_reader(path: Path | Sequence[Path], reader: Any = None) -> FoundReader:
-    """Find the reader of a file; it is opened only where its name does not tell.
+    """Find the reader of a file, which is opened only if its name is not enough.
 
     Parameters
     ----------
     path : str or path-like, or sequence of them
-        Of a file, of a folder or of the files of one volume, or ``"path[z=3]"`` for a slice of one;
+        A file, a folder or the files of one volume, or ``"path[z=3]"`` for a slice of one;
         ``"case_{0,1}.png"`` for files whose channels make one image.
     reader : str or Reader, optional
-        Which one.
+        The reader to use.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def find_reader(path: Path | Sequence[Path], reader: Any = None) -> FoundReader:
     Raises
     ------
     ValueError
-        If no reader takes it, or several have the same right to.
+        If no reader takes it, or several do with the same priority.
 
     Examples
     --------
@@ -98,17 +98,17 @@ def find_reader(path: Path | Sequence[Path], reader: Any = None) -> FoundReader:
 
 
 def has_known_suffix(name: str) -> bool:
-    """Tell whether a reader knows how this name ends; no file is touched."""
+    """Tell whether a reader knows the suffix of this name; no file is opened."""
     return bool(_by_suffix(split_slice(name)[0]))
 
 
 def files_behind(name: str) -> list[str]:
-    """List the files that a text names: a file, that of a slice, of a folder, of channels.
+    """List the files that a text names: a file, or those of a slice, a folder or channels.
 
     Parameters
     ----------
     name : str
-        Any text; most name nothing.
+        Any text; most texts name no file.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def files_behind(name: str) -> list[str]:
 
 
 def files_in_folder(folder: str) -> list[str]:
-    """List the files that make the volume of a folder, by name.
+    """List the files that make the volume of a folder, sorted by name.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def files_in_folder(folder: str) -> list[str]:
     Returns
     -------
     list of str
-        Neither hidden ones nor a ``DICOMDIR``, which only lists the others.
+        Without hidden files and ``DICOMDIR``, which only lists the others.
     """
     names = [name for name in sorted(os.listdir(folder)) if name[0] != "." and name != "DICOMDIR"]
     paths = [os.path.join(folder, name) for name in names]
@@ -140,7 +140,7 @@ def files_in_folder(folder: str) -> list[str]:
 
 
 def split_slice(name: str) -> tuple[str, int | None]:
-    """Split ``"path[z=3]"`` into path and slice, unless a file is really named so.
+    """Split ``"path[z=3]"`` into path and slice, unless a file has that very name.
 
     Parameters
     ----------
@@ -158,14 +158,14 @@ def split_slice(name: str) -> tuple[str, int | None]:
 
 
 def _by_suffix(name: str) -> tuple[str, ...]:
-    """Return the ids of those who claim the end of a name: the longest that anybody claims."""
+    """Return the ids of the plugins with the longest registered suffix of a name."""
     ids = _by_ending(name[name.rfind(".") :])
     return _by_longest(name) if ids is None else ids
 
 
 @functools.lru_cache
 def _by_ending(ending: str) -> tuple[str, ...] | None:
-    """Return the same by what follows the last dot; None where a longer suffix may count."""
+    """Return the same by what follows the last dot; None if a longer suffix may count."""
     claimed, lower = _suffixes(), ending.lower()
     if any(suffix != lower and suffix.endswith(lower) for suffix in claimed):
         return None
@@ -183,7 +183,7 @@ def _by_longest(name: str) -> tuple[str, ...]:
 
 @functools.cache
 def _suffixes() -> dict[str, tuple[str, ...]]:
-    """Map each suffix to who claims it; ours keep what is theirs, as names do."""
+    """Map each suffix to its plugins; our own keep theirs, as they keep their names."""
     claims: dict[str, list[PluginInfo]] = {}
     for plugin in _plugins():
         for suffix in plugin.suffixes:
@@ -224,7 +224,7 @@ def _by_content(name: str) -> Reader:
 
 
 def _sniffs(plugin_id: str, start: bytes) -> bool:
-    """Ask one reader; one that cannot be imported, or fails, does not take the file."""
+    """Ask one reader; a reader that fails, or cannot be imported, does not take the file."""
     try:
         return bool(_made(plugin_id).sniff(start))
     except Exception:
@@ -235,13 +235,13 @@ def _of_folder(name: str) -> Reader:
     reader = _folder_reader(name)
     if reader is None:
         raise ValueError(
-            f"{name!r} is a folder, and not one whose files are the slices of a volume; pass files."
+            f"{name!r} is a folder, but its files are not the slices of a volume; pass files."
         )
     return reader
 
 
 def _folder_reader(name: str) -> Reader | None:
-    """Find the reader of a folder by its first file, if that reads folders."""
+    """Find the reader of a folder by its first file, if that reader takes folders."""
     first = next(iter(files_in_folder(name)), None)
     try:
         reader = None if first is None else find_reader(first).reader
@@ -255,9 +255,9 @@ def _of_files(names: list[str], reader: Any) -> FoundReader:
         raise ValueError("There are no files; expected those of one volume.")
     found = find_reader(names[0], reader).reader
     if not getattr(found, "folders", False):
-        raise ValueError(f"{names[0]!r} is no slice of a volume of several files; pass one path.")
+        raise ValueError(f"{names[0]!r} is not a slice of a volume in files; pass one path.")
     return FoundReader(found, names, None)
 
 
 def _none_for(name: str) -> str:
-    return f"No reader for {name!r}; the suffixes that are read: {', '.join(_suffixes())}."
+    return f"No reader for {name!r}; supported suffixes: {', '.join(_suffixes())}."

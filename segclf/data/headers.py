@@ -1,4 +1,4 @@
-"""What a file of a picture says of itself before anything is decoded."""
+"""Headers of image files, read before anything is decoded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from segclf.data.webp import read_webp_header
 
 __all__ = ["MAX_PIXELS", "Header", "UnsupportedImage", "is_raster", "read_header"]
 
-#: Larger files are refused before decoding: a quarter of a GiB as 8 bit RGB, where Pillow begins
+#: Larger images are refused before decoding: a quarter of a GiB as 8 bit RGB, where Pillow begins
 #: to warn of decompression bombs.
 MAX_PIXELS = 2**30 // 4 // 3
 
@@ -24,7 +24,7 @@ _EXIF_ORIENTATION = 0x0112
 
 
 class UnsupportedImage(ValueError):
-    """A sound file of a kind that this reader does not read, and another one may."""
+    """A valid file of a kind that this reader does not support, but another one may."""
 
 
 class Header(NamedTuple):
@@ -33,23 +33,23 @@ class Header(NamedTuple):
     Attributes
     ----------
     format : {"PNG", "JPEG", "TIFF", "BMP", "WEBP", "PNM"}
-        By the first bytes, not by the name.
+        Determined by the first bytes, not by the name.
     height, width : int
-        As shown, that is after the orientation is applied.
+        As displayed, after the orientation is applied.
     n_channels : {1, 3}
         Without alpha.
     bits : int
         Bits per stored sample.
     dtype : numpy.dtype
-        Of the decoded array.
+        Type of the decoded array.
     orientation : int
         EXIF orientation, 1 to 8.
     opencv : bool
-        True where only OpenCV keeps every bit: 16 bit colour and the rarer types of TIFF.
+        True if only OpenCV keeps every bit: 16 bit colour and the rarer types of TIFF.
     white_is_zero : bool
         True for a gray TIFF, and for a PBM, that stores white as 0.
     lossy : bool
-        True where values are not what they were when the file was written.
+        True if compression changed the values.
     """
 
     format: Literal["PNG", "JPEG", "TIFF", "BMP", "WEBP", "PNM"]
@@ -70,7 +70,7 @@ def read_header(file: IO[bytes]) -> Header:
     Parameters
     ----------
     file : binary file
-        At any position; it is read from its start.
+        It is read from its start, whatever its position.
 
     Returns
     -------
@@ -79,8 +79,9 @@ def read_header(file: IO[bytes]) -> Header:
     Raises
     ------
     ValueError
-        For another format, an unsupported kind of one, more than one page or frame, or more than
-        `MAX_PIXELS` pixels. Damaged files may raise anything; `segclf.data.readers` sorts it out.
+        For another format, an unsupported kind of a format, more than one page or frame, or more
+        than `MAX_PIXELS` pixels. Damaged files may raise any error, which `segclf.data.readers`
+        converts.
     """
     file.seek(0)
     start = file.read(8)
@@ -88,7 +89,7 @@ def read_header(file: IO[bytes]) -> Header:
     parse = next((one for starts, one in _FORMATS.items() if start.startswith(starts)), None)
     if parse is None:
         raise ValueError(
-            f"it is no PNG, JPEG or TIFF file, no BMP, WebP or PNM; its first bytes are {start!r}"
+            f"it is not a PNG, JPEG, TIFF, BMP, WebP or PNM file; its first bytes are {start!r}"
         )
     header = parse(file)
     _check_size(header.height, header.width)
@@ -96,7 +97,7 @@ def read_header(file: IO[bytes]) -> Header:
 
 
 def is_raster(start: bytes) -> bool:
-    """Tell PNG, JPEG and WebP by their first bytes; TIFF has a reader, two letters tell nothing."""
+    """Tell PNG, JPEG and WebP by their first bytes; those of other formats do not suffice."""
     return start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (
         start[:4] == b"RIFF" and start[8:12] == b"WEBP"
     )
@@ -104,10 +105,10 @@ def is_raster(start: bytes) -> bool:
 
 def _check_size(height: int, width: int) -> None:
     if height < 1 or width < 1:
-        raise ValueError(f"its header says {height} x {width} pixels, a zero-size image")
+        raise ValueError(f"its header states {height} x {width} pixels, a zero-size image")
     if height * width > MAX_PIXELS:
         raise ValueError(
-            f"its header says {height} x {width} = {height * width:,} pixels; at most "
+            f"its header states {height} x {width} = {height * width:,} pixels; at most "
             f"{MAX_PIXELS:,} are decoded. Cut it into tiles"
         )
 
@@ -127,7 +128,7 @@ def _png(file: IO[bytes]) -> Header:
 
 
 def _png_exif_of_one_frame(file: IO[bytes]) -> bytes:
-    """Refuse an animation, whose first frame is the still picture or comes after it."""
+    """Refuse an animation, whether its first frame is the still picture or follows it."""
     frames, still, exif = 0, 1, b""
     for kind, length in _png_chunks(file):
         if kind == b"acTL":
@@ -137,7 +138,7 @@ def _png_exif_of_one_frame(file: IO[bytes]) -> bytes:
         elif kind == b"eXIf":
             exif = file.read(length)
     if frames + still > 1:
-        raise ValueError(f"it holds {frames + still} frames; save each as a file of its own")
+        raise ValueError(f"it holds {frames + still} frames; save each as a separate file")
     return exif
 
 
@@ -192,7 +193,7 @@ def _pnm(file: IO[bytes]) -> Header:
 def _exif_orientation(read: Callable[[], Image.Exif]) -> int:
     try:
         return _orientation(read().get(_EXIF_ORIENTATION))
-    except Exception:  # damaged metadata must not cost the picture, as in any viewer
+    except Exception:  # damaged metadata must not prevent reading, as in any viewer
         return 1
 
 
@@ -206,13 +207,13 @@ def _tiff(file: IO[bytes]) -> Header:
     white_is_zero = photometric == 0
     if white_is_zero and kind == "f":
         raise ValueError(
-            "its values are floats with white as 0, and nothing says which value is black; save it "
+            "its values are floats with white as 0, and the value of black is unknown; save it "
             "with black as 0 (TIFF photometric 1), or give arrays"
         )
     pillow = (kind == "u" and bits in (1, 2, 4, 8)) or (
         samples == 1 and (kind, bits) in (("u", 16), ("f", 32))
     )
-    # Pillow knows 16 bit with 0 as white in one byte order alone
+    # Pillow supports 16 bit with 0 as white in one byte order only
     pillow = pillow and not (white_is_zero and bits == 16 and tags.prefix == b"MM")
     orientation = _orientation(tags.get(274))
     if not pillow:
@@ -234,11 +235,11 @@ def _tiff_tags(file: IO[bytes]) -> TiffImagePlugin.ImageFileDirectory_v2:
     first = tags.next
     file.seek(first)
     tags.load(file)
-    # Pillow leaves `next` alone where the file ends within the tags
+    # Pillow does not set `next` if the file ends within the tags
     if tags.next == first or 256 not in tags or 257 not in tags:
         raise ValueError("its TIFF tags are truncated or damaged")
     if tags.next:
-        raise UnsupportedImage("it is a TIFF of several pages; save each page as a file of its own")
+        raise UnsupportedImage("it is a TIFF of several pages; save each page as a separate file")
     check_tiff(tags)
     return tags
 
@@ -253,7 +254,7 @@ def _tiff_sample_format(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
 def _check_opencv_tiff(
     kind: str, bits: int, samples: int, photometric: int, planar: int, orientation: int
 ) -> None:
-    """Refuse what OpenCV would decode wrongly or not at all."""
+    """Refuse files that OpenCV would decode wrongly or not at all."""
     known = bits in (8, 16, 32, 64) and (kind, bits) != ("f", 16) and (kind, bits) != ("f", 8)
     colour = photometric == 2 and samples in (3, 4) and planar == 1
     if not (known and (colour or (photometric in (0, 1) and samples == 1))) or orientation != 1:
@@ -267,7 +268,7 @@ def _check_opencv_tiff(
 
 
 def _first(tags: TiffImagePlugin.ImageFileDirectory_v2, tag: int, default: int) -> int:
-    """Return the one value that all samples share."""
+    """Return the value of a tag that all samples share."""
     values = tags.get(tag, default)
     values = values if isinstance(values, tuple) else (values,)
     if len(set(values)) != 1:

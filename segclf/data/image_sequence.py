@@ -1,4 +1,4 @@
-"""A sequence of images, or of volumes: what the front door gives."""
+"""A sequence of images or volumes, as `as_images` returns it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ __all__ = ["Images"]
 
 
 class Images:
-    """A sequence of images of one number of channels, from `as_images`.
+    """A sequence of images with the same number of channels, from `as_images`.
 
     Attributes
     ----------
     n_channels : int
     n_spatial : int
-        2 for images; 3 for volumes, which have d before h in all that follows.
+        2 for images; 3 for volumes, which have d before h everywhere below.
     size : tuple of int, or None
-        (h, w) if all images are known to have it. Files count as unknown until `sizes` was called.
+        (h, w) if all images are known to have this size. Files count as unknown until `sizes` is
+        called.
     sizes_first : bool
         See `Source`.
     scale : Scale or None
-        What the images must agree with as they are taken, see `segclf.data.scale`.
+        The scale that images must have when they are taken, see `segclf.data.scale`.
     """
 
     def __init__(
@@ -44,12 +45,12 @@ class Images:
 
     @classmethod
     def from_maps(cls, maps: NDArray[Any] | list[NDArray[Any]]) -> Images:
-        """Take maps, whose channels come first and may be as many as those of embeddings.
+        """Wrap maps, whose channels come first and may be as many as those of embeddings.
 
         Parameters
         ----------
         maps : array of shape (n, k, h, w), or list of n arrays (k, h, w)
-            Finite numbers, of one k.
+            Finite numbers, with the same k.
         """
         source: Source
         if isinstance(maps, np.ndarray):
@@ -66,7 +67,7 @@ class Images:
 
     @property
     def shape(self) -> tuple[int]:
-        """(n,); with it scikit-learn cuts folds by `subset`, without opening any image."""
+        """(n,); scikit-learn needs it to split by `subset`, which opens no image."""
         return (len(self),)
 
     @overload
@@ -85,7 +86,7 @@ class Images:
         return Images(self._source, rows, scale=self.scale)
 
     def take(self, indices: ArrayLike) -> NDArray[Any] | list[NDArray[Any]]:
-        """Return some images as new arrays, in their own type, colours as RGB.
+        """Return some images as new arrays of their own type, colours as RGB.
 
         Parameters
         ----------
@@ -94,57 +95,57 @@ class Images:
         Returns
         -------
         array of shape (m, h, w, c), or list of m arrays (h, w, c)
-            One array where X was one array, memmap or tensor; a list where it was a list or files.
+            One array if X was one array, memmap or tensor; a list if it was a list or files.
 
         Raises
         ------
         ValueError
-            Where a file cannot be read, or a file or memmap holds NaN or infinity: with the
-            number of the sample in X, and its path. Where its scale is another than `scale`.
+            If a file cannot be read, or a file or memmap holds NaN or infinity; the message has the
+            number of the sample in X, and its path. Also if its scale differs from `scale`.
         """
         return self._take(self._rows[np.asarray(indices, dtype=np.intp)])
 
     @property
     def size(self) -> tuple[int, ...] | None:
-        """(h, w) if all images are known to have it, else None."""
+        """(h, w) if all images are known to have this size, else None."""
         sizes = self._source.known_sizes(self._rows)
         if len(sizes) == 0 or sizes[0, 0] < 0 or (sizes != sizes[0]).any():
             return None
         return tuple(sizes[0].tolist())
 
     def sizes(self) -> NDArray[np.intp]:
-        """Return the size of each image; of files from their headers, read once.
+        """Return the size of each image; for files from their headers, read once.
 
         Returns
         -------
         array of shape (n, 2) or (n, 3)
-            Heights and widths, of volumes depths before.
+            Heights and widths, preceded by depths for volumes.
         """
         return self._source.sizes(self._rows)
 
     def spacing(self) -> tuple[float, ...] | None:
-        """Return the median distance of pixels along each axis, in mm; None where unknown.
+        """Return the median pixel spacing along each axis, in mm; None if unknown.
 
-        That is where a file has no spacing, and where X is arrays.
+        It is unknown if a file has no spacing, and if X is arrays.
         """
         found = self.spacings()
         return None if found is None else tuple(np.median(found, axis=0).tolist())
 
     def spacings(self) -> NDArray[np.float64] | None:
-        """Return the distances of pixels of each, (n, n_spatial) in mm; None as of `spacing`."""
+        """Return the pixel spacing of each image, (n, n_spatial) in mm; None as for `spacing`."""
         found = [self.spacing_of(index) for index in range(len(self))]
         return None if None in found else np.array(found, dtype=float).reshape(-1, self.n_spatial)
 
     def spacing_of(self, index: int) -> tuple[float, ...] | None:
-        """Return the distance of the pixels of one image; None where unknown."""
+        """Return the pixel spacing of one image; None if unknown."""
         return self._source.spacing(int(self._rows[index]))
 
     def affine(self, index: int) -> NDArray[np.float64] | None:
-        """Return where an image lies, by its file's header once `sizes` has read it; else None."""
+        """Return the affine of an image from its header, once `sizes` has read it; else None."""
         return self._source.affine(int(self._rows[index]))
 
     def path(self, index: int) -> str | None:
-        """Return the file of an image that is in one; else None."""
+        """Return the file of an image, or None if it is not in a file."""
         return self._source.path(int(self._rows[index]))
 
     def name(self, index: int) -> str:
@@ -152,18 +153,18 @@ class Images:
         return self._source.name(int(self._rows[index]))
 
     def open(self, index: int, size: tuple[int, ...] | None = None) -> OpenVolume:
-        """Return a volume of which parts are read; of a file it is decoded, once for all of them.
+        """Return a volume to read parts of; a file is decoded once for all of them.
 
         Parameters
         ----------
         index : int
         size : (int, int, int), optional
-            Of the grid that parts are of; by default the volume's own.
+            Size of the grid for the parts; by default the volume's own.
 
         Raises
         ------
         ValueError
-            Where its scale is another than `scale`, and as `take` does.
+            If its scale differs from `scale`, and as in `take`.
         """
         row = int(self._rows[index])
         array, name = self._source.view(row), self.name(index)
@@ -180,15 +181,15 @@ class Images:
         Parameters
         ----------
         volumes, slices : array of int, shape (m,)
-            Of which volume each slice is, and its number there.
+            The volume of each slice, and its number there.
         neighbors : int
-            So many slices on either side are further channels, from the first to the last; beyond
-            the ends of a volume its last slice is repeated.
+            Number of slices on either side that become further channels, from the first to the
+            last; beyond the ends of a volume its last slice is repeated.
 
         Returns
         -------
         Images
-            Of m images (h, w, (2 * neighbors + 1) * c).
+            m images (h, w, (2 * neighbors + 1) * c).
         """
         source = SliceSource(self._source, self._rows[volumes], slices, neighbors)
         return Images(source, np.arange(len(slices)))
@@ -209,18 +210,18 @@ class Images:
         return Images(self._source, rows, scale=self.scale)
 
     def loaded(self, indices: ArrayLike, arrays: Sequence[NDArray[Any]]) -> Images:
-        """Return some of the images, of which somebody has read the arrays.
+        """Return some of the images, whose arrays have been read already.
 
         Parameters
         ----------
         indices : array-like of int, shape (m,)
         arrays : sequence of m arrays (h, w, c)
-            What this sequence gave for them.
+            What this sequence returned for them.
 
         Returns
         -------
         Images
-            Of these arrays; errors still give the sample's number in the original X.
+            Images of these arrays; errors still give the sample's number in the original X.
         """
         rows = self._rows[np.asarray(indices, dtype=np.intp)]
         return Images(LoadedSource(self._source, rows, arrays), np.arange(len(arrays)))
@@ -231,19 +232,19 @@ class Images:
         Raises
         ------
         ValueError
-            Where they are of several scales.
+            If they have different scales.
         """
         found = learn_scale(self._source, self._rows) if self._source.pixels else None
         return self.expect(found, check=False)
 
     def expect(self, scale: Scale | None, *, check: bool = True) -> Images:
-        """Return the same images, which must agree with a scale: at once, or where lazy as taken.
+        """Return the same images, which must have a scale: checked now or, if lazy, when taken.
 
         Parameters
         ----------
         scale : Scale or None
         check : bool
-            False for those of which it is known.
+            False for images that are known to have it.
 
         Returns
         -------
@@ -252,7 +253,8 @@ class Images:
         Raises
         ------
         ValueError
-            Where one is of another scale: with its number, both ranges, and how to convert it.
+            If one has another scale; the message has its number, both ranges, and how to convert
+            it.
         """
         if scale is not None and check and not self._source.lazy:
             for row, found in scales_of(self._source, self._rows):

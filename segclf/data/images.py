@@ -1,7 +1,7 @@
-"""The front door for images: whatever X is, as a sequence of (h, w, c) arrays.
+"""Validation of image input: whatever X is, return a sequence of (h, w, c) arrays.
 
-Nothing is copied whole, files are decoded as they are taken, and what cannot be an image is
-refused here with its number, so that the rooms inside may trust what they get.
+Nothing is copied whole, files are decoded when they are taken, and invalid images are refused here
+with their number, so that the code behind may trust what it gets.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ def as_images(
     n_spatial: int = N_SPATIAL,
     reader: Any = None,
 ) -> Images:
-    """Take anything that holds images.
+    """Wrap anything that holds images as one sequence.
 
     Parameters
     ----------
     X : array, tensor, memmap, sequence, Series, data frame or Dataset
-        Arrays (n, h, w) or (n, h, w, c) of any real dtype; torch tensors (n, h, w) or
-        (n, c, h, w) on any device; a list, tuple, 1-d object array, Series or a table of one
-        column that holds paths to PNG, JPEG or TIFF files, PIL images, (h, w) or (h, w, c) arrays,
-        or (h, w) or (c, h, w) tensors, of different sizes; a map-style Dataset of such images; rows
-        (n, f). Of an item that is a dict the "image" is taken, of a tuple (image, target) the
-        first. A `StoredImages`, such as `PathImages` or `TarImages`; a list may hold URLs.
+        Arrays (n, h, w) or (n, h, w, c) of any real dtype; torch tensors (n, h, w) or (n, c, h, w)
+        on any device; a list, tuple, 1-d object array, Series or a table of one column that holds
+        paths to PNG, JPEG or TIFF files, PIL images, (h, w) or (h, w, c) arrays, or (h, w) or (c,
+        h, w) tensors, of different sizes; a map-style Dataset of such images; rows (n, f). If an
+        item is a dict, its "image" is used; if it is a tuple (image, target), the first. A
+        `StoredImages`, such as `PathImages` or `TarImages`; a list may hold URLs.
     image_shape : tuple of int, optional
-        (h, w) or (h, w, c) of what a row holds; (1, f) if None. Only for rows.
+        Shape (h, w) or (h, w, c) of each row as an image; (1, f) if None. Only for rows.
     n_channels : int, optional
-        The number of channels to insist on. For files, PIL images and Datasets None takes 3 where
-        any has 3, and repeats gray ones to 3 channels; all other differences are errors.
+        The required number of channels. For files, PIL images and Datasets, None is 3 if any image
+        has 3, and gray ones are repeated to 3 channels; all other differences are errors.
     channels : {"first", "last"}, optional
-        Where the channels of arrays are. None takes them to be last where there are 1, 3 or 4, or
-        at most 16 and fewer than an image has rows and columns, and asks otherwise. Tensors have
-        them first.
+        Position of the channels in arrays. None assumes that they are last if there are 1, 3 or 4,
+        or at most 16 and fewer than an image has rows and columns, and otherwise raises an error.
+        Tensors have them first.
     n_spatial : int
         2 for images, as above; 3 for volumes: arrays (n, d, h, w), or (n, d, h, w, c) with
         channels, torch tensors (n, c, d, h, w), or a list of arrays (d, h, w) or (d, h, w, c), of
         tensors (c, d, h, w), or of paths to files and folders of volumes, of different sizes.
     reader : str or Reader, optional
-        What reads the files of X: a plugin's name, or an object such as
+        Reader of the files of X: a plugin's name, or an object such as
         ``segclf_plugins.readers.DicomReader(window="file")``.
 
     Returns
@@ -63,9 +63,10 @@ def as_images(
     Raises
     ------
     ValueError
-        For anything else, saying what to pass in its place; and for empty input, zero-size images,
-        volumes, NaN, infinity, numbers beyond 1e15, masked pixels, mixed kinds, different numbers
-        of channels, missing files, unknown suffixes: with the sample's number.
+        For anything else; the message says what to pass instead. Also for empty input, zero-size
+        images, volumes, NaN, infinity, numbers beyond 1e15, masked pixels, mixed kinds, different
+        numbers of channels, missing files and unknown suffixes; the message has the sample's
+        number.
 
     Examples
     --------
@@ -98,7 +99,7 @@ def as_images(
 
 
 def _one_image(X: Any, n_channels: int) -> str:
-    """Say what to do where X seems to be one image of so many channels."""
+    """Say what to do if X seems to be one image with that number of channels."""
     shape = tuple(getattr(X, "shape", ()))
     if len(shape) == 3 and n_channels in (shape[0], shape[2]):
         return f" If X of shape {shape} is one image, pass X[None]."

@@ -1,4 +1,4 @@
-"""From anything that holds images to a source: which kind it is, and whether it is sound."""
+"""Turn anything that holds images into a source: find its kind, and check it."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def source_of(
     ----------
     X : object
     image_shape : tuple of int or None
-        Of what a row holds.
+        Shape of each row as an image.
     n_channels : int or None
-        For files, PIL images and Datasets: the number to insist on.
+        For files, PIL images and Datasets: the required number.
     channels : {"first", "last"} or None
-        Where they are in arrays.
+        Their position in arrays.
     reader : str, Reader or None
-        What reads the files.
+        Reader of the files.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def source_of(
     Raises
     ------
     ValueError
-        As `segclf.data.images.as_images` does.
+        See `segclf.data.images.as_images`.
     """
     if reason := why_not(X):
         raise ValueError(f"{reason}. Expected {EXPECTED}.")
@@ -96,12 +96,12 @@ def source_of(
 
 
 def require_paths(source: Source | None, reader: object) -> None:
-    """Refuse a reader for what is read by none.
+    """Refuse a reader for input that is not read from files.
 
     Parameters
     ----------
     source : Source or None
-        None for images that are such already.
+        None for images that were wrapped before.
     reader : str or Reader
 
     Raises
@@ -110,7 +110,7 @@ def require_paths(source: Source | None, reader: object) -> None:
         If X holds no paths.
     """
     if not isinstance(source, FileSource):
-        raise ValueError(f"reader={reader!r} is for paths, and X holds none; leave it out.")
+        raise ValueError(f"reader={reader!r} is for paths, but X holds none; leave it out.")
 
 
 def _from_array(
@@ -142,18 +142,18 @@ def _from_array(
 
 def _volumes(array: NDArray[Any]) -> str:
     volumes = (
-        " If these are volumes, pass their slices (h, w) or (h, w, c) as images, or take an "
+        " If these are volumes, pass their slices (h, w) or (h, w, c) as images, or use an "
         "estimator of volumes, such as SliceWise."
     )
     return volumes if array.ndim == 5 else ""
 
 
 def _require_many(shape: tuple[int, ...]) -> None:
-    """Refuse one image (h, w, c), where it is not plausibly h gray images of (w, c)."""
+    """Refuse one image (h, w, c), unless it may be h gray images (w, c)."""
     height, width, n_channels = shape
     if n_channels in (1, 3, 4) and min(height, width) > 16:
         raise ValueError(
-            f"X has shape {shape}: that is one image (h, w, c), or {height} gray ones of {width} x "
+            f"X has shape {shape}: this is one image (h, w, c), or {height} gray ones of {width} x "
             f"{n_channels} pixels. Pass X[None] for the one, X[..., None] for the {height}."
         )
 
@@ -210,15 +210,15 @@ def _common_kind(items: Sequence[object]) -> str:
 def source_of_files(
     items: Sequence[Any], n_channels: int | None, reader: Any, n_spatial: int = N_SPATIAL
 ) -> Source:
-    """Check that there are such files, and wrap them as a source.
+    """Check that the files exist, and wrap them as a source.
 
     Parameters
     ----------
     items : sequence of paths
     n_channels : int or None
-        The number to insist on.
+        The required number.
     reader : str, Reader or None
-        None for the one for their suffixes.
+        None chooses by suffix.
     n_spatial : int
         3 for volumes.
 
@@ -229,7 +229,7 @@ def source_of_files(
     Raises
     ------
     ValueError
-        Where one is missing, or no reader takes it.
+        If a file is missing, or no reader takes it.
     """
     paths = [str(os.fspath(item)) for item in items]
     if any(map(is_url, paths)):
@@ -252,7 +252,7 @@ def _from_items(items: Sequence[NDArray[Any] | torch.Tensor], channels: Channels
         if image.shape[axis] != images[0].shape[axis]:
             raise ValueError(
                 f"Image {number} has {image.shape[axis]} channel(s), image 0 has "
-                f"{images[0].shape[axis]}; expected one number for all."
+                f"{images[0].shape[axis]}; expected the same number for all."
             )
         if not lazy:
             require_finite(as_hwc(image)[None], np.array([number]), "Image")

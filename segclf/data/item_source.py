@@ -1,4 +1,4 @@
-"""Images that are made when they are asked for: items of a Dataset, and PIL images."""
+"""Images that are made when they are taken: items of a Dataset, and PIL images."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["ItemSource"]
 
 
 class ItemSource(OpenedSource):
-    """Images that a map-style Dataset makes, or that are PIL's.
+    """Images of a map-style Dataset, or PIL images.
 
     Parameters
     ----------
     items : object
-        With a length, and items from 0 on.
+        It has a length, and items from 0.
     n_channels : int or None
         See `OpenedSource`.
     channels : {"first", "last"} or None
-        Of items that are arrays.
+        Position of the channels in items that are arrays.
     """
 
     def __init__(self, items: Any, n_channels: int | None, channels: Channels) -> None:

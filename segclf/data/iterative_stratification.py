@@ -1,7 +1,7 @@
-"""Deal groups of samples of many labels to parts, so that each part has its share of every label.
+"""Divide groups of multi-label samples so that each part has its share of every label.
 
 Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data", ECML PKDD 2011,
-algorithm 1, whose samples are groups here; where each is a group of its own it is theirs.
+algorithm 1, with groups in place of samples; it is the same if each sample is a group.
 """
 
 from typing import Any
@@ -20,19 +20,19 @@ def deal(
     shares: NDArray[np.float64],
     random: np.random.RandomState | None = None,
 ) -> Indices:
-    """Deal units to parts, those of the rarest label first.
+    """Assign units to parts, those of the rarest label first.
 
-    A unit goes to the part that lacks most samples of that label; of several, to the one that lacks
-    most samples; of several, to one at random.
+    A unit goes to the part that lacks most samples of that label. Ties go to the part that lacks
+    most samples of any label, then to a random one.
 
     Parameters
     ----------
     counts : array of shape (u, k), int
-        How many samples of each label a unit has.
+        Number of samples of each label in a unit.
     sizes : array of shape (u,), int
-        How many samples it has.
+        Number of samples in a unit.
     shares : array of shape (p,)
-        Of all samples that each part should have; their sum is 1.
+        Share of all samples that each part should have; the sum is 1.
     random : RandomState, optional
         Breaks ties; without it the first part wins.
 
@@ -61,12 +61,12 @@ def deal(
 
 
 class Lacking:
-    """How many samples each part lacks: of each label, and of all.
+    """The number of samples that each part lacks, of each label and of all.
 
     Parameters
     ----------
     counts, sizes, shares, random
-        As of `deal`.
+        See `deal`.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ class Lacking:
         shares: NDArray[np.float64],
         random: np.random.RandomState | None,
     ) -> None:
-        self._counts = np.column_stack([counts, sizes])  # the last column is of all samples
+        self._counts = np.column_stack([counts, sizes])  # the last column counts all samples
         self._wanted = np.outer(shares, self._counts.sum(axis=0))
         self._given = np.zeros(self._wanted.shape, dtype=np.int64)
         self._random = random
 
     def give(self, unit: int, label: int = -1) -> int:
-        """Choose the part that lacks most of that label, by default of all; it has the unit."""
+        """Assign a unit to the part that lacks most of a label, by default of all; return it."""
         lacking = self._wanted - self._given
         ties = np.flatnonzero(lacking[:, label] == lacking[:, label].max())
         ties = ties[lacking[ties, -1] == lacking[ties, -1].max()]
@@ -101,7 +101,8 @@ def units_of(
     indicator : array of shape (n, k), bool
         Which labels each sample has.
     groups : array of shape (n,) or None
-        Samples of one group are a unit; None: each is one. Units are in order of appearance.
+        Samples of one group are a unit; if None, each sample is one. Units are in order of
+        appearance.
     """
     n_samples = len(indicator)
     if groups is None:
@@ -113,5 +114,5 @@ def units_of(
 
 
 def shuffled(n_units: int, random: np.random.RandomState | None) -> Indices:
-    """Return units in random order; as they are without a generator."""
+    """Return units in random order, or unchanged without a generator."""
     return np.arange(n_units) if random is None else random.permutation(n_units)

@@ -27,7 +27,7 @@ def do_both(**parameters):
 @pytest.mark.parametrize("fit", [segment, classify, do_both])
 @pytest.mark.parametrize(
     ("batch_size", "remedy"),
-    [(1, "batch_size=1; expected 2 or more"), (2, r"Of 3 images.*take batch_size=3\.")],
+    [(1, "batch_size=1; expected 2 or more"), (2, r"With 3 images.*set batch_size=3\.")],
 )
 def test_a_batch_of_one_says_what_to_change(fit, batch_size, remedy):
     with pytest.raises(ValueError, match=remedy + ".*image_size=64.*encoder_depth.*tiny"):

@@ -39,8 +39,8 @@ def test_most_of_a_class_is_an_error_that_names_images_and_ways_out():
     y, masks = ["fracture", "normal"] * 12, [ANNOTATED, EMPTY] * 12
     message = (
         r"contradict each other in 12 of the 12 images of class 'fracture' .*"
-        r"\(0, 2, 4, .*, \.\.\.\).*masks show nothing; theirs show \[1\].*"
-        r"\{'fracture': 0, 'normal': 1\} here.*negative_class=.*map_masks.*in the order"
+        r"\(0, 2, 4, .*, \.\.\.\).*masks show nothing; these show \[1\].*"
+        r"\{'fracture': 0, 'normal': 1\}; 0 .*Set negative_class.*map_masks.*in the order"
     )
     with pytest.raises(ValueError, match=message):
         check(y, masks, "fracture")
@@ -49,7 +49,7 @@ def test_most_of_a_class_is_an_error_that_names_images_and_ways_out():
 
 def test_one_id_for_two_classes_is_an_error():
     y = ["benign", "malignant", "normal", "malignant"]
-    with pytest.raises(ValueError, match=r"class 'malignant'.*masks show id 2; theirs show \[1\]"):
+    with pytest.raises(ValueError, match=r"class 'malignant'.*masks show id 2; these show \[1\]"):
         check(y, [ANNOTATED, ANNOTATED, EMPTY, ANNOTATED], "normal")
 
 

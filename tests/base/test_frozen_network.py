@@ -98,7 +98,7 @@ def test_half_precision_comes_back_as_it_was(fitted):
     [
         (lambda network: nn.Conv2d(3, 2, 1), "network_ is a torch.nn.*Conv2d: .*recipe"),
         (nn.DataParallel, "network_ is a .*DataParallel"),
-        (lambda network: network.bfloat16(), r"is of torch.bfloat16.*network_.float\(\)"),
+        (lambda network: network.bfloat16(), r"has dtype torch.bfloat16.*network_.float\(\)"),
     ],
 )
 def test_other_networks_are_refused(change, message, way, fitted, tmp_path):

@@ -113,7 +113,9 @@ def test_channels_are_told_apart(shapes):
 def test_more_labels_than_masks_of_findings_warn_of_shortcuts(shapes):
     X, masks, y = shapes
     segmenter = SupervisedSegmenter(encoder="tiny", label_weight=0.1, **SMALL)
-    with pytest.warns(ShortcutWarning, match=r"4 positive images have a label but no mask, and only 2"):
+    with pytest.warns(
+        ShortcutWarning, match=r"4 positive images have a label but no mask, and only 2"
+    ):
         segmenter.fit(X, masks_of(masks, 0, 1), labels=y)
     assert segmenter.label_weight_ == 0.1
     assert has_term(segmenter)

@@ -47,7 +47,7 @@ def test_a_class_may_be_named():
     assert found(["before", "first"], masks, "first") == "first"
     assert found(["before", "other"], masks, "first") == "before"
     for wrong in ("sound", 1, True):
-        with pytest.raises(ValueError, match=r"is none of the classes \['fracture', 'normal'\]"):
+        with pytest.raises(ValueError, match=r"is not one of the classes \['fracture', 'normal'\]"):
             found(y, masks, wrong)
 
 

@@ -73,7 +73,7 @@ def test_every_image_may_be_held_out_since_none_is_labeled():
 
 
 def test_one_image_cannot_be_compared():
-    with pytest.raises(ValueError, match="a batch of 1 sample; expected 2"):
+    with pytest.raises(ValueError, match="a batch of 1 sample; expected at least 2"):
         simsiam().fit(SHAPES.images[:1])
 
 

@@ -31,11 +31,11 @@ def test_a_number_of_classes_is_insisted_on():
     fitted = segmenter(n_classes=5).fit(X[:4], MASKS[:4])
     assert (fitted.n_classes_, fitted.classes_.tolist()) == (5, [0, 1, 2, 3, 4])
     assert fitted.predict_proba(X[:2]).shape == (2, 5, 16, 16)
-    with pytest.raises(ValueError, match="n_classes=2, but masks and labels are of 3 ids"):
+    with pytest.raises(ValueError, match="n_classes=2, but masks and labels have 3 ids"):
         segmenter(n_classes=2).fit(X, MASKS)
-    with pytest.raises(ValueError, match="n_classes=2, but masks and labels are of 4 ids"):
+    with pytest.raises(ValueError, match="n_classes=2, but masks and labels have 4 ids"):
         segmenter(n_classes=2).fit(X, [MASKS[1], *[None] * 11], labels=[3] + [0] * 11)
-    with pytest.raises(ValueError, match="n_classes=3, but masks and labels are of 2 channels"):
+    with pytest.raises(ValueError, match="n_classes=3, but masks and labels have 2 channels"):
         segmenter(n_classes=3).fit(X, np.stack([MASKS > 0, MASKS > 1], axis=1))
     with pytest.raises(ValueError, match="0 and 255 alone, but of 3 ids"):
         segmenter(n_classes=3).fit(X[1:], 255 * MASKS[1:])

@@ -79,7 +79,7 @@ def test_a_class_of_one_image_falls_back_to_a_random_split():
     ],
 )
 def test_what_cannot_be_split_is_an_error(labels, fraction, groups, message):
-    with pytest.raises(ValueError, match=f"validation_fraction{message}.*none is left to learn"):
+    with pytest.raises(ValueError, match=f"validation_fraction{message}.*leaves none to learn"):
         split(labels, fraction, groups=groups)
 
 

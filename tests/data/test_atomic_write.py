@@ -133,7 +133,7 @@ def test_no_permission():
         for mode in (0o444, 0o666):
             path.chmod(mode)
             os.chmod(folder, 0o555)
-            message = "read-only" if mode == 0o444 else "the folder .* may not be written"
+            message = "read-only" if mode == 0o444 else "the folder .* is not writable"
             with nobody(), pytest.raises(PermissionError, match=message):
                 atomic_write(path, b"new")
             assert path.read_bytes() == b"old"

@@ -127,7 +127,7 @@ def test_errors_give_number_and_path(tmp_path):
         images.subset([0, 1]).take([1])
     with pytest.raises(ValueError, match=r"Image 2: .*2\.png.*removed"):
         images.take([2])
-    with pytest.raises(ValueError, match=r"Image 1: Cannot read .*1\.png.*no PNG, JPEG or TIFF"):
+    with pytest.raises(ValueError, match=r"Image 1: Cannot read .*1\.png.*not a PNG, JPEG, TIFF"):
         as_images(paths[:2])
     with pytest.raises(ValueError, match=r"Image 2: there is no file .*2\.png"):
         as_images(paths)

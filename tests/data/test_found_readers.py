@@ -210,7 +210,7 @@ def test_folders_and_lists_go_to_readers_of_folders(stack, tmp_path):
     for given in (pictures, tmp_path / "site" / "stacks-1.5.dist-info"):
         with pytest.raises(ValueError, match="is a folder"):
             load_image(given)
-    with pytest.raises(ValueError, match=r"a\.png.*no slice of a volume"):
+    with pytest.raises(ValueError, match=r"a\.png.*not a slice of a volume"):
         load_image([pictures / "a.png"])
     with pytest.raises(ValueError, match="There are no files"):
         load_image([])

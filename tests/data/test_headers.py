@@ -64,7 +64,9 @@ def test_animations_are_refused_by_their_header(tmp_path, default_image):
     options = {"save_all": True, "default_image": default_image}
     frames[0].save(tmp_path / "a.png", append_images=frames[1:], **options)
     for read in (read_size, read_image, read_mask):
-        with pytest.raises(ValueError, match=r"a\.png.*holds 3 frames; save each as a file"):
+        with pytest.raises(
+            ValueError, match=r"a\.png.*holds 3 frames; save each as a separate file"
+        ):
             read(tmp_path / "a.png")
 
 

@@ -169,9 +169,9 @@ WRONG = [
     (np.zeros((2, 4, 4), dtype="M8[s]"), "datetime64"),
     (np.zeros(4), r"shape \(4,\)"),
     (np.zeros((2, 3, 4, 5, 6)), r"shape \(2, 3, 4, 5, 6\)"),
-    (torch.zeros(2, 700, 3, 4), "700 channels of 3 x 4 pixels; are the channels on the wrong side"),
+    (torch.zeros(2, 700, 3, 4), "700 channels of 3 x 4 pixels; are its channels last"),
     (np.zeros((2, 3, 32, 32)), r"\(2, 3, 32, 32\): 32 channels of 3 x 32 pixels, or 3 of 32 x 32"),
-    (torch.zeros(2, 32, 32, 3), r"on the wrong side\? Here torch tensors are \(n, c, h, w\)"),
+    (torch.zeros(2, 32, 32, 3), r"are its channels last\? Torch tensors must be \(n, c, h, w\)"),
     ([np.zeros((3, 32, 32))], r"Image 0 has shape \(3, 32, 32\).*channels='first'"),
     ([np.zeros((4, 4)), np.zeros((4, 4, 3))], r"Image 1 has 3 channel\(s\), image 0 has 1"),
     (

@@ -78,7 +78,7 @@ def test_a_file_that_cannot_be_read_stays_what_it_was(tmp_path):
     watched = WatchedFile(path)
     assert WatchedFile.of(watched) is watched
     for _ in range(2):
-        with pytest.raises(ValueError, match="no PNG"):
+        with pytest.raises(ValueError, match="not a PNG"):
             as_images([path])
     assert os.fspath(watched) == str(path)
     assert watched.read(os.path.getsize) == 8

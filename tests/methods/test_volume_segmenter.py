@@ -245,7 +245,9 @@ def test_what_reads_images_says_so(estimator):
     ids=lambda each: type(each).__name__,
 )
 def test_what_has_images_for_its_segmenter_refuses_one_of_volumes(estimator):
-    with pytest.raises(ValueError, match=r"SupervisedSegmenter reads volumes, but .* passes images"):
+    with pytest.raises(
+        ValueError, match=r"SupervisedSegmenter reads volumes, but .* passes images"
+    ):
         estimator.fit(VOLUMES.images, VOLUMES.masks)
 
 
@@ -375,7 +377,7 @@ def test_files_say_their_spacing(tmp_path):
     [
         ({"spacing": (1, 1, 1)}, None, r"of Image 0 is unknown\. Give files .*with_spacing"),
         ({"spacing": (1, 1)}, (1, 1, 1), r"spacing=\(1, 1\); expected the distance of slices"),
-        ({"spacing": (1, 1, 1), "image_size": 16}, (1, 1, 1), "expected one of both"),
+        ({"spacing": (1, 1, 1), "image_size": 16}, (1, 1, 1), "expected only one of them"),
         ({"spacing": (1, 1, 1)}, [(1 + n, 1, 1) for n in range(6)], r"Set crop_size, such as \("),
     ],
 )

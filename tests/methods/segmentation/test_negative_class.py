@@ -76,7 +76,9 @@ def test_a_class_named_by_hand():
     fitted = classifier(negative_class="normal").fit(X, names, masks=annotated)
     expected = classifier().fit(X, Y, masks=annotated).predict_proba(X)
     np.testing.assert_array_equal(fitted.predict_proba(X)[:, ::-1], expected)
-    with pytest.raises(ValueError, match=r"class 'fracture'.*Set negative_class to the class that shows"):
+    with pytest.raises(
+        ValueError, match=r"class 'fracture'.*Set negative_class to the class that shows"
+    ):
         classifier().fit(X, names, masks=annotated)
 
 
