@@ -1,4 +1,4 @@
-"""Plugins that come with segclf, through the same door as everybody's."""
+"""Plugins that come with segclf, installed by the same entry points as third-party plugins."""
 
 from segclf.hookspecs import hookimpl
 

@@ -90,6 +90,6 @@ def test_what_cannot_be_held_is_refused(tmp_path):
         save_mask(tmp_path / "a.png", np.full((4, 4), 255))
     with pytest.raises(ValueError, match=r"\(2, 3, 4, 4\); expected"):
         save_mask(tmp_path / "a.png", np.zeros((2, 3, 4, 4)))
-    with pytest.raises(ValueError, match=r"have one channel, and this has 2"):
+    with pytest.raises(ValueError, match=r"have one channel; got 2"):
         save_image(tmp_path / "a.nii", ImageData(np.zeros((4, 5, 2), np.float32), "hwc"))
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Pseudo-labelers: they predict the masks that are missing."""
+"""Pseudo-labelers, which predict missing masks."""
 
 from segclf_plugins.pseudo_labelers.boosted import BoostedLabeler
 from segclf_plugins.pseudo_labelers.consistency import ConsistencyLabeler

@@ -1,4 +1,4 @@
-"""Class activation maps as IRNet makes them: over several sizes of an image, and mirrored."""
+"""Class activation maps as in IRNet: over several sizes of an image, and mirrored."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -16,7 +16,7 @@ from segclf_plugins.pseudo_labelers.class_maps import log_odds
 
 __all__ = ["activation_maps"]
 
-_EPSILON = 1e-5  # of IRNet's code; CheXseg's has none, and makes NaN of a map that is 0 all over
+_EPSILON = 1e-5  # as in IRNet's code; CheXseg's has none, so maps of zeros become NaN
 
 
 def activation_maps(
@@ -30,24 +30,24 @@ def activation_maps(
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield (number of the image, its maps (k, ceil(h / stride), ceil(w / stride))).
 
-    The maps of all sizes and both sides are brought to one size, summed, and divided by their
-    largest value plus 1e-5. They are those of :func:`segclf.networks.grad_cam`, that is, class
-    activation maps for a classifier that ends in a mean and one linear layer.
+    The maps of all sizes and of the mirrored images are resized, summed, and divided by their
+    largest value plus 1e-5. They are computed by :func:`segclf.networks.grad_cam`, which gives
+    class activation maps for a classifier that ends in a mean and one linear layer.
 
     Parameters
     ----------
     classifier : ImageClassifier
-        Fitted.
+        The fitted classifier.
     images : Images
-        A batch of them is in memory at a time.
+        The images; one batch is in memory at a time.
     n_classes : int
         Number of classes k without the background.
     scales : sequence of float
-        Sizes that an image is looked at in, as fractions of its own.
+        Sizes of the input, as fractions of the image size.
     stride : int
-        Pixels of the image to one of the map.
+        Pixels of the image per pixel of the map.
     layer : str, optional
-        As of :func:`segclf.networks.grad_cam`; by default the last that gives maps.
+        As in :func:`segclf.networks.grad_cam`; by default the last layer with maps.
     """
     score = partial(log_odds, n_classes=n_classes)
     see = partial(grad_cam, classifier.network_, layer=layer, score=score)
@@ -59,9 +59,9 @@ def activation_maps(
             scaled = F.interpolate(image, _scaled(image.shape[2:], scale), mode="bilinear")
             plain = see(scaled)
             mirrored = see(scaled.flip(-1)).flip(-1)
-            # Grad-CAM divides by the number of places, of which larger images have more.
+            # Grad-CAM divides by the number of pixels, which grows with the image.
             total += scale**2 * F.interpolate(plain + mirrored, size, mode="bilinear")
-        # In one axis, so that prediction leaves the maps at their size.
+        # Flattened, so that prediction does not resize the maps.
         return total.flatten(2)
 
     sizes = images.sizes()

@@ -1,4 +1,4 @@
-"""Pseudo-labelers that pass on what a segmenter, the teacher, predicts."""
+"""Base class of pseudo-labelers that use the predictions of a segmenter, the teacher."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -31,48 +31,50 @@ __all__ = ["TeacherLabeler"]
 
 
 class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
-    """What labelers with a teacher share.
+    """Base class of labelers with a teacher.
 
-    An image that is labeled as showing a class, and of which no pixel is left that does, is -1
-    throughout (with several labels: that channel is), so that it is not taught to be empty.
+    If an image is labeled with a class but no predicted pixel of that class is left, its whole
+    mask is -1 (for multi-label masks, that channel), so that it does not count as empty.
 
     Parameters
     ----------
     teacher : segmenter, FrozenEstimator, list of such, or None
-        Cloned and fitted on what is labeled; a fitted one inside ``sklearn.frozen.FrozenEstimator``
-        is used as it is. Several, of other encoders or seeds, answer by the mean of their maps.
-        None is the baseline of the `PseudoLabelSemiSupervised` around; on its own a
-        `SupervisedSegmenter` with the "tiny" encoder.
+        Cloned and fitted on the labeled data; a fitted one inside
+        ``sklearn.frozen.FrozenEstimator`` is used unchanged. The maps of several teachers, such as
+        of different encoders or seeds, are averaged. None is the baseline of the
+        `PseudoLabelSemiSupervised` that contains the labeler, otherwise a `SupervisedSegmenter`
+        with the "tiny" encoder.
     threshold : "tuned", float, array of shape (k,) or None
-        A class is predicted where its probability exceeds this; of exclusive classes, that by which
-        it does so most. "tuned": the one that maximizes the IoU with the given masks, class by
-        class, of maps that teachers predict who have not seen them (`cv`), as CheXseg chooses
-        those of saliency maps; a teacher of few masks seldom reaches one half. It is .1 at least,
-        since teachers of fewer masks are less sure. Images without a finding count where nobody
-        said of some image whether it shows one. None: the most probable class, and with several
-        labels one half; so it is where fewer than two images, or groups, show a finding in their
-        masks.
+        A class is predicted where its probability exceeds this; of several exclusive classes, the
+        one that exceeds its threshold most. "tuned" maximizes the IoU with the given masks for each
+        class, on maps of teachers that have not seen these masks (`cv`), as CheXseg does for
+        saliency maps: a teacher of few masks seldom reaches one half. The tuned threshold is at
+        least .1, since teachers of fewer masks are less confident. Images without a finding are
+        included if some image may show a finding but is unlabeled. None means the most probable
+        class, and one half for multi-label masks; "tuned" does the same if fewer than two images,
+        or groups, show a finding in their masks.
     margin : float or None
-        Pixels no farther than this from `threshold` become -1. Without a `threshold`, those
-        whose largest probability is not above .5 + `margin`: .15 in the script of S4C's
-        reference [32] (Hooper et al., Journal of Medical Imaging 2023), .05 by its command line's
-        default. None keeps all.
+        Pixels within this distance of `threshold` become -1. Without a `threshold`, pixels whose
+        largest probability is at most .5 + `margin`: .15 in the script of S4C's reference [32]
+        (Hooper et al., Journal of Medical Imaging 2023), .05 by its command line's default. None
+        keeps all pixels.
     cv : int
-        Number of folds of the given masks for "tuned" and `ensemble`, a teacher more for each;
-        groups stay together. A frozen teacher is not fitted again: its maps may be of masks that it
-        has seen.
+        Number of folds of the given masks for "tuned" and `ensemble`, with one more teacher for
+        each; groups stay together. A frozen teacher is not fitted again, so its maps may be of
+        masks that it was trained on.
     ensemble : bool
-        Whether the teachers of the folds answer together, by the mean of their maps, in place of
-        one that learned from all masks.
+        Whether to average the maps of the teachers of the folds, instead of using one teacher
+        fitted on all masks.
     random_state : int, RandomState or None
-        Seed of the teacher; None leaves the teacher's own.
+        Seed of the teacher; None keeps the teacher's own.
 
     Attributes
     ----------
     teacher_ : segmenter
-        The fitted teacher; several as a `segclf.base.SegmenterEnsemble`.
+        The fitted teacher; for several, a `segclf.base.SegmenterEnsemble`.
     thresholds_ : array of shape (k,) or (1,), or None
-        Of each class without the background, or of all; None is the most probable class.
+        Threshold of each class without the background, or one for all; None means the most
+        probable class.
     """
 
     teacher: Any = None
@@ -107,12 +109,12 @@ class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         groups: ArrayLike | None = None,
         refit: Callable[[Rows], Any] | None = None,
     ) -> Self:
-        """Fit the teacher, and find where its maps are to be cut.
+        """Fit the teacher and choose the thresholds of its maps.
 
         Parameters
         ----------
         X : images
-            Everything that a segmenter takes.
+            Images as a segmenter takes them.
         y : list or ndarray, optional
             Masks: id 0 is background, -1 an unlabeled pixel, None an image without a mask.
         labels : array-like of shape (n,) or (n, k), optional
@@ -122,8 +124,8 @@ class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         groups : array-like of shape (n,), optional
             Group of each image.
         refit : callable, optional
-            ``refit(rows)`` returns a segmenter that learned as a frozen `teacher` did, but from
-            nothing that is said of these images.
+            ``refit(rows)`` returns a segmenter trained like the frozen `teacher`, but without the
+            annotations of these images.
 
         Returns
         -------
@@ -158,8 +160,8 @@ class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         Returns
         -------
         ndarray of shape (n, h, w) or (n, k, h, w), or list of n ndarray
-            Ids, or 0 and 1 for each class; -1 where the teacher is not sure, or finds nothing of
-            what an image is labeled as.
+            Ids, or 0 and 1 for each class; -1 where the teacher is uncertain or does not find the
+            class that an image is labeled with.
         """
         check_is_fitted(self)
         self._validate_params()
@@ -171,13 +173,13 @@ class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         return stack_maps(masks)
 
     def predict_proba(self, X: ImagesLike) -> Any:
-        """Return how sure the teacher is of each class at each pixel, as a segmenter does."""
+        """Return the teacher's probability of each class at each pixel, like a segmenter."""
         check_is_fitted(self)
         return self.teacher_.predict_proba(X)
 
     @abstractmethod
     def _is_there(self, region: NDArray[np.bool_]) -> bool:
-        """Tell whether a region (h, w) is enough of a class that an image is labeled as showing."""
+        """Return whether a region (h, w) is large enough for the class of the image's label."""
 
     def _learn(self, teaching: Teaching) -> None:
         """Keep the teacher and the thresholds of its maps."""
@@ -225,7 +227,7 @@ class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         return self._open_positives(empty_negatives(mask, label), label)
 
     def _open_positives(self, mask: Mask, label: Any) -> Mask:
-        """Leave open what a label says is there and no pixel shows."""
+        """Set to -1 where the label has a class that no pixel shows."""
         if label is None:
             return mask
         if isinstance(label, np.ndarray):

@@ -1,4 +1,4 @@
-"""Boosted self-training: image labels, which are cheap, correct the masks that a teacher predicts.
+"""Boosted self-training: cheap image labels correct the masks that a teacher predicts.
 
 S4C's semi-supervised setting 2 (Hooper et al., "A case for reframing automated medical image
 classification as segmentation", NeurIPS 2023): the masks of negative images are emptied, and
@@ -18,18 +18,18 @@ __all__ = ["BoostedLabeler"]
 
 
 class BoostedLabeler(TeacherLabeler):
-    """Pass on what a teacher predicts, corrected by image labels.
+    """Predict a teacher's masks, corrected by image labels.
 
-    Images labeled 0 get an empty mask, and those labeled otherwise are dropped if nothing of it is
-    found. Where labels are many, each class is emptied or dropped by itself. Where nobody said what
-    an image shows, its mask stays as it is.
+    Images labeled 0 get an empty mask. Images labeled with a class that is not found are dropped.
+    With multi-label masks, each class is emptied or dropped separately. Masks of unlabeled images
+    stay unchanged.
 
     Parameters
     ----------
     min_area : int or float
-        What counts as a region of a class: so many pixels of it in the mask that is left after
-        `threshold` and `margin`; a float in (0, 1) is that part of the image. The paper does not
-        say.
+        The least area of a class to count as found, in the mask after `threshold` and `margin`: a
+        number of pixels, or a fraction of the image as a float in (0, 1). The paper does not
+        specify it.
 
     See Also
     --------

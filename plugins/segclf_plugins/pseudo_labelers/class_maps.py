@@ -1,4 +1,4 @@
-"""What a fitted classifier says of images: which classes they show, and where it sees them."""
+"""Predictions and class maps of a fitted classifier."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ __all__ = ["ClassMaps", "log_odds"]
 
 @dataclass(frozen=True, kw_only=True)
 class ClassMaps:
-    """Asks a fitted classifier, in batches.
+    """Computes predictions and class maps of a fitted classifier, in batches.
 
     Parameters
     ----------
     classifier : ImageClassifier, FrozenEstimator or nn.Module
-        Fitted. A module takes images as floats (n, c, h, w) and stays on its device.
+        The fitted classifier. A module takes images as floats (n, c, h, w) and stays on its device.
     n_classes : int
         Number of classes k without the background.
     layer : str or None
-        As of :func:`segclf.networks.grad_cam`.
+        As in :func:`segclf.networks.grad_cam`.
     probability : bool
-        Whether probabilities are differentiated, and not their log-odds.
+        Whether probabilities are differentiated, instead of their log-odds.
     normalize : bool
         Whether a map is divided by its maximum.
     """
@@ -48,7 +48,7 @@ class ClassMaps:
         Parameters
         ----------
         images : Images
-            A batch of them is in memory at a time.
+            The images; one batch is in memory at a time.
         """
         forward = partial(grad_cam, self._network, layer=self.layer, score=self._score)
         for indices, output in self._outputs(images, forward=forward):
@@ -57,12 +57,12 @@ class ClassMaps:
                 yield index, maps / np.where(top > 0, top, 1).astype(np.float32)
 
     def shown(self, images: Images) -> NDArray[np.bool_]:
-        """Tell which classes images show, (n, k): those of a probability of one half or more.
+        """Return the predicted classes (n, k), those with a probability of at least one half.
 
         Parameters
         ----------
         images : Images
-            A batch of them is in memory at a time.
+            The images; one batch is in memory at a time.
         """
         shown = np.empty((len(images), self.n_classes), dtype=bool)
         activation = partial(log_odds, n_classes=self.n_classes)
@@ -92,7 +92,7 @@ class ClassMaps:
 
     @property
     def _plan(self) -> PredictionPlan:
-        """Plan as the classifier predicts, but in full precision."""
+        """Return the prediction plan of the classifier, in full precision."""
         if isinstance(self.classifier, nn.Module):
             tensors = [*self.classifier.parameters(), torch.empty(0)]
             return PredictionPlan(
@@ -108,25 +108,25 @@ class ClassMaps:
 
 
 def log_odds(output: Tensor, n_classes: int) -> Tensor:
-    """Give the logarithm of p / (1 - p) of each class.
+    """Compute log(p / (1 - p)) of each class.
 
     Parameters
     ----------
     output : Tensor of shape (n, k) or (n, k + 1)
-        Logits of classes that do not exclude each other, which are their log-odds; or of exclusive
-        ones, the background first, whose log-odds tell a class from all others.
+        Logits of non-exclusive classes, which are their log-odds; or logits of exclusive classes,
+        background first, for log-odds of each class against all others.
     n_classes : int
         The number of classes k, without the background.
 
     Returns
     -------
     Tensor of shape (n, k)
-        Its sigmoid is the probability.
+        Log-odds, whose sigmoid is the probability.
 
     Raises
     ------
     ValueError
-        For another number of logits.
+        If the number of logits does not fit.
 
     Examples
     --------
@@ -137,9 +137,9 @@ def log_odds(output: Tensor, n_classes: int) -> Tensor:
     n_logits = output.shape[-1]
     if output.ndim != 2 or n_logits not in (n_classes, n_classes + 1):
         raise ValueError(
-            f"The classifier gives {tuple(output.shape)}; masks and labels show {n_classes} "
-            f"class(es), so (n, {n_classes}) is expected, or (n, {n_classes + 1}) for exclusive "
-            "classes with the background first."
+            f"The classifier returns logits of shape {tuple(output.shape)}, but masks and labels "
+            f"show {n_classes} class(es); expected (n, {n_classes}), or (n, {n_classes + 1}) for "
+            "exclusive classes with the background first."
         )
     if n_logits == n_classes:
         return output

@@ -1,4 +1,4 @@
-"""What pseudo-labelers share that look at images through a classifier."""
+"""Base class of pseudo-labelers that use an image classifier."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -22,19 +22,19 @@ __all__ = ["ClassifierLabeler"]
 
 
 class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
-    """A labeler that looks through a classifier, its own or one that is handed to it fitted.
+    """Base class of labelers that use a classifier, trained by them or already fitted.
 
     Parameters
     ----------
     classifier : classifier, FrozenEstimator, nn.Module or None
-        What looks at the images.
+        The classifier of the images.
     random_state : int, RandomState or None
-        Seed of the classifier; None leaves the classifier's own.
+        Seed of the classifier; None keeps the classifier's own.
 
     Attributes
     ----------
     classifier_ : classifier or nn.Module
-        What looks at the images, fitted.
+        The fitted classifier.
     n_classes_ : int
         Number of mask ids with the background, or of channels of multi-label masks.
     multilabel_ : bool
@@ -42,7 +42,7 @@ class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
     n_channels_ : int
         Number of image channels.
     image_scale_ : dict or None
-        The scale of the images that `fit` saw, as of segmenters; others are refused.
+        The scale of the images in `fit`, as for segmenters; images of other scales are rejected.
     """
 
     classifier: Any = None
@@ -52,17 +52,17 @@ class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
 
     @abstractmethod
     def _default_classifier(self) -> ImageClassifier:
-        """Return what None means."""
+        """Return the classifier that None means."""
 
     @abstractmethod
     def _seen(self, images: Images) -> NDArray[np.bool_]:
-        """Tell which classes (n, k) the classifier sees."""
+        """Return the classes (n, k) that the classifier predicts."""
 
     @abstractmethod
     def _predict_masks(
         self, images: Images, rows: NDArray[np.intp], shown: NDArray[np.bool_]
     ) -> Iterator[tuple[int, NDArray[np.int16]]]:
-        """Yield (row, mask) of the images in these rows, which show classes (n, k)."""
+        """Yield (row, mask) for the images in these rows, which show classes (n, k)."""
 
     def predict(
         self, X: ImagesLike, *, labels: LabelsLike | None = None
@@ -74,14 +74,14 @@ class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         X : array, list, paths or tensor
             The n images.
         labels : array-like of shape (n,) or (n, k), optional
-            As in `fit`: a class that an image does not show is not predicted. Where nobody said, it
-            is what the classifier says.
+            As in `fit`. A class that an image does not show is not predicted. For unlabeled images
+            the classifier decides.
 
         Returns
         -------
         array (n, h, w) of ids or (n, k, h, w) of 0 and 1, int16, or a list of them
-            At the images' own size; a list where they are of several sizes. -1 where an image
-            shows a class of which nothing can be predicted, so that it is not taught to be absent.
+            Masks at the size of the images; a list if sizes differ. -1 if an image shows a class
+            for which no region can be predicted, so that it does not count as absent.
         """
         check_is_fitted(self)
         self._validate_params()
@@ -103,7 +103,7 @@ class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
 
     @property
     def _n_least(self) -> int:
-        """How many classes beside the background there are in any case."""
+        """The least number of classes without the background."""
         classifier = self.classifier_
         fitted = hasattr(classifier, "classes_")
         return len(classifier.classes_) - (not classifier._multilabel) if fitted else 1
@@ -125,7 +125,7 @@ class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         return check_images(self, X, reset=reset, reader=self.classifier_)
 
     def _look(self, X: Any, y: Any, labels: Any) -> tuple[Images, Masks, NDArray[np.int64]]:
-        """Return images, masks and which classes are shown, (n, k), if the classifier can be so."""
+        """Return images, masks and the shown classes (n, k); check that they fit the classifier."""
         images = self._open(X, reset=True)
         supervision = supervise(X, images=images, masks=y, labels=labels)
         masks = supervision.masks
@@ -135,8 +135,8 @@ class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
             _check_both_kinds(shown)
         elif isinstance(self.classifier, FrozenEstimator) and shown.shape[1] > self._n_least:
             raise ValueError(
-                f"The classifier knows {self._n_least} class(es) beside the background; masks and "
-                f"labels show {shown.shape[1]}."
+                f"The classifier has {self._n_least} class(es) without the background, but masks "
+                f"and labels show {shown.shape[1]}."
             )
         self.n_classes_ = shown.shape[1] + (not self.multilabel_)
         return images, masks, shown
@@ -147,7 +147,7 @@ class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
                 self.classifier_.fit(X, shown if shown.shape[1] > 1 else shown[:, 0])
 
     def _decided(self, images: Images, shown: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Let the classifier say what nobody said."""
+        """Fill unlabeled entries with the predictions of the classifier."""
         decided = shown == 1
         asked = np.flatnonzero((shown < 0).any(1))
         if len(asked):

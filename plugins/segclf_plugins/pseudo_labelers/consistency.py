@@ -1,4 +1,4 @@
-"""Consistency: a teacher whose features ignore colors, then a network of its soft masks.
+"""Consistency: a teacher with color-invariant features, then a network trained on its soft masks.
 
 Both steps of S4C's reference [32]: Hooper et al., "Evaluating semi-supervision methods for medical
 image segmentation: applications in cardiac magnetic resonance imaging", Journal of Medical Imaging
@@ -17,31 +17,31 @@ __all__ = ["ConsistencyLabeler"]
 
 
 class ConsistencyLabeler(SelfTrainingLabeler):
-    """Pass on what a network predicts that learned a consistent teacher's soft masks.
+    """Predict masks by a network that was trained on the soft masks of a consistent teacher.
 
-    The masks that it predicts are hard, as those of every labeler; soft are those that its own
-    network learned from. Of labels it makes what `SelfTrainingLabeler` does.
+    Predicted masks are hard, like those of every labeler; only the network's training masks are
+    soft. Labels are used as in `SelfTrainingLabeler`.
 
     Parameters
     ----------
     teacher : "consistency", segmenter, FrozenEstimator, list of such, or None
         The first step. "consistency" is ``ConsistencySegmenter(encoder="tiny", max_steps=50,
-        learning_rate=1e-3)``, which learns in a moment; give one with your encoder. A fitted one
-        inside ``sklearn.frozen.FrozenEstimator`` predicts by itself, without a second step. None is
-        the baseline of the `PseudoLabelSemiSupervised` around.
+        learning_rate=1e-3)``, which trains quickly; for real data give one with your encoder. A
+        fitted one inside ``sklearn.frozen.FrozenEstimator`` predicts without a second step. None is
+        the baseline of the `PseudoLabelSemiSupervised` that contains the labeler.
     threshold : "tuned", float, array of shape (k,) or None
-        As of `SelfTrainingLabeler`. None, the most probable class, as in the reference.
+        As in `SelfTrainingLabeler`. None means the most probable class, as in the reference.
     margin : float or None
-        As of `SelfTrainingLabeler`, and of which pixels teach the second network: without a
-        `threshold`, those whose largest probability is above .5 + `margin`; .15 in the
+        As in `SelfTrainingLabeler`. It also selects the training pixels of the second network:
+        without a `threshold`, those whose largest probability is above .5 + `margin`; .15 in the
         reference's script.
     soft : bool
-        Whether there is a second step: a fresh network, a `DistilledSegmenter`, learns the given
-        masks and the teacher's probabilities, and predicts. Otherwise the teacher does.
+        Whether to make a second step: a new network, a `DistilledSegmenter`, is trained on the
+        given masks and the teacher's probabilities, and predicts. Otherwise the teacher predicts.
 
     See Also
     --------
-    SelfTrainingLabeler : The same of a teacher of masks alone.
+    SelfTrainingLabeler : The same with a teacher that is trained on masks alone.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class ConsistencyLabeler(SelfTrainingLabeler):
         return steps._new_teachers()
 
     def _second_step(self, teacher: Any) -> Any:
-        """Return what learns after the teacher, or the teacher where nothing does."""
+        """Return the network that is trained after the teacher, or the teacher if there is none."""
         if isinstance(teacher, str):
             teacher = ConsistencySegmenter(encoder="tiny", max_steps=50, learning_rate=1e-3)
         if not self.soft or isinstance(teacher, FrozenEstimator):

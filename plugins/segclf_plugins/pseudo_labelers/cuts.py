@@ -1,4 +1,4 @@
-"""Where the maps of a teacher are cut, so that its masks fit those that people drew."""
+"""Thresholds of a teacher's maps, chosen so that its masks agree with expert masks."""
 
 from typing import Any
 
@@ -12,29 +12,29 @@ from segclf.metrics import best_of_counts, count_scores
 __all__ = ["best_cuts", "cut"]
 
 N_LEVELS = 65
-# Teachers of the folds have fewer masks, and are less sure than the one that predicts. A threshold
-# below this tells of that: of 10 findings in lgg_mri three folds chose .0001, where the teacher of
-# all had an IoU of .33 with the truth, and .46 from .05 to .5.
+# Teachers of the folds have fewer masks and are less confident than the one that predicts. A lower
+# threshold than this reflects only that: for 10 findings in lgg_mri three folds chose .0001, where
+# the teacher of all masks had an IoU of .33, but .46 from .05 to .5.
 LEAST = 0.1
 
 
 def best_cuts(masks: Masks, maps: dict[int, NDArray[Any]]) -> NDArray[np.float64]:
     """Choose the threshold of each class that maximizes the IoU over all pixels of some images.
 
-    Candidates are quantiles of the probabilities where masks show the class: so many of its pixels
-    are found, be the teacher sure or not; .1 at least.
+    Candidates are quantiles of the probabilities where masks show the class, so that each finds a
+    fixed share of its pixels, however confident the teacher is. They are at least .1.
 
     Parameters
     ----------
     masks : Masks
-        Of all images.
+        Masks of all images.
     maps : dict of int to array (n_classes, h, w)
-        Probabilities of some, by row, from a teacher that has not seen their masks.
+        Probabilities of some images, by row, from a teacher that has not seen their masks.
 
     Returns
     -------
     array of shape (k,)
-        Of each class without the background; one half for a class that no mask shows.
+        Threshold of each class without the background; one half for a class that no mask shows.
     """
     background = int(not masks.multilabel)
     cuts = np.full(masks.n_classes - background, 0.5)
@@ -54,7 +54,7 @@ def best_cuts(masks: Masks, maps: dict[int, NDArray[Any]]) -> NDArray[np.float64
 
 def _best_cut(pairs: list[Any], inside: NDArray[np.float64]) -> float:
     levels = np.quantile(inside, np.linspace(0, 1, N_LEVELS), method="lower")
-    # A pixel at a level is found: it exceeds the number just below.
+    # A pixel with the value of a level is found, since it exceeds the number just below.
     grid = np.unique(np.nextafter(np.maximum(levels, LEAST), -1))
     flat = [(truth.reshape(1, -1), scores.reshape(1, 1, -1)) for truth, scores in pairs]
     counts = sum(count_scores(truth, scores, grid) for truth, scores in flat)
@@ -62,7 +62,7 @@ def _best_cut(pairs: list[Any], inside: NDArray[np.float64]) -> float:
 
 
 def _truth(mask: Any, number: int, *, multilabel: bool) -> NDArray[np.int64]:
-    """Return where a class is (1), is not (0) and may be (-1)."""
+    """Return where a class is present (1), absent (0) or unlabeled (-1)."""
     if multilabel:
         return mask[number]
     return np.where(mask < 0, -1, mask == number + 1)
@@ -80,15 +80,16 @@ def cut(
     Parameters
     ----------
     probabilities : array (n_classes, h, w), or (n_classes, d, h, w) of a volume
-        Of each class; exclusive ones have the background first.
+        Probability of each class; exclusive classes have the background first.
     cuts : array of shape (k,) or (1,), or None
-        A class is where its probability exceeds its threshold; of exclusive ones that by which it
-        does so most. None: the most probable class, or one half or more.
+        A class is predicted where its probability exceeds its threshold; of several exclusive
+        classes, the one that exceeds it most. None means the most probable class, or at least one
+        half.
     margin : float or None
-        Pixels no farther than this from where the decision changes (with None: whose largest
-        probability is not above one half by more than this) become -1.
+        Pixels within this distance of the decision boundary become -1; without `cuts`, pixels whose
+        largest probability is at most one half plus this.
     multilabel : bool
-        Whether classes exclude each other.
+        Whether classes may overlap.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""Masks from what a classifier looks at: Grad-CAM, cut off at a threshold.
+"""Pseudo masks by thresholding the Grad-CAM maps of a classifier.
 
 Gadgil et al., "CheXseg: combining expert annotations with DNN-generated saliency maps for X-ray
-segmentation", MIDL 2021, section 3 and Appendix A.1: a classifier learns from image labels, of
-which there are many; its maps, cut off where the few expert masks say, label the other images.
+segmentation", MIDL 2021, section 3 and Appendix A.1: a classifier is trained on many image labels;
+its maps, with thresholds chosen on a few expert masks, label the other images.
 """
 
 from collections.abc import Iterator
@@ -28,51 +28,52 @@ from segclf_plugins.thresholders.otsu import OtsuThresholder
 
 __all__ = ["GradCAMLabeler"]
 
-# Those that CheXseg's code tries.
+# The thresholds that CheXseg's code tries.
 THRESHOLDS = np.arange(20) / 20
 
 
 class GradCAMLabeler(ClassifierLabeler):
-    """Predict masks where a classifier sees its classes.
+    """Predict masks from the Grad-CAM maps of a classifier.
 
-    A class is predicted in images that show it, by their label; where unlabeled, the classifier
-    decides (a probability of .5). Its mask is where its map exceeds the class's threshold. Where
-    classes overlap, the larger map wins, unless masks are multi-label.
+    A class is predicted in images that are labeled with it; for unlabeled images the classifier
+    decides (at a probability of .5). Its mask is where its map exceeds the threshold of the class.
+    Where classes overlap, the larger map wins, unless masks are multi-label.
 
     Parameters
     ----------
     classifier : ImageClassifier, FrozenEstimator, nn.Module or None
-        What looks at the images. An `ImageClassifier` is cloned and trained on the labels of the
-        images, and where there is none on what their masks show; of two classes and more as an
-        indicator, so that an image may show several. None is one with CheXseg's settings: a
-        DenseNet-121, Adam at 1e-4, batches of 16; and 20 epochs, since the paper's 3 are of 224,316
-        images. A fitted one goes inside ``sklearn.frozen.FrozenEstimator``; its first class is
-        "nothing there", unless labels are many. A fitted torch module maps images (n, c, h, w), 8
-        and 16 bit ones scaled to 0 to 1, to logits: one for each class, or one more, exclusive,
-        with the background first.
+        The classifier of the images. An `ImageClassifier` is cloned and trained on image labels,
+        and for images without a label on the classes in their masks. Two or more classes are
+        trained as an indicator, since an image may show several. None is a classifier with
+        CheXseg's settings (DenseNet-121, Adam at 1e-4, batches of 16) and 20 epochs, since the
+        paper's 3 are of 224,316 images. Pass a fitted one inside
+        ``sklearn.frozen.FrozenEstimator``; its first class is the negative one, unless it is
+        multi-label. A fitted torch module maps images (n, c, h, w), 8-bit and 16-bit ones scaled to
+        0 to 1, to logits: one for each class, or one more for exclusive classes with the background
+        first.
     score : {"logit", "probability"}
-        What is differentiated: the score before the sigmoid, as in CheXseg's paper, or after it, as
-        in its code. For exclusive classes the logit is the log-odds against all others, which is
-        what the sigmoid of a class makes its probability. The maps differ by a factor p (1 - p) for
-        an image and class, so that after `normalize` they are the same, but for images so sure that
-        p (1 - p) is 0: they have no map.
+        The score to differentiate: before the sigmoid, as in CheXseg's paper, or after it, as in
+        its code. For exclusive classes the logit is the log-odds against all other classes, whose
+        sigmoid is the probability. The two maps differ by a factor p (1 - p) for each image and
+        class, so they are equal after `normalize`, except that there is no map for "probability" if
+        p (1 - p) is 0.
     threshold : {"search", "otsu"} or float
-        "search": the one of 0, .05, ..., .95 that maximizes the IoU over the images with masks,
-        class by class, as in the paper; Otsu's for a class that they do not show. "otsu": Otsu's
-        method on each map, as in the code. A float is for all classes.
+        "search" takes the threshold of 0, .05, ..., .95 that maximizes the IoU over the images with
+        masks, for each class, as in the paper; Otsu's method for a class that no mask shows. "otsu"
+        applies Otsu's method to each map, as in the code. A float is for all classes.
     normalize : bool
-        Whether a map is divided by its maximum, so that it reaches from 0 to 1; one that is 0
-        everywhere stays so. CheXseg's code has that step commented out.
+        Whether each map is divided by its maximum, so that it ranges from 0 to 1; a map of zeros
+        stays unchanged. In CheXseg's code this step is commented out.
     fill_holes : bool
         Whether holes in a mask are filled, as in CheXseg's code.
     layer : str or None
-        Name of the network's module that gives the maps; None is the last that does, a torch
-        module's must be named. See `segclf.networks.grad_cam`.
+        Name of the network's module whose maps are used. None is the last one with maps; it must be
+        given for a torch module. See `segclf.networks.grad_cam`.
 
     Attributes
     ----------
     thresholds_ : array of shape (k,)
-        Of each class without the background; NaN where Otsu's method chooses for each map.
+        Threshold of each class without the background; NaN if Otsu's method is used on each map.
 
     Examples
     --------
@@ -107,7 +108,7 @@ class GradCAMLabeler(ClassifierLabeler):
     def fit(
         self, X: ImagesLike, y: MasksLike | None = None, *, labels: LabelsLike | None = None
     ) -> Self:
-        """Train the classifier, and choose the thresholds.
+        """Train the classifier and choose the thresholds.
 
         Parameters
         ----------
@@ -117,7 +118,7 @@ class GradCAMLabeler(ClassifierLabeler):
             Mask ids, 0 the background, -1 an unlabeled pixel; or multi-label masks. A
             list may hold paths, and None for an image without a mask.
         labels : array-like of shape (n,) or (n, k), optional
-            The mask id that an image shows, 0 for none, -1 where unlabeled; or a multi-label
+            The mask id that each image shows, 0 for none, -1 where unlabeled; or a multi-label
             indicator.
 
         Returns
@@ -128,7 +129,7 @@ class GradCAMLabeler(ClassifierLabeler):
         Raises
         ------
         ValueError
-            When labels and masks do not teach a classifier: no image shows a class, or all do.
+            If a classifier cannot be trained because no image, or every image, shows a class.
         """
         self._validate_params()
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -172,7 +173,7 @@ class GradCAMLabeler(ClassifierLabeler):
     def _best_thresholds(
         self, images: Images, masks: Masks, shown: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Search over the images with masks (h, w), as predicted but for the holes."""
+        """Search over the images with masks, for predicted masks without filled holes."""
         with_mask = np.flatnonzero(masks.labeled)
         decided = self._decided(images.subset(with_mask), shown[with_mask])
         chosen = with_mask[decided.any(1)]
@@ -186,7 +187,7 @@ class GradCAMLabeler(ClassifierLabeler):
     def _predict_mask(
         self, maps: NDArray[np.float32], shown: NDArray[np.bool_]
     ) -> NDArray[np.int16]:
-        """Cut maps (k, h, w) into a mask; -1 where nothing of what is shown was found."""
+        """Threshold maps (k, h, w) to a mask; -1 if no pixel of a shown class was found."""
         found = np.zeros(maps.shape, dtype=bool)
         for c in np.flatnonzero(shown):
             found[c] = self._cut(maps[c], self.thresholds_[c])

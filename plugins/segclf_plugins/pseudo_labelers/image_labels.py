@@ -1,4 +1,4 @@
-"""Which classes an image shows, by its label or by its mask."""
+"""The classes that each image shows, by its label or its mask."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,27 +10,27 @@ __all__ = ["as_indicator", "image_labels", "shown_in_masks"]
 
 
 def image_labels(masks: Masks, labels: LabelsLike | None, n_classes: int = 1) -> NDArray[np.int64]:
-    """Tell which classes each image shows: what its label says, else what its mask shows.
+    """Return the classes that each image shows, by its label or otherwise by its mask.
 
     Parameters
     ----------
     masks : Masks
-        Of the n images.
+        Masks of the n images.
     labels : array-like of shape (n,) or (n, k), optional
         Mask ids, 0 for none, -1 where unlabeled; or a multi-label indicator.
     n_classes : int
-        How many classes there are at least, without the background.
+        The least number of classes, without the background.
 
     Returns
     -------
     array of shape (n, k)
-        1 for each class from mask id 1 (or channel 0) on that is there, 0 for one that is not, -1
-        where unlabeled.
+        For each class from mask id 1 (or channel 0) on: 1 if present, 0 if absent, -1 where
+        unlabeled.
 
     Raises
     ------
     ValueError
-        When labels are not as described, or do not go with the masks.
+        If labels are not as described or do not fit the masks.
 
     Examples
     --------
@@ -57,35 +57,35 @@ def image_labels(masks: Masks, labels: LabelsLike | None, n_classes: int = 1) ->
 
 
 def shown_in_masks(masks: Masks, n_classes: int) -> NDArray[np.int64]:
-    """Tell which classes each mask shows, (n, k): -1 for one that is nowhere but may be.
+    """Return the classes (n, k) that each mask shows; -1 if only unlabeled pixels may show one.
 
     Parameters
     ----------
     masks : Masks
-        Of the n images.
+        Masks of the n images.
     n_classes : int
-        Without the background.
+        Number of classes, without the background.
     """
     background = int(not masks.multilabel)
     return masks.shown(background + n_classes)[:, background:].astype(np.int64)
 
 
 def as_indicator(labels: LabelsLike, n_classes: int, n_samples: int) -> NDArray[np.int64]:
-    """Bring labels (n,) or (n, k) to an indicator (n, k) of 1, 0 and -1.
+    """Convert labels (n,) or (n, k) to an indicator (n, k) of 1, 0 and -1.
 
     Parameters
     ----------
     labels : array-like of shape (n,) or (n, k)
-        As of :func:`image_labels`.
+        As in :func:`image_labels`.
     n_classes : int
-        Without the background.
+        Number of classes, without the background.
     n_samples : int
         Number of images.
 
     Raises
     ------
     ValueError
-        For another number of labels or classes.
+        If the number of labels or classes does not fit.
     """
     array = as_mask_ids(labels, n_samples)
     many = is_indicator(array)

@@ -1,9 +1,9 @@
-"""Losses over pairs of near pixels: do the two belong together, and where is their object's center?
+"""Losses over pairs of near pixels: whether both belong together, and where their object is.
 
 Ahn, Cho and Kwak, "Weakly supervised learning of instance segmentation with inter-pixel relations"
-(IRNet), CVPR 2019, Section 4. A pair is a pixel and an offset (dy, dx) of :func:`half_disc`. Masks
-hold ids as everywhere, 0 the background and -1 unlabeled; a pair with a -1, and one that reaches
-outside, trains nothing.
+(IRNet), CVPR 2019, Section 4. A pair is a pixel and an offset (dy, dx) from :func:`half_disc`.
+Masks hold ids, with 0 for the background and -1 for unlabeled pixels. Pairs with a pixel of -1 or
+outside the image do not count.
 """
 
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from torch import Tensor
 
 Offset = tuple[int, int]
 
-_EPSILON = 1e-5  # of IRNet's code, inside of both logarithms
+_EPSILON = 1e-5  # as in IRNet's code, inside both logarithms
 
 
 class Pairs(NamedTuple):
-    """Which pairs have which relation, each a bool tensor (n, p, h, w).
+    """The relations of pairs, each a bool tensor (n, p, h, w).
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Pairs(NamedTuple):
     background : Tensor
         Both are background.
     different : Tensor
-        They are of different ids.
+        The ids differ.
     """
 
     foreground: Tensor
@@ -36,7 +36,7 @@ class Pairs(NamedTuple):
 
 
 def half_disc(radius: int) -> list[Offset]:
-    """List the offsets (dy, dx) nearer than `radius` pixels, each pair of opposite ones once.
+    """List the offsets (dy, dx) nearer than `radius` pixels, with only one of each opposite pair.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def half_disc(radius: int) -> list[Offset]:
 
 
 def straight_path(offset: Offset) -> list[Offset]:
-    """List the pixels from (0, 0) to `offset`, both included: those less than 1 from the line.
+    """List the pixels within a distance below 1 of the line from (0, 0) to `offset`.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def straight_path(offset: Offset) -> list[Offset]:
 
 
 def path_affinity(edge: Tensor, offsets: list[Offset]) -> Tensor:
-    """Give 1 minus the strongest edge on the straight path between the pixels of each pair.
+    """Return 1 minus the strongest edge on the straight path between the pixels of each pair.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def path_affinity(edge: Tensor, offsets: list[Offset]) -> Tensor:
     Returns
     -------
     Tensor of shape (n, p, h, w)
-        0 for pairs that reach outside.
+        Affinities; 0 for pairs with a pixel outside the image.
 
     Examples
     --------
@@ -86,13 +86,13 @@ def path_affinity(edge: Tensor, offsets: list[Offset]) -> Tensor:
              [[0.2500, 0.0000, 0.0000]]]])
     """
     outside = _padded(edge, offsets, fill=1.0)
-    # Where the strongest edges are needs no gradient: only p values a pixel are kept for it.
+    # The positions of the strongest edges need no gradient, so only p values per pixel are kept.
     strongest = _strongest(outside.detach(), offsets, (edge.shape[1], edge.shape[2]))
     return 1 - outside.flatten(1).gather(1, strongest.flatten(1)).view_as(strongest)
 
 
 def pixel_pairs(mask: Tensor, offsets: list[Offset]) -> Pairs:
-    """Sort the pairs of masks (n, h, w) by the labels of their two pixels.
+    """Group the pairs of masks (n, h, w) by the labels of their two pixels.
 
     Parameters
     ----------
@@ -113,11 +113,11 @@ def pixel_pairs(mask: Tensor, offsets: list[Offset]) -> Pairs:
 
 
 def affinity_loss(affinity: Tensor, pairs: Pairs) -> Tensor:
-    """Ask for affinity within a class and for none between two (IRNet, Section 4.4).
+    """Penalize low affinity within a class and high affinity between classes (Section 4.4).
 
-    ``-log(a + 1e-5)``, averaged over foreground and over background pairs, half of each, and
-    ``-log(1 + 1e-5 - a)``, averaged over pairs of different ids; half the sum of the two, as in
-    IRNet's code. A kind without any pair counts 0.
+    The loss is half the sum of two terms, as in IRNet's code. The first is ``-log(a + 1e-5)``,
+    averaged over foreground pairs and over background pairs, half of each. The second is
+    ``-log(1 + 1e-5 - a)``, averaged over pairs of different ids. A kind without pairs counts 0.
 
     Parameters
     ----------
@@ -138,12 +138,12 @@ def affinity_loss(affinity: Tensor, pairs: Pairs) -> Tensor:
 
 
 def displacement_loss(displacement: Tensor, pairs: Pairs, offsets: list[Offset]) -> Tensor:
-    """Ask the pixels of an object to point at one place, its center (IRNet, Section 4.3).
+    """Train the pixels of an object to point at its center (IRNet, Section 4.3).
 
-    For a pixel i and one at an offset d from it ``D(i) - D(i + d)`` should be d on the foreground
-    and 0 on the background: their absolute differences, averaged over pairs and both axes, half of
-    each. The sign is that of IRNet and of CheXseg's code; CheXseg's paper (Appendix B.3) has it the
-    other way round, with which pixels would point away from the center.
+    For a pixel i and an offset d, ``D(i) - D(i + d)`` should be d on the foreground and 0 on the
+    background. The loss is the mean absolute difference over pairs and both axes, half of each.
+    The sign is as in IRNet and in CheXseg's code; with that in CheXseg's paper (Appendix B.3),
+    pixels would point away from the center.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def displacement_loss(displacement: Tensor, pairs: Pairs, offsets: list[Offset])
     pairs : Pairs
         From :func:`pixel_pairs`.
     offsets : list of (int, int)
-        The offsets that the pairs are of.
+        The offsets of the pairs.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def displacement_loss(displacement: Tensor, pairs: Pairs, offsets: list[Offset])
 
 
 def _strongest(outside: Tensor, offsets: list[Offset], size: tuple[int, int]) -> Tensor:
-    """Give the flat index into `outside` of the strongest edge on each path, (n, p, h, w)."""
+    """Return the flat index into `outside` of the strongest edge on each path, (n, p, h, w)."""
     height, width = size
     reach, row = outside.shape[1] - height, outside.shape[2]
     windows = outside.unfold(1, height, 1).unfold(2, width, 1)
@@ -190,7 +190,7 @@ def _strongest(outside: Tensor, offsets: list[Offset], size: tuple[int, int]) ->
 
 
 def _shifted(values: Tensor, offsets: list[Offset], *, fill: float) -> Tensor:
-    """Give (..., p, h, w): what lies at each offset from each pixel of (..., h, w)."""
+    """Return (..., p, h, w): the value at each offset from each pixel of (..., h, w)."""
     padded = _padded(values, offsets, fill=fill)
     height, width = values.shape[-2:]
     reach = padded.shape[-2] - height
@@ -199,7 +199,7 @@ def _shifted(values: Tensor, offsets: list[Offset], *, fill: float) -> Tensor:
 
 
 def _padded(values: Tensor, offsets: list[Offset], *, fill: float) -> Tensor:
-    """Pad maps at the bottom and on both sides, as far as the offsets reach."""
+    """Pad maps at the bottom and on both sides by the reach of the offsets."""
     reach = max(max(dy, abs(dx)) for dy, dx in offsets)
     return F.pad(values, (reach, reach, 0, reach), value=fill)
 

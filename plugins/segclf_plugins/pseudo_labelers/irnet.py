@@ -1,11 +1,11 @@
 """IRNet: class activation maps, spread by a random walk that stops at learned boundaries.
 
-A classifier's activation maps find the most telling part of an object. Where they are sure, a
-network learns from them which near pixels belong together, and so where classes end; the maps then
-walk over the image, but not across these boundaries. Ahn, Cho and Kwak, "Weakly supervised learning
-of instance segmentation with inter-pixel relations", CVPR 2019; used on chest X-rays by Gadgil,
-Endo, Wen, Ng and Rajpurkar, "CheXseg: combining expert annotations with DNN-generated saliency maps
-for X-ray segmentation", MIDL 2021, Appendices A.2 and B.
+The activation maps of a classifier find the most discriminative part of an object. Where they are
+confident, a network learns from them which near pixels belong together, and so where classes end.
+A random walk then spreads the maps, but not across these boundaries. Ahn, Cho and Kwak, "Weakly
+supervised learning of instance segmentation with inter-pixel relations", CVPR 2019; used on chest
+X-rays by Gadgil, Endo, Wen, Ng and Rajpurkar, "CheXseg: combining expert annotations with
+DNN-generated saliency maps for X-ray segmentation", MIDL 2021, Appendices A.2 and B.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,58 +40,62 @@ _SHARE = [Interval(Real, 0, 1, closed="both")]
 
 
 class IRNetLabeler(ClassifierLabeler):
-    """Predict masks from image labels alone: activation maps, spread as far as boundaries let them.
+    """Predict masks from image labels alone, by activation maps spread up to learned boundaries.
 
-    Only classes that an image is labeled with are predicted, and nothing in an image labeled 0;
-    where nobody labeled an image, what the classifier sees in it. An image in which nothing speaks
-    for its class gets a mask of -1. Masks that are given teach the boundaries as they are.
+    Only classes that an image is labeled with are predicted, and none in an image labeled 0. For
+    unlabeled images, classes predicted by the classifier are used. An image without evidence for
+    its class gets a mask of -1. Given masks are used unchanged to train the boundaries.
 
     Parameters
     ----------
     classifier : ImageClassifier, FrozenEstimator or None
-        Gives the activation maps: fitted on the labels (of images without one, on what their masks
-        show), or a fitted one inside ``sklearn.frozen.FrozenEstimator``. None is
-        ``ImageClassifier(encoder="tiny", learning_rate=1e-3)``, which learns in a moment from
-        scratch. IRNet takes ImageNet's ResNet-50 at a stride of 16, CheXseg a DenseNet-121.
+        The classifier for activation maps. It is fitted on image labels, and for images without a
+        label on the classes in their masks. Pass a fitted one inside
+        ``sklearn.frozen.FrozenEstimator``. None is ``ImageClassifier(encoder="tiny",
+        learning_rate=1e-3)``, which trains quickly from scratch. IRNet uses an ImageNet ResNet-50
+        at a stride of 16, CheXseg a DenseNet-121.
     boundaries : IRNetBoundaries or None
-        Learns boundaries from what the maps are sure of. None is ``IRNetBoundaries()``. Without an
-        encoder and a pretrainer, it looks at the frozen encoder of the classifier. IRNet takes
-        ImageNet's: ``pretrainer="resnet50.pth"``.
+        Learns boundaries from the confident parts of the maps. None is ``IRNetBoundaries()``.
+        Without an encoder and a pretrainer, it uses the frozen encoder of the classifier. IRNet
+        uses ImageNet weights: ``pretrainer="resnet50.pth"``.
     layer : str or None
-        Name of the classifier's module that gives the maps; None is the last that does. IRNet's
-        maps have a 16th of the image's height and width, because the last stride of its ResNet-50
-        is taken out; where an encoder has a stride of 32, an earlier layer gives such maps.
+        Name of the classifier's module whose maps are used; None is the last one with maps. IRNet's
+        maps have a 16th of the image's height and width, since the last stride of its ResNet-50 is
+        removed; in an encoder with a stride of 32, an earlier layer gives such maps.
     scales : tuple of float
-        Sizes that images are looked at in for activation maps; IRNet's are the default.
+        Sizes of the input for activation maps, as fractions of the image size; the default is
+        IRNet's.
     foreground_threshold, background_threshold : float
-        Maps, whose largest value is 1, are sure of a class above the first and of the background
-        below the second: .3 and .05 in IRNet and CheXseg's paper, .25 and .1 in CheXseg's code.
+        Maps, whose largest value is 1, are confident of a class above the first threshold and of
+        the background below the second: .3 and .05 in IRNet and CheXseg's paper, .25 and .1 in
+        CheXseg's code.
     radius : int
-        Of the random walk's steps, see `random_walk`: IRNet 5, CheXseg's code 3.
+        Radius of the steps of the random walk, see `random_walk`: IRNet 5, CheXseg's code 3.
     beta : float
         Power of the affinities: IRNet 10, CheXseg's code 5.
     n_steps : int
         Steps of the walk: 256 for IRNet's ``exp_times=8``, 8 for the 3 in CheXseg's code.
     threshold : float
-        A pixel is of the background where all maps, after the walk and divided by their largest
-        value, are lower: IRNet .25, CheXseg's code .6.
+        A pixel is background if all maps, after the walk and divided by their largest value, are
+        lower: IRNet .25, CheXseg's code .6.
     refine : callable or None
-        ``refine(image (h, w, c), probabilities (k, h, w))`` returns better probabilities, such as
-        those of a conditional random field, which IRNet applies here: to the two masks, at .7 each,
-        that boundaries are learned from.
+        ``refine(image (h, w, c), probabilities (k, h, w))`` returns improved probabilities, such as
+        those of a conditional random field. It is applied to the two masks from which boundaries
+        are learned, at .7 each, as in IRNet.
     random_state : int, RandomState or None
-        Seed of classifier and boundaries; None leaves them their own.
+        Seed of classifier and boundaries; None keeps their own.
 
     Attributes
     ----------
     boundaries_ : IRNetBoundaries
-        The fitted network of boundaries.
+        The fitted boundary network.
 
     Notes
     -----
-    With the thresholds as they are, this may well be worse than activation maps alone, as others
-    found of IRNet's code. Where maps hardly fall below .1 anywhere, no background is sure and no
-    boundary is learned: raise thresholds. For small images take a smaller ``boundaries__stride``.
+    With the default thresholds, this may be worse than activation maps alone, as others found for
+    IRNet's code. If maps are hardly anywhere below .1, there is no confident background and no
+    boundary is learned; raise the thresholds then. For small images use a smaller
+    ``boundaries__stride``.
 
     Examples
     --------
@@ -135,16 +139,16 @@ class IRNetLabeler(ClassifierLabeler):
     def fit(
         self, X: ImagesLike, y: MasksLike | None = None, *, labels: LabelsLike | None = None
     ) -> Self:
-        """Train the classifier on labels, then the boundaries on what its maps are sure of.
+        """Train the classifier on labels, then the boundaries on the confident parts of its maps.
 
         Parameters
         ----------
         X : array, list, paths or tensor
             The n images.
         y : array (n, h, w) or (n, k, h, w), list or None
-            Masks, where there are any, as for a segmenter.
+            Masks, if any, as for a segmenter.
         labels : array of shape (n,) or (n, k), optional
-            The mask id that an image shows, 0 for none, -1 where unlabeled; or an indicator.
+            The mask id that each image shows, 0 for none, -1 where unlabeled; or an indicator.
         """
         self._validate_params()
         seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=2)
@@ -162,7 +166,7 @@ class IRNetLabeler(ClassifierLabeler):
         sure = self._sure_masks(images, masks, present)
         with as_a_part(context.subcontext(task_name="boundaries"), self.boundaries_):
             self.boundaries_.fit(images.subset(list(sure)), list(sure.values()))
-        self.boundaries_.pretrainer = given  # else a file holds the classifier twice
+        self.boundaries_.pretrainer = given  # otherwise a saved file has the classifier twice
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=dict)
         return self
 
@@ -172,7 +176,7 @@ class IRNetLabeler(ClassifierLabeler):
     def _sure_masks(
         self, images: Images, masks: Masks, present: NDArray[np.int64]
     ) -> dict[int, NDArray[Any]]:
-        """Return, by number of the image, what is labeled and what activation maps are sure of."""
+        """Return, by image number, the given masks and the confident parts of activation maps."""
         sure: dict[int, Any] = {i: masks[i] for i in np.flatnonzero(masks.labeled).tolist()}
         empty = (present == 0).all(1) & ~masks.labeled
         sure |= {i: self._blank((1, 1)) for i in np.flatnonzero(empty).tolist()}
@@ -217,12 +221,12 @@ class IRNetLabeler(ClassifierLabeler):
     def _walked(
         self, maps: NDArray[np.float32], edge: NDArray[np.float32], size: tuple[int, int]
     ) -> NDArray[np.float32]:
-        """Let maps (k, h, w) walk, and bring them to the image's size; the largest value is 1."""
+        """Spread maps (k, h, w), resize them to the image, and scale their maximum to 1."""
         start = resized(maps, edge.shape)
         walked = random_walk(start, edge, radius=self.radius, beta=self.beta, n_steps=self.n_steps)
         seen = self.boundaries_.image_size_ or size
         stride = self.boundaries_.stride
-        # The last row and column of the grid may reach beyond what the network saw.
+        # The last row and column of the grid may extend beyond the input of the network.
         whole = resized(walked, (stride * edge.shape[0], stride * edge.shape[1]))
         full = resized(whole[:, : seen[0], : seen[1]], size)
         peak = full.max((1, 2), keepdims=True) if self.multilabel_ else full.max(keepdims=True)

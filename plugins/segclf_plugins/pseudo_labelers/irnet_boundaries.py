@@ -1,8 +1,8 @@
-"""Where classes end, learned from masks of which only some pixels are sure.
+"""Class boundaries, learned from masks in which only some pixels are labeled.
 
 IRNet's training: Ahn, Cho and Kwak, "Weakly supervised learning of instance segmentation with
-inter-pixel relations", CVPR 2019, Section 4. Near pixels of one class should have no boundary
-between them, those of two classes should have one.
+inter-pixel relations", CVPR 2019, Section 4. There should be no boundary between near pixels of
+one class, and one between near pixels of two classes.
 """
 
 from collections.abc import Iterator
@@ -40,23 +40,23 @@ class IRNetBoundaries(FineTunedEstimator):
     """Learn the boundaries between classes from pairs of near pixels.
 
     IRNet's own settings: 3 epochs of 10,582 images in batches of 32, cropped to 512 x 512, flipped
-    and scaled by .5 to 1.5, with plain SGD at a rate of .1 that falls polynomially. Its code asks
-    for a weight decay of 1e-4 but hands it over in the place of the momentum, so there is none of
-    the one and next to none of the other. The .01 here, with SGD's momentum of .9, is as fast.
+    and scaled by .5 to 1.5, with plain SGD at a rate of .1 that decreases polynomially. Its code
+    passes the weight decay of 1e-4 in place of the momentum, so there is no weight decay and
+    almost no momentum. The rate of .01 here, with SGD's momentum of .9, is as fast.
 
     Parameters
     ----------
     encoder : str or None
-        "tiny", or a name of segmentation-models-pytorch or timm. None is that of the classifier of
-        the labeler which this is part of, on its own IRNet's "resnet50".
+        "tiny", or a name of segmentation-models-pytorch or timm. None is the encoder of the
+        labeler's classifier within a labeler, otherwise IRNet's "resnet50".
     stride : int
-        Pixels of the image to one of the map of boundaries; IRNet's is 4.
+        Pixels of the image per pixel of the boundary map; IRNet's is 4.
     radius : int
-        Pixels of that map nearer than this are paired: IRNet's 10 makes 152 pairs a pixel.
+        Pixels of that map nearer than this are paired: IRNet's 10 makes 152 pairs per pixel.
     displacement_weight : float
-        Weight of the displacement loss; IRNet's is 1. Displacements tell the instances of a class
-        apart and change no boundary, as the two branches share nothing but the frozen encoder. So
-        by default they are left out, for the same masks in less time.
+        Weight of the displacement loss; IRNet's is 1. Displacements separate the instances of a
+        class and change no boundary, since the two branches share only the frozen encoder. By
+        default they are left out, for the same masks in less time.
 
     Examples
     --------
@@ -96,8 +96,8 @@ class IRNetBoundaries(FineTunedEstimator):
         X : array, list, paths or tensor
             The n images.
         y : array (n, h, w) or (n, k, h, w), or list
-            Mask ids, 0 the background, -1 where one cannot be sure; or multi-label masks of 0, 1
-            and -1. None for an image without a mask. A mask may be smaller than its image.
+            Mask ids, 0 the background, -1 where uncertain; or multi-label masks of 0, 1 and -1.
+            None for an image without a mask. A mask may be smaller than its image.
 
         Returns
         -------
@@ -117,24 +117,24 @@ class IRNetBoundaries(FineTunedEstimator):
         return self
 
     def predict_maps(self, X: ImagesLike) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield (number of the image, its map of boundaries (h / stride, w / stride))."""
+        """Yield (number of the image, its boundary map (h / stride, w / stride))."""
         check_is_fitted(self)
         network: Any = self.network_
         for indices, maps in self._outputs(X, forward=network.boundaries)[1]:
             yield from zip(indices.tolist(), maps.numpy(), strict=True)
 
     def complete(self, classifier: Any) -> Self:
-        """Set what is open (None, "auto") as it is in a fitted classifier, to look at its encoder.
+        """Set parameters of None or "auto" as in a fitted classifier, to use its encoder.
 
         Parameters
         ----------
         classifier : ImageClassifier
-            Fitted; its encoder is where training starts, unless there is a pretrainer.
+            The fitted classifier. Training starts from its encoder, unless there is a pretrainer.
 
         Returns
         -------
         self
-            With other parameters.
+            The estimator with these parameters.
         """
         left_open = [name for name in _SHARED if getattr(self, name) in (None, "auto")]
         theirs = {**classifier.get_params(deep=False), **getattr(classifier, "chosen_", {})}
@@ -157,13 +157,13 @@ class IRNetBoundaries(FineTunedEstimator):
 class InterPixelRelations(Objective):
     """IRNet's affinity and displacement losses, averaged over the channels of multi-label masks.
 
-    CheXseg's code sums over the channels, and adds the sum of all before at each: its first class
-    weighs ten times the last.
+    CheXseg's code sums over the channels cumulatively, so its first class has ten times the weight
+    of the last.
 
     Parameters
     ----------
     network : IRNet
-        From images to logits of boundaries and displacements.
+        Maps images to logits of boundaries and to displacements.
     radius : int
         Pixels nearer than this are paired.
     displacement_weight : float
@@ -177,7 +177,7 @@ class InterPixelRelations(Objective):
         self.displacement_weight = displacement_weight
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        """Return the term "affinity", and "displacement" where it weighs something."""
+        """Return the term "affinity", and "displacement" if its weight is not 0."""
         network: Any = self.network
         if self.displacement_weight:
             edge, displacement = network(batch["image"])
@@ -194,7 +194,7 @@ class InterPixelRelations(Objective):
         return terms
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return the groups; displacements are learned at ten times the rate, as in IRNet."""
+        """Return the groups; displacements have ten times the learning rate, as in IRNet."""
         network: Any = self.network
         displacement = set(network.displacement.parameters())
         groups = []
@@ -206,7 +206,7 @@ class InterPixelRelations(Objective):
 
 
 def _on_grid(mask: Tensor, stride: int) -> Tensor:
-    """Take every stride-th pixel of masks (..., h, w), from the middle of the first stride on."""
+    """Take every stride-th pixel of masks (..., h, w), starting in the middle of a stride."""
     rows, columns = (
         torch.arange(stride // 2, side + stride // 2, stride, device=mask.device).clamp(
             max=side - 1

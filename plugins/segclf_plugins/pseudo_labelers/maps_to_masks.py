@@ -1,4 +1,4 @@
-"""From maps of classes to masks."""
+"""Convert class maps to masks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,20 +15,20 @@ __all__ = ["Refine", "mask_from_maps", "refined", "resized", "sure_mask"]
 
 Refine = Callable[[NDArray[Any], NDArray[np.float32]], NDArray[Any]]
 
-_SURE = 0.7  # of what a mask says before it is refined, as in IRNet's code
+_SURE = 0.7  # probability of the classes of a mask before refinement, as in IRNet's code
 
 
 def mask_from_maps(
     maps: NDArray[Any], threshold: float, present: NDArray[Any], *, multilabel: bool
 ) -> NDArray[np.int16]:
-    """Return the class with the largest map, and the background where none exceeds the threshold.
+    """Return the class with the largest map, or the background if none exceeds the threshold.
 
     Parameters
     ----------
     maps : array (m, h, w)
-        Of the m classes that are present.
+        Maps of the m classes that are present.
     threshold : float
-        In units of the maps.
+        Threshold in units of the maps.
     present : array of shape (k,)
         1 for classes that are present, 0 for others, -1 where unlabeled.
     multilabel : bool
@@ -37,8 +37,8 @@ def mask_from_maps(
     Returns
     -------
     array (h, w) or (k, h, w)
-        Ids, or 0 and 1; -1 all over where unlabeled, or where the map of a class that is present
-        (the maps of all such classes, without `multilabel`) is 0 all over.
+        Ids, or 0 and 1. All -1 if unlabeled, or if the map of a class that is present is all 0
+        (without `multilabel`, if the maps of all such classes are).
 
     Examples
     --------
@@ -64,7 +64,7 @@ def mask_from_maps(
 
 
 def sure_mask(certain: NDArray[Any], possible: NDArray[Any]) -> NDArray[Any]:
-    """Join masks of a high and a low threshold: -1 where only the low one shows a class.
+    """Combine masks of a high and a low threshold: -1 where only the low one shows a class.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def sure_mask(certain: NDArray[Any], possible: NDArray[Any]) -> NDArray[Any]:
 def refined(
     mask: NDArray[Any], image: NDArray[Any], present: NDArray[Any], refine: Refine
 ) -> NDArray[Any]:
-    """Refine a mask at the size of its image; each channel of a multi-label mask by itself.
+    """Refine a mask at the size of its image; each channel of a multi-label mask separately.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def refined(
     Returns
     -------
     array (h, w) or (k, h, w)
-        The most probable of the classes that are present; -1 all over stays.
+        The most probable of the classes that are present; a mask of only -1 stays unchanged.
     """
     mask = resize_mask(mask, (image.shape[0], image.shape[1]))
     if is_multilabel(mask):
@@ -108,5 +108,5 @@ def refined(
 
 
 def resized(maps: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Bring maps (m, h, w) to another height and width, bilinearly."""
+    """Resize maps (m, h, w) bilinearly."""
     return F.interpolate(torch.from_numpy(maps)[None], size, mode="bilinear")[0].numpy()

@@ -1,4 +1,4 @@
-"""Pseudo masks by a segmenter that somebody else trained, as S4C takes one off the shelf.
+"""Pseudo masks by an already trained segmenter, as S4C takes one off the shelf.
 
 Hooper et al., "A case for reframing automated medical image classification as segmentation",
 NeurIPS 2023, whose masks of the spine come from a published network.
@@ -25,20 +25,20 @@ __all__ = ["PretrainedLabeler"]
 
 
 class PretrainedLabeler(Estimator):
-    """Pass on what a fitted segmenter predicts; images labeled 0 get an empty mask.
+    """Predict masks by a fitted segmenter; images labeled 0 get an empty mask.
 
     Parameters
     ----------
     segmenter : callable, FrozenEstimator or None
-        ``segmenter(image)`` takes one image (h, w, c) in its own type, colors as RGB, and returns
-        its mask (h, w) of bool or ids, or (k, h, w). Or a fitted estimator with ``predict`` inside
-        ``sklearn.frozen.FrozenEstimator``, since a clone would forget what another has learned.
-        None is the one that needs no training: the thresholder "otsu".
+        A function ``segmenter(image)`` that takes one image (h, w, c) in its own type, colors as
+        RGB, and returns its mask (h, w) of bool or ids, or (k, h, w). Or a fitted estimator with
+        ``predict`` inside ``sklearn.frozen.FrozenEstimator``, since a clone of another would be
+        unfitted. None is the thresholder "otsu", which needs no training.
 
     Attributes
     ----------
     segmenter_ : callable or FrozenEstimator
-        What predicts.
+        The segmenter that is used.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class PretrainedLabeler(Estimator):
     def fit(
         self, X: ImagesLike, y: MasksLike | None = None, *, labels: LabelsLike | None = None
     ) -> Self:
-        """Check that the segmenter is one; there is nothing to learn.
+        """Check the segmenter; there is nothing to learn.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class PretrainedLabeler(Estimator):
 
     @property
     def reads_volumes(self) -> bool:
-        """Whether it predicts masks of volumes: where `segmenter` does."""
+        """Whether it predicts masks of volumes, that is, whether `segmenter` does."""
         return n_spatial(self.segmenter) != N_SPATIAL
 
     def _masks(self, X: Any) -> Any:

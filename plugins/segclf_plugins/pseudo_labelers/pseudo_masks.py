@@ -1,4 +1,4 @@
-"""What all pseudo-labelers do with the masks that they predict."""
+"""Functions of all pseudo-labelers for their predicted masks."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ Masks = Mask | list[Mask]
 
 
 def empty_negatives(mask: Mask, label: Any) -> Mask:
-    """Take the objects out of a mask that its image's label rules out.
+    """Remove objects from a mask that the label of its image excludes.
 
     Parameters
     ----------
     mask : ndarray of shape (h, w) or (k, h, w), or of volumes (d, h, w) or (k, d, h, w)
         Ids; or 0 and 1 for each class. -1 where unlabeled.
     label : int or ndarray of shape (k,) or None
-        0, for the image or for a class: there is no object.
+        Label of the image, or of each class; 0 means no object.
 
     Returns
     -------
@@ -44,5 +44,5 @@ def empty_negatives(mask: Mask, label: Any) -> Mask:
 
 
 def each_label(labels: LabelsLike | None, n_samples: int) -> list[Any]:
-    """Return the label of each image; None for all where there are none."""
+    """Return the label of each image; None for all images without labels."""
     return [None] * n_samples if labels is None else list(np.asarray(labels))

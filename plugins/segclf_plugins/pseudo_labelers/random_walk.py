@@ -1,4 +1,4 @@
-"""IRNet's random walk: class maps spread to where no boundary is in between.
+"""IRNet's random walk, which spreads class maps up to boundaries.
 
 Ahn, Cho and Kwak, "Weakly supervised learning of instance segmentation with inter-pixel relations"
 (IRNet), CVPR 2019, Section 5.
@@ -25,15 +25,15 @@ def random_walk(
     beta: float = 10.0,
     n_steps: int = 256,
 ) -> NDArray[Any]:
-    """Average each map again and again over near pixels, weighted by their affinity.
+    """Average each map repeatedly over near pixels, weighted by their affinity.
 
-    The matrix of the walk holds a few diagonals, so time and memory grow with the number of pixels,
-    where IRNet's own matrix, of all pixels by all, grows with its square: 1 GB at 128 x 128.
+    The transition matrix is stored as a few diagonals, so time and memory are linear in the number
+    of pixels. IRNet's own dense matrix is quadratic: 1 GB at 128 x 128.
 
     Parameters
     ----------
     maps : array (k, h, w)
-        What spreads, starting from ``maps * (1 - edge)``.
+        Maps to spread; the walk starts from ``maps * (1 - edge)``.
     edge : array (h, w)
         Probability of a boundary.
     radius : int
@@ -41,14 +41,14 @@ def random_walk(
     beta : float
         Power of the affinities; IRNet 10, CheXseg's code 5.
     n_steps : int
-        Steps. IRNet and CheXseg's code square the matrix ``exp_times`` times, 8 and 3, which makes
-        ``2**8 = 256`` and 8 steps.
+        Number of steps. IRNet and CheXseg's code square the matrix ``exp_times`` times (8 and 3),
+        which makes ``2**8 = 256`` and 8 steps.
 
     Returns
     -------
     array (k, h, w)
-        In the precision of `maps`. Averages: a constant stays as it is where no edges are, whereas
-        the sum over the pixels changes.
+        Maps in the precision of `maps`. They are averages: without edges, a constant map stays
+        unchanged, but in general the sum over pixels changes.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def random_walk(
 
 @isolated()
 def transition_matrix(edge: NDArray[Any], *, radius: int, beta: float) -> dia_array:
-    """Return the step of the walk: affinities to the power `beta`, each pixel's divided by its sum.
+    """Return one step of the walk: affinities to the power `beta`, normalized for each pixel.
 
     Parameters
     ----------
@@ -81,21 +81,21 @@ def transition_matrix(edge: NDArray[Any], *, radius: int, beta: float) -> dia_ar
     Returns
     -------
     scipy.sparse.dia_array of shape (h * w, h * w)
-        A step is ``matrix @ map``, and rows sum to 1. It is the transpose of IRNet's, whose columns
-        do.
+        A step is ``matrix @ map``, and rows sum to 1. It is the transpose of IRNet's matrix, whose
+        columns sum to 1.
     """
     offsets, diagonals = half_disc(radius), {0: np.ones_like(edge).ravel()}
     affinities = path_affinity(torch.from_numpy(edge)[None], offsets)[0].flatten(1).numpy() ** beta
     for (dy, dx), affinity in zip(offsets, affinities, strict=True):
         step = dy * edge.shape[1] + dx
-        # Both ways; what rolls over belongs to pairs that reach outside, whose affinity is 0. On
-        # narrow maps, offsets share a diagonal, but no place in it.
+        # Both directions. Values that roll over belong to pairs outside the image, whose affinity
+        # is 0. On narrow maps, offsets share a diagonal, but no position in it.
         for diagonal, values in ((-step, affinity), (step, np.roll(affinity, step))):
             diagonals[diagonal] = diagonals.get(diagonal, 0) + values
     places = np.array(list(diagonals))
     matrix = dia_array((np.stack(list(diagonals.values())), places), shape=(edge.size, edge.size))
     total = matrix @ np.ones_like(edge).ravel()
-    # scipy holds column j of each diagonal at position j.
+    # SciPy stores column j of each diagonal at position j.
     for place, values in zip(places, matrix.data, strict=True):
         values /= np.roll(total, place)
     return matrix

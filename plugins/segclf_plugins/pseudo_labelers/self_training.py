@@ -1,4 +1,4 @@
-"""Self-training: a teacher that learned from the given masks predicts the others.
+"""Self-training: a teacher that is trained on the given masks predicts the others.
 
 Lee, "Pseudo-label: the simple and efficient semi-supervised learning method for deep neural
 networks", ICML 2013 workshop; S4C's semi-supervised setting 1 (Hooper et al., NeurIPS 2023).
@@ -13,17 +13,18 @@ __all__ = ["SelfTrainingLabeler"]
 
 
 class SelfTrainingLabeler(TeacherLabeler):
-    """Pass on what a teacher predicts.
+    """Predict a teacher's masks.
 
     Masks are hard. S4C's reference [32] is this with ``teacher=ConsistencySegmenter()``,
-    ``threshold=None`` and ``margin=.15``, but for its soft masks, which `segclf.DistilledSegmenter`
-    learns from. S4C's setting 1 knows no image labels; where there are some, an image labeled 0
-    gets an empty mask, and one labeled otherwise is dropped if nothing of it is found.
+    ``threshold=None`` and ``margin=.15``, except that its masks are soft;
+    `segclf.DistilledSegmenter` can be trained on those. S4C's setting 1 has no image labels. If
+    there are labels, an image labeled 0 gets an empty mask, and an image labeled with a class that
+    is not found is dropped.
 
     See Also
     --------
-    BoostedLabeler : The same, and says how much has to be found.
-    segclf.DistilledSegmenter : A student of the teacher's probabilities.
+    BoostedLabeler : The same with a parameter for the area that must be found.
+    segclf.DistilledSegmenter : A student trained on the teacher's probabilities.
 
     Examples
     --------

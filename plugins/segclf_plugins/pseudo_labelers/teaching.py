@@ -1,4 +1,4 @@
-"""How teachers are taught: on all that people say, and without a fold of the masks at a time."""
+"""Train teachers on all annotations, and on all but one fold of the masks."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -20,19 +20,19 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, kw_only=True)
 class Teaching:
-    """Teaches one segmenter, or several whose maps are averaged.
+    """Trains one segmenter, or several whose maps are averaged.
 
     Parameters
     ----------
     teachers : list of segmenter or FrozenEstimator
-        Seeded; clones are taught, frozen ones stay as they are.
+        Seeded teachers; clones of them are trained, frozen ones stay unchanged.
     supervision : Supervision
-        What is learned from.
+        The training data.
     context : CallbackContext
-        Of the labeler's fit.
+        Context of the labeler's fit.
     refit : callable or None
-        ``refit(rows)`` returns a segmenter that learned as the frozen teacher did, but from nothing
-        that is said of these images.
+        ``refit(rows)`` returns a segmenter trained like the frozen teacher, but without the
+        annotations of these images.
     """
 
     teachers: list[Any]
@@ -41,13 +41,13 @@ class Teaching:
     refit: Callable[[Rows], Any] | None = None
 
     def teach(self) -> Any:
-        """Return the teacher, fitted on all that is said."""
+        """Return the teacher, fitted on all annotations."""
         return self.mean([self._fit(each, self.supervision, "teacher") for each in self.teachers])
 
     def teach_without(self, rows: Rows) -> Any:
-        """Return a teacher that knows nothing of what is said of some images.
+        """Return a teacher that is fitted without the annotations of some images.
 
-        A frozen one that cannot be fitted again answers for itself.
+        A frozen teacher that cannot be fitted again is returned itself.
         """
         if self.refit is not None:
             return self.refit(rows)
@@ -55,15 +55,15 @@ class Teaching:
         return self.mean([self._fit(each, hidden, "fold") for each in self.teachers])
 
     def folds(self, n_folds: int) -> list[Rows]:
-        """Deal out the images that tell where a map is to be cut; whole groups together.
+        """Split the images that thresholds are chosen on into folds, with whole groups together.
 
-        These are the images whose mask shows a finding. Where nobody said of some image whether it
-        shows one, masks will be predicted for empty ones, too, and so empty masks are among them.
+        These are the images whose mask shows a finding. If some images are unlabeled, masks will
+        also be predicted for images without a finding, so images with empty masks are included.
 
         Returns
         -------
         list of array
-            Rows of each fold; none where fewer than two images, or groups, show a finding.
+            Rows of each fold; no folds if fewer than two images, or groups, show a finding.
         """
         masks, labels, groups = (
             getattr(self.supervision, n) for n in ("masks", "labels", "groups")
@@ -77,12 +77,12 @@ class Teaching:
         return [judged[dealt == fold] for fold in range(dealt.max(initial=-1) + 1)]
 
     def mean(self, fitted: list[Any]) -> Any:
-        """Return a segmenter by itself, several as one."""
+        """Return a single segmenter itself, or the ensemble of several."""
         return fitted[0] if len(fitted) == 1 else SegmenterEnsemble.of(fitted)
 
     @property
     def refits(self) -> bool:
-        """Whether another teacher answers where some images are hidden."""
+        """Whether teachers can be fitted again without some images."""
         frozen = [isinstance(each, FrozenEstimator) for each in self.teachers]
         return self.refit is not None or not all(frozen)
 
@@ -95,7 +95,7 @@ class Teaching:
 
 
 def _deal(units: NDArray[Any], shows: NDArray[np.bool_], n_folds: int) -> NDArray[np.intp]:
-    """Number the fold of each image: those that show a finding evenly, then the others."""
+    """Assign a fold to each image: images with a finding evenly first, then the others."""
     names, codes = np.unique(units, return_inverse=True)
     positive = np.bincount(codes, weights=shows, minlength=len(names)) > 0
     n_folds = min(n_folds, int(positive.sum()))

@@ -1,4 +1,4 @@
-"""Pseudo masks by a threshold: what is brighter (or darker) than it is what the label says."""
+"""Pseudo masks by a threshold: pixels brighter (or darker) than it get the class of the label."""
 
 from typing import Any, ClassVar, Self
 
@@ -20,11 +20,11 @@ __all__ = ["ThresholderLabeler"]
 
 
 class ThresholderLabeler(Estimator):
-    """Pass on what a thresholder separates, and let image labels say what it is.
+    """Predict the region of a thresholder, with the class of the image label.
 
-    The object gets the id that its image is labeled with; nothing is predicted in images labeled 0.
-    Where nobody said, it is id 1 if there is no other, else -1. Multi-label masks are alike: the
-    object is 1 in the channel of the only class of its image, and -1 in those of several.
+    The region gets the id of the image's label; it is empty in images labeled 0. In unlabeled
+    images it gets id 1 if that is the only class, otherwise -1. For multi-label masks, the region
+    is 1 in the channel of the image's only class, or -1 in the channels of several classes.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ class ThresholderLabeler(Estimator):
     def fit(
         self, X: ImagesLike, y: MasksLike | None = None, *, labels: LabelsLike | None = None
     ) -> Self:
-        """Look how many classes there are.
+        """Determine the number of classes.
 
         Parameters
         ----------
         X : images
-            Everything that a segmenter takes, but rows.
+            Images as a segmenter takes them, except rows.
         y : list or ndarray, optional
             Masks: id 0 is background, -1 an unlabeled pixel, None an image without a mask.
         labels : array-like of shape (n,) or (n, k), optional
@@ -91,7 +91,7 @@ class ThresholderLabeler(Estimator):
         Returns
         -------
         ndarray of shape (n, h, w) or (n, k, h, w), or list of n ndarray
-            Ids, or 0 and 1 for each class; -1 where nobody said which of several it is.
+            Ids, or 0 and 1 for each class; -1 where the class is ambiguous.
         """
         check_is_fitted(self)
         self._validate_params()
@@ -105,10 +105,10 @@ class ThresholderLabeler(Estimator):
         return stack_maps(masks)
 
     def _predict_mask(self, region: Mask, label: Any) -> Mask:
-        """Turn a region (h, w) into what its label allows."""
+        """Convert a region (h, w) to a mask of the classes that the label allows."""
         if self.multilabel_:
             said = np.full(self.n_classes_, -1) if label is None else label
-            # It is 1 where it can be of no other class.
+            # It is 1 if it cannot belong to another class.
             kinds = np.where(said == 0, 0, 1 if (said != 0).sum() == 1 else -1)
             return np.where(region, kinds[:, None, None], 0).astype(np.int16)
         labeled = label is not None and label >= 0

@@ -1,4 +1,4 @@
-"""Readers of files that need an extra, and what writes such files."""
+"""Readers and writers of file formats that need an extra."""
 
 from segclf_plugins.readers.dicom import DicomReader
 from segclf_plugins.readers.dicom_seg import read_dicom_seg

@@ -1,4 +1,4 @@
-"""What compressed pixels say of their own size, before a decoder makes room for it."""
+"""The image size in compressed pixel data, read before a decoder allocates memory."""
 
 import struct
 
@@ -6,13 +6,13 @@ __all__ = ["codestream_size"]
 
 _J2K = b"\xff\x4f\xff\x51"
 _JP2 = b"\0\0\0\x0cjP  "
-# Frames of JPEG and JPEG-LS; between them are tables (C4), an extension (C8) and arithmetic (CC).
+# Frame markers of JPEG and JPEG-LS, without tables (C4), extension (C8) and arithmetic coding (CC).
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 
 
 def codestream_size(data: bytes) -> tuple[int, int] | None:
-    """Return (rows, columns) of a JPEG, JPEG-LS or JPEG 2000 stream; None where it does not say."""
+    """Return (rows, columns) of a JPEG, JPEG-LS or JPEG 2000 stream; None if not found."""
     if data.startswith(_JP2):
         data = data[max(data.find(_J2K, 0, 2**16), 0) :]
     if data.startswith(_J2K) and len(data) >= 24:

@@ -21,27 +21,27 @@ __all__ = ["DicomReader"]
 class DicomReader:
     """Reads DICOM files, and folders or lists of files of one series.
 
-    A file of one frame is an image (h, w, c), of several a volume (d, h, w, c); a folder or a list
-    of files is a volume of its slices in the order of their positions along the normal of their
-    planes, whatever their names. Slope and intercept are applied, to float32; without them, values
-    keep their stored type. Bright is high: MONOCHROME1 is turned over. RGB, YBR and palettes are
-    three channels. A volume lies as it is stored: of axial slices, h leads to the back and w to the
-    left.
+    A file with one frame is an image (h, w, c); a file with several is a volume (d, h, w, c). A
+    folder or a list of files is a volume, with slices sorted by their positions along the normal of
+    their planes, not by name. Slope and intercept are applied, which gives float32; without them,
+    values keep their stored type. High values are bright: MONOCHROME1 is inverted. RGB, YBR and
+    palettes become three channels. A volume keeps its stored orientation: in axial slices, h points
+    to the back and w to the left.
 
-    Nothing that a file says of a person is parsed or told to anybody.
+    Personal data in a file are neither parsed nor output.
 
     Parameters
     ----------
     window : (float, float) or "file", optional
-        Center and width, in rescaled values, of what becomes 0 to 1; "file" for the first that the
-        file has. By default none is applied.
+        Center and width, in rescaled values, of the range that is mapped to 0 to 1; "file" uses the
+        first window of the file. By default no window is applied.
     """
 
     window: Window = None
     folders = True
 
     def sniff(self, start: bytes) -> bool:
-        """Tell such a file by "DICM" at byte 128."""
+        """Recognize the format by "DICM" at byte 128."""
         return start[128:132] == b"DICM"
 
     @discreet
@@ -62,9 +62,9 @@ class DicomReader:
 
     @discreet
     def read_mask(self, path: ReadPath) -> ImageData:
-        """Read a segmentation as ids, or (k, ...) if segments overlap; of an image what is stored.
+        """Read a segmentation as ids, or (k, ...) if segments overlap; an image as stored values.
 
-        A segmentation may leave out slices: `read_dicom_seg` reads it on the grid of its image.
+        A segmentation may omit slices; `read_dicom_seg` reads it on the grid of its image.
         """
         segmentation = _segmentation(path)
         if segmentation is not None:
@@ -87,7 +87,7 @@ class DicomReader:
 
 
 def _segmentation(path: ReadPath) -> Segmentation | None:
-    """Return the segmentation object that a file is, if it is one."""
+    """Return the segmentation object in a file; None if it is not one."""
     if isinstance(path, list) or os.path.isdir(path):
         return None
     file = DicomFile.open(path)
@@ -96,5 +96,5 @@ def _segmentation(path: ReadPath) -> Segmentation | None:
 
 def _volume(path: ReadPath) -> DicomVolume:
     if _segmentation(path) is not None:
-        raise Refused("it is a segmentation: a mask, and no image")
+        raise Refused("it is a segmentation, not an image; read it as a mask")
     return DicomVolume.open(path)

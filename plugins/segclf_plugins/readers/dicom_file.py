@@ -1,4 +1,4 @@
-"""One DICOM file: the attributes that say what its pixels are, and no others."""
+"""One DICOM file: only the attributes that describe its pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PALETTE = "PALETTE COLOR"
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
 _UNSUPPORTED = ("HSV", "ARGB", "CMYK", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "XYB")
-# Nobody's name, number, birth or visit is among them: what is not here is not even parsed.
+# They include no name, number, birth date or visit of a person; other attributes are not parsed.
 _TAGS = [
     *("SOPClassUID", "SeriesInstanceUID", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel"),
     *("PhotometricInterpretation", "PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit"),
@@ -42,13 +42,13 @@ _TAGS = [
 
 @dataclass(frozen=True)
 class DicomFile:
-    """The attributes of a file, checked.
+    """The checked attributes of a file.
 
     Attributes
     ----------
     path : str
     data : pydicom.Dataset
-        Of the attributes that say what pixels are. It stays within the readers.
+        The attributes that describe the pixels. It is used only within the readers.
     rows, columns, n_frames, n_channels : int
     """
 
@@ -61,19 +61,21 @@ class DicomFile:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, pixels: bool = False) -> DicomFile:
-        """Read the attributes, with the pixels as they are stored or without."""
+        """Read the attributes, with or without the stored pixels."""
         pydicom = require("pydicom", "medical")
         with open(path, "rb") as file:
             if file.read(132)[128:] != b"DICM":
-                raise Refused("it is no DICOM file: 'DICM' does not stand at byte 128")
+                raise Refused("it is not a DICOM file: 'DICM' is missing at byte 128")
         meta = pydicom.filereader.read_file_meta_info(path)
         if meta.get("TransferSyntaxUID") == _DEFLATED:
-            raise Refused("its transfer syntax, Deflated Explicit VR, is not read; inflate it")
+            raise Refused(
+                "its transfer syntax, Deflated Explicit VR, is not supported; decompress it"
+            )
         tags = [*_TAGS, "PixelData"] if pixels else _TAGS
         data = pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=tags)
         photometric = data.get("PhotometricInterpretation")
         if "Rows" not in data or photometric is None:
-            raise Refused(f"it holds no image; its kind is {known_name(data.get('SOPClassUID'))}")
+            raise Refused(f"it has no image; its kind is {known_name(data.get('SOPClassUID'))}")
         found = cls(
             os.fspath(path),
             data,
@@ -92,7 +94,7 @@ class DicomFile:
 
     @property
     def is_segmentation(self) -> bool:
-        """Tell a segmentation object from an image."""
+        """Whether the file is a segmentation object, not an image."""
         return self.data.get("SOPClassUID") in SEGMENTATIONS
 
     @property
@@ -107,13 +109,13 @@ class DicomFile:
         Returns
         -------
         array of shape (n, rows, columns) or (n, rows, columns, 3)
-            As stored, but RGB for YBR.
+            As stored, but YBR is converted to RGB.
         """
         file = DicomFile.open(self.path, pixels=True)
         if "PixelData" not in file.data:
-            raise Refused("it holds no pixels")
+            raise Refused("it has no pixels")
         wanted = list(range(self.n_frames)) if frames is None else frames
-        if self.data.BitsAllocated == 1:  # frames of bits need not begin at a byte
+        if self.data.BitsAllocated == 1:  # frames of bits may begin within a byte
             return file._decoded(None).reshape(-1, self.rows, self.columns)[wanted]
         file._check_codestreams(wanted)
         first = file._decoded(wanted[0])
@@ -129,22 +131,22 @@ class DicomFile:
             array: NDArray[Any] = pixels.pixel_array(self.data, index=frame)
         except BaseException as error:
             kind = type(error).__name__
-            # A decoder in Rust that panics raises what is no Exception.
+            # A panic in a decoder written in Rust is not an Exception.
             if not isinstance(error, Exception) and kind != "PanicException":
                 raise
         else:
             colours = () if self.n_channels == 1 or self._photometric == _PALETTE else (3,)
             n_frames = () if frame is not None or self.n_frames == 1 else (self.n_frames,)
             if array.shape != (*n_frames, self.rows, self.columns, *colours):
-                raise Refused(f"its pixels decode to {array.shape}, which is not what it says")
+                raise Refused(f"its pixels decode to {array.shape}, which contradicts its header")
             return self._within_bits(array)
         raise Refused(
             f"its pixels ({known_name(self.syntax)}, {self.data.BitsStored} bits) are damaged, or "
-            f"of a kind that no free decoder reads ({kind})"
+            f"of a kind that no free decoder supports ({kind})"
         )
 
     def _within_bits(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Clear the bits above those that are stored, where old files have overlays."""
+        """Clear the bits above the stored ones, in which old files have overlays."""
         array = array.astype(self.stored, copy=False)
         unused = 8 * array.dtype.itemsize - int(self.data.BitsStored)
         return array if unused == 0 or self.data.BitsAllocated == 1 else (array << unused) >> unused
@@ -162,21 +164,21 @@ class DicomFile:
         one_bit = allocated == bits == 1 and self.is_segmentation
         if not one_bit and (allocated not in (8, 16) or not 1 <= bits <= allocated):
             raise Refused(
-                f"it has {bits} of {allocated} bits a value; expected at most 16 of 8 or 16"
+                f"it has {bits} of {allocated} bits per value; expected at most 16 of 8 or 16"
             )
         if int(self.data.get("HighBit", bits - 1)) != bits - 1:
-            raise Refused(f"its values end at bit {int(self.data.HighBit)} of {bits}")
+            raise Refused(f"its high bit is {int(self.data.HighBit)} for {bits} bits")
         if "DoseGridScaling" in self.data:
-            raise Refused("it holds a dose and not an image")
+            raise Refused("it has a dose, not an image")
         decoder = self._decoder()
         if decoder is not None and not decoder.is_available:
             raise Refused(
                 f"its transfer syntax, {known_name(self.syntax)}, has no decoder here "
-                "(segclf[medical] brings the free ones); convert it, such as by gdcmconv --raw"
+                "(segclf[medical] has the free ones); convert it, for example with gdcmconv --raw"
             )
 
     def _decoder(self) -> Any:
-        """Return what decodes the file; None where it holds the values as they are."""
+        """Return the decoder of the file; None for uncompressed values."""
         if not self.syntax.is_transfer_syntax or self.syntax.is_private:
             raise Refused("its transfer syntax is unknown")
         if not self.syntax.is_compressed:
@@ -188,7 +190,7 @@ class DicomFile:
         raise Refused(f"its transfer syntax, {known_name(self.syntax)}, is not supported")
 
     def _check_codestreams(self, frames: list[int]) -> None:
-        """Compare the sizes that compressed frames name with that of the file."""
+        """Compare the sizes in compressed frames with the size in the header."""
         if not self.syntax.is_compressed:
             return
         encaps = require("pydicom.encaps", "medical")
@@ -197,13 +199,13 @@ class DicomFile:
             size = codestream_size(stream)
             if size not in (None, (self.rows, self.columns)):
                 raise Refused(
-                    f"its compressed pixels are of {size[0]} x {size[1]}, the file says "
+                    f"its compressed pixels are {size[0]} x {size[1]}, but its header says "
                     f"{self.rows} x {self.columns}"
                 )
 
 
 def numbers(values: Any, count: int) -> NDArray[np.float64] | None:
-    """Return so many finite numbers of an attribute, or None."""
+    """Return `count` finite numbers of an attribute, or None."""
     if values is None or isinstance(values, str) or not hasattr(values, "__len__"):
         return None
     array = np.array([float(value) for value in values], dtype=np.float64)
@@ -211,5 +213,5 @@ def numbers(values: Any, count: int) -> NDArray[np.float64] | None:
 
 
 def number(value: Any, default: float) -> float:
-    """Return the number of an attribute, or the default where it is empty."""
+    """Return the number of an attribute, or the default if it is empty."""
     return default if value is None else float(value)

@@ -1,4 +1,4 @@
-"""Where the frames of DICOM files lie, in which order, and how far apart."""
+"""Position, order and spacing of the frames of DICOM files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from segclf_plugins.readers.discretion import Refused
 
 __all__ = ["Plane", "affine_of", "groups_of", "in_order", "planes_of", "rescale_of"]
 
-# Of directions, of the distance between slices, and of a pixel.
+# Tolerances of directions, of the distance between slices, and of the pixel spacing.
 _SAME_DIRECTION, _SAME_STEP, _SAME_PLACE = 1e-3, 0.05, 0.05
-# DICOM leads to the left and the back, affines of `ImageHeader` to the right and the front.
+# DICOM's axes point to the left and the back, those of `ImageHeader` to the right and the front.
 _TO_RIGHT_FRONT_HEAD = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 class Plane(NamedTuple):
-    """Where one frame lies: position (3,), directions along columns and rows (6,), spacing (2,)."""
+    """A frame in space: position (3,), directions along columns and rows (6,), spacing (2,)."""
 
     position: NDArray[np.float64]
     directions: NDArray[np.float64]
@@ -27,12 +27,12 @@ class Plane(NamedTuple):
 
     @property
     def normal(self) -> NDArray[np.float64]:
-        """Along it slices are stacked."""
+        """The normal, along which slices are stacked."""
         return np.cross(self.directions[:3], self.directions[3:])
 
 
 def groups_of(file: DicomFile, name: str) -> list[Any]:
-    """Return the item of a functional group for each frame; empty where there is none."""
+    """Return the item of a functional group for each frame; empty if there is none."""
     per_frame = file.data.get("PerFrameFunctionalGroupsSequence") or []
     shared = file.data.get("SharedFunctionalGroupsSequence") or []
     found = [frame[name][0] for frame in per_frame if frame.get(name)]
@@ -44,7 +44,7 @@ def groups_of(file: DicomFile, name: str) -> list[Any]:
 
 
 def planes_of(file: DicomFile) -> list[Plane]:
-    """Return where each frame lies; empty where nothing is said of it."""
+    """Return the plane of each frame; empty if the file has no positions."""
     positions = [
         one.get("ImagePositionPatient") for one in groups_of(file, "PlanePositionSequence")
     ]
@@ -73,18 +73,18 @@ def in_order(planes: list[Plane], names: list[str]) -> tuple[list[int], NDArray[
     planes : list of Plane
         At least two.
     names : list of str
-        Of each frame, for errors.
+        Name of each frame, for error messages.
 
     Returns
     -------
     order : list of int
     step : array of shape (3,)
-        From one frame to the next.
+        Vector from one frame to the next.
 
     Raises
     ------
     Refused
-        If they are no even stack.
+        If they are not an evenly spaced stack.
     """
     first = planes[0]
     for plane, name in zip(planes, names, strict=True):
@@ -101,8 +101,8 @@ def in_order(planes: list[Plane], names: list[str]) -> tuple[list[int], NDArray[
     if steps.min() <= _SAME_STEP * max(length, 1e-6):
         at = int(steps.argmin())
         raise Refused(
-            f"{names[order[at]]} and {names[order[at + 1]]} lie at one position; a volume has one "
-            "frame at each: times, echoes or channels are volumes of their own"
+            f"{names[order[at]]} and {names[order[at + 1]]} have the same position; expected one "
+            "frame at each: pass times, echoes or channels as separate volumes"
         )
     if np.abs(steps - length).max() > _SAME_STEP * length:
         at = int(np.abs(steps - length).argmax())
@@ -117,7 +117,7 @@ def in_order(planes: list[Plane], names: list[str]) -> tuple[list[int], NDArray[
 
 
 def affine_of(plane: Plane, step: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Return the affine from (d, h, w, 1), see `ImageHeader`; a step of a millimetre if unknown."""
+    """Return the affine of (d, h, w, 1), see `ImageHeader`; an unknown step is 1 millimetre."""
     affine = np.eye(4)
     affine[:3, 0] = plane.normal if step is None else step
     affine[:3, 1] = plane.directions[3:] * plane.spacing[0]
@@ -127,7 +127,7 @@ def affine_of(plane: Plane, step: NDArray[np.float64] | None) -> NDArray[np.floa
 
 
 def rescale_of(file: DicomFile) -> tuple[float, float]:
-    """Return slope and intercept, which must be the same for all frames of a file."""
+    """Return slope and intercept, which must be equal for all frames of a file."""
     items = groups_of(file, "PixelValueTransformationSequence") or [file.data]
     pairs = {
         (number(item.get("RescaleSlope"), 1.0), number(item.get("RescaleIntercept"), 0.0))

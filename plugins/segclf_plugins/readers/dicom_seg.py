@@ -1,4 +1,4 @@
-"""DICOM segmentation objects, read as masks."""
+"""Read DICOM segmentation objects as masks."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from segclf_plugins.readers.discretion import Refused, discreet, require_size
 
 __all__ = ["Segmentation", "read_dicom_seg"]
 
-# Of the distance between slices, and of a pixel.
+# Tolerances of the distance between slices, and of the pixel spacing.
 _SAME_PLACE = 0.1
 Path = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The frames of a segmentation: where each lies, and of which segment it is.
+    """The frames of a segmentation, with their positions and segments.
 
     Attributes
     ----------
     file : DicomFile
     planes : list of Plane
-        One a frame; empty where nothing is said.
+        The plane of each frame; empty if the file has no positions.
     segments : list of int
-        The number of each frame's segment; empty for a label map, whose values are such numbers.
+        Segment number of each frame; empty for a label map, whose values are segment numbers.
     """
 
     file: DicomFile
@@ -41,7 +41,7 @@ class Segmentation:
 
     @classmethod
     def of(cls, file: DicomFile) -> Segmentation:
-        """Read what each frame is."""
+        """Read the positions and segments of the frames."""
         kind = str(file.data.get("SegmentationType") or "")
         if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
             raise Refused("it is a segmentation of an unknown type")
@@ -50,11 +50,11 @@ class Segmentation:
             items = groups_of(file, "SegmentIdentificationSequence")
             segments = [int(item.ReferencedSegmentNumber) for item in items]
             if len(segments) != file.n_frames:
-                raise Refused("of some of its frames nothing says which segment they show")
+                raise Refused("some of its frames have no segment number")
         return cls(file, planes_of(file), segments)
 
     def header(self) -> ImageHeader:
-        """Return the grid of its own, from its first plane to its last."""
+        """Return its own grid, from its first plane to its last."""
         size = (self.file.rows, self.file.columns, 1, np.dtype(np.uint8))
         if not self.planes:
             return ImageHeader(*size)
@@ -70,23 +70,23 @@ class Segmentation:
         return ImageHeader(*size, depth, (step, *spacing), affine)
 
     def masks(self, grid: ImageHeader) -> ImageData:
-        """Put the frames where they belong on a grid.
+        """Place the frames on a grid.
 
         Parameters
         ----------
         grid : ImageHeader
-            Of the image, or its own.
+            The grid of the image, or its own grid.
 
         Returns
         -------
         ImageData
-            Ids, which are the numbers of segments; or a channel for each segment, in the order of
-            their numbers, if some overlap.
+            Ids, which are the segment numbers; or, if segments overlap, one channel for each
+            segment, in the order of their numbers.
         """
         if (grid.height, grid.width) != (self.file.rows, self.file.columns):
             raise Refused(
-                f"it has {self.file.rows} x {self.file.columns} pixels, its image {grid.height} x "
-                f"{grid.width}"
+                f"it has {self.file.rows} x {self.file.columns} pixels, but its image has "
+                f"{grid.height} x {grid.width}"
             )
         places = self._places(grid)
         shown = self._shown()
@@ -116,18 +116,18 @@ class Segmentation:
         return channels
 
     def _shown(self) -> NDArray[np.int16]:
-        """Return 0 and 1 for each frame, of a label map its values."""
+        """Return 0 and 1 for each frame; for a label map, its values."""
         stored = self.file.read()
         if not self.segments or self.file.data.SegmentationType == "BINARY":
             return stored.astype(np.int16)
         return (stored >= number(self.file.data.MaximumFractionalValue, 255) / 2).astype(np.int16)
 
     def _places(self, grid: ImageHeader) -> list[int]:
-        """Find the slice of a grid in which each frame lies."""
+        """Find the slice of a grid for each frame."""
         if not self.planes or grid.affine is None:
             if grid.depth is None:
                 return [0] * self.file.n_frames
-            raise Refused("nothing says where its frames lie, or where its image does")
+            raise Refused("its frames, or those of its image, have no positions")
         back, places = np.linalg.inv(grid.affine), []
         for plane in self.planes:
             at = back @ affine_of(plane, None)
@@ -136,12 +136,12 @@ class Segmentation:
             apart[0, 2] -= abs(z)
             corners = apart[:3] @ [self.file.rows, self.file.columns, 1]
             if np.abs(corners).max() > _SAME_PLACE or not 0 <= z < (grid.depth or 1):
-                raise Refused("a frame of it lies on no slice of its image, or on another grid")
+                raise Refused("one of its frames is on no slice of its image, or on another grid")
             places.append(z)
         return places
 
     def _step(self, along: NDArray[np.float64]) -> float | None:
-        """Return how far apart slices are; None where there is one alone."""
+        """Return the distance between slices; None for a single slice."""
         if len(along) == 1:
             return None
         said = groups_of(self.file, "PixelMeasuresSequence")[0].get("SpacingBetweenSlices")
@@ -153,25 +153,26 @@ class Segmentation:
 
 
 def read_dicom_seg(path: Path, image: Path | Sequence[Path]) -> ImageData:
-    """Read a segmentation on the grid of its image, with all slices that it leaves out as empty.
+    """Read a segmentation on the grid of its image; slices that it omits are empty.
 
     Parameters
     ----------
     path : str or path-like
-        Of a segmentation object: binary, fractional (0.5 and more is a finding) or a label map.
+        Path of a segmentation object: binary, fractional (findings are at least 0.5) or a label
+        map.
     image : str or path-like, or list of them
-        The image, the folder or the files that it was made of.
+        The image, folder or files that it segments.
 
     Returns
     -------
     ImageData
-        Ids (d, h, w), or (h, w) of one image, which are the numbers of segments; where segments
-        overlap, 0 and 1 in (k, d, h, w) or (k, h, w), a channel for each segment.
+        Ids (d, h, w), or (h, w) for one image, which are the segment numbers. If segments overlap,
+        0 and 1 in (k, d, h, w) or (k, h, w), with one channel for each segment.
 
     Raises
     ------
     ValueError
-        If it lies on another grid than the image, or is damaged.
+        If it is on another grid than the image, or damaged.
 
     Examples
     --------
@@ -189,5 +190,5 @@ def read_dicom_seg(path: Path, image: Path | Sequence[Path]) -> ImageData:
 def _read_on(path: Path, grid: ImageHeader) -> ImageData:
     file = DicomFile.open(path)
     if not file.is_segmentation:
-        raise Refused("it is no segmentation object")
+        raise Refused("it is not a segmentation object")
     return Segmentation.of(file).masks(grid)

@@ -1,4 +1,4 @@
-"""Predicted masks as DICOM segmentation objects, with references to their images."""
+"""Write predicted masks as DICOM segmentation objects, with references to their images."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ def write_dicom_seg(
     names: Sequence[str],
     kind: tuple[str, str, str] = ("49755003", "SCT", "Morphologically Abnormal Structure"),
 ) -> None:
-    """Write a mask as a DICOM segmentation object (binary), with references to its images.
+    """Write a mask as a binary DICOM segmentation object, with references to its images.
 
-    The standard asks that it names the patient and the study as the images do: treat the file as
-    them.
+    As the standard requires, the file names the patient and the study of the images. Protect it
+    like the images.
 
     Parameters
     ----------
     path : str or path-like
-        Of the new file.
-    mask : array of shape (d, h, w), or (h, w) of one image
-        Ids: 0 is background, 1 and more are findings, on the axes of the image as it was read. Or
-        (k, d, h, w) or (k, h, w) of 0 and 1, for k findings that may overlap.
+        Path of the new file.
+    mask : array of shape (d, h, w), or (h, w) for one image
+        Ids, 0 for background and 1 and above for findings, on the axes of the image as it was read.
+        Or (k, d, h, w) or (k, h, w) of 0 and 1, for k findings that may overlap.
     image : str or path-like, or list of them
-        The DICOM image, the folder or the files that it is a mask of.
+        The DICOM image, folder or files of the mask.
     names : sequence of str
-        What id 1, id 2 and so on, or the channels, are: the labels of the segments.
+        Names of ids 1, 2 and so on, or of the channels: the labels of the segments.
     kind : (str, str, str)
-        What they are, for their category and type: a code, its scheme and its meaning.
+        Category and type of the segments: a code, its scheme and its meaning.
 
     Raises
     ------
     ValueError
-        If the mask has another size than the image, holds -1 or more ids than names, or if the
-        images lack what such an object must repeat.
+        If the mask has another size than the image, has -1 or more ids than names, or if the images
+        lack attributes that the object must repeat.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def _content(
 
 
 def _frames(mask: NDArray[Any], volume: DicomVolume, n_names: int) -> NDArray[np.uint8]:
-    """Return a mask as (d, h, w) of ids or (d, h, w, k) of 0 and 1, in the order of the volume."""
+    """Return a mask as ids (d, h, w) or as 0 and 1 (d, h, w, k), in the order of the volume."""
     first = volume.frames[0][0]
     size = (
         (first.rows, first.columns)
@@ -93,7 +93,7 @@ def _frames(mask: NDArray[Any], volume: DicomVolume, n_names: int) -> NDArray[np
         else (len(volume.frames), first.rows, first.columns)
     )
     if mask.shape[-len(size) :] != size or mask.ndim not in (len(size), len(size) + 1):
-        raise Refused(f"the mask has shape {mask.shape}, its image {size}")
+        raise Refused(f"the mask has shape {mask.shape}, but its image {size}")
     overlapping = mask.ndim > len(size)
     highest = 1 if overlapping else n_names
     n_given = len(mask) if overlapping else int(mask.max(initial=0))
@@ -101,7 +101,7 @@ def _frames(mask: NDArray[Any], volume: DicomVolume, n_names: int) -> NDArray[np
         raise Refused(f"there are {n_given} findings in the mask and {n_names} names")
     ids = mask.astype(np.uint8)
     if (ids != mask).any() or ids.max(initial=0) > highest:
-        raise Refused(f"the mask holds other values than 0 to {highest}")
+        raise Refused(f"the mask has values other than 0 to {highest}")
     ids = np.moveaxis(ids, 0, -1) if overlapping else ids
     return ids[None] if volume.flat else ids
 
@@ -109,13 +109,13 @@ def _frames(mask: NDArray[Any], volume: DicomVolume, n_names: int) -> NDArray[np
 def _in_stored_order(
     volume: DicomVolume, frames: NDArray[np.uint8]
 ) -> tuple[list[Any], NDArray[np.uint8]]:
-    """Return the images without their pixels, and the masks of their frames as they are stored."""
+    """Return the images without pixels, and the masks of their frames, both in stored order."""
     pydicom = require("pydicom", "medical")
     paths = list(dict.fromkeys(file.path for file, _ in volume.frames))
     sources = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
     for source in sources:
         if volume.spacing is not None and source.get("SliceThickness") is None:
-            # scanners may leave it empty, and segmentations may not
+            # it may be empty in images, but not in segmentations
             source.SliceThickness = 1.0 if volume.flat else volume.spacing[0]
     if len(paths) == len(frames):
         return sources, frames

@@ -1,4 +1,4 @@
-"""From stored DICOM values to what they mean: rescaled, windowed if asked, bright is high."""
+"""Convert stored DICOM values: rescaled, optionally windowed, with high values bright."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Window: TypeAlias = tuple[float, float] | Literal["file"] | None
 
 
 def meant_type(file: DicomFile, window: Window, rescale: tuple[float, float]) -> np.dtype[Any]:
-    """Return the type of what `meant` returns: as stored, or float32 where values are changed."""
+    """Return the type of `meant`'s result: as stored, or float32 if values are changed."""
     if file.n_channels == 3:
         if file.data.PhotometricInterpretation != "PALETTE COLOR":
             return file.stored
@@ -30,7 +30,7 @@ def meant_type(file: DicomFile, window: Window, rescale: tuple[float, float]) ->
 def meant(
     stored: NDArray[Any], file: DicomFile, window: Window, rescale: tuple[float, float]
 ) -> NDArray[Any]:
-    """Return what stored values mean.
+    """Convert stored values.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def meant(
 
 
 def check_values(file: DicomFile, window: Window) -> None:
-    """Refuse what would be read wrongly."""
+    """Raise for values that would be read wrongly."""
     if window == "file" and "WindowCenter" not in file.data and "VOILUTSequence" not in file.data:
-        raise Refused("it says no window; pass one as (center, width)")
+        raise Refused("it has no window; pass one as (center, width)")
 
 
 def _colours(stored: NDArray[Any], file: DicomFile) -> NDArray[Any]:
@@ -85,13 +85,13 @@ def _gray(
 
 
 def _turned_over(stored: NDArray[Any], file: DicomFile) -> NDArray[Any]:
-    """Make the lowest value that could be stored the highest."""
+    """Invert values over the range that can be stored."""
     lost = 8 * stored.dtype.itemsize - int(file.data.BitsStored)
     return ((~stored) << lost) >> lost
 
 
 def _windowed(values: NDArray[Any], file: DicomFile, window: Window) -> NDArray[np.float64]:
-    """Return 0 to 1 across the window: PS3.3, C.11.2.1."""
+    """Map the window to 0 to 1: PS3.3, C.11.2.1."""
     if window == "file" and "VOILUTSequence" in file.data and "WindowCenter" not in file.data:
         voi = require("pydicom.pixels", "medical").apply_voi(values.astype(np.int32), file.data)
         return voi / (2.0 ** int(file.data.VOILUTSequence[0].LUTDescriptor[2]) - 1)

@@ -1,4 +1,4 @@
-"""What a DICOM file, folder or list of files is as a whole: an image, or frames in their order."""
+"""A DICOM file, folder or list of files as a whole: an image, or sorted frames."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class DicomVolume:
     Attributes
     ----------
     frames : tuple of (DicomFile, int)
-        Files, and which frame of each.
+        Files, and the number of the frame in each.
     flat : bool
-        True for the one frame of one file, which is an image.
+        True for a file with a single frame, which is an image.
     spacing : tuple of float, or None
         Along (d, h, w), or (h, w) if flat.
     affine : array of shape (4, 4), or None
@@ -54,7 +54,7 @@ class DicomVolume:
             return cls._of_file(DicomFile.open(path))
         paths = path if isinstance(path, list) else files_in_folder(os.fspath(path))
         if not paths:
-            raise Refused("it holds no files")
+            raise Refused("it has no files")
         states = [os.stat(each) for each in paths]
         return _remembered(
             tuple(os.fspath(each) for each in paths),
@@ -63,7 +63,7 @@ class DicomVolume:
 
     @classmethod
     def of_files(cls, paths: tuple[str, ...]) -> DicomVolume:
-        """Bring the files of one series in order."""
+        """Sort the files of one series."""
         files = [DicomFile.open(path) for path in paths]
         names = [repr(os.path.basename(path)) for path in paths]
         for file, name in zip(files, names, strict=True):
@@ -72,7 +72,7 @@ class DicomVolume:
             return cls._of_file(files[0])
         planes = [plane for file in files for plane in planes_of(file)]
         if len(planes) != len(files):
-            raise Refused("of some of its files nothing says where they lie; pass files as images")
+            raise Refused("some of its files have no position; pass the files as images")
         order, step = in_order(planes, names) if len(files) > 1 else ([0], None)
         frames = tuple((files[at], 0) for at in order)
         return cls._stacked(frames, planes[order[0]], step)
@@ -99,7 +99,7 @@ class DicomVolume:
         return cls(frames, False, spacing, affine_of(plane, step))
 
     def header(self, window: Window) -> ImageHeader:
-        """Return what `values` will be."""
+        """Return the header of `values`."""
         first = self.frames[0][0]
         types = set()
         for file in self._files():
@@ -112,7 +112,7 @@ class DicomVolume:
         return ImageHeader(*size, dtype, depth, self.spacing, self.affine)
 
     def values(self, window: Window, z: int | None = None) -> NDArray[Any]:
-        """Decode the frames, or one of them: (n, h, w, c)."""
+        """Decode the frames, or one of them, as (n, h, w, c)."""
         header = self.header(window)
         chosen = self.frames if z is None else self.frames[z : z + 1]
         shape = (len(chosen), header.height, header.width, header.n_channels)
@@ -122,11 +122,11 @@ class DicomVolume:
         return values
 
     def stored(self, z: int | None = None) -> NDArray[Any]:
-        """Decode the frames as they are stored: (n, h, w)."""
+        """Decode the frames as stored values (n, h, w)."""
         chosen = self.frames if z is None else self.frames[z : z + 1]
         first = chosen[0][0]
         if first.n_channels != 1:
-            raise Refused("it has colours; a mask is one of ids")
+            raise Refused("it has colours; expected ids for a mask")
         values = np.empty((len(chosen), first.rows, first.columns), dtype=first.stored)
         for file, frames, places in _by_file(chosen):
             values[places] = file.read(frames)
@@ -138,14 +138,14 @@ class DicomVolume:
 
 @lru_cache(maxsize=4)
 def _remembered(paths: tuple[str, ...], _: tuple[tuple[int, ...], ...]) -> DicomVolume:
-    """Keep which file is which slice, since each slice of a folder asks for it anew."""
+    """Cache the order of the files, which is needed for each slice of a folder."""
     return DicomVolume.of_files(paths)
 
 
 def _by_file(
     frames: tuple[tuple[DicomFile, int], ...],
 ) -> Iterator[tuple[DicomFile, list[int], list[int]]]:
-    """Yield each file once, with its frames and their places."""
+    """Yield each file once, with its frames and their positions in the volume."""
     files = {file.path: file for file, _ in frames}
     places: dict[str, list[int]] = {path: [] for path in files}
     for place, (file, _) in enumerate(frames):
@@ -156,21 +156,23 @@ def _by_file(
 
 def _check_alike(file: DicomFile, first: DicomFile, name: str, first_name: str) -> None:
     if file.is_segmentation:
-        raise Refused(f"{name} is a segmentation, which is a file of its own")
+        raise Refused(f"{name} is a segmentation; expected only images")
     if file.n_frames > 1 and file is not first:
-        raise Refused(f"{name} holds {file.n_frames} frames; a folder is of one frame a file")
+        raise Refused(f"{name} has {file.n_frames} frames; expected one frame per file in a folder")
     if file.data.get("SeriesInstanceUID") != first.data.get("SeriesInstanceUID"):
-        raise Refused(f"{name} is of another series than {first_name}; pass the files of one")
+        raise Refused(
+            f"{name} is of another series than {first_name}; pass the files of one series"
+        )
     for what in ("rows", "columns", "n_channels"):
         if getattr(file, what) != getattr(first, what):
             raise Refused(
-                f"{name} has {getattr(file, what)} {what}, {first_name} {getattr(first, what)}"
+                f"{name} has {getattr(file, what)} {what}, but {first_name} {getattr(first, what)}"
             )
     if file.data.PhotometricInterpretation != first.data.PhotometricInterpretation:
         raise Refused(f"{name} has another photometric interpretation than {first_name}")
 
 
 def _flat_spacing(file: DicomFile) -> NDArray[np.float64] | None:
-    """Return that of a projection: calibrated, else at the detector."""
+    """Return the spacing of a projection: calibrated if known, otherwise at the detector."""
     calibrated = numbers(file.data.get("PixelSpacing"), 2)
     return numbers(file.data.get("ImagerPixelSpacing"), 2) if calibrated is None else calibrated

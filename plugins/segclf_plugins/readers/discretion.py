@@ -1,4 +1,4 @@
-"""Nothing of what a medical file says of a person leaves its reader, errors included."""
+"""Keep personal data of medical files within their readers, also in error messages."""
 
 import logging
 import warnings
@@ -17,14 +17,14 @@ _Result = TypeVar("_Result")
 
 
 class Refused(ValueError):
-    """An error of our own words, which quote sizes, types and names of formats alone."""
+    """An error with our own text, which quotes only sizes, types and names of formats."""
 
 
 def discreet(function: Callable[..., _Result]) -> Callable[..., _Result]:
-    """Replace what libraries raise, which may quote the file, by what kind of error it was.
+    """Replace errors of libraries, which may quote the file, by their kind only.
 
-    A length that is damaged by one bit makes a name a part of something else, so that nothing that
-    a library says of a file can be trusted to be harmless: neither errors, nor warnings, nor logs.
+    One damaged bit in a length can make a person's name part of another attribute. So no text from
+    a library about a file is safe: not errors, not warnings, not logs.
     """
 
     @wraps(function)
@@ -36,20 +36,20 @@ def discreet(function: Callable[..., _Result]) -> Callable[..., _Result]:
             raise
         except Exception as error:
             kind = type(error).__name__
-        # outside of `except`, so that no traceback shows the other one
-        raise Refused(f"it is damaged, or no proper DICOM file ({kind})")
+        # raised outside `except`, so that no traceback shows the original error
+        raise Refused(f"it is damaged, or not a valid DICOM file ({kind})")
 
     return quiet
 
 
 def known_name(uid: Any) -> str:
-    """Return the name that the standard has for a UID, and "unknown" for all others."""
+    """Return the standard's name of a UID, or "unknown" for others."""
     names = require("pydicom.uid", "medical").UID_dictionary
     return names[uid][0] if uid in names else "unknown"
 
 
 def require_size(shape: tuple[int, ...]) -> None:
-    """Refuse sizes as `segclf.data.check_volume_size` does, whose words are ours, too."""
+    """Reject sizes like `segclf.data.check_volume_size`, whose text is also ours."""
     try:
         check_volume_size(shape)
     except ValueError as error:
@@ -60,7 +60,7 @@ def require_size(shape: tuple[int, ...]) -> None:
 
 
 def _silence() -> Callable[[], None]:
-    """Silence pydicom, and return what makes it loud again."""
+    """Silence pydicom, and return a function that undoes it."""
     config, before = require("pydicom", "medical").config, ExitStack()
     logger, settings = logging.getLogger("pydicom"), config.settings
     before.callback(setattr, logger, "disabled", logger.disabled)
@@ -72,5 +72,5 @@ def _silence() -> Callable[[], None]:
     return before.close
 
 
-# While any thread reads.
+# Active while any thread reads.
 _quiet_pydicom = Shared(_silence)

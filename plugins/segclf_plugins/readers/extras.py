@@ -1,4 +1,4 @@
-"""Libraries that come with an extra of segclf."""
+"""Libraries that are installed by an extra of segclf."""
 
 import importlib
 from typing import Any
@@ -7,12 +7,12 @@ __all__ = ["require"]
 
 
 def require(module: str, extra: str) -> Any:
-    """Import a module, or say what to install.
+    """Import a module, or raise an error that says what to install.
 
     Raises
     ------
     ImportError
-        Where it is missing, naming the extra.
+        If it is missing; the message names the extra.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""NIfTI: volumes and images in the orientation that is closest to right, front and head."""
+"""NIfTI: volumes and images in the canonical orientation (right, front, head)."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _WRITTEN = ("uint8", "int16", "int32", "uint16", "uint32", "int8", "float32", "f
 class NiftiReader:
     """Reads NIfTI-1 and NIfTI-2, ``.nii`` and ``.nii.gz``.
 
-    The axes of a volume are (d, h, w, c): d leads to the head, h to the front, w to the patient's
-    right, whichever of the 48 orientations the file has, as `nibabel.as_closest_canonical` has it
-    but in this order. A fourth axis is channels. An image of two axes stays as it lies: its rows
-    along the file's second axis. Values are scaled by slope and intercept, to float32; without
-    them, they have the file's own type.
+    The axes of a volume are (d, h, w, c): d points to the head, h to the front and w to the
+    patient's right, for any of the 48 orientations of a file. This is the orientation of
+    `nibabel.as_closest_canonical` with axes reversed. A fourth axis is channels. An image of two
+    axes is not reoriented: its rows are along the file's second axis. Values are scaled by slope
+    and intercept, which gives float32; without them, they keep the file's type.
     """
 
     def sniff(self, start: bytes) -> bool:
-        """Tell such a file by its magic, also where it is compressed."""
+        """Recognize the format by its magic number, also in compressed files."""
         if start[:2] == b"\x1f\x8b":
             try:
                 start = zlib.decompressobj(31).decompress(start, 352)
@@ -70,7 +70,7 @@ class NiftiReader:
         return image._replace(array=_ids(image.array), axes=image.axes[:-1])
 
     def read_slice(self, path: ReadPath, z: int, *, mask: bool) -> ImageData:
-        """Read one slice; nothing behind it where the file's own slices are such."""
+        """Read one slice; if the file is stored in such slices, nothing after it is read."""
         file = NiftiFile.open(path)  # type: ignore[arg-type]
         orientation = _orientation(file)
         (axis, flip) = orientation[2]
@@ -83,11 +83,11 @@ class NiftiReader:
         return ImageData(_ids(array), "hw") if mask else ImageData(array, "hwc")
 
     def write(self, path: WritePath, image: ImageData) -> None:
-        """Write an image or a volume, with its affine, or else its spacing."""
+        """Write an image or a volume, with its affine or otherwise its spacing."""
         _save(path, _made(image))
 
     def write_mask(self, path: WritePath, mask: ImageData, like: WritePath | None) -> None:
-        """Write ids, or channels of 0 and 1; as the file of the image lies if that is NIfTI."""
+        """Write ids, or channels of 0 and 1, in the orientation of the image's file if NIfTI."""
         if like is not None and _is_nifti(like):
             write_nifti_mask(path, mask.array, like)
             return
@@ -98,9 +98,7 @@ class NiftiReader:
             header = load_header(like)
             size = tuple(n for n in (header.depth, header.height, header.width) if n is not None)
             if mask.array.shape[: len(size)] != size:
-                raise ValueError(
-                    f"The mask has shape {mask.array.shape}, its image {size}; expected the same."
-                )
+                raise ValueError(f"The mask has shape {mask.array.shape}, but its image {size}.")
             mask = mask._replace(spacing=header.spacing, affine=header.affine)
         self.write(path, mask)
 
@@ -108,23 +106,23 @@ class NiftiReader:
 def write_nifti_mask(
     path: str | os.PathLike[str], mask: ArrayLike, image: str | os.PathLike[str]
 ) -> None:
-    """Write a mask as a NIfTI file that lies where its image does.
+    """Write a mask as a NIfTI file with the orientation and affine of its image.
 
     Parameters
     ----------
     path : str or path-like
-        Of the new file, which ends in ``.nii`` or ``.nii.gz``.
+        Path of the new file, ending in ``.nii`` or ``.nii.gz``.
     mask : array of shape (d, h, w), or (h, w) for an image
-        Ids, -1 where unlabeled; the axes are those of the image as it was read. Or
-        (k, d, h, w), 0 and 1 for each of k classes that may overlap, which become the fourth axis.
+        Ids, -1 where unlabeled, on the axes of the image as it was read. Or (k, d, h, w) of 0 and 1
+        for k classes that may overlap, which become the fourth axis.
     image : str or path-like
-        The NIfTI file of which it is a mask. Of its header size, affine and units are taken, and
-        nothing else: no name, no description.
+        The NIfTI file of the image. Only size, affine and units of its header are copied, no name
+        and no description.
 
     Raises
     ------
     ValueError
-        If the mask has another size than the image, or holds what are no ids.
+        If the mask has another size than the image, or values that are not ids.
 
     Examples
     --------
@@ -160,15 +158,15 @@ def _is_nifti(path: WritePath) -> bool:
 
 
 def _made(image: ImageData) -> Any:
-    """Return an image of nibabel's whose axes (x, y, z) are (w, h, d)."""
+    """Return a nibabel image whose axes (x, y, z) are (w, h, d)."""
     array = image.array if image.axes.endswith("c") else image.array[..., None]
     if array.dtype.name not in (*_WRITTEN, "bool"):
         raise ValueError(
-            f"NIfTI files do not hold {array.dtype}; expected one of {', '.join(_WRITTEN)}."
+            f"NIfTI files cannot store {array.dtype}; expected one of {', '.join(_WRITTEN)}."
         )
     flat = "d" not in image.axes
-    if flat and array.shape[2] > 1:  # their fourth axis needs a third one
-        raise ValueError(f"NIfTI images (h, w) have one channel, and this has {array.shape[2]}.")
+    if flat and array.shape[2] > 1:  # a fourth axis needs a third one
+        raise ValueError(f"NIfTI images (h, w) have one channel; got {array.shape[2]}.")
     stored = (array[None] if flat else array).transpose(2, 1, 0, 3)
     if stored.shape[3] == 1:
         stored = stored[:, :, 0, 0] if flat else stored[..., 0]
@@ -184,18 +182,18 @@ def _made(image: ImageData) -> Any:
 
 
 def _orientation(file: NiftiFile) -> NDArray[np.float64]:
-    """Return which world axis each stored axis leads along, and in which direction: (3, 2)."""
+    """Return the world axis and direction of each stored axis, (3, 2)."""
     if file.flat:
         return np.array([[0, 1], [1, 1], [2, 1]], dtype=np.float64)
     orientations = require("nibabel.orientations", "medical")
     orientation: NDArray[np.float64] = orientations.io_orientation(file.affine)
     if not np.isfinite(orientation).all():
-        raise ValueError(f"its affine leads nowhere along an axis: {file.affine.tolist()}")
+        raise ValueError(f"its affine is singular: {file.affine.tolist()}")
     return orientation
 
 
 def _canonical(file: NiftiFile) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
-    """Return (d, h, w), and the affine from there."""
+    """Return (d, h, w) and its affine."""
     orientation = _orientation(file)
     orientations = require("nibabel.orientations", "medical")
     back = orientations.inv_ornt_aff(orientation, file.shape[:3])
@@ -205,28 +203,26 @@ def _canonical(file: NiftiFile) -> tuple[tuple[int, int, int], NDArray[np.float6
 
 
 def _turned(stored: NDArray[Any], orientation: NDArray[np.float64]) -> NDArray[Any]:
-    """Return (x, y, z, c) as stored as (d, h, w, c)."""
+    """Reorient stored values (x, y, z, c) to (d, h, w, c)."""
     orientations = require("nibabel.orientations", "medical")
     return orientations.apply_orientation(stored, orientation).transpose(2, 1, 0, 3)
 
 
 def _ids(array: NDArray[Any]) -> NDArray[Any]:
     if array.shape[-1] != 1:
-        raise ValueError(f"it has {array.shape[-1]} channels; a mask is one of ids")
+        raise ValueError(f"it has {array.shape[-1]} channels; expected one channel of ids")
     return array[..., 0]
 
 
 def _stored_mask(mask: NDArray[Any], file: NiftiFile) -> NDArray[Any]:
-    """Return a mask as the file of its image lies: (x, y, z), (x, y, z, k) or (x, y)."""
+    """Reorient a mask like the file of its image: (x, y, z), (x, y, z, k) or (x, y)."""
     size, _ = _canonical(file)
     expected = size[1:] if file.flat else size
     if mask.shape[-len(expected) :] != expected or mask.ndim - len(expected) not in (0, 1):
-        raise ValueError(
-            f"The mask has shape {mask.shape}, its image {expected}; expected the same."
-        )
+        raise ValueError(f"The mask has shape {mask.shape}, but its image {expected}.")
     ids = mask.astype(np.int16)
     if (ids != mask).any() or ids.min() < -1 or ids.max() > 254:
-        raise ValueError("The mask holds other values than -1 and ids from 0 to 254.")
+        raise ValueError("The mask has values other than -1 and ids from 0 to 254.")
     ids = ids.astype(np.uint8) if ids.min() >= 0 else ids
     overlapping = mask.ndim > len(expected)
     channels_last = np.moveaxis(ids, 0, -1) if overlapping else ids[..., None]

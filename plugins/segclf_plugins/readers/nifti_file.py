@@ -1,4 +1,4 @@
-"""One NIfTI file: what its header says, and its values as they are stored."""
+"""One NIfTI file: its header and its stored values."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from segclf_plugins.readers.extras import require
 
 __all__ = ["NiftiFile", "is_gzip"]
 
-# The first 4 bytes of either version, and what else is named ".nii".
+# The first 4 bytes of either version, and of other files named ".nii".
 _SIZES = {348: "Nifti1Header", 540: "Nifti2Header"}
 _COLOURS = {128: 3, 2304: 3}  # RGB24, RGBA32
-# Deflate makes of one byte no more than these.
+# Deflate expands one byte to at most this number of bytes.
 _MOST_PER_BYTE = 1032
 _LONGEST_EXTENSIONS = 2**26
 
 
 @dataclass(frozen=True)
 class NiftiFile:
-    """What the header says.
+    """The contents of the header.
 
     Attributes
     ----------
     path : str
     shape : tuple of int
-        As stored: (x, y, z, channels).
+        Stored shape (x, y, z, channels).
     flat : bool
         True for an image, which has no third axis.
     stored : numpy.dtype
-        Of one value, in the file's byte order.
+        Type of a value, in the file's byte order.
     offset : int
-        Of the first value.
+        Offset of the first value.
     slope, intercept : float
-        1 and 0 where the stored values are meant.
+        1 and 0 for values without scaling.
     affine : array of shape (4, 4)
-        From (x, y, z, 1) as stored to millimetres to the right, front and head.
+        Maps stored (x, y, z, 1) to millimetres towards the right, front and head.
     """
 
     path: str
@@ -58,7 +58,7 @@ class NiftiFile:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> NiftiFile:
-        """Read the header, and check that the file may hold what it says."""
+        """Read the header, and check it against the size of the file."""
         with _opened(path) as file:
             header = _header(file)
         shape, flat = _shape(header)
@@ -78,7 +78,7 @@ class NiftiFile:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the values that are meant: as stored, but float32 where they are scaled."""
+        """Type of the values: as stored, or float32 if they are scaled."""
         if (self.slope, self.intercept) == (1.0, 0.0):
             return self._value.newbyteorder("=")
         return np.dtype(np.float32)
@@ -88,15 +88,15 @@ class NiftiFile:
         with _opened(self.path) as file:
             file.seek(self.offset)
             values = _values(file, self._n_bytes)
-            if is_gzip(self.path) and file.read(1):  # reading the end checks the checksum, too
+            if is_gzip(self.path) and file.read(1):  # reading to the end verifies the checksum, too
                 raise ValueError(
-                    f"it inflates to more than the {self._n_bytes + self.offset:,} bytes of which "
-                    "its header speaks"
+                    f"it decompresses to more than the {self._n_bytes + self.offset:,} bytes of "
+                    "its header"
                 )
         return self._meant(values, self.shape)
 
     def read_plane(self, z: int) -> NDArray[Any]:
-        """Read the values at one stored z, (x, y, 1, channels), and nothing behind it."""
+        """Read the values at one stored z, (x, y, 1, channels), and nothing after it."""
         plane = (*self.shape[:2], 1, self.shape[3])
         if self.shape[3] > 1 and self._n_colours == 1:
             return self.read()[:, :, z : z + 1]
@@ -126,7 +126,7 @@ class NiftiFile:
         if self.dtype == stored.dtype.newbyteorder("=") and self.slope == 1:
             return stored.astype(self.dtype, copy=False)
         meant = np.empty(shape, dtype=np.float32, order="F")
-        for z in range(shape[2]):  # in double precision, and a slice of it at a time
+        for z in range(shape[2]):  # in double precision, one slice at a time
             plane = stored[:, :, z].astype(np.float64)
             meant[:, :, z] = plane * self.slope + self.intercept
         return meant
@@ -136,23 +136,23 @@ class NiftiFile:
         if not 0 < self.offset <= _LONGEST_EXTENSIONS:
             raise ValueError(f"its header says that values begin at byte {self.offset:,}")
         if not np.isfinite([self.slope, self.intercept, *self.affine.flat]).all():
-            raise ValueError("its slope, intercept or affine are no numbers")
+            raise ValueError("its slope, intercept or affine is not finite")
         n_there = os.path.getsize(self.path) * (_MOST_PER_BYTE if is_gzip(self.path) else 1)
         if n_there < self.offset + self._n_bytes:
             raise ValueError(
-                f"it is truncated: its header speaks of {self._n_bytes:,} bytes of values"
+                f"it is truncated: its header announces {self._n_bytes:,} bytes of values"
             )
 
 
 def is_gzip(path: str | os.PathLike[str]) -> bool:
-    """Tell a compressed file by its first bytes."""
+    """Recognize a compressed file by its first bytes."""
     with open(path, "rb") as file:
         return file.read(2) == b"\x1f\x8b"
 
 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file, inflating as it is read."""
+    """Open a file, decompressing it while it is read."""
     with open(path, "rb") as file:
         if file.read(2) != b"\x1f\x8b":
             file.seek(0)
@@ -174,18 +174,18 @@ def _header(file: IO[bytes]) -> Any:
             if magic in (b"n+1", b"n+2"):
                 return header
             raise ValueError(f"its magic is {magic!r}; expected a NIfTI file of one piece, 'n+1'")
-    raise ValueError(f"it is no NIfTI file; its first bytes are {start[:8]!r}")
+    raise ValueError(f"it is not a NIfTI file; its first bytes are {start[:8]!r}")
 
 
 def _shape(header: Any) -> tuple[tuple[int, int, int, int], bool]:
-    """Return (x, y, z, channels), and whether there is no z."""
+    """Return (x, y, z, channels), and whether the z axis is missing."""
     n_axes = int(header["dim"][0])
     lengths = [int(n) for n in header["dim"][1 : 1 + n_axes]] if 2 <= n_axes <= 7 else []
     more = [n for n in lengths[3:] if n != 1]
     if not lengths or len(more) > 1:
         raise ValueError(
-            f"its axes have the lengths {lengths or n_axes}; expected 2 or 3, and one more for "
-            "channels"
+            f"its axes have the lengths {lengths or n_axes}; expected 2 or 3 axes, and optionally "
+            "one for channels"
         )
     colours = _COLOURS.get(int(header["datatype"]), 1)
     if more and colours > 1:
@@ -206,12 +206,12 @@ def _stored(header: Any) -> np.dtype[Any]:
 
 
 def _values(file: IO[bytes], n_bytes: int) -> NDArray[np.uint8]:
-    """Read so many bytes, and no more."""
+    """Read exactly `n_bytes`."""
     values = np.empty(n_bytes, dtype=np.uint8)
     view, done = memoryview(values.data), 0
     while done < n_bytes:
         count = file.readinto(view[done : done + 2**24])  # type: ignore[attr-defined]
         if not count:
-            raise ValueError(f"it is truncated: {done:,} of {n_bytes:,} bytes of values are there")
+            raise ValueError(f"it is truncated: it has {done:,} of {n_bytes:,} bytes of values")
         done += count
     return values

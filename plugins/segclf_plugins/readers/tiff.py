@@ -1,4 +1,4 @@
-"""TIFF: pictures by the reader of pictures, stacks and the rarer kinds by tifffile."""
+"""TIFF: plain pictures by the picture reader, stacks and rarer kinds by tifffile."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from segclf_plugins.readers.extras import require
 __all__ = ["TiffReader"]
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# What tifffile calls axes: depth may be one of these, channels one of those.
+# tifffile's names of axes that may be depth, and of axes that may be channels.
 _DEPTH, _CHANNELS = "ZTQI", "CS"
 _DEFLATE = (8, 32946)
 _MILLIMETRES = {"m": 1e3, "cm": 10.0, "mm": 1.0, "µm": 1e-3, "um": 1e-3, "nm": 1e-6}
 _Result = TypeVar("_Result")
-# What tifffile logs of a damaged file is not for stderr; ours is an error with the path.
+# tifffile logs damaged files to stderr; our reader raises an error with the path instead.
 _SILENCE = logging.NullHandler()
 
 
 class TiffReader:
     """Reads TIFF, and with the extra ``segclf[tiff]`` stacks, BigTIFF, OME and ImageJ files.
 
-    One page of gray or RGB is an image, as of PNG. Several pages are a volume (d, h, w, c), if they
-    are one series with one axis beside rows, columns and channels; an OME file's physical size is
-    its spacing.
+    One page of gray or RGB is an image, like PNG. Several pages are a volume (d, h, w, c) if they
+    are one series with one axis besides rows, columns and channels. The physical size in an OME
+    file is its spacing.
     """
 
     def sniff(self, start: bytes) -> bool:
-        """Tell TIFF and BigTIFF by their byte order and version."""
+        """Recognize TIFF and BigTIFF by byte order and version."""
         return start.startswith(_STARTS)
 
     def read_header(self, path: ReadPath) -> ImageHeader:
@@ -51,7 +51,7 @@ class TiffReader:
         return _either(_pictures().read, _read_stack, path)
 
     def read_mask(self, path: ReadPath) -> ImageData:
-        """Read ids as they are stored."""
+        """Read stored values as ids."""
         return _either(_pictures().read_mask, _read_stack_mask, path)
 
     def write(self, path: WritePath, image: ImageData) -> None:
@@ -61,7 +61,7 @@ class TiffReader:
             return
         stack = image.array[..., 0] if image.axes == "dhwc" else image.array
         if "k" in image.axes or image.array.shape[3:] not in ((), (1,)):
-            raise ValueError(f"A TIFF stack holds gray volumes, not {tuple(image.axes)}.")
+            raise ValueError(f"A TIFF stack can store gray volumes only; got {tuple(image.axes)}.")
         file = io.BytesIO()
         metadata = {"axes": "ZYX"}
         require("tifffile", "tiff").imwrite(
@@ -81,7 +81,7 @@ def _pictures() -> Any:
 def _either(
     plain: Callable[[ReadPath], _Result], stack: Callable[[ReadPath], _Result], path: ReadPath
 ) -> _Result:
-    """Read as a picture what is one, by whom it always was."""
+    """Read plain pictures by the picture reader, other files by tifffile."""
     try:
         return plain(path)
     except UnsupportedImage as error:
@@ -104,9 +104,11 @@ def _read_stack(path: ReadPath) -> ImageData:
         series = _series(file)
         header = _header(file, series)
         array = _values(series)
-        if series.keyframe.photometric == 0:  # white is 0, and bright is high
+        if series.keyframe.photometric == 0:  # white is 0 here, but high values should be bright
             if array.dtype.kind not in "bu":
-                raise ValueError("its values are signed or floats with white as 0")
+                raise ValueError(
+                    "its values are signed or floats, with 0 for white; expected unsigned integers"
+                )
             array = ~array
     if header.depth is None:
         return ImageData(array[0], "hwc", header.spacing)
@@ -118,17 +120,17 @@ def _read_stack_mask(path: ReadPath) -> ImageData:
         series = _series(file)
         header, array = _header(file, series), _values(series)
     if header.n_channels != 1:
-        raise ValueError(f"it has {header.n_channels} channels; a mask is one of ids")
+        raise ValueError(f"it has {header.n_channels} channels; expected one channel of ids")
     if header.depth is None:
         return ImageData(array[0, ..., 0], "hw", header.spacing)
     return ImageData(array[..., 0], "dhw", header.spacing)
 
 
 def _series(file: Any) -> Any:
-    """Return the one series of a file, checked before anything of it is decoded."""
+    """Return the only series of a file, checked before anything is decoded."""
     _check_chain(file)
     if len(file.series) != 1:
-        raise ValueError(f"it holds {len(file.series)} series of images; save each as a file")
+        raise ValueError(f"it has {len(file.series)} series of images; save each to its own file")
     series = file.series[0]
     page = series.keyframe
     if series.dtype is None or series.dtype.kind not in "buif":
@@ -145,7 +147,7 @@ def _series(file: Any) -> Any:
 
 
 def _check_chain(file: Any) -> None:
-    """Refuse a file whose chain of pages leads out of it, where tifffile takes those before."""
+    """Reject a file whose chain of pages leads out of it; tifffile would read the pages before."""
     handle, form = file.filehandle, file.tiff
     handle.seek(form.offsetsize)  # 4 of 8 bytes, or 8 of 16
     seen: set[int] = set()
@@ -163,7 +165,7 @@ def _number(handle: Any, form: str) -> int:
 
 
 def _check_segments(file: Any, page: Any) -> None:
-    """Refuse a page whose parts end beyond the file, are missing, or inflate to more than fits."""
+    """Reject a page with parts that are missing, end beyond the file or decompress to too much."""
     keyframe = page.keyframe
     most = int(np.prod(keyframe.chunks)) * keyframe.dtype.itemsize
     for offset, length in zip(page.dataoffsets, page.databytecounts, strict=True):
@@ -173,7 +175,7 @@ def _check_segments(file: Any, page: Any) -> None:
             file.seek(offset)
             inflate = zlib.decompressobj()
             if len(inflate.decompress(file.read(length), most + 1)) > most:
-                raise ValueError(f"a part of it inflates to more than its {most:,} bytes")
+                raise ValueError(f"a part of it decompresses to more than its {most:,} bytes")
 
 
 def _header(file: Any, series: Any) -> ImageHeader:
@@ -184,7 +186,7 @@ def _header(file: Any, series: Any) -> ImageHeader:
 
 
 def _lengths(series: Any) -> tuple[int | None, int]:
-    """Return depth (None for an image) and channels; refuse more axes than these."""
+    """Return depth (None for an image) and channels; reject further axes."""
     lengths = dict(zip(series.axes, series.shape, strict=True))
     depths = [axis for axis in lengths if axis in _DEPTH and lengths[axis] > 1]
     channels = [axis for axis in lengths if axis in _CHANNELS and lengths[axis] > 1]
@@ -192,7 +194,7 @@ def _lengths(series: Any) -> tuple[int | None, int]:
     if not known or len(depths) > 1 or len(channels) > 1 or not {"Y", "X"} <= set(lengths):
         raise ValueError(
             f"its axes are {series.axes} of {series.shape}; expected rows and columns, at most one "
-            "of depth, time or pages, and one of channels"
+            "axis of depth, time or pages, and at most one of channels"
         )
     return lengths[depths[0]] if depths else None, lengths[channels[0]] if channels else 1
 

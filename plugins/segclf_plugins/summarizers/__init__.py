@@ -1,4 +1,4 @@
-"""Summarizers: from predicted masks to image labels."""
+"""Summarizers, which turn predicted masks into image labels."""
 
 from segclf_plugins.summarizers.decision import binary_label, probabilistic_label
 from segclf_plugins.summarizers.embedding import EmbeddingSummarizer

@@ -1,4 +1,4 @@
-"""Whether enough of a mask is positive, and how surely: S4C's Algorithms 1 and 2 on arrays.
+"""S4C's Algorithms 1 and 2 on arrays: whether a mask is positive, and its score.
 
 Hooper et al., "Segmentation for classification" (S4C), appendix A2.1.
 """
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["MIN_AREA", "POOLINGS", "binary_label", "decide", "probabilistic_label"]
 
-MIN_AREA = 100 / 224**2  # appendix A2.1: 100 pixels; its images are of 224 x 224
+MIN_AREA = 100 / 224**2  # appendix A2.1: 100 pixels of images of 224 x 224
 POOLINGS = ("max", "mean", "rank", "top_mean")
 
 
@@ -24,7 +24,7 @@ def binary_label(
     Parameters
     ----------
     probabilities : array-like of shape (..., h, w)
-        Masks, in [0, 1].
+        Mask probabilities in [0, 1].
     threshold : float, default=0.5
         The probability at or above which a pixel counts.
     min_area : float or int, default=100 / 224**2
@@ -52,12 +52,12 @@ def probabilistic_label(
     min_area: float | int = MIN_AREA,
     pooling: str = "mean",
 ) -> NDArray[np.float64]:
-    """Score masks: the mean of the pixels that decide the label (S4C, Algorithm 2).
+    """Score masks by the mean of the pixels that decide the label (S4C, Algorithm 2).
 
     Parameters
     ----------
     probabilities : array-like of shape (..., h, w)
-        Masks, in [0, 1].
+        Mask probabilities in [0, 1].
     threshold : float, default=0.5
         The probability at or above which a pixel counts.
     min_area : float or int, default=100 / 224**2
@@ -68,7 +68,7 @@ def probabilistic_label(
     Returns
     -------
     ndarray of shape (...)
-        At least `threshold` for positive masks, below it for all others.
+        Scores: at least `threshold` for positive masks, below it for all others.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def decide(
     *,
     first: int = 0,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Label and score masks at once.
+    """Label and score masks together.
 
     Parameters
     ----------
@@ -102,17 +102,17 @@ def decide(
     Returns
     -------
     labels : ndarray of bool of shape (...)
-        Algorithm 1's label; for "top_mean" whether the score reaches `threshold`.
+        The labels of Algorithm 1; for "top_mean", whether the score reaches `threshold`.
     scores : ndarray of shape (...)
-        Each on its label's side of `threshold`.
+        Scores, each on the side of `threshold` that agrees with its label.
 
     Raises
     ------
     ValueError
-        If `masks` does not hold probabilities, or for an unknown `pooling` or area.
+        If `masks` does not hold probabilities, or `pooling` or `min_area` is not valid.
     """
     if pooling not in POOLINGS:
-        raise ValueError(f"No pooling {pooling!r}; there are: {', '.join(POOLINGS)}.")
+        raise ValueError(f"No pooling named {pooling!r}; expected one of {', '.join(POOLINGS)}.")
     pixels = _pixels(masks, first)
     size = pixels.shape[-1]
     area = min_area if isinstance(min_area, Integral) else _area(min_area, size)
@@ -127,7 +127,9 @@ def decide(
         scores = top[..., 0] if pooling == "rank" else top.mean(axis=-1, dtype=np.float64)
     if pooling == "top_mean":
         labels = (scores >= float(pixels.dtype.type(threshold))) & (area <= size)
-    scores = scores.astype(np.float64)  # float32 cannot tell .7 from what lies below it
+    scores = scores.astype(
+        np.float64
+    )  # float32 cannot distinguish .7 from the numbers just below it
     below = np.nextafter(float(threshold), 0)
     return labels, np.where(labels, np.maximum(scores, threshold), np.minimum(scores, below))
 
@@ -151,19 +153,19 @@ def _pixels(masks: NDArray[Any], first: int = 0) -> NDArray[Any]:
 
 
 def _area(fraction: float, size: int) -> int:
-    """Count the pixels of a fraction of an image, at least one; 100 / 224**2 of 224**2 is 100."""
+    """Return the number of pixels of a fraction, at least 1; 100 / 224**2 of 224**2 is 100."""
     if not 0 < fraction < 1:
         raise ValueError(f"min_area is pixels (an int) or a fraction in (0, 1), got {fraction!r}.")
     return max(1, math.ceil(round(fraction * size, 6)))
 
 
 def _highest(pixels: NDArray[Any], n: int) -> NDArray[Any]:
-    """Give the n highest pixels of each mask, the lowest of them first."""
+    """Return the n highest pixels of each mask, the lowest of them first."""
     return np.partition(pixels, -n, axis=-1)[..., -n:]
 
 
 def _mean(pixels: NDArray[Any], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Average the chosen pixels of each mask; 1, to be cut, where there are none."""
+    """Average the chosen pixels of each mask; 1 (clipped later) if there are none."""
     total = np.where(chosen, pixels, 0).sum(axis=-1, dtype=np.float64)
     count = np.count_nonzero(chosen, axis=-1)
     return np.where(count, total / np.maximum(count, 1), 1.0)

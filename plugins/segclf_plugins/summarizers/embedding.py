@@ -1,7 +1,7 @@
-"""Summarizers that look behind the mask, at what the frozen segmenter's layers make of an image.
+"""Summarizers that classify the feature maps of the frozen segmenter instead of its masks.
 
-Transfer learning with a segmenter where a classifier would be. Hooper et al., "Segmentation for
-classification" (S4C), section 3.2 and appendix A2.2.
+This is transfer learning from a segmenter. Hooper et al., "Segmentation for classification" (S4C),
+section 3.2 and appendix A2.2.
 """
 
 from typing import Any, ClassVar
@@ -18,17 +18,17 @@ __all__ = ["EmbeddingSummarizer"]
 class EmbeddingSummarizer(NetworkSummarizer):
     """Classify the maps of one of the segmenter's layers.
 
-    In the paper these do worse than summarizers of masks (section 4.2).
+    In the paper these are worse than summarizers of masks (section 4.2).
 
     Parameters
     ----------
     layer : str, default="deep"
-        Whose maps `SegmentationClassifier` hands over: "deep", "shallow" or the name of a module,
-        see `segclf.networks.layer_reader`, which also says what the paper's layers are.
+        The layer whose maps `SegmentationClassifier` passes: "deep", "shallow" or the name of a
+        module; see `segclf.networks.layer_reader`, also for the paper's layers.
     head : {"simple", "complex"}, default="simple"
         See `segclf.networks.map_classifier`.
     learning_rate : float
-        1e-3; the paper's is not known.
+        Learning rate of 1e-3; the paper does not report its own.
 
     Examples
     --------

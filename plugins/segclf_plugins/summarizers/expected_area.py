@@ -1,4 +1,4 @@
-"""Several findings in one image, of which one names it: the one of the greatest expected area."""
+"""Choose the label of an image with several findings: the one of the greatest expected area."""
 
 from typing import Any
 
@@ -21,18 +21,18 @@ def expected_areas(masks: NDArray[Any], threshold: float) -> NDArray[np.float64]
 def shared_by_area(
     scores: NDArray[np.float64], positive: NDArray[np.bool_], areas: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Share the surest score of each image among its positive findings, by their expected areas.
+    """Scale the scores of an image's positive findings by their expected areas.
 
-    The largest finding has that score, each other one its part of it; a finding that is not
-    positive keeps its own, scaled so that it stays below all that are. Where at most one finding
-    is positive, nothing changes.
+    The largest finding gets the highest score, and each other one a part of it in proportion to its
+    area. Findings that are not positive keep their scores, scaled to stay below all positive ones.
+    If at most one finding is positive, nothing changes.
 
     Parameters
     ----------
     scores : ndarray of shape (n, k)
-        In [0, 1], from one half on where positive.
+        Scores in [0, 1], at least one half for positive findings.
     positive : ndarray of bool of shape (n, k)
-        Which findings are there.
+        Whether each finding is positive.
     areas : ndarray of shape (n, k)
         Expected areas.
 

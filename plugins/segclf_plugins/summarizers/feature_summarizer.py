@@ -1,4 +1,4 @@
-"""Summarizers that turn each map into a row of numbers, and ask a scikit-learn classifier."""
+"""Summarizers that compute features of each map for a scikit-learn classifier."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
@@ -20,18 +20,18 @@ __all__ = ["FeatureSummarizer"]
 
 
 class FeatureSummarizer(MapClassifier, ABC):
-    """What summarizers share that read numbers off the maps.
+    """Base class of summarizers that classify features of the maps.
 
     Parameters
     ----------
     classifier : classifier or None
-        Any of scikit-learn's with ``predict_proba``, pipelines included; one for each column where
-        labels are an indicator.
+        Any scikit-learn classifier or pipeline with ``predict_proba``; for an indicator, one is
+        fitted for each column.
 
     Attributes
     ----------
     classifier_ : classifier
-        The fitted one; its classes are positions in ``classes_``.
+        The fitted classifier; its classes are indices into ``classes_``.
     n_channels_ : int
         The number of channels of the maps.
     """
@@ -48,13 +48,13 @@ class FeatureSummarizer(MapClassifier, ABC):
 
     @abstractmethod
     def _features(self, maps: Stack) -> NDArray[Any]:
-        """Return a row of numbers for each map, (n, d)."""
+        """Return the features (n, d) of the maps."""
 
     def _learn_features(self, maps: Stack) -> None:
-        """Learn what the features depend on."""
+        """Fit what the features depend on."""
 
     def fit(self, P: Any, y: LabelsLike) -> Self:
-        """Learn from maps and labels.
+        """Fit the classifier on maps and labels.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class FeatureSummarizer(MapClassifier, ABC):
         return self
 
     def predict_proba(self, P: Any) -> NDArray[np.float64]:
-        """Give the probability of each class, (n, n_classes); of each label for an indicator.
+        """Return the probability of each class (n, n_classes); for an indicator, of each label.
 
         Parameters
         ----------
@@ -87,26 +87,26 @@ class FeatureSummarizer(MapClassifier, ABC):
         """
         check_is_fitted(self, "classes_")
         maps = check_maps(P, n_channels=self.n_channels_)
-        # Sums in float32 would depend on how many maps there are.
+        # Sums in float32 would depend on the number of maps.
         return self.classifier_.predict_proba(self._features(maps).astype(np.float64))
 
     def as_module(self) -> nn.Module:
-        """Return features and classifier as a module of torch, see `segclf.export`.
+        """Return features and classifier as a torch module; see `segclf.export`.
 
         Raises
         ------
         TypeError
-            Where one of them is none.
+            If one of them cannot be a torch module.
         """
         check_is_fitted(self, "classes_")
         return _FeatureModule(self._feature_module(), as_module(self.classifier_))
 
     def _feature_module(self) -> nn.Module:
-        """Return what makes features (n, d) of maps (n, k, h, w)."""
-        return refuse(self, "its features are none that torch computes")
+        """Return a module that computes features (n, d) of maps (n, k, h, w)."""
+        return refuse(self, "torch cannot compute its features")
 
     def predict(self, P: Any) -> NDArray[Any]:
-        """Give the most probable label of each map, or the indicator (n, n_classes).
+        """Return the most probable label of each map, or an indicator (n, n_classes).
 
         Parameters
         ----------

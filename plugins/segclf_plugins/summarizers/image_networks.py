@@ -1,6 +1,5 @@
-"""Networks for images as summarizers: the image is the mask.
+"""Image networks as summarizers, which classify the mask like an image.
 
-Whether a mask means yes or no is a question about an image, which networks for images answer.
 Hooper et al., "Segmentation for classification" (S4C), section 3.2 and appendix A2.2.
 """
 
@@ -15,7 +14,7 @@ __all__ = ["ResNet50Summarizer", "SqueezeNetSummarizer"]
 class SqueezeNetSummarizer(NetworkSummarizer):
     """Classify masks by SqueezeNet 1.1, 0.7 million parameters.
 
-    The paper does not say which version, nor how it was trained. ``pretrainer`` may be a file of
+    The paper reports neither the version nor the training. ``pretrainer`` may be a file of
     torchvision's weights.
 
     Examples

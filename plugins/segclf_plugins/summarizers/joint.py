@@ -1,8 +1,8 @@
-"""What masks say and what the encoder says inside of them, in one linear model.
+"""Combine mask scores and encoder features inside the masks in one linear model.
 
-The score of a mask forgets all but its highest pixels. What the encoder sees at the place that the
-segmenter points to tells a true finding from a false one, and what lies elsewhere in the image is
-not heard: a mark in the corner, on which a classifier of whole images relies, has no say.
+The score of a mask uses only its highest pixels. The encoder's features at the predicted place help
+to distinguish true findings from false ones. The rest of the image is not used, so a mark in the
+corner, which may mislead a classifier of whole images, has no influence.
 """
 
 from numbers import Real
@@ -31,11 +31,11 @@ from segclf_plugins.summarizers.threshold_module import Decision
 __all__ = ["JointSummarizer"]
 
 _N_FOLDS = 5
-# Of a probability, and of a deviation.
+# Lower bounds of a probability, and of a standard deviation.
 _LEAST = 1e-6
-# So fine that rounding in the last bits, as of arrays that lie elsewhere in memory, stays small.
+# So fine that differences in the last bits, such as from memory alignment, stay small.
 _TOLERANCE = 1e-10
-# Of the objective where a search along a line ends; rounding hides what is much smaller.
+# Tolerance of the objective in a line search; rounding hides much smaller differences.
 _SMALLEST_SLOPE = 1e-8
 _SCALES = 0.1, 1e3
 
@@ -44,30 +44,30 @@ Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class JointSummarizer(MapClassifier):
-    """Weigh the score of each mask together with the encoder's features inside of it.
+    """Classify images by the score of each mask and the encoder's features inside it.
 
-    Logistic regression on the log-odds of the mean of each mask's highest pixels, and on the
-    encoder's maps averaged over the predicted findings, which `segclf.SegmentationClassifier`
-    passes. A sigmoid, fitted to what it says out of fold, turns its answers into probabilities.
+    This is logistic regression on the log-odds of the mean of each mask's highest pixels, and on
+    the encoder's maps averaged over the predicted findings, which `segclf.SegmentationClassifier`
+    passes. A sigmoid, fitted to out-of-fold predictions, makes the outputs probabilities.
 
     Parameters
     ----------
     C : float
-        Inverse strength of the penalty on the weights, as in ``LogisticRegression``, of features
-        whose deviation is 1.
+        Inverse strength of the penalty on the weights, as in ``LogisticRegression``, for features
+        scaled to a standard deviation of 1.
     score_weight : float
-        Deviation that scores are brought to, next to 1 for each feature: the larger, the less the
-        features have to say.
+        Standard deviation that scores are scaled to, compared with 1 for each feature: the larger
+        it is, the smaller is the influence of the features.
 
     Attributes
     ----------
     classes_ : array of shape (n_classes,)
-        The labels; numbers of channels, where labels are many.
+        The labels; for multi-label data, channel numbers.
     n_channels_ : int
         The number of channels of the maps.
     min_area_ : array of shape (n_channels_,)
-        Share of the image that the highest pixels of each channel are; as `ThresholdSummarizer`
-        finds it.
+        Share of the image that the highest pixels of each channel make up, chosen as in
+        `ThresholdSummarizer`.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class JointSummarizer(MapClassifier):
         inside: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Learn how much the scores and the features weigh.
+        """Fit the weights of scores and features.
 
         Parameters
         ----------
@@ -104,11 +104,11 @@ class JointSummarizer(MapClassifier):
         y : array-like of shape (n,) or (n, n_classes)
             Labels, or a 0/1 indicator; -1 where unlabeled.
         areas : array-like of shape (n, k), optional
-            Which fraction of its labeled pixels each finding covers in the training masks; 0 where
-            it is not there, NaN where there is no mask.
+            Fraction of the labeled pixels that each finding covers in the training masks; 0 if it
+            is absent, NaN without a mask.
         inside : array-like of shape (n, d), optional
-            The encoder's features inside of the predicted findings. Without them scores alone
-            count.
+            The encoder's features inside the predicted findings. Without them only scores are
+            used.
         sample_weight : array-like of shape (n,), optional
             Weight of each image.
 
@@ -134,7 +134,7 @@ class JointSummarizer(MapClassifier):
         return self
 
     def predict_proba(self, P: Any, inside: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Give the probability of each class, (n, n_classes); of each label for an indicator.
+        """Return the probability of each class (n, n_classes); for an indicator, of each label.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class JointSummarizer(MapClassifier):
         return np.asarray(softmax(answers[0], axis=1))
 
     def predict(self, P: Any, inside: ArrayLike | None = None) -> NDArray[Any]:
-        """Give the most probable label of each map, or the indicator (n, n_classes).
+        """Return the most probable label of each map, or an indicator (n, n_classes).
 
         Parameters
         ----------
@@ -164,12 +164,12 @@ class JointSummarizer(MapClassifier):
         return self._decide(self.predict_proba(P, inside))
 
     def as_module(self) -> nn.Module:
-        """Return the summarizer as a module of torch, see `segclf.export`."""
+        """Return the summarizer as a torch module; see `segclf.export`."""
         check_is_fitted(self, "classes_")
         return _JointModule(self)
 
     def _features(self, maps: Stack, inside: ArrayLike | None) -> NDArray[np.float64]:
-        """Return the log-odds of the scores, and the features, (n, k + d)."""
+        """Return the log-odds of the scores with the features, (n, k + d)."""
         scores = np.array([self._scores(p) for p in as_planes(maps)]).reshape(len(maps), -1)
         odds = logit(np.clip(scores, _LEAST, 1 - _LEAST))
         given = np.empty((len(maps), 0)) if inside is None else np.asarray(inside, np.float64)
@@ -191,7 +191,7 @@ class JointSummarizer(MapClassifier):
 
 
 class _JointModule(nn.Module):
-    """What `JointSummarizer.predict_proba` computes."""
+    """Computes the same as `JointSummarizer.predict_proba`."""
 
     mean: Tensor
     scale: Tensor
@@ -231,7 +231,7 @@ def _fitted(
 ) -> Line:
     """Return weights and biases of the log-probabilities of all classes, up to a constant.
 
-    A class that no image shows is next to impossible.
+    A class that no image shows gets a probability near 0.
     """
     classes, counts = np.unique(target, return_counts=True)
     weights, bias = np.zeros((rows.shape[1], n_classes)), np.full(n_classes, np.log(_LEAST))
@@ -245,7 +245,7 @@ def _fitted(
 
 
 def _line(model: LogisticRegression) -> Line:
-    """Return weights (d, c) and biases (c,); of two classes those of the first are 0."""
+    """Return weights (d, c) and biases (c,); for two classes, those of the first are 0."""
     if len(model.classes_) > 2:
         return model.coef_.T, model.intercept_
     weights = np.hstack([np.zeros_like(model.coef_.T), model.coef_.T])
@@ -259,7 +259,7 @@ def _unshrunk(
     counts: NDArray[np.int64],
     weight: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64]]:
-    """Find the scale and the shifts that undo the penalty, by answers out of fold (Platt, 1999)."""
+    """Fit the scale and shifts that undo the penalty, on out-of-fold predictions (Platt, 1999)."""
     n_folds = min(_N_FOLDS, int(counts.min()))
     if n_folds < 2:
         return 1.0, np.zeros(len(counts))
@@ -268,7 +268,7 @@ def _unshrunk(
     for train, test in folds.split(rows, target):
         weights, bias = _line(clone(model).fit(rows[train], target[train], weight[train]))
         answers[test] = rows[test] @ weights + bias
-    # Platt's targets are never quite 0 or 1, so that the scale stays finite.
+    # Platt's targets are never exactly 0 or 1, so the scale stays finite.
     doubt = 1 / (counts[target] + 2)
     wanted = np.repeat(doubt[:, None] / (len(counts) - 1), len(counts), axis=1)
     wanted[np.arange(len(rows)), target] = 1 - doubt
@@ -277,7 +277,7 @@ def _unshrunk(
         log_proba = log_softmax(np.exp(p[0]) * answers + p[1:], axis=1)
         return -float((weight[:, None] * wanted * log_proba).mean())
 
-    # However little the answers say, they still order images; nor is one ever certain.
+    # The scale is bounded: scores keep their order, and no prediction is certain.
     bounds = [np.log(_SCALES), *[(None, None)] * len(counts)]
     start = np.zeros(1 + len(counts))
     found = minimize(cross_entropy, start, method="L-BFGS-B", bounds=bounds, tol=_TOLERANCE).x

@@ -1,4 +1,4 @@
-"""From which area on a finding counts, by the findings of the training masks."""
+"""The least area at which a finding counts, from the findings in the training masks."""
 
 import math
 import warnings
@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from segclf.axes import is_indicator
 from segclf_plugins.summarizers.decision import MIN_AREA
 
-# So many findings may be smaller than the area from which on one counts.
+# The share of findings that may be smaller than the least area.
 FEW = 0.05
 
 
@@ -20,36 +20,36 @@ class LargeAreaWarning(UserWarning):
 
 
 def check_areas(areas: ArrayLike | None, n_channels: int) -> NDArray[np.float64]:
-    """Check areas of findings (m, k), fractions of their images; NaN where there is no mask.
+    """Check the areas of findings (m, k), as fractions of their images; NaN without a mask.
 
     Raises
     ------
     ValueError
-        If they are of another shape, or no fractions.
+        If the shape does not fit or a value is not a fraction.
     """
     if areas is None:
         return np.empty((0, n_channels))
     checked = np.asarray(areas, dtype=np.float64)
     if not is_indicator(checked) or checked.shape[1] != n_channels:
         raise ValueError(
-            f"areas has shape {checked.shape}; expected (m, {n_channels}), a row for each image "
-            "and a column for each channel of the masks."
+            f"areas has shape {checked.shape}; expected (m, {n_channels}), with a row for each "
+            "image and a column for each channel of the masks."
         )
     if ((checked < 0) | (checked > 1)).any():
         raise ValueError(
             f"areas range from {np.nanmin(checked):.4g} to {np.nanmax(checked):.4g}; expected "
-            "fractions of the image in [0, 1], or NaN where there is no mask."
+            "fractions of the image in [0, 1], or NaN for an image without a mask."
         )
     return checked
 
 
 def least_areas(areas: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return for each channel the area that 5 % of its findings do not reach, at most the paper's.
+    """Return the 5 % quantile of each channel's areas, at most the paper's area.
 
     Parameters
     ----------
     areas : ndarray of shape (m, k)
-        Fractions of the image; 0 and NaN are no findings.
+        Fractions of the image; 0 and NaN do not count as findings.
 
     Returns
     -------
@@ -68,21 +68,21 @@ def least_areas(areas: NDArray[np.float64]) -> NDArray[np.float64]:
 def least_pixels(
     min_area: float | int, spacing: ArrayLike | None, n_spatial: int | None = None
 ) -> float | int:
-    """Return an area as a fraction of the image, a float in (0, 1), or as pixels, an int.
+    """Convert an area to a fraction of the image (a float in (0, 1)) or to pixels (an int).
 
     Parameters
     ----------
     min_area : float or int
-        Such a one; with `spacing` in its unit.
+        A fraction or pixels; with `spacing`, an area or volume in its unit.
     spacing : array-like of float or None
         Size of a pixel along each spatial axis.
     n_spatial : int, optional
-        How many axes there are, to insist on.
+        The required number of axes.
 
     Raises
     ------
     ValueError
-        For another area or spacing.
+        If the area or the spacing is not valid.
 
     Examples
     --------
@@ -101,22 +101,22 @@ def least_pixels(
     if not isinstance(min_area, Integral) and min_area >= 1:
         raise InvalidParameterError(
             f"min_area={min_area!r}; expected a fraction of the image as a float in (0, 1), pixels "
-            "as an int, or spacing, which says how large a pixel is."
+            "as an int, or spacing with the size of a pixel."
         )
     return min_area
 
 
 def warn_if_large(min_area: float | int, areas: NDArray[np.float64], n_pixels: int) -> None:
-    """Warn if an area is larger than more than 5 % of the findings.
+    """Warn if more than 5 % of the findings are smaller than an area.
 
     Parameters
     ----------
     min_area : float or int
         A fraction of the image, or pixels.
     areas : ndarray of shape (m, k)
-        Fractions of the image; 0 and NaN are no findings.
+        Fractions of the image; 0 and NaN do not count as findings.
     n_pixels : int
-        Of an image, of which `min_area` pixels are a fraction.
+        Number of pixels of an image, to convert `min_area` in pixels to a fraction.
     """
     found = areas[areas > 0]
     fraction = min_area / n_pixels if isinstance(min_area, Integral) else min_area
@@ -125,8 +125,8 @@ def warn_if_large(min_area: float | int, areas: NDArray[np.float64], n_pixels: i
     if share > FEW:
         warnings.warn(
             f"min_area={min_area:.4g} is larger than {share:.0%} of the {len(found)} findings in "
-            "the training masks: such images will be called negative however well they are "
-            'segmented. Use min_area="auto", which is found from the masks.',
+            "the training masks. Such images will be predicted negative however well they are "
+            'segmented. Use min_area="auto", which is chosen from the masks.',
             LargeAreaWarning,
             stacklevel=3,
         )

@@ -26,21 +26,21 @@ _ITERATIONS = 1000
 
 
 class FullyConnectedSummarizer(FeatureSummarizer):
-    """Weigh every pixel of every mask (S4C's fully connected layer).
+    """Classify images by every pixel of every mask (S4C's fully connected layer).
 
-    All maps are brought to the size of those in `fit` (their median size, where they differ), and
-    in `fit` are in memory once more, as float32.
+    All maps are resized to the size of those in `fit` (their median size if sizes differ). During
+    `fit` a float32 copy of them is in memory.
 
     Parameters
     ----------
     classifier : classifier or None
-        Reads the pixels, (n, k * h * w); None is ``LogisticRegression(max_iter=1000)``, whose
-        penalty the paper does not have. Any of scikit-learn's classifiers will do.
+        Any scikit-learn classifier, for pixels (n, k * h * w). None is
+        ``LogisticRegression(max_iter=1000)``, which has a penalty that the paper does not have.
 
     Attributes
     ----------
     size_ : tuple of int
-        Height and width that maps are brought to; of volumes depth, height and width.
+        Height and width that maps are resized to; for volumes depth, height and width.
 
     Examples
     --------
@@ -74,13 +74,13 @@ class FullyConnectedSummarizer(FeatureSummarizer):
 
 
 class PooledSummarizer(FeatureSummarizer):
-    """Weigh the mean of each mask (S4C's global average pooling and a fully connected layer).
+    """Classify images by the mean of each mask (S4C's global average pooling and linear layer).
 
     Parameters
     ----------
     classifier : classifier or None
-        Reads the means, (n, k); None is logistic regression on standardized means, next to without
-        a penalty (``C=100``). Any of scikit-learn's classifiers will do.
+        Any scikit-learn classifier, for means (n, k). None is logistic regression on standardized
+        means, almost without a penalty (``C=100``).
 
     Examples
     --------
@@ -104,7 +104,7 @@ class PooledSummarizer(FeatureSummarizer):
 
 
 class _Pixels(nn.Module):
-    """All pixels of maps at one size, channels last."""
+    """All pixels of resized maps, channels last."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()

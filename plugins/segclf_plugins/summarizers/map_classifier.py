@@ -1,4 +1,4 @@
-"""Summarizers that learn from maps and labels: what they take in, and say that they read."""
+"""Base classes of summarizers that are fitted on maps and labels."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ __all__ = ["MapClassifier", "MapTags"]
 
 
 class MapTags(BaseEstimator):
-    """What a summarizer tells scikit-learn that learns from maps, and many labels at once."""
+    """Scikit-learn tags of a summarizer that is fitted on maps and supports multi-label data."""
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags: maps are read, not rows."""
@@ -35,7 +35,7 @@ class MapClassifier(MapTags, Classifier, Estimator):
     """
 
     def _take_in(self, P: Any, y: LabelsLike) -> tuple[Stack, Any, NDArray[np.bool_]]:
-        """Check maps and labels; return maps, ``Labels``, and which of them are labeled."""
+        """Check maps and labels; return maps, ``Labels``, and whether each map is labeled."""
         maps = check_maps(P)
         labels = check_labels(y, len(maps))
         self.n_channels_ = len(maps[0])

@@ -1,4 +1,4 @@
-"""The maps that summarizers read, checked."""
+"""Check the maps that summarizers read."""
 
 from typing import Any
 
@@ -20,19 +20,20 @@ def check_maps(P: Any, *, n_channels: int | None = None, volumes: bool = True) -
     P : array (n, k, h, w), or list of n arrays (k, h, w)
         The maps.
     n_channels : int, optional
-        The k to insist on.
+        The required k.
     volumes : bool
-        Whether maps may be those of volumes, (n, k, d, h, w).
+        Whether maps of volumes, (n, k, d, h, w), are allowed.
 
     Returns
     -------
     array or list of array
-        As given.
+        The maps as given.
 
     Raises
     ------
     ValueError
-        For another shape, for channels that differ, for NaN and infinity; with the sample.
+        If a shape is not valid, channels differ, or a value is NaN or infinite; the message names
+        the sample.
     """
     maps: Stack = [np.asarray(p) for p in P] if isinstance(P, list | tuple) else np.asarray(P)
     if isinstance(maps, np.ndarray) and not are_maps(maps):
@@ -41,11 +42,11 @@ def check_maps(P: Any, *, n_channels: int | None = None, volumes: bool = True) -
         )
     if are_volumetric(maps) and not volumes:
         raise ValueError(
-            f"P holds maps of volumes, {np.shape(maps[0])} at sample 0; expected those of images, "
+            f"P holds maps of volumes, {np.shape(maps[0])} at sample 0; expected maps of images, "
             "(k, h, w)."
         )
     if not len(maps):
-        raise ValueError("P is empty; expected one map at least.")
+        raise ValueError("P is empty; expected at least one map.")
     expected = n_channels or (maps[0].shape[0] if maps[0].shape else 0)
     for sample, p in enumerate(maps):
         of_kind = is_map(p) and are_volumetric([p]) == are_volumetric([maps[0]])

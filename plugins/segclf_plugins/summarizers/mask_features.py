@@ -1,7 +1,7 @@
-"""What a radiologist would measure on a mask, as numbers in front of any scikit-learn classifier.
+"""Measurements of masks, like those of a radiologist, for any scikit-learn classifier.
 
-How large, how many, how sure, where, and of which shape. Not in the S4C paper, whose learned
-summarizers read the mask as it is (section 3.2).
+They measure size, number, probability, place and shape of findings. They are not in the S4C paper,
+whose learned summarizers read the mask itself (section 3.2).
 """
 
 from numbers import Real
@@ -44,7 +44,7 @@ _NAMES_OF_VOLUMES = (*_NAMES[:5], "slice", *_NAMES[5:])
 
 
 class MaskFeatures(TransformerMixin, Estimator):
-    """Nine numbers for each class's mask.
+    """Compute nine features of each class's mask.
 
     ========================  ======================================================================
     ``area``                  share of the pixels that reach `threshold`
@@ -56,9 +56,9 @@ class MaskFeatures(TransformerMixin, Estimator):
     ``extent``                of the largest region: its share of its bounding box
     ========================  ======================================================================
 
-    Of an empty mask all are 0 but the probabilities, and the center, which is the image's. Of
-    volumes there are ten, ``slice`` before ``row``; regions touch at corners, too (26-connected),
-    and ``eccentricity`` is that of the longest against the shortest axis.
+    For an empty mask all are 0 except the probabilities and the center, which is that of the image.
+    For volumes there are ten, with ``slice`` before ``row``; regions are 26-connected, and
+    ``eccentricity`` compares the longest and the shortest axis.
 
     Parameters
     ----------
@@ -89,14 +89,14 @@ class MaskFeatures(TransformerMixin, Estimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"threshold": _PROBABILITY}
 
     def fit(self, P: Any, y: Any = None) -> Self:
-        """Note the number of channels.
+        """Store the number of channels.
 
         Parameters
         ----------
         P : ndarray of shape (n, k, h, w) or list of n ndarray of shape (k, h, w)
             Probabilities of the k foreground classes.
         y : ignored
-            For pipelines.
+            Present for pipelines.
 
         Returns
         -------
@@ -119,8 +119,8 @@ class MaskFeatures(TransformerMixin, Estimator):
 
         Returns
         -------
-        ndarray of shape (n, 9 * k), of volumes (n, 10 * k)
-            The numbers of each channel in turn.
+        ndarray of shape (n, 9 * k), for volumes (n, 10 * k)
+            The features, channel by channel.
         """
         check_is_fitted(self, "n_channels_")
         self._validate_params()
@@ -139,7 +139,7 @@ class MaskFeatures(TransformerMixin, Estimator):
 
         Returns
         -------
-        ndarray of str of shape (9 * k,), of volumes (10 * k,)
+        ndarray of str of shape (9 * k,), for volumes (10 * k,)
             ``"mask0_area"`` and so on.
         """
         check_is_fitted(self, "n_channels_")
@@ -160,13 +160,13 @@ class MaskFeatures(TransformerMixin, Estimator):
 
 
 class MaskFeaturesSummarizer(FeatureSummarizer):
-    """Measure the masks, and let a scikit-learn classifier decide.
+    """Classify images by measurements of their masks, with a scikit-learn classifier.
 
     Parameters
     ----------
     classifier : classifier or None
-        Reads what :class:`MaskFeatures` measures; None is logistic regression on standardized
-        features. Any of scikit-learn's classifiers will do.
+        Any scikit-learn classifier, for the features of :class:`MaskFeatures`. None is logistic
+        regression on standardized features.
     threshold : float, default=0.5
         As for :class:`MaskFeatures`.
 
@@ -192,18 +192,18 @@ class MaskFeaturesSummarizer(FeatureSummarizer):
         return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
     def _feature_module(self) -> nn.Module:
-        return refuse(self, "it measures connected components, which no graph does")
+        return refuse(self, "it measures connected components, which a graph cannot compute")
 
     def _features(self, maps: Stack) -> NDArray[np.float64]:
         return MaskFeatures(threshold=self.threshold).fit(maps).transform(maps)
 
 
 def _measured(mask: NDArray[Any], threshold: float) -> tuple[float, ...]:
-    """Give the numbers of `_NAMES` for one mask (h, w)."""
+    """Return the features of `_NAMES` for one mask (h, w)."""
     positive = (mask >= threshold).astype(np.uint8)
     mean, highest = float(mask.mean(dtype=np.float64)), float(mask.max())
     count, labels, stats, _ = cv2.connectedComponentsWithStats(positive, connectivity=8)
-    if count == 1:  # the background alone
+    if count == 1:  # only background
         return 0.0, 0.0, 0.0, mean, highest, 0.5, 0.5, 0.0, 0.0
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     area = int(stats[largest, cv2.CC_STAT_AREA])
@@ -216,7 +216,7 @@ def _measured(mask: NDArray[Any], threshold: float) -> tuple[float, ...]:
 
 
 def _measured_in_volume(mask: NDArray[Any], threshold: float) -> tuple[float, ...]:
-    """Give the numbers of `_NAMES_OF_VOLUMES` for one mask (d, h, w)."""
+    """Return the features of `_NAMES_OF_VOLUMES` for one mask (d, h, w)."""
     positive = mask >= threshold
     mean, highest = float(mask.mean(dtype=np.float64)), float(mask.max())
     labels, count = ndimage.label(positive, structure=np.ones((3, 3, 3)))
@@ -233,14 +233,14 @@ def _measured_in_volume(mask: NDArray[Any], threshold: float) -> tuple[float, ..
 
 
 def _eccentricity_in_volume(region: NDArray[np.bool_]) -> float:
-    """Give that of the longest and the shortest axis of the ellipsoid with its second moments."""
+    """Return the eccentricity of longest and shortest axis, for the ellipsoid of equal moments."""
     spread = np.linalg.eigvalsh(np.cov(np.argwhere(region).T, bias=True))
     shortest, longest = max(float(spread[0]), 0.0), float(spread[-1])
     return float(np.sqrt(1 - shortest / longest)) if longest > 0 else 0.0
 
 
 def _eccentricity(region: NDArray[np.uint8]) -> float:
-    """Give that of the ellipse with the region's second moments; 0 for a single pixel."""
+    """Return the eccentricity of the ellipse of equal second moments; 0 for a single pixel."""
     moments = cv2.moments(region, binaryImage=True)
     half = (moments["mu20"] + moments["mu02"]) / 2
     apart = np.hypot((moments["mu20"] - moments["mu02"]) / 2, moments["mu11"])

@@ -1,4 +1,4 @@
-"""Summarizers that train a network on the maps, by the loop that trains everything else."""
+"""Summarizers that train a network on the maps, with the common training loop."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, Self, cast
@@ -16,17 +16,17 @@ __all__ = ["NetworkSummarizer"]
 
 
 class NetworkSummarizer(MapTags, NetworkClassifier):
-    """What summarizers share that train a network; the loss is the cross-entropy.
+    """Base class of summarizers that train a network by cross-entropy.
 
-    All maps are brought to the size of those in `fit`: to `image_size`, or as they are where they
-    have one size, or to their median size. Maps of volumes are not read.
+    All maps are resized to `image_size` if given, otherwise to the size of the maps in `fit`, or to
+    their median size if sizes differ. Maps of volumes are not supported.
     """
 
     reads_volumes: ClassVar[bool] = False
 
     @abstractmethod
     def _make_network(self, n_channels: int, size: tuple[int, ...]) -> nn.Module:
-        """Build the network from maps to a score for each of `classes_`."""
+        """Build the network, which maps mask probabilities to a score for each of `classes_`."""
 
     @with_callbacks
     def fit(self, P: Any, y: LabelsLike) -> Self:

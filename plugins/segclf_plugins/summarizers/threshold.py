@@ -1,8 +1,8 @@
 """The rule-based summarizer: an image is positive if enough of its mask is.
 
-Nothing is learned: a pixel counts if its probability reaches `threshold`, an image is positive if
-at least `min_area` pixels count. The score behind the label is the mean probability of the pixels
-that decided it, so that all operating points can be compared (AUROC).
+Nothing is learned. A pixel counts if its probability reaches `threshold`, and an image is positive
+if at least `min_area` pixels count. The score is the mean probability of the pixels that decided
+the label, so operating points can be compared (AUROC).
 
 Hooper et al., "Segmentation for classification" (S4C), appendix A2.1, Algorithms 1 and 2.
 """
@@ -42,7 +42,7 @@ from segclf_plugins.summarizers.threshold_module import ThresholdModule
 
 __all__ = ["ThresholdSummarizer"]
 
-# Keeps a score on its label's side of one half, also after normalization and as float32.
+# Keeps scores on the side of one half that agrees with the label, also normalized and as float32.
 _MARGIN = 1e-6
 
 
@@ -54,53 +54,53 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
     threshold : float, default=0.5
         The probability at or above which a pixel counts, in (0, 1): the paper's t.
     min_area : float, int or "auto", default="auto"
-        The number of such pixels that makes an image positive, the paper's tau: a float in
-        (0, 1) is a fraction of the image, an int is pixels. The paper uses 100 pixels at
-        224 x 224, which is ``100 / 224**2``. "auto" is for each channel the 5 % quantile of the
-        areas of its findings in the training masks, at most the paper's, and the paper's where
-        there are no such masks; a pixel at least. Of volumes pixels are voxels, and fractions those
-        of the volume.
+        The least number of such pixels in a positive image, the paper's tau: a float in (0, 1) is a
+        fraction of the image, an int is pixels. The paper uses 100 pixels at 224 x 224, which is
+        ``100 / 224**2``. "auto" uses, for each channel, the 5 % quantile of the areas of its
+        findings in the training masks, but at most the paper's area and at least one pixel; without
+        such masks, the paper's area. For volumes, pixels are voxels and fractions are of the
+        volume.
     spacing : tuple of float or None, default=None
-        Size of a pixel along each spatial axis, such as millimeters of slices, rows and columns.
-        `min_area`, if it is a number, is then an area or a volume of that unit, such as mm3.
+        Size of a pixel along each spatial axis (slices, rows, columns), for example in millimeters.
+        If `min_area` is a number, it is then an area or volume in that unit, such as mm3.
     pooling : {"mean", "rank", "top_mean", "max"}, default="mean"
-        How pixels make the score behind the label:
+        How the score is computed from the pixels:
 
         - ``"mean"``: Algorithm 2, the mean of the pixels that reach `threshold` for a positive
-          image, of all others for a negative one.
-        - ``"rank"``: the `min_area`-th highest pixel, which reaches `threshold` exactly when
-          Algorithm 1 says positive.
-        - ``"top_mean"``: the mean of the `min_area` highest pixels. Here the label follows the
-          score, a softer rule than Algorithm 1: fewer pixels suffice if they are more probable.
-        - ``"max"``: the highest pixel, cut at `threshold` for an image that is negative.
+          image, and of all others for a negative one.
+        - ``"rank"``: the `min_area`-th highest pixel, which reaches `threshold` exactly if
+          Algorithm 1 predicts positive.
+        - ``"top_mean"``: the mean of the `min_area` highest pixels. Here the score decides the
+          label, a softer rule than Algorithm 1: fewer pixels suffice if they are more probable.
+        - ``"max"``: the highest pixel, clipped below `threshold` for a negative image.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels; with one more than the masks have channels, the first means "nothing there".
+        The labels. If there is one more than mask channels, the first is the negative class.
         Channel numbers if `multilabel_`.
     multilabel_ : bool
         Whether it was fitted with an indicator matrix.
     n_channels_ : int
         The number of channels of the masks.
     min_area_ : ndarray of shape (n_channels_,)
-        The area of each channel: fractions of the image, or pixels if they are int.
+        The area of each channel: fractions of the image, or pixels if integers.
 
     Notes
     -----
-    `predict_proba` gives scores: they order images and agree with `predict`, but are means of
-    pixels, and not how often an image is positive. ``SegmentationClassifier(calibrate="sigmoid")``
-    makes probabilities of them.
+    `predict_proba` returns scores. They order images and agree with `predict`, but they are means
+    of pixels, not frequencies of positive images.
+    ``SegmentationClassifier(calibrate="sigmoid")`` converts them to probabilities.
 
-    Where several findings of one image reach their area, and one of them names it, it is the one of
-    the greatest expected area, the sum of its probabilities over the pixels that reach `threshold`:
-    3,600 pixels at .93 count more than 36 at .97. That one has the surest score among them, the
-    others their part of it by expected area.
+    If several findings of an image reach their area and classes are exclusive, the label is the one
+    of the greatest expected area, which is the sum of its probabilities over the pixels that reach
+    `threshold`: 3,600 pixels at .93 count more than 36 at .97. It gets the highest score of these
+    findings, and each other finding a part of it in proportion to its expected area.
 
-    The scores of positive images reach `threshold` and those of negative ones do not, whatever
-    rounding does. The paper leaves one case open, a negative image without a pixel below
-    `threshold` (all of 8 x 8 at .9, against 100 pixels): its score is the largest number below
-    `threshold`. An image with fewer than `min_area` pixels is always negative.
+    Scores of positive images reach `threshold` and those of negative images do not, regardless of
+    rounding. The paper does not cover one case, a negative image without a pixel below `threshold`
+    (all of 8 x 8 at .9, against 100 pixels): its score is the largest number below `threshold`. An
+    image with fewer than `min_area` pixels is always negative.
 
     Examples
     --------
@@ -132,7 +132,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
     }
 
     def fit(self, P: Any, y: LabelsLike, areas: ArrayLike | None = None) -> Self:
-        """Note the labels and the channels, and how large findings are; masks teach nothing else.
+        """Store labels, channels and the areas of findings; nothing else is learned.
 
         Parameters
         ----------
@@ -140,13 +140,13 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
             Probabilities in [0, 1] of the k foreground classes.
         y : array-like of shape (n,) or (n, k)
             Labels with every class present (-1 where unlabeled), or a 0/1 indicator. With k + 1
-            classes the first is "nothing there" and channel j belongs to class j + 1; with k
-            classes channel j belongs to class j.
+            classes the first is negative and channel j belongs to class j + 1; with k classes
+            channel j belongs to class j.
         areas : array-like of shape (m, k), optional
-            Which fraction of its labeled pixels each finding covers in the masks of the m training
-            images, of which `P` may show a few; 0 where it is not there, NaN where there is no
-            mask. For ``min_area="auto"``; for another one a warning, if it is larger than more than
-            5 % of them.
+            Fraction of the labeled pixels that each finding covers in the masks of the m training
+            images, which may be more than those of `P`; 0 if it is absent, NaN without a mask. Used
+            for ``min_area="auto"``. For other values there is a warning if more than 5 % of the
+            findings are smaller.
 
         Returns
         -------
@@ -162,7 +162,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         check_consistent_length(P, y)
         stacks = _as_stacks(P)
         n_channels = stacks[0].shape[1]
-        self._decide(stacks, np.full(n_channels, MIN_AREA))  # for the errors alone
+        self._decide(stacks, np.full(n_channels, MIN_AREA))  # only to check P
         areas = check_areas(areas, n_channels)
         self._auto_area = least_areas(areas)
         if self.min_area != "auto":
@@ -189,7 +189,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         return np.full(self.n_channels_, least_pixels(self.min_area, self.spacing))
 
     def predict_proba(self, P: Any) -> NDArray[np.float64]:
-        """Give the scores, moved so that `threshold` becomes one half.
+        """Return the scores, rescaled so that `threshold` becomes one half.
 
         Parameters
         ----------
@@ -199,9 +199,9 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            With two classes and one channel, column 1 is the score (exactly Algorithm 2's, up to
-            1e-6, for a `threshold` of one half). Rows sum to 1, except for an indicator: there
-            each column stands for itself.
+            With two classes and one channel, column 1 is the score (Algorithm 2's up to 1e-6, for
+            a `threshold` of one half). Rows sum to 1, except for an indicator, whose columns are
+            independent.
         """
         check_is_fitted(self, "classes_")
         self._validate_params()
@@ -224,7 +224,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         return np.divide(proba, total, out=nothing, where=total > 0)
 
     def predict(self, P: Any) -> NDArray[Any]:
-        """Give each image's label.
+        """Return the label of each image.
 
         Parameters
         ----------
@@ -234,8 +234,8 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         Returns
         -------
         ndarray of shape (n,) or (n, k)
-            The class whose mask Algorithm 1 calls positive, the one of the greatest expected area
-            if there are several and the first class if there is none; or an indicator, if fitted
+            The class whose mask is positive by Algorithm 1. If there are several, the one of the
+            greatest expected area; if there is none, the first class. Or an indicator, if fitted
             with one.
         """
         proba = self.predict_proba(P)
@@ -244,7 +244,7 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
         return self.classes_[proba.argmax(axis=1)]
 
     def as_module(self) -> ThresholdModule:
-        """Return the rule as a module of torch, see `segclf.export`."""
+        """Return the rule as a torch module; see `segclf.export`."""
         check_is_fitted(self, "classes_")
         return ThresholdModule(self, margin=_MARGIN)
 
@@ -264,22 +264,22 @@ class ThresholdSummarizer(ClassifierMixin, Estimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.requires_fit = False  # nothing is learned from the masks: any few of them will do
+        tags.requires_fit = False  # masks are only checked, so a few of them suffice
         tags.classifier_tags.multi_label = True
         tags.input_tags.two_d_array = False
         return tags
 
 
 def _as_stacks(P: Any) -> list[NDArray[Any]]:
-    """Check the shape of masks, and give them as arrays (m, k, h, w), each of one size.
+    """Check the shape of masks, and return them as arrays (m, k, h, w), each of one size.
 
-    Those of volumes as (m, k, d * h, w): where a voxel lies does not matter.
+    Masks of volumes become (m, k, d * h, w), since the position of a voxel does not matter.
     """
     stacks = [np.asarray(p)[None] for p in P] if isinstance(P, Sequence) else [np.asarray(P)]
     for sample, stack in enumerate(stacks):
         if not are_maps(stack) or stack.shape[1] != stacks[0].shape[1]:
             raise ValueError(
-                "P should be an array (n, k, h, w) or a list of arrays (k, h, w) with one k; "
+                "P should be an array (n, k, h, w) or a list of arrays (k, h, w) with equal k; "
                 f"got shape {stack.shape[-3:]} at sample {sample}, {stacks[0].shape} first."
             )
     return [as_planes(stack) for stack in stacks]
@@ -293,7 +293,7 @@ def _centered(scores: NDArray[np.float64], threshold: float) -> NDArray[np.float
 
 
 def _labeled_classes(y: ArrayLike) -> NDArray[Any]:
-    """Sort the labels that somebody gave."""
+    """Return the sorted labels, without -1."""
     labels = column_or_1d(y, warn=True)
     check_classification_targets(labels)
     return np.unique(labels[labels != -1] if labels.dtype.kind in "iuf" else labels)

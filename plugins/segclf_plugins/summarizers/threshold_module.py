@@ -1,6 +1,6 @@
-"""S4C's Algorithms 1 and 2 as modules of torch, for graphs: what `ThresholdSummarizer` computes.
+"""S4C's Algorithms 1 and 2 as torch modules for export, equal to `ThresholdSummarizer`.
 
-Sizes may be free, so that areas, and how many pixels are the highest, are numbers of tensors.
+Image sizes may be dynamic, so areas and numbers of pixels are tensors.
 """
 
 import math
@@ -13,19 +13,19 @@ from torch import Tensor, nn
 
 __all__ = ["Decision", "ThresholdModule"]
 
-# Rounds what a fraction of an image is, as `decision` does.
+# Rounds the number of pixels of a fraction, like `decision`.
 _DIGITS = 1e6
 
 
 class Decision(nn.Module):
-    """Label and score maps, as `decision.decide` does each channel.
+    """Label and score maps, like `decision.decide` for each channel.
 
     Parameters
     ----------
     threshold : float
         The probability at or above which a pixel counts.
     areas : ndarray of shape (k,)
-        Of each channel: fractions of the image, or pixels if they are int.
+        Area of each channel: fractions of the image, or pixels if integers.
     pooling : {"mean", "rank", "top_mean", "max"}
         As for `ThresholdSummarizer`.
     """
@@ -76,14 +76,14 @@ class Decision(nn.Module):
 
 
 class ThresholdModule(nn.Module):
-    """What `ThresholdSummarizer.predict_proba` gives.
+    """Computes the same as `ThresholdSummarizer.predict_proba`.
 
     Parameters
     ----------
     fitted : ThresholdSummarizer
-        The rule, and its classes.
+        The rule and its classes.
     margin : float
-        Keeps scores on their label's side of one half.
+        Keeps scores on the side of one half that agrees with their label.
     """
 
     def __init__(self, fitted: Any, *, margin: float) -> None:
@@ -121,7 +121,7 @@ class ThresholdModule(nn.Module):
 
 
 def _shared(scores: Tensor, positive: Tensor, areas: Tensor) -> Tensor:
-    """Share the surest score by area, as `expected_area.shared_by_area` does."""
+    """Scale the scores of positive findings by area, like `expected_area.shared_by_area`."""
     areas = torch.where(positive, areas.clamp(min=torch.finfo(torch.float64).tiny), 0.0)
     largest = areas.amax(dim=1, keepdim=True)
     parts = areas / torch.where(largest > 0, largest, 1.0)

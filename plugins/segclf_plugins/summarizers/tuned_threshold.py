@@ -1,7 +1,7 @@
-"""The rule-based summarizer, whose probability and area are those that label images best.
+"""The rule-based summarizer with the probability and the area that label images best.
 
-S4C sets both by hand (.5, and 100 pixels of 224 x 224). A segmenter that is too faint, or predicts
-specks, has better ones, and labeled images tell which.
+S4C sets both by hand (.5, and 100 pixels of 224 x 224). If a segmenter is underconfident or
+predicts specks, other values are better, and they can be chosen on labeled images.
 
 Hooper et al., "Segmentation for classification" (S4C), appendix A2.1, Algorithms 1 and 2.
 """
@@ -30,25 +30,25 @@ __all__ = ["TunedThresholdSummarizer"]
 class TunedThresholdSummarizer(ClassifierMixin, Estimator):
     """Label an image by the area of its predicted mask, by the rule of best balanced accuracy.
 
-    The rule is one for all channels. Masks of images that the segmenter learned from are too
-    sure, and the rule found on them too strict: fit on others, or out of fold.
+    All channels share one rule. A segmenter is more confident on its own training images, so a rule
+    fitted on them is too strict: fit on other images, or on out-of-fold masks.
 
     Parameters
     ----------
     thresholds : sequence of float or None, default=None
-        The probabilities to try, increasing in (0, 1); None takes them from the masks, so that
-        low ones are seen, too. Areas are tried all.
+        The probabilities to try, increasing in (0, 1). None chooses them from the values in the
+        masks, so that low ones are included. All areas are tried.
     pooling : {"mean", "rank", "top_mean", "max"}, default="mean"
         As for :class:`ThresholdSummarizer`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels, as of :class:`ThresholdSummarizer`.
+        The labels, as in :class:`ThresholdSummarizer`.
     threshold_, min_area_ : float
         The rule.
     score_ : float
-        Its balanced accuracy on the masks that chose it.
+        Its balanced accuracy on the masks in `fit`.
     summarizer_ : ThresholdSummarizer
         The summarizer with that rule.
 
@@ -108,7 +108,7 @@ class TunedThresholdSummarizer(ClassifierMixin, Estimator):
         return self
 
     def predict_proba(self, P: Any) -> NDArray[np.float64]:
-        """Give the scores, moved so that the threshold becomes one half.
+        """Return the scores, rescaled so that the threshold becomes one half.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class TunedThresholdSummarizer(ClassifierMixin, Estimator):
         return self.summarizer_.predict_proba(P)
 
     def predict(self, P: Any) -> NDArray[Any]:
-        """Give each image's label.
+        """Return the label of each image.
 
         Parameters
         ----------
@@ -140,7 +140,7 @@ class TunedThresholdSummarizer(ClassifierMixin, Estimator):
         return self.summarizer_.predict(P)
 
     def as_module(self) -> ThresholdModule:
-        """Return the rule as a module of torch, see `segclf.export`."""
+        """Return the rule as a torch module; see `segclf.export`."""
         check_is_fitted(self)
         return self.summarizer_.as_module()
 
@@ -152,7 +152,7 @@ class TunedThresholdSummarizer(ClassifierMixin, Estimator):
 
 
 def _channel_labels(y: ArrayLike, fitted: ThresholdSummarizer) -> NDArray[np.int64]:
-    """Tell for each image and channel (n, k) whether its class is there; -1 where unlabeled."""
+    """Return whether each image shows the class of each channel (n, k); -1 where unlabeled."""
     y = np.asarray(y)
     if fitted.multilabel_:
         return y

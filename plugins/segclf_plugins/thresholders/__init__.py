@@ -1,4 +1,4 @@
-"""Thresholders: from images to masks, without learning."""
+"""Thresholders, which turn images into masks without learning."""
 
 from segclf_plugins.thresholders.adaptive import (
     AdaptiveGaussianThresholder,

@@ -1,7 +1,7 @@
-"""Adaptive thresholds: each pixel against the mean of its neighborhood.
+"""Adaptive thresholds: each pixel is compared with the mean of its neighborhood.
 
-MedSASS (section 5.1) compares both with Otsu's method, as AMT and AGT, without naming the size of
-the neighborhood or the offset.
+MedSASS (section 5.1) compares both methods, AMT and AGT, with Otsu's method, without reporting the
+size of the neighborhood or the offset.
 """
 
 import math
@@ -27,19 +27,19 @@ _GRAY_LEVEL = (_N_LEVELS - 1) / 255
 class AdaptiveThresholder(BaseThresholder):
     """A thresholder that compares each pixel with a mean around it.
 
-    A pixel is bright if it exceeds the mean, rounded to a level, by more than ``-ceil(offset)``:
-    for 8 bit images exactly the mask of ``cv2.adaptiveThreshold``. Other images are brought to
-    65536 levels between their smallest and their largest value, and the same is asked there.
+    A pixel is bright if it exceeds the mean, rounded to a level, by more than ``-ceil(offset)``.
+    For 8-bit images this is exactly the mask of ``cv2.adaptiveThreshold``. Other images are first
+    quantized to 65536 levels between their smallest and largest values.
 
     Parameters
     ----------
     block_size : float or int, default=0.5
         Width and height of the neighborhood: a float in (0, 1) is a fraction of the shorter side
-        of the image, an odd int is pixels. It should be larger than the objects, of which else
-        only the rims stand out.
+        of the image, an odd int is pixels. It should be larger than the objects; otherwise only
+        their edges are found.
     offset : float, default=0.0
-        What is taken off the mean, OpenCV's C: in gray levels of 8 bit images, in 1/255 of the
-        range between the smallest and the largest value of other images.
+        Value subtracted from the mean, OpenCV's C: in gray levels for 8-bit images, in 1/255 of the
+        range between the smallest and largest values for other images.
     """
 
     block_size: float | int = 0.5
@@ -70,11 +70,11 @@ class AdaptiveThresholder(BaseThresholder):
                 np.greater(above, -math.ceil(self.offset * _GRAY_LEVEL), out=mask)
 
     def _size(self, shape: tuple[int, ...]) -> int:
-        """Give the odd number of pixels that `block_size` is in an image."""
+        """Convert `block_size` to an odd number of pixels for an image."""
         if isinstance(self.block_size, Integral):
             if self.block_size % 2 == 0:
                 raise ValueError(
-                    f"block_size={self.block_size} has no middle; expected an odd int, or a "
+                    f"block_size={self.block_size} is not odd; expected an odd int, or a "
                     "fraction of the image's shorter side in (0, 1)."
                 )
             return int(self.block_size)
@@ -82,7 +82,7 @@ class AdaptiveThresholder(BaseThresholder):
 
     @abstractmethod
     def _mean(self, levels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-        """Average around each pixel; beyond the border, the border's pixels go on."""
+        """Average around each pixel; pixels at the border are replicated beyond it."""
 
 
 class AdaptiveMeanThresholder(AdaptiveThresholder):
@@ -104,9 +104,9 @@ class AdaptiveMeanThresholder(AdaptiveThresholder):
 
 
 class AdaptiveGaussianThresholder(AdaptiveThresholder):
-    """Compare each pixel with a mean in which near pixels weigh more (MedSASS's AGT).
+    """Compare each pixel with a Gaussian-weighted mean around it (MedSASS's AGT).
 
-    The weights are a Gaussian's, whose standard deviation is
+    The weights are Gaussian with a standard deviation of
     ``.3 * ((block_size - 1) / 2 - 1) + .8`` pixels, as in OpenCV.
 
     Examples

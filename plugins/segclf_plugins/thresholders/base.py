@@ -1,4 +1,4 @@
-"""What all thresholders share: the way from any images to masks, and which side is the object."""
+"""Base classes of thresholders."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -26,17 +26,17 @@ _BATCH_PIXELS = 2**20
 class BaseThresholder(TransformerMixin, Estimator, ABC):
     """Parameters and methods of every thresholder.
 
-    Nothing is learned, so `fit` may be left out. Images are made gray first: three channels are
-    RGB, of which the luma is taken (.299, .587, .114), as ``cv2.COLOR_RGB2GRAY`` does; any other
+    Nothing is learned, so calling `fit` is optional. Images are first converted to gray: three
+    channels are RGB and give the luma (.299, .587, .114), like ``cv2.COLOR_RGB2GRAY``; any other
     number of channels is averaged. A constant image has an empty mask.
 
     Parameters
     ----------
     polarity : {"bright", "dark", "auto"}, default="bright"
-        The object is what is brighter than the threshold, or what is not. "auto" takes the side
-        with fewer pixels on the border of the image, "bright" if both have equally many.
+        Whether the object is brighter than the threshold or not. "auto" chooses the side with fewer
+        pixels on the border of the image, or "bright" if both have the same number.
     image_shape : tuple of int, optional
-        (h, w) or (h, w, c) of what each row holds, when images are plain rows (n, f); None means
+        Shape (h, w) or (h, w, c) of each image if images are passed as rows (n, f); None means
         (1, f).
 
     Attributes
@@ -82,13 +82,13 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
         Returns
         -------
         ndarray of bool of shape (n, h, w), or list of n ndarray of shape (h, w)
-            True where the object is; a list where images have different sizes, and rows (n, h * w)
-            where X was rows.
+            True on the object; a list if images have different sizes, rows (n, h * w) if X was
+            rows.
 
         Raises
         ------
         ValueError
-            For what cannot be images, and for NaN and infinity, with the number of the image.
+            If X cannot be images, or has NaN or infinity; the message has the number of the image.
         """
         images = self._open(X, reset=False)
         sizes = images.sizes()
@@ -107,7 +107,7 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
         Parameters
         ----------
         image : ndarray of shape (h, w) or (h, w, c)
-            Any real dtype and range: 8 bit, 16 bit or float.
+            Any real dtype and range: 8-bit, 16-bit or float.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
         Raises
         ------
         ValueError
-            For what is not an image, and for NaN and infinity.
+            If it is not an image, or has NaN or infinity.
         """
         array = np.asarray(image)
         if array.ndim not in (2, 3):
@@ -125,7 +125,7 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
         return self.transform([array])[0]
 
     def __sklearn_tags__(self) -> Tags:
-        """Return the tags: nothing is learned, and masks are boolean whatever images are."""
+        """Return the tags: nothing is learned, and masks are boolean for all images."""
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = []
@@ -147,15 +147,15 @@ class BaseThresholder(TransformerMixin, Estimator, ABC):
 
     @abstractmethod
     def _fill_bright(self, grays: Sequence[NDArray[Any]], masks: Masks) -> None:
-        """Fill the masks with what is brighter than the threshold: nothing in a constant image."""
+        """Fill the masks with the pixels brighter than the threshold; none in a constant image."""
 
 
 class GlobalThresholder(BaseThresholder):
     """A thresholder with one threshold for each image, from the histogram of its gray values.
 
-    Integers of 8 and 16 bit have one bin for each value, so that nothing is lost, whatever part of
-    their range the images fill. A bin is bright or dark as a whole: a picture as uint8 and the same
-    as floats from 0 to 1 have the same mask.
+    Integers of 8 and 16 bits have one bin for each value, so nothing is lost, even if images fill
+    only a part of their range. A whole bin is either bright or dark, so a uint8 image and its float
+    version in 0 to 1 have the same mask.
 
     Parameters
     ----------
@@ -181,8 +181,8 @@ class GlobalThresholder(BaseThresholder):
         Returns
         -------
         ndarray of shape (n,)
-            Gray values: what is larger is bright. For floats it is the center of the last dark bin
-            (as in scikit-image). A constant image has its own value.
+            Gray values; larger pixels are bright. For floats it is the center of the last dark bin
+            (as in scikit-image). For a constant image it is the value of the image.
         """
         batches = _gray_batches(X, self._open(X, reset=False))
         return np.concatenate([self._thresholds(grays) for _, grays in batches])
@@ -204,7 +204,7 @@ class GlobalThresholder(BaseThresholder):
 
     @abstractmethod
     def _splits(self, images: Sequence[Levels]) -> Sequence[float] | NDArray[np.float64]:
-        """Find the last dark level of each image; of a constant one its only level."""
+        """Find the last dark level of each image; for a constant image, its only level."""
 
 
 def _gray_batches(X: Any, images: Images) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
@@ -222,7 +222,7 @@ def _gray_batches(X: Any, images: Images) -> Iterator[tuple[slice, list[NDArray[
 
 
 def _fills_border(mask: NDArray[np.bool_]) -> bool:
-    """Say whether more than half of the border's pixels are True."""
+    """Return whether more than half of the border pixels are True."""
     inner = mask[1:-1, 1:-1]
     n_true = np.count_nonzero(mask) - np.count_nonzero(inner)
     return bool(2 * n_true > mask.size - inner.size)

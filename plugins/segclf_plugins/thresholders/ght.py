@@ -1,8 +1,8 @@
-"""Generalized histogram thresholding: from minimum error over Otsu's method to a percentile.
+"""Generalized histogram thresholding, which includes minimum error and Otsu's method.
 
-Two normal distributions are fitted to the two sides of every possible threshold, under a prior on
-their variances and on their shares; the best fit wins. Barron, "A generalization of Otsu's method
-and minimum error thresholding", ECCV 2020.
+Two normal distributions are fitted to the two sides of every possible threshold, with a prior on
+their variances and shares; the threshold with the best fit is used. Barron, "A generalization of
+Otsu's method and minimum error thresholding", ECCV 2020.
 """
 
 from collections.abc import Sequence
@@ -23,35 +23,37 @@ _LEAST_VARIANCE = 1e-30
 
 
 class GHTThresholder(GlobalThresholder):
-    """Threshold where two normal distributions fit best, given what is expected of them.
+    """Threshold where two normal distributions fit best, given a prior.
 
     Parameters
     ----------
     nu : float, default=100.0
-        How much the expected standard deviation weighs. A side's variance is taken as
+        Weight of the expected standard deviation. The variance of a side is
         ``(nu * tau**2 + variance) / (nu + 1)``.
     tau : float, default=4.0
-        The standard deviation expected of each side: in gray levels of 8 bit images, in 1/255 of
-        the range between the smallest and the largest value of other images.
+        The expected standard deviation of each side: in gray levels for 8-bit images, in 1/255 of
+        the range between the smallest and largest values for other images.
     kappa : float, default=0.0
-        How much the expected share weighs.
+        Weight of the expected share.
     omega : float, default=0.5
         The expected share of the dark side, in [0, 1].
     relative : bool, default=True
-        Whether `nu` and `kappa` count in numbers of pixels of the image, so that they mean the same
-        for small and large images: 1 weighs as much as all of its pixels. False counts pixels, as
-        the paper does.
+        Whether `nu` and `kappa` are relative to the number of pixels of the image, so that they
+        mean the same for small and large images: 1 has the weight of all its pixels. False counts
+        pixels, as in the paper.
 
     Notes
     -----
     With `nu` 0 it is minimum error thresholding (Kittler and Illingworth); with `nu` large and
-    `tau` small (1e60 and 1e-15) Otsu's method; with `kappa` large the percentile `omega`.
+    `tau` small (1e60 and 1e-15) it is Otsu's method; with `kappa` large it is the percentile
+    `omega`.
 
-    MedSASS names no values, and the paper's own, ``nu=2**29.5, tau=2**3.125, kappa=2**22.25,
-    omega=2**-3.25, relative=False``, are for pages of handwriting: they count the pixels of these
-    pages and expect a tenth of them to be dark ink. The defaults expect no share. They are the best
-    of a coarse grid of `nu` and `tau` on training images of six data sets (skin, breast, brain,
-    tiles, leaves, roads), where they do no better than Otsu's method.
+    MedSASS does not report its values. The paper's own, ``nu=2**29.5, tau=2**3.125,
+    kappa=2**22.25, omega=2**-3.25, relative=False``, are for pages of handwriting: they depend on
+    the number of pixels of these pages and expect a tenth of them to be dark ink. The defaults
+    expect no share. They are the best of a coarse grid of `nu` and `tau` on training images of six
+    data sets (skin, breast, brain, tiles, leaves, roads), where they are no better than Otsu's
+    method.
 
     Examples
     --------
@@ -87,7 +89,7 @@ class GHTThresholder(GlobalThresholder):
         return self._best(counts, np.array([image.gray_level for image in images]))
 
     def _best(self, counts: NDArray[Any], gray_level: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Find the best split (n,) of histograms (n, m), all in one go; `gray_level` is (n,)."""
+        """Find the best split (n,) of histograms (n, m) together; `gray_level` is (n,)."""
         level = np.arange(counts.shape[1])
         moments = np.cumsum([counts, counts * level, counts * level**2], axis=2)
         total, dark = moments[..., -1:], moments[..., :-1]
@@ -107,8 +109,8 @@ class GHTThresholder(GlobalThresholder):
 def _fit(moments: NDArray[np.float64], nu: Any, prior: Any, kappa: Any) -> NDArray[np.float64]:
     """Score one side of every threshold by its moments (3, n, m): count, sum, sum of squares.
 
-    Barron's prior weight, nu times the side's share, is its count times nu per pixel; so the count
-    cancels in the expected variance.
+    Barron's prior weight, nu times the share of the side, is its count times nu per pixel, so the
+    count cancels in the expected variance.
     """
     count = np.maximum(moments[0], 1)
     variance = np.maximum(moments[2] / count - (moments[1] / count) ** 2, 0)

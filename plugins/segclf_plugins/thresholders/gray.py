@@ -1,4 +1,4 @@
-"""One gray value for each pixel, and one level of a histogram for each gray value."""
+"""Convert images to gray values, and gray values to the bins of a histogram."""
 
 from typing import Any, NamedTuple
 
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 __all__ = ["Levels", "to_gray", "to_levels"]
 
 _LUMA = (0.299, 0.587, 0.114)
-# Of floats, OpenCV gives equal colors grays that differ in the last bit.
+# For floats, OpenCV's grays of equal colors can differ in the last bit.
 _OPENCV_TYPES = (np.uint8, np.uint16)
 
 
 def to_gray(image: NDArray[Any]) -> NDArray[Any]:
-    """Make an image gray.
+    """Convert an image to gray.
 
     Parameters
     ----------
     image : ndarray of shape (h, w, c)
-        Of any real dtype. Three channels are red, green and blue, in this order: their gray is
-        .299 R + .587 G + .114 B (ITU-R BT.601, as ``cv2.COLOR_RGB2GRAY``, which rounds 8 and 16 bit
-        images). Any other number of channels is averaged.
+        An image of any real dtype. Three channels are red, green and blue, in this order; their
+        gray is .299 R + .587 G + .114 B (ITU-R BT.601, like ``cv2.COLOR_RGB2GRAY``, which rounds
+        8-bit and 16-bit images). Any other number of channels is averaged.
 
     Returns
     -------
@@ -61,7 +61,7 @@ class Levels(NamedTuple):
     low, step : float
         Bin ``k`` has its center at the gray value ``low + step * k``.
     gray_level : float
-        How many bins are one gray level of an 8 bit image; of other images 1/255 of their range.
+        Number of bins per gray level of an 8-bit image; for other images, per 1/255 of their range.
     """
 
     levels: NDArray[Any]
@@ -71,15 +71,15 @@ class Levels(NamedTuple):
 
 
 def to_levels(gray: NDArray[Any], n_bins: int) -> Levels:
-    """Sort the pixels of a gray image into bins.
+    """Assign the pixels of a gray image to bins.
 
     Parameters
     ----------
     gray : ndarray of shape (h, w)
         From :func:`to_gray`.
     n_bins : int
-        Number of equal bins between the smallest and the largest value of a float image. Integers
-        of 8 and 16 bit have one bin for each value.
+        Number of equal bins between the smallest and largest values of a float image. Integers of 8
+        and 16 bits have one bin for each value.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Otsu's method: the threshold that leaves the least variance inside of the two sides.
+"""Otsu's method: the threshold with the least variance within the two sides.
 
 Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on Systems, Man,
-and Cybernetics 9 (1979). MedSASS (section 3.3.2) makes its pseudo-labels by it.
+and Cybernetics 9 (1979). MedSASS (section 3.3.2) uses it to make its pseudo-labels.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ __all__ = ["OtsuThresholder"]
 class OtsuThresholder(GlobalThresholder):
     """Threshold where the variance between the two sides is largest.
 
-    Thresholds are those of OpenCV and scikit-image for 8 and 16 bit images, and of scikit-image for
-    float images, which OpenCV refuses.
+    Thresholds equal those of OpenCV and scikit-image for 8-bit and 16-bit images, and those of
+    scikit-image for float images, which OpenCV does not support.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class OtsuThresholder(GlobalThresholder):
         if any(gray.dtype != np.uint8 for gray in grays):
             super()._fill_bright(grays, masks)
             return
-        for gray, mask in zip(grays, masks, strict=True):  # threshold and mask in one go
+        for gray, mask in zip(grays, masks, strict=True):  # threshold and mask in one call
             level, _ = cv2.threshold(gray, 0, 1, cv2.THRESH_OTSU, dst=mask.view(np.uint8))
             if level == 0:
                 np.greater(gray, gray.min(), out=mask)
@@ -50,5 +50,5 @@ class OtsuThresholder(GlobalThresholder):
 
 def _split(levels: NDArray[Any]) -> float:
     level, _ = cv2.threshold(levels, 0, 1, cv2.THRESH_OTSU)
-    # 0 is also OpenCV's word for having nothing to separate
+    # OpenCV also returns 0 if there is nothing to separate
     return float(level or levels.min())

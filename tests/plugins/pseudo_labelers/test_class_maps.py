@@ -19,7 +19,7 @@ def test_log_odds_of_exclusive_classes():
 
 @pytest.mark.parametrize("n_classes", [1, 2, 5])
 def test_other_numbers_of_logits_are_refused(n_classes):
-    with pytest.raises(ValueError, match=rf"gives \(5, 4\).*\(n, {n_classes}\) is expected"):
+    with pytest.raises(ValueError, match=rf"shape \(5, 4\).*expected \(n, {n_classes}\)"):
         log_odds(torch.zeros(5, 4), n_classes)
 
 

@@ -112,7 +112,9 @@ def test_a_frozen_classifier_is_used_as_it_is(samples):
     theirs = classifier.network_.encoder.state_dict()
     ours = labeler.boundaries_.network_.encoder.state_dict()
     assert all((theirs[name] == ours[name]).all() for name in theirs)
-    with pytest.raises(ValueError, match=r"knows 1 class\(es\) beside the background; .* show 2"):
+    with pytest.raises(
+        ValueError, match=r"has 1 class\(es\) without the background, but .* show 2"
+    ):
         labeler.fit(samples.images, labels=[0, 2] * 6)
 
 

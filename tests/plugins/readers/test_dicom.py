@@ -48,9 +48,9 @@ REFUSED = {
     "JPGExtended.dcm": r"JPEG Extended \(Process 2 and 4\), 12 bits.*no free decoder",
     "SC_rgb_jpeg_gdcm.dcm": r"JPEG Lossless, .*has no decoder here",
     "SC_rgb_rle_32bit.dcm": "32 of 32 bits",
-    "image_dfl.dcm": "Deflated Explicit VR, is not read",
+    "image_dfl.dcm": "Deflated Explicit VR, is not supported",
     "rtplan.dcm": "holds no image; its kind is RT Plan Storage",
-    "no_meta.dcm": "'DICM' does not stand at byte 128",
+    "no_meta.dcm": "'DICM' is missing at byte 128",
     "MR_truncated.dcm": "are damaged",
     "badVR.dcm": "it is damaged",
 }
@@ -136,7 +136,7 @@ def test_a_window_is_applied_where_it_is_asked_for(tmp_path, photometric):
     np.testing.assert_allclose(shown[..., 0], expected, atol=1e-6)
     images = as_images([path], reader=DicomReader(window=(-200, 100)))
     np.testing.assert_array_equal(images[0], shown)
-    with pytest.raises(ValueError, match="it says no window"):
+    with pytest.raises(ValueError, match="it has no window"):
         load_image(write(path, values), reader=DicomReader(window="file"))
 
 
@@ -229,7 +229,7 @@ def changed(paths, number, **attributes):
     ("change", "message"),
     [
         (lambda p: p[3].unlink(), r"not evenly spaced: 5 mm between 'IM.*is one missing"),
-        (lambda p: changed(p, 3, ImagePositionPatient=[10, 20, 30]), "lie at one position"),
+        (lambda p: changed(p, 3, ImagePositionPatient=[10, 20, 30]), "have the same position"),
         (lambda p: changed(p, 3, SeriesInstanceUID="1.2.3"), "is of another series"),
         (
             lambda p: changed(p, 3, ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
@@ -237,8 +237,8 @@ def changed(paths, number, **attributes):
         ),
         (lambda p: changed(p, 3, PixelSpacing=[0.5, 0.7]), "another pixel spacing"),
         (lambda p: changed(p, 3, Rows=2, PixelData=b"\0" * 20), "2 rows, .* 4"),
-        (lambda p: changed(p, 3, ImagePositionPatient=None), "nothing says where they lie"),
-        (lambda p: (p[0].parent / "notes.txt").write_text("x"), "is no DICOM file"),
+        (lambda p: changed(p, 3, ImagePositionPatient=None), "of its files have no position"),
+        (lambda p: (p[0].parent / "notes.txt").write_text("x"), "is not a DICOM file"),
     ],
 )
 def test_what_is_no_volume_is_refused(tmp_path, change, message):
@@ -313,7 +313,7 @@ def test_sizes_are_checked_before_decoding(tmp_path, monkeypatch):
         raise AssertionError("decoded")
 
     monkeypatch.setattr("pydicom.pixels.pixel_array", never)
-    with pytest.raises(ValueError, match=r"a\.dcm.*60000 x 60000, the file says 33 x 40"):
+    with pytest.raises(ValueError, match=r"a\.dcm.*60000 x 60000, but its header says 33 x 40"):
         load_image(tmp_path / "a.dcm")
     with pytest.raises(ValueError, match=r"b\.dcm.*1 x 65535 x 65535 x 1 values"):
         load_image(tmp_path / "b.dcm")
@@ -331,7 +331,7 @@ def test_what_would_be_read_wrongly_is_refused(tmp_path):
     data = dataset(VOLUME[0], BitsStored=12)
     data.HighBit = 13
     data.save_as(path, enforce_file_format=True)
-    with pytest.raises(ValueError, match="end at bit 13"):
+    with pytest.raises(ValueError, match="high bit is 13"):
         load_image(path)
 
 

@@ -101,7 +101,7 @@ def test_as_masks_of_the_slices_it_has(scan, tmp_path):
     np.testing.assert_array_equal(masks[2], IDS[3])
     with pytest.raises(ValueError, match=r"Mask 0 .*seg\.dcm.*lies 2\.5 mm from Image 0"):
         check_mask_sizes(as_images(slice_paths(scan)[:4]), masks)
-    with pytest.raises(ValueError, match=r"seg\.dcm.*a mask, and no image"):
+    with pytest.raises(ValueError, match=r"seg\.dcm.*a segmentation, not an image"):
         load_image(seg)
 
 
@@ -168,11 +168,11 @@ def test_another_grid_is_refused(scan, tmp_path):
     write_series(tmp_path / "smaller", VOLUME[:, :8])
     write_series(tmp_path / "shorter", VOLUME[:3])
     for name in ("finer", "thicker", "shorter"):
-        with pytest.raises(ValueError, match=r"seg\.dcm.*lies on no slice of its image"):
+        with pytest.raises(ValueError, match=r"seg\.dcm.*is on no slice of its image"):
             read_dicom_seg(tmp_path / "seg.dcm", tmp_path / name)
     with pytest.raises(ValueError, match=r"16 x 12 pixels, its image 8 x 12"):
         read_dicom_seg(tmp_path / "seg.dcm", tmp_path / "smaller")
-    with pytest.raises(ValueError, match="it is no segmentation object"):
+    with pytest.raises(ValueError, match="it is not a segmentation object"):
         read_dicom_seg(next(scan.iterdir()), scan)
 
 
@@ -182,9 +182,9 @@ def test_another_grid_is_refused(scan, tmp_path):
         (IDS[:5], ["a", "b"], r"shape \(5, 16, 12\), its image \(6, 16, 12\)"),
         (IDS, ["a"], "2 findings in the mask and 1 names"),
         (IDS[None], ["a", "b"], "1 findings in the mask and 2 names"),
-        (IDS.astype(int) - 1, ["a", "b"], "other values than 0 to 2"),
-        (IDS * 0.5, ["a", "b"], "other values than 0 to 2"),
-        (IDS[None], ["a"], "other values than 0 to 1"),
+        (IDS.astype(int) - 1, ["a", "b"], "values other than 0 to 2"),
+        (IDS * 0.5, ["a", "b"], "values other than 0 to 2"),
+        (IDS[None], ["a"], "values other than 0 to 1"),
     ],
 )
 def test_what_cannot_be_written(scan, tmp_path, mask, names, message):

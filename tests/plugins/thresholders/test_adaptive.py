@@ -65,7 +65,7 @@ def test_a_block_size_may_be_a_fraction_of_the_shorter_side(kind, images):
 
 
 def test_an_even_block_size_has_no_middle(kind, images):
-    with pytest.raises(ValueError, match="block_size=8 has no middle; expected an odd int"):
+    with pytest.raises(ValueError, match="block_size=8 is not odd; expected an odd int"):
         kind(block_size=8).transform(images)
     with pytest.raises(ValueError, match="block_size"):
         kind(block_size=1).fit(images)

@@ -1,7 +1,7 @@
 """One plugin of each kind for segclf.
 
-This module is what the entry point names. It holds strings only: the classes, and whatever heavy
-libraries they need, are imported when somebody uses them.
+The entry point names this module. It holds only strings: the classes, and the heavy libraries that
+they need, are imported when they are used.
 """
 
 from segclf.hookspecs import hookimpl

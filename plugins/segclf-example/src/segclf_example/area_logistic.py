@@ -1,4 +1,4 @@
-"""From mask to label by area: logistic regression on how much of the image each class covers."""
+"""From mask to label by area: logistic regression on the area of each class."""
 
 from typing import Any, Self
 
@@ -15,24 +15,24 @@ __all__ = ["AreaLogisticSummarizer"]
 
 
 class AreaLogisticSummarizer(ClassifierMixin, Estimator):
-    """Learn how large an area means which label.
+    """Learn the label from the area of each class.
 
-    The features are the logarithms of each class's expected area, the mean of its probabilities,
-    so that one pixel more matters where there are few.
+    The features are the logarithms of the expected area of each class, the mean of its
+    probabilities, so an additional pixel matters more in a small area.
 
     Parameters
     ----------
     C : float
         Inverse strength of the regularization.
     smallest : float
-        The share of the image below which areas are all the same.
+        The share of the image below which all areas count as equal.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels.
     regression_ : LogisticRegression
-        What weighs the areas.
+        The fitted regression on the areas.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class AreaLogisticSummarizer(ClassifierMixin, Estimator):
     smallest: float = 1e-4
 
     def fit(self, P: Any, y: ArrayLike) -> Self:
-        """Learn from masks and labels.
+        """Fit the regression on masks and labels.
 
         Parameters
         ----------
@@ -67,12 +67,12 @@ class AreaLogisticSummarizer(ClassifierMixin, Estimator):
         return self
 
     def predict_proba(self, P: Any) -> NDArray[np.float64]:
-        """Give the probability of each class, (n, n_classes)."""
+        """Return the probability of each class, (n, n_classes)."""
         check_is_fitted(self)
         return self.regression_.predict_proba(self._features(P))
 
     def predict(self, P: Any) -> NDArray[Any]:
-        """Give the most probable class, (n,)."""
+        """Return the most probable class, (n,)."""
         probabilities = self.predict_proba(P)
         return self.classes_[probabilities.argmax(axis=1)]
 

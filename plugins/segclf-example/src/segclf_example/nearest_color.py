@@ -1,4 +1,4 @@
-"""Pseudo masks by color: each pixel gets the class whose mean color is the nearest."""
+"""Pseudo masks by color: each pixel gets the class with the nearest mean color."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -19,14 +19,14 @@ class NearestColorLabeler(Estimator):
     Parameters
     ----------
     empty_negatives : bool
-        Whether an image that is labeled 0 gets an empty mask, whatever its colors.
+        Whether an image labeled 0 gets an empty mask, regardless of its colors.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The mask ids that occurred.
     colors_ : ndarray of shape (n_classes, n_channels)
-        Their mean colors.
+        The mean color of each class.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class NearestColorLabeler(Estimator):
         y : ndarray of shape (n, h, w) or list
             Their masks; None for an image without one, -1 for an unlabeled pixel.
         labels : array-like of shape (n,), optional
-            Image labels; colors need none.
+            Image labels; not used.
 
         Returns
         -------
@@ -63,7 +63,9 @@ class NearestColorLabeler(Estimator):
         """
         labeled = [i for i, mask in enumerate([] if y is None else y) if mask is not None]
         if y is None or not labeled:
-            raise ValueError("NearestColorLabeler learns colors from masks; none was given.")
+            raise ValueError(
+                "NearestColorLabeler needs at least one mask to learn colors from; got none."
+            )
         colors = np.concatenate([_colors(X[i]) for i in labeled])
         ids = np.concatenate([np.ravel(y[i]) for i in labeled])
         self.classes_ = np.unique(ids[ids >= 0])

@@ -1,4 +1,4 @@
-"""Numpy's own files as images."""
+"""NumPy files as images."""
 
 import os
 
@@ -10,14 +10,14 @@ MAGIC = np.lib.format.MAGIC_PREFIX
 
 
 class NpyReader:
-    """Reads arrays (h, w) and (h, w, c) that `numpy.save` wrote."""
+    """Reads arrays (h, w) and (h, w, c) written by `numpy.save`."""
 
     def sniff(self, start: bytes) -> bool:
-        """Tell such a file by its first bytes."""
+        """Recognize the format by its first bytes."""
         return start.startswith(MAGIC)
 
     def read_header(self, path: ReadPath) -> ImageHeader:
-        """Read its shape and type; mapping a file reads no pixel, and checks its length."""
+        """Read shape and type; mapping the file reads no pixels, but checks its length."""
         array = _mapped(path)
         return ImageHeader(*array.shape, array.dtype)
 

@@ -1,4 +1,4 @@
-"""A threshold for small objects: the pixels that stand out from the rest, bright or dark."""
+"""A threshold for small objects: the outlying pixels, bright or dark."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ __all__ = ["OutlierThresholder"]
 
 
 class OutlierThresholder(Estimator):
-    """Mark what lies far from the mean gray value.
+    """Mark pixels far from the mean gray value.
 
     Parameters
     ----------
     n_deviations : float
-        How far, in standard deviations of the image.
+        The least distance, in standard deviations of the image.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""MetaImage, ITK's own format: ``.mha``, or ``.mhd`` with its data in another file."""
+"""MetaImage, the format of ITK: ``.mha``, or ``.mhd`` with the data in another file."""
 
 import os
 
@@ -21,7 +21,7 @@ TYPES = {
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
-# Old names, and those of other programs.
+# Old names, and names used by other programs.
 ALIASES = {
     "rotation": "transformmatrix",
     "orientation": "transformmatrix",
@@ -29,7 +29,7 @@ ALIASES = {
     "origin": "offset",
     "elementbyteordermsb": "binarydatabyteordermsb",
 }
-TO_RIGHT_AND_FRONT = np.diag([-1.0, -1.0, 1.0])  # ITK's millimeters lead to the left and the back
+TO_RIGHT_AND_FRONT = np.diag([-1.0, -1.0, 1.0])  # ITK's axes point to the left and the back
 END = rb"(?i)ElementDataFile[ \t]*=[^\n]*\n"
 
 
@@ -37,7 +37,7 @@ class MetaImageReader:
     """Reads images and volumes, raw or compressed by zlib."""
 
     def sniff(self, start: bytes) -> bool:
-        """Tell such a file by its first field."""
+        """Recognize the format by its first field."""
         return start.startswith((b"ObjectType", b"NDims"))
 
     def read_header(self, path: ReadPath) -> ImageHeader:
@@ -81,12 +81,12 @@ def _opened(path: ReadPath) -> VolumeFile:
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Return the fields of a header by their names, which are written in any case."""
+    """Return the fields of a header by lowercase name."""
     fields = {}
     for line in text.splitlines():
         name, separator, value = line.partition("=")
         if line.strip() and not separator:
-            raise ValueError("it is no MetaImage header: a line has no '='")
+            raise ValueError("it is not a MetaImage header: a line has no '='")
         name = name.strip().lower()
         fields[ALIASES.get(name, name)] = value.strip()
     return fields
@@ -126,16 +126,16 @@ def _affine(fields: dict[str, str], spacing: list[float]) -> np.ndarray:
     matrix = numbers(fields.get("transformmatrix", identity), float, "TransformMatrix")
     origin = numbers(fields.get("offset", "0 0 0"), float, "Offset")
     if len(matrix) != 9 or len(origin) != 3:
-        raise ValueError("its TransformMatrix or Offset is of another number of axes than 3")
+        raise ValueError("its TransformMatrix or Offset is not for 3 axes")
     affine = np.eye(4)
-    directions = np.reshape(matrix, (3, 3)).T  # a row of the file is where an axis leads
+    directions = np.reshape(matrix, (3, 3)).T  # each row in the file is the direction of an axis
     affine[:3, :3] = TO_RIGHT_AND_FRONT @ directions * spacing
     affine[:3, 3] = TO_RIGHT_AND_FRONT @ origin
     return affine
 
 
 def _offset(fields: dict[str, str], length: int) -> int | None:
-    """Return where values begin, None for those that end the file (HeaderSize -1)."""
+    """Return the offset of the values; None if they are at the end of the file (HeaderSize -1)."""
     size = numbers(fields.get("headersize", "0"), int, "HeaderSize")[0]
     if size == -1:
         return None

@@ -1,4 +1,4 @@
-"""NRRD, Teem's and 3D Slicer's format: ``.nrrd``, or ``.nhdr`` with its data in another file."""
+"""NRRD, the format of Teem and 3D Slicer: ``.nrrd``, or ``.nhdr`` with data in another file."""
 
 import os
 import re
@@ -22,7 +22,7 @@ TYPES = {
     "f4": ("float",),
     "f8": ("double",),
 }
-# What leads to millimeters to the right, front and head.
+# Conversions to millimeters towards the right, front and head.
 SPACES = {
     "right-anterior-superior": (1, 1, 1),
     "left-anterior-superior": (-1, 1, 1),
@@ -35,7 +35,7 @@ class NrrdReader:
     """Reads images and volumes, raw or compressed by gzip."""
 
     def sniff(self, start: bytes) -> bool:
-        """Tell such a file by its magic."""
+        """Recognize the format by its magic number."""
         return MAGIC.match(start) is not None
 
     def read_header(self, path: ReadPath) -> ImageHeader:
@@ -57,7 +57,7 @@ def _opened(path: ReadPath) -> VolumeFile:
     fields = _fields(text)
     sizes = numbers(fields.get("sizes", ""), int, "sizes")
     if [len(sizes)] != numbers(fields.get("dimension", ""), int, "dimension"):
-        raise ValueError(f"it has {len(sizes)} sizes, and another number as its dimension")
+        raise ValueError(f"it has {len(sizes)} sizes, which does not agree with its dimension")
     name = fields.get("data file", fields.get("datafile"))
     if name is not None and (name.upper().startswith("LIST") or "%" in name):
         raise ValueError("its data are several files; expected one")
@@ -87,7 +87,7 @@ def _fields(text: str) -> dict[str, str]:
             continue
         name, separator, value = line.partition(":")
         if not separator:
-            raise ValueError("it is no NRRD header: a line has no ':'")
+            raise ValueError("it is not an NRRD header: a line has no ':'")
         fields[name.strip().lower()] = value.strip()
     return fields
 
@@ -111,17 +111,17 @@ def _is_compressed(fields: dict[str, str]) -> bool:
 
 
 def _skipped(fields: dict[str, str]) -> int | None:
-    """Return where the values of a file of their own begin; None for those that end it."""
+    """Return the offset of the values in a separate file; None if they are at its end."""
     if fields.get("line skip", "0") != "0":
-        raise ValueError("lines of its data are to be skipped; expected bytes alone")
+        raise ValueError("its line skip is not supported; expected only a byte skip")
     skip = numbers(fields.get("byte skip", "0"), int, "byte skip")[0]
     if skip < -1 or (skip and _is_compressed(fields)):
-        raise ValueError(f"its byte skip is {skip}; expected -1 or more, and 0 of gzip")
+        raise ValueError(f"its byte skip is {skip}; expected -1 or more, and 0 for gzip")
     return None if skip == -1 else skip
 
 
 def _channel_axis(fields: dict[str, str], n_axes: int) -> int | None:
-    """Find the axis that is no spatial one: by its kind, or because it leads nowhere."""
+    """Find the channel axis, by its kind or by its missing direction."""
     kinds = fields.get("kinds", "").lower().split()
     directions = _vectors(fields.get("space directions", ""))
     channels = {axis for axis, vector in enumerate(directions) if vector is None}
@@ -130,8 +130,8 @@ def _channel_axis(fields: dict[str, str], n_axes: int) -> int | None:
         return None
     if len(channels) != 1 or n_axes - 1 not in (2, 3) or not channels <= {0, n_axes - 1}:
         raise ValueError(
-            f"it has {n_axes} axes, of which {len(channels)} are said to be channels; expected 2 "
-            "or 3, and at most one of channels before or after them"
+            f"it has {n_axes} axes, of which {len(channels)} are channels; expected 2 or 3 spatial "
+            "axes, and at most one channel axis before or after them"
         )
     return channels.pop()
 
@@ -139,7 +139,7 @@ def _channel_axis(fields: dict[str, str], n_axes: int) -> int | None:
 def _geometry(
     fields: dict[str, str], spatial: list[int], n_axes: int
 ) -> tuple[np.ndarray | None, tuple[float, ...] | None]:
-    """Return the affine of three axes in a space that is known, and the spacing."""
+    """Return the affine, if there are three axes in a known space, and the spacing."""
     vectors = _vectors(fields.get("space directions", ""))
     if not vectors:
         return None, _spacings(fields, spatial, n_axes)
@@ -148,14 +148,14 @@ def _geometry(
     columns = np.array([vectors[axis] for axis in spatial], dtype=float).T
     spacing = np.linalg.norm(columns, axis=0)
     if not (np.isfinite(spacing) & (spacing > 0)).all():
-        raise ValueError("its space directions lead nowhere")
+        raise ValueError("its space directions are linearly dependent")
     space = fields.get("space", "").lower()
     signs = SPACES.get(space, SHORT_SPACES.get(space))
     if signs is None or columns.shape != (3, 3):
         return None, tuple(spacing.tolist())
     affine, origin = np.eye(4), _vectors(fields.get("space origin", "(0,0,0)"))
     if len(origin) != 1 or origin[0] is None or len(origin[0]) != 3:
-        raise ValueError("its space origin is no vector of 3 numbers")
+        raise ValueError("its space origin is not a vector of 3 numbers")
     affine[:3] = np.array(signs)[:, None] * np.column_stack([columns, origin[0]])
     return affine, tuple(spacing.tolist())
 
@@ -173,7 +173,7 @@ def _spacings(fields: dict[str, str], spatial: list[int], n_axes: int) -> tuple[
 
 
 def _vectors(text: str) -> list[list[float] | None]:
-    """Return the vectors of a field, (1,0,0) and none."""
+    """Return the vectors of a field, such as (1,0,0) or none."""
     found = re.findall(r"\(([^()]*)\)|(none)", text.lower())
     return [
         None if none else numbers(inside.replace(",", " "), float, "a vector")

@@ -1,4 +1,4 @@
-"""What both formats have in common: a header that speaks of values, and where these lie."""
+"""The common part of both formats: a header that describes values and their place."""
 
 import itertools
 import os
@@ -14,34 +14,34 @@ from segclf.data import check_volume_size
 from segclf.hookspecs import ImageData, ImageHeader
 
 LONGEST_HEADER = 2**20
-# Deflate makes of one byte no more than these.
+# Deflate expands one byte to at most this number of bytes.
 _MOST_PER_BYTE = 1032
 _CHUNK = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeFile:
-    """What a header says; nothing of the values was read.
+    """The contents of a header; values are not read yet.
 
     Attributes
     ----------
     data : str
-        The file of the values.
+        Path of the file with the values.
     offset : int or None
-        Where they begin; None where they are the end of the file.
+        Offset of the values in the file; None if they are at its end.
     compressed : bool
-        By zlib or gzip.
+        Whether the values are compressed by zlib or gzip.
     stored : numpy.dtype
-        Of one value, in the file's byte order.
+        Type of a value, in the file's byte order.
     shape : tuple of int
-        Of the spatial axes as stored, the fastest first: (x, y) or (x, y, z).
+        Lengths of the spatial axes as stored, the fastest first: (x, y) or (x, y, z).
     n_channels : int
     channels_first : bool
-        Whether channels are faster than x.
+        Whether channels vary faster than x.
     affine : array of shape (4, 4), or None
-        From (x, y, z, 1) as stored to millimeters to the right, front and head.
+        Maps stored (x, y, z, 1) to millimeters towards the right, front and head.
     spacing : tuple of float, or None
-        Along the axes as stored; None where unknown.
+        Spacing along the stored axes; None if unknown.
     """
 
     data: str
@@ -55,7 +55,7 @@ class VolumeFile:
     spacing: tuple[float, ...] | None = None
 
     def header(self) -> ImageHeader:
-        """Return what segclf asks before anything is decoded, checked against the file's size."""
+        """Return the header in segclf's form, checked against the size of the file."""
         self._check()
         order, _, affine = self._canonical()
         size = [self.shape[axis] for axis in order]
@@ -71,7 +71,7 @@ class VolumeFile:
         values = self._values().view(self.stored).astype(header.dtype, copy=False)
         channels = (self.n_channels,)
         axes = (*channels, *self.shape) if self.channels_first else (*self.shape, *channels)
-        stored = values.reshape(axes[::-1]).T  # the file's fastest axis is the first
+        stored = values.reshape(axes[::-1]).T  # the first axis of the file is the fastest
         stored = stored if not self.channels_first else np.moveaxis(stored, 0, -1)
         array = stored.transpose(*order, len(order))
         array = array[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
@@ -82,13 +82,13 @@ class VolumeFile:
         """Read ids (h, w) or (d, h, w)."""
         image = self.read()
         if self.n_channels != 1:
-            raise ValueError(f"it has {self.n_channels} channels; a mask is one of ids")
+            raise ValueError(f"it has {self.n_channels} channels; expected one channel of ids")
         return image._replace(array=image.array[..., 0], axes=image.axes[:-1])
 
     @property
     def _n_bytes(self) -> int:
         n_values = self.n_channels
-        for length in self.shape:  # not numpy's integers, which wrap around
+        for length in self.shape:  # Python's integers, since NumPy's wrap around
             n_values *= length
         return n_values * self.stored.itemsize
 
@@ -97,22 +97,24 @@ class VolumeFile:
         if self.stored.kind not in "iuf":
             raise ValueError(f"its values are {self.stored}; expected real numbers")
         if self.compressed and self.offset is None:
-            raise ValueError("its compressed values are said to end the file; expected a beginning")
+            raise ValueError(
+                "its compressed values need an offset; the header only says that they end the file"
+            )
         status = os.stat(self.data)
         if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
-            raise ValueError(f"its data, {os.path.basename(self.data)!r}, are no regular file")
+            raise ValueError(f"its data, {os.path.basename(self.data)!r}, are not a regular file")
         there = status.st_size - (self.offset or 0)
         wrong = there < self._n_bytes or (self.offset is not None and there > self._n_bytes)
         if self.compressed:
             wrong = there * _MOST_PER_BYTE < self._n_bytes
         if wrong:
             raise ValueError(
-                f"its header speaks of {self._n_bytes:,} bytes of values, and its data are "
-                f"{max(there, 0):,}" + " compressed ones" * self.compressed
+                f"its header announces {self._n_bytes:,} bytes of values, but its data have "
+                f"{max(there, 0):,}" + " compressed bytes" * self.compressed
             )
 
     def _canonical(self) -> tuple[tuple[int, ...], tuple[bool, ...], np.ndarray | None]:
-        """Return stored axes as (d, h, w), which are flipped, and the affine from there."""
+        """Return the stored axes of (d, h, w), which of them are flipped, and their affine."""
         n_axes = len(self.shape)
         order, flips = tuple(range(n_axes))[::-1], (False,) * n_axes
         if self.affine is None or n_axes == 2:
@@ -120,7 +122,9 @@ class VolumeFile:
         columns = self.affine[:3, :3]
         directions = columns / np.linalg.norm(columns, axis=0)
         if not np.isfinite(directions).all() or abs(np.linalg.det(directions)) < 1e-3:
-            raise ValueError(f"its axes lead nowhere: {columns.tolist()}")
+            raise ValueError(
+                f"the directions of its axes are linearly dependent: {columns.tolist()}"
+            )
         orders = itertools.permutations(range(3))
         worlds = (2, 1, 0)  # head, front, right
         order = max(orders, key=lambda each: np.abs(directions[worlds, each]).sum())
@@ -141,23 +145,23 @@ class VolumeFile:
                 file.seek(self.offset)
             done = (_inflate if self.compressed else _copy)(file, memoryview(values))
         if done != len(values):
-            raise ValueError(f"it is truncated: {done:,} of {len(values):,} bytes are there")
+            raise ValueError(f"it is truncated: it has {done:,} of {len(values):,} bytes")
         return values
 
 
 def data_beside(path: str, name: str) -> str:
-    """Return the path of a file of data; one outside of the header's folder is refused."""
+    """Return the path of a data file; raise if it is outside the folder of the header."""
     folder = os.path.realpath(os.path.dirname(path) or ".")
     found = os.path.realpath(os.path.join(folder, name))
     if "\0" in name or os.path.commonpath([folder, found]) != folder or found == folder:
-        raise ValueError("its data are said to lie outside of its folder, and are not read")
+        raise ValueError("its data are outside its folder; expected a file beside it")
     return found
 
 
 def read_text(path: str, end: bytes) -> tuple[str, int]:
-    """Return the header of a file, up to a mark, and where the header ends.
+    """Return the header of a file, up to an end mark, and its length.
 
-    The mark is a regular expression; without it the header is the whole file.
+    The mark is a regular expression; if it is empty, the header is the whole file.
     """
     with open(path, "rb") as file:
         start = file.read(LONGEST_HEADER)
@@ -175,7 +179,7 @@ def numbers(text: str, kind: type, field: str) -> list:
     except ValueError:
         found = []
     if not found or not all(abs(number) < 1e18 for number in found):
-        raise ValueError(f"its field {field!r} holds no numbers")
+        raise ValueError(f"its field {field!r} does not hold numbers")
     return found
 
 
@@ -187,7 +191,7 @@ def _copy(file: IO[bytes], into: memoryview) -> int:
 
 
 def _inflate(file: IO[bytes], into: memoryview) -> int:
-    """Inflate into a buffer, never more than it holds."""
+    """Decompress into a buffer, at most its size."""
     stream, done = zlib.decompressobj(47), 0  # zlib or gzip
     while not stream.eof:
         chunk = stream.unconsumed_tail or file.read(_CHUNK)
@@ -195,7 +199,7 @@ def _inflate(file: IO[bytes], into: memoryview) -> int:
             break
         part = stream.decompress(chunk, min(len(into) - done + 1, _CHUNK))
         if done + len(part) > len(into):
-            raise ValueError(f"it inflates to more than the {len(into):,} bytes of its header")
+            raise ValueError(f"it decompresses to more than the {len(into):,} bytes of its header")
         into[done : done + len(part)] = part
         done += len(part)
     return done if stream.eof else min(done, len(into) - 1)
