@@ -93,7 +93,7 @@ def _frames(mask: NDArray[Any], volume: DicomVolume, n_names: int) -> NDArray[np
         else (len(volume.frames), first.rows, first.columns)
     )
     if mask.shape[-len(size) :] != size or mask.ndim not in (len(size), len(size) + 1):
-        raise Refused(f"the mask has shape {mask.shape}, but its image {size}")
+        raise Refused(f"the mask has shape {mask.shape}, but its image has {size}")
     overlapping = mask.ndim > len(size)
     highest = 1 if overlapping else n_names
     n_given = len(mask) if overlapping else int(mask.max(initial=0))

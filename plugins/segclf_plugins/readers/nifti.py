@@ -98,7 +98,9 @@ class NiftiReader:
             header = load_header(like)
             size = tuple(n for n in (header.depth, header.height, header.width) if n is not None)
             if mask.array.shape[: len(size)] != size:
-                raise ValueError(f"The mask has shape {mask.array.shape}, but its image {size}.")
+                raise ValueError(
+                    f"The mask has shape {mask.array.shape}, but its image has {size}."
+                )
             mask = mask._replace(spacing=header.spacing, affine=header.affine)
         self.write(path, mask)
 
@@ -219,7 +221,7 @@ def _stored_mask(mask: NDArray[Any], file: NiftiFile) -> NDArray[Any]:
     size, _ = _canonical(file)
     expected = size[1:] if file.flat else size
     if mask.shape[-len(expected) :] != expected or mask.ndim - len(expected) not in (0, 1):
-        raise ValueError(f"The mask has shape {mask.shape}, but its image {expected}.")
+        raise ValueError(f"The mask has shape {mask.shape}, but its image has {expected}.")
     ids = mask.astype(np.int16)
     if (ids != mask).any() or ids.min() < -1 or ids.max() > 254:
         raise ValueError("The mask has values other than -1 and ids from 0 to 254.")

@@ -49,7 +49,7 @@ REFUSED = {
     "SC_rgb_jpeg_gdcm.dcm": r"JPEG Lossless, .*has no decoder here",
     "SC_rgb_rle_32bit.dcm": "32 of 32 bits",
     "image_dfl.dcm": "Deflated Explicit VR, is not supported",
-    "rtplan.dcm": "holds no image; its kind is RT Plan Storage",
+    "rtplan.dcm": "it has no image; its kind is RT Plan Storage",
     "no_meta.dcm": "'DICM' is missing at byte 128",
     "MR_truncated.dcm": "are damaged",
     "badVR.dcm": "it is damaged",

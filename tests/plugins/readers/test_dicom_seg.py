@@ -170,7 +170,7 @@ def test_another_grid_is_refused(scan, tmp_path):
     for name in ("finer", "thicker", "shorter"):
         with pytest.raises(ValueError, match=r"seg\.dcm.*is on no slice of its image"):
             read_dicom_seg(tmp_path / "seg.dcm", tmp_path / name)
-    with pytest.raises(ValueError, match=r"16 x 12 pixels, its image 8 x 12"):
+    with pytest.raises(ValueError, match=r"16 x 12 pixels, but its image has 8 x 12"):
         read_dicom_seg(tmp_path / "seg.dcm", tmp_path / "smaller")
     with pytest.raises(ValueError, match="it is not a segmentation object"):
         read_dicom_seg(next(scan.iterdir()), scan)
@@ -179,7 +179,7 @@ def test_another_grid_is_refused(scan, tmp_path):
 @pytest.mark.parametrize(
     ("mask", "names", "message"),
     [
-        (IDS[:5], ["a", "b"], r"shape \(5, 16, 12\), its image \(6, 16, 12\)"),
+        (IDS[:5], ["a", "b"], r"shape \(5, 16, 12\), but its image has \(6, 16, 12\)"),
         (IDS, ["a"], "2 findings in the mask and 1 names"),
         (IDS[None], ["a", "b"], "1 findings in the mask and 2 names"),
         (IDS.astype(int) - 1, ["a", "b"], "values other than 0 to 2"),

@@ -177,9 +177,9 @@ def test_masks_that_are_written(tmp_path):
     stored = nibabel.load(tmp_path / "k.nii").get_fdata()
     np.testing.assert_array_equal(stored.transpose(3, 2, 1, 0), many)
     for wrong, message in (
-        (mask[:-1], r"shape \(4, 4, 3\), its image \(5, 4, 3\)"),
-        (mask + 0.5, "other values than -1 and ids"),
-        (mask + 300, "other values than -1 and ids"),
+        (mask[:-1], r"shape \(4, 4, 3\), but its image has \(5, 4, 3\)"),
+        (mask + 0.5, "values other than -1 and ids"),
+        (mask + 300, "values other than -1 and ids"),
     ):
         with pytest.raises(ValueError, match=message):
             write_nifti_mask(tmp_path / "w.nii", wrong, image)
@@ -193,7 +193,7 @@ def test_damaged_files(tmp_path):
     check_reader(make_plugin("reader", "nifti"), path, mask=True)
     inflated = gzip.decompress(path.read_bytes())
     for content, message in (
-        (inflated[:-1], "truncated: 59 of 60"),
+        (inflated[:-1], "truncated: it has 59 of 60"),
         (inflated + b"\0", "decompresses to more than"),
         (inflated[:344] + b"ni1" + inflated[347:], "'ni1'.*of one piece"),
     ):
