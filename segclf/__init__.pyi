@@ -36,6 +36,7 @@ from segclf.methods.supervised_segmenter import SupervisedSegmenter as Supervise
 from segclf.methods.weak_to_strong import WeakToStrongSegmenter as WeakToStrongSegmenter
 from segclf.persistence import load as load
 from segclf.persistence import save as save
+from segclf.progress import show_progress as show_progress
 from segclf.registry import list_plugins as list_plugins
 from segclf.registry import load_plugin as load_plugin
 from segclf.reports.annotation_query import query as query

@@ -1,4 +1,4 @@
-"""The parameters of every estimator that can resume after its process was killed."""
+"""The parameters of every estimator with a long fit: how it resumes, and what it prints."""
 
 import os
 from numbers import Integral, Real
@@ -10,7 +10,7 @@ from segclf.base.estimator import Estimator
 
 
 class CheckpointParameters(Estimator):
-    """Where a fit saves its state, and how often.
+    """Where a fit saves its state, how often, and what it prints.
 
     Parameters
     ----------
@@ -24,10 +24,14 @@ class CheckpointParameters(Estimator):
     checkpoint_every : int, float or "auto"
         Save after this number of epochs (int), or at the end of an epoch once this number of
         seconds (float) has passed. "auto" saves as often as it can within 2 % of the training time.
+    verbose : int
+        With 1 or more, print a line for each epoch, and the name of a nested estimator before its
+        fit. Nested estimators whose ``verbose`` is 0 use this one.
     """
 
     checkpoint: Any = None
     checkpoint_every: Any = "auto"
+    verbose: int = 0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "checkpoint": [str, os.PathLike, None],
@@ -36,6 +40,7 @@ class CheckpointParameters(Estimator):
             Interval(Real, 0, None, closed="neither"),
             StrOptions({"auto"}),
         ],
+        "verbose": ["verbose"],
     }
 
     @property
@@ -44,13 +49,22 @@ class CheckpointParameters(Estimator):
         random_state = getattr(self, "random_state", None)
         return 0 if random_state is None and self.checkpoint is not None else random_state
 
-    def _lend_checkpoint(self, part: Any) -> Any:
-        """Pass the checkpoint folder on to an estimator that will be fitted, and return it."""
-        if self.checkpoint is not None and hasattr(part, "get_params"):
+    def _lend(self, part: Any) -> Any:
+        """Pass checkpoint folder and verbosity on to an estimator to be fitted, and return it."""
+        if self.checkpoint is not None:
             ours = {"checkpoint": self.checkpoint, "checkpoint_every": self.checkpoint_every}
-            given = part.get_params()
-            for name in (n for n in given if n.rpartition("__")[2] == "checkpoint"):
-                if given[name] is None:
-                    start = name.removesuffix("checkpoint")
+            for start, value in _given(part, "checkpoint"):
+                if value is None:
                     part.set_params(**{start + each: value for each, value in ours.items()})
+        if self.verbose:
+            quiet = {start: value for start, value in _given(part, "verbose") if value == 0}
+            # scikit-learn's pipelines take a bool.
+            loud = {f"{start}verbose": type(v)(self.verbose) for start, v in quiet.items()}
+            part.set_params(**loud)
         return part
+
+
+def _given(part: Any, name: str) -> list[tuple[str, Any]]:
+    """List a parameter at all levels: the prefix of its name, and its value."""
+    given = part.get_params() if hasattr(part, "get_params") else {}
+    return [(n.removesuffix(name), v) for n, v in given.items() if n.rpartition("__")[2] == name]

@@ -193,7 +193,8 @@ class FineTunedEstimator(NetworkEstimator):
             for name, value in pretrainer.get_params(deep=False).items()
             if value is None or is_auto(value)
         )
-        return pretrainer.set_params(**{name: here[name] for name in left_open if name in here})
+        pretrainer.set_params(**{name: here[name] for name in left_open if name in here})
+        return self._lend(pretrainer)
 
 
 class _OnceEncodersLearn:

@@ -6,6 +6,9 @@ from typing import Any
 
 from sklearn.callback import CallbackContext
 
+from segclf.distributed import is_first
+from segclf.progress import Task
+
 
 @contextmanager
 def as_a_part(context: CallbackContext, part: Any, owner: Any = None) -> Iterator[None]:
@@ -13,8 +16,17 @@ def as_a_part(context: CallbackContext, part: Any, owner: Any = None) -> Iterato
 
     A `ProgressBar` reaches one level down by default; a search should still show the epochs of the
     part, such as those of a classifier's segmenter. If the part does not support callbacks, the
-    owner reports its begin and end.
+    owner reports its begin and end. An owner consists of such parts only. The name of a part with
+    ``verbose`` is printed.
     """
+    if getattr(part, "verbose", 0) and is_first():
+        print(_announcement(context, numbered=owner is not None))
+    with Task(context.task_name), _lent(context, part, owner):
+        yield
+
+
+@contextmanager
+def _lent(context: CallbackContext, part: Any, owner: Any) -> Iterator[None]:
     if owner is not None and not hasattr(part, "set_callbacks"):
         context.call_on_fit_task_begin(estimator=owner)
         yield
@@ -23,3 +35,10 @@ def as_a_part(context: CallbackContext, part: Any, owner: Any = None) -> Iterato
     context._propagation_depth -= 1
     with context.propagate_callback_context(part):
         yield
+
+
+def _announcement(context: CallbackContext, *, numbered: bool) -> str:
+    """Return the name of a part and its estimator, and its number among all parts if known."""
+    number, total = context.task_id + 1, context.parent.max_subtasks
+    of_all = f" ({number} of {total})" if numbered and total and total > 1 else ""
+    return f"{context.estimator_name}: {context.task_name}{of_all}"

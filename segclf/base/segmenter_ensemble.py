@@ -26,6 +26,7 @@ from segclf.base.spatial import n_spatial
 from segclf.base.supervision import supervise
 from segclf.base.validation_set import with_validation
 from segclf.data import ImagesLike, LabelsLike, Masks, MasksLike, Whole, as_masks, watched_files
+from segclf.progress import Task, counted
 
 # Number of images whose maps are in memory at once.
 BLOCK = 16
@@ -119,13 +120,13 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         y = as_masks(y, _num_samples(X), n_spatial=n_spatial(self))
         given = supervise(X, masks=y, labels=labels, sample_weight=sample_weight, groups=groups)
         given = with_validation(given, X_val, masks=y_val, labels=labels_val)
-        segmenter = self._lend_checkpoint(clone(self.segmenter))
+        segmenter = self._lend(clone(self.segmenter))
         if self.random_state is not None:
             seed_part(segmenter, check_random_state(self.random_state).randint(2**31 - 1))
         folds, segmenters = given.folds(self.cv), []
         context = self._init_callback_context(max_subtasks=len(folds))
         context.call_on_fit_task_begin(estimator=self)
-        for train, _ in folds:
+        for train, _ in counted(folds, "ensemble", total=len(folds), unit="folds"):
             segmenters.append(clone(segmenter))
             with as_a_part(context.subcontext(task_name="segmenter"), segmenters[-1], self):
                 given.subset(train).fit(segmenters[-1])
@@ -177,9 +178,11 @@ class SegmenterEnsemble(CallbackSupportMixin, MaskTargets, CheckpointParameters)
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         size = BLOCK if n_spatial(self) == N_SPATIAL else 1
-        for start in range(0, _num_samples(X), size):
-            rows = np.arange(start, min(start + size, _num_samples(X)))
-            yield from _by_size(rows, self._mean(_safe_indexing(X, rows)))
+        with Task("prediction", _num_samples(X), "images") as task:
+            for start in range(0, _num_samples(X), size):
+                rows = np.arange(start, min(start + size, _num_samples(X)))
+                yield from _by_size(rows, self._mean(_safe_indexing(X, rows)))
+                task.add(len(rows))
 
     score = Segmenter.score
 

@@ -12,6 +12,7 @@ from segclf.base.agreement import of_kind
 from segclf.base.maps import MapBatches, Maps, check_memory, collect_maps
 from segclf.base.supervision import Supervision
 from segclf.data import Images, as_masks
+from segclf.progress import counted
 
 
 class SliceChoice(NamedTuple):
@@ -122,14 +123,18 @@ def volume_by_volume(volumes: Images, make: Callable[[Images, int, Images], NDAr
     """Return ``make(volumes, row, volumes)`` for each row; a single one is not copied."""
     if len(volumes) == 1:
         return make(volumes, 0, volumes)[None]
-    rows = range(len(volumes))
+    rows = _rows(volumes)
     return collect_maps(volumes, ((np.array([n]), make(volumes, n, volumes)[None]) for n in rows))
 
 
 def one_by_one(volumes: Images, make: Callable[[Images, int, Images], NDArray[Any]]) -> MapBatches:
     """Yield ``(index, make(volumes, row, that volume))`` for each row."""
-    for row in range(len(volumes)):
+    for row in _rows(volumes):
         yield np.array([row]), make(volumes, row, volumes.subset([row]))[None]
+
+
+def _rows(volumes: Images) -> Iterator[int]:
+    return counted(range(len(volumes)), "prediction", total=len(volumes), unit="volumes")
 
 
 def with_room(

@@ -102,8 +102,6 @@ class TrainingParameters(CheckpointParameters):
     n_threads : int or None
         CPU threads to compute with. None means ``SEGCLF_NUM_THREADS`` where set, 1 in a worker
         process, else ``OMP_NUM_THREADS``, else the CPUs that this process may use.
-    verbose : int
-        With 1 or more, print a line for each epoch.
     """
 
     max_epochs: int = 50
@@ -130,7 +128,6 @@ class TrainingParameters(CheckpointParameters):
     device: str = "auto"
     precision: str = "auto"
     n_threads: int | None = None
-    verbose: int = 0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -155,5 +152,4 @@ class TrainingParameters(CheckpointParameters):
         "precision": [StrOptions({"auto", *PRECISIONS})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
-        "verbose": ["verbose"],
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 from segclf.commands.command import add_command
 from segclf.commands.labeled_table import EXAMPLE, read_labeled_table
+from segclf.progress import show_progress
 
 EXAMPLES = f"""examples:
   python -m segclf audit train.csv
@@ -35,6 +36,7 @@ def add_parser(commands: Any) -> None:
     audit.add_argument("--seed", type=int, default=0, help="of the folds (%(default)s)")
 
 
+@show_progress()
 def run(given: argparse.Namespace) -> int:
     """Write the table, and print what is most in doubt."""
     from segclf import SegmentationClassifier, SupervisedSegmenter, audit_masks, load

@@ -5,6 +5,7 @@ from typing import Any
 
 from segclf.commands.command import add_command
 from segclf.commands.labeled_table import EXAMPLE, read_labeled_table
+from segclf.progress import show_progress
 
 EXAMPLES = f"""examples:
   python -m segclf report model.safetensors test.csv
@@ -35,6 +36,7 @@ def add_parser(commands: Any) -> None:
     )
 
 
+@show_progress()
 def run(given: argparse.Namespace) -> int:
     """Write the report, and print where it is."""
     from segclf import load, report

@@ -260,7 +260,7 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
     def _make_segmenter(self) -> Any:
         segmenter = SupervisedSegmenter() if self.segmenter is None else clone(self.segmenter)
         require_images(segmenter, self)
-        return self._lend_checkpoint(segmenter)
+        return self._lend(segmenter)
 
     def _open(self, X: Any) -> Images:
         check_is_fitted(self)

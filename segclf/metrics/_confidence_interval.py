@@ -10,6 +10,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_random_state
 
 from segclf.axes import are_labels
+from segclf.progress import counted
 
 
 class SkippedResamplesWarning(UserWarning):
@@ -90,7 +91,7 @@ def confidence_interval(
     random = check_random_state(random_state)
     needs_both = are_labels(y_true) and not _is_constant(y_true)
     scores = []
-    for _ in range(n_resamples):
+    for _ in counted(range(n_resamples), "bootstrap", total=n_resamples, unit="resamples"):
         sampled = random.randint(len(members), size=len(members))
         index = np.concatenate([members[group] for group in sampled])
         skip = needs_both and _is_constant(y_true[index])

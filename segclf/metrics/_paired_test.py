@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from segclf.metrics._confidence_interval import confidence_interval
+from segclf.progress import counted
 
 # Sums in different orders differ in their last bits, but such ties count as ties.
 _ROUNDING = 1e-12
@@ -129,13 +130,14 @@ def _swapped(
     """Compute the differences after swaps, and whether all possible swaps were made."""
     n_groups, rows = codes.max() + 1, np.arange(len(codes))
     exact = 2.0**n_groups <= n_resamples
+    n_swaps = 2**n_groups if exact else n_resamples
     swaps: Iterator[Any] = (
         product((0, 1), repeat=n_groups)
         if exact
-        else (random.randint(2, size=n_groups) for _ in range(n_resamples))
+        else (random.randint(2, size=n_groups) for _ in range(n_swaps))
     )
     differences = []
-    for swap in swaps:
+    for swap in counted(swaps, "permutation test", total=n_swaps, unit="swaps"):
         model = np.asarray(swap)[codes]
         scores = [metric(y_true, both[chosen, rows]) for chosen in (model, 1 - model)]
         differences.append(scores[0] - scores[1])

@@ -11,6 +11,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from segclf.axes import axes_from
 from segclf.metrics._confidence_interval import ConfidenceInterval, confidence_interval
 from segclf.metrics.groupings import Grouping
+from segclf.progress import counted
 
 _UNDEFINED = ConfidenceInterval(float("nan"), float("nan"), float("nan"))
 
@@ -105,7 +106,8 @@ def subgroup_scores(
     }
     shared = (grouping.group == -1) & _throughout(y_true, 0)
     rows = []
-    for number, name in enumerate(grouping.names):
+    names = counted(grouping.names, "comparison", total=len(grouping.names), unit="subgroups")
+    for number, name in enumerate(names):
         own = (grouping.group == number) & ~_throughout(y_true, -1)
         given = [values[own | shared] for values in (y_true, y_score, patients)]
         interval = _interval(metric, *given, **options) if own.any() else _UNDEFINED

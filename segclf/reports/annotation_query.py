@@ -17,6 +17,7 @@ from segclf.base.embedding import embed
 from segclf.data import Images, ImagesLike
 from segclf.data.dataset_rows import DatasetRows
 from segclf.data.kinds import is_dataset
+from segclf.progress import counted
 
 IMAGES_AT_ONCE = 32
 CANDIDATES = 10
@@ -95,7 +96,9 @@ def query(
 def _uncertainty(classifier: Any, X: Any) -> NDArray[np.float64]:
     """Predict labels and masks in batches, and return the uncertainty of each image."""
     blocks = np.array_split(np.arange(_num_samples(X)), -(-_num_samples(X) // IMAGES_AT_ONCE))
-    return np.concatenate([_of_block(classifier, _safe_indexing(X, rows)) for rows in blocks])
+    counts: Any = {"total": _num_samples(X), "unit": "images", "size": len}
+    of_blocks = counted(blocks, "uncertainty", **counts)
+    return np.concatenate([_of_block(classifier, _safe_indexing(X, rows)) for rows in of_blocks])
 
 
 def _of_block(classifier: Any, X: Any) -> NDArray[np.float64]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from segclf.data import StoredImages, read_ahead
 from segclf.persistence import load
+from segclf.progress import Task, show_progress
 from segclf.streaming.answers import Answers
 from segclf.streaming.mask_files import ENDINGS, MaskFiles
 from segclf.streaming.parts import Part, add_to, columns_of
-from segclf.streaming.progress import Progress
 from segclf.streaming.results import Results
 from segclf.streaming.shards import BLOCK, CHUNK, Shard, portions
 
@@ -93,12 +94,13 @@ def predict_files(
     chunks = list(portions(rows, CHUNK))
     waiting = [chunk for chunk in chunks if not (results.complete or results.has(chunk))]
     n_left = sum(map(len, waiting))
-    bar = Progress(len(rows), len(rows) - n_left, quiet=not progress)
     files = None if masks is None else MaskFiles(Path(folder), masks, n_threads)
+    task = Task("prediction", len(rows), "images", done=len(rows) - n_left)
     if waiting:
-        _write_parts(answers, images, results, waiting, files, n_threads, bar)
+        with show_progress(after=0) if progress else nullcontext(), task:
+            _write_parts(answers, images, results, waiting, files, n_threads, task)
     results.finish(chunks)
-    return Summary(n_left - bar.n_failed, bar.n_failed, results.table, results.errors)
+    return Summary(n_left - task.n_failed, task.n_failed, results.table, results.errors)
 
 
 def _write_parts(
@@ -108,7 +110,7 @@ def _write_parts(
     chunks: list[range],
     files: MaskFiles | None,
     n_threads: int,
-    bar: Progress,
+    task: Task,
 ) -> None:
     """Predict chunks, and write each as a part."""
     size = BLOCK if answers.several_at_once else 1
@@ -116,14 +118,13 @@ def _write_parts(
     part, images = Part([], []), answers.images(stored)
     for read in read_ahead(images, (block for _, block in blocks), n_threads=n_threads):
         added = add_to(part, read, answers, stored, files)
-        bar.add(*added)
+        task.add(*added)
         chunk, block = blocks[read.block]
         if read.last and block.stop == chunk.stop:
             if chunk == chunks[0] != chunks[-1]:
                 part.require_some()
             results.write(chunk, part.rows, part.errors)
             part = Part([], [])
-    bar.close()
 
 
 def _what(

@@ -73,23 +73,23 @@ def train(
         If training is interrupted and has a checkpoint, or has not finished a step. Otherwise it
         ends there, as by `max_seconds`.
     """
-    state = state or TrainingState(objective, plan)
-    run = run or objective
+    state, run = state or TrainingState(objective, plan), run or objective
     length = Length(plan.n_steps(len(batches)), plan.steps_per_epoch(len(batches)))
     deadline = time.perf_counter() + (plan.max_seconds or math.inf)
     try:
         deadline -= go_on(run, batches, plan, state, checkpoint, length)
-        while state.epoch * length.per_epoch < length.n_steps and state.termination is None:
-            started = time.perf_counter()
-            with synchronized(objective):
-                row = _train_epoch(run, batches, plan, state, deadline)
-            if state.termination == "interrupted" and checkpoint is not None:
-                raise KeyboardInterrupt
-            with state.average.shown():  # validate the weights that would be kept
-                if validation is not None:
-                    row.update(_validate(run, validation, plan, state, length))
-                _end(row, started, state)
-            end_epoch(plan, state, checkpoint, length)
+        with state.counted(length.n_steps):
+            while state.epoch * length.per_epoch < length.n_steps and state.termination is None:
+                started = time.perf_counter()
+                with synchronized(objective):
+                    row = _train_epoch(run, batches, plan, state, deadline)
+                if state.termination == "interrupted" and checkpoint is not None:
+                    raise KeyboardInterrupt
+                with state.average.shown():  # validate the weights that would be kept
+                    if validation is not None:
+                        row.update(_validate(run, validation, plan, state, length))
+                    _end(row, started, state)
+                end_epoch(plan, state, checkpoint, length)
     except KeyboardInterrupt as interrupt:
         heed(interrupt, state, checkpoint)
     return _finished(plan, state)

@@ -18,6 +18,7 @@ from segclf.data.resize import Size, resize_maps
 from segclf.data.samples import image_tensor
 from segclf.distributed import in_shares
 from segclf.isolation import isolated, threads
+from segclf.progress import Task
 from segclf.training.devices import autocast, moved
 from segclf.training.fitting import Fitting
 from segclf.training.flips import mean_over_flips
@@ -81,10 +82,12 @@ def predict_batches(
         network = moved(network, plan.device).eval()
     answer = partial(_answer, forward or network, activation, plan)
     predict = Fitting(plan, partial(_predict_flips, answer))
-    for rows in _parts(images):
-        part, sizes = images.subset(rows), None if grid is None else grid[rows]
-        for indices, output in _predict_part(part, plan, predict, sizes, rows, reduce):
-            yield rows[indices], output
+    with Task("prediction", len(images), "images") as task:
+        for rows in _parts(images):
+            part, sizes = images.subset(rows), None if grid is None else grid[rows]
+            for indices, output in _predict_part(part, plan, predict, sizes, rows, reduce):
+                yield rows[indices], output
+                task.add(len(indices))
 
 
 def _parts(images: Images) -> Iterator[NDArray[np.intp]]:

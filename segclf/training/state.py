@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from segclf.isolation import get_random_state, set_random_state
 from segclf.networks import ImageNetwork, forget
 from segclf.objectives import Objective, Progress
+from segclf.progress import Task
 from segclf.training.averaging import AveragedWeights
 from segclf.training.devices import loss_scaler, moved
 from segclf.training.optimizers import make_optimizer
@@ -79,6 +80,7 @@ class TrainingState:
         self.largest_part: int | None = None
         self.n_steps = 0
         self.termination: str | None = None
+        self._task = Task("training")
         self.device = plan.device
         images = (each for each in objective.modules() if isinstance(each, ImageNetwork))
         self._waiting = [each for each in images if each.encoder_start > 0]
@@ -93,6 +95,11 @@ class TrainingState:
         """Number of finished epochs, which is the index of the next one."""
         return len(self.history)
 
+    def counted(self, n_steps: int) -> Task:
+        """Return a context that counts the steps of training for `show_progress`."""
+        self._task = Task("training", n_steps, "steps", done=self.n_steps)
+        return self._task
+
     def progress(self, step: int, fraction: float) -> Progress:
         """Return the progress; reading its fraction marks the state as dependent on the length."""
         progress = _Watched(self.epoch, step, fraction)
@@ -101,6 +108,7 @@ class TrainingState:
 
     def reach(self, step: int, n_steps: int) -> None:
         """Start to train encoders whose start is at or before that step, counted from 0."""
+        self._task.reach(step)
         for network in self._waiting:
             if not network.encoder_learns and step >= round(network.encoder_start * n_steps):
                 network.let_encoder_learn()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from segclf.axes import N_SPATIAL
 from segclf.data.loader import one_ahead
+from segclf.progress import counted
 
 OVERLAP = 0.25
 # The Gaussian's deviation as a share of a window's side, as in nnU-Net; the smallest weight.
@@ -56,7 +57,8 @@ def slide(
     corners = list(product(*starts))
     groups = [corners[first : first + length] for first in range(0, len(corners), length)]
     blend: _Blend | None = None
-    for group, windows in one_ahead(lambda some: (some, read(some)), groups):
+    batches = one_ahead(lambda some: (some, read(some)), groups)
+    for group, windows in counted(batches, "volume", total=len(groups), unit="batches of windows"):
         outputs = predict(windows).cpu()
         blend = _Blend(outputs, size, window) if blend is None else blend
         for corner, output in zip(group, outputs, strict=True):

@@ -1,7 +1,6 @@
 """The same tables, whatever the shards, the threads, and the moment in which a run was killed."""
 
 import csv
-import io
 import multiprocessing
 import os
 import signal
@@ -259,17 +258,6 @@ def test_what_neither_classifies_nor_segments_is_refused(run, folder):
         run(model="x")
     with pytest.raises(ValueError, match=r"'results\.xlsx'; expected a name that ends in \.csv"):
         run(table="results.xlsx")
-
-
-def test_progress_says_how_far_it_is():
-    from segclf.streaming.progress import Progress
-
-    stream = io.StringIO()
-    bar = Progress(8000, 2000, stream)
-    bar.add(1998, 2)
-    bar.close()
-    assert "4,000 of 8,000 images" in stream.getvalue()
-    assert ", 2 damaged, 0:00:" in stream.getvalue()
 
 
 def test_what_is_composed_is_streamed_and_asked_for_the_scale_inside(run, folder):

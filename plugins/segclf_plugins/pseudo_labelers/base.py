@@ -204,7 +204,7 @@ class TeacherLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         if given is None:
             given = SupervisedSegmenter(encoder="tiny")
         given = given if isinstance(given, list) else [given]
-        teachers = [self._lend_checkpoint(clone(each)) for each in given]
+        teachers = [self._lend(clone(each)) for each in given]
         random = None if self._seeds is None else check_random_state(self._seeds)
         for teacher in teachers:
             if random is None or isinstance(teacher, FrozenEstimator):

@@ -118,7 +118,7 @@ class ClassifierLabeler(CallbackSupportMixin, CheckpointParameters, ABC):
         return self._seeded(given, seed)
 
     def _seeded(self, estimator: Any, seed: int) -> Any:
-        copy = self._lend_checkpoint(clone(estimator))
+        copy = self._lend(clone(estimator))
         return copy if self.random_state is None else copy.set_params(random_state=seed)
 
     def _open(self, X: Any, *, reset: bool) -> Images:

@@ -207,7 +207,7 @@ class DistilledSegmenter(MetaSegmenter):
         return teacher
 
     def _part(self, default: Callable[[], Any], given: Any, seed: int) -> Any:
-        part = self._lend_checkpoint(default() if given is None else clone(given))
+        part = self._lend(default() if given is None else clone(given))
         own = part.get_params(deep=False)
         left_open = self.checkpoint is not None and own.get("random_state") is None
         if "random_state" in own and (self.random_state is not None or left_open):

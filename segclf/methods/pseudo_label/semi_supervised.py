@@ -247,7 +247,7 @@ class PseudoLabelSemiSupervised(MetaSegmenter):
         estimator = SupervisedSegmenter() if self.estimator is None else clone(self.estimator)
         labeler = clone(make_plugin("pseudo_labeler", self.labeler))
         for part, seed in zip((estimator, labeler), seeds, strict=True):
-            self._lend_checkpoint(part)
+            self._lend(part)
             if self.random_state is not None and "random_state" in part.get_params(deep=False):
                 part.set_params(random_state=seed)
         fix_training(estimator, supervision)

@@ -14,6 +14,7 @@ from segclf.cache import digest
 from segclf.data import Masks
 from segclf.methods.segmentation.kept_segmenter import KeptSegmenter
 from segclf.methods.segmentation.reading import Reading, Readings, whole
+from segclf.progress import counted
 
 # Segmenters, each with the rows for which a summarizer reads its maps.
 ToRead = Iterable[tuple[KeptSegmenter, NDArray[np.intp]]]
@@ -71,7 +72,8 @@ def with_folds(
     kept, to_read
         Without an ensemble, the segmenters of folds are fitted one by one, as they are read.
     """
-    others = ((fit(supervision.subset(train)), np.intersect1d(t, chosen)) for train, t in folds)
+    of_folds = counted(folds, "cross-fitting", total=len(folds), unit="folds")
+    others = ((fit(supervision.subset(train)), np.intersect1d(t, chosen)) for train, t in of_folds)
     if isinstance(first, KeptSegmenter):
         return first, others if folds else [(first, chosen)]
     members = list(others)

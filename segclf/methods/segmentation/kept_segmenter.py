@@ -20,6 +20,7 @@ from segclf.base.parts import as_a_part
 from segclf.base.spatial import n_spatial
 from segclf.cache import Memory, digest, learned
 from segclf.data import ImagesLike
+from segclf.progress import counted
 
 # Number of images whose maps are kept and read together.
 BLOCK = 32
@@ -82,7 +83,8 @@ class KeptSegmenter:
             yield from _predict(self.restore(), X, layer, channels)
             return
         token = self.token or _token_of(self.restore())
-        for rows in blocks(X, self.block):
+        counts: Any = {"total": _num_samples(X), "unit": "images", "size": len}
+        for rows in counted(blocks(X, self.block), "prediction", **counts):
             part = _safe_indexing(X, rows)
             predict = partial(self._predict_again, len(rows), part, layer, channels)
             yield rows, memory.recall(digest(token, part, layer, channels), predict)

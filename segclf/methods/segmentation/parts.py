@@ -66,7 +66,7 @@ def new_parts(classifier: Any) -> tuple[Any, Any]:
     """
     given = classifier.segmenter
     segmenter = SupervisedSegmenter() if given is None else clone(given)
-    classifier._lend_checkpoint(segmenter)
+    classifier._lend(segmenter)
     summarizer = clone(make_plugin("summarizer", classifier.summarizer))
     _require_volumes(summarizer, classifier)
     layer = getattr(summarizer, "layer", None)

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.validation import _num_samples, has_fit_parameter
 
 from segclf.base import CalibratedSummarizer
 from segclf.base.maps import Maps
 from segclf.methods.segmentation.inside import pooled_inside
 from segclf.methods.segmentation.kept_segmenter import KeptSegmenter, blocks, in_order
 from segclf.networks import encoded_once
+from segclf.progress import counted
 
 LAYER = "local"
 
@@ -64,7 +65,9 @@ def read(
         for indices, maps in kept.predict(memory, X, layer=layer, channels=findings):
             yield indices, Reading(maps)
         return
-    for rows in blocks(X, kept.block):
+    n_images = _num_samples(X)
+    parts = blocks(X, kept.block)
+    for rows in counted(parts, "prediction", total=n_images, unit="images", size=len):
         part = _safe_indexing(X, rows)
         with encoded_once():
             maps, features = (

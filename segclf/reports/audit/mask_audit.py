@@ -14,6 +14,7 @@ from segclf.base.classifier import check_labels
 from segclf.base.conflicts import ContradictionWarning
 from segclf.base.spatial import channels_of, n_spatial
 from segclf.data import ImagesLike, LabelsLike, MasksLike, as_images
+from segclf.progress import counted
 from segclf.reports.audit.contradictions import Contradictions
 from segclf.reports.known_spacings import known_spacings
 
@@ -127,7 +128,9 @@ def audit_masks(
     supervision = comparison.supervision
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     mask_tables, label_tables = [], []
-    for fold, (train, test) in enumerate(supervision.folds(cv, seed=seed)):
+    folds = supervision.folds(cv, seed=seed)
+    of_folds = counted(folds, "audit", total=len(folds), unit="folds")
+    for fold, (train, test) in enumerate(of_folds):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ContradictionWarning)  # the audit reports them anyway
             fitted = supervision.subset(train).fit(clone(estimator))

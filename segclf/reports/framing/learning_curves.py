@@ -12,6 +12,7 @@ from segclf.base.supervision import Fold
 from segclf.isolation.cached import cached_property
 from segclf.metrics import ConfidenceInterval, confidence_interval
 from segclf.metrics.mean_auroc import mean_auroc
+from segclf.progress import counted
 from segclf.reports.framing.equal_steps import with_steps
 from segclf.reports.framing.findings import Findings
 
@@ -108,7 +109,9 @@ class Contest:
         probabilities = np.full((len(sizes), *self._truth.shape), np.nan)
         score, cost = np.zeros(sizes.shape), np.zeros(sizes.shape)
         n_masks, n_steps = np.zeros_like(sizes), np.zeros_like(sizes)
-        for row, fold in np.ndindex(*sizes.shape):
+        name = "learning curve of " + ("masks" if masks else "labels")
+        places = list(np.ndindex(*sizes.shape))
+        for row, fold in counted(places, name, total=sizes.size, unit="trainings"):
             train, test = self.orders[fold][: sizes[row, fold]], self.folds[fold][1]
             unfitted, n_steps[row, fold] = with_steps(estimator, int(steps[row, fold]))
             fitted = self._fit(unfitted, train, masks=masks)

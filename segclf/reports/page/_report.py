@@ -13,6 +13,7 @@ from segclf.axes import N_SPATIAL
 from segclf.base.spatial import channels_of, n_spatial
 from segclf.data import Images, ImagesLike, LabelsLike, MasksLike, as_images
 from segclf.displays.predictions import as_names
+from segclf.progress import counted
 from segclf.reports.known_spacings import known_spacings
 from segclf.reports.page.answers import Answers, ask, fitted_classifier
 from segclf.reports.page.budget import Budget, budget_for
@@ -164,7 +165,8 @@ def _cards(
 ) -> Iterator[str]:
     """Yield the cards one by one, with one image in memory at a time."""
     kinds, sure = answers.kinds, answers.sure
-    for index in answers.order[:n_images].tolist():
+    shown = answers.order[:n_images].tolist()
+    for index in counted(shown, "gallery", total=len(shown), unit="pictures"):
         picture, size = _picture(images, index, answers, picture_size, budget)
         yield card(
             Card(

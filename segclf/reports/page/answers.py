@@ -15,6 +15,7 @@ from segclf.data.label_codes import as_indicator, as_positions
 from segclf.data.labels import as_label_array
 from segclf.displays.predictions import predict_once
 from segclf.metrics.groupings import Grouping
+from segclf.progress import counted
 from segclf.reports.page.budget import Budget
 from segclf.reports.page.mask_facts import MaskFacts
 from segclf.reports.page.true_masks import TrueMasks
@@ -144,7 +145,8 @@ def _gather(
     """Return probabilities, labels and facts, with the masks of one batch in memory."""
     at_once = IMAGES_AT_ONCE if true.images.n_spatial == N_SPATIAL else 1
     probabilities, said, facts = [], [], []
-    for rows in gen_batches(len(true.images), at_once):
+    parts = list(gen_batches(len(true.images), at_once))
+    for rows in counted(parts, "answers", total=len(parts), unit="batches"):
         predicted = predict_once(estimator, X[rows])
         probabilities.append(np.asarray(predicted.probabilities))
         said.append(np.asarray(predicted.labels))

@@ -12,6 +12,7 @@ from segclf.metrics.mean_auroc import mean_auroc
 from segclf.metrics.overlap import dices, ious, mean_of_rows
 from segclf.metrics.pixel_counts import PixelCounts
 from segclf.metrics.subgroups import Subgroup
+from segclf.progress import counted
 from segclf.reports.page.answers import Answers
 
 MEANINGS = {
@@ -75,12 +76,14 @@ def _intervals(
     questions: Iterator[Question], groups: NDArray[Any] | None, settings: dict[str, Any]
 ) -> list[Score]:
     """Return the scores that are defined, with intervals."""
-    scores = []
-    for name, scorer, truth, said, counted in questions:
-        if counted.any():
-            of_counted = None if groups is None else groups[counted]
+    scores, asked = [], list(questions)
+    for name, scorer, truth, said, rows in counted(
+        asked, "scores", total=len(asked), unit="scores"
+    ):
+        if rows.any():
+            of_rows = None if groups is None else groups[rows]
             interval = confidence_interval(
-                scorer, truth[counted], said[counted], groups=of_counted, **settings
+                scorer, truth[rows], said[rows], groups=of_rows, **settings
             )
             scores.append(Score(name, *interval))
     return scores

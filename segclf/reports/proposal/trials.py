@@ -15,6 +15,7 @@ from segclf.base.nothing_found import NothingFoundWarning
 from segclf.base.supervision import Fold
 from segclf.metrics import mean_iou
 from segclf.metrics.mean_auroc import mean_auroc
+from segclf.progress import counted
 from segclf.reports.proposal.candidates import Candidate
 from segclf.reports.proposal.explicit import explicit, network_of, with_network
 from segclf.reports.proposal.labeled_images import LabeledImages
@@ -54,7 +55,7 @@ class Trials:
     def run(self, candidates: list[Candidate]) -> list[EncoderTrial]:
         """Return the trials that were completed, the cheapest first."""
         trials: list[EncoderTrial] = []
-        for candidate in candidates:
+        for candidate in counted(candidates, "proposal", total=len(candidates), unit="encoders"):
             trial = self._run_one(candidate)
             if trial is None:
                 break
@@ -66,7 +67,8 @@ class Trials:
         scores: list[tuple[float, float]] = []
         with tempfile.TemporaryDirectory() as folder:
             with_network(estimator, memory=folder)
-            for train, test in self.folds:
+            folds = counted(self.folds, candidate.encoder, total=len(self.folds), unit="folds")
+            for train, test in folds:
                 fitted = self._fit(estimator, candidate, train)
                 if fitted is None:
                     return None
