@@ -1,4 +1,4 @@
-"""The Python of a page of the documentation, run by ``python -m house.page PAGE``."""
+"""The Python of pages of the documentation, run by ``python -m house.page PAGES``."""
 
 import importlib
 import re
@@ -11,7 +11,16 @@ from house.modules import source_files
 
 
 def is_tested(page):
-    return page.read_text(encoding="utf-8").startswith("<!-- tested -->")
+    return page.read_text(encoding="utf-8").startswith("<!-- tested")
+
+
+def is_short(page):
+    """Tell whether a page is over in a second, so that it shares a process with others."""
+    return page.read_text(encoding="utf-8").startswith("<!-- tested, short -->")
+
+
+def is_slow(page):
+    return page.read_text(encoding="utf-8").startswith("<!-- tested, slow -->")
 
 
 def blocks(page):
@@ -28,17 +37,18 @@ def sources():
     return [path.read_text(encoding="utf-8") for path in source_files()]
 
 
-def main(page):
-    """Run all of it, in order; a warning is an error, as in tests."""
+def main(pages):
+    """Run all of each, in order; a warning is an error, as in tests."""
     importlib.import_module("torch")  # what it warns of is not ours
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", "The network finds nothing", UserWarning)
     # Dask's, on a busy machine.
     warnings.filterwarnings("ignore", "Creating scratch directories is taking", UserWarning)
-    names = {"__name__": "__main__"}
-    for block in blocks(page):
-        exec(block, names)
+    for page in pages:
+        names = {"__name__": "__main__"}
+        for block in blocks(page):
+            exec(block, names)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main([Path(each) for each in sys.argv[1:]])

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import early
 import pytest
 from house.modules import ROOT
-from house.page import blocks, is_tested
+from house.page import blocks, is_short, is_slow, is_tested
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
 PATHS = ("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), str(ROOT), *sys.path]))
@@ -49,12 +49,39 @@ def test_code_is_code(page):
     list(blocks(page))
 
 
+# Pages whose code is run by other tests, or needs what nobody has.
+ELSEWHERE = {
+    "README.md": "tests/house/test_readers_way.py",
+    "docs/add_a_method.md": "tests/house/test_add_a_method.py",
+    "docs/add_a_pretrainer.md": "tests/house/test_add_a_pretrainer.py",
+    "docs/medical_images.md": "tests/plugins/readers/test_dicom_seg.py",  # a hospital's files
+    "docs/papers": "tests/docs/test_site.py",  # without the trainings, which take days
+    "docs/write_a_plugin.md": "tests/docs/test_write_a_plugin.py",
+}
+SHORT = tuple(str(page) for page in PAGES if is_short(page))
+
+
+def test_all_code_is_run():
+    """On its page, or by the test that is named here."""
+    with_code = {name_of(page) for page in PAGES if "```python" in page.read_text("utf-8")}
+    tested = {name_of(page) for page in PAGES if is_tested(page)}
+    elsewhere = {name for name in with_code if {name, name.rpartition("/")[0]} & ELSEWHERE.keys()}
+    assert tested | elsewhere == with_code
+    assert not tested & elsewhere
+    assert [test for test in ELSEWHERE.values() if not (ROOT / test).exists()] == []
+
+
 def run_of(page):
-    return early.Process((sys.executable, "-m", "house.page", str(page)), (PATHS,))
+    pages = SHORT if is_short(page) else (str(page),)
+    return early.Process((sys.executable, "-m", "house.page", *pages), (PATHS,))
 
 
 TESTED = [
-    pytest.param(page, marks=pytest.mark.early(run_of(page)), id=name_of(page))
+    pytest.param(
+        page,
+        marks=pytest.mark.slow if is_slow(page) else pytest.mark.early(run_of(page)),
+        id=name_of(page),
+    )
     for page in PAGES
     if is_tested(page)
 ]
