@@ -1,6 +1,6 @@
-"""How far everything is that takes long, as one line on standard error.
+"""Progress of long computations, as one line on standard error.
 
-What may take long counts its steps here. Nobody sees it unless it runs inside of `show_progress`.
+Code that may take long counts its steps here. They are shown inside of `show_progress` only.
 """
 
 import shutil
@@ -19,17 +19,17 @@ _EVERY = {True: 0.2, False: 10.0}
 
 @contextmanager
 def show_progress(*, after: float = 2.0, file: TextIO | None = None) -> Iterator[None]:
-    """Show how far everything is that is computed inside of the ``with`` block and takes long.
+    """Show the progress of every long computation inside of the ``with`` block.
 
-    Trainings, predictions, bootstraps, comparisons and reports are shown as a bar with their speed
-    and the time left, and before it what they are a part of. A terminal and a notebook show one
-    line that changes, a log gets a line every ten seconds. It works in the thread that entered the
-    block; workers of ``n_jobs`` show nothing.
+    Training, prediction, bootstraps, comparisons and reports get a bar with their speed and the
+    time left, after the names of the computations around them. A terminal and a notebook show one
+    line that is updated; a log gets a line every ten seconds. Only the thread that entered the
+    block is followed; workers of ``n_jobs`` show nothing.
 
     Parameters
     ----------
     after : float
-        Seconds that something has to take before it is shown.
+        Seconds before a computation is shown.
     file : text file, optional
         Where to write; standard error by default.
 
@@ -59,25 +59,25 @@ def show_progress(*, after: float = 2.0, file: TextIO | None = None) -> Iterator
 
 
 class Task:
-    """Something that takes long, counted as it is done: a context manager.
+    """A long computation whose units are counted: a context manager.
 
-    Inside of another task that counts the same unit it is not shown.
+    It is not shown inside of another task with the same unit.
 
     Parameters
     ----------
     name : str
-        What is done, such as "training".
+        Of the computation, such as "training".
     total : int, optional
-        How many units there are; None where nothing is counted.
+        Number of units; None if nothing is counted.
     unit : str
         Plural, such as "images".
     done : int
-        How many were done before, by others.
+        Number of units that were done earlier.
 
     Attributes
     ----------
     n_failed : int
-        How many of those done could not be.
+        Number of units that failed, of those that are done.
 
     Examples
     --------
@@ -95,11 +95,11 @@ class Task:
         self._line: _Line | None = None
 
     def add(self, n_done: int = 1, n_failed: int = 0) -> None:
-        """Count some more."""
+        """Add finished and failed units."""
         self.reach(self._done + n_done + n_failed, self.n_failed + n_failed)
 
     def reach(self, n_done: int, n_failed: int = 0) -> None:
-        """Set how many are done by now."""
+        """Set the number of units that are done."""
         self._done, self.n_failed = n_done, n_failed
         if self._line is not None:
             self._line.update()
@@ -111,7 +111,7 @@ class Task:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        """End, whatever happened."""
+        """End."""
         if self._line is not None:
             self._line.end(self)
 
@@ -121,7 +121,7 @@ class Task:
         return f"{self.name}: {self._done:,} of {self.total:,} {self.unit}"
 
     def bar(self) -> str:
-        """Return all that is known of it."""
+        """Return the bar, the speed and the time left as text."""
         seconds = time.monotonic() - self._started
         if self.total is None:
             return f"{self.name}, {_clock(seconds)}"
@@ -143,20 +143,20 @@ def counted(
     unit: str,
     size: Callable[[T], int] = lambda _: 1,
 ) -> Iterator[T]:
-    """Yield the items, and count each when the next one is asked for.
+    """Yield items, and count each one when the next is requested.
 
     Parameters
     ----------
     items : iterable
         Such as batches.
     name : str
-        What is done, such as "prediction".
+        Of the computation, such as "prediction".
     total : int
-        How many units all items are.
+        Number of units of all items.
     unit : str
         Plural, such as "images".
     size : callable
-        How many units an item is; one by default.
+        Number of units of an item; one by default.
 
     Yields
     ------
@@ -176,7 +176,7 @@ def counted(
 
 
 class _Line:
-    """One line for all tasks that have begun, the outermost first."""
+    """One line for all running tasks, the outermost first."""
 
     def __init__(self, file: TextIO, after: float) -> None:
         self._file, self._after = file, after
@@ -185,7 +185,7 @@ class _Line:
         self._rewritten = file.isatty() or type(file).__module__.startswith("ipykernel.")
 
     def begin(self, task: Task) -> bool:
-        """Add a task, unless one around it counts the same, and tell whether it did."""
+        """Add a task, unless one around it has the same unit; return whether it was added."""
         if task.unit and any(task.unit == each.unit for each in self._tasks):
             return False
         if not self._tasks:
@@ -194,7 +194,7 @@ class _Line:
         return True
 
     def update(self) -> None:
-        """Show where tasks are, if it is time."""
+        """Show all tasks, if enough time has passed."""
         now = time.monotonic()
         waits = now - self._tasks[0]._started < self._after
         if waits or now - self._said < _EVERY[self._rewritten]:
@@ -204,7 +204,7 @@ class _Line:
         self._write(" > ".join([*map(repr, around), last.bar()]), "\r" if self._rewritten else "\n")
 
     def end(self, task: Task) -> None:
-        """Remove a task; of the outermost one that was shown, or could have been, a line stays."""
+        """Remove a task; the last line of an outermost one that took long stays."""
         self._tasks.remove(task)
         if self._tasks:
             return
