@@ -1,4 +1,4 @@
-"""A folder of what can be made again, so that no trouble with the disk ends a fit."""
+"""A folder of files that can be made again, so disk errors never end a fit."""
 
 import os
 import warnings
@@ -14,23 +14,23 @@ from segclf.files import require_inside
 __all__ = ["KeptFilesWarning", "KeptFolder"]
 
 
-# Folders of which it was said that they cannot be written.
+# Folders for which a warning was given that they are not writable.
 _TOLD: set[Path] = set()
 
 
 class KeptFilesWarning(UserWarning):
-    """Files that would spare later work cannot be written; all goes on without them."""
+    """Files that would save later work cannot be written; the fit continues without them."""
 
 
 class KeptFolder:
-    """Files are kept in it until one cannot be written: that is said once, and all goes on.
+    """Stores files until one cannot be written; then it warns once, and the fit continues.
 
     Another object for the same folder, as the next fit has, tries again.
 
     Parameters
     ----------
     path : path
-        Made when it is first needed.
+        The folder, created when it is first needed.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -39,20 +39,20 @@ class KeptFolder:
         self._writes = True
 
     def below(self, name: str | os.PathLike[str]) -> Self:
-        """Return a folder in this one; where one cannot be written, none is any more."""
+        """Return a subfolder; if any of them is not writable, none is used any more."""
         inner = type(self)(self.path / name)
         inner._whole = self._whole
         return inner
 
     def keep(self, name: str, content: Callable[[], bytes], *, sync: bool = True) -> None:
-        """Write a file, if that is still tried.
+        """Write a file, unless writing has failed before.
 
         Parameters
         ----------
         name : str
-            Of the file, in a folder by its first two letters: see `file`.
+            Name of the file, which is in a folder named by its first two letters: see `file`.
         content : callable
-            Returns the bytes. A TypeError says that they cannot be made.
+            Returns the bytes. It raises a TypeError if they cannot be made.
         sync : bool
             See `atomic_write`.
         """
@@ -71,13 +71,13 @@ class KeptFolder:
             _TOLD.discard(self._whole.path)
 
     def _tell(self, error: Exception) -> None:
-        """Warn once for all fits, until something is kept again."""
+        """Warn once for all fits, until a file is stored again."""
         if self._whole.path not in _TOLD:
             _TOLD.add(self._whole.path)
             known = isinstance(error, OSError) and error.errno
             reason = os.strerror(known) if known else error
             warnings.warn(
-                f"Nothing more is kept in {self._whole.path}: {reason}",
+                f"No more files are stored in {self._whole.path}: {reason}",
                 KeptFilesWarning,
                 stacklevel=3,
             )

@@ -1,4 +1,4 @@
-"""What X may be, and what to do with the rest: the kinds by their names."""
+"""The kinds of input that X may be, by name, and advice for the rest."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ EXPECTED = (
     "map-style Dataset of such images"
 )
 
-# Files of many images.
+# Files that hold many images.
 _STORED = {".tar": "TarImages", ".parquet": "ParquetImages", ".txt": "PathImages"}
 
 
 class HasItems(Protocol):
-    """What has a length and items: a Series, a data frame, a map-style torch Dataset."""
+    """An object with a length and items: a Series, a data frame, a map-style torch Dataset."""
 
     def __len__(self) -> int: ...
 
@@ -36,8 +36,7 @@ class HasItems(Protocol):
 
 ImageLike: TypeAlias = str | os.PathLike[str] | Image.Image | NDArray[Any] | torch.Tensor
 
-#: Images, as `segclf.data.as_images` takes them: what ``X`` may be throughout.
-#: An array, a tensor, a list or a Series of paths, PIL images, arrays or tensors, or a Dataset.
+#: Images, as `segclf.data.as_images` takes them: the type of ``X`` everywhere.
 ImagesLike: TypeAlias = NDArray[Any] | torch.Tensor | Sequence[ImageLike] | HasItems
 
 
@@ -62,18 +61,18 @@ def kind_of(item: object) -> str | None:
 
 
 def image_of(item: Any, number: int) -> Any:
-    """Return the image of a row: of a dict its "image", of a tuple (image, target) the first.
+    """Return the image of a row: the "image" of a dict, the first of a tuple (image, target).
 
     Parameters
     ----------
     item : object
-        An image, what `segclf.data.load_image` returns, or a row with an image.
+        An image, the result of `segclf.data.load_image`, or a row with an image.
     number : int
-        Of the row, for the error.
+        Number of the row, for the error.
 
     Returns
     -------
-    path, PIL image, array, tensor; or the item, where it is none of these
+    path, PIL image, array, tensor; or the item, if it is none of these
 
     Raises
     ------
@@ -96,7 +95,7 @@ def image_of(item: Any, number: int) -> Any:
 
 
 def column(values: Any) -> Any:
-    """Return the one column (n,) of a table of paths or objects; anything else as it is.
+    """Return the one column (n,) of a table of paths or objects; anything else unchanged.
 
     Parameters
     ----------
@@ -109,7 +108,7 @@ def column(values: Any) -> Any:
     Raises
     ------
     ValueError
-        For a table of several columns in which there are texts.
+        For a table of several columns that contain text.
     """
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "OUST":
         return values
@@ -119,13 +118,13 @@ def column(values: Any) -> Any:
     if not any(_is_image(cell) for cell in first):
         return values
     raise ValueError(
-        f"X is a table of {values.shape[1]} columns, of which one or more hold texts or images; "
+        f"X is a table of {values.shape[1]} columns, some with text or images; "
         "pass the one that holds the images or their paths, such as X['path']."
     )
 
 
 def is_dataset(values: object) -> bool:
-    """Tell what has a length and items and is none of Python's or numpy's own: a Dataset.
+    """Tell a Dataset: it has a length and items, and is no type of Python or numpy.
 
     Parameters
     ----------
@@ -142,7 +141,7 @@ def is_dataset(values: object) -> bool:
 
 
 def why_not(values: object) -> str | None:
-    """Say what something is that holds no images, and what to pass in its place.
+    """Say why an object holds no images, and what to pass instead.
 
     Parameters
     ----------
@@ -151,7 +150,7 @@ def why_not(values: object) -> str | None:
     Returns
     -------
     str or None
-        None for lists, arrays and their like, whose content decides.
+        None for lists, arrays and the like, whose content decides.
     """
     reason = _one_image(values) or _stream(values)
     if reason is None:
@@ -180,12 +179,12 @@ def _one_image(values: object) -> str | None:
 
 
 def _stream(values: object) -> str | None:
-    """Name what can only be read from its beginning on."""
+    """Describe an object that can only be read from its beginning, if it is one."""
     if isinstance(values, torch.utils.data.DataLoader):
         return "X is a DataLoader; pass its images as a map-style Dataset: X.dataset"
     if isinstance(values, Iterator | torch.utils.data.IterableDataset):
         name = type(values).__name__
-        return f"X is a {name}, which has no length and is read from its beginning; pass list(X)"
+        return f"X is a {name}, which has no length and is read in order; pass list(X)"
     return None
 
 

@@ -14,15 +14,15 @@ from segclf.data.mask_checks import MAX_ID
 def as_positions(
     y: LabelsLike, classes: NDArray[Any], *, unseen: int | None = None
 ) -> NDArray[np.int64]:
-    """Return where each label stands among the classes that `fit` learned, -1 where unlabeled.
+    """Return the position of each label in the classes that `fit` learned, -1 if unlabeled.
 
     Parameters
     ----------
     y : array-like of shape (n,)
     classes : array of shape (k,)
-        Where -1 is one of them it is a class.
+        If -1 is one of them, it is a class.
     unseen : int, optional
-        What stands for a label that is none of the classes; None refuses it.
+        Value for a label that is not one of the classes; None raises an error.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def as_positions(
     Raises
     ------
     ValueError
-        Naming the first label that is none of the classes.
+        With the first label that is not one of the classes.
 
     Examples
     --------
@@ -45,8 +45,8 @@ def as_positions(
     there = same.any(axis=1)
     for row in np.flatnonzero(~there)[:1] if unseen is None else ():
         raise ValueError(
-            f"Label {values[row].item()!r} of sample {np.flatnonzero(labeled)[row]} is none of the "
-            f"classes: {classes.tolist()}."
+            f"Label {values[row].item()!r} of sample {np.flatnonzero(labeled)[row]} is not one of "
+            f"the classes: {classes.tolist()}."
         )
     positions = np.full(len(labels), -1, dtype=np.int64)
     positions[labeled] = np.where(there, same.argmax(axis=1), -1 if unseen is None else unseen)
@@ -89,19 +89,19 @@ def as_mask_ids(labels: LabelsLike, n_samples: int) -> NDArray[np.int64]:
     Parameters
     ----------
     labels : array-like of shape (n,) or (n, k)
-        Ids as masks hold them, 0 where an image shows nothing; or a multi-label indicator.
+        Mask ids, 0 if an image shows nothing; or a multi-label indicator.
     n_samples : int
-        How many images there are.
+        Number of images.
 
     Returns
     -------
     array of shape (n,) or (n, k)
-        -1 where unlabeled.
+        -1 if unlabeled.
 
     Raises
     ------
     ValueError
-        For text, fractions, ids below -1 or above 254, and another number of labels.
+        For text, fractions, ids below -1 or above 254, and a wrong number of labels.
 
     Examples
     --------
@@ -128,13 +128,13 @@ def as_mask_ids(labels: LabelsLike, n_samples: int) -> NDArray[np.int64]:
 def _require_ids(values: NDArray[Any], rows: NDArray[np.intp]) -> None:
     if values.dtype.kind not in "biuf":
         raise ValueError(
-            f"Label {rows[0]} is {values[0].item()!r}; expected mask ids, as masks hold them: 0 "
-            "where the image shows nothing, 1 to K, and -1 where unlabeled."
+            f"Label {rows[0]} is {values[0].item()!r}; expected a mask id: 0 if the image shows "
+            "nothing, 1 to K, and -1 if unlabeled."
         )
     wrong = ~((values >= 0) & (values <= MAX_ID) & (values == np.floor(values)))
     for row in np.flatnonzero(wrong)[:1]:
-        hint = " Is 255 'unknown'? Then set it to -1." if values[row] == 255 else ""
+        hint = " If 255 means 'unknown', set it to -1." if values[row] == 255 else ""
         raise ValueError(
             f"Label {rows[row]} is {values[row].item()!r}; expected whole mask ids from 0 to "
-            f"{MAX_ID}, as masks hold them, and -1 where unlabeled.{hint}"
+            f"{MAX_ID}, as in masks, and -1 if unlabeled.{hint}"
         )

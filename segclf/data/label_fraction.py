@@ -1,4 +1,4 @@
-"""As if few labels were there: choose a fraction of them, and hide the others."""
+"""Simulate few labels: choose a fraction of them, and hide the others."""
 
 from typing import Any
 
@@ -20,22 +20,22 @@ def label_fraction(
     groups: ArrayLike | None = None,
     random_state: Any = None,
 ) -> Indices:
-    """Choose a fraction of the labeled samples: stratified, of whole groups, none without a class.
+    """Choose a fraction of the labeled samples: stratified, with whole groups and every class.
 
-    By iterative stratification, as `MultilabelStratifiedGroupKFold`. Every class has a sample at
-    least, and so has, of an indicator, each label and its absence, as far as there are such; where
-    a fraction is too small for that, more are chosen.
+    It uses iterative stratification, like `MultilabelStratifiedGroupKFold`. Every class has at
+    least one sample. With an indicator, so do the presence and the absence of each label, if they
+    occur. If the fraction is too small for that, more samples are chosen.
 
     Parameters
     ----------
     y : array of shape (n,) or (n, k)
         Labels, or a multi-label indicator. Unlabeled ones (-1, None, NaN) are never chosen.
     fraction : float
-        Of the labeled samples, in (0, 1].
+        Fraction of the labeled samples, in (0, 1].
     groups : array of shape (n,), optional
         Samples of one group, such as a patient, are chosen together or not at all.
     random_state : int, RandomState or None
-        Decides which.
+        Decides which samples are chosen.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def label_fraction(
     np.int64(15)
     """
     if not 0 < fraction <= 1:
-        raise ValueError(f"fraction={fraction!r}; expected a number above 0, up to 1.")
+        raise ValueError(f"fraction={fraction!r}; expected a number above 0 and at most 1.")
     labels = as_label_array(y)
     check_consistent_length(labels, groups)
     labeled = is_labeled(labels).reshape(len(labels), -1).any(axis=1)
@@ -84,19 +84,19 @@ def label_fraction(
 
 
 def keep_labels(y: Any, rows: ArrayLike) -> Any:
-    """Return labels or masks of which only some are known.
+    """Return labels or masks with all but some of them hidden.
 
     Parameters
     ----------
     y : array of shape (n,), (n, k), (n, h, w) or (n, k, h, w), or list of n
-        Labels, an indicator or masks; they stay as they are.
+        Labels, an indicator or masks; they are not modified.
     rows : array of int
-        The samples that keep theirs.
+        The samples that keep their labels or masks.
 
     Returns
     -------
     array or list
-        An array of numbers has -1 throughout where nothing is known, of text None; a list None.
+        Hidden items are -1 throughout in an array of numbers, None in an array of text or a list.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def keep_labels(y: Any, rows: ArrayLike) -> Any:
 def _with_every_class(
     chosen: NDArray[np.bool_], needed: NDArray[np.bool_], sizes: NDArray[np.int64], order: Indices
 ) -> NDArray[np.bool_]:
-    """Choose more units until every class is there; those of most that are missing, small ones."""
+    """Add units until every class occurs, first those with many missing classes and few samples."""
     chosen = chosen.copy()
     while True:
         missing = needed.any(axis=0) & ~needed[chosen].any(axis=0)

@@ -1,4 +1,4 @@
-"""Labels as people write them: text or numbers, and what they write for unlabeled."""
+"""Labels as users pass them: text or numbers, and the values that mean "unlabeled"."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -12,13 +12,13 @@ from scipy.sparse import issparse
 #: -1, None, NaN and pandas.NA all mean unlabeled, among text and among numbers.
 LabelsLike: TypeAlias = ArrayLike | Sequence[Any]
 
-# What NumPy makes of -1 and NaN when it puts them among texts.
+# The text that NumPy makes of -1 and NaN in an array of text.
 _UNKNOWN_TEXTS = frozenset({"-1", "-1.0", "nan"})
 _UNKNOWN_TYPES = frozenset({"NAType", "NaTType", "NoneType"})
 
 
 def as_label_array(y: LabelsLike) -> NDArray[Any]:
-    """Return labels as an array in which text stays apart from numbers and from None.
+    """Return labels as an array that keeps text distinct from numbers and from None.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def as_label_array(y: LabelsLike) -> NDArray[Any]:
     Returns
     -------
     array
-        Of object dtype where a list mixes text with anything else. Sparse matrices as they are.
+        It has object dtype if a list mixes text with anything else. Sparse matrices are unchanged.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def as_label_array(y: LabelsLike) -> NDArray[Any]:
         return values
     dtype = getattr(values, "dtype", None)
     if hasattr(values, "to_numpy") and not isinstance(dtype, np.dtype | None):
-        return np.array(list(values), dtype=object)  # pandas makes floats of integers and its NA
+        return np.array(list(values), dtype=object)  # pandas turns integers with NA into floats
     array = np.asarray(values)
     if array.dtype.kind in "US" and dtype is None:
         return np.asarray(values, dtype=object)
@@ -52,7 +52,7 @@ def is_labeled(labels: NDArray[Any]) -> NDArray[np.bool_]:
     Parameters
     ----------
     labels : array
-        From `as_label_array`. Text that NumPy made of -1 or NaN counts as such.
+        From `as_label_array`. Text that NumPy made of -1 or NaN counts as unlabeled.
 
     Returns
     -------
@@ -72,12 +72,12 @@ def is_labeled(labels: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def natural(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return labels in the dtype that they have by themselves.
+    """Return labels in their natural dtype.
 
     Parameters
     ----------
     labels : array
-        Such as objects that are all integers.
+        For example objects that are all integers.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def natural(labels: NDArray[Any]) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If text is among numbers.
+        If text and numbers are mixed.
 
     Examples
     --------
@@ -101,13 +101,13 @@ def natural(labels: NDArray[Any]) -> NDArray[Any]:
         text, other = values[texts.index(True)], values[texts.index(False)]
         raise ValueError(
             f"Labels mix text and other values, such as {text!r} and {other!r}; expected one kind, "
-            "and None or -1 where unlabeled."
+            "and None or -1 if unlabeled."
         )
     return np.asarray(values).reshape(labels.shape)
 
 
 def are_negative(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which labels say that an image shows nothing: mask id 0, or 0 of every channel.
+    """Tell which labels mean that an image shows nothing: mask id 0, or 0 in every channel.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def are_negative(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def in_order_of_appearance(values: NDArray[Any]) -> NDArray[np.intp]:
-    """Number values as they appear, so that what is chosen does not depend on their names.
+    """Number values by first appearance, so that choices do not depend on their names.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def in_order_of_appearance(values: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def is_labeled_for(labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell labels from "unlabeled", for what learned those classes: -1 may be one of them.
+    """Tell labels from "unlabeled" for an estimator with these classes: -1 may be one of them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Masks that are made when they are looked at: of colours, polygons, run lengths."""
+"""Masks that are made when they are read: from colours, polygons or run lengths."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["LazyMask"]
 
 
 class LazyMask(ABC):
-    """One mask that is made when it is looked at; an item of a list of masks as any other.
+    """One mask that is made when it is read; an item of a list of masks like any other.
 
-    It can be pickled, and its state decides what it shows: by that caches know it again.
+    It can be pickled, and its state determines its pixels, so that caches can identify it.
     """
 
     @abstractmethod
@@ -25,7 +25,7 @@ class LazyMask(ABC):
         Parameters
         ----------
         n_spatial : int
-            2 where a mask of an image is expected, 3 for one of a volume.
+            2 if the mask of an image is expected, 3 for that of a volume.
 
         Returns
         -------
@@ -40,9 +40,9 @@ class LazyMask(ABC):
 
     @property
     def path(self) -> str | None:
-        """The file whose pixels it is made of; None where there is none."""
+        """The file from whose pixels it is made; None if there is none."""
         return None
 
     def watched(self) -> LazyMask:
-        """Return the same mask, whose file, if it has one, must stay as it is now."""
+        """Return the same mask; its file, if any, must not change from now on."""
         return self

@@ -1,4 +1,4 @@
-"""Images that somebody read before: arrays in memory, which keep their numbers and their names."""
+"""Images that have been read already: arrays in memory, with their numbers and names."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["LoadedSource"]
 
 
 class LoadedSource(Source):
-    """Some images of another source, as it gave them.
+    """Some images of another source, as it returned them.
 
     Parameters
     ----------
     source : Source
-        Where they come from.
+        The source of the images.
     rows : array of shape (n,)
-        Their numbers there, which errors give.
+        Their numbers in that source, which errors name.
     arrays : sequence of n arrays (h, w, c)
-        What it gave.
+        The images that it returned.
     """
 
     def __init__(self, source: Source, rows: Rows, arrays: Sequence[NDArray[Any]]) -> None:
@@ -38,29 +38,29 @@ class LoadedSource(Source):
         return [np.array(self._arrays[row]) for row in rows.tolist()]
 
     def view(self, row: int) -> NDArray[Any]:
-        """Give the array itself; see `Source.view`."""
+        """Return the array itself; see `Source.view`."""
         return self._arrays[row]
 
     def sizes(self, rows: Rows) -> NDArray[np.intp]:
-        """Look them up; see `Source.sizes`."""
+        """Return the sizes of the arrays; see `Source.sizes`."""
         return self._sizes[rows]
 
     def dtypes(self, rows: Rows) -> list[np.dtype[Any]]:
-        """Ask each; see `Source.dtypes`."""
+        """Return the type of each array; see `Source.dtypes`."""
         return [self._arrays[row].dtype for row in rows.tolist()]
 
     def name(self, row: int) -> str:
-        """Ask where it comes from; see `Source.name`."""
+        """Return the name in the original source; see `Source.name`."""
         return self._source.name(int(self._rows[row]))
 
     def path(self, row: int) -> str | None:
-        """Ask where it comes from; see `Source.path`."""
+        """Return the path in the original source; see `Source.path`."""
         return self._source.path(int(self._rows[row]))
 
     def affine(self, row: int) -> NDArray[np.float64] | None:
-        """Ask where it comes from; see `Source.affine`."""
+        """Return the affine in the original source; see `Source.affine`."""
         return self._source.affine(int(self._rows[row]))
 
     def spacing(self, row: int) -> tuple[float, ...] | None:
-        """Ask where it comes from; see `Source.spacing`."""
+        """Return the spacing in the original source; see `Source.spacing`."""
         return self._source.spacing(int(self._rows[row]))

@@ -27,7 +27,7 @@ R = TypeVar("R")
 class Loader:
     """Batches of samples.
 
-    Samples that fit into 512 MB as tensors are read once; others are read anew in each epoch, one
+    Samples that fit into 512 MB as tensors are read once. Others are read anew in each epoch, one
     batch ahead, in the background.
 
     Parameters
@@ -35,21 +35,21 @@ class Loader:
     samples : Samples
         What to sample from.
     batch_size : int
-        Number of images in a batch, at most.
+        Maximum number of images in a batch.
     seed : int
         Decides the order and the augmentation.
     augmentation : callable, optional
         Called as ``augmentation(image, mask, generator)``.
     shuffle : bool
-        Whether the samples' sampler chooses the batches, which is a `ShuffledSampler` unless they
-        have another; else samples come as they are.
+        Whether the sampler of the samples chooses the batches; it is a `ShuffledSampler` unless
+        they have another. Otherwise samples keep their order.
     views : sequence of callable
-        Adds "view_0", "view_1", ... to each batch, (n, c, h_i, w_i), each made of "image" (after
-        `augmentation`) by its callable, which is called as ``views[i](image, None, generator)``.
-        What one view samples depends on (seed, epoch, i) alone.
+        Adds "view_0", "view_1", ... to each batch, (n, c, h_i, w_i). Each is computed from "image"
+        (after `augmentation`) by its callable, called as ``views[i](image, None, generator)``. The
+        random numbers of a view depend only on (seed, epoch, i).
     crops : callable, optional
-        Called before `augmentation` as ``crops(batch, generator)``, such as a `RandomCrops`. Of
-        volumes a `RandomCrops` says which parts of them are read.
+        Called before `augmentation` as ``crops(batch, generator)``, such as a `RandomCrops`. For
+        volumes, a `RandomCrops` decides which parts of them are read.
     paste : callable, optional
         Called after `augmentation` as ``paste(batch, generator)``, such as a `CopyPaste`.
 
@@ -58,7 +58,7 @@ class Loader:
     samples : Samples
         All of them.
     everything : dict of Tensor or None
-        All of them as one batch, where that fits into memory.
+        All of them as one batch, if that fits in memory.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Loader:
         return len(self._order(0))
 
     def fingerprint(self) -> tuple[int, ...]:
-        """Return what equal samples have in common: their number, and sums over some of them."""
+        """Return a value that equal samples share: their number, and sums over some of them."""
         some = self.samples.batch(np.array([0, len(self.samples) // 2, len(self.samples) - 1]))
         said = [each for each in (self.samples.labels, self.samples.targets) if each is not None]
         sums = [zlib.crc32(each.numpy().tobytes()) for each in some.values()]
@@ -133,7 +133,7 @@ class Loader:
             yield {name: _rows(values, rows) for name, values in self.everything.items()}
 
     def _read_files(self, groups: list[Indices]) -> Iterator[Batch]:
-        """Read ahead; of several processes, each the images of its share."""
+        """Read ahead; each of several processes reads its share of the images."""
         own = (group[share_of(len(group)).rows] for group in groups)
         for group, batch in zip(groups, one_ahead(self.samples.batch, own), strict=True):
             yield {name: gathered(values, len(group)) for name, values in batch.items()}
@@ -153,7 +153,7 @@ def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
 
 def _rows(values: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-    """Select rows in the order of memory: a third of the time of ``values[indices]``."""
+    """Select rows in memory order, in a third of the time of ``values[indices]``."""
     if is_channels_last(values):
         return values.movedim(1, -1).index_select(0, indices).movedim(-1, 1)
     return values.index_select(0, indices)

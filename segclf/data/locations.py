@@ -1,4 +1,4 @@
-"""Bytes of local files and of URLs; what URLs need is imported when one is read."""
+"""Bytes of local files and of URLs; packages for URLs are imported when one is read."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ def read_location(name: str, start: int = 0, n_bytes: int | None = None) -> byte
     ----------
     name : str
     start, n_bytes : int
-        Where the part begins, and how long it is; None is to the end.
+        Start and length of the part; None reads to the end.
 
     Returns
     -------
     bytes
-        Fewer where it ends before.
+        Fewer if the file ends earlier.
 
     Raises
     ------
     ImportError
-        For a URL, where the packages that read it are missing.
+        For a URL, if the packages that read it are missing.
     """
     if is_url(name):
         system, path = _file_system(name)
@@ -76,7 +76,7 @@ def read_location(name: str, start: int = 0, n_bytes: int | None = None) -> byte
 
 
 def size_of_location(name: str) -> int:
-    """Return how many bytes a file or what a URL names has.
+    """Return the number of bytes of a file or URL.
 
     Parameters
     ----------

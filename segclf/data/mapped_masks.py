@@ -1,4 +1,4 @@
-"""Masks that hold other values than ids: colours of a label map, or codes of gray."""
+"""Masks that hold values other than ids: colours of a label map, or codes of gray."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Value: TypeAlias = int | tuple[int, int, int]
 
 
 def map_masks(masks: Any, values: Mapping[Value, int]) -> list[MappedMask | None]:
-    """Say what the values or colours of masks mean, where these are no ids.
+    """Map the values or colours of masks to mask ids.
 
-    What returns is a list of masks as any other: to be passed to `fit`, split, stored. Files are
-    read when they are looked at.
+    The result is a list of masks like any other: it can be passed to `fit`, split and stored. Files
+    are read when they are needed.
 
     Parameters
     ----------
     masks : array (n, h, w) or (n, h, w, c), list of arrays or paths
-        Values (h, w) or colours (h, w, c); None for an image without a mask stays None. Files of
+        Values (h, w) or colours (h, w, c); None stays None, for an image without a mask. Files with
         palettes hold their indices as values, or their colours.
     values : dict
-        From each value, or each colour ``(r, g, b)``, to a mask id: 0 is background, -1 nobody
-        said. Alpha does not count.
+        Maps each value, or each colour ``(r, g, b)``, to a mask id: 0 is background, -1 unlabeled.
+        Alpha is ignored.
 
     Returns
     -------
@@ -46,8 +46,8 @@ def map_masks(masks: Any, values: Mapping[Value, int]) -> list[MappedMask | None
     Raises
     ------
     ValueError
-        If `values` is empty, mixes numbers and colours, or leads to no mask id. Once read, for a
-        value that it does not name, for which the error says file, pixel and value.
+        If `values` is empty, mixes numbers and colours, or has an invalid mask id. When a mask is
+        read, for a value that `values` does not contain; the error has the file, pixel and value.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def map_masks(masks: Any, values: Mapping[Value, int]) -> list[MappedMask | None
     pairs = tuple(_checked(value, mask_id) for value, mask_id in values.items())
     if len({isinstance(value, tuple) for value, _ in pairs}) != 1:
         raise ValueError(
-            f"values={values!r:.200}; expected numbers alone, or colours (r, g, b) alone."
+            f"values={values!r:.200}; expected only numbers, or only colours (r, g, b)."
         )
     items: Any = unwrap(masks)
     if isinstance(items, str | os.PathLike):
@@ -74,12 +74,12 @@ def map_masks(masks: Any, values: Mapping[Value, int]) -> list[MappedMask | None
 
 @dataclass(frozen=True, eq=False)
 class MappedMask(LazyMask):
-    """One mask, and what its values mean.
+    """One mask, and the mask ids of its values.
 
     Parameters
     ----------
     source : array or path
-        Of values (h, w), of volumes (d, h, w), or colours (h, w, c).
+        Values (h, w), for volumes (d, h, w), or colours (h, w, c).
     values : tuple of (value, id)
         A value is a number or a colour (r, g, b).
     """
@@ -101,18 +101,18 @@ class MappedMask(LazyMask):
             *slices, row, column = place
             raise ValueError(
                 f"{''.join(f'slice {z}, ' for z in slices)}row {row}, column {column} holds "
-                f"{_shown(given[tuple(place)])}, of which values= says nothing; it names "
+                f"{_shown(given[tuple(place)])}, which values= does not contain; it has "
                 f"{', '.join(_shown(value) for value, _ in self.values)}."
             )
         return ids
 
     @property
     def path(self) -> str | None:
-        """The file, where the source is one."""
+        """The file, if the source is one."""
         return os.fspath(self.source) if isinstance(self.source, str | os.PathLike) else None
 
     def watched(self) -> MappedMask:
-        """Watch over the file; see `LazyMask.watched`."""
+        """Watch the file; see `LazyMask.watched`."""
         return self if self.path is None else replace(self, source=WatchedFile.of(self.source))
 
     def _values(self, n_spatial: int) -> NDArray[Any]:
@@ -144,7 +144,7 @@ def _checked(value: Any, mask_id: Any) -> tuple[Value, int]:
     if not numbers or not isinstance(mask_id, Integral) or not -1 <= int(mask_id) <= MAX_ID:
         raise ValueError(
             f"values= maps {value!r} to {mask_id!r}; expected a number or a colour (r, g, b), and "
-            f"a mask id from 0 to {MAX_ID}, or -1 where unlabeled."
+            f"a mask id from 0 to {MAX_ID}, or -1 if unlabeled."
         )
     return tuple(map(int, value)) if colour else int(value), int(mask_id)  # type: ignore[return-value]
 

@@ -1,4 +1,4 @@
-"""What a mask may hold, and how a wrong one is reported."""
+"""Checks of the values and shapes of masks, and their errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from segclf.axes import N_SPATIAL
 
 __all__ = ["MAX_ID", "require_ids", "require_shape", "stands_255_for_1"]
 
-#: 255 is left out: it is "foreground" of an 8 bit picture, or "void".
+#: 255 is not an id: it means "foreground" in an 8 bit picture, or "void".
 MAX_ID = 254
 
 
@@ -21,16 +21,17 @@ def require_shape(shape: tuple[int, ...], where: str, n_spatial: int = N_SPATIAL
     Parameters
     ----------
     shape : tuple of int
-        Of one mask.
+        Shape of one mask.
     where : str
-        What has it, as the error's first words.
+        Name of the mask, as the error's first words.
     n_spatial : int
         2 for a mask of an image, 3 for one of a volume.
 
     Raises
     ------
     ValueError
-        If it is not (h, w) or (k, h, w), or has no pixels; of volumes (d, h, w) or (k, d, h, w).
+        If it is not (h, w) or (k, h, w), or for volumes (d, h, w) or (k, d, h, w), or has no
+        pixels.
     """
     if len(shape) not in (n_spatial, n_spatial + 1) or min(shape) < 1:
         size = "h, w" if n_spatial == N_SPATIAL else "d, h, w"
@@ -41,22 +42,22 @@ def require_shape(shape: tuple[int, ...], where: str, n_spatial: int = N_SPATIAL
 
 
 def require_ids(masks: NDArray[Any], start: int, path: str = "", *, multilabel: bool) -> None:
-    """Refuse values that are no ids; of 255 the whole set of masks decides.
+    """Refuse values that are not ids; whether 255 is valid depends on the whole set of masks.
 
     Parameters
     ----------
     masks : array of shape (n, h, w) or (n, k, h, w), of volumes with d before h
     start : int
-        The number of the first one.
+        Number of the first mask.
     path : str
-        Where it comes from, for the error.
+        Path of the mask, for the error.
     multilabel : bool
-        Whether the second axis is of channels.
+        Whether the second axis is the channels.
 
     Raises
     ------
     ValueError
-        Naming the first sample with a value that is no id.
+        With the number of the first sample that holds a value which is not an id.
     """
     if masks.dtype.kind not in "buif":
         raise ValueError(f"Mask {start}{path} has dtype {masks.dtype}; expected integer ids.")
@@ -72,19 +73,19 @@ def require_ids(masks: NDArray[Any], start: int, path: str = "", *, multilabel: 
 
 
 def stands_255_for_1(seen: NDArray[np.bool_], paths: list[str]) -> bool:
-    """Tell whether 255 stands for 1 in all masks, as in pictures of masks.
+    """Tell whether 255 means 1 in all masks, as in pictures of masks.
 
     Parameters
     ----------
     seen : array of shape (n, 1 or k, values)
         Whether each mask, or channel, shows -1, 0, 1, and so on.
     paths : list of n str
-        What errors add to a mask's number.
+        Text that errors add to a mask's number.
 
     Raises
     ------
     ValueError
-        If there are other ids beside 255, naming the first mask that holds it.
+        If there are ids other than 0, 1 and 255; the message names the first mask that holds 255.
     """
     shown = np.asarray(seen.any(axis=1))
     if shown.shape[1] < 257:
@@ -102,22 +103,22 @@ def _require_whole(flat: NDArray[Any], start: int, path: str) -> None:
     for row in np.flatnonzero(~whole.all(axis=1))[:1]:
         value = flat[row][~whole[row]][0]
         raise ValueError(
-            f"Mask {start + row}{path} holds {value}; expected whole numbers, -1 where unlabeled."
+            f"Mask {start + row}{path} holds {value}; expected whole numbers, or -1 if unlabeled."
         )
 
 
 def _reason(found: NDArray[Any], *, n_channels: int | None) -> str:
     shown = ", ".join(str(value) for value in found[:8]) + (", ..." if len(found) > 8 else "")
     if n_channels is not None:
-        one = " Are these ids? Then drop the axis of channels: masks[:, 0]."
+        one = " If these are ids, drop the channel axis: masks[:, 0]."
         return (
             f"is multi-label (k, h, w) and holds {shown}; expected 0, 1 and -1 (unlabeled)."
             + one * int(n_channels == 1 and found[0] >= -1)
         )
     if found[0] < -1:
-        return f"holds {shown}; expected ids from 0, and -1 only (unlabeled)."
-    void = " Is 255 a void label? Then set it to -1." if found[-1] == 255 else ""
+        return f"holds {shown}; expected ids of 0 or more, or -1 (unlabeled)."
+    void = " If 255 is a void label, set it to -1." if found[-1] == 255 else ""
     return (
-        f"holds {shown}; expected ids 0 (background) to at most {MAX_ID}, or 0 and 255 alone.{void}"
-        " Map other values to ids by segclf.data.map_masks."
+        f"holds {shown}; expected ids 0 (background) to at most {MAX_ID}, or only 0 and 255.{void}"
+        " Map other values to ids with segclf.data.map_masks."
     )

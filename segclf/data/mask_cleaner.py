@@ -1,4 +1,4 @@
-"""What predicted masks are mended by: the largest component, filled holes, a smallest size."""
+"""Clean predicted masks: largest component, filled holes, minimum size."""
 
 import math
 from dataclasses import dataclass
@@ -18,29 +18,29 @@ _FOREGROUND_CONNECTIVITY, _BACKGROUND_CONNECTIVITY = 8, 4
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MaskCleaner(BaseEstimator):
-    """Fill holes of findings, drop small ones, keep the largest.
+    """Fill holes in findings, drop small findings, or keep only the largest.
 
     Called as ``cleaner(mask)``; by default, nothing changes. Each mask id, or channel of a
-    multi-label mask, is cleaned by itself. Pixels of a component touch at edges or corners. Holes
-    are filled before components are measured, and again where a dropped one leaves a hole.
+    multi-label mask, is cleaned separately. Pixels of a component touch at edges or corners. Holes
+    are filled before components are measured, and again if a dropped component leaves a hole.
 
     Parameters
     ----------
     fill_holes : bool
-        Whether background that a finding encloses, so that no path of edges leads to the image's
-        border, becomes that finding. Other ids inside stay, and so does -1; where several findings
-        enclose it, it becomes the innermost.
+        Whether background that a finding encloses, so that no path over edges leads to the image's
+        border, becomes that finding. Other ids inside stay, and so does -1. Background that several
+        findings enclose becomes the innermost.
     min_size : int or float
-        Components of fewer pixels become background; a float below 1 is a fraction of the image's
+        Components with fewer pixels become background; a float below 1 is a fraction of the image's
         pixels.
     largest : bool
-        Whether of each id only the largest component stays.
+        Whether only the largest component of each id is kept.
     n_spatial : {2, 3}
-        3 for masks of volumes, (d, h, w) or (k, d, h, w): voxels touch at corners, too, and a hole
-        is what no path of faces leads out of.
+        3 for masks of volumes, (d, h, w) or (k, d, h, w): voxels also touch at corners, and a hole
+        is a region from which no path over faces leads out.
     spacing : tuple of float or None
         Size of a pixel along each spatial axis, such as millimeters of slices, rows and columns.
-        `min_size` is then an area or a volume of that unit, and no number of pixels nor fraction.
+        `min_size` is then an area or a volume in that unit, not a number of pixels or a fraction.
 
     Examples
     --------
@@ -61,12 +61,12 @@ class MaskCleaner(BaseEstimator):
     spacing: tuple[float, ...] | None = None
 
     def __call__(self, mask: NDArray[Any]) -> NDArray[Any]:
-        """Clean one mask; the array given stays as it is.
+        """Clean one mask; the array given is not modified.
 
         Parameters
         ----------
         mask : array of shape (h, w) or (k, h, w), of volumes with d before h
-            Ids, 0 the background; or channels of 0 and 1. -1, unlabeled, stays so.
+            Ids, 0 the background; or channels of 0 and 1. -1 (unlabeled) stays.
 
         Returns
         -------
@@ -75,7 +75,7 @@ class MaskCleaner(BaseEstimator):
         Raises
         ------
         ValueError
-            For a `min_size` that is no size, and for what is no mask.
+            For an invalid `min_size`, and for an array that is not a mask.
         """
         mask = np.array(mask)
         if not is_mask(mask, self.n_spatial) or mask.dtype.kind not in "biu":
@@ -104,7 +104,7 @@ class MaskCleaner(BaseEstimator):
             return float(size) * n_pixels
         raise ValueError(
             f"min_size={size!r}; expected a number of pixels as an int, or a fraction of the image "
-            "as a float from 0 to below 1; or spacing, which says how large a pixel is."
+            "as a float from 0 to below 1; or spacing, the size of a pixel."
         )
 
     def _pixels_of(self, size: float) -> float:
@@ -118,7 +118,7 @@ class MaskCleaner(BaseEstimator):
 
 
 def _fill_holes(mask: NDArray[Any]) -> None:
-    """Fill the smallest holes first: of what several findings enclose, it is the innermost's."""
+    """Fill the smallest holes first, so that the innermost of several findings takes a hole."""
     holes = [hole for one in _ids(mask) for hole in _holes(mask, one)]
     for _, one, place, inside in sorted(holes, key=lambda hole: hole[0]):
         part = mask[place]
@@ -126,7 +126,7 @@ def _fill_holes(mask: NDArray[Any]) -> None:
 
 
 def _holes(mask: NDArray[Any], one: int) -> list[tuple[int, int, Any, NDArray[np.bool_]]]:
-    """Return size, id, box and pixels in the box of what an id encloses."""
+    """Return size, id, box and pixels in the box of each hole of an id."""
     if not is_gray(mask):
         return _holes_of_volume(mask, one)
     labels, boxes = _components(mask != one, _BACKGROUND_CONNECTIVITY)
@@ -158,7 +158,7 @@ def _parts(where: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _holes_of_volume(mask: NDArray[Any], one: int) -> list[tuple[int, int, Any, NDArray[np.bool_]]]:
-    labels, _ = ndimage.label(mask != one)  # of faces
+    labels, _ = ndimage.label(mask != one)  # connected by faces
     sizes, holes = np.bincount(labels.ravel()), []
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         sides = zip(box, mask.shape, strict=True)

@@ -1,4 +1,4 @@
-"""The forms in which one mask may lie in an array, brought to (h, w) or (k, h, w)."""
+"""The array layouts of one mask, converted to (h, w) or (k, h, w)."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 __all__ = ["COLOURS", "as_gray", "channels_last", "in_our_form"]
 
-#: What to do about a mask of colours.
+#: Advice for a mask of colours.
 COLOURS = (
-    "a mask is one channel of ids; say what each colour means, such as "
+    "a mask is one channel of ids; define what each colour means, for example with "
     "segclf.data.map_masks(masks, {(0, 0, 0): 0, (255, 0, 0): 1})"
 )
 
@@ -20,10 +20,9 @@ def in_our_form(mask: NDArray[Any]) -> NDArray[Any]:
     Parameters
     ----------
     mask : array
-        (h, w) and (k, h, w) stay as they are. Channels that are last, which is seen by their being
-        fewer than rows and columns, are read as: the ids of (h, w, 1); the gray of RGB, and of RGBA
-        with an alpha of 255, whose colours are all gray; channel j as id j where (h, w, k) is
-        one-hot.
+        (h, w) and (k, h, w) are unchanged. Last channels, recognized because they are fewer than
+        rows and columns, are read as follows: (h, w, 1) as ids; RGB, and RGBA with an alpha of 255,
+        whose colours are all gray, as that gray; one-hot (h, w, k) with channel j as id j.
 
     Returns
     -------
@@ -60,7 +59,7 @@ def as_gray(colours: NDArray[Any]) -> NDArray[Any] | None:
 
 
 def _is_one_hot(pixels: NDArray[Any]) -> bool:
-    """Tell whether each pixel (n, k) is of one channel alone."""
+    """Tell whether each pixel (n, k) belongs to exactly one channel."""
     ones = (pixels == 1).sum(axis=-1)
     zeros = (pixels == 0).sum(axis=-1)
     return bool(((ones == 1) & (zeros == pixels.shape[-1] - 1)).all())

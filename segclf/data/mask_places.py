@@ -1,4 +1,4 @@
-"""Masks must have the sizes of their images, and lie where they do if files say where that is."""
+"""Check that masks match the sizes of their images and, if files state it, their positions."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from segclf.data.readers import load_header
 
 __all__ = ["check_mask_sizes"]
 
-# Of a pixel: affines are often written with six digits.
+# Fraction of a pixel: affines are often written with six digits.
 _TOLERANCE = 0.1
 
 
 def check_mask_sizes(images: Images, masks: Masks) -> None:
-    """Refuse masks of another size or place than their images; of files only headers are read.
+    """Refuse masks of another size or position than their images; only file headers are read.
 
     Parameters
     ----------
     images : Images
     masks : Masks
-        As many.
+        One for each image.
 
     Raises
     ------
     ValueError
-        Naming the first mask that does not fit.
+        With the number of the first mask that does not match.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def check_mask_sizes(images: Images, masks: Masks) -> None:
 
 
 def _check_place(images: Images, masks: Masks, row: int) -> None:
-    """Compare affines, at the corners of the image; most files have none, and are not opened."""
+    """Compare affines at the corners of the image; files without affines are not opened."""
     expected, path = images.affine(row), masks.path(row)
     if expected is None or path is None:
         return

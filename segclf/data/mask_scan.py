@@ -1,4 +1,4 @@
-"""One look at every mask: is it sound, what is its shape, which ids does it show."""
+"""Read every mask once: check it, and record its shape and its ids."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _EXPECTED = {
     N_SPATIAL_OF_VOLUMES: "of volumes an array (n, d, h, w) of ids, a multi-label array "
     "(n, k, d, h, w) of 0, 1 and -1, or a list of arrays (d, h, w) or (k, d, h, w), paths and None",
 }
-# So many values in a row are looked for one by one, which is faster than counting them all.
+# Up to this number of values are searched one by one, which is faster than counting all.
 _FEW = 8
 
 
 class Scan(NamedTuple):
-    """What one look at n masks remembers.
+    """What is recorded about n masks.
 
     Attributes
     ----------
     shapes : array of shape (n, 3) or (n, 4)
-        Channels, height and width of each mask, or channels, slices, height and width: -1 where
-        nobody said anything, 0 channels for ids.
+        Channels, height and width of each mask, or channels, slices, height and width: -1 without a
+        mask, 0 channels for ids.
     counts : array of shape (n, m)
-        How many pixels of each id, 0 to m - 1, or channel each mask shows.
+        Number of pixels of each id, 0 to m - 1, or channel in each mask.
     n_open : array of shape (n, 1) or (n, m)
-        How many pixels are -1, in the mask or in each channel.
+        Number of pixels of -1, in the mask or in each channel.
     of_255 : bool
-        Whether 255 stands for 1 in all of them.
+        Whether 255 means 1 in all of them.
     """
 
     shapes: NDArray[np.intp]
@@ -62,18 +62,18 @@ class Scan(NamedTuple):
         return self.n_open > 0
 
     def subset(self, rows: NDArray[np.intp]) -> Scan:
-        """Return what is remembered of some of the masks."""
+        """Return the records of some of the masks."""
         return Scan(self.shapes[rows], self.counts[rows], self.n_open[rows], self.of_255)
 
     def without(self, hidden: NDArray[np.bool_]) -> Scan:
-        """Return the same as if nobody had said anything in some of the masks."""
+        """Return the same as if some of the masks were missing."""
         shapes = np.where(hidden[:, None], -1, self.shapes)
         counts = np.where(hidden[:, None], 0, self.counts)
         return Scan(shapes, counts, np.maximum(self.n_open, hidden[:, None]), self.of_255)
 
 
 def items_of(masks: object, n_spatial: int = N_SPATIAL) -> NDArray[Any] | list[Any]:
-    """Return one array, or a list of whatever there is; a whole array's shape is checked.
+    """Return one array, or a list of the items; the shape of an array is checked.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def items_of(masks: object, n_spatial: int = N_SPATIAL) -> NDArray[Any] | list[A
 
     Returns
     -------
-    array of shape (n, h, w) or (n, k, h, w), or list; of volumes with d before h
+    array of shape (n, h, w) or (n, k, h, w), or list; for volumes with d before h
 
     Raises
     ------
@@ -106,14 +106,14 @@ def items_of(masks: object, n_spatial: int = N_SPATIAL) -> NDArray[Any] | list[A
 
 
 def scan(items: NDArray[Any] | list[Any], n_spatial: int = N_SPATIAL) -> Scan:
-    """Look at every mask once, holding one (or some 16 MiB of one array) at a time.
+    """Read every mask once, holding one (or about 16 MiB of one array) at a time.
 
     Parameters
     ----------
     items : array or list
         From `items_of`.
     n_spatial : int
-        As there.
+        See `items_of`.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def scan(items: NDArray[Any] | list[Any], n_spatial: int = N_SPATIAL) -> Scan:
     Raises
     ------
     ValueError
-        Naming the first mask that is not valid.
+        With the number of the first mask that is not valid.
     """
     looks = list(_looks(items, n_spatial))
     n_channels = max((look.seen.shape[1] for look in looks), default=1)
@@ -138,16 +138,16 @@ def scan(items: NDArray[Any] | list[Any], n_spatial: int = N_SPATIAL) -> Scan:
 
 
 def read_item(item: object, number: int, n_spatial: int = N_SPATIAL) -> NDArray[Any]:
-    """Return one mask as it lies in an array, a tensor or a file, in our form.
+    """Return one mask from an array, a tensor or a file, as (h, w) or (k, h, w).
 
     Parameters
     ----------
     item : array, tensor, WatchedFile or LazyMask
         From `items_of`.
     number : int
-        Of the sample, for errors.
+        Number of the sample, for errors.
     n_spatial : int
-        2 for a mask of an image, 3 for one of a volume, whose channels are first.
+        2 for a mask of an image, 3 for one of a volume, with channels first.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def read_item(item: object, number: int, n_spatial: int = N_SPATIAL) -> NDArray[
 
 
 class _Look(NamedTuple):
-    """How many pixels of -1, 0, 1, ... masks of one shape show: (m, 1 or k, values)."""
+    """Number of pixels of -1, 0, 1, ... in masks of one shape: (m, 1 or k, values)."""
 
     start: int
     shape: tuple[int, ...]
@@ -221,7 +221,7 @@ def _look(masks: NDArray[Any], start: int, path: str, n_spatial: int) -> _Look:
 
 
 def _summed_up(shapes: NDArray[np.intp], seen: NDArray[np.int32], of_255: bool) -> Scan:
-    """Forget what tells ids from channels, whose depth is above 0."""
+    """Combine the counts; ids and channels are told apart by a depth above 0."""
     if of_255:
         seen = np.concatenate([seen[..., :2], seen[..., -1:]], axis=-1)
     if seen.shape[1] == 1 and not (shapes[:, 0] > 0).any():
@@ -231,7 +231,7 @@ def _summed_up(shapes: NDArray[np.intp], seen: NDArray[np.int32], of_255: bool) 
 
 
 def paths_of(items: NDArray[Any] | list[Any]) -> list[str]:
-    """Return what errors add to the number of each mask: its file."""
+    """Return the text that errors add to the number of each mask: its file."""
     return [""] * len(items) if isinstance(items, np.ndarray) else [_path_of(i) for i in items]
 
 
@@ -240,7 +240,7 @@ def _describe(depth: int) -> str:
 
 
 def _watched(item: Any) -> Any:
-    """Return the item so that its file, if it has one, must stay as it is now."""
+    """Return the item; its file, if any, must not change from now on."""
     if isinstance(item, LazyMask):
         return item.watched()
     return WatchedFile.of(item) if isinstance(item, str | os.PathLike) else item

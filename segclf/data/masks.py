@@ -1,7 +1,7 @@
-"""The front door for masks: ids, -1 where unlabeled, None where there is no mask at all.
+"""Validation of mask input: ids, -1 if unlabeled, None if there is no mask at all.
 
-All masks are looked at once, one at a time, so that a wrong one is refused here with its number,
-and what each shows is known; files are decoded again when they are asked for.
+All masks are read once, one at a time, to check them and to record what each shows; a wrong one is
+refused here with its number. Files are decoded again when they are needed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Masks:
     n_classes : int
         k if multi-label, else the highest id + 1 (background counts), at least 2.
     n_spatial : int
-        2 for masks of images; 3 for those of volumes, which have d before h throughout.
+        2 for masks of images; 3 for those of volumes, which have d before h everywhere.
     """
 
     def __init__(
@@ -63,35 +63,35 @@ class Masks:
         return np.where(mask == 255, 1, mask) if self._scan.of_255 else mask
 
     def sizes(self) -> NDArray[np.intp]:
-        """Return the size of each mask, remembered from the one look at each.
+        """Return the recorded size of each mask.
 
         Returns
         -------
         array of shape (n, 2) or (n, 3)
-            Heights and widths, of volumes depths before; -1 where there is no mask.
+            Heights and widths, preceded by depths for volumes; -1 if there is no mask.
         """
         return self._scan.shapes[:, 1:]
 
     def path(self, index: int) -> str | None:
-        """Return the file of a mask that is one, or is made of one; else None."""
+        """Return the file of a mask, or from which it is made; else None."""
         item = self._items[int(self._rows[index])]
         if isinstance(item, LazyMask):
             return item.path
         return os.fspath(item) if isinstance(item, str | PathLike) else None
 
     def shown(self, n_classes: int | None = None) -> NDArray[np.int8]:
-        """Return which classes each mask shows, remembered from the one look at each.
+        """Return the recorded classes of each mask.
 
         Parameters
         ----------
         n_classes : int, optional
-            How many classes to tell of; `n_classes` by default.
+            Number of classes in the result; `n_classes` by default.
 
         Returns
         -------
         array of shape (n, n_classes)
-            For each id (the background is the first) or channel 1 if a pixel shows it, 0 if none
-            does, and -1 if none does but some are -1, or if there is no mask.
+            For each id (the background first) or channel: 1 if a pixel shows it, 0 if none does,
+            and -1 if none does but some are -1, or if there is no mask.
         """
         n_classes = self.n_classes if n_classes is None else n_classes
         shows = np.zeros((len(self), n_classes), dtype=bool)
@@ -104,16 +104,16 @@ class Masks:
         return np.where(shows, 1, np.where(open_, -1, 0)).astype(np.int8)
 
     def show_findings(self) -> NDArray[np.bool_]:
-        """Tell which masks show anything: an id beside the background, or a channel."""
+        """Tell which masks show anything: an id other than the background, or a channel."""
         return (self.shown()[:, int(not self.multilabel) :] == 1).any(axis=1)
 
     def counts(self, n_classes: int) -> NDArray[np.int64]:
-        """Return how many pixels of each mask are of each class, (n, n_classes), remembered, too.
+        """Return the recorded number of pixels of each class in each mask, (n, n_classes).
 
         Parameters
         ----------
         n_classes : int
-            How many classes to tell of.
+            Number of classes in the result.
         """
         counts = np.zeros((len(self), n_classes), dtype=np.int64)
         width = min(n_classes, self._scan.counts.shape[1])
@@ -121,17 +121,17 @@ class Masks:
         return counts
 
     def shares(self, n_classes: int | None = None) -> NDArray[np.float64]:
-        """Return which fraction of its labeled pixels each class covers, remembered, too.
+        """Return the recorded fraction of labeled pixels that each class covers.
 
         Parameters
         ----------
         n_classes : int, optional
-            How many classes to tell of; `n_classes` by default.
+            Number of classes in the result; `n_classes` by default.
 
         Returns
         -------
         array of shape (n, n_classes)
-            NaN where there is no mask, or all of a channel is -1.
+            NaN if there is no mask, or a whole channel is -1.
         """
         n_classes = self.n_classes if n_classes is None else n_classes
         counts, n_open = self.counts(n_classes).astype(float), np.zeros((len(self), n_classes))
@@ -152,7 +152,7 @@ class Masks:
         Returns
         -------
         Masks
-            Of the same number of classes, and multi-label where the whole is.
+            With the same number of classes, and multi-label if the whole is.
         """
         chosen = np.asarray(indices, dtype=np.intp)
         return Masks(
@@ -164,7 +164,7 @@ class Masks:
         )
 
     def hide(self, indices: ArrayLike) -> Masks:
-        """Return as many masks, of which some are None.
+        """Return the same masks with some replaced by None.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ class Masks:
         Returns
         -------
         Masks
-            Of the same number of classes, and multi-label where the whole is.
+            With the same number of classes, and multi-label if the whole is.
         """
         hidden = np.zeros(len(self), dtype=bool)
         hidden[np.asarray(indices, dtype=np.intp)] = True
@@ -190,12 +190,12 @@ class Masks:
         )
 
     def as_given(self) -> Any:
-        """Return the masks as they were passed, for who knows nothing of `Masks`, but as ids.
+        """Return the masks as passed, for code that does not know `Masks`, but as ids.
 
         Returns
         -------
         array (n, h, w) or (n, k, h, w), or list of n arrays and None
-            Files are read; what is an array of ids stays as it is.
+            Files are read; an array of ids is unchanged.
         """
         items = self._items
         if not isinstance(items, np.ndarray):
@@ -205,7 +205,7 @@ class Masks:
         return np.where(part == 255, 1, part) if self._scan.of_255 else part
 
     def ids(self, index: int) -> NDArray[Any] | None:
-        """Return one mask as it was passed, if it was an array of ids; else as it is read."""
+        """Return one mask as passed if it was an array of ids; otherwise as it is read."""
         item, (depth, *size) = self._items[self._rows[index]], self._scan.shapes[index].tolist()
         shape = (depth, *size) if depth > 0 else tuple(size)
         is_ids = isinstance(item, np.ndarray) and item.shape == shape and not self._scan.of_255
@@ -220,23 +220,23 @@ MasksLike: TypeAlias = ArrayLike | Masks | Sequence[ArrayLike | PathLike[str] | 
 def as_masks(
     masks: object, n_samples: int, *, n_classes: int | None = None, n_spatial: int = N_SPATIAL
 ) -> Masks:
-    """Take anything that holds masks.
+    """Wrap anything that holds masks as one sequence.
 
     Parameters
     ----------
     masks : array, tensor, memmap, sequence, Series or None
         An array or tensor (n, h, w) of ids (integers, bool, or floats that are whole): 0 is
-        background, -1 unlabeled; or (n, k, h, w) of 0, 1 and -1 for multi-label, also where k is 1.
-        Or a list, tuple, 1-d object array or Series whose items are such arrays (h, w) or
-        (k, h, w), paths to gray or palette PNG or TIFF files (of palettes the indices count), items
-        of `map_masks`, or None for an image without mask. None alone stands for no mask at all.
-        Where nothing but 0, 255 and -1 is in the whole set, 255 is read as 1. With the channels
-        last, (h, w, 1), gray RGB and RGBA, and one-hot (h, w, k) are read as ids. An empty mask, of
-        zeros, says that nothing is there; it is not the same as None.
+        background, -1 unlabeled; or (n, k, h, w) of 0, 1 and -1 for multi-label, also if k is 1. Or
+        a list, tuple, 1-d object array or Series whose items are such arrays (h, w) or (k, h, w),
+        paths to gray or palette PNG or TIFF files (palette indices are the ids), items of
+        `map_masks`, or None for an image without mask. None alone means that there are no masks. If
+        the whole set holds only 0, 255 and -1, 255 is read as 1. With the channels last, (h, w, 1),
+        gray RGB and RGBA, and one-hot (h, w, k) are read as ids. An empty mask, of zeros, says that
+        nothing is there; it is not the same as None.
     n_samples : int
-        How many images there are.
+        Number of images.
     n_classes : int, optional
-        How many ids there are, if that is known.
+        Number of ids, if it is known.
     n_spatial : int
         2 for masks of images, as above; 3 for those of volumes: an array or tensor (n, d, h, w) of
         ids or (n, k, d, h, w) of 0, 1 and -1, or a list of arrays (d, h, w) or (k, d, h, w) and
@@ -249,9 +249,9 @@ def as_masks(
     Raises
     ------
     ValueError
-        For anything else, a wrong number, ids below -1 or above 254, 255 beside other ids, broken
-        numbers, colours, damaged files, multi-label among exclusive masks: with the number of the
-        sample.
+        For anything else, a wrong number of masks, ids below -1 or above 254, 255 beside other ids,
+        fractions, colours, damaged files, or a mix of multi-label and exclusive masks; the message
+        has the number of the sample.
 
     Examples
     --------
@@ -274,8 +274,8 @@ def _looked_at(items: NDArray[Any] | list[Any], n_classes: int | None, n_spatial
     depth = int(found.shapes[:, 0].max(initial=0))
     if found.of_255 and depth == 0 and (n_classes or 2) > 2:
         raise ValueError(
-            f"Masks hold 0 and 255 alone, but of {n_classes} ids. Is 255 a void label? Then set it "
-            "to -1; or say what it means by segclf.data.map_masks(masks, {0: 0, 255: 1})."
+            f"Masks hold only 0 and 255, but there are {n_classes} ids. If 255 is a void label, "
+            "set it to -1; otherwise map it with segclf.data.map_masks(masks, {0: 0, 255: 1})."
         )
     highest = int(np.flatnonzero(found.shows.any(axis=0)).max(initial=0))
     return Masks(

@@ -1,4 +1,4 @@
-"""The order in memory that convolutions compute fastest in: channels last."""
+"""The memory order in which convolutions are fastest: channels last."""
 
 import torch
 from torch import Tensor

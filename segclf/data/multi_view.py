@@ -18,15 +18,15 @@ def as_views(spec: Views, defaults: Sequence[Augment]) -> tuple[Augment, ...]:
     Parameters
     ----------
     spec : None, str, Augmentation, callable, or a list or tuple of these
-        None means the default. A list or tuple has one entry for each view; anything else is for
-        all of them. ``Augmentation()`` changes nothing.
+        None means the default. A list or tuple has one entry for each view; anything else applies
+        to all of them. ``Augmentation()`` changes nothing.
     defaults : sequence of callable
         One for each view.
 
     Returns
     -------
     tuple of callable
-        One for each view, as :class:`Loader` takes them.
+        One for each view, for :class:`Loader`.
 
     Raises
     ------
@@ -57,10 +57,10 @@ def simclr_view(crop: tuple[float, float] = (0.08, 1.0)) -> Augmentation:
     """Crop, flip, change of color, gray and blur: the view that joint-embedding methods share.
 
     Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020,
-    appendix A, with the milder colors of MoCo v2, which SimSiam, BYOL and DINO took over. Their
-    brightness, a factor of 1 +- .4, moves an image of ImageNet by .8 standard deviations, which are
-    our unit; their hue of .1 is 36 degrees. Blurs are .1 to 2 pixels of images of 224 x 224, and
-    follow the size of others.
+    appendix A, with the milder colors of MoCo v2, which SimSiam, BYOL and DINO also use. Their
+    brightness, a factor of 1 +- .4, changes an image of ImageNet by .8 standard deviations, our
+    unit; their hue of .1 is 36 degrees. Blurs are .1 to 2 pixels for images of 224 x 224, and scale
+    with the size of others.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def simclr_view(crop: tuple[float, float] = (0.08, 1.0)) -> Augmentation:
     Returns
     -------
     Augmentation
-        For ``dataclasses.replace``, where a method differs.
+        Use ``dataclasses.replace`` if a method differs.
 
     Examples
     --------

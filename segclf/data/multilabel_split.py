@@ -1,4 +1,4 @@
-"""Cross-validation of many labels an image, with whole groups."""
+"""Cross-validation for multi-label targets, with whole groups."""
 
 from collections.abc import Iterator
 from numbers import Integral
@@ -16,21 +16,22 @@ from segclf.data.labels import as_label_array, is_labeled, natural
 
 
 class MultilabelStratifiedGroupKFold(BaseCrossValidator):
-    """Folds that have their share of every label, and no group twice.
+    """Folds with an equal share of every label, and no group in two folds.
 
     Iterative stratification: Sechidis, Tsoumakas and Vlahavas, "On the stratification of
-    multi-label data", ECML PKDD 2011. The samples of the rarest label are dealt first, each to the
-    fold that lacks most of them. Of groups, those whose labels are most uneven go first, as in
-    scikit-learn's ``StratifiedGroupKFold``, which takes one label a sample.
+    multi-label data", ECML PKDD 2011. The samples of the rarest label are assigned first, each to
+    the fold that lacks most of them. Among groups, those with the most uneven labels go first, as
+    in scikit-learn's ``StratifiedGroupKFold``, which takes one label for each sample.
 
     Parameters
     ----------
     n_splits : int
-        Number of folds, 2 or more.
+        Number of folds, at least 2.
     shuffle : bool
-        Whether to deal in random order; else in that of the samples, ties going to the first fold.
+        Whether to assign samples in random order; otherwise in their own order, with ties going to
+        the first fold.
     random_state : int, RandomState or None
-        Decides that order.
+        Decides the random order.
 
     See Also
     --------
@@ -64,9 +65,9 @@ class MultilabelStratifiedGroupKFold(BaseCrossValidator):
         X : array, list, paths or tensor
             The n samples; only their number matters.
         y : array of shape (n, k) or (n,)
-            A multi-label indicator, of which -1 is no label; or one label a sample.
+            A multi-label indicator, in which -1 is no label; or one label for each sample.
         groups : array of shape (n,), optional
-            Samples of one group stay together; by default each is a group of its own.
+            Samples of one group stay together; by default each sample is a group.
 
         Yields
         ------
@@ -76,10 +77,10 @@ class MultilabelStratifiedGroupKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `y` is missing or of another length, or there are fewer groups than folds.
+            If `y` is missing or has another length, or there are fewer groups than folds.
         """
         if y is None:
-            raise ValueError("MultilabelStratifiedGroupKFold needs y, which it balances; got None.")
+            raise ValueError("MultilabelStratifiedGroupKFold needs y to balance it; got None.")
         check_consistent_length(np.empty(_num_samples(X)), y, groups)
         folds = self._folds(label_indicator(y), None if groups is None else np.asarray(groups))
         for fold in range(self.n_splits):
@@ -119,7 +120,7 @@ class MultilabelStratifiedGroupKFold(BaseCrossValidator):
 
 
 def label_indicator(y: Any) -> NDArray[np.bool_]:
-    """Return which labels samples have, (n, k), of an indicator or of one label a sample.
+    """Return which labels samples have, (n, k), from an indicator or one label for each sample.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A volume of which parts are read, on its own grid or on another one."""
+"""A volume to read parts of, on its own grid or on another one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,23 +14,23 @@ __all__ = ["OpenVolume"]
 
 
 class OpenVolume:
-    """A volume as it lies in memory, in a mapped file or as a file was decoded.
+    """A volume in memory, in a mapped file, or decoded from a file.
 
     Parameters
     ----------
     array : array of shape (d, h, w, c)
         Not copied.
     size : (int, int, int) or None
-        Of the grid that parts are of; None is the volume's own.
+        Size of the grid for the parts; None is the volume's own.
     name : str or None
-        Of the volume, where its numbers are still to be checked: in files.
+        Name of the volume, if its values are still to be checked: in files.
 
     Attributes
     ----------
     own_size, size : (int, int, int)
         Of the volume, and of the grid.
     nbytes : int
-        How much memory it takes that is not somebody else's.
+        Memory that belongs to it alone, in bytes.
     """
 
     def __init__(
@@ -42,17 +42,17 @@ class OpenVolume:
         self.nbytes = 0 if name is None or is_mapped(array) else array.nbytes
 
     def part(self, corner: Sequence[int], size: Sequence[int]) -> NDArray[np.float32]:
-        """Return a part (d, h, w, c) from its first voxel on, with what it takes alone read.
+        """Return a part (d, h, w, c) from its first voxel on, reading only what it needs.
 
         Raises
         ------
         ValueError
-            Where it is not finite, with the volume's name.
+            If it is not finite; the message has the volume's name.
         """
         return regridded_part(self._read, self.own_size, self.size, corner, size)
 
     def every(self, step: int) -> NDArray[np.float32]:
-        """Return every so many slices, rows and columns of the volume, on its own grid."""
+        """Return every `step`-th slice, row and column of the volume, on its own grid."""
         return to_float(native(self._array[::step, ::step, ::step]))
 
     def _read(self, corner: tuple[int, ...], size: tuple[int, ...]) -> NDArray[Any]:

@@ -24,7 +24,7 @@ def decode_by_opencv(file: IO[bytes], header: Header) -> NDArray[Any]:
     ----------
     file : binary file
     header : Header
-        Of this file.
+        Header of this file.
 
     Returns
     -------
@@ -53,5 +53,5 @@ def _silence() -> Callable[[], Any]:
     return partial(cv2.utils.logging.setLogLevel, cv2.utils.logging.setLogLevel(0))
 
 
-# What OpenCV's log says while anybody decodes, our errors say with the path.
+# OpenCV's log is silenced while decoding: our errors say the same, with the path.
 _quiet_opencv = Shared(_silence)

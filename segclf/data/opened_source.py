@@ -1,4 +1,4 @@
-"""Images that are opened when they are asked for, one at a time, and never kept."""
+"""Images that are opened when they are taken, one at a time, and not kept."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["OpenedSource"]
 
 
 class OpenedSource(Source):
-    """Images that are opened as they are taken; gray ones among RGB are repeated to 3 channels.
+    """Images that are opened when they are taken; gray ones among RGB are repeated to 3 channels.
 
     Parameters
     ----------
     n_samples : int
     n_channels : int or None
-        None for 3 where any image has 3, whatever the order, for which all headers are read.
+        None is 3 if any image has 3, for which all headers are read.
     n_spatial : int
         3 for volumes.
     """
@@ -78,7 +78,7 @@ class OpenedSource(Source):
         return self._sizes[rows]
 
     def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
-        """Those whose headers were read; see `Source.known_sizes`."""
+        """Return the sizes in headers that were read; see `Source.known_sizes`."""
         return self._sizes[rows]
 
     def dtypes(self, rows: Rows) -> list[np.dtype[Any]]:
@@ -87,7 +87,7 @@ class OpenedSource(Source):
         return [np.dtype(self._dtypes[row]) for row in rows.tolist()]
 
     def _look(self, row: int) -> int:
-        """Read a header, remember it, and return the number of channels."""
+        """Read a header, store it, and return the number of channels."""
         try:
             self._sizes[row], n_channels, self._dtypes[row] = self.header(row)
         except (OSError, ValueError) as error:
@@ -109,16 +109,16 @@ class OpenedSource(Source):
         if n_channels == self.n_channels or (n_channels == 1 and self.n_channels == 3):
             return
         if self._asked:
-            reason = f"{self.n_channels} are asked for, as fit saw (n_channels={self.n_channels})"
+            reason = f"{self.n_channels} are expected, as in fit (n_channels={self.n_channels})"
         else:
             reason = f"{self.name(0)} has {self.n_channels}".replace("Image", "image", 1)
         raise ValueError(
             f"{self.name(row)} has {n_channels} channels, but {reason}. "
-            "Only gray images among RGB ones are brought in line (repeated to 3 channels)."
+            "Only gray images among RGB ones are converted (repeated to 3 channels)."
         )
 
 
 def _of_image(error: Exception, row: int) -> ValueError:
-    """Name the image, where the message does not yet."""
+    """Add the name of the image, if the message does not have it yet."""
     text = str(error)
     return ValueError(text if text.startswith(f"Image {row}") else f"Image {row}: {text}")

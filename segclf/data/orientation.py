@@ -1,6 +1,6 @@
-"""The eight exact ways to lay an image: flips and quarter turns, without interpolation.
+"""The eight exact orientations of an image: flips and quarter turns, without interpolation.
 
-Of volumes also the flip of slices.
+For volumes also the flip of slices.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Orientation(NamedTuple):
-    """One of the eight ways to lay a square: transposed first, then flipped; each (n,) boolean."""
+    """One of the eight orientations of a square: first transposed, then flipped; each (n,) bool."""
 
     transpose: Tensor
     flip_x: Tensor
@@ -19,7 +19,7 @@ class Orientation(NamedTuple):
 
 
 def orientation(flip_x: Tensor, flip_y: Tensor, turns: Tensor) -> Orientation:
-    """Join flips, and quarter turns after them, in one orientation.
+    """Combine flips, and quarter turns after them, into one orientation.
 
     Parameters
     ----------
@@ -31,10 +31,10 @@ def orientation(flip_x: Tensor, flip_y: Tensor, turns: Tensor) -> Orientation:
     Returns
     -------
     Orientation
-        The same movement as at most one transposition followed by flips.
+        The same transform, as at most one transposition followed by flips.
     """
     transpose = turns % 2 == 1
-    # Flipping before a transposition is flipping the other axis after it.
+    # Flipping before a transposition equals flipping the other axis after it.
     first_x = torch.where(transpose, flip_y, flip_x)
     first_y = torch.where(transpose, flip_x, flip_y)
     turned_x, turned_y = turns >= 2, (turns == 1) | (turns == 2)
@@ -42,7 +42,7 @@ def orientation(flip_x: Tensor, flip_y: Tensor, turns: Tensor) -> Orientation:
 
 
 def undone(orientation: Orientation) -> Orientation:
-    """Return the way back.
+    """Return the inverse orientation.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def undone(orientation: Orientation) -> Orientation:
     True
     """
     transpose, flip_x, flip_y = orientation
-    # Flipping before a transposition is flipping the other axis after it.
+    # Flipping before a transposition equals flipping the other axis after it.
     back_x, back_y = torch.where(transpose, flip_y, flip_x), torch.where(transpose, flip_x, flip_y)
     return Orientation(transpose, back_x, back_y)
 
@@ -63,14 +63,14 @@ def reorient(image: Tensor, orientation: Orientation) -> Tensor:
     Parameters
     ----------
     image : Tensor of shape (n, ..., h, w)
-        Square wherever one is transposed.
+        Square if any image is transposed.
     orientation : Orientation
-        What to do with each image.
+        Orientation of each image.
 
     Returns
     -------
     Tensor of shape (n, ..., h, w)
-        `image` itself where there is nothing to do.
+        `image` itself if nothing changes.
     """
     steps: tuple[tuple[Tensor, Callable[[Tensor], Tensor]], ...] = (
         (orientation.transpose, lambda x: x.transpose(-2, -1)),

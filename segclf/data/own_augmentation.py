@@ -1,4 +1,4 @@
-"""Augmentations of other libraries, and of users, in the form of ours."""
+"""Augmentations of other libraries, and custom ones, in our form."""
 
 import inspect
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from segclf.isolation import seeded
 
 
 def in_our_form(own: Callable[..., Any]) -> Augment:
-    """Return a callable as ``augmentation(image, mask, generator)``; one of that form as it is.
+    """Return a callable as ``augmentation(image, mask, generator)``; unchanged if it has that form.
 
     Raises
     ------
@@ -27,8 +27,8 @@ def in_our_form(own: Callable[..., Any]) -> Augment:
     if module.startswith("torchvision.transforms"):
         name = type(own).__name__
         raise TypeError(
-            f"augmentation={own!r:.80} is of torchvision.transforms, which move images without "
-            f"their masks; take torchvision.transforms.v2.{name}, which moves both."
+            f"augmentation={own!r:.80} is from torchvision.transforms, which move images without "
+            f"their masks; use torchvision.transforms.v2.{name}, which moves both."
         )
     names = _parameters(own)
     if names is None or len(names) > 2 or "generator" in names:
@@ -42,7 +42,7 @@ class OwnAugmentation:
     Parameters
     ----------
     own : callable
-        What was given.
+        The callable that was given.
     apply : callable
         Calls it: ``apply(own, image, mask) -> (image, mask)``.
     """
@@ -55,12 +55,12 @@ class OwnAugmentation:
     def __call__(
         self, image: Tensor, mask: Tensor | None, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | None]:
-        """Change a batch; as `Augmentation` does.
+        """Change a batch, like `Augmentation`.
 
         Raises
         ------
         ValueError
-            When what comes back is no batch of images and masks.
+            If the result is not a batch of images and masks.
         """
         seed = int(torch.randint(2**62, (), generator=generator))
         with seeded(seed):
@@ -69,7 +69,7 @@ class OwnAugmentation:
             check_batch(changed, moved)
         except (AttributeError, ValueError) as error:
             raise ValueError(
-                f"augmentation={self._own!r:.80} gives something else: {error}"
+                f"augmentation={self._own!r:.80} returns an invalid batch: {error}"
             ) from None
         return in_format_of(image, changed), moved
 
@@ -83,11 +83,11 @@ def _by_both(own: Callable[..., Any], image: Tensor, mask: Tensor | None) -> Any
 
 
 def _by_torchvision(own: Callable[..., Any], image: Tensor, mask: Tensor | None) -> Any:
-    """Change one image after another, each by numbers of its own, its mask in the same way."""
+    """Change one image after another, each with its own random numbers, and its mask alike."""
     from torchvision import tv_tensors  # the user's transform has imported it
 
     volumes = are_volumetric(image)
-    # Of a volume the slices are the pictures of a video, which all change alike.
+    # The slices of a volume are the frames of a video, which all change alike.
     kind: Any = tv_tensors.Video if volumes else tv_tensors.Image
     images = [kind(each) for each in (image.transpose(1, 2) if volumes else image)]
     if mask is None:
@@ -105,14 +105,14 @@ def _stacked(tensors: Any, own: Any) -> Tensor:
     sizes = sorted({tuple(each.shape[-2:]) for each in tensors})
     if len(sizes) > 1:
         raise ValueError(
-            f"augmentation={own!r:.80} gives images of sizes {sizes[0]} and {sizes[-1]} in one "
+            f"augmentation={own!r:.80} returns images of sizes {sizes[0]} and {sizes[-1]} in one "
             "batch; end it with torchvision.transforms.v2.Resize((height, width))."
         )
     return torch.stack([each.as_subclass(Tensor) for each in tensors])
 
 
 def _parameters(own: Callable[..., Any]) -> list[str] | None:
-    """Return the names of what has to be passed by position; None where that cannot be asked."""
+    """Return the names of the positional parameters; None if they are unknown."""
     try:
         signature = inspect.signature(own.forward if isinstance(own, nn.Module) else own)
     except ValueError:

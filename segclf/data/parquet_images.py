@@ -21,22 +21,22 @@ _KEPT = 2  # row groups
 class ParquetImages(StoredImages):
     """Images in a column of Parquet files: encoded bytes, or Hugging Face's ``{bytes, path}``.
 
-    A row group is read at once, and the last two are kept: in order each is read once, in any
-    other order for nearly each image. It needs ``segclf[parquet]``.
+    A row group is read as a whole, and the last two are kept: read in order, each is read once; in
+    any other order, for nearly each image. It needs ``segclf[parquet]``.
 
     Parameters
     ----------
     paths : str or path-like, or sequence of them
-        The files or their URLs; images come in their order.
+        The files or their URLs; images are in their order.
     column : str, optional
-        Which one; by default the only one that holds bytes.
+        Name of the column; by default the only one that holds bytes.
 
     Raises
     ------
     ImportError
-        Where pyarrow is missing.
+        If pyarrow is missing.
     ValueError
-        Where there is no such column, or several may be meant.
+        If there is no such column, or several are possible.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ParquetImages(StoredImages):
         super().__init__(int(self._ends[-1]) if counts else 0)
 
     def _place(self, row: int) -> tuple[int, int]:
-        """Return the number of the row group that holds an image, and its place there."""
+        """Return the number of the row group that holds an image, and its position there."""
         group = int(np.searchsorted(self._ends, row, side="right"))
         return group, row - (int(self._ends[group - 1]) if group else 0)
 
@@ -95,16 +95,16 @@ class ParquetImages(StoredImages):
             return self._kept[group]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without what was read."""
+        """Return the state without the row groups read."""
         return {**vars(self), "_kept": {}, "_lock": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the state, with a lock of its own; parts of one process share neither."""
+        """Set the state, with a new lock; parts of one process share neither."""
         vars(self).update({**state, "_lock": Lock()})
 
 
 def _layout(path: str, column: str | None) -> tuple[str, list[int]]:
-    """Return the column, and how many rows each row group has."""
+    """Return the column, and the number of rows in each row group."""
     module = _parquet()
     try:
         with open_location(path) as file:

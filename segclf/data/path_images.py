@@ -1,4 +1,4 @@
-"""Images in files of which a list says where they are, be it in memory or a text file."""
+"""Images in files whose paths are in a list, in memory or in a text file."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from segclf.hookspecs import ImageHeader
 
 __all__ = ["PathImages"]
 
-_MARK = b"\xef\xbb\xbf"  # which some editors put before the first line
+_MARK = b"\xef\xbb\xbf"  # some editors put it before the first line
 
 
 class PathImages(StoredImages):
-    """Images whose paths or URLs are in a list, or in a text file, one on each line.
+    """Images whose paths or URLs are in a list, or in a text file, one per line.
 
-    Nothing is looked at before it is read: that a file is missing is an error when it is taken. A
-    list of paths as ``X``, by contrast, is checked at once.
+    No file is opened before its image is taken, so a missing file raises an error only then. A list
+    of paths as ``X``, by contrast, is checked at once.
 
     Parameters
     ----------
     paths : str or path-like, or sequence of them
-        The text file, or the paths themselves. Lines without a text are left out; relative paths
-        start at the current folder. URLs, such as ``s3://bucket/a.png``, need ``segclf[remote]``.
+        The text file, or the paths themselves. Blank lines are ignored; relative paths start at the
+        current folder. URLs, such as ``s3://bucket/a.png``, need ``segclf[remote]``.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class PathImages(StoredImages):
 
 
 def _line_starts(path: str) -> NDArray[np.int64]:
-    """Return where the lines begin that have a text."""
+    """Return the positions of the lines that are not blank."""
     starts, position = array("q"), 0
     with open(path, "rb") as file:
         for line in file:

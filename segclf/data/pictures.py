@@ -1,4 +1,4 @@
-"""PIL images as arrays, by the rules that hold for files."""
+"""PIL images as arrays, by the same rules as files."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def picture_array(image: Image.Image) -> NDArray[Any]:
     Parameters
     ----------
     image : PIL.Image.Image
-        It is left as it is.
+        It is not modified.
 
     Returns
     -------
     array of shape (h, w, 1) or (h, w, 3)
-        Gray or RGB, as of a file: palettes, CMYK and YCbCr become RGB, alpha is dropped, and an
-        orientation that the image still carries is applied.
+        Gray or RGB, as for a file: palettes, CMYK and YCbCr become RGB, alpha is dropped, and an
+        orientation in the metadata is applied.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def picture_array(image: Image.Image) -> NDArray[Any]:
     """
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
-        raise ValueError(f"it holds {frames} frames; give each as an image of its own")
+        raise ValueError(f"it holds {frames} frames; pass each as a separate image")
     upright = ImageOps.exif_transpose(image)
     array = np.array(upright) if upright.mode == "I" else channels_of(upright)
     return array if array.ndim == 3 else array[..., None]

@@ -13,7 +13,7 @@ _LONGEST_HEADER = 4096
 
 
 class PNMHeader(NamedTuple):
-    """Kind ("1" to "6"), size, the value that is white, and where the pixels begin."""
+    """Kind ("1" to "6"), size, the value of white, and the position of the pixels."""
 
     kind: int
     height: int
@@ -28,7 +28,7 @@ class PNMHeader(NamedTuple):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of one bit, one byte or two."""
+        """Type for one bit, one byte or two bytes."""
         if self.kind in (1, 4):
             return np.dtype(bool)
         return np.dtype(np.uint8 if self.white < 256 else np.uint16)
@@ -52,7 +52,7 @@ def read_pnm_header(file: IO[bytes]) -> PNMHeader:
         place = token.end()
     width, height, white = (*numbers, 1)[:3]
     if not 1 <= white <= 65535 or not start[place : place + 1].isspace():
-        raise ValueError(f"its PNM header is damaged, or its white, {white}, is none of 1 to 65535")
+        raise ValueError(f"its PNM header is damaged, or its white, {white}, not from 1 to 65535")
     return PNMHeader(kind, height, width, white, place + 1)
 
 
@@ -63,8 +63,8 @@ def decode_pnm(file: IO[bytes], *, shown: bool) -> NDArray[Any]:
     ----------
     file : binary file
     shown : bool
-        True for values to be shown: white is 255, or 65535 if more than 8 bits are stored, and True
-        of a bit. False for those that are stored, of which a set bit is black.
+        True for display values: white is 255, or 65535 if more than 8 bits are stored, and True for
+        a bit. False for the stored values, in which a set bit is black.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def decode_pnm(file: IO[bytes], *, shown: bool) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If it is truncated or damaged, or several images.
+        If it is truncated or damaged, or holds several images.
     """
     file.seek(0)
     header = read_pnm_header(file)
@@ -124,5 +124,5 @@ def _check_length(given: int, expected: int, what: str) -> None:
         raise ValueError(f"it is truncated: {given:,} of {expected:,} {what} are there")
     if given > expected:
         raise ValueError(
-            f"it holds {given:,} {what}, expected {expected:,}: are these several images?"
+            f"it holds {given:,} {what}, expected {expected:,}; it may hold several images"
         )

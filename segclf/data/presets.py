@@ -42,21 +42,22 @@ def as_augmentation(spec: str | Augment | None) -> Augment | None:
         None changes nothing. The names are
 
         - ``"flips"``: left and right, top and bottom, each for half of the images; exact.
-        - ``"light"``: mirrored left and right, turned up to 10 degrees, scaled by 10%, moved by
+        - ``"light"``: mirrored left and right, rotated up to 10 degrees, scaled by 10%, moved by
+        5%, with slight changes of brightness and contrast; for images with an upright orientation.
           5%, with slight changes of brightness and contrast; for images with an upright.
         - ``"strong"``: both flips, turned up to 30 degrees, scaled by a quarter, moved, sheared,
           cropped to 60% of the area or more; brightness, contrast, color and noise.
 
-        A callable of your own takes and returns what :class:`Augmentation` does; or it takes a
-        batch of images and masks (None where there are none) and returns both; or it takes images
-        alone, in which nothing may move. A transform of ``torchvision.transforms.v2`` is called
-        with one image after another and its mask. These sample from torch's own generator.
+        A custom callable takes and returns what :class:`Augmentation` does; or it takes a batch of
+        images and masks (None if there are none) and returns both; or it takes only images, which
+        it must not move. A transform of ``torchvision.transforms.v2`` is called with one image
+        after another and its mask. These callables use torch's own generator.
 
     Returns
     -------
     callable or None
-        A new :class:`Augmentation` for a name; what takes and returns what it does as it is; any
-        other callable in that form.
+        A new :class:`Augmentation` for a name; a callable with its signature unchanged; any other
+        callable wrapped in that form.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def as_augmentation(spec: str | Augment | None) -> Augment | None:
     """
     if isinstance(spec, str):
         if spec not in PRESETS:
-            raise ValueError(f"No augmentation named {spec!r}; there are: {_names()}.")
+            raise ValueError(f"No augmentation named {spec!r}; available: {_names()}.")
         return Augmentation(**PRESETS[spec])
     if isinstance(spec, Augmentation):
         check_settings(spec)

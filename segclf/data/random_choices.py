@@ -14,24 +14,24 @@ _CHOICES = (
     *("crop_area", "crop_ratio", "crop_x", "crop_y"),
     *("color", "brightness", "contrast", "saturation", "hue", "noise"),
 )
-# Sampled apart, so that a seed gives those above as it did before these were thought of.
+# Sampled separately, so that a seed gives the same choices above as before these were added.
 _LATER_CHOICES = ("grayscale", "blur", "blur_deviation", "solarize")
 _CHOICES_OF_VOLUMES = ("slice_flip",)
 
 
 class RandomChoices:
-    """All choices for the images of a batch, needed or not.
+    """All random choices for the images of a batch, needed or not.
 
-    So no setting changes the choices of another, and what is sampled for one image does not depend
-    on the others. Grayscale, blur and solarization are sampled when first asked for, and so is what
-    only volumes have.
+    Therefore no setting changes the choices of another, and those for one image do not depend on
+    the others. Grayscale, blur and solarization are sampled when first needed, and so are the
+    choices that only volumes have.
 
     Parameters
     ----------
     n_images : int
         Number of images.
     generator : torch.Generator
-        Where the numbers come from; they live on its device.
+        Source of the numbers, which are on its device.
     """
 
     def __init__(self, n_images: int, generator: torch.Generator) -> None:
@@ -68,7 +68,7 @@ def random_placement(
     shear: float,
     crop: tuple[float, float],
 ) -> Placement:
-    """Sample how the content of each image moves; settings as `Augmentation` documents them."""
+    """Sample how the content of each image moves; for the settings see `Augmentation`."""
     window, center = crop_window(
         choices.between("crop_area", *crop),
         choices.between("crop_ratio", 0, 1),
@@ -95,7 +95,7 @@ def random_recoloring(
     noise: float,
     probability: float,
 ) -> Recoloring:
-    """Sample how the colors of each image change; settings as `Augmentation` documents them."""
+    """Sample how the colors of each image change; for the settings see `Augmentation`."""
     changes = choices.happens("color", probability).float()
     return Recoloring(
         brightness=changes * choices.between("brightness", -brightness, brightness),

@@ -1,4 +1,4 @@
-"""The reader of plain pictures: one image a file, of nothing but pixels."""
+"""The reader of plain pictures: one image per file, without metadata."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["RasterReader"]
 
 
 class RasterReader:
-    """Reads PNG, JPEG, TIFF, BMP, WebP and PNM, told apart by their first bytes alone.
+    """Reads PNG, JPEG, TIFF, BMP, WebP and PNM, identified by their first bytes.
 
-    Gray and RGB come in the file's own type; of masks the ids as stored. Writes PNG and TIFF.
+    Gray and RGB have the file's own type; masks have the ids as stored. Writes PNG and TIFF.
     """
 
     def sniff(self, start: bytes) -> bool:
-        """Tell PNG, JPEG and WebP; the two letters of BMP and PNM tell nothing."""
+        """Tell PNG, JPEG and WebP; the two letters of BMP and PNM are not enough."""
         return is_raster(start)
 
     def read_header(self, path: ReadPath) -> ImageHeader:
@@ -40,7 +40,7 @@ class RasterReader:
         """Write an image (h, w, c), gray or RGB, as PNG or TIFF."""
         if image.axes not in ("hwc", "hw"):
             raise ValueError(
-                f"{str(os.fspath(path))!r} holds one picture (h, w), and this is an array of "
+                f"{str(os.fspath(path))!r} can hold one picture (h, w), but this is an array of "
                 f"{tuple(image.axes)}, of shape {image.array.shape}."
             )
         suffix = os.path.splitext(os.fspath(path))[1].lower()

@@ -1,4 +1,4 @@
-"""Pictures as the bytes of PNG and TIFF files, which lose nothing."""
+"""Pictures as the bytes of lossless PNG and TIFF files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["encode_raster"]
 _PNG = ("bool", "uint8", "uint16")
 _TIFF = (*_PNG, "int16", "int32", "float32")
 _KEPT = {".png": _PNG, ".tif": _TIFF, ".tiff": _TIFF}
-# What OpenCV does not write, of gray alone.
+# Types that OpenCV does not write, for gray only.
 _OF_PILLOW = ("bool", "int16", "int32")
 
 
@@ -35,14 +35,14 @@ def encode_raster(array: NDArray[Any], suffix: str) -> bytes:
     Raises
     ------
     ValueError
-        For a type, or a number of channels, that such files do not hold.
+        For a type, or a number of channels, that such files cannot hold.
     """
     gray = array[..., 0] if array.shape[2:] == (1,) else array
     colour = gray.shape[2:] == (3,)
     kept = [each for each in _KEPT.get(suffix, ()) if not (colour and each in _OF_PILLOW)]
     if array.dtype.name not in kept or gray.shape[2:] not in ((), (3,)):
         raise ValueError(
-            f"Files that end in {suffix!r} do not hold {array.dtype} of shape {array.shape}; "
+            f"Files that end in {suffix!r} cannot hold {array.dtype} of shape {array.shape}; "
             f"expected gray (h, w) or RGB (h, w, 3) of {', '.join(kept) or 'nothing'}."
         )
     if array.dtype.name in _OF_PILLOW:

@@ -1,7 +1,7 @@
-"""Pictures by Pillow, and by OpenCV or ourselves where only that keeps every bit.
+"""Decode pictures with Pillow, or with OpenCV or our own code if only that keeps every bit.
 
-Pillow decodes all of 8 bit: it refuses truncated files where OpenCV fills up with gray. The plugin
-classes are used directly, so no other of its many formats is ever tried on a file.
+Pillow decodes all 8 bit files: it refuses truncated files, where OpenCV fills up with gray. Its
+plugin classes are used directly, so none of its many other formats is tried on a file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PLUGINS: dict[str, Any] = {
     "BMP": BmpImagePlugin.BmpImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
 }
-# PNG and TIFF stretch 2 and 4 bit gray to 0..255 for showing; ids are what was stored.
+# For display, 2 and 4 bit gray of PNG and TIFF is stretched to 0..255; ids are the stored values.
 _STRETCH = {2: 85, 4: 17}
 
 
@@ -50,22 +50,22 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[Any]:
     Returns
     -------
     array of shape (h, w, 1) or (h, w, 3)
-        Gray or RGB, of the file's own type: bool for 1 bit gray, uint8, uint16, and what a TIFF
-        holds (signed and float). Palettes become RGB, CMYK and YCbCr too; alpha is dropped. The
-        orientation is applied, and of a TIFF with white as 0 the values are turned over, so that
-        bright is high in all files, as viewers do.
+        Gray or RGB, of the file's own type: bool for 1 bit gray, uint8, uint16, and the types of
+        TIFF (signed and float). Palettes, CMYK and YCbCr become RGB; alpha is dropped. The
+        orientation is applied. A TIFF with white as 0 is inverted, as in viewers, so that bright is
+        high in all files.
     """
     with open(path, "rb") as file:
         return decode_raster(file)
 
 
 def decode_raster(file: IO[bytes]) -> NDArray[Any]:
-    """Read such a file that is open, or whose bytes are in memory; see `read_raster`.
+    """Read an open file, or its bytes in memory; see `read_raster`.
 
     Parameters
     ----------
     file : binary file
-        At any position.
+        Its position does not matter.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def decode_raster(file: IO[bytes]) -> NDArray[Any]:
 
 
 def read_raster_header(path: str | os.PathLike[str]) -> Header:
-    """Read the header alone of such a file.
+    """Read only the header of such a file.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def read_raster_header(path: str | os.PathLike[str]) -> Header:
     Returns
     -------
     Header
-        Height, width, channels and type are those of what `read_raster` returns.
+        Height, width, channels and type are those that `read_raster` returns.
     """
     with open(path, "rb") as file:
         return read_header(file)
@@ -108,9 +108,9 @@ def read_raster_mask(path: str | os.PathLike[str]) -> NDArray[Any]:
     Returns
     -------
     array of shape (h, w)
-        Gray values as stored (1 bit: 0 and 1; 2 bit: 0 to 3), also where white is 0, or the
-        indices into the palette, as in the masks of Pascal VOC. Of RGB and opaque RGBA whose
-        colours are all gray, the gray. The orientation is applied.
+        Gray values as stored (1 bit: 0 and 1; 2 bit: 0 to 3), also if white is 0, or palette
+        indices, as in the masks of Pascal VOC. RGB and opaque RGBA whose colours are all gray
+        become that gray. The orientation is applied.
 
     Raises
     ------
@@ -139,21 +139,21 @@ def _checked(array: NDArray[Any], header: Header, n_channels: int | None) -> NDA
     expected = (header.height, header.width, *(() if n_channels is None else (n_channels,)))
     if array.shape != expected or array.dtype != header.dtype:
         raise ValueError(
-            f"it decodes to {array.shape} {array.dtype}, but its header says "
+            f"it decodes to {array.shape} {array.dtype}, but its header states "
             f"{expected} {header.dtype}"
         )
     return array
 
 
 def _turned_over(array: NDArray[Any], header: Header, *, shown: bool) -> NDArray[Any]:
-    """Of a file with white as 0, return the values to be shown, or those that are stored."""
-    # both decoders turn 8 bits and less over, and nothing longer
+    """For a file with white as 0, return the display values, or the stored ones."""
+    # both decoders invert values of up to 8 bits, but no longer ones
     already = array.dtype.itemsize == 1
     return ~array if header.white_is_zero and already != shown else array
 
 
 def _upright(array: NDArray[Any], header: Header) -> NDArray[Any]:
-    """Apply the orientation; of a TIFF the decoders do."""
+    """Apply the orientation; for a TIFF the decoders do it."""
     orientation = 1 if header.format == "TIFF" else header.orientation
     if orientation == 1:
         return array
@@ -177,7 +177,7 @@ def _by_pillow(file: IO[bytes], header: Header) -> Image.Image:
 
 
 def channels_of(image: Image.Image) -> NDArray[Any]:
-    """Return a new array of a decoded image, which may be changed: gray (h, w) or RGB (h, w, 3)."""
+    """Return a decoded image as a new array that may be modified: gray (h, w) or RGB (h, w, 3)."""
     if image.mode in ("LA", "La"):
         return np.array(image)[..., 0]
     if image.mode in ("1", "L", "F") or image.mode.startswith("I"):

@@ -1,4 +1,4 @@
-"""Images read by several threads while the caller computes, with a bound on what is in memory."""
+"""Read images in several threads while the caller computes, with a memory limit."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _TASKS_AHEAD = 64
 _BYTES_AHEAD = 2**29
 _BYTES_AT_ONCE = 2**26
 
-# A number, and the image or what is wrong with it.
+# A number, and the image or its error.
 _Read = tuple[int, NDArray[Any] | str]
 
 
 class ReadImages(NamedTuple):
-    """Some images of a block, in memory, and what could not be read of it.
+    """Some images of a block, in memory, and the errors of those that could not be read.
 
     Attributes
     ----------
     indices : array of shape (n,)
-        Which ones.
+        Numbers of the images.
     images : Images
-        These n.
+        The n images.
     errors : dict of int to str
-        What is wrong with others, by their number.
+        Errors of other images, by their number.
     block : int
         The number of the block.
     last : bool
@@ -50,19 +50,19 @@ class ReadImages(NamedTuple):
 def read_ahead(
     images: Images, blocks: Iterable[range], *, n_threads: int = 1
 ) -> Iterator[ReadImages]:
-    """Read blocks of images in order, ahead of the caller, and go on where one is damaged.
+    """Read blocks of images in order, ahead of the caller; damaged images do not end it.
 
-    Half a GiB of images is read ahead, but a few images for each thread at least. A block of more
-    than 64 MiB comes in parts, which depend on its images alone.
+    Up to half a GiB of images is read ahead, but at least a few images for each thread. A block of
+    more than 64 MiB is returned in parts, which depend only on its images.
 
     Parameters
     ----------
     images : Images
-        Of any kind; files are decoded.
+        Images of any kind; files are decoded.
     blocks : iterable of range
-        The numbers of those to read.
+        The numbers of the images to read.
     n_threads : int
-        How many threads read.
+        Number of threads that read.
 
     Yields
     ------
@@ -86,7 +86,7 @@ def read_ahead(
 def _in_order(
     images: Images, blocks: Iterable[range], n_threads: int
 ) -> Iterator[tuple[int, bool, list[_Read]]]:
-    """Yield what each task read, with the number of its block, and whether that ends with it."""
+    """Yield the images of each task, with the number of its block, and whether the block ends."""
     pending: deque[tuple[int, bool, Future[list[_Read]]]] = deque()
     limit = n_threads + 1
     pool = ThreadPoolExecutor(n_threads)
@@ -117,7 +117,7 @@ def _finished(
 
 
 def _limit(results: list[_Read], n_threads: int) -> int:
-    """Return how many tasks may wait, by the size of the images that were just read."""
+    """Return how many tasks may be pending, by the size of the images just read."""
     n_bytes = sum(result.nbytes for _, result in results if isinstance(result, np.ndarray))
     return max(n_threads, min(_TASKS_AHEAD, _BYTES_AHEAD // max(1, n_bytes)))
 

@@ -1,7 +1,8 @@
-"""The one door to image files: whatever reads them is a plugin, ours too.
+"""The only access to image files; every reader is a plugin, ours too.
 
-Nothing else in segclf opens an image file. `load_image` and its kin take volumes, too; `read_image`
-and its kin are for what takes images, and say of a volume how to take its slices.
+Nothing else in segclf opens an image file. `load_image` and related functions also take volumes.
+`read_image` and related functions are for code that takes images, and explain for a volume how to
+take its slices.
 """
 
 from __future__ import annotations
@@ -32,28 +33,29 @@ _Result = TypeVar("_Result")
 
 
 def load_image(path: Path | Sequence[Path], *, reader: Any = None) -> ImageData:
-    """Read one image or volume, with what is known of its axes.
+    """Read one image or volume, with its axes.
 
     Parameters
     ----------
     path : str or path-like, or sequence of them
-        Of a file; of a folder, or of the files, whose images are the slices of one volume; or
-        ``"path[z=3]"`` for one slice of a volume; or ``"case_{0000,0001}.nii.gz"`` for files that
-        hold the channels of one.
+        A file; a folder, or the files, whose images are the slices of one volume; ``"path[z=3]"``
+        for one slice of a volume; or ``"case_{0000,0001}.nii.gz"`` for files that hold the channels
+        of one image.
     reader : str or Reader, optional
-        Which one; by default the one for such files.
+        The reader to use; by default the one for such files.
 
     Returns
     -------
     ImageData
-        Its array is (h, w, c) or (d, h, w, c), with spacing and affine where the file has them.
+        Its array is (h, w, c) or (d, h, w, c), with spacing and affine if the file has them.
 
     Raises
     ------
     OSError
         If the file cannot be opened.
     ValueError
-        If no reader takes it, if it is damaged, truncated or too large, or of an unsupported kind.
+        If no reader takes the file, or it is damaged, truncated, too large or of an unsupported
+        kind.
 
     Examples
     --------
@@ -69,7 +71,7 @@ def load_image(path: Path | Sequence[Path], *, reader: Any = None) -> ImageData:
 
 
 def load_header(path: Path | Sequence[Path], *, reader: Any = None) -> ImageHeader:
-    """Read what a file says of its image or volume; no pixel is decoded.
+    """Read the header of an image or volume; no pixel is decoded.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def load_header(path: Path | Sequence[Path], *, reader: Any = None) -> ImageHead
     Returns
     -------
     ImageHeader
-        Its size, channels and type are those of what `load_image` returns.
+        Its size, channels and type are those that `load_image` returns.
 
     Raises
     ------
@@ -100,24 +102,24 @@ def load_mask(path: Path | Sequence[Path], *, reader: Any = None) -> ImageData:
     Returns
     -------
     ImageData
-        Its array is (h, w) or (d, h, w) of ids, or of classes that may overlap (k, h, w) or
-        (k, d, h, w) of 0 and 1.
+        Its array is (h, w) or (d, h, w) of ids, or (k, h, w) or (k, d, h, w) of 0 and 1 for classes
+        that may overlap.
 
     Raises
     ------
     OSError, ValueError
-        As :func:`load_image` does, and for what is no mask.
+        As in :func:`load_image`, and if it is not a mask.
     """
     return _guarded(load_ids, path, reader)
 
 
 def slice_paths(path: Path) -> list[str]:
-    """Name each slice of a volume, as estimators of images take them.
+    """Name each slice of a volume, for estimators of images.
 
     Parameters
     ----------
     path : str or path-like
-        Of a volume.
+        Path of a volume.
 
     Returns
     -------
@@ -127,12 +129,12 @@ def slice_paths(path: Path) -> list[str]:
     Raises
     ------
     OSError, ValueError
-        As :func:`load_image` does, and where it is no volume.
+        As in :func:`load_image`, and if it is not a volume.
     """
     depth = load_header(path).depth
     if depth is None:
         raise ValueError(
-            f"{str(os.fspath(path))!r} is an image and has no slices; pass it as it is."
+            f"{str(os.fspath(path))!r} is an image and has no slices; pass the path itself."
         )
     return [f"{os.fspath(path)}[z={z}]" for z in range(depth)]
 
@@ -143,31 +145,31 @@ def read_image(path: Path, reader: Any = None) -> NDArray[Any]:
     Parameters
     ----------
     path : str or path-like
-        Of an image, or ``"path[z=3]"`` for a slice of a volume.
+        Path of an image, or ``"path[z=3]"`` for a slice of a volume.
     reader : str or Reader, optional
         See :func:`load_image`.
 
     Returns
     -------
     array of shape (h, w, c)
-        Of PNG, JPEG and TIFF gray (c = 1) or RGB (c = 3) in the file's own type: bool (1 bit),
+        For PNG, JPEG and TIFF gray (c = 1) or RGB (c = 3) in the file's own type: bool (1 bit),
         uint8, uint16, and for TIFF signed and float ones. Palettes, CMYK and YCbCr become RGB;
-        alpha is dropped; the orientation is applied (of a PNG that in its eXIf chunk). Bright is
-        high: a TIFF with white as 0 is turned over.
+        alpha is dropped; the orientation is applied (for a PNG that in its eXIf chunk). Bright is
+        high: a TIFF with white as 0 is inverted.
 
     Raises
     ------
     OSError
         If the file cannot be opened.
     ValueError
-        If it is damaged, truncated, a volume, has several pages or frames, more than
-        `segclf.data.headers.MAX_PIXELS` pixels, or is of an unsupported kind.
+        If it is damaged, truncated, a volume, of an unsupported kind, or has several pages or
+        frames, or more than `segclf.data.headers.MAX_PIXELS` pixels.
     """
     return _guarded(load_flat, path, reader)
 
 
 def read_image_header(path: Path, reader: Any = None) -> ImageHeader:
-    """Read a file's header, decoding nothing.
+    """Read a file's header without decoding any pixel.
 
     Parameters
     ----------
@@ -177,7 +179,7 @@ def read_image_header(path: Path, reader: Any = None) -> ImageHeader:
     Returns
     -------
     ImageHeader
-        Height, width, channels and type are those of what `read_image` returns.
+        Height, width, channels and type are those that `read_image` returns.
 
     Raises
     ------
@@ -188,7 +190,7 @@ def read_image_header(path: Path, reader: Any = None) -> ImageHeader:
 
 
 def read_size(path: Path) -> tuple[int, int, int]:
-    """Read (h, w, n_channels) from a file's header, decoding nothing.
+    """Read (h, w, n_channels) from a file's header without decoding any pixel.
 
     Parameters
     ----------
@@ -214,18 +216,18 @@ def read_mask(path: Path) -> NDArray[Any]:
     Parameters
     ----------
     path : str or path-like
-        A gray or palette PNG or TIFF, or what another reader reads as a mask.
+        A gray or palette PNG or TIFF, or a file that another reader reads as a mask.
 
     Returns
     -------
     array of shape (h, w), or (k, h, w) of classes that may overlap
-        Of PNG and TIFF gray values as stored, whatever their polarity, or palette indices as in
-        Pascal VOC. The orientation is applied as to an image.
+        For PNG and TIFF, gray values as stored, whatever their polarity, or palette indices as in
+        Pascal VOC. The orientation is applied as for an image.
 
     Raises
     ------
     OSError, ValueError
-        As `read_image` does, and for colour, alpha and JPEG.
+        As in `read_image`, and for colour, alpha and JPEG.
     """
     return _guarded(load_flat_ids, path, None)
 
@@ -233,7 +235,7 @@ def read_mask(path: Path) -> NDArray[Any]:
 def _guarded(
     read: Callable[[FoundReader], _Result], path: Path | Sequence[Path], reader: Any
 ) -> _Result:
-    """Make one error with the path of all that damaged files raise (struct.error, KeyError...)."""
+    """Turn all errors of damaged files (struct.error, KeyError...) into one with the path."""
     found = find_reader(path, reader)
     try:
         _require_regular(found.path)
@@ -249,10 +251,10 @@ def _require_regular(path: Any) -> None:
     for each in path if isinstance(path, list) else [path]:
         kind = stat.S_IFMT(os.stat(each).st_mode)
         if kind not in (stat.S_IFREG, stat.S_IFDIR):  # reading a pipe or a device may never end
-            raise ValueError("it is no regular file")
+            raise ValueError("it is not a regular file")
 
 
 def _name_of(path: Path | Sequence[Path]) -> str:
     if isinstance(path, str | os.PathLike):
         return repr(str(os.fspath(path)))
-    return f"the volume of {len(path)} files from {str(os.fspath(path[0]))!r} on"
+    return f"the volume of {len(path)} files that starts with {str(os.fspath(path[0]))!r}"

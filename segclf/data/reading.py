@@ -1,4 +1,4 @@
-"""What a reader is asked for, and what of its answer is checked: axes, slices, images alone."""
+"""Calls of readers, and checks of their results: axes, slices, images only."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _AXES = {"image": ("hwc", "dhwc"), "mask": ("hw", "dhw", "khw", "kdhw")}
 
 
 def load_flat(found: FoundReader) -> NDArray[Any]:
-    """Read an image (h, w, c); a volume is an error that says how to take its slices."""
+    """Read an image (h, w, c); for a volume, the error says how to take its slices."""
     return _flat(load(found)).array
 
 
 def load_flat_ids(found: FoundReader) -> NDArray[Any]:
-    """Read a mask (h, w) or (k, h, w); of a volume as `load_flat`."""
+    """Read a mask (h, w) or (k, h, w); for a volume see `load_flat`."""
     return _flat(load_ids(found)).array
 
 
 def look_flat(found: FoundReader) -> ImageHeader:
-    """Read the header of an image; of a volume as `load_flat`."""
+    """Read the header of an image; for a volume see `load_flat`."""
     header = look(found)
     if header.depth is not None:
         raise ValueError(_slices_instead(header.depth, header.height, header.width))
@@ -42,8 +42,8 @@ def _flat(data: ImageData) -> ImageData:
 
 def _slices_instead(depth: int, height: int, width: int) -> str:
     return (
-        f"it is a volume of {depth} slices of {height} x {width}, and images are expected; pass "
-        f"its slices, of 'path[z=0]' to 'path[z={depth - 1}]', all of which are "
+        f"it is a volume of {depth} slices of {height} x {width}, but images are expected; pass "
+        f"its slices, 'path[z=0]' to 'path[z={depth - 1}]', all of which are "
         "segclf.data.slice_paths(path)"
     )
 
@@ -56,14 +56,14 @@ def load(found: FoundReader) -> ImageData:
 
 
 def load_ids(found: FoundReader) -> ImageData:
-    """Read a mask of one of these."""
+    """Read the mask of an image, a volume, or a slice of one."""
     if found.z is None:
         return _checked(found.reader.read_mask(found.path), "mask")
     return _load_slice(found, found.reader.read_mask, "mask")
 
 
 def look(found: FoundReader) -> ImageHeader:
-    """Read the header of one of these."""
+    """Read the header of an image, a volume, or a slice of one."""
     header = found.reader.read_header(found.path)
     return header if found.z is None else _header_of_slice(header, found.z)
 
@@ -85,7 +85,7 @@ def _header_of_slice(header: ImageHeader, z: int) -> ImageHeader:
     if header.depth is None:
         raise ValueError(f"it is an image and has no slice z={z}")
     if z >= header.depth:
-        raise ValueError(f"it has slices z=0 to z={header.depth - 1}, and no z={z}")
+        raise ValueError(f"it has slices z=0 to z={header.depth - 1}, but no z={z}")
     affine = header.affine
     if affine is not None:
         affine = affine.copy()
@@ -95,7 +95,7 @@ def _header_of_slice(header: ImageHeader, z: int) -> ImageHeader:
 
 
 def _checked(data: ImageData, kind: str) -> ImageData:
-    """Hold a reader to its promise."""
+    """Check that a reader returned valid axes."""
     if data.axes not in _AXES[kind] or data.array.ndim != len(data.axes):
         raise ValueError(
             f"its reader returned the axes {data.axes!r} for an array of shape {data.array.shape}; "

@@ -1,4 +1,4 @@
-"""The red channel as a share of the light: color without brightness."""
+"""The red channel relative to the total intensity: color without brightness."""
 
 from typing import Any, Self
 
@@ -15,11 +15,11 @@ from segclf.data.kinds import ImagesLike
 class RedNormalizer(TransformerMixin, BaseEstimator):
     """Turn color images into one channel, ``R / sqrt(R^2 + G^2 + B^2 + 1e-11)``.
 
-    Brightness cancels out, and with it shadows and uneven light. S4MI prepares skin images so
-    (section 3.3 of Singh et al., "Shifting to machine supervision"), after Thanh et al., "A skin
-    lesion segmentation method for dermoscopic images based on adaptive thresholding with
-    normalization of color models", ICEEE 2019. The public code of S4MI does it in training alone; a
-    pipeline does it in prediction, too.
+    Brightness cancels out, and with it shadows and uneven light. S4MI preprocesses skin images in
+    this way (section 3.3 of Singh et al., "Shifting to machine supervision"), after Thanh et al.,
+    "A skin lesion segmentation method for dermoscopic images based on adaptive thresholding with
+    normalization of color models", ICEEE 2019. The public code of S4MI does it only in training; a
+    pipeline also does it in prediction.
 
     Examples
     --------
@@ -40,17 +40,17 @@ class RedNormalizer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array (n, h, w, 3), list of arrays (h, w, 3), paths or tensor (n, 3, h, w)
-            Colors as RGB. Files of gray images count as color images without color.
+            Colors as RGB. Gray images in files are treated as RGB images without color.
 
         Returns
         -------
         array (n, h, w, 1), float32, or a list of arrays (h, w, 1)
-            From 0 to 1; a list where images are of several sizes.
+            From 0 to 1; a list if the images have several sizes.
 
         Raises
         ------
         ValueError
-            For images of another number of channels than 3, and for what is no image.
+            If images do not have 3 channels, or an item is not an image.
         """
         images = as_images(X, n_channels=3)
         reds = [_normalized_red(images[index]) for index in range(len(images))]

@@ -1,8 +1,8 @@
-"""Volumes on another grid: each axis by its own rule, whole or a part of it.
+"""Resample volumes, or parts of them, to another grid: each axis by its own rule.
 
-An axis that gets fewer voxels takes means of what falls into each, one that gets more is
-interpolated linearly, and the outer edges stay where they are. Each new voxel is a weighted sum of
-a few neighbors along each axis, so that a part of the result needs a part of the volume alone.
+An axis that gets fewer voxels takes means of the voxels that fall into each; one that gets more is
+interpolated linearly. The outer edges keep their position. Each new voxel is a weighted sum of a
+few neighbors along each axis, so a part of the result needs only a part of the volume.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# So many new places along an axis are computed at once.
+# Number of new positions along an axis that are computed at once.
 _BLOCK = 64
 
-#: From the first voxel and the size of a part to the part (d, h, w, c).
+#: Maps the first voxel and the size of a part to the part (d, h, w, c).
 ReadPart = Callable[[tuple[int, ...], tuple[int, ...]], NDArray[Any]]
 
 
 def regridded(volume: NDArray[Any], size: Sequence[int]) -> NDArray[np.float32]:
-    """Bring a volume (d, h, w, c) to a size (d, h, w).
+    """Resample a volume (d, h, w, c) to a size (d, h, w).
 
     Examples
     --------
@@ -40,14 +40,14 @@ def regridded_part(
     corner: Sequence[int],
     part: Sequence[int],
 ) -> NDArray[np.float32]:
-    """Return a part of a volume on another grid, reading no more than it takes.
+    """Return a part of a volume on another grid, reading only what is needed.
 
     Parameters
     ----------
     read : callable
-        Returns a part of the volume as it is, as float32.
+        Returns a part of the original volume, as float32.
     old, new : (int, int, int)
-        Size of the volume as it is, and on the other grid.
+        Size of the original volume, and on the other grid.
     corner, part : (int, int, int)
         First voxel and size of the part, on the other grid.
     """
@@ -65,7 +65,7 @@ def regridded_part(
 
 
 def _weights(old: int, new: int, start: int, stop: int) -> tuple[int, NDArray[np.float32]]:
-    """Return the first old place that new ones need, and their weights (n_new, n_old)."""
+    """Return the first old position that new ones need, and their weights (n_new, n_old)."""
     places = np.arange(start, stop)
     if new < old:
         low, high = places * old / new, (places + 1) * old / new
@@ -86,7 +86,7 @@ def _is_identity(weights: NDArray[np.float32]) -> bool:
 
 
 def _along(values: NDArray[np.float32], weights: NDArray[np.float32], axis: int) -> NDArray[Any]:
-    """Sum along an axis, a block of new places at a time, which need few of the old ones."""
+    """Sum along an axis, a block of new positions at a time, which need few of the old ones."""
     size = list(values.shape)
     size[axis] = len(weights)
     result = np.empty(size, dtype=np.float32)

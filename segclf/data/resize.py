@@ -12,16 +12,16 @@ from torch.nn import functional
 from segclf.axes import N_SPATIAL_OF_VOLUMES, are_volumetric
 from segclf.data.regridding import regridded
 
-#: (h, w), or (d, h, w) of volumes.
+#: (h, w), or (d, h, w) for volumes.
 Size = tuple[int, ...]
 
 
 def resize_image(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     """Resize an image (h, w, c) to `size` (height, width), each axis by its own rule.
 
-    An axis that shrinks takes area means, one that grows is interpolated linearly, so that nothing
-    moves against a mask of `resize_mask`, and no thin line is skipped. Volumes (d, h, w, c) are
-    brought to (depth, height, width) likewise.
+    An axis that shrinks takes area means, one that grows is interpolated linearly. So nothing moves
+    relative to a mask of `resize_mask`, and no thin line is skipped. Volumes (d, h, w, c) are
+    resized to (depth, height, width) likewise.
     """
     if len(size) == N_SPATIAL_OF_VOLUMES:
         return regridded(image, size)
@@ -34,7 +34,7 @@ def resize_image(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
 
 
 def resize_mask(mask: NDArray[Any], size: Size) -> NDArray[np.int64]:
-    """Resize a mask (h, w) or (k, h, w) to `size` (height, width) by the nearest pixel's value.
+    """Resize a mask (h, w) or (k, h, w) to `size` (height, width), taking the nearest pixel.
 
     Masks of volumes, (d, h, w) or (k, d, h, w), likewise.
     """
@@ -46,15 +46,16 @@ def resize_mask(mask: NDArray[Any], size: Size) -> NDArray[np.int64]:
 
 
 def nearest(old: int, new: int) -> NDArray[np.intp]:
-    """Return for each of `new` places along an axis the nearest one of `old`."""
+    """Return, for each of `new` positions along an axis, the nearest of `old`."""
     return np.minimum((np.arange(new) + 0.5) * old / new, old - 1).astype(np.intp)
 
 
 def resize_maps(maps: Tensor, size: Size) -> Tensor:
     """Resize maps (n, k, h, w) to `size` (height, width) by linear interpolation.
 
-    That skips nothing as long as no axis shrinks to less than a half; then it is antialiased. What
-    an image gets does not depend on how many there are. Maps of volumes (n, k, d, h, w) likewise.
+    No pixel is skipped as long as no axis shrinks to less than a half; beyond that, it is
+    antialiased. The result for an image does not depend on the number of images. Maps of volumes
+    (n, k, d, h, w) likewise.
     """
     if maps.shape[2:] == size:
         return maps
@@ -68,7 +69,7 @@ def resize_maps(maps: Tensor, size: Size) -> Tensor:
 def resize_volume(volume: NDArray[Any], size: tuple[int, ...]) -> NDArray[np.float32]:
     """Resize channels of a volume (k, d, h, w) to `size` (depth, height, width).
 
-    Axes that shrink take means of what falls into a voxel, those that grow are interpolated.
+    Axes that shrink take means of the voxels that fall into one, those that grow are interpolated.
     """
     values = torch.from_numpy(np.ascontiguousarray(volume, dtype=np.float32))[None]
     depth, height, width = (min(pair) for pair in zip(values.shape[2:], size, strict=True))
@@ -81,7 +82,7 @@ def _area_means(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     whole = image.shape[0] % size[0] == 0 and image.shape[1] % size[1] == 0
     if whole or n_channels <= 4:
         return _resized(image, size, cv2.INTER_AREA)
-    # OpenCV takes area means of four channels at most, but for whole factors
+    # OpenCV takes area means of at most four channels, except for integer factors
     parts = [image[..., start : start + 4] for start in range(0, n_channels, 4)]
     return np.concatenate([_resized(part, size, cv2.INTER_AREA) for part in parts], axis=2)
 

@@ -1,4 +1,4 @@
-"""Which samples each batch of an epoch holds: pure functions of (seed, epoch)."""
+"""Choose the samples of each batch of an epoch: pure functions of (seed, epoch)."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -18,33 +18,33 @@ class Sampler(ABC):
 
     @abstractmethod
     def batches(self, batch_size: int, seed: int, epoch: int) -> list[Indices]:
-        """Return the indices of each batch of an epoch; as many batches in every epoch.
+        """Return the indices of each batch of an epoch; every epoch has the same number of batches.
 
         Parameters
         ----------
         batch_size : int
-            Number of samples in a batch, at most.
+            Maximum number of samples in a batch.
         seed, epoch : int
-            Decide everything.
+            Determine the result.
         """
 
     @abstractmethod
     def subset(self, indices: Indices) -> "Sampler":
-        """Return the sampler of those samples."""
+        """Return the sampler of these samples."""
 
 
 @dataclass(frozen=True)
 class ShuffledSampler(Sampler):
     """Every sample once an epoch.
 
-    Batches are of nearly equal size, so that none holds a single sample where that can be helped.
+    Batches have nearly equal sizes, so that none holds a single sample if that can be avoided.
 
     Parameters
     ----------
     n_samples : int
         Number of samples.
     shuffle : bool
-        Whether each epoch has an order of its own; else samples come as they are.
+        Whether each epoch has its own random order; otherwise samples keep their order.
 
     Examples
     --------
@@ -63,19 +63,19 @@ class ShuffledSampler(Sampler):
         return np.array_split(order, _n_batches(self.n_samples, batch_size))
 
     def subset(self, indices: Indices) -> "ShuffledSampler":
-        """Return the sampler of those samples."""
+        """Return the sampler of these samples."""
         return ShuffledSampler(len(indices), self.shuffle)
 
 
 @dataclass(frozen=True, eq=False)
 class MixingSampler(Sampler):
-    """Each place in a batch goes to an expert's sample with one probability, else to another.
+    """Fill each place in a batch with an expert's sample by a given probability.
 
     CheXseg's mixing (Gadgil et al., MIDL 2021, section 3.3), where p is the probability that a
-    sample chosen for a batch is expert-annotated. It holds for every p exactly in expectation (the
-    public code's comparison of floats makes .2 of .3), 0 and 1 included; within its kind, every
-    sample comes as often as every other, give or take one. An epoch has as many places as there
-    are samples. Where one kind has no sample, the other fills all places.
+    sample chosen for a batch is expert-annotated. It holds exactly in expectation for every p,
+    including 0 and 1 (in the public code, a comparison of floats turns .3 into .2). Within each
+    kind, all samples occur equally often, up to one. An epoch has as many places as there are
+    samples. If one kind has no samples, the other fills all places.
 
     Parameters
     ----------
@@ -103,14 +103,14 @@ class MixingSampler(Sampler):
     def places(
         self, n_places: int, generator: Any, among: NDArray[np.bool_] | None = None
     ) -> Indices:
-        """Return the sample of each of so many places.
+        """Return a sample for each of a number of places.
 
         Parameters
         ----------
         n_places : int
-            How many.
+            Number of places.
         generator : numpy.random.Generator
-            Gives every random number.
+            Source of all random numbers.
         among : array of shape (n,), bool, optional
             The samples to choose from; all by default.
         """
@@ -125,16 +125,16 @@ class MixingSampler(Sampler):
         return order
 
     def subset(self, indices: Indices) -> "MixingSampler":
-        """Return the sampler of those samples."""
+        """Return the sampler of these samples."""
         return MixingSampler(self.expert[indices], self.probability)
 
 
 @dataclass(frozen=True, eq=False)
 class KindsSampler(Sampler):
-    """Each place in a batch goes to one of several kinds, as often as its samples weigh.
+    """Fill each place in a batch with one of several kinds, in proportion to its weight.
 
-    Within a kind every sample comes as often as every other, give or take one. An epoch has as many
-    places as there are samples.
+    Within a kind, all samples occur equally often, up to one. An epoch has as many places as there
+    are samples.
 
     Parameters
     ----------
@@ -166,26 +166,24 @@ class KindsSampler(Sampler):
         return np.array_split(order, _n_batches(n_samples, batch_size))
 
     def subset(self, indices: Indices) -> "KindsSampler":
-        """Return the sampler of those samples."""
+        """Return the sampler of these samples."""
         return KindsSampler(self.kinds[indices], self.weights[indices])
 
 
 @dataclass(frozen=True, eq=False)
 class BalancedSampler(Sampler):
-    """Every class as often as every other, in each batch as nearly as its size allows.
+    """Balance the classes, in each batch as far as its size allows.
 
-    Classes take turns, in another order in each round, so that a class of three images among a
-    thousand has its share of every batch; within a class, every sample comes as often as every
-    other, give or take one. Samples of no class come as often as without balance. An epoch has as
-    many places as there are samples. Class-aware sampling: Shen, Lin and Huang, "Relay
-    backpropagation for effective learning of deep convolutional neural networks", ECCV 2016,
-    section 3.3.
+    Classes alternate, in a new order in each round, so that a class of three images among a
+    thousand has its share of every batch. Within a class, all samples occur equally often, up to
+    one. Samples of no class occur as often as without balancing. An epoch has as many places as
+    there are samples. Class-aware sampling: Shen, Lin and Huang, "Relay backpropagation for
+    effective learning of deep convolutional neural networks", ECCV 2016, section 3.3.
 
     Parameters
     ----------
     members : array of shape (n, k), bool
-        Which classes each sample is of; it may be several. Classes of the same samples count as
-        one.
+        Classes of each sample; there may be several. Classes with the same samples count as one.
 
     Examples
     --------
@@ -198,13 +196,13 @@ class BalancedSampler(Sampler):
 
     @classmethod
     def of_labels(cls, labels: NDArray[np.int64]) -> "BalancedSampler":
-        """Return the sampler of labels.
+        """Return the sampler for labels.
 
         Parameters
         ----------
         labels : array of shape (n,) or (n, k)
-            Classes from 0 on, or an indicator; -1 where unlabeled. Of an indicator, images
-            without any class, all 0, are a class of their own.
+            Classes from 0, or an indicator; -1 if unlabeled. In an indicator, images without any
+            class, all 0, form their own class.
         """
         if not is_indicator(labels):
             return cls(labels[:, None] == np.unique(labels[labels >= 0]))
@@ -213,7 +211,7 @@ class BalancedSampler(Sampler):
     def batches(self, batch_size: int, seed: int, epoch: int) -> list[Indices]:
         """Return the indices of each batch of an epoch."""
         generator = np.random.default_rng([seed, epoch])
-        # Sorted by what they hold, so that the order of the classes plays no part.
+        # Sorted by their samples, so that the order of the classes does not matter.
         columns = np.unique(self.members, axis=1).T
         classes = [np.flatnonzero(column) for column in columns if column.any()]
         others = np.flatnonzero(~self.members.any(axis=1))
@@ -229,17 +227,17 @@ class BalancedSampler(Sampler):
         return np.array_split(order, _n_batches(n_samples, batch_size))
 
     def subset(self, indices: Indices) -> "BalancedSampler":
-        """Return the sampler of those samples."""
+        """Return the sampler of these samples."""
         return BalancedSampler(self.members[indices])
 
 
 @dataclass(frozen=True, eq=False)
 class TwoStreamSampler(Sampler):
-    """Each batch holds so many labeled samples, then so many unlabeled ones.
+    """Fill each batch with a number of labeled samples, then of unlabeled ones.
 
-    An epoch is one pass over the stream that lasts longer, in batches; the other starts over. Where
-    one kind has no sample, batches hold the other kind's share alone (the public code of cross
-    teaching loops for ever there).
+    An epoch is one pass over the longer stream, in batches; the shorter one starts over. If one
+    kind has no samples, batches hold only the other kind's share (the public code of cross teaching
+    loops forever in this case).
 
     Parameters
     ----------
@@ -248,7 +246,7 @@ class TwoStreamSampler(Sampler):
     n_labeled, n_unlabeled : int
         Number of samples of each kind in a batch.
     mixing : MixingSampler, optional
-        How the labeled samples come; by default one as often as another.
+        Chooses the labeled samples; by default all equally often.
 
     Examples
     --------
@@ -283,13 +281,13 @@ class TwoStreamSampler(Sampler):
         return self.mixing.places(n_places, generator, self.labeled)
 
     def subset(self, indices: Indices) -> "TwoStreamSampler":
-        """Return the sampler of those samples."""
+        """Return the sampler of these samples."""
         mixing = None if self.mixing is None else self.mixing.subset(indices)
         return replace(self, labeled=self.labeled[indices], mixing=mixing)
 
 
 def _cycle(kind: Indices, n_places: int, generator: Any) -> Indices:
-    """Take so many of a kind: all of them in random order, then all again in another."""
+    """Take a number of samples of a kind: all in random order, then all again in another order."""
     n_rounds = -(-n_places // max(1, len(kind)))
     rounds = [generator.permutation(kind) for _ in range(n_rounds)]
     return np.concatenate([kind[:0], *rounds])[:n_places]

@@ -1,4 +1,4 @@
-"""Samples: images with what is said of each, and batches of them as tensors."""
+"""Samples: images with masks and labels, and batches of them as tensors."""
 
 import math
 from dataclasses import dataclass, replace
@@ -20,37 +20,37 @@ Batch = dict[str, torch.Tensor]
 
 @dataclass(kw_only=True)
 class Samples:
-    """Images, and what is said of each; -1 means "unlabeled" throughout.
+    """Images with their masks, labels and weights; -1 means "unlabeled" throughout.
 
     Parameters
     ----------
     images : Images
         The n images.
     size : tuple of int, or None
-        (h, w), or (d, h, w) of volumes, that every image and mask is brought to; None leaves them
-        as they are.
+        (h, w), or (d, h, w) for volumes, to which every image and mask is resized; None keeps their
+        sizes.
     grid : array of int, shape (n, n_spatial), optional
-        The size that each image and its mask are brought to, where there is no common one.
+        The size to which each image and its mask are resized, if they have no common size.
     n_mask_channels : int or None
         Number of mask channels if masks are multi-label, else None.
     masks : Masks or None
-        The mask of each image. None, for all or for one, means that there is none.
+        The mask of each image. None, for all or for one, means no mask.
     labels : array of shape (n,) or (n, k), optional
-        The mask id of each image, 0 for an image without any, or a multi-label indicator. What a
-        label says of pixels (nothing is there) becomes part of the mask.
+        The mask id of each image, 0 for an image without any, or a multi-label indicator. If a
+        label determines pixels (nothing is there), it becomes part of the mask.
     label_ids : array of bool, shape (k,), optional
-        Of which mask ids or channels a label that something is there is learned from, where there
-        is no mask; by default of all.
+        Mask ids or channels whose positive labels are learned from if there is no mask; by default
+        all.
     targets : array of shape (n,) or (n, k), optional
-        The class of each image, where there are no masks at all.
+        The class of each image, if there are no masks at all.
     weights : array of shape (n,), optional
         Weight of each image.
     dense : bool
         Whether batches hold masks.
     sampler : Sampler or None
-        Which samples each batch of an epoch holds; None is each once.
+        Chooses the samples of each batch of an epoch; None takes each once.
     held_out : Samples or None
-        Others, to validate on; every subset has the same.
+        Other samples, for validation; every subset has the same.
     """
 
     images: Images
@@ -71,7 +71,7 @@ class Samples:
         return len(self.images)
 
     def subset(self, indices: NDArray[np.intp]) -> "Samples":
-        """Return the samples of those indices."""
+        """Return the samples with these indices."""
         return replace(
             self,
             images=self.images.subset(indices),
@@ -84,14 +84,14 @@ class Samples:
         )
 
     def batch(self, indices: NDArray[np.intp]) -> Batch:
-        """Return the batch of those samples.
+        """Return the batch of these samples.
 
         Returns
         -------
         dict of Tensor
-            ``index`` (n,); ``image`` (n, c, h, w) float32, channels last in memory; ``mask``
-            (n, h, w) or (n, k, h, w) int64; ``label``, ``target`` (n,) or (n, k) int64; ``weight``
-            (n,) float32. Of these, only what there is.
+            ``index`` (n,); ``image`` (n, c, h, w) float32, channels last in memory; ``mask`` (n, h,
+            w) or (n, k, h, w) int64; ``label``, ``target`` (n,) or (n, k) int64; ``weight`` (n,)
+            float32. Only those that exist.
         """
         image = image_tensor(self.images.take(indices), self._common_size(indices))
         batch = {"index": torch.as_tensor(np.asarray(indices)), "image": image}
@@ -102,7 +102,7 @@ class Samples:
         return batch | self.said(indices)
 
     def said(self, indices: NDArray[np.intp]) -> Batch:
-        """Return of a batch what is said of whole images: label, target and weight."""
+        """Return the values of whole images for a batch: label, target and weight."""
         said: Batch = {}
         for name, values in (("label", self._open_labels()), ("target", self.targets)):
             if values is not None:
@@ -112,7 +112,7 @@ class Samples:
         return said
 
     def size_of(self, index: int) -> Size:
-        """Return the size that an image is brought to, or has."""
+        """Return the size to which an image is resized, or its own."""
         if self.size is not None:
             return self.size
         sizes = self.images.subset([index]).sizes()[0] if self.grid is None else self.grid[index]
@@ -132,7 +132,7 @@ class Samples:
         return bool(self.labeled().any())
 
     def labeled(self) -> NDArray[np.bool_]:
-        """Tell for each sample whether anything of it is labeled that is learned from."""
+        """Tell for each sample whether any part of it is labeled and learned from."""
         labeled = np.zeros(len(self), dtype=bool)
         if self.masks is not None:
             labeled |= self.masks.labeled
@@ -146,16 +146,16 @@ class Samples:
         return np.flatnonzero(self.with_mask() & ~given)
 
     def with_mask(self) -> NDArray[np.bool_]:
-        """Tell for each sample whether it has a mask, be it the empty one of a label 0."""
+        """Tell for each sample whether it has a mask; a label of 0 counts as an empty mask."""
         given = np.zeros(len(self), dtype=bool) if self.masks is None else self.masks.labeled.copy()
         if self.labels is not None:
             given |= are_negative(self.labels)
         return given
 
     def pixel_counts(self, n_classes: int) -> NDArray[np.int64]:
-        """Count the pixels of each mask id over all masks, those of label 0 as empty ones.
+        """Count the pixels of each mask id over all masks; a label of 0 counts as an empty mask.
 
-        A pixel of -1 counts nowhere.
+        Pixels of -1 are not counted.
         """
         counts = np.zeros(n_classes, dtype=np.int64)
         if self.n_mask_channels is None:
@@ -165,10 +165,10 @@ class Samples:
         return counts + self.masks.counts(n_classes).sum(axis=0)
 
     def class_shares(self, n_classes: int) -> NDArray[np.float64]:
-        """Return the share of each mask id, or channel, among the pixels that are known.
+        """Return the share of each mask id, or channel, among the labeled pixels.
 
-        Images count alike, whatever their size, and those of label 0 as empty. NaN where nothing is
-        known.
+        All images have the same weight, whatever their size; those of label 0 count as empty. NaN
+        if nothing is labeled.
         """
         rows = np.full((len(self), n_classes), np.nan)
         if self.masks is not None:
@@ -185,13 +185,13 @@ class Samples:
         )
 
     def nbytes(self) -> int:
-        """Return how much memory one batch of all samples would take."""
+        """Return the memory that one batch of all samples would take, in bytes."""
         size = self.size or self.images.size or (0, 0)
         channels = 4 * self.images.n_channels + 8 * self.dense * (self.n_mask_channels or 1)
         return len(self) * math.prod(size) * channels
 
     def mask(self, index: int, size: Size) -> NDArray[np.int64]:
-        """Return a mask of that size; without one what the label says, or -1."""
+        """Return a mask of this size; if there is none, the one that the label implies, or -1."""
         given = None if self.masks is None else self.masks[index]
         if given is not None:
             return resize_mask(given, size)
@@ -209,7 +209,7 @@ class Samples:
         return np.where(mask.reshape(n_classes) < 0, np.nan, 0.0)
 
     def _open_labels(self) -> NDArray[np.int64] | None:
-        """Labels of images without a mask, -1 for the others, which their pixels teach better."""
+        """Labels of images without a mask; -1 for others, whose pixels are better supervision."""
         labels = self._taught_labels()
         if labels is None or (self.label_ids is not None and not self.label_ids.any()):
             return None
@@ -222,7 +222,7 @@ class Samples:
         return open_labels
 
     def _taught_labels(self) -> NDArray[np.int64] | None:
-        """Labels, -1 where something is there and nothing is learned from that."""
+        """Labels; -1 for positive ones that are not learned from."""
         if self.labels is None or self.label_ids is None:
             return self.labels
         exclusive = self.n_mask_channels is None

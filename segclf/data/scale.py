@@ -1,7 +1,7 @@
-"""The scale of pixels: what `fit` saw, and whether an image is of the same.
+"""The scale of pixel values: what `fit` saw, and whether an image has the same.
 
-Bytes and 16 bit integers are read as 0 to 1, other numbers as they are. A network that learned from
-one scale answers nonsense for another, so that another one is an error. Each image is judged by
+Bytes and 16 bit integers are read as 0 to 1, other numbers unchanged. A network that learned from
+one scale predicts nonsense for another, so another scale is an error. Each image is judged by
 itself:
 
 - Images of 8 bits go with images of 8 bits, however dark, and with all others that are read as 0 to
@@ -29,14 +29,14 @@ from segclf.data.sources import Rows, Source
 
 __all__ = ["Scale", "learn_scale", "require_scale", "scale_of", "scales_of"]
 
-#: How many lazy images of one type are opened to learn their scale.
+#: Number of lazy images of one type that are opened to learn their scale.
 OPENED_IMAGES = 32
 
 _TOPS = {"bool": 1, "uint8": 255, "uint16": 65535}
 _FULL_BITS = ("bool", "uint8")
-# What 12 bits hold.
+# Maximum of 12 bits.
 _FEW_BITS = 4095
-# Hot pixels, metal in Hounsfield units and clouds are up to 10 times as bright as all of fit.
+# Hot pixels, metal in Hounsfield units and clouds are up to 10 times as bright as all else in fit.
 _BRIGHTER = 12
 _BRIGHTER_IN_16_BITS = 4
 # Within one fit: an image of 0 to 255 among those of 0 to 1.
@@ -49,11 +49,11 @@ class Scale(NamedTuple):
     Attributes
     ----------
     dtype : str
-        Of the numbers as given.
+        Type of the values as given.
     low, high : float
-        Smallest and largest number.
+        Smallest and largest value.
     typical : float
-        The median of the images' largest absolute number.
+        Median over the images of the largest absolute value.
     """
 
     dtype: str
@@ -62,7 +62,7 @@ class Scale(NamedTuple):
     typical: float
 
     def __str__(self) -> str:
-        """Say what is held, and as what it is read."""
+        """Describe the values, and how they are read."""
         if self.dtype in _FULL_BITS:
             return f"{self.dtype}, read as 0 to 1"
         held = f"{self.dtype} from {self.low:.4g} to {self.high:.4g}"
@@ -71,13 +71,13 @@ class Scale(NamedTuple):
         return held
 
     def is_picture(self) -> bool:
-        """Tell whether pixels are read as 0 to 1 and black and white are at the ends of that."""
+        """Tell whether pixels are read as 0 to 1, with black and white at the ends."""
         if self.dtype == "uint16":
             return not self._has_few_bits()
         return self.dtype in _FULL_BITS or (self.low >= 0 and 0.5 < self.high <= 1)
 
     def refuses(self, image: Scale) -> bool:
-        """Tell whether an image is of another scale; see the top of this file."""
+        """Tell whether an image has another scale; see the top of this file."""
         known = self.dtype in _FULL_BITS
         if (known and image.dtype in _FULL_BITS) or (not known and self.low == self.high):
             return False
@@ -107,7 +107,7 @@ class Scale(NamedTuple):
         return low >= -1 and high <= 2
 
     def _is_unlike_0_to_1(self) -> bool:
-        """Whether numbers from 0 to 1 are of another scale, and not only dark."""
+        """Whether values from 0 to 1 have another scale, and are not only dark."""
         return self.typical >= 64 and (self.low >= 0 or self.low <= -64)
 
     def _read(self) -> tuple[float, float]:
@@ -119,7 +119,7 @@ class Scale(NamedTuple):
 
 
 def scale_of(image: NDArray[Any]) -> Scale:
-    """Return the scale of one image; of 8 bits it is known by the type.
+    """Return the scale of one image; for 8 bits the type determines it.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def scale_of(image: NDArray[Any]) -> Scale:
 
 
 def scales_of(source: Source, rows: Rows) -> Iterator[tuple[int, Scale]]:
-    """Yield (row, scale) of images; those of 8 bits are not opened.
+    """Yield (row, scale) of images; images of 8 bits are not opened.
 
     Parameters
     ----------
@@ -155,23 +155,23 @@ def scales_of(source: Source, rows: Rows) -> Iterator[tuple[int, Scale]]:
 
 
 def require_scale(image: Scale, fit: Scale, name: str) -> None:
-    """Refuse an image of another scale than that which `fit` saw.
+    """Refuse an image whose scale differs from that in `fit`.
 
     Parameters
     ----------
     image, fit : Scale
     name : str
-        Of the image, as the error's first words.
+        Name of the image, as the error's first words.
     """
     if fit.refuses(image):
         raise ValueError(f"{name} holds {image}; fit saw {fit}. {_conversion(image, fit)}")
 
 
 def learn_scale(source: Source, rows: Rows) -> Scale:
-    """Return the scale that images have in common, whatever their order.
+    """Return the common scale of images, independent of their order.
 
-    Of images in files or made by a Dataset some are opened, evenly spread, where their type leaves
-    the scale open: 32, or all where there are several types.
+    If the type of images in files or in a Dataset leaves the scale open, some are opened, evenly
+    spread: 32, or all if there are several types.
 
     Parameters
     ----------
@@ -181,12 +181,12 @@ def learn_scale(source: Source, rows: Rows) -> Scale:
     Returns
     -------
     Scale
-        Of those of the most frequent type.
+        The scale of the images of the most frequent type.
 
     Raises
     ------
     ValueError
-        Where they are of several scales.
+        If they have different scales.
     """
     if source.lazy and len(set(source.dtypes(rows))) == 1:
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, OPENED_IMAGES).astype(int))]
@@ -199,7 +199,7 @@ def learn_scale(source: Source, rows: Rows) -> Scale:
             other = source.name(next(each for each in like if each != row))
             raise ValueError(
                 f"{source.name(row)} holds {scale}; others hold {common}, such as "
-                f"{other.replace('I', 'i', 1)}. The images of one fit are of one scale. "
+                f"{other.replace('I', 'i', 1)}. All images in fit must have one scale. "
                 f"{_conversion(scale, common)}"
             )
     return common
@@ -215,7 +215,7 @@ def _union(scales: list[Scale]) -> Scale:
 
 
 def _stands_out(image: Scale, common: Scale) -> bool:
-    """Whether an image is of another scale than the others of its type."""
+    """Whether the scale of an image differs from that of others of its type."""
     if image.dtype in _TOPS:
         return False
     if image.typical > _MUCH_BRIGHTER * common.typical > 0:
@@ -237,6 +237,6 @@ def _conversion(image: Scale, fit: Scale) -> str:
 
 
 def _top_of(scale: Scale) -> int | None:
-    """Return what stands for white where numbers go from 0 to 255, 4095 or 65535."""
+    """Return the value of white if values go from 0 to 255, 4095 or 65535."""
     tops = (255, _FEW_BITS, 65535)
     return next((top for top in tops if scale.low >= 0 and 1 < scale.high <= top), None)

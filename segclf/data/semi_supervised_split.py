@@ -1,4 +1,4 @@
-"""Cross-validation where some samples have no label: they are trained on, and never scored."""
+"""Cross-validation with unlabeled samples: they are trained on, and never scored."""
 
 import os
 from collections.abc import Iterator
@@ -25,20 +25,20 @@ Indices = NDArray[np.intp]
 
 
 class SemiSupervisedSplit(BaseCrossValidator):
-    """Split the labeled samples; unlabeled ones are in every training fold and in no test fold.
+    """Split the labeled samples; unlabeled ones are in every training fold and no test fold.
 
     Parameters
     ----------
     cv : int or splitter
-        Splits the labeled samples as if they were all: a number of folds, stratified where `y` is
-        labels of one dimension, and of whole groups where there are groups; or any splitter of
-        scikit-learn's form, such as ``KFold()``.
+        Splits the labeled samples as if there were no others: a number of folds, stratified if `y`
+        has one dimension, with whole groups if there are groups; or any splitter of scikit-learn's
+        form, such as ``KFold()``.
 
     Notes
     -----
-    With ``groups``, which keep a patient's images together, an unlabeled sample is left out of
-    those training folds whose test fold holds its group: an image of a patient is scored by no one
-    who saw that patient.
+    With ``groups``, which keep a patient's images together, an unlabeled sample is left out of the
+    training folds whose test fold holds its group: the images of a patient are never scored by an
+    estimator that saw that patient.
 
     Examples
     --------
@@ -62,23 +62,23 @@ class SemiSupervisedSplit(BaseCrossValidator):
         X : array, list, paths or tensor
             The n samples; only their number matters.
         y : array of shape (n,), (n, k), (n, h, w) or (n, k, h, w), or list of n
-            Labels or masks: -1, a row or a mask of nothing but -1, and None are unlabeled. Masks
-            are not handed on to `cv`.
+            Labels or masks: -1, a row or mask of only -1, and None are unlabeled. Masks are not
+            passed on to `cv`.
         groups : array of shape (n,), optional
             Group of each sample, for `cv`.
 
         Yields
         ------
         train, test : array of int
-            In ascending order, but the test fold in the order of `cv`.
+            In ascending order, except the test fold, which is in the order of `cv`.
 
         Raises
         ------
         ValueError
-            If `y` is missing, of another length, or has no label at all.
+            If `y` is missing, has another length, or has no label at all.
         """
         if y is None:
-            raise ValueError("SemiSupervisedSplit needs y, which tells what is labeled; y is None.")
+            raise ValueError("SemiSupervisedSplit needs y to know what is labeled; y is None.")
         check_consistent_length(np.empty(_num_samples(X)), y, groups)
         rows, labels, of_labeled = part = labeled_part(y, groups)
         if not len(rows):
@@ -92,7 +92,7 @@ class SemiSupervisedSplit(BaseCrossValidator):
             yield np.sort(np.concatenate([rows[train], kept])), rows[test]
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of splits; `y` and `groups` are needed where that of `cv` needs them.
+        """Return the number of splits; `y` and `groups` are needed if `cv` needs them for it.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ class SemiSupervisedSplit(BaseCrossValidator):
         return self._splitter(part[1], groups).get_n_splits(*part)
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Return what `cv` asks for: groups, where it is a number or a splitter of groups."""
+        """Return what `cv` requests: groups, if it is a number or a splitter of groups."""
         return get_routing_for_object(GroupKFold() if self._is_number else self.cv)
 
     @property
@@ -144,12 +144,12 @@ def labeled_part(y: Any, groups: Any) -> tuple[Indices, Any, Any]:
 
 
 def says_something(item: Any) -> bool:
-    """Tell -1, nothing but -1, None and NaN from the rest; a file is taken to say something."""
+    """Tell whether an item is labeled: not -1, only -1, None or NaN; a file counts as labeled."""
     return isinstance(item, os.PathLike) or bool(is_labeled(np.asarray(item)).any())
 
 
 def _is_mask(item: Any) -> bool:
-    """Tell masks and files of masks from labels; a name is that of a file if a reader knows it."""
+    """Tell masks and files of masks from labels; a text is a file name if a reader knows it."""
     if isinstance(item, str):
         return has_known_suffix(item)
     return isinstance(item, os.PathLike | LazyMask) or np.ndim(item) > 1

@@ -1,4 +1,4 @@
-"""Slices of volumes as images, which are cut when they are taken."""
+"""Slices of volumes as images, cut when they are taken."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ __all__ = ["SliceSource"]
 class SliceSource(Source):
     """Slices (h, w) of volumes (d, h, w), alone or with their neighbors as further channels.
 
-    Nothing is copied before it is taken. Of volumes that do not lie in memory the last one that
-    was opened is kept.
+    Nothing is copied before it is taken. If volumes are not in memory, the last opened one is kept.
 
     Parameters
     ----------
     volumes : Source
-        Where the volumes are.
+        Source of the volumes.
     rows : array of shape (n,)
-        Of which of them each slice is.
+        Number of the volume of each slice.
     slices : array of shape (n,)
         The number of each slice in its volume.
     neighbors : int
-        How many slices on either side are channels, too; see `Images.slices`.
+        Number of slices on either side that become channels, too; see `Images.slices`.
     """
 
-    # A slice may be dark, or of one value, whatever the volume holds: that is judged whole.
+    # A slice may be dark, or constant, whatever the volume holds, so the whole volume is judged.
     pixels = False
 
     def __init__(
@@ -50,15 +49,15 @@ class SliceSource(Source):
         return np.stack(images) if alike else images
 
     def sizes(self, rows: Rows) -> NDArray[np.intp]:
-        """Those of the volumes, without their depth; see `Source.sizes`."""
+        """Return the sizes of the volumes, without depth; see `Source.sizes`."""
         return self._volumes.sizes(self._volume[rows])[:, 1:]
 
     def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
-        """Those of the volumes that are known; see `Source.known_sizes`."""
+        """Return the known sizes of the volumes; see `Source.known_sizes`."""
         return self._volumes.known_sizes(self._volume[rows])[:, 1:]
 
     def dtypes(self, rows: Rows) -> list[np.dtype[Any]]:
-        """Those of the volumes; see `Source.dtypes`."""
+        """Return the types of the volumes; see `Source.dtypes`."""
         return self._volumes.dtypes(self._volume[rows])
 
     def name(self, row: int) -> str:
@@ -66,7 +65,7 @@ class SliceSource(Source):
         return f"{self._volumes.name(int(self._volume[row]))} (slice {self._slice[row]})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the volume that is open behind."""
+        """Return the state without the opened volume."""
         return {**self.__dict__, "_opened": None}
 
     def _cut(self, row: int) -> NDArray[Any]:
@@ -83,6 +82,6 @@ class SliceSource(Source):
         if not self.lazy:
             return self._volumes.view(row)
         if self._opened is None or self._opened[0] != row:
-            self._opened = None  # two at once may not fit
+            self._opened = None  # two at once may not fit in memory
             self._opened = row, self._volumes.view(row)
         return self._opened[1]

@@ -1,6 +1,6 @@
-"""Where images lie: in one array, in one tensor, in a list (or behind a door: see opened_source).
+"""Sources of images: one array, one tensor, or a list (for files see opened_source).
 
-All speak of samples by their number in what the user gave, so that errors name the right one.
+All refer to samples by their number in the user's input, so that errors name the right one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Rows = NDArray[np.intp]
 
 
 class Source(ABC):
-    """Images in one kind of place; or volumes, which have d before h throughout.
+    """Images in one kind of storage; or volumes, which have d before h everywhere.
 
     Attributes
     ----------
@@ -33,11 +33,11 @@ class Source(ABC):
     n_spatial : int
         2 for images, 3 for volumes.
     lazy : bool
-        Whether values are read, and checked, only when they are taken.
+        Whether values are read and checked only when they are taken.
     pixels : bool
-        False where values have no scale to keep to, as the maps of a network.
+        False if values have no fixed scale, like the maps of a network.
     sizes_first : bool
-        Whether to look at all sizes before any image is taken. False where there may be too many.
+        Whether to read all sizes before any image is taken. False if there may be too many.
     """
 
     n_samples: int
@@ -49,7 +49,7 @@ class Source(ABC):
 
     @abstractmethod
     def take(self, rows: Rows) -> NDArray[Any] | list[NDArray[Any]]:
-        """Return new arrays: one (n, h, w, c) from a uniform place, else a list of (h, w, c).
+        """Return new arrays: one (n, h, w, c) if the storage is uniform, else a list of (h, w, c).
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class Source(ABC):
         """
 
     def known_sizes(self, rows: Rows) -> NDArray[np.intp]:
-        """Return the sizes that are known without opening anything, -1 for the others.
+        """Return the sizes that are known without opening an image, -1 for the others.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class Source(ABC):
         return self.sizes(rows)
 
     def view(self, row: int) -> NDArray[Any]:
-        """Return one image (h, w, c) as it lies: in memory or mapped it is not copied, nor checked.
+        """Return one image (h, w, c) as stored; if in memory or mapped, neither copied nor checked.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class Source(ABC):
         return self.take(np.array([row]))[0]
 
     def name(self, row: int) -> str:
-        """Name an image in an error.
+        """Return the name of an image for errors.
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ class Source(ABC):
         return f"Image {row}"
 
     def path(self, row: int) -> str | None:
-        """Return the file of an image, where it is in one.
+        """Return the file of an image, if it is in one.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class Source(ABC):
         return None
 
     def affine(self, row: int) -> NDArray[np.float64] | None:
-        """Return where an image lies, see `segclf.hookspecs.ImageHeader`; None where unknown.
+        """Return the affine of an image, see `segclf.hookspecs.ImageHeader`; None if unknown.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class Source(ABC):
         return None
 
     def spacing(self, row: int) -> tuple[float, ...] | None:
-        """Return how far apart pixels are along each axis, in mm; None where unknown.
+        """Return the pixel spacing along each axis, in mm; None if unknown.
 
         Parameters
         ----------
@@ -172,8 +172,8 @@ class ArraySource(Source):
     ----------
     array : array of shape (n, h, w, c)
     mapped : bool
-        True if it lies in a file, and is then checked for NaN as it is taken; else it is checked
-        at the door, in chunks.
+        True if it is in a file; it is then checked for NaN when it is taken, otherwise at once, in
+        chunks.
     """
 
     def __init__(self, array: NDArray[Any], *, mapped: bool) -> None:
@@ -203,7 +203,7 @@ class ArraySource(Source):
 
 
 class TensorSource(Source):
-    """One tensor (n, c, h, w) that numpy cannot view: on another device, or bfloat16.
+    """One tensor (n, c, h, w) that numpy cannot view: on another device, or in bfloat16.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ class TensorSource(Source):
         self._tensor = tensor
 
     def take(self, rows: Rows) -> NDArray[Any]:
-        """Copy the batch to this side; see `Source.take`."""
+        """Copy the batch to the CPU; see `Source.take`."""
         index = torch.as_tensor(rows, device=self._tensor.device)
         return to_numpy(self._tensor[index].movedim(1, -1))
 
@@ -230,15 +230,15 @@ class TensorSource(Source):
 
 
 class ListSource(Source):
-    """Arrays (h, w, c) or tensors (c, h, w) of different sizes, kept where they are.
+    """Arrays (h, w, c) or tensors (c, h, w) of different sizes, not copied.
 
     Parameters
     ----------
     items : sequence of array (h, w, c) or tensor (c, h, w)
     mapped : sequence of bool
-        True for an item that lies in a file: checked for NaN as it is taken.
+        True for an item in a file: it is checked for NaN when it is taken.
     spacings : sequence of tuple or None, optional
-        How far apart the pixels of each are, where somebody said.
+        Pixel spacing of each item, if known.
     """
 
     def __init__(
@@ -262,19 +262,19 @@ class ListSource(Source):
         return [self._read(row) for row in rows.tolist()]
 
     def view(self, row: int) -> NDArray[Any]:
-        """Give the item itself; see `Source.view`."""
+        """Return the item itself; see `Source.view`."""
         return as_hwc(self._items[row])
 
     def sizes(self, rows: Rows) -> NDArray[np.intp]:
-        """Look them up; see `Source.sizes`."""
+        """Return the sizes of the items; see `Source.sizes`."""
         return self._sizes[rows]
 
     def dtypes(self, rows: Rows) -> list[np.dtype[Any]]:
-        """Ask each; see `Source.dtypes`."""
+        """Return the type of each item; see `Source.dtypes`."""
         return [_numpy_type(self._items[row]) for row in rows.tolist()]
 
     def spacing(self, row: int) -> tuple[float, ...] | None:
-        """Look it up; see `Source.spacing`."""
+        """Return the given spacing; see `Source.spacing`."""
         return None if self._spacings is None else self._spacings[row]
 
     def _read(self, row: int) -> NDArray[Any]:

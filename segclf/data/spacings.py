@@ -1,4 +1,4 @@
-"""Volumes in memory with the distance of their voxels, as files have it."""
+"""Voxel spacing for volumes in memory, which files have themselves."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,24 +11,24 @@ __all__ = ["with_spacing"]
 
 
 def with_spacing(X: Any, spacing: Sequence[float] | Sequence[Sequence[float]]) -> list[ImageData]:
-    """Return volumes with how far apart their voxels are, as `load_image` returns them.
+    """Return volumes with their voxel spacing, as `load_image` returns them.
 
     Parameters
     ----------
     X : array or list
         The n volumes, as estimators of volumes take them.
     spacing : (float, float, float), or n of them
-        Distance of slices, rows and columns in mm.
+        Distance between slices, rows and columns in mm.
 
     Returns
     -------
     list of ImageData
-        Of views: nothing is copied. Estimators take it in place of `X`.
+        Views: nothing is copied. Estimators take it in place of `X`.
 
     Raises
     ------
     ValueError
-        For what are no three distances, or not as many of them as volumes.
+        If these are not three distances, or not as many of them as volumes.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def with_spacing(X: Any, spacing: Sequence[float] | Sequence[Sequence[float]]) -
     if given.shape not in ((3,), (len(X), 3)) or not (np.isfinite(given) & (given > 0)).all():
         raise ValueError(
             f"spacing={spacing!r:.80}; expected the distance of slices, rows and columns in mm, or "
-            f"one such for each of the {len(X)} volumes."
+            f"three such distances for each of the {len(X)} volumes."
         )
     distances = np.broadcast_to(given, (len(X), 3)).tolist()
     axes = {3: "dhw", 4: "dhwc"}

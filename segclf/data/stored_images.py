@@ -1,4 +1,4 @@
-"""Images that lie somewhere in great numbers, and are read one by one, when they are taken."""
+"""Large numbers of stored images, which are read one by one when they are taken."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ _Result = TypeVar("_Result")
 
 
 class StoredImages(ABC):
-    """A sequence of images that knows where each lies, and holds none.
+    """A sequence of images that knows where each is stored, and loads none in advance.
 
-    It is an ``X`` of every estimator. Scikit-learn cuts folds of it, and nothing is read for that.
-    Any order may be read, by several threads at once, and it can be pickled. A subclass says how
-    many there are, and gives key and bytes of each: an encoded PNG, JPEG, TIFF, BMP, WebP or PNM.
+    Every estimator takes it as ``X``. Scikit-learn can split it into folds without reading any
+    image. Images may be read in any order and by several threads, and the sequence can be pickled.
+    A subclass gives their number, and the key and the bytes of each: an encoded PNG, JPEG, TIFF,
+    BMP, WebP or PNM.
 
     Parameters
     ----------
     n_images : int
-        How many there are.
+        Number of images.
 
     Attributes
     ----------
@@ -42,12 +43,12 @@ class StoredImages(ABC):
 
     def __init__(self, n_images: int) -> None:
         if n_images == 0:
-            raise ValueError(f"{type(self).__name__} holds no image; expected one at least.")
+            raise ValueError(f"{type(self).__name__} holds no image; expected at least one.")
         self._rows = np.arange(n_images)
 
     @abstractmethod
     def _key(self, row: int) -> str:
-        """Return what names an image."""
+        """Return the name of an image."""
 
     @abstractmethod
     def _bytes(self, row: int) -> bytes:
@@ -71,32 +72,32 @@ class StoredImages(ABC):
         return self._of_rows(rows)
 
     def key(self, index: int) -> str:
-        """Return what names an image: its path, its place in an archive or table, its URL."""
+        """Return the name of an image: its path, its position in an archive or table, its URL."""
         return self._key(int(self._rows[index]))
 
     def header(self, index: int) -> ImageHeader:
-        """Return what an image says of itself before it is decoded.
+        """Return the header of an image, without decoding it.
 
         Raises
         ------
         ValueError
-            Where it cannot be read; the message has its key.
+            If it cannot be read; the message has its key.
         """
         return self._guarded(self._header, int(self._rows[index]))
 
     def fingerprint(self) -> str:
-        """Return a digest of the keys, in order: what equal sequences have in common."""
+        """Return a digest of the keys, in order; it is equal for equal sequences."""
         digest = hashlib.sha256()
         for row in self._rows.tolist():
             digest.update(os.fsencode(self._key(row)) + b"\0")
         return digest.hexdigest()
 
     def file(self, index: int) -> str | None:
-        """Return the local file that holds an image, alone or with others; None where none does."""
+        """Return the local file that holds an image, alone or with others, or None."""
         return self._file(int(self._rows[index]))
 
     def path(self, index: int) -> str | None:
-        """Return the local file that is an image; None where it is a part of one."""
+        """Return the local file that is an image; None if the image is a part of one."""
         return None
 
     def _header(self, row: int) -> ImageHeader:
@@ -115,7 +116,7 @@ class StoredImages(ABC):
         return part
 
     def _guarded(self, read: Callable[[int], _Result], row: int) -> _Result:
-        """Make one error with the key of all that damaged images raise."""
+        """Turn all errors that damaged images raise into one with the key."""
         try:
             return read(row)
         except (MemoryError, ImportError):

@@ -1,4 +1,4 @@
-"""What stands between stored images and whoever takes some of them."""
+"""The source of stored images."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _Result = TypeVar("_Result")
 
 
 class StoredSource(OpenedSource):
-    """Stored images, decoded as they are taken.
+    """Stored images, decoded when they are taken.
 
-    A file whose header was read must stay what it was then. Where nobody asks for headers, as in
+    A file whose header was read must not change afterwards. If no headers are needed, as in
     prediction, each image is read once.
 
     Parameters
@@ -38,7 +38,7 @@ class StoredSource(OpenedSource):
         super().__init__(len(images), n_channels)
 
     def header(self, row: int) -> tuple[tuple[int, ...], int, np.dtype[Any]]:
-        """Read it; see `OpenedSource.header`."""
+        """Read the header; see `OpenedSource.header`."""
         file = self._images.file(row)
         if file is not None and file not in self._files:
             self._files[file] = WatchedFile(file)
@@ -46,7 +46,7 @@ class StoredSource(OpenedSource):
         return (header.height, header.width), header.n_channels, header.dtype
 
     def open(self, row: int) -> NDArray[Any]:
-        """Decode it; see `OpenedSource.open`."""
+        """Decode the image; see `OpenedSource.open`."""
         return self._unchanged(row, self._images.__getitem__)
 
     def path(self, row: int) -> str | None:
@@ -54,7 +54,7 @@ class StoredSource(OpenedSource):
         return self._images.path(row)
 
     def name(self, row: int) -> str:
-        """Give the key, too; see `Source.name`."""
+        """Return the name with the key; see `Source.name`."""
         return f"Image {row} ({self._images.key(row)!r})"
 
     def _unchanged(self, row: int, read: Callable[[int], _Result]) -> _Result:

@@ -1,4 +1,4 @@
-"""Images in tar archives, found by an index of where each begins."""
+"""Images in tar archives, found by an index of their positions."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".pbm", 
 
 
 class TarImages(StoredImages):
-    """Images in tar archives, as WebDataset and others write them, in any order.
+    """Images in tar archives, as written by WebDataset and others, read in any order.
 
-    The headers of the archives are read once, for an index of where each image begins. Nothing is
-    extracted: names are keys and no paths. Links, devices and members that are no images by their
-    suffix are left out.
+    The headers of the archives are read once, to build an index of the images. Nothing is
+    extracted: names are keys, not paths. Links, devices and members without an image suffix are
+    left out.
 
     Parameters
     ----------
     paths : str or path-like, or sequence of them
-        The archives, not compressed; or their URLs, which need ``segclf[remote]``. Images come in
-        their order, and within one as they lie there.
+        The archives, not compressed; or their URLs, which need ``segclf[remote]``. Images are in
+        their order, and within an archive in its own order.
 
     Raises
     ------
@@ -71,7 +71,7 @@ class TarImages(StoredImages):
 
 
 class _Index:
-    """Archive, start and size of each image, where its name ends among all, and these names."""
+    """Archive, start and size of each image, the end of its name in all names, and these names."""
 
     def __init__(self) -> None:
         self.columns = tuple(array("q") for _ in range(4))
@@ -91,11 +91,11 @@ class _Index:
 
 
 def _members(path: str) -> Iterator[tarfile.TarInfo]:
-    """Yield the images; refuse members that do not follow each other, or go on beyond the end."""
+    """Yield the images; refuse members that are not contiguous, or extend beyond the end."""
     n_bytes, position = size_of_location(path), -1
     with open_location(path) as file, tarfile.open(fileobj=file, mode="r:") as archive:
         for member in archive:
-            archive.members = []  # type: ignore[attr-defined] # which would grow
+            archive.members = []  # type: ignore[attr-defined] # it would grow
             end = member.offset_data + member.size
             if member.offset <= position or member.size < 0 or (member.isreg() and end > n_bytes):
                 raise ValueError(f"its member {member.name!r:.80} is damaged or truncated")
@@ -103,7 +103,7 @@ def _members(path: str) -> Iterator[tarfile.TarInfo]:
             if _is_image(member):
                 yield member
     if any(read_location(path, archive.offset, tarfile.BLOCKSIZE)):
-        raise ValueError(f"what follows byte {archive.offset} is damaged or truncated")
+        raise ValueError(f"the archive is damaged or truncated after byte {archive.offset}")
 
 
 def _is_image(member: tarfile.TarInfo) -> bool:

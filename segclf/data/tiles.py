@@ -1,4 +1,4 @@
-"""Cut large images and their masks into tiles of one size, to train on."""
+"""Cut large images and their masks into tiles of one size, for training."""
 
 from typing import Any, NamedTuple
 
@@ -19,10 +19,10 @@ class Tiles(NamedTuple):
     images : array of shape (m, h, w, c)
         The tiles, in the images' own type, row by row, image by image.
     masks : array of shape (m, h, w) or (m, k, h, w), list or None
-        Their masks; a list where an image had none, None where no image had one.
+        Their masks; a list if some images have none, None if no image has one.
     source : array of shape (m,)
-        The number of the image that each tile was cut from: ``groups=`` of a split, so that no
-        image is on both sides of it.
+        The number of the image from which each tile was cut: pass it as ``groups=`` of a split, so
+        that no image is in both parts.
     """
 
     images: NDArray[Any]
@@ -35,10 +35,10 @@ def cut_tiles(
 ) -> Tiles:
     """Cut images, and masks along with them, into tiles side by side.
 
-    The last tiles of a row or column are filled up with 0, their masks with -1: nobody said what
-    is beyond the border. S4MI cuts slides of 1408 x 1876 into 12 tiles of 480 x 480 (section
-    3.3.1 of Singh et al., "Shifting to machine supervision"). In prediction, segmenters cut large
-    images by themselves: their ``tile_size``.
+    The last tiles of a row or column are padded with 0, and their masks with -1 (unlabeled). S4MI
+    cuts slides of 1408 x 1876 into 12 tiles of 480 x 480 (section 3.3.1 of Singh et al., "Shifting
+    to machine supervision"). In prediction, segmenters cut large images themselves, see their
+    ``tile_size``.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def cut_tiles(
     Raises
     ------
     ValueError
-        For a size below 1, and for what is no image or mask.
+        For a size below 1, and for invalid images or masks.
 
     Examples
     --------

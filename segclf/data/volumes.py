@@ -1,4 +1,4 @@
-"""From anything that holds volumes to a source: arrays with one spatial axis more than images."""
+"""Turn anything that holds volumes into a source: arrays with three spatial axes."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def volume_source(
     ----------
     X : object
     n_channels : int or None
-        For files: the number to insist on.
+        For files: the required number.
     channels : {"first", "last"} or None
-        Where they are in arrays.
+        Their position in arrays.
     reader : str, Reader or None
-        Of files; None for the one for their suffixes.
+        Reader of files; None chooses by suffix.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def volume_source(
     Raises
     ------
     ValueError
-        For what holds no volumes, and for what may be volumes or images with channels.
+        If `X` holds no volumes, or may hold either volumes or images with channels.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def _from_array(array: NDArray[Any], channels: Channels) -> Source:
 
 def _from_tensor(tensor: torch.Tensor) -> Source:
     if tensor.ndim != 5 or tensor.is_complex():
-        gray = " Of gray volumes (n, d, h, w), pass X[:, None]." * (tensor.ndim == 4)
+        gray = " For gray volumes (n, d, h, w), pass X[:, None]." * (tensor.ndim == 4)
         raise ValueError(
             f"X is a tensor of shape {tuple(tensor.shape)}; expected {EXPECTED_VOLUMES}.{gray}"
         )
@@ -122,7 +122,7 @@ def _from_items(
         if volume.shape[-1] != volumes[0].shape[-1]:
             raise ValueError(
                 f"Image {number} has {volume.shape[-1]} channel(s), image 0 has "
-                f"{volumes[0].shape[-1]}; expected one number for all."
+                f"{volumes[0].shape[-1]}; expected the same number for all."
             )
         if not lazy:
             require_finite(volume[None], np.array([number]), "Image")
@@ -151,12 +151,12 @@ def _checked(item: Any, number: int, channels: Channels) -> NDArray[Any]:
 def _channel_axis(
     shape: tuple[int, ...], where: str, channels: Channels, *, given: tuple[int, ...]
 ) -> int | None:
-    """Find the axis of the channels of one volume; None where it has none.
+    """Find the channel axis of one volume; None if it has none.
 
     Raises
     ------
     ValueError
-        Where it may be another one, or the volume may be images with channels.
+        If the axis is in doubt, or the volume may be images with channels.
     """
     if min(shape) < 1:
         raise ValueError(f"{where} has shape {given}; expected at least one voxel.")
@@ -164,9 +164,9 @@ def _channel_axis(
     if len(shape) == 3:
         if last in _USUAL and min(size) > _FEW_PIXELS:
             raise ValueError(
-                f"{where} has shape {given}: that is an image (h, w, c) of {last} channels, or a "
-                f"volume of {size[0]} slices of {size[1]} x {last} pixels. Of volumes, add the "
-                "axis of channels, [..., None], and say channels='last'; of images, take an "
+                f"{where} has shape {given}: this is an image (h, w, c) of {last} channels, or a "
+                f"volume of {size[0]} slices of {size[1]} x {last} pixels. For volumes, add the "
+                "channel axis, [..., None], and set channels='last'; for images, use an "
                 "estimator of images."
             )
         return None
@@ -175,7 +175,7 @@ def _channel_axis(
     if last in _USUAL or last <= min(_SURELY_CHANNELS, *(side - 1 for side in size)):
         return 3
     raise ValueError(
-        f"{where} has shape {given}: a volume of {last} channels, or of {shape[0]}? Say "
+        f"{where} has shape {given}: a volume of {last} channels, or of {shape[0]}? Set "
         "channels='last' or channels='first', a parameter of estimators of volumes and of "
         "segclf.data.as_images."
     )

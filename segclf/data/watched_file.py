@@ -1,4 +1,4 @@
-"""Files are read again and again while a fit goes on: what if one is no longer what it was?"""
+"""Detect files that change during a fit, in which they are read repeatedly."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _WATCHED: ContextVar[dict[str, _Seen | None] | None] = ContextVar("watched", def
 
 @contextmanager
 def watched_files() -> Iterator[None]:
-    """Within, or in the function decorated, files must stay what they were when first seen.
+    """Within this context, or the decorated function, files must not change once seen.
 
-    Each fit that is a part of another one looks at files anew; this lets them be the same to all.
+    Otherwise each fit that is part of another one looks at files anew; here they are the same for
+    all.
     """
     token = _WATCHED.set({}) if _WATCHED.get() is None else None
     try:
@@ -32,11 +33,11 @@ def watched_files() -> Iterator[None]:
 
 
 class WatchedFile(os.PathLike[str]):
-    """A file that must stay what it was when it was first seen.
+    """A file that must not change after it was first seen.
 
-    Each time it is read, its size, its time of change and its place on the disk are compared with
-    what they were; a file that is rewritten with the same size within the clock of the file system,
-    some milliseconds, looks the same.
+    Each time it is read, its size, its modification time and its location on disk are compared with
+    the first ones. A file that is rewritten with the same size within the clock resolution of the
+    file system, some milliseconds, looks unchanged.
 
     Parameters
     ----------
@@ -53,20 +54,20 @@ class WatchedFile(os.PathLike[str]):
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> WatchedFile:
-        """Return the file as one that is watched from now on, if it is not yet."""
+        """Return the file as one that is watched from now on, unless it is already."""
         return path if isinstance(path, cls) else cls(path)
 
     def __fspath__(self) -> str:
-        """Return the path, so that this stands for it."""
+        """Return the path, so that the object can be used in its place."""
         return self._path
 
     def read(self, read: Callable[[str], _Result]) -> _Result:
-        """Return what a function reads from the file.
+        """Return the result of a function that reads the file.
 
         Raises
         ------
         ValueError
-            When the file changed; it says how. Else whatever the function raises.
+            If the file changed; the message says how. Otherwise whatever the function raises.
         """
         try:
             result = read(self._path)
@@ -80,8 +81,8 @@ class WatchedFile(os.PathLike[str]):
         now = _look(self._path)
         if now != self._seen:
             raise ValueError(
-                f"{self._path!r} is not what it was when it was first looked at: "
-                f"{_difference(self._seen, now)}. Let files be as they are until fit or predict is "
+                f"{self._path!r} changed after it was first read: "
+                f"{_difference(self._seen, now)}. Do not change files until fit or predict is "
                 "done, and call it again."
             ) from error
 
@@ -93,7 +94,7 @@ class _Seen(NamedTuple):
 
 
 def _look(path: str) -> _Seen | None:
-    """Return what tells a file from what it is later; None where there is none of that name."""
+    """Return what identifies the current content of a file; None if it does not exist."""
     name = split_slice(path)[0]
     try:
         found = [os.stat(each) for each in channel_files(name) or [name]]

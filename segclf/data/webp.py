@@ -1,4 +1,4 @@
-"""What a WebP file says of itself: Pillow's decoder makes room for the image to say as much."""
+"""The header of a WebP file; Pillow's decoder would allocate the whole image to read it."""
 
 import struct
 from typing import IO, NamedTuple
@@ -11,7 +11,7 @@ _ANIMATED = 0x02
 
 
 class WebPHeader(NamedTuple):
-    """Size before the orientation is applied, EXIF data, and whether values are as they were."""
+    """Size before the orientation is applied, EXIF data, and whether it is lossy."""
 
     height: int
     width: int
@@ -20,7 +20,7 @@ class WebPHeader(NamedTuple):
 
 
 def read_webp_header(file: IO[bytes]) -> WebPHeader:
-    """Read sizes and kinds of the parts of a WebP file.
+    """Read the sizes and kinds of the chunks of a WebP file.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def read_webp_header(file: IO[bytes]) -> WebPHeader:
     """
     start = file.read(12)
     if len(start) < 12 or start[8:] != b"WEBP":
-        raise ValueError("it is no PNG, JPEG, TIFF, WebP, BMP or PNM file")
+        raise ValueError("it is not a PNG, JPEG, TIFF, WebP, BMP or PNM file")
     stop = 8 + int.from_bytes(start[4:8], "little")
     if file.seek(0, 2) < stop:
         raise ValueError(f"it is truncated: {file.tell():,} of {stop:,} bytes are there")
@@ -52,7 +52,7 @@ def _size(kind: bytes, start: bytes) -> tuple[int, int]:
     """Return (height, width) of a canvas, a lossy or a lossless picture."""
     if kind == b"VP8X":
         if start[0] & _ANIMATED:
-            raise ValueError("it holds several frames; save each as a file of its own")
+            raise ValueError("it holds several frames; save each as a separate file")
         return int.from_bytes(start[7:10], "little") + 1, int.from_bytes(start[4:7], "little") + 1
     if kind == b"VP8 ":
         width, height = struct.unpack("<HH", start[6:10])

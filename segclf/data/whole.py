@@ -1,4 +1,4 @@
-"""What scikit-learn must not cut into folds, although it has as many rows as X."""
+"""Values that scikit-learn must not split into folds, although they have as many rows as X."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,16 +8,16 @@ __all__ = ["Whole", "unwrapped"]
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """Any argument of `fit` that searches hand on as it is.
+    """An argument of `fit` that searches pass on unchanged.
 
-    scikit-learn cuts each argument of `fit` that is an array, list or the like and happens to have
-    as many rows as X. This has no length and no shape. `X_val`, `y_val`, `masks_val` and
-    `labels_val` may be given so, and should be wherever folds are cut.
+    scikit-learn splits each argument of `fit` that is an array, list or the like and happens to
+    have as many rows as X. This object has no length and no shape. Use it for `X_val`, `y_val`,
+    `masks_val` and `labels_val` wherever folds are made.
 
     Parameters
     ----------
     values : object
-        What it holds.
+        The wrapped value.
 
     Examples
     --------
@@ -29,10 +29,10 @@ class Whole:
     values: Any
 
     def __repr__(self) -> str:
-        """Name the kind of the values: there may be many."""
+        """Show the type of the values only: there may be many."""
         return f"Whole({type(self.values).__name__})"
 
 
 def unwrapped(values: Any) -> Any:
-    """Return what a `Whole` holds, and anything else as it is."""
+    """Return the value of a `Whole`, and anything else unchanged."""
     return values.values if isinstance(values, Whole) else values

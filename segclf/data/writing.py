@@ -1,4 +1,4 @@
-"""Images and masks to files: whoever reads files of a kind may write them, too."""
+"""Write images and masks to files; readers may also write their kind of files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def save_image(path: Path, image: ImageData) -> None:
     Parameters
     ----------
     path : str or path-like
-        Of the new file: ``.png``, ``.tif``, ``.nii``, ``.nii.gz``, or what a plugin writes.
+        The new file: ``.png``, ``.tif``, ``.nii``, ``.nii.gz``, or a type that a plugin writes.
     image : ImageData
-        As `load_image` returns it: its array, the names of its axes, spacing and affine.
+        As `load_image` returns it: array, names of the axes, spacing and affine.
 
     Raises
     ------
@@ -44,12 +44,12 @@ def save_mask(
     Parameters
     ----------
     path : str or path-like
-        Of the new file: ``.png``, ``.tif``, ``.nii``, ``.nii.gz``, or what a plugin writes.
+        The new file: ``.png``, ``.tif``, ``.nii``, ``.nii.gz``, or a type that a plugin writes.
     mask : array of shape (h, w) or (d, h, w)
-        Ids from 0 to 254, -1 where unlabeled, which PNG does not hold. NIfTI also holds (k, h, w)
-        and (k, d, h, w) of classes that may overlap.
+        Ids from 0 to 254; -1 if unlabeled, which PNG cannot hold. NIfTI also holds (k, h, w) and
+        (k, d, h, w) for classes that may overlap.
     like : str or path-like, optional
-        The file of its image. NIfTI has its affine, and lies as it does.
+        The file of its image. A NIfTI mask takes its affine and orientation.
     n_spatial : int
         2 for a mask of an image, 3 for one of a volume.
 
@@ -66,7 +66,7 @@ def save_mask(
         raise ValueError(f"The mask has shape {array.shape}; expected {tuple(size)}.")
     ids = array.astype(np.int16)
     if (ids != array).any() or ids.min() < -1 or ids.max() > MAX_ID:
-        raise ValueError(f"The mask holds other values than -1 and ids from 0 to {MAX_ID}.")
+        raise ValueError(f"The mask holds values other than -1 and ids from 0 to {MAX_ID}.")
     ids = ids.astype(np.uint8) if ids.min() >= 0 else ids
     axes = size if array.ndim == n_spatial else f"k{size}"
     _writer(path).write_mask(path, ImageData(ids, axes), like)
@@ -77,6 +77,6 @@ def _writer(path: Path) -> Writer:
     found: Any = find_reader(str(name)).reader
     if not isinstance(found, Writer):
         raise ValueError(
-            f"Nobody writes files such as {str(name)!r}; .png, .tif, .nii and .nii.gz are written."
+            f"No plugin writes files such as {str(name)!r}; supported: .png, .tif, .nii, .nii.gz."
         )
     return found

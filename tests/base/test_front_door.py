@@ -259,7 +259,9 @@ def test_gray_folds_among_rgb(tmp_path):
     colored = ImageClassifier(**QUICK).fit(paths[6:], SHAPES.target[6:])
     assert colored.predict(paths).shape == (12,)
     gray = ImageClassifier(**QUICK).fit(paths[:6], SHAPES.target[:6])
-    with pytest.raises(ValueError, match=r"Image 6 \('.*06.png'\) has 3 channels, but 1 are asked"):
+    with pytest.raises(
+        ValueError, match=r"Image 6 \('.*06.png'\) has 3 channels, but 1 are expected"
+    ):
         gray.predict(paths)
 
 

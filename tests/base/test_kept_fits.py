@@ -140,7 +140,7 @@ def test_callbacks(watch, tmp_path, capsys):
 def test_a_full_disk_is_told_once(tmp_path):
     whole = fitted(SegmentationClassifier, 1)
     segmenter = small_estimator(SupervisedSegmenter, 1).set_params(memory=tmp_path)
-    told = pytest.warns(UserWarning, match="Nothing more is kept")
+    told = pytest.warns(UserWarning, match="No more files are stored")
     with disk_trouble(errno.ENOSPC, at="write"), told as warned:
         tried = fitted(SegmentationClassifier, 1, segmenter=segmenter, memory=tmp_path)
     np.testing.assert_array_equal(outputs(tried), outputs(whole))

@@ -37,7 +37,7 @@ def test_a_number_of_classes_is_insisted_on():
         segmenter(n_classes=2).fit(X, [MASKS[1], *[None] * 11], labels=[3] + [0] * 11)
     with pytest.raises(ValueError, match="n_classes=3, but masks and labels have 2 channels"):
         segmenter(n_classes=3).fit(X, np.stack([MASKS > 0, MASKS > 1], axis=1))
-    with pytest.raises(ValueError, match="0 and 255 alone, but of 3 ids"):
+    with pytest.raises(ValueError, match="only 0 and 255, but there are 3 ids"):
         segmenter(n_classes=3).fit(X[1:], 255 * MASKS[1:])
 
 

@@ -191,7 +191,7 @@ def test_refused_of_all(kind, changes, message):
 @pytest.mark.parametrize(
     ("y_val", "message"),
     [
-        (np.full(8, 7), r"In the validation set.*Label 7 of sample 0 is none of the classes"),
+        (np.full(8, 7), r"In the validation set.*Label 7 of sample 0 is not one of the classes"),
         (None, "y_val is missing"),
         (np.zeros((8, 2), int), "y_val has shape"),
     ],

@@ -208,7 +208,7 @@ def test_what_is_kept_is_no_code(tmp_path):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "segclf").write_text("a file where the folder should be")
     memory = as_memory(tmp_path)
-    with pytest.warns(UserWarning, match="Nothing more is kept in .*segclf"):
+    with pytest.warns(UserWarning, match="No more files are stored in .*segclf"):
         assert memory.recall("ab" * 20, lambda: 3) == 3
     assert memory.recall("cd" * 20, lambda: 4) == 4, "it warns once"
 
@@ -244,7 +244,7 @@ def test_a_poisoned_folder_costs_no_more_than_an_empty_one(damage, weights, tmp_
         else:
             path.symlink_to(outside)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Nothing more is kept")
+        warnings.filterwarnings("ignore", "No more files are stored")
         again = model.fit(X, Y, masks=MASKS).predict_proba(X)
     np.testing.assert_array_equal(again, expected)
     assert outside.read_text() == "not yours"

@@ -145,7 +145,7 @@ def test_a_progressive_jpeg_is_read_as_it_is(tmp_path):
 def test_a_pipe_is_no_image(tmp_path):
     os.mkfifo(tmp_path / "image.png")
     for read in (read_image, read_image_header, read_mask):
-        with pytest.raises(ValueError, match=r"image\.png.*no regular file"):
+        with pytest.raises(ValueError, match=r"image\.png.*not a regular file"):
             read(tmp_path / "image.png")
 
 

@@ -102,7 +102,7 @@ def test_gray_pictures_among_rgb():
     images = as_images(pictures)
     assert images.n_channels == 3
     assert (images[0] == np.asarray(pictures[0])[..., None]).all()
-    with pytest.raises(ValueError, match=r"Image 1 has 3 channels, but 1 are asked for"):
+    with pytest.raises(ValueError, match=r"Image 1 has 3 channels, but 1 are expected"):
         as_images(pictures, n_channels=1).take([1])
 
 

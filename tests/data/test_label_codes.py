@@ -10,7 +10,7 @@ def test_positions_among_classes():
     assert as_positions(["b", None, "a", -1], classes).tolist() == [1, -1, 0, -1]
     assert as_positions([1, -1], np.array([-1, 1])).tolist() == [1, 0]
     assert as_positions([5, 7, None], np.array([5]), unseen=-1).tolist() == [0, -1, -1]
-    with pytest.raises(ValueError, match=r"Label 'c' of sample 2 is none of the classes: \['a'"):
+    with pytest.raises(ValueError, match=r"Label 'c' of sample 2 is not one of the classes: \['a'"):
         as_positions(["a", None, "c"], classes)
 
 
@@ -47,7 +47,7 @@ def test_mask_ids_may_be_an_indicator():
         ([-1, 0.9, 1], "Label 1 is 0.9; expected whole mask ids"),
         ([0, 1, -2], "Label 2 is -2"),
         ([0, 1, np.inf], "Label 2 is inf"),
-        ([-1, "a", "b"], "Label 1 is 'a'; expected mask ids"),
+        ([-1, "a", "b"], "Label 1 is 'a'; expected a mask id"),
         ([0, 1], "inconsistent numbers of samples"),
         (np.zeros((3, 2, 2)), r"shape \(3, 2, 2\); expected \(3,\)"),
     ],

@@ -68,7 +68,7 @@ def test_seeds_decide():
 @pytest.mark.parametrize(
     ("y", "fraction", "message"),
     [
-        (Y, 0, r"fraction=0; expected a number above 0, up to 1\."),
+        (Y, 0, r"fraction=0; expected a number above 0 and at most 1\."),
         (Y, 1.5, "fraction=1.5"),
         ([-1, None], 0.5, "None of the 2 samples has a label"),
     ],

@@ -43,7 +43,9 @@ def test_codes_of_volumes(tmp_path):
     for source, codes in ((volume, CODES), (tmp_path / "a.nii", {0: 0, 128: 1, 64: 2, 3: -1})):
         masks = as_masks(map_masks([source, None], codes), 2, n_spatial=3)
         np.testing.assert_array_equal(masks[0], np.stack([IDS, IDS[::-1], IDS]))
-    with pytest.raises(ValueError, match=r"slice 0, row 3, column 4 holds 3, of which"):
+    with pytest.raises(
+        ValueError, match=r"slice 0, row 3, column 4 holds 3, which values= does not"
+    ):
         as_masks(map_masks([tmp_path / "a.nii"], {0: 0, 128: 1, 64: 2}), 1, n_spatial=3)
 
 
@@ -77,8 +79,8 @@ def test_a_value_without_meaning_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "expected numbers alone, or colours"),
-        ({0: 0, (1, 2, 3): 1}, "expected numbers alone, or colours"),
+        ({}, "expected only numbers, or only colours"),
+        ({0: 0, (1, 2, 3): 1}, "expected only numbers, or only colours"),
         ({0: 255}, "maps 0 to 255; expected .* 0 to 254, or -1"),
         ({"red": 1}, "maps 'red' to 1"),
         ({(1, 2): 1}, r"maps \(1, 2\) to 1"),

@@ -83,11 +83,11 @@ def test_a_callable_of_images_and_masks():
     ("spec", "error", "message"),
     [
         (first_transforms.RandomRotation(9), TypeError, r"v2\.RandomRotation, which moves both"),
-        (v2.RandomResize(4, 9), ValueError, r"gives images of sizes .* end it with"),
+        (v2.RandomResize(4, 9), ValueError, r"returns images of sizes .* end it with"),
         (v2.ToDtype(torch.uint8, scale=True), ValueError, r"torch.uint8; expected .*float32"),
-        (lambda image: image[0], ValueError, r"gives something else: image is \(3, 8, 9\)"),
+        (lambda image: image[0], ValueError, r"returns an invalid batch: image is \(3, 8, 9\)"),
         (lambda image: image[..., :4], ValueError, r"mask is \(6, 8, 9\) .*expected \(6, 8, 4\)"),
-        (lambda image: None, ValueError, "gives something else"),
+        (lambda image: None, ValueError, "returns an invalid batch"),
     ],
 )
 def test_what_goes_wrong_says_so(spec, error, message):

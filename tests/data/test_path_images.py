@@ -14,7 +14,7 @@ def test_lines_without_a_text_are_left_out_and_others_found_in_any_order(tmp_pat
     images = PathImages(path)
     assert [images.key(index) for index in (2, 0, 1)] == ["d.png", "a.png", "folder/b c.png"]
     path.write_bytes(b"x.png\n")
-    with pytest.raises(ValueError, match="is not what it was"):
+    with pytest.raises(ValueError, match="changed after it was first read"):
         images.key(0)
 
 

@@ -29,7 +29,7 @@ def test_as_augmentation_takes_none_objects_and_callables():
 
 @pytest.mark.parametrize("spec", ["lihgt", ""])
 def test_unknown_names_list_those_there_are(spec):
-    with pytest.raises(ValueError, match=f"'{spec}'; there are: flips, light, strong"):
+    with pytest.raises(ValueError, match=f"'{spec}'; available: flips, light, strong"):
         as_augmentation(spec)
 
 

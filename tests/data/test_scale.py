@@ -120,7 +120,7 @@ MIXED = {
 def test_one_fit_of_several_scales(kind):
     images, message = MIXED[kind]
     for X in (images, [torch.as_tensor(image) for image in images]):
-        with pytest.raises(ValueError, match=f"{message}.*of one fit are of one scale"):
+        with pytest.raises(ValueError, match=f"{message}.*in fit must have one scale"):
             as_images(X).learn_scale()
 
 
@@ -140,7 +140,7 @@ def paths(tmp_path):
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0, 0], [0, 2], [0, 1, 2]])
 def test_files_of_several_scales(paths, order):
-    with pytest.raises(ValueError, match=r"Image \d \('.*(12in|float).*'\) holds .*of one scale"):
+    with pytest.raises(ValueError, match=r"Image \d \('.*(12in|float).*'\) holds .*one scale"):
         as_images([paths[i] for i in order]).learn_scale()
 
 

@@ -99,7 +99,7 @@ def test_a_file_that_changes_after_its_header_was_read_is_told(tmp_path):
     path.write_bytes(encoded(SHAPES.images[0]))
     images = as_images(PathImages([path]))
     path.write_bytes(encoded(SHAPES.images[0][:8]))
-    with pytest.raises(ValueError, match="not what it was"):
+    with pytest.raises(ValueError, match="changed after it was first read"):
         images.take([0])
 
 

@@ -58,7 +58,7 @@ def test_ids_are_read_as_they_were_written(tmp_path, suffix, shape):
     mask = np.random.default_rng(0).integers(-1 if suffix != ".png" else 0, 255, shape)
     path, n_spatial = tmp_path / f"a{suffix}", len(shape)
     if suffix == ".png" and n_spatial == 3:
-        with pytest.raises(ValueError, match=r"holds one picture.*\('d', 'h', 'w'\)"):
+        with pytest.raises(ValueError, match=r"can hold one picture.*\('d', 'h', 'w'\)"):
             save_mask(path, mask, n_spatial=3)
         return
     save_mask(path, mask, n_spatial=n_spatial)
@@ -80,11 +80,11 @@ def test_a_mask_lies_where_its_image_does(tmp_path):
 
 
 def test_what_cannot_be_held_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"Nobody writes files such as '.*\.dcm'"):
+    with pytest.raises(ValueError, match=r"No plugin writes files such as '.*\.dcm'"):
         save_mask(tmp_path / "a.dcm", np.zeros((4, 4)))
-    with pytest.raises(ValueError, match=r"end in '\.jpg' do not hold .*nothing"):
+    with pytest.raises(ValueError, match=r"end in '\.jpg' cannot hold .*nothing"):
         save_mask(tmp_path / "a.jpg", np.zeros((4, 4)))
-    with pytest.raises(ValueError, match=r"'\.png' do not hold int16.*uint16"):
+    with pytest.raises(ValueError, match=r"'\.png' cannot hold int16.*uint16"):
         save_mask(tmp_path / "a.png", np.full((4, 4), -1))
     with pytest.raises(ValueError, match="ids from 0 to 254"):
         save_mask(tmp_path / "a.png", np.full((4, 4), 255))

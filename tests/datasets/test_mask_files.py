@@ -140,5 +140,5 @@ def test_wrong_layouts(tmp_path):
         write_masks(SEGMENTER, SHAPES.images, tmp_path, layout="jpg")
     with pytest.raises(ValueError, match="'coco' is for images"):
         write_masks(Known([], 3), np.zeros((1, 3, 16, 16)), tmp_path, layout="coco")
-    with pytest.raises(ValueError, match=r"holds one picture.*\('k', 'h', 'w'\)"):
+    with pytest.raises(ValueError, match=r"can hold one picture.*\('k', 'h', 'w'\)"):
         write_masks(Known(np.zeros((1, 2, 16, 16), int)), SHAPES.images[:1], tmp_path)

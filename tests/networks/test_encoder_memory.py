@@ -175,7 +175,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     network = frozen().eval()
     expected = network(IMAGES)
     remember(network, KeptFolder(tmp_path / "file"), most=5)
-    with pytest.warns(UserWarning, match="Nothing more is kept in .*file: Not a directory"):
+    with pytest.warns(UserWarning, match="No more files are stored in .*file: Not a directory"):
         found = network(IMAGES)
     torch.testing.assert_close(found, expected, **HALF)
 

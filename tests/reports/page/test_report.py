@@ -243,7 +243,7 @@ def test_of_a_trained_classifier(tmp_path, kind):
     ("change", "message"),
     [
         ({"estimator": SupervisedSegmenter()}, "needs a fitted classifier with classes_"),
-        ({"y": [0, 1, 7, 1]}, "Label 7 of sample 2 is none of the classes: .0, 1."),
+        ({"y": [0, 1, 7, 1]}, "Label 7 of sample 2 is not one of the classes: .0, 1."),
         ({"y": [0, 1]}, "y has shape .2,.; expected a label for each of 4 images"),
         ({"y": np.zeros((4, 3))}, "expected an indicator .* for 2 classes"),
         ({"groups": [1, 2]}, "groups has shape .2,.; expected .4,."),
