@@ -32,7 +32,8 @@ class Images:
     ----------
     dtype : str
         Type of the values.
-    n_channels : int Length of the last axis.
+    n_channels : int
+        Length of the last axis.
     size : (int, int) or None
         Height and width, if fixed.
     low, high : float

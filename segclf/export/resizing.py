@@ -18,7 +18,8 @@ def resized(images: Tensor, size: Size) -> Tensor:
 
     Parameters
     ----------
-    images : Tensor of shape (n, c, h, w), float32 Images of any size.
+    images : Tensor of shape (n, c, h, w), float32
+        Images of any size.
     size : (int, int)
         Height and width.
 
@@ -46,7 +47,8 @@ def maps_at(maps: Tensor, images: Tensor) -> Tensor:
     ----------
     maps : Tensor of shape (n, k, h', w')
         Maps of a fixed size.
-    images : Tensor of shape (n, c, h, w) Images of any size.
+    images : Tensor of shape (n, c, h, w)
+        Images of any size.
 
     Returns
     -------

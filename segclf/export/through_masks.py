@@ -75,7 +75,8 @@ def pooled_inside(findings: Tensor, features: Tensor) -> Tensor:
     ----------
     findings : Tensor of shape (n, k, h, w)
         Probabilities.
-    features : Tensor of shape (n, d, h', w') Features at another stride.
+    features : Tensor of shape (n, d, h', w')
+        Features at another stride.
 
     Returns
     -------

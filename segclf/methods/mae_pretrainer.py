@@ -45,7 +45,7 @@ class MAEPretrainer(VolumeEncoderPretrainer):
         "vit_base_patch16_224".
     mask_ratio : float
         Fraction of the patches that is hidden, .75 in section 4.1. Of l patches, ``int(l * (1 -
-        mask_ratio))`` stay visible, but at least one visible and one hidden.
+        mask_ratio))`` stay visible, but at least one is visible and one hidden.
     decoder_width, decoder_blocks, decoder_heads : int
         Width, blocks and heads of the decoder: 512, 8 (section 4.1, Table 1a and 1b) and 16.
         Ignored for volumes, whose decoder is that of a U-Net.
@@ -66,8 +66,10 @@ class MAEPretrainer(VolumeEncoderPretrainer):
     Position embeddings are the paper's: sines and cosines that stay fixed in pretraining. They take
     the place of the learned ones of timm's transformers, so that they are handed on with all other
     weights, and are learned in fine-tuning. Position embeddings of `encoder_weights` are trained
-    further. Weights are initialized as in the paper (Appendix A.1, "xavier_uniform"), the patch
-    embedding and the tokens as in the public code, which differs from timm.
+    further.
+
+    Weights are initialized as in the paper (Appendix A.1, "xavier_uniform"), the patch embedding
+    and the tokens as in the public code, which differs from timm.
 
     Images smaller than 2 x 2 patches are padded by repeating their border.
 

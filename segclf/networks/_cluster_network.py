@@ -1,4 +1,4 @@
-"""A network that describes every pixel by a vector, and tells classes by the nearest centroid."""
+"""A network that describes every pixel by a vector and classifies it by the nearest centroid."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from segclf.networks.encoders import make_encoder, make_vit_encoder, pooled, sma
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.options import resolve_depth
 
-# Of every encoder of several stages but the tiny one.
+# Stages of every encoder except the tiny one.
 N_STAGES = 5
 # The score of a class without a cluster; cosines are -1 at least.
 NO_CLUSTER = -30.0
@@ -27,14 +27,14 @@ class ClusterNetwork(ImageNetwork):
     Parameters
     ----------
     key : str
-        Of the encoder, from :func:`segclf.networks.encoders.encoder_key`.
+        Key of the encoder, from :func:`segclf.networks.encoders.encoder_key`.
     recipe : dict
         See :class:`ImageNetwork`.
 
     Attributes
     ----------
     clusters : Clusters
-        The clusters that pixels are sorted into.
+        The clusters that pixels are assigned to.
     members : Tensor of shape (n_classes, n_clusters), bool
         Which clusters belong to which class; cluster i to class i unless set otherwise.
     """
@@ -53,31 +53,31 @@ class ClusterNetwork(ImageNetwork):
         self.register_buffer("members", members)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits ``(n, k, h, w)`` of images ``(n, c, h, w)``, at the images' own size."""
+        """Return logits ``(n, k, h, w)`` for images ``(n, c, h, w)``, at the images' own size."""
         scores, multilabel = self.cluster_scores(image), self.recipe["multilabel"]
         return class_scores(scores, self.members, multilabel=multilabel)
 
     def cluster_scores(self, image: Tensor) -> Tensor:
-        """Give the cosines with the centroids, (n, n_clusters, h, w), at the images' own size."""
+        """Return the cosines with the centroids, (n, n_clusters, h, w), at the images' own size."""
         padded = self.prepare(image).shape[-2:]
         scores = F.interpolate(self.clusters.scores(self.describe(image)), padded, mode="bilinear")
         return scores[..., : image.shape[-2], : image.shape[-1]]
 
     def describe(self, image: Tensor) -> Tensor:
-        """Give the vectors of pixels (n, d, h / 4, w / 4), not scaled, padding included."""
+        """Return the vectors of pixels (n, d, h / 4, w / 4), not scaled, padding included."""
         return in_shares(lambda image: self.decoder(self.features(image)), image)
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included."""
+        """Return the encoder's maps for images ``(n, c, h, w)``, finest first, padding included."""
         return list(self.encode(self.prepare(image)))
 
     def embed(self, image: Tensor) -> Tensor:
-        """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
+        """Return the deepest map's mean, ``(n, d)``, for images ``(n, c, h, w)``."""
         return pooled(self.encoder, self.features(image))
 
 
 class FeaturePyramid(nn.Module):
-    """A feature pyramid and nothing else: 1 x 1 convolutions, brought to one size and added.
+    """A plain feature pyramid: 1 x 1 convolutions, resized to one size and added.
 
     Lin et al., "Feature pyramid networks for object detection", CVPR 2017, section 3.
 
@@ -100,9 +100,9 @@ class FeaturePyramid(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv2d(each, feature_size, 1) for each in in_channels)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Give the map ``(n, d, h, w)``, of the size of the finest that it takes.
+        """Return the map ``(n, d, h, w)``, at the size of the finest map used.
 
-        Of more maps than it takes, the finest are left out.
+        If there are more maps than `in_channels`, the finest are left out.
         """
         sides = [
             lateral(each)
@@ -116,19 +116,19 @@ class FeaturePyramid(nn.Module):
 
 
 def class_scores(scores: Tensor, members: Tensor, *, multilabel: bool) -> Tensor:
-    """Give each class the score of its best cluster, so that the best class has the best cluster.
+    """Return each class's best cluster score, so that the best class has the best cluster.
 
-    A sum over a class's clusters would not: twenty bad ones outweigh a good one.
+    A sum over the clusters would not do that: twenty bad ones would outweigh a good one.
 
     Parameters
     ----------
     scores : Tensor of shape (n, n_clusters, h, w)
-        Of clusters.
+        Scores of clusters.
     members : Tensor of shape (n_classes, n_clusters), bool
         Which clusters belong to which class.
     multilabel : bool
-        Whether each class is for itself: its score is then the lead over the best cluster that is
-        not its own, above 0 where the best of all is its own.
+        Whether classes are independent. Then the score is the lead over the best cluster of other
+        classes, above 0 if the best of all belongs to the class.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def class_scores(scores: Tensor, members: Tensor, *, multilabel: bool) -> Tensor
 
 
 def _encoder(key: str, in_channels: int) -> tuple[Any, list[int]]:
-    """Make an encoder, and say how many channels its maps of stride 4 and coarser have."""
+    """Return an encoder, and the channels of its maps of stride 4 and coarser."""
     try:
         encoder: Any = make_vit_encoder(key, in_channels=in_channels)
     except ValueError:
@@ -157,6 +157,6 @@ def _encoder(key: str, in_channels: int) -> tuple[Any, list[int]]:
 
 
 def _best(scores: Tensor, members: Tensor) -> Tensor:
-    """Return for each class the best of the scores (n, clusters, h, w) that are its members'."""
+    """Return for each class the best of the scores (n, clusters, h, w) of its clusters."""
     others = ~members[:, :, None, None]
     return torch.stack([scores.masked_fill(o, NO_CLUSTER).amax(dim=1) for o in others], dim=1)

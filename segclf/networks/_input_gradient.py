@@ -11,7 +11,7 @@ from torch import Tensor, nn
 def input_gradient(network: nn.Module, image: Tensor) -> Tensor:
     """Map how much each class's score changes with each pixel: ``max_c |dscore / dx_c|``.
 
-    The network runs as it is; put it into evaluation mode first.
+    The network runs in its current mode; set it to evaluation mode first.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def input_gradient(network: nn.Module, image: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (n, k, h, w)
-        float, not negative; the greatest of the image's channels.
+        float, not negative; the maximum over the image's channels.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""IRNet: where classes end, and where each pixel's object has its center, from an encoder's maps.
+"""IRNet: class boundaries and displacements to object centers, from an encoder's maps.
 
 Ahn, Cho and Kwak, "Weakly supervised learning of instance segmentation with inter-pixel relations",
 CVPR 2019, Section 4.1.
@@ -17,16 +17,16 @@ from segclf.networks.options import resolve_depth
 
 _EDGE_WIDTH, _EDGE_GROUPS = 32, 4
 _FUSED_WIDTH = 256
-# Of the displacement branch, map by map from the finest on; of further ones as of the last.
+# Widths in the displacement branch, for each map from the finest on; the last for further maps.
 _WIDTHS = (64, 128, 256)
 
 
 class IRNet(ImageNetwork):
-    """Two branches on the maps of an encoder, which IRNet keeps as it is.
+    """Two branches on the maps of an encoder, which IRNet keeps frozen.
 
-    Made by :func:`segclf.networks.irnet`. Both give maps on a grid of ``ceil(h / stride)`` rows and
-    ``ceil(w / stride)`` columns. The branches share nothing but the encoder: while that is frozen,
-    what one of them learns does not reach the other.
+    Made by :func:`segclf.networks.irnet`. Both return maps on a grid of ``ceil(h / stride)`` rows
+    and ``ceil(w / stride)`` columns. The branches share only the encoder: while that is frozen,
+    training one does not affect the other.
 
     Parameters
     ----------
@@ -47,20 +47,20 @@ class IRNet(ImageNetwork):
         self.displacement = DisplacementBranch(channels)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Give logits of boundaries ``(n, h', w')``, and displacements ``(n, 2, h', w')``."""
+        """Return logits of boundaries ``(n, h', w')``, and displacements ``(n, 2, h', w')``."""
         prepared = self.prepare(image)
         maps, size = self._maps(prepared), self._grid(prepared)
         both = (self.edge(maps, size)[:, 0], self.displacement(maps, size))
         return self._cropped(both[0], image), self._cropped(both[1], image)
 
     def edge_logits(self, image: Tensor) -> Tensor:
-        """Give logits of boundaries alone, ``(n, h', w')``."""
+        """Return logits of boundaries alone, ``(n, h', w')``."""
         prepared = self.prepare(image)
         logits: Tensor = self.edge(self._maps(prepared), self._grid(prepared))[:, 0]
         return self._cropped(logits, image)
 
     def boundaries(self, image: Tensor) -> Tensor:
-        """Give probabilities ``(n, h', w')``; logits are averaged with the mirror image's."""
+        """Return probabilities ``(n, h', w')``; logits are averaged with the mirror image's."""
         prepared = self.prepare(image)
         size = self._grid(prepared)
         views = (prepared, prepared.flip(-1))
@@ -68,18 +68,18 @@ class IRNet(ImageNetwork):
         return self._cropped(torch.sigmoid((plain + mirrored.flip(-1)) / 2), image)
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included."""
+        """Return the encoder's maps for images ``(n, c, h, w)``, finest first, padding included."""
         return list(self.encode(self.prepare(image)))
 
     def embed(self, image: Tensor) -> Tensor:
-        """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
+        """Return the deepest map's mean, ``(n, d)``, for images ``(n, c, h, w)``."""
         return pooled(self.encoder, self.features(image))
 
     def _maps(self, prepared: Tensor) -> list[Tensor]:
         return [each for each in self.encode(prepared)[1:] if each.shape[1]]
 
     def _grid(self, image: Tensor) -> tuple[int, int]:
-        """Return height and width of the grid that is laid over an image."""
+        """Return height and width of the grid for an image."""
         height, width = (-(-side // self.recipe["stride"]) for side in image.shape[-2:])
         return height, width
 
@@ -89,12 +89,12 @@ class IRNet(ImageNetwork):
 
 
 class EdgeBranch(nn.Module):
-    """Each map to 32 channels, all to one size, all to one logit.
+    """Reduce each map to 32 channels, resize all to one size, and reduce all to one logit.
 
     Parameters
     ----------
     channels : sequence of int
-        Of the maps.
+        Channels of the maps.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:
@@ -103,7 +103,7 @@ class EdgeBranch(nn.Module):
         self.head = nn.Conv2d(_EDGE_WIDTH * len(channels), 1, 1)
 
     def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-        """Give logits ``(n, 1, *size)`` of maps, finest first."""
+        """Return logits ``(n, 1, *size)`` of maps, finest first."""
         pairs = zip(self.squeeze, maps, strict=True)
         logits: Tensor = self.head(
             torch.cat([_sized(f(each), size).relu() for f, each in pairs], 1)
@@ -112,15 +112,15 @@ class EdgeBranch(nn.Module):
 
 
 class DisplacementBranch(nn.Module):
-    """The deep maps, from the third on, are joined first, then all are.
+    """Join the deep maps, from the third on, first, and then all maps.
 
-    IRNet subtracts the mean displacement at last ("MeanShift"), as the loss leaves a constant open.
-    Masks need no displacements, so that is left out.
+    IRNet finally subtracts the mean displacement ("MeanShift"), since the loss ignores a constant.
+    Masks need no displacements, so that step is left out.
 
     Parameters
     ----------
     channels : sequence of int
-        Of the maps, three at least.
+        Channels of the maps, at least three.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:
@@ -132,7 +132,7 @@ class DisplacementBranch(nn.Module):
         self.head = nn.Conv2d(_FUSED_WIDTH, 2, 1, bias=False)
 
     def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-        """Give displacements ``(n, 2, h, w)`` of a size, from maps, finest first."""
+        """Return displacements ``(n, 2, h, w)`` at a size, from maps, finest first."""
         squeezed = [f(each) for f, each in zip(self.squeeze, maps, strict=True)]
         middle = (squeezed[2].shape[2], squeezed[2].shape[3])
         deep = self.deep(torch.cat([_sized(each, middle).relu() for each in squeezed[2:]], 1))
@@ -144,8 +144,7 @@ class DisplacementBranch(nn.Module):
 def irnet(*, encoder: str = "resnet50", in_channels: int = 3, stride: int = 4) -> IRNet:
     """Make IRNet's two branches on an encoder.
 
-    Maps finer than the grid are pooled by their maximum, as a ResNet's stem would do it, coarser
-    ones interpolated.
+    Maps finer than the grid are max-pooled, as in a ResNet's stem; coarser ones are interpolated.
 
     Parameters
     ----------
@@ -155,7 +154,7 @@ def irnet(*, encoder: str = "resnet50", in_channels: int = 3, stride: int = 4) -
     in_channels : int
         Channels of the images.
     stride : int
-        Pixels of the image to one of the grid; IRNet's is 4.
+        Image pixels per grid cell; 4 in IRNet.
 
     Returns
     -------
@@ -165,7 +164,7 @@ def irnet(*, encoder: str = "resnet50", in_channels: int = 3, stride: int = 4) -
     Raises
     ------
     ValueError
-        When the encoder is unknown, or it has fewer than three maps.
+        If the encoder is unknown or has fewer than three maps.
 
     Examples
     --------
@@ -177,7 +176,10 @@ def irnet(*, encoder: str = "resnet50", in_channels: int = 3, stride: int = 4) -
     key = encoder_key(encoder)
     made = make_encoder(key, in_channels=in_channels, depth=resolve_depth(key, None) or 5)
     if sum(c > 0 for c in made.out_channels[1:]) < 3:
-        raise ValueError(f"encoder={encoder!r} gives {made.out_channels[1:]} maps; expected three.")
+        raise ValueError(
+            f"encoder={encoder!r} has maps of {made.out_channels[1:]} channels; expected at least "
+            "three maps."
+        )
     recipe = {"kind": "irnet", "encoder": encoder, "in_channels": in_channels, "stride": stride}
     return IRNet(made, recipe, smallest=int(made.output_stride))
 
@@ -188,7 +190,7 @@ def _squeeze(before: int, after: int, groups: int | None = None) -> nn.Sequentia
 
 
 def _sized(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring maps (n, d, h, w) to a height and width."""
+    """Resize maps (n, d, h, w) to a height and width."""
     height, width = values.shape[2:]
     if (height, width) == size:
         return values

@@ -1,7 +1,7 @@
 """From a map of many channels, such as a segmenter's embeddings, to a score per class.
 
 Hooper et al., "Segmentation for classification" (S4C), appendix A2.2: its simple head, and its
-complex one, which comes from the paper's reference [20].
+complex head, which is from the paper's reference [20].
 """
 
 from collections.abc import Sequence
@@ -44,16 +44,16 @@ class MapClassifier(ImageNetwork):
         self.head = nn.Linear(_WIDTH, recipe["n_classes"])
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits ``(n, k)`` of maps ``(n, c, h, w)``."""
+        """Return logits ``(n, k)`` for maps ``(n, c, h, w)``."""
         logits: Tensor = self.head(self.embed(image))
         return logits
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """Give the map behind the convolutions, of maps ``(n, c, h, w)``."""
+        """Return the map after the convolutions, for maps ``(n, c, h, w)``."""
         return [self.encoder(self.prepare(image))]
 
     def embed(self, image: Tensor) -> Tensor:
-        """Give the vector ``(n, 100)`` that the last linear layer sees."""
+        """Return the vector ``(n, 100)`` that the last linear layer sees."""
         vector: Tensor = self.neck(self.features(image)[-1])
         return vector
 
@@ -61,22 +61,23 @@ class MapClassifier(ImageNetwork):
 def map_classifier(
     *, head: str = "simple", in_channels: int, size: Sequence[int], n_classes: int = 2
 ) -> MapClassifier:
-    """Make a network that gives every map of many channels a score per class.
+    """Make a network that returns a score per class for a map of many channels.
 
-    S4C, appendix A2.2. It does not say how wide the simple head is; 100 are the complex one's. That
-    one's pooling rounds up here where a side is odd, so that maps of any size will do.
+    See S4C, appendix A2.2. The paper does not state the width of the simple head; here it is 100,
+    as in the complex head. Pooling in the complex head rounds odd sides up here, so that maps may
+    have any size.
 
     Parameters
     ----------
     head : {"simple", "complex"}
-        ``"simple"``: the mean over the map, then three linear layers with ReLUs between.
-        ``"complex"``: three blocks of a 3 x 3 convolution to 16 channels, batch normalization,
-        ReLU and 2 x 2 maximum pooling; two of a linear layer to 100 features, batch normalization,
-        ReLU and dropout of .25; a linear layer.
+        ``"simple"``: the mean over the map, then three linear layers with ReLUs between them.
+        ``"complex"``: three blocks of a 3 x 3 convolution to 16 channels, batch normalization, ReLU
+        and 2 x 2 maximum pooling; two of a linear layer to 100 features, batch normalization, ReLU
+        and dropout of .25; a linear layer.
     in_channels : int
         Channels of the maps.
     size : (int, int)
-        Their height and width.
+        Height and width of the maps.
     n_classes : int
         Length of the scores.
 
@@ -116,7 +117,7 @@ def _blocks(in_channels: int) -> nn.Sequential:
             nn.Conv2d(before, after, 3, padding=1),
             nn.BatchNorm2d(after),
             nn.ReLU(),
-            # The deepest maps have 7 x 7 pixels or fewer: rounded down, nothing would be left.
+            # The deepest maps have 7 x 7 pixels or fewer; rounding down would leave nothing.
             nn.MaxPool2d(2, ceil_mode=True),
         ]
     return nn.Sequential(*layers)

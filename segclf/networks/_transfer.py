@@ -1,4 +1,4 @@
-"""Hand on what one network learned to another one with the same encoder."""
+"""Transfer of weights from one network to another with the same encoder."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from segclf.networks.weights import (
     without_numbers,
 )
 
-# What a segmenter's decoder is made of: two that differ here have no tensors in common.
+# Options of a segmenter's decoder; decoders that differ in one have no common tensors.
 _DECODER = (
     "architecture",
     "encoder_depth",
@@ -32,30 +32,32 @@ Report = dict[str, Any]
 
 
 def transfer(source: nn.Module | str | Path, target: nn.Module) -> Report:
-    """Fill a network with what another one learned.
+    """Fill a network with the weights of another one.
 
-    The encoder, the statistics of the channels, and a decoder and a head of the same form.
+    This transfers the encoder, the statistics of the channels, and a decoder and head of the same
+    form.
 
     Parameters
     ----------
     source : nn.Module or path
-        An `ImageNetwork`; a module that holds several, of which the one with the target's encoder
-        counts; or a file, as :func:`segclf.networks.load_weights` reads them and as `segclf.save`
-        writes them.
+        An `ImageNetwork`; a module with several, of which the one with the target's encoder is
+        used; or a file, as read by :func:`segclf.networks.load_weights` or written by
+        `segclf.save`.
     target : ImageNetwork
-        Changed in place; or a module of several, of which each that can take something does.
+        Changed in place; or a module with several networks, each of which takes what fits.
 
     Returns
     -------
     dict
         ``taken``: the names of the target's tensors that were filled; ``new``: those that were not,
-        each with the reason; ``unused``: the source's tensors without a place here, likewise.
+        each with the reason; ``unused``: the source's tensors that were not used, each with the
+        reason.
 
     Raises
     ------
     ValueError
-        When the encoders differ, or their strides, or the decoders of two segmenters; the error
-        names both.
+        If the encoders, their strides, or the decoders of two segmenters differ; the error names
+        both.
 
     Examples
     --------
@@ -111,8 +113,8 @@ def _with_encoder_of(target: ImageNetwork, source: nn.Module, name: str) -> Imag
             return network
     known = " and ".join(map(repr, dict.fromkeys(encoders))) or "of no network of segclf"
     raise ValueError(
-        f"{name} has the encoder {known}, this one {wanted!r}; what one learned has no place in "
-        "the other. Give both the same encoder."
+        f"{name} has the encoder {known}, this one {wanted!r}, so its weights do not fit. Use the "
+        "same encoder in both."
     )
 
 
@@ -120,8 +122,8 @@ def _check_strides(source: dict[str, Any], target: dict[str, Any], name: str) ->
     theirs, ours = (recipe.get("encoder_strides") for recipe in (source, target))
     if theirs != ours:
         raise ValueError(
-            f"{name} has encoder_strides={theirs}, this one {ours}, so that what one learned has "
-            f"no place in the other. Give both encoder_strides={theirs}."
+            f"{name} has encoder_strides={theirs}, this one {ours}, so its weights do not fit. Set "
+            f"encoder_strides={theirs} in both."
         )
 
 
@@ -131,13 +133,13 @@ def _check_decoders(source: dict[str, Any], target: dict[str, Any], name: str) -
     theirs, ours = ({n: recipe[n] for n in _DECODER if n in recipe} for recipe in (source, target))
     if theirs != ours:
         raise ValueError(
-            f"{name} has the decoder {theirs}, this one {ours}; give both the same, or hand on "
-            "the encoder alone."
+            f"{name} has the decoder {theirs}, this one {ours}; use the same in both, or transfer "
+            "only the encoder."
         )
 
 
 def _from_tensors(path: str | Path, target: ImageNetwork) -> Report:
-    """Take a file of weights; where it says "encoder.", what lies beside is a network's of ours."""
+    """Read a file of weights; with "encoder." in its names, it is of a whole segclf network."""
     holder = weights_holder(target.encoder)
     stored = list_tensors(path)
     found = find_all(holder, without_numbers(stored), path, allow_deeper=True)
@@ -158,7 +160,7 @@ def _fill(
     found: Found,
     read: Callable[[str, Tensor], Tensor] | None = None,
 ) -> Report:
-    """Copy what fits; where the tensors given have no numbers, `read` gives them."""
+    """Copy the tensors that fit; `read` reads those without values."""
     wrapped = weights_holder(target.encoder) is not target.encoder
     prefix = "encoder.model." if wrapped else "encoder."
     pairs = {name: (name, given[name]) for name in given if not name.startswith("encoder.")}

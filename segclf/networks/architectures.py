@@ -1,4 +1,4 @@
-"""Architectures by name, and what there is to know about each before making it."""
+"""Architectures by name, and their properties."""
 
 import difflib
 from collections.abc import Callable
@@ -16,21 +16,22 @@ class Architecture:
     Parameters
     ----------
     model : str or None
-        The class in segmentation-models-pytorch; None for our own.
+        The class in segmentation-models-pytorch; None for segclf's own.
     depth : int or None
-        Stages of the encoder unless set otherwise; None where it is used whole.
+        Default number of encoder stages; None if the encoder is used whole.
     depths : tuple of int
-        Fewest and most stages.
+        Smallest and largest number of stages.
     channels : tuple of int, int or None
         Default of `decoder_channels`: one number per stage, one for all, or no such option.
     attention : bool
-        Whether the decoder knows attention.
+        Whether the decoder has attention.
     upsampling : callable or None
-        Depth to the head's factor, where the library has it right for the default depth only.
+        Function from depth to the head's factor, if the library's is right only for the default
+        depth.
     stride : int
-        Least common factor that heights and widths need, beside the encoder's own.
+        Factor by which heights and widths must be divisible, besides the encoder's own.
     smallest : int
-        Least height and width of an image, in strides of the encoder.
+        Smallest height and width of an image, in strides of the encoder.
     prior : bool
         Whether the last bias starts at the log-odds of the classes.
     scales : bool
@@ -38,7 +39,7 @@ class Architecture:
     n_spatial : int
         2 for images, 3 for volumes.
     encoder : str or None
-        The encoder that it is made for, and has unless another one is asked for.
+        The encoder that it is made for, which is the default.
     """
 
     model: str | None
@@ -89,12 +90,12 @@ ARCHITECTURES = {
 
 
 def find_architecture(name: str) -> Architecture:
-    """Look an architecture up.
+    """Return an architecture by its name.
 
     Raises
     ------
     ValueError
-        When there is none of that name; the error lists those there are.
+        If there is none with that name; the error lists all.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The class scores that pretrained weights come with: the last layer, which encoders do without."""
+"""The classification layer of pretrained weights, which encoders leave out."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,17 +11,17 @@ from segclf.networks.stored import Stored
 from segclf.networks.weight_sources import find_weights
 from segclf.networks.weights import list_tensors, read_all
 
-# As torchvision and timm call it; "head.fc" and the like end so, too.
+# Names in torchvision and timm; "head.fc" and similar ones end like this, too.
 _NAMES = ("fc.weight", "head.weight", "classifier.weight")
 
 
 def load_class_head(head: nn.Linear, encoder: str, encoder_weights: str | Path | None) -> bool:
-    """Fill a linear layer on embeddings with the class scores of a file of weights, if it has them.
+    """Fill a linear layer with the classification layer of a file of weights, if it has one.
 
     Parameters
     ----------
     head : nn.Linear
-        Changed in place where the file has one last layer of the same shape.
+        Changed in place if the file has exactly one last layer of the same shape.
     encoder, encoder_weights
         See :func:`segclf.networks.classification_network`.
 

@@ -1,4 +1,4 @@
-"""The network that gives every image a score per class."""
+"""The network that returns a score per class for each image."""
 
 from typing import Any
 
@@ -19,14 +19,14 @@ from segclf.networks.volume_encoders import is_volume_encoder, make_volume_encod
 
 
 class ClassificationNetwork(ImageNetwork):
-    """Encoder, mean over its deepest map, one linear layer; no such layer for no classes.
+    """Encoder, mean over its deepest map, and one linear layer; without classes no linear layer.
 
     Made by :func:`segclf.networks.classification_network`.
 
     Parameters
     ----------
     encoder : nn.Module
-        Image to maps, as a segmenter's; or a timm model without its classifier, image to vector.
+        From image to maps, as in a segmenter; or a timm model without its classifier, to a vector.
     n_features : int
         Length of the vector.
     recipe : dict
@@ -46,7 +46,7 @@ class ClassificationNetwork(ImageNetwork):
     ) -> None:
         super().__init__(recipe, stride=stride, smallest=smallest)
         self.encoder = encoder
-        # A module of its own, so that Grad-CAM can look at the map that is averaged.
+        # A separate module, so that Grad-CAM can read the map that is averaged.
         self.deepest = last_activation(encoder)
         self.n_features = n_features
         n_classes = recipe["n_classes"]
@@ -54,28 +54,29 @@ class ClassificationNetwork(ImageNetwork):
 
     @property
     def turns_maps(self) -> bool:
-        """Whether the head sees the mean of a map, which no turn changes; then none is made."""
+        """Whether the head sees a map's mean, which turns do not change; then they are skipped."""
         return hasattr(self.encoder, "out_channels")
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits ``(n, k)`` of images ``(n, c, h, w)``; for no classes what `embed` gives."""
+        """Return logits ``(n, k)`` for images ``(n, c, h, w)``; without classes their embedding."""
         logits: Tensor = self.head(self.embed(image))
         return logits
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """Give the encoder's maps of images ``(n, c, h, w)``, finest first.
+        """Return the encoder's maps for images ``(n, c, h, w)``, finest first.
 
-        A timm model gives only its last, in timm's own layout (tokens for a transformer).
+        A timm model returns only its last map, in timm's layout (tokens for a transformer).
         """
         encoder: Any = self.encoder
         prepared = self.prepare(image)
-        # Not by forward_features: some of segmentation-models-pytorch's have that name too.
+        # Not recognized by forward_features: some encoders of segmentation-models-pytorch have it,
+        # too.
         if hasattr(encoder, "out_channels"):
             return list(encoder(prepared))
         return [encoder.forward_features(prepared)]
 
     def embed(self, image: Tensor) -> Tensor:
-        """Give the vector ``(n, d)`` that the head sees, of images ``(n, c, h, w)``."""
+        """Return the vector ``(n, d)`` that the head sees, for images ``(n, c, h, w)``."""
         encoded: Tensor | list[Tensor] = self.encode(self.prepare(image))
         if isinstance(encoded, Tensor):
             return encoded
@@ -84,7 +85,7 @@ class ClassificationNetwork(ImageNetwork):
 
 
 def make_classification(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
-    """Make such a network of an encoder's key and the network's recipe, randomly initialized."""
+    """Make such a network from an encoder's key and a recipe, randomly initialized."""
     if is_volume_encoder(key):
         return _volume_network(key, recipe)
     name = timm_name(key)
@@ -93,7 +94,7 @@ def make_classification(key: str, recipe: dict[str, Any]) -> ClassificationNetwo
 
 def _pooled_network(key: str, recipe: dict[str, Any]) -> ClassificationNetwork:
     encoder = make_encoder(key, in_channels=recipe["in_channels"], depth=recipe["encoder_depth"])
-    # Any size from there up will do: nothing has to fit together again.
+    # Any larger size works, since maps are not joined again.
     smallest = max(int(encoder.output_stride), smallest_side(key))
     return ClassificationNetwork(encoder, encoder.out_channels[-1], recipe, smallest=smallest)
 

@@ -1,9 +1,8 @@
 """Clusters of directions: mini-batch k-means on the unit sphere.
 
-Vectors of length 1 that point the same way belong together, so the nearest centroid by distance is
-the one of the largest dot product too. Dhillon and Modha, "Concept decompositions for large sparse
-text data using clustering", Machine Learning 2001; Sculley, "Web-scale k-means clustering", WWW
-2010.
+Vectors of length 1 in the same direction belong together, so the nearest centroid by distance also
+has the largest dot product. Dhillon and Modha, "Concept decompositions for large sparse text data
+using clustering", Machine Learning 2001; Sculley, "Web-scale k-means clustering", WWW 2010.
 """
 
 import math
@@ -16,29 +15,29 @@ from torch.nn.functional import normalize, one_hot
 
 N_FIRST_BATCHES = 20
 N_ITERATIONS = 20
-# The best start counts; k-means ends near where it starts.
+# The best of several starts is used, since k-means ends near its start.
 N_STARTS = 5
 N_ITERATIONS_OF_A_START = 5
-# Of a batch, and of a start; all pixels of twenty batches would take gigabytes.
+# Points of a batch, and of a start; all pixels of twenty batches would take gigabytes.
 MOST_POINTS = 2**13
 
 
 class Clusters(nn.Module):
-    """Centroids of length 1, as buffers: nothing but k-means moves them.
+    """Centroids of length 1, as buffers: only k-means moves them.
 
     Parameters
     ----------
     n_clusters : int
-        How many, k.
+        Number of clusters, k.
     feature_size : int
         Length of the vectors, d.
 
     Attributes
     ----------
     centroids : Tensor of shape (k, d)
-        At random until learned.
+        Random until learned.
     counts : Tensor of shape (k,)
-        Sum of the weights of the points that each cluster got while it was learned.
+        Sum of the weights of the points assigned to each cluster in training.
 
     Examples
     --------
@@ -61,24 +60,24 @@ class Clusters(nn.Module):
 
     def scores(self, features: Tensor) -> Tensor:
         """Return the cosine between features (n, d, h, w) and each centroid, (n, k, h, w)."""
-        # Half precision would make neighbors of many centroids.
+        # In half precision, many centroids could not be told apart.
         with torch.autocast(features.device.type, enabled=False):
             unit = normalize(features.float(), dim=1)
             return torch.einsum("kd,ndhw->nkhw", self.centroids, unit)
 
     @torch.no_grad()
     def start(self, points: Tensor, weight: Tensor) -> None:
-        """Forget the clusters, and find new ones by k-means++ and Lloyd's iterations.
+        """Replace the clusters by new ones from k-means++ and Lloyd's iterations.
 
-        Of five starts, each of five iterations on 8192 points at most, the one whose points are
-        nearest to their centroids goes on with all points.
+        Five starts make five iterations each, on at most 8192 points. The one whose points are
+        nearest to their centroids continues with all points.
 
         Parameters
         ----------
         points : Tensor of shape (m, d)
-            Of length 1; at least one.
+            Points of length 1; at least one.
         weight : Tensor of shape (m,)
-            Weight of each.
+            Weight of each point.
         """
         some, their_weight = _at_most(MOST_POINTS, points, weight)
         starts = []
@@ -92,7 +91,7 @@ class Clusters(nn.Module):
 
     @torch.no_grad()
     def update(self, points: Tensor, weight: Tensor) -> None:
-        """Take points in: each centroid is the mean direction of all that it ever got."""
+        """Add points: each centroid is the mean direction of all its points so far."""
         shares = one_hot((points @ self.centroids.T).argmax(dim=1), len(self.centroids))
         shares = shares.to(points.dtype) * weight[:, None]
         self.sums += shares.T @ points
@@ -101,7 +100,7 @@ class Clusters(nn.Module):
         self.centroids = torch.where(alive, normalize(self.sums), self.centroids)
 
     def _iterate(self, points: Tensor, weight: Tensor, n_iterations: int) -> None:
-        """Let points choose their centroids, and centroids follow, from here on."""
+        """Alternate between assigning points to centroids and moving the centroids."""
         for _ in range(n_iterations):
             self.sums.zero_()
             self.counts.zero_()
@@ -109,9 +108,9 @@ class Clusters(nn.Module):
             self._revive(points, weight)
 
     def _revive(self, points: Tensor, weight: Tensor) -> None:
-        """Move clusters that got nothing to the point that has its centroid farthest."""
+        """Move empty clusters to the point farthest from its centroid."""
         nearness = (points @ self.centroids.T).amax(dim=1).masked_fill(weight == 0, torch.inf)
-        # All to one point: one of them gets it, and the next iteration moves the others on.
+        # All move to the same point; one of them gets it, and the next iteration moves the others.
         dead = (self.counts == 0)[:, None]
         self.centroids = torch.where(dead, points[nearness.argmin()], self.centroids)
 
@@ -120,17 +119,17 @@ class Clusters(nn.Module):
 def learn_clusters(
     clusters: Sequence[Clusters], batches: Iterable[tuple[Sequence[Tensor], Tensor | None]]
 ) -> None:
-    """Learn clusters anew from batches of feature maps, in one walk over them.
+    """Learn clusters anew from batches of feature maps, in one pass over them.
 
-    The first twenty batches together find the clusters, each later one updates them. Of a batch,
-    8192 points at random count at most.
+    The first twenty batches together determine the clusters; each later one updates them. At most
+    8192 random points of each batch are used.
 
     Parameters
     ----------
     clusters : sequence of Clusters
-        Each learns from features of its own, such as those of one view.
+        Each learns from its own features, such as those of one view.
     batches : iterable of (features, weight)
-        As many tensors (n, d, h, w) as clusters, and the weight (n,) of each image or None.
+        One tensor (n, d, h, w) for each of `clusters`, and the weights (n,) of images or None.
     """
     stream = ([_points(each, weight) for each in features] for features, weight in batches)
     first = list(islice(stream, N_FIRST_BATCHES))
@@ -143,7 +142,7 @@ def learn_clusters(
 
 
 def _points(features: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Give the vectors (m, d) of feature maps at length 1, and the weight (m,) of each."""
+    """Return the vectors (m, d) of feature maps, scaled to length 1, and their weights (m,)."""
     points = normalize(features.float(), dim=1).movedim(1, -1).flatten(0, 2)
     weights = points.new_ones(len(features)) if weight is None else weight
     weights = weights.repeat_interleave(len(points) // len(features))
@@ -151,7 +150,7 @@ def _points(features: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def _at_most(n: int, points: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Choose n points at random where there are more."""
+    """Choose n points at random if there are more."""
     if len(points) <= n:
         return points, weight
     chosen = torch.randperm(len(points), device=points.device)[:n]
@@ -161,11 +160,11 @@ def _at_most(n: int, points: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 def _seeds(points: Tensor, weight: Tensor, n_clusters: int) -> Tensor:
     """Choose points far from each other: k-means++ (Arthur and Vassilvitskii, SODA 2007).
 
-    Of several candidates for each seed, the one that leaves the points nearest is taken, the greedy
-    variant of their section 4, with as many candidates as scikit-learn has.
+    For each seed, the best of several candidates is taken: the greedy variant of their section 4,
+    with the same number of candidates as in scikit-learn.
     """
     n_candidates = 2 + int(math.log(n_clusters))
-    tiny = 1e-12  # where all points are one, or none weighs anything, each is as good
+    tiny = 1e-12  # if all points are equal, or all weights 0, any point will do
     chance = weight + tiny
     seeds = points[torch.multinomial(chance, 1)]
     distance = (1 - points @ seeds[0]).clamp(min=0)

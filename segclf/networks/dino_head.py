@@ -1,4 +1,4 @@
-"""DINO's head: from an embedding to a point on a sphere, from there to scores of prototypes."""
+"""DINO's head: from an embedding to a point on a sphere, and from that to prototype scores."""
 
 import math
 from itertools import pairwise
@@ -24,16 +24,16 @@ class DINOHead(nn.Module):
     n_prototypes : int
         Length of the output, the paper's K.
     n_layers : int
-        Linear layers before the bottleneck's end, GELU between them.
+        Number of linear layers up to the bottleneck, with GELUs between them.
     hidden_size, bottleneck_size : int
-        Lengths of what these give. Weights start with a deviation of .02, as in the public code;
-        with fewer than the paper's 2,048 hidden units it is larger by sqrt(2048 / hidden_size), so
-        that a layer's output is as large as there.
+        Lengths of their outputs. Weights start with a standard deviation of .02, as in the public
+        code; with fewer than the paper's 2,048 hidden units it is larger by sqrt(2048 /
+        hidden_size), so that a layer's output is as large as in the paper.
     unit_prototypes : bool
         Whether the last layer's rows have length 1, so that each score is a cosine: a weight
-        normalization whose scale is fixed at 1. Else it is an ordinary layer with a bias.
+        normalization with a scale fixed at 1. Otherwise it is an ordinary layer with a bias.
     bottleneck_activation : bool
-        Whether a GELU follows the bottleneck too, as in vit-pytorch.
+        Whether a GELU also follows the bottleneck, as in vit-pytorch.
 
     Examples
     --------
@@ -67,17 +67,18 @@ class DINOHead(nn.Module):
         self.unit_prototypes = unit_prototypes
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """Give the scores ``(n, k)`` of embeddings ``(n, d)``."""
+        """Return the scores ``(n, k)`` for embeddings ``(n, d)``."""
         return self.scores(self.bottleneck(embedding))
 
     def bottleneck(self, embedding: Tensor) -> Tensor:
-        """Give the vectors of length 1, ``(n, bottleneck_size)`` in float32."""
+        """Return the vectors of length 1, ``(n, bottleneck_size)`` in float32."""
         return functional.normalize(self.perceptron(embedding).float(), dim=1)
 
     def scores(self, bottleneck: Tensor) -> Tensor:
-        """Give the scores ``(n, k)`` of such vectors, in float32 under autocast too.
+        """Return the scores ``(n, k)`` of such vectors, in float32 even under autocast.
 
-        Half precision tells cosines near 1 apart by .004; over a temperature of .04, that is .1.
+        Half precision has steps of .004 for cosines near 1, which a temperature of .04 turns into
+        .1.
         """
         with torch.autocast(bottleneck.device.type, enabled=False):
             weight = self.prototypes.weight

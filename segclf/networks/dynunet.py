@@ -1,4 +1,4 @@
-"""MONAI's DynUNet, nnU-Net's network, as an encoder, a decoder and a head of ours."""
+"""MONAI's DynUNet, which is nnU-Net's network, as an encoder, a decoder and a head of segclf."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ Strides = Sequence[Sequence[int]]
 
 
 class DynUNetEncoder(nn.Module):
-    """All that DynUNet does on its way down.
+    """The encoder part of DynUNet.
 
     Parameters
     ----------
@@ -28,24 +28,24 @@ class DynUNetEncoder(nn.Module):
         self.strides = [list(stride) for stride in network.strides[1:]]
         self.out_channels = [network.in_channels, *network.filters]
         self.output_stride = total_stride(self.strides)
-        # Its instance normalization learns nothing from a map of one voxel.
+        # Instance normalization cannot be trained on a map of one voxel.
         *first, last = self.output_stride
         self.smallest = (*first, 2 * last)
 
     def forward(self, volume: Tensor) -> list[Tensor]:
-        """Give the volume itself and one map per level, finest first."""
+        """Return the volume itself and one map per level, finest first."""
         maps = [volume]
         for block in self.blocks():
             maps.append(block(maps[-1]))
         return maps
 
     def blocks(self) -> list[Any]:
-        """Return what makes each map of the one before."""
+        """Return the modules that make each map from the one before."""
         return [self.input_block, *self.downsamples, self.bottleneck]
 
 
 class DynUNetDecoder(nn.Module):
-    """All that DynUNet does on its way up.
+    """The decoder part of DynUNet.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class DynUNetDecoder(nn.Module):
         self.out_channels = network.filters[0]
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Give the map (n, c, d, h, w) that the head reads, from the encoder's maps."""
+        """Return the map (n, c, d, h, w) that the head reads, from the encoder's maps."""
         _, *skips, decoded = maps
         for block in self.upsamples:
             decoded = block(decoded, skips.pop())
@@ -81,7 +81,7 @@ def dynunet_parts(
 
 def _dynunet(in_channels: int, n_classes: int, strides: Strides) -> Any:
     if len(strides) < _FEWEST_STAGES:
-        raise ValueError(f"encoder='dynunet' has {_FEWEST_STAGES} stages at least, got 1.")
+        raise ValueError(f"encoder='dynunet' needs at least {_FEWEST_STAGES} stages, got 1.")
     return import_monai_nets().DynUNet(
         spatial_dims=3,
         in_channels=in_channels,
@@ -98,13 +98,13 @@ def import_monai_nets() -> Any:
     Raises
     ------
     ImportError
-        Where it is not installed; names the extra.
+        If MONAI is not installed; the message names the extra.
     """
     try:
         import monai.networks.nets as nets
     except ImportError as error:
         raise ImportError(
-            "architecture='dynunet' and encoder='dynunet' are MONAI's, which is not installed: "
-            "pip install 'segclf[monai]'. architecture='unet3d' needs nothing more."
+            "architecture='dynunet' and encoder='dynunet' need MONAI, which is not installed: "
+            "pip install 'segclf[monai]'. architecture='unet3d' works without it."
         ) from error
     return nets

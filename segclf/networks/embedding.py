@@ -1,4 +1,4 @@
-"""The network that gives every image one vector, pooled from maps at several depths."""
+"""The network that returns one vector for each image, pooled from maps at several depths."""
 
 from functools import partial
 from pathlib import Path
@@ -25,16 +25,16 @@ def embedding_network(
     in_channels: int = 3,
     pooling: str = "auto",
 ) -> "EmbeddingNetwork":
-    """Make a network that gives every image one vector.
+    """Make a network that returns one vector for each image.
 
     Parameters
     ----------
     encoder, encoder_weights, in_channels
         See :func:`segclf.networks.classification_network`.
     pooling : str
-        ``"mean_max"``: mean and maximum of the two deepest maps; ``"model"``: the encoder's own, of
-        a timm model what its configuration says, such as the class token; ``"auto"``: the
-        first but for vision transformers.
+        ``"mean_max"``: mean and maximum of the two deepest maps; ``"model"``: the encoder's own
+        pooling, which for a timm model is in its configuration, such as the class token;
+        ``"auto"``: ``"model"`` for vision transformers, else ``"mean_max"``.
 
     Examples
     --------
@@ -54,14 +54,14 @@ def embedding_network(
 
 
 class EmbeddingNetwork(ClassificationNetwork):
-    """A classification network without a head, and with another pooling.
+    """A classification network without a head and with another pooling.
 
     Made by :func:`embedding_network`.
 
     Parameters
     ----------
     bare : ClassificationNetwork
-        For no classes; its encoder is taken.
+        A network without classes, whose encoder is used.
     recipe : dict
         See :class:`ImageNetwork`; with a ``pooling``, ``"mean_max"`` or ``"model"``.
     """
@@ -75,7 +75,7 @@ class EmbeddingNetwork(ClassificationNetwork):
         self._pools = pools
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """Give the encoder's maps of images ``(n, c, h, w)``, finest first, of a timm model two."""
+        """Return the encoder's maps for images ``(n, c, h, w)``, finest first; two from timm."""
         encoder: Any = self.encoder
         by = None
         if not hasattr(encoder, "out_channels"):
@@ -84,7 +84,7 @@ class EmbeddingNetwork(ClassificationNetwork):
         return list(self.encode(self.prepare(image), by))
 
     def embed(self, image: Tensor) -> Tensor:
-        """Give one vector per image, ``(n, d)``, of images ``(n, c, h, w)``."""
+        """Return one vector per image, ``(n, d)``, for images ``(n, c, h, w)``."""
         if not self._pools:
             return super().embed(image)
         *_, finer, deepest = self.features(image)
@@ -93,7 +93,7 @@ class EmbeddingNetwork(ClassificationNetwork):
 
 
 def _widths(encoder: Any) -> list[int]:
-    """Give the channels of the deepest maps."""
+    """Return the channels of the deepest maps."""
     if hasattr(encoder, "out_channels"):
         return list(encoder.out_channels[-_N_MAPS:])
     return [int(each["num_chs"]) for each in list(encoder.feature_info)[-_N_MAPS:]]

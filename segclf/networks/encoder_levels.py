@@ -1,4 +1,4 @@
-"""How deep in its encoder a parameter sits: blocks of a transformer, stages of anything else."""
+"""Depth of parameters in an encoder: blocks of a transformer, stages of other encoders."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,23 +14,23 @@ _SIDE = 64
 
 
 def levels_above(encoder: nn.Module, in_channels: int) -> dict[nn.Parameter, int]:
-    """Count for each parameter of an encoder the levels between it and the encoder's output.
+    """Return for each parameter of an encoder the number of levels between it and the output.
 
     A transformer of timm with one grid of patches has a level for each block, and one for its
-    embedding. In any other encoder each map ends a level: a parameter belongs to the first map that
-    depends on it, so that the levels are the same in segmenters and classifiers.
+    embedding. In any other encoder each map ends a level, and a parameter belongs to the first map
+    that depends on it. So the levels are the same in segmenters and classifiers.
 
     Parameters
     ----------
     encoder : nn.Module
         From images to maps, or a model of timm.
     in_channels : int
-        Of the images.
+        Channels of the images.
 
     Returns
     -------
     dict
-        0 for the last level, and for what no map depends on.
+        0 for the last level, and for parameters that no map depends on.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def levels_above(encoder: nn.Module, in_channels: int) -> dict[nn.Parameter, int
     [2, 1, 0]
     """
     model: Any = weights_holder(encoder)
-    model = getattr(model, "model", model)  # timm's way to give tokens is a wrapper too
+    model = getattr(model, "model", model)  # timm's wrapper that returns tokens
     if _has_blocks(model):
         levels = _levels_by_blocks(model)
     else:
@@ -70,7 +70,7 @@ def _levels_by_maps(encoder: nn.Module, model: Any, in_channels: int) -> dict[nn
     parameters = list(encoder.parameters())
     levels: dict[nn.Parameter, int] = {}
     with _differentiable(encoder):
-        # That it takes a gradient keeps encoders from looking up maps, which take none.
+        # An input with a gradient keeps encoders from looking up maps, which have none.
         image = parameters[0].new_zeros(1, in_channels, side, side).requires_grad_()
         for level, each in enumerate(_maps(encoder, model, image)):
             gradients = torch.autograd.grad(
@@ -83,7 +83,7 @@ def _levels_by_maps(encoder: nn.Module, model: Any, in_channels: int) -> dict[nn
 
 
 def _maps(encoder: nn.Module, model: Any, image: Tensor) -> list[Tensor]:
-    """Give the maps that depend on any parameter, finest first."""
+    """Return the maps that depend on any parameter, finest first."""
     maps = encoder(image)
     if isinstance(maps, Tensor) and hasattr(model, "forward_intermediates"):
         maps = model.forward_intermediates(image, intermediates_only=True)
@@ -93,7 +93,7 @@ def _maps(encoder: nn.Module, model: Any, image: Tensor) -> list[Tensor]:
 
 @contextmanager
 def _differentiable(encoder: nn.Module) -> Iterator[None]:
-    """Have gradients of all parameters, and no statistics that change."""
+    """Enable gradients of all parameters, and keep statistics unchanged."""
     training, learns = encoder.training, [each.requires_grad for each in encoder.parameters()]
     encoder.eval().requires_grad_(True)
     try:

@@ -1,4 +1,4 @@
-"""Frozen encoders that look up what they said of an image before."""
+"""Frozen encoders that keep the maps of images and look them up."""
 
 import copy
 import hashlib
@@ -15,36 +15,35 @@ from segclf.distributed import in_shares
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.kept_maps import InFolder, InMemory, Kept, joined, take
 
-#: How much memory the maps of one encoder take at most, 1 GB.
+#: Memory that the maps of one encoder may take, 1 GB.
 KEPT_BYTES = 2**30
 
 
 def remember(
     network: nn.Module, folder: KeptFolder | None = None, *, most: int, n_bytes: int | None = None
 ) -> None:
-    """Let every frozen encoder in a network keep its maps of each image, and look them up.
+    """Make every frozen encoder in a network keep its maps of each image, and look them up.
 
-    Images are known by their pixels, normalized and padded, so that it does not matter in which
-    order, batch, epoch or fit they come. Maps take no gradient, as those of a frozen encoder do.
-    They are rounded to half precision whether they are kept or not, so that the same is learned
-    from them either way. Inference computes as ever.
+    Images are identified by their pixels, normalized and padded, whatever their order, batch, epoch
+    or fit. Maps have no gradient. They are rounded to half precision whether they are kept or not,
+    so that training is the same in either case. Inference does not look up maps.
 
     Parameters
     ----------
     network : nn.Module
-        Its `state_dict` stays as it is.
+        Its `state_dict` does not change.
     folder : KeptFolder, optional
-        For this encoder with these weights alone. It holds a file for each image, and is asked
-        where the maps are not in memory.
+        Folder for this encoder with these weights only. It holds one file for each image, and is
+        used for maps that are not in memory.
     most : int
-        How many images there may be at most. Those that random changes make are never met again,
-        and must not fill the disk.
+        Largest number of images to keep, since images with random changes never come again and must
+        not fill the disk.
     n_bytes : int, optional
-        How much memory the maps of each encoder may take; `KEPT_BYTES` by default.
+        Memory that the maps of each encoder may take, in bytes; `KEPT_BYTES` by default.
 
     See Also
     --------
-    forget : The way back.
+    forget : Undoes this.
     """
     for encoder in _encoders(network):
         if not any(parameter.requires_grad for parameter in encoder.parameters()):
@@ -55,12 +54,12 @@ def remember(
 
 
 def remember_outputs(network: nn.Module, *, most: int, n_bytes: int | None = None) -> None:
-    """Let a network that does not learn keep what it says of each image, exactly.
+    """Make a network that is not trained keep its exact output for each image.
 
     Parameters
     ----------
     network : nn.Module
-        From images to scores, in evaluation.
+        From images to scores, in evaluation mode.
     most, n_bytes
         See :func:`remember`.
     """
@@ -69,17 +68,17 @@ def remember_outputs(network: nn.Module, *, most: int, n_bytes: int | None = Non
 
 
 def share(network: nn.Module, other: nn.Module) -> None:
-    """Let encoders find what an equal one of another network keeps, and keep theirs there.
+    """Make encoders share the maps kept by an equal encoder of another network.
 
-    Equal are those of one class, with the same layers and the same weights. Images are known by
-    their pixels, so that it does not matter whether the networks normalize alike.
+    Encoders are equal if they have the same class, layers and weights. Images are identified by
+    their normalized pixels, so the networks may normalize differently.
 
     Parameters
     ----------
     network : nn.Module
-        Whose encoders do not learn.
+        Network whose encoders are frozen.
     other : nn.Module
-        Whose encoders :func:`remember`.
+        Network whose encoders :func:`remember` maps.
     """
     kept = {
         each: each.__dict__["forward"] for each in _encoders(other) if "forward" in each.__dict__
@@ -91,7 +90,7 @@ def share(network: nn.Module, other: nn.Module) -> None:
 
 
 def forget(network: nn.Module) -> None:
-    """Let encoders compute again, whatever `remember` did; what is in memory is given back.
+    """Make encoders compute again, and release the maps that `remember` keeps in memory.
 
     Parameters
     ----------
@@ -103,7 +102,7 @@ def forget(network: nn.Module) -> None:
 
 
 def remembers(network: nn.Module) -> bool:
-    """Tell whether anything in a network keeps what it says of images.
+    """Tell whether any part of a network keeps its output for images.
 
     Parameters
     ----------
@@ -118,7 +117,7 @@ def _encoders(network: nn.Module) -> Iterator[nn.Module]:
 
 
 class _Lookup:
-    """Stands for the method `forward` of one encoder."""
+    """Replaces the method `forward` of one encoder."""
 
     def __init__(
         self, encoder: nn.Module, stores: list[InMemory | InFolder], *, rounded: bool = True
@@ -141,13 +140,13 @@ class _Lookup:
                 self._put(name, known[name])
         try:
             return joined([known[name] for name in names], images)
-        except (KeyError, RuntimeError):  # somebody put maps of other images into the folder
+        except (KeyError, RuntimeError):  # the folder held maps of other images
             maps = compute(self._encoder, images)
             anew = [take(maps, images, row, rounded=self._rounded) for row in range(len(images))]
             return joined(anew, images)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Self":
-        """Copy the encoder without what it said: the copy may be given other weights."""
+        """Copy the encoder without its maps: the copy may get other weights."""
         encoder = copy.deepcopy(self._encoder, memo)
         return type(self)(encoder, [InMemory(0, 0)], rounded=self._rounded)
 
@@ -166,7 +165,7 @@ class _Lookup:
 
 
 def _equal(one: nn.Module, other: nn.Module) -> bool:
-    """Tell whether two encoders compute the same; a layer shows its stride and dilation."""
+    """Tell whether two encoders compute the same; repr shows strides and dilations."""
     if type(one) is not type(other) or repr(one) != repr(other):
         return False
     ours, theirs = one.state_dict(), other.state_dict()
@@ -178,12 +177,12 @@ def _equal(one: nn.Module, other: nn.Module) -> bool:
 
 
 def _rows(images: Tensor, rows: list[int]) -> Tensor:
-    """Select images, in the order of memory that an encoder is given them in."""
+    """Select images, in the memory format that encoders expect."""
     return channels_last(images[rows])
 
 
 def _names(images: Tensor) -> list[str]:
-    """Name each image by its pixels, its shape, and the type that is computed in."""
+    """Name each image by its pixels, its shape, and the type of computation."""
     device = images.device.type
     kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else images.dtype
     rows = images.detach().cpu().movedim(1, -1).contiguous().numpy()

@@ -1,7 +1,7 @@
 """Encoders by name: segmentation-models-pytorch's own, every timm model, "tiny" and "tiny_vit".
 
-A name that both libraries know means segmentation-models-pytorch's, for segmenters and classifiers
-alike, so that the two are compared on identical encoders. ``tu-`` before a name asks for timm's.
+A name in both libraries means segmentation-models-pytorch's encoder, for segmenters and classifiers
+alike, so that both are compared on identical encoders. ``tu-`` before a name selects timm's.
 """
 
 import difflib
@@ -22,7 +22,7 @@ TINY_KEYS = (SMP_NAME, _TIMM + TINY_VIT)
 
 
 def encoder_key(name: str) -> str:
-    """Give the name by which segmentation-models-pytorch's own table knows an encoder.
+    """Return the name of an encoder in segmentation-models-pytorch's table.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def encoder_key(name: str) -> str:
     Raises
     ------
     ValueError
-        When the name is unknown; the error suggests close ones.
+        If the name is unknown; the error suggests similar ones.
 
     Examples
     --------
@@ -58,17 +58,17 @@ def encoder_key(name: str) -> str:
 
 
 def timm_name(key: str) -> str | None:
-    """Give timm's name of an encoder, or None when it is not timm's."""
+    """Return timm's name of an encoder, or None if it is not from timm."""
     return key.removeprefix(_TIMM) if key.startswith(_TIMM) else None
 
 
 def shown_name(key: str) -> str:
-    """Give the name by which a user knows an encoder."""
+    """Return the name of an encoder for users."""
     return "tiny" if key == SMP_NAME else timm_name(key) or key
 
 
 def smallest_side(key: str) -> int:
-    """Give the least height and width in pixels that an encoder takes, whatever its depth.
+    """Return the smallest height and width in pixels that an encoder takes at any depth.
 
     Mix transformers run all their stages and shrink the keys of the first by 8 after a stride of 4.
     """
@@ -76,10 +76,10 @@ def smallest_side(key: str) -> int:
 
 
 def any_size(name: str) -> dict[str, Any]:
-    """Give the timm option that lets a model take images of any size, if it knows one.
+    """Return the timm option that lets a model take images of any size, if it has one.
 
     Vision transformers resample their position embedding, Swin its windows. Convolutional models
-    know no such option and need none.
+    have no such option and need none.
     """
     try:
         with torch.device("meta"):
@@ -90,18 +90,18 @@ def any_size(name: str) -> dict[str, Any]:
 
 
 def takes_whole_patches(model: Any) -> bool:
-    """Tell whether a timm model refuses images whose sides are no multiples of its patches."""
+    """Tell whether a timm model refuses images whose sides are not multiples of its patches."""
     patches = getattr(model, "patch_embed", None) or getattr(model, "embeds", None)
     return getattr(patches, "dynamic_img_pad", None) is False
 
 
 def make_timm(name: str, *, in_channels: int) -> Any:
-    """Make a timm model without its classifier, randomly initialized, for any size if it can.
+    """Make a timm model without its classifier, randomly initialized, for any size if possible.
 
     Parameters
     ----------
     name : str
-        timm's.
+        Name in timm.
     in_channels : int
         Channels of the images.
     """
@@ -113,7 +113,7 @@ def make_timm(name: str, *, in_channels: int) -> Any:
 def has_one_grid(key: str) -> bool:
     """Tell whether a timm model has all its maps at the stride of its patches.
 
-    So do plain vision transformers, and those that differ from them within a block only.
+    This holds for plain vision transformers, and for those that differ only within blocks.
     """
     name = timm_name(key)
     if name is None:
@@ -125,7 +125,7 @@ def has_one_grid(key: str) -> bool:
 
 
 def make_vit_encoder(key: str, *, in_channels: int, n_blocks: int | None = None) -> ViTEncoder:
-    """Make a vision transformer as an encoder of the image and the maps of its last blocks.
+    """Make a vision transformer that returns the image and the maps of its last blocks.
 
     Parameters
     ----------
@@ -134,12 +134,12 @@ def make_vit_encoder(key: str, *, in_channels: int, n_blocks: int | None = None)
     in_channels : int
         Channels of the images.
     n_blocks : int or None
-        How many blocks, at most; None is the last of a plain vision transformer.
+        Number of blocks, at most; None means the last one of a plain vision transformer.
 
     Raises
     ------
     ValueError
-        When that is asked of anything else.
+        If the encoder is of another kind.
     """
     name = timm_name(key)
     model = None if name is None else make_timm(name, in_channels=in_channels)
@@ -147,14 +147,14 @@ def make_vit_encoder(key: str, *, in_channels: int, n_blocks: int | None = None)
         return ViTEncoder(model, in_channels, n_blocks)
     if not is_vision_transformer(model):
         raise ValueError(
-            "it is no plain vision transformer (timm.models.VisionTransformer). These are, for "
-            "example: vit_small_patch8_224, vit_tiny_patch16_224, deit_small_patch16_224, tiny_vit."
+            "it is not a plain vision transformer (timm.models.VisionTransformer), such as "
+            "vit_small_patch8_224, vit_tiny_patch16_224, deit_small_patch16_224 or tiny_vit."
         )
     return ViTEncoder(model, in_channels)
 
 
 def make_encoder(key: str, *, in_channels: int, depth: int, output_stride: int = 32) -> Any:
-    """Make an encoder as segmentation-models-pytorch's decoders take it, randomly initialized.
+    """Make an encoder for segmentation-models-pytorch's decoders, randomly initialized.
 
     Parameters
     ----------
@@ -170,14 +170,14 @@ def make_encoder(key: str, *, in_channels: int, depth: int, output_stride: int =
     Returns
     -------
     nn.Module
-        Image to a list of maps, finest first; with `out_channels` and `output_stride`.
+        From image to a list of maps, finest first; with `out_channels` and `output_stride`.
     """
     if key == SMP_NAME:
         encoder = TinyEncoder(depth)
         encoder.set_in_channels(in_channels)
         return encoder
     if key == PLAIN:
-        raise ValueError("encoder='plain' is that of architecture='plain_unet', and of no other.")
+        raise ValueError("encoder='plain' works only with architecture='plain_unet'.")
     options = any_size(key.removeprefix(_TIMM)) if key.startswith(_TIMM) else {}
     return import_smp().encoders.get_encoder(
         key,
@@ -190,7 +190,7 @@ def make_encoder(key: str, *, in_channels: int, depth: int, output_stride: int =
 
 
 def weights_holder(encoder: nn.Module) -> nn.Module:
-    """Give the module whose names a file of weights has: timm's model sits inside a wrapper."""
+    """Return the module whose names a file of weights has, since timm models are wrapped."""
     wrapped = isinstance(encoder, ViTEncoder) or any(
         is_a(encoder, "segmentation_models_pytorch.encoders", name)
         for name in ("TimmUniversalEncoder", "TimmViTEncoder")
@@ -199,13 +199,13 @@ def weights_holder(encoder: nn.Module) -> nn.Module:
 
 
 def pooled(encoder: nn.Module, maps: list[Tensor]) -> Tensor:
-    """Give the mean (n, c) of the deepest map (n, c, h, w), after its `last_activation`."""
+    """Return the mean (n, c) of the deepest map (n, c, h, w), after its `last_activation`."""
     deepest: Tensor = last_activation(encoder)(maps[-1])
     return deepest.mean(axes_from(2, deepest))
 
 
 def last_activation(encoder: nn.Module) -> nn.Module:
-    """Give what is still to be done to the deepest map before its mean is taken.
+    """Return the activation to apply to the deepest map before its mean is taken.
 
     DenseNet's last map comes before its ReLU, which torchvision's classifier applies first.
     """
@@ -220,8 +220,8 @@ def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name.removeprefix(_TIMM), known, n=4)
     guess = f" Did you mean {', '.join(close)}?" if close else ""
     return (
-        f"No encoder named {name!r}.{guess} There are: tiny, tiny_vit, squeezenet1_1, those of "
+        f"No encoder named {name!r}.{guess} Available: tiny, tiny_vit, squeezenet1_1, those of "
         "segmentation-models-pytorch (resnet18, densenet121, mobilenet_v2, ...; see "
         "smp.encoders.get_encoder_names()), and every timm model by its name (see "
-        f"timm.list_models()); of volumes: {', '.join(VOLUME_ENCODERS)}."
+        f"timm.list_models()); for volumes: {', '.join(VOLUME_ENCODERS)}."
     )

@@ -36,22 +36,22 @@ def segmentation_network(
     encoder_scales: Sequence[int] | None = None,
     encoder_strides: Sequence[Sequence[int]] | None = None,
 ) -> SegmentationNetwork:
-    """Make a network that gives every pixel a score per class.
+    """Make a network that returns a score per class for each pixel.
 
     Parameters
     ----------
     architecture : str
         One of segmentation-models-pytorch's, in lower case (``"unet"``, ``"deeplabv3plus"``,
-        ``"dpt"``, ...); ``"fcn"``: torchvision's FCN, exactly so for ``resnet50``, as the S4C paper
-        uses it; ``"vit_unet"``: MedSASS's U-Net around a plain vision transformer (Appendix
-        A.1), the paper's with ``vit_small_patch8_224``; ``"plain_unet"``: the U-Net as it was first
-        published, of any width, with ``encoder="plain"``; or ``"hypercolumn"``: a light head on all
-        maps of an encoder that is good already, see :mod:`segclf.networks.hypercolumn`. Of volumes:
-        ``"unet3d"``, or ``"dynunet"``, which is MONAI's.
+        ``"dpt"``, ...); ``"fcn"``: torchvision's FCN, identical for ``resnet50``, as in the S4C
+        paper; ``"vit_unet"``: MedSASS's U-Net around a plain vision transformer (Appendix A.1), the
+        paper's with ``vit_small_patch8_224``; ``"plain_unet"``: the U-Net as first published, of
+        any width, with ``encoder="plain"``; or ``"hypercolumn"``: a light head on all maps of a
+        good encoder, see :mod:`segclf.networks.hypercolumn`. For volumes: ``"unet3d"``, or MONAI's
+        ``"dynunet"``.
     encoder : str
         A name of segmentation-models-pytorch, any timm model, ``"tiny"`` or ``"tiny_vit"``. A few
-        of timm's (``hiera_tiny_224``, ``mixer_s16_224``) take images of one size alone, and say so.
-        Of volumes: ``"residual3d"``, ``"tiny3d"`` of half its channels, or ``"dynunet"``.
+        timm models (``hiera_tiny_224``, ``mixer_s16_224``) take images of one size only, and say
+        so. For volumes: ``"residual3d"``, ``"tiny3d"`` with half its channels, or ``"dynunet"``.
     encoder_weights : str, Path or None
         Local file of pretrained weights, see :func:`segclf.networks.load_weights`; or a name,
         ``"imagenet"`` or ``"timm/"`` and a model of timm, see
@@ -59,25 +59,25 @@ def segmentation_network(
     in_channels, n_classes : int
         Channels of the images and of the logits.
     encoder_depth : int or None
-        Stages of the encoder that the decoder sees; None is the architecture's own choice, and the
-        only one for vit_unet. For hypercolumn on a vision transformer, which has maps of one size,
-        it is the number of last blocks that are seen. With 3, ``decoder_attention="scse"`` and a
-        U-Net it is the network of DEDL (S4MI, section 3).
+        Number of encoder stages that the decoder reads; None is the architecture's default, and the
+        only choice for vit_unet. For hypercolumn on a vision transformer, which has maps of one
+        size, it is the number of last blocks that are read. A U-Net with 3 and
+        ``decoder_attention="scse"`` is the network of DEDL (S4MI, section 3).
     decoder_channels : int, sequence of int or None
-        One number per stage for unet, unetplusplus and manet; five for vit_unet, from the top to
-        the bottom; one for plain_unet, of its top, which doubles from level to level in the encoder
-        too; one for deeplabv3, deeplabv3plus, hypercolumn, pan and upernet; the others have
-        no such option.
+        One number per stage for unet, unetplusplus and manet; five for vit_unet, from top to
+        bottom; one for plain_unet, at its top, doubling from level to level in the encoder, too;
+        one for deeplabv3, deeplabv3plus, hypercolumn, pan and upernet. Other architectures have no
+        such option.
     decoder_attention : str or None
         ``"scse"`` for unet and unetplusplus.
     encoder_scales : sequence of int or None
-        For hypercolumn: the sizes at which the encoder is given the image, as multiples of its
-        own. ``(1, 2)`` adds the maps of the image at twice its height and width, and so halves the
-        pixels between neighbours of the finest map, for five times the work of the encoder, or
-        more. None is ``(1,)``.
+        For hypercolumn: the sizes at which the encoder sees the image, as multiples of its own
+        size. ``(1, 2)`` adds the maps of the image at twice its height and width, which halves the
+        stride of the finest map and takes at least five times the encoder's work. None means
+        ``(1,)``.
     encoder_strides : sequence of (int, int, int) or None
-        Of volumes: by how much each stage shrinks slices, rows and columns, 1 or 2. None is 2 for
-        all, in `encoder_depth` stages, 4 by default.
+        For volumes: the factors, 1 or 2, by which each stage shrinks slices, rows and columns. None
+        means 2 for all, in `encoder_depth` stages, 4 by default.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def segmentation_network(
     Raises
     ------
     ValueError
-        For unknown names and for options that do not go together.
+        For unknown names, and for options that cannot be combined.
     FileNotFoundError
         When `encoder_weights` is no file, or weights of that name cannot be had.
 
@@ -125,23 +125,23 @@ def classification_network(
     encoder_depth: int | None = None,
     encoder_strides: Sequence[Sequence[int]] | None = None,
 ) -> ClassificationNetwork:
-    """Make a network that gives every image a score per class.
+    """Make a network that returns a score per class for each image.
 
-    An encoder of segmentation-models-pytorch's own (resnet50, densenet121, mobilenet_v2, ...) is
-    the same module here as in a segmenter, under a mean over its deepest map and one linear layer;
-    for ResNets and DenseNets that is torchvision's classifier. Any other name is a whole timm
-    model, with transformers taking images of any size where timm knows how.
+    An encoder of segmentation-models-pytorch itself (resnet50, densenet121, mobilenet_v2, ...) is
+    the same module as in a segmenter, followed by a mean over its deepest map and one linear layer.
+    For ResNets and DenseNets that is torchvision's classifier. Any other name is a whole timm
+    model; transformers take images of any size if timm supports it.
 
     Parameters
     ----------
     encoder, encoder_weights, in_channels
         See :func:`segmentation_network`.
     n_classes : int
-        Length of the scores; 0 for no head at all: the network gives the embedding ``(n, d)``.
+        Length of the scores. 0 means no head: the network returns the embedding ``(n, d)``.
     encoder_depth : int or None
-        Stages of the encoder that are used, as in a segmenter of that depth; None for all. Only for
-        "tiny", segmentation-models-pytorch's own and those of volumes; whole timm models have no
-        such option.
+        Number of encoder stages, as in a segmenter of that depth; None means all. Only for "tiny",
+        encoders of segmentation-models-pytorch itself and those of volumes; whole timm models have
+        no such option.
     encoder_strides
         See :func:`segmentation_network`.
 
@@ -189,9 +189,9 @@ def cluster_network(
     feature_size: int = 128,
     multilabel: bool = False,
 ) -> ClusterNetwork:
-    """Make a network that sorts every pixel into a cluster, and clusters into classes.
+    """Make a network that assigns every pixel to a cluster, and clusters to classes.
 
-    Its pixels are those of the encoder's map of stride 4, or of the patches of a plain vision
+    Its pixels are those of the encoder's map of stride 4, or the patches of a plain vision
     transformer.
 
     Parameters
@@ -199,7 +199,7 @@ def cluster_network(
     encoder, encoder_weights, in_channels
         See :func:`segmentation_network`.
     n_clusters, n_classes : int
-        How many clusters there are, and classes.
+        Number of clusters, and of classes.
     feature_size : int
         Length of the vector that describes a pixel.
     multilabel : bool
@@ -221,12 +221,12 @@ def cluster_network(
 
 
 def build(recipe: dict[str, Any]) -> nn.Module:
-    """Make a network again from its recipe; needs no file of weights.
+    """Make a network again from its recipe, without a file of weights.
 
     Parameters
     ----------
     recipe : dict
-        The attribute `recipe` of a network, possibly by way of JSON.
+        The attribute `recipe` of a network, possibly converted to JSON and back.
 
     Returns
     -------
@@ -236,7 +236,7 @@ def build(recipe: dict[str, Any]) -> nn.Module:
     Raises
     ------
     ValueError
-        For a kind of network that is not known here.
+        For an unknown kind of network.
 
     Examples
     --------
@@ -258,10 +258,10 @@ def build(recipe: dict[str, Any]) -> nn.Module:
     }
     kind = recipe.get("kind")
     if kind not in makers:
-        raise ValueError(f"A recipe of kind {kind!r}; known kinds: {', '.join(sorted(makers))}.")
+        raise ValueError(f"A recipe has kind {kind!r}; known kinds: {', '.join(sorted(makers))}.")
     files = sorted(name for name in recipe if name.endswith("weights"))
     if files:
-        raise ValueError(f"A recipe names {files[0]}; it makes a network, and opens no file.")
+        raise ValueError(f"A recipe names the file {files[0]}; expected a recipe without files.")
     return makers[kind](**{key: recipe[key] for key in recipe if key != "kind"})
 
 

@@ -1,8 +1,8 @@
-"""FCN as torchvision has it, on any encoder.
+"""torchvision's FCN, on any encoder.
 
 J. Long, E. Shelhamer, T. Darrell: "Fully Convolutional Networks for Semantic Segmentation", CVPR
-2015. The S4C paper trains torchvision's ``fcn_resnet50``; so does ``architecture="fcn"`` with
-``encoder="resnet50"``: the same layers, dilations, initialization and output.
+2015. The S4C paper trains torchvision's ``fcn_resnet50``. ``architecture="fcn"`` with
+``encoder="resnet50"`` has the same layers, dilations, initialization and output.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from segclf.networks.encoders import make_encoder
 from segclf.networks.libraries import import_smp
 from segclf.networks.tiny import SMP_NAME
 
-# What encoders raise that cannot trade their deepest strides for dilation, each in its own way.
+# Errors of encoders that cannot replace their deepest strides by dilation.
 _CANNOT_DILATE = (ValueError, TypeError, NotImplementedError, RuntimeError, AssertionError)
 
 
 class FCNDecoder(nn.Module):
-    """A 3 x 3 convolution of the deepest map to a quarter of its channels, normalized, dropout .1.
+    """A 3 x 3 convolution to a quarter of the deepest map's channels, normalized; dropout .1.
 
     Parameters
     ----------
@@ -44,13 +44,13 @@ class FCNDecoder(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Give the map that the head reads, from the encoder's maps."""
+        """Return the map that the head reads, from the encoder's maps."""
         decoded: Tensor = self.layers(maps[-1])
         return decoded
 
 
 def fcn_encoder(key: str, *, in_channels: int, depth: int) -> Any:
-    """Make an encoder whose deepest map has stride 8 where it can be dilated so, else its own.
+    """Make an encoder whose deepest map has stride 8, by dilation, if possible.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def fcn_encoder(key: str, *, in_channels: int, depth: int) -> Any:
 
 
 def _bottlenecks(key: str) -> dict[str, Any] | None:
-    """Give the parameters of a ResNet of bottlenecks, None for any other encoder."""
+    """Return the parameters of a ResNet of bottlenecks, None for any other encoder."""
     from torchvision.models.resnet import Bottleneck
 
     entry = import_smp().encoders.encoders.get(key)
@@ -80,7 +80,7 @@ def _bottlenecks(key: str) -> dict[str, Any] | None:
 def _torchvision_resnet(params: dict[str, Any], in_channels: int, depth: int) -> Any:
     from segmentation_models_pytorch.encoders.resnet import ResNetEncoder
 
-    # smp dilates the first block of a stage too, torchvision leaves it: other pixels are seen.
+    # smp also dilates the first block of a stage, torchvision does not, so the pixels seen differ.
     dilated = {"replace_stride_with_dilation": [False, True, True]}
     encoder = ResNetEncoder(**{**params, **dilated}, depth=depth, output_stride=8)
     encoder.set_in_channels(in_channels, pretrained=False)

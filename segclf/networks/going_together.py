@@ -1,4 +1,4 @@
-"""Which architectures and encoders read images, which volumes, and that both do the same."""
+"""Architectures and encoders of images or of volumes, and a check that both fit together."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from segclf.networks.volume_encoders import VOLUME_ENCODERS, is_volume_encoder
 
 
 def spatial_axes(architecture: Any = None, encoder: Any = None) -> int:
-    """Return how many spatial axes a network has by what is asked for: 3 where either is so.
+    """Return a network's number of spatial axes: 3 if architecture or encoder is for volumes.
 
     Parameters
     ----------
     architecture, encoder : object
-        Names; anything else, and "auto", is of images.
+        Names; anything else, and "auto", means images.
 
     Examples
     --------
@@ -25,17 +25,17 @@ def spatial_axes(architecture: Any = None, encoder: Any = None) -> int:
 
 
 def check_together(architecture: Any, encoder: Any) -> None:
-    """Refuse an encoder of images with an architecture of volumes, or the reverse.
+    """Raise for an encoder of images with an architecture of volumes, or vice versa.
 
     Parameters
     ----------
     architecture, encoder : object
-        Names; "auto" and None go with everything.
+        Names; "auto" and None fit everything.
 
     Raises
     ------
     ValueError
-        Saying what goes together.
+        If they do not fit; the message says what fits together.
     """
     if encoder in ("auto", None) or architecture not in ARCHITECTURES:
         return
@@ -46,14 +46,14 @@ def check_together(architecture: Any, encoder: Any) -> None:
     kinds = ("images", "volumes") if of_volumes else ("volumes", "images")
     raise ValueError(
         f"architecture={architecture!r} reads {kinds[0]}, and encoder={encoder!r} {kinds[1]}. "
-        f"Expected both of one kind. Of volumes: architecture={_listed(_of_volumes())} with "
-        f"encoder={_listed(VOLUME_ENCODERS)}. Of images: 'unet' and others with 'resnet18' and "
+        f"Expected both of one kind. For volumes: architecture={_listed(_of_volumes())} with "
+        f"encoder={_listed(VOLUME_ENCODERS)}. For images: 'unet' and others with 'resnet18' and "
         "others."
     )
 
 
 def own_encoder(architecture: Any) -> str | None:
-    """Return the encoder that an architecture is made for, if it is made for one."""
+    """Return the encoder that an architecture is made for, if any."""
     known = isinstance(architecture, str) and architecture in ARCHITECTURES
     return ARCHITECTURES[architecture].encoder if known else None
 

@@ -19,9 +19,9 @@ def projection_head(
     norm : bool
         Whether hidden layers are normalized.
     last_norm : bool
-        Whether the output is, as in SimSiam's projector.
+        Whether the output is normalized, as in SimSiam's projector.
     last_affine : bool
-        Whether that last normalization has a scale and a shift (SimSiam's has not).
+        Whether that last normalization has a scale and a shift (SimSiam's has none).
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""Hypercolumns under a few convolutions: a light head for encoders that are good already.
+"""Hypercolumns with a few convolutions: a light head for encoders that are already good.
 
 B. Hariharan, P. Arbeláez, R. Girshick, J. Malik: "Hypercolumns for Object Segmentation and
-Fine-grained Localization", CVPR 2015. All maps of the encoder are brought to one grid, so that each
-place has one long vector; here small convolutions read it, where the paper has classifiers on a
-grid of places.
+Fine-grained Localization", CVPR 2015. All maps of the encoder are resized to one grid, so that each
+place has one long vector. Here small convolutions read it; the paper has classifiers on a grid of
+places.
 """
 
 import math
@@ -16,35 +16,36 @@ from torch import Tensor, nn
 from segclf.distributed import batch_moments
 
 STRIDE = 4
-# Beside a deviation of about 1; a channel that is constant in training is not blown up.
+# Small relative to a deviation of about 1; keeps channels that are constant in training small.
 _LEAST_DEVIATION = 1e-3
 _N_BATCHES = 32
 _N_GROUPS = 8
-# Of whole channels: without it more than 150 steps on 90 images make it worse.
+# Dropout of whole channels; without it, more than 150 steps on 90 images make results worse.
 _DROPOUT = 0.2
 
 
 class HypercolumnDecoder(nn.Module):
-    """Read each map on its own grid, bring all to one, and mix them by small convolutions.
+    """Read each map on its own grid, resize all to one, and mix them by small convolutions.
 
-    A map is standardized, then read by a 3 x 3 convolution, a group normalization and a ReLU. What
-    that gives is brought to the grid and added up; a depthwise 3 x 3 and a 1 x 1 convolution
-    follow. Before and after them a fifth of the channels is dropped in training.
+    A map is standardized, then read by a 3 x 3 convolution, a group normalization and a ReLU. The
+    results are resized to the grid and added up; a depthwise 3 x 3 and a 1 x 1 convolution follow.
+    Before and after these, a fifth of the channels is dropped in training.
 
-    The grid is that of stride 4, or of the finest map where all are coarser, as those of vision
-    transformers. Finer maps are averaged, coarser ones interpolated bilinearly.
+    The grid has stride 4, or that of the finest map if all are coarser, as in vision transformers.
+    Finer maps are averaged, coarser ones interpolated bilinearly.
 
-    Channels are standardized by their mean and deviation over the first 32 batches of training, in
-    training as in evaluation: the result for an image does not depend on its company.
+    Channels are standardized by their mean and standard deviation over the first 32 batches of
+    training, in training and in evaluation. So the result for an image does not depend on other
+    images.
 
     Parameters
     ----------
     encoder_channels : sequence of int
-        Of the encoder's maps, finest first; the first is the image, which is not read.
+        Channels of the encoder's maps, finest first; the first is the image, which is not read.
     channels : int
-        Of the map given.
+        Channels of the returned map.
     stride : int
-        Pixels between neighbours of the grid, if the encoder is that fine.
+        Stride of the grid in pixels, if the encoder has maps that fine.
 
     Examples
     --------
@@ -78,9 +79,9 @@ class HypercolumnDecoder(nn.Module):
         self.register_buffer("n_batches", torch.zeros((), dtype=torch.int64))
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Give the map ``(n, c, h / stride, w / stride)`` that the head reads."""
+        """Return the map ``(n, c, h / stride, w / stride)`` that the head reads."""
         image, *rest = maps
-        # Some encoders have an empty map where one of half the size would be.
+        # Some encoders have an empty map in place of one of half the size.
         filled = [each for each in rest if each.shape[1]]
         stride = max(self.stride, image.shape[-1] // max(each.shape[-1] for each in filled))
         size = max(1, image.shape[-2] // stride), max(1, image.shape[-1] // stride)
@@ -100,26 +101,27 @@ class HypercolumnDecoder(nn.Module):
 
     @torch.no_grad()
     def _learn(self, maps: list[Tensor]) -> None:
-        """Take the batch into the statistics."""
+        """Add the batch to the statistics."""
         self.n_batches += 1
         share = 1 / self.n_batches.float()
         moments = [batch_moments(each.float()) for each in maps]
         variance, mean = (torch.cat(each) for each in zip(*moments, strict=True))
         change = mean - self.mean
         between = share * (1 - share) * change.square()
-        # Not in place: what an earlier batch of the same step computed goes back through the old.
+        # Not in place, since an earlier batch of the same step still needs the old values in
+        # backward.
         self.variance = self.variance.lerp(variance, share) + between
         self.mean = self.mean + share * change
 
 
 class PixelLinear(nn.Linear):
-    """A 1 x 1 convolution, as one product with the pixels, which lie channels last.
+    """A 1 x 1 convolution, as one product with pixels in channels-last order.
 
-    On one thread it takes a fraction of the time of torch's convolution, which reorders them.
+    On one thread it takes a fraction of the time of torch's convolution, which reorders pixels.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Give maps ``(n, out_features, h, w)`` of maps ``(n, in_features, h, w)``."""
+        """Return maps ``(n, out_features, h, w)`` for maps ``(n, in_features, h, w)``."""
         return super().forward(maps.movedim(1, -1)).movedim(-1, 1)
 
 
@@ -133,7 +135,7 @@ def _no_finer(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _at(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Interpolate maps ``(n, c, h, w)`` bilinearly, as two products: faster than torch."""
+    """Interpolate maps ``(n, c, h, w)`` bilinearly by two products, faster than torch."""
     if maps.shape[-2:] == size:
         return maps
     rows = _interpolation(maps.shape[-2], size[0], maps) @ maps

@@ -1,4 +1,4 @@
-"""What every network for images does before and after its layers: normalize, pad, remember."""
+"""What every network for images has in common: normalization, padding, kept maps."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from segclf.networks.encoder_levels import levels_above
 from segclf.networks.only_size import explain_size
 from segclf.networks.waiting_maps import encoded
 
-# A standard deviation this small beside the mean is float32's rounding noise, not contrast.
+# A standard deviation this small relative to the mean is rounding noise of float32, not contrast.
 _CONSTANT = 1e-6
 
 #: One number for all spatial axes, or one for each.
@@ -23,43 +23,43 @@ Sides = int | Sequence[int]
 
 
 class ImageNetwork(nn.Module, ABC):
-    """A network that takes images as they are: any size, not normalized.
+    """A network that takes images of any size, without normalization.
 
     Images are normalized per channel by the buffers `mean` and `std`, then padded at the bottom and
-    on the right by repeating the last row and column, only as far as `stride` and `smallest` ask.
-    Repeating works for images smaller than the padding, where reflection does not.
+    on the right by repeating the last row and column, only as far as `stride` and `smallest`
+    require. Unlike reflection, repeating also works for images smaller than the padding.
 
     Parameters
     ----------
     recipe : dict
         What :func:`segclf.networks.build` needs to make this network again; JSON-able.
     stride : int, or (int, int, int) of volumes
-        Height and width are padded to a multiple of this many pixels; of volumes the number of
-        slices, too, each axis to its own.
+        Height and width are padded to a multiple of this number of pixels; for volumes also the
+        number of slices, each axis to its own multiple.
     smallest : int, or (int, int, int) of volumes
-        And to at least this many.
+        Height and width are padded to at least this number of pixels.
 
     Attributes
     ----------
     mean, std : Tensor of shape (c,)
         0 and 1 until :meth:`set_statistics`.
     encoder : nn.Module
-        Image to maps, or to a vector.
+        From image to maps, or to a vector.
     n_features : int
-        Length of what :meth:`embed` gives.
+        Length of the vectors that :meth:`embed` returns.
     encoder_rate, encoder_start, layer_decay : float
         1, 0 and 1 until :meth:`set_encoder_rate`.
     encoder_learns : bool
-        Whether the encoder is not frozen, for now or for good.
+        Whether the encoder is trained, and not frozen, at present.
     weights : dict or None
-        Where the encoder's weights came from, as plain data; None for random ones. With the network
-        made again from its recipe it is None too.
+        Where the encoder's weights came from, as plain data; None for random ones, and in a network
+        made again from its recipe.
     turns : Augmentation or None
-        Flips and quarter turns that training makes of the maps instead of the images, where
-        `turns_maps`. Maps of a flipped image are not quite the flipped maps of the image; for a
-        frozen encoder they stand for them, since it then sees each image once.
+        Flips and quarter turns that training applies to maps instead of images, if `turns_maps`.
+        The maps of a flipped image are not quite the flipped maps of the image. They are used with
+        a frozen encoder, since it then sees each image only once.
     statistics : (mean, std) or None
-        Of the channels for pixels from 0 to 1, as whoever publishes those weights says.
+        Statistics of the channels for pixels from 0 to 1, as published with the weights.
     """
 
     mean: Tensor
@@ -83,35 +83,35 @@ class ImageNetwork(nn.Module, ABC):
         self.register_buffer("std", torch.ones(recipe["in_channels"]))
 
     def __call__(self, *images: Tensor) -> Any:
-        """Compute `forward`; where several processes train, each of some of the images."""
+        """Compute `forward`; several processes that train compute some of the images each."""
         keeps_maps = "forward" in self.encoder.__dict__ and not torch.is_inference_mode_enabled()
         if keeps_maps and n_processes() > 1:
-            self.embed(*images)  # so that all keep the maps of all images, which move between them
+            self.embed(*images)  # so that every process keeps the maps of all images
         return in_shares(super().__call__, *images)
 
     @abstractmethod
     def features(self, image: Tensor) -> list[Tensor]:
-        """Give the encoder's maps, finest first, of images ``(n, c, h, w)``."""
+        """Return the encoder's maps, finest first, of images ``(n, c, h, w)``."""
 
     @abstractmethod
     def embed(self, image: Tensor) -> Tensor:
-        """Give one vector per image, ``(n, d)``, of images ``(n, c, h, w)``."""
+        """Return one vector per image, ``(n, d)``, for images ``(n, c, h, w)``."""
 
     @property
     def turns_maps(self) -> bool:
-        """Whether `turns` does to maps what the augmentation would do to images."""
+        """Whether `turns` is applied to maps in place of the images."""
         return False
 
     def set_statistics(self, mean: Any, std: Any) -> Self:
-        """Normalize from now on by these statistics of the channels.
+        """Set the statistics of the channels that images are normalized by.
 
-        A channel that is constant, or as good as that (a standard deviation below 1e-6 of its
-        mean), is only centered: dividing by its noise would turn the smallest change into millions.
+        A channel that is almost constant (a standard deviation below 1e-6 of its mean) is only
+        centered: dividing by its noise would magnify the smallest change.
 
         Parameters
         ----------
         mean, std : array-like of shape (c,)
-            In the units of the images given later.
+            In the units of later images.
 
         Returns
         -------
@@ -125,7 +125,7 @@ class ImageNetwork(nn.Module, ABC):
         """
         mean, std = self._statistic("mean", mean), self._statistic("std", std)
         if (std < 0).any():
-            raise ValueError(f"std={std.tolist()}; a standard deviation is not negative.")
+            raise ValueError(f"std={std.tolist()}; a standard deviation cannot be negative.")
         floor = (_CONSTANT * mean.abs()).clamp(min=torch.finfo(torch.float32).tiny)
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std <= floor, 1.0, std))
@@ -134,19 +134,20 @@ class ImageNetwork(nn.Module, ABC):
     def set_encoder_rate(
         self, rate: float, *, start: float = 0.0, layer_decay: float = 1.0
     ) -> Self:
-        """Let the encoder learn at `rate` times the learning rate of the rest; 0 freezes it.
+        """Train the encoder at `rate` times the learning rate of the rest; 0 freezes it.
 
-        A frozen encoder keeps its statistics too: its batch normalizations no longer look at the
+        A frozen encoder also keeps its statistics: its batch normalizations no longer use the
         batch.
 
         Parameters
         ----------
         rate : float
-            That of the encoder's last block, or stage.
+            Rate of the encoder's last block, or stage.
         start : float
-            Share of training in which the encoder is frozen, until :meth:`let_encoder_learn`.
+            Share of training in which the encoder is frozen at first, until
+            :meth:`let_encoder_learn`.
         layer_decay : float
-            How the rate of a block, or stage, compares with that of the next one.
+            Ratio of the rate of a block, or stage, to that of the next one.
 
         Returns
         -------
@@ -160,14 +161,14 @@ class ImageNetwork(nn.Module, ABC):
         return self
 
     def let_encoder_learn(self) -> None:
-        """End the part of training in which the encoder is frozen; turns are of images again."""
+        """End the part of training with a frozen encoder; turns are applied to images again."""
         self.encoder_learns = True
         self.encoder.requires_grad_(True)
         self.encoder.train(self.training)
         self.turns = None
 
     def encoder_rates(self) -> dict[nn.Parameter, float]:
-        """Give the rate of each of the encoder's parameters, where it is not that of the rest."""
+        """Return the rate of each encoder parameter whose rate differs from that of the rest."""
         rate, decay = self.encoder_rate, self.layer_decay
         if rate == decay == 1 and self.encoder_start == 0:
             return {}
@@ -177,42 +178,42 @@ class ImageNetwork(nn.Module, ABC):
         return {parameter: rate * decay**n for parameter, n in above.items()}
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of all modules; a frozen encoder stays in evaluation."""
+        """Set the mode of all modules; a frozen encoder stays in evaluation mode."""
         super().train(mode)
         if not self.encoder_learns:
             self.encoder.eval()
         return self
 
     def prepare(self, image: Tensor) -> Tensor:
-        """Normalize and pad images ``(n, c, h, w)`` as the layers expect them.
+        """Normalize and pad images ``(n, c, h, w)`` for the layers.
 
         Raises
         ------
         ValueError
-            For images of another number of channels.
+            For images with another number of channels.
         """
         n_channels = image.shape[1]
         if n_channels != self.recipe["in_channels"]:
             raise ValueError(
-                f"Images of {n_channels} channels; this network takes {self.recipe['in_channels']}."
+                f"Images have {n_channels} channels; expected {self.recipe['in_channels']}."
             )
         image = (image - across(self.mean, image, axis=1)) / across(self.std, image, axis=1)
         return padded(image, stride=self.stride, smallest=self.smallest)
 
     def encode(self, prepared: Tensor, by: Callable[[Tensor], Any] | None = None) -> Any:
-        """Give what the encoder makes of images that :meth:`prepare` gave.
+        """Return the encoder's output for images that :meth:`prepare` returned.
 
         Parameters
         ----------
         prepared : Tensor of shape (n, c, h, w)
             The images.
         by : callable, optional
-            One of the encoder's methods, instead of its `forward`.
+            Method of the encoder to call instead of its `forward`.
 
         Raises
         ------
         ValueError
-            For images of another size than the only one that the encoder takes.
+            If the encoder takes only one size, and images have another one.
         """
         try:
             return encoded(by or self.encoder, prepared)
@@ -225,8 +226,8 @@ class ImageNetwork(nn.Module, ABC):
         tensor = torch.as_tensor(values, dtype=torch.float32, device=self.mean.device).reshape(-1)
         if tensor.shape != self.mean.shape:
             raise ValueError(
-                f"{name} has {tensor.numel()} values; this network takes "
-                f"{self.mean.numel()} channels."
+                f"{name} has {tensor.numel()} values; expected {self.mean.numel()}, one for each "
+                "channel."
             )
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name}={tensor.tolist()}; every value must be finite.")
@@ -236,7 +237,7 @@ class ImageNetwork(nn.Module, ABC):
 def padded(image: Tensor, *, stride: Sides, smallest: Sides) -> Tensor:
     """Repeat the last row and column of (n, c, h, w) to multiples of `stride` and to `smallest`.
 
-    Of volumes (n, c, d, h, w) the last slice, too.
+    For volumes (n, c, d, h, w) the last slice, too.
 
     Examples
     --------
@@ -251,7 +252,7 @@ def padded(image: Tensor, *, stride: Sides, smallest: Sides) -> Tensor:
             image = _repeated(image, axis, side)
         return image
     beyond = [after - before for after, before in zip(wanted, size, strict=True)]
-    # the last axis first, each with nothing before it
+    # the last axis first, each without padding before it
     padding = [each for missing in reversed(beyond) for each in (0, missing)]
     return F.pad(image, padding, mode="replicate") if any(beyond) else image
 
@@ -261,9 +262,9 @@ def _of_axes(sides: Sides, size: Sequence[int]) -> Sequence[int]:
 
 
 def _whole_strides(side: int, stride: int, smallest: int) -> int:
-    """Return a side's padded length, in a form that says that `stride` divides it.
+    """Return a side's padded length, in a form that shows that `stride` divides it.
 
-    By that a graph whose sizes are free knows that maps of halved sides fit together.
+    From that, a graph with free sizes knows that maps of halved sides fit together.
     """
     n_strides: Any = torch.sym_max((side + stride - 1) // stride, -(-smallest // stride))
     return stride * n_strides

@@ -1,4 +1,4 @@
-"""Hide parts of an image from any encoder, and paint the whole image from its deepest map.
+"""Hide parts of an image from any encoder, and reconstruct the image from its deepest map.
 
 Xie et al., "SimMIM: a simple framework for masked image modeling", CVPR 2022, section 3.
 """
@@ -13,23 +13,23 @@ from segclf.networks.libraries import is_a
 
 
 class Inpainter(nn.Module):
-    """What SimMIM adds to an encoder: something in place of what is hidden, and a light head.
+    """What SimMIM adds to an encoder: learned values for hidden parts, and a light head.
 
-    Transformers that cut an image into patches (timm's ViT, Swin, BEiT, ...) get one learned token
-    in place of each hidden patch. The paper has no convolutional encoders; these get one learned
-    value a channel in place of each hidden pixel, 0 (the mean) at first.
+    In transformers of patches (timm's ViT, Swin, BEiT, ...), one learned token replaces each hidden
+    patch. The paper has no convolutional encoders; in these, one learned value per channel,
+    initially 0 (the mean), replaces each hidden pixel.
 
     Parameters
     ----------
     network : ClassificationNetwork
-        Whose encoder it is; not kept here.
+        Network whose encoder is used; not stored here.
 
     Attributes
     ----------
     unit : int
-        What can be hidden has this height and width in pixels: a patch, or 1.
+        Height and width in pixels of the smallest part that can be hidden: a patch, or 1.
     stride : int
-        Height and width in pixels of what one place of the deepest map stands for.
+        Height and width in pixels of one place of the deepest map.
     """
 
     def __init__(self, network: ClassificationNetwork) -> None:
@@ -50,9 +50,9 @@ class Inpainter(nn.Module):
         )
 
     def forward(self, encoder: nn.Module, image: Tensor, hidden: Tensor) -> Tensor:
-        """Paint images ``(n, c, h, w)``, prepared and in whole strides, where parts are hidden.
+        """Reconstruct prepared images ``(n, c, h, w)``, in whole strides, with hidden parts.
 
-        `hidden` ``(n, h / unit, w / unit)`` says which, in bool.
+        `hidden` ``(n, h / unit, w / unit)``, bool, marks the hidden parts.
         """
         if not self.hides_tokens:
             image = torch.where(hidden[:, None], self.token[:, None, None], image)
@@ -71,7 +71,7 @@ class Inpainter(nn.Module):
 
 
 def _cuts_patches(encoder: Any) -> bool:
-    """Whether there are tokens to hide, channels last."""
+    """Tell whether there are tokens to hide, channels last."""
     embed: Any = getattr(encoder, "patch_embed", None)
     return is_a(embed, "timm.layers", "PatchEmbed") and (
         embed.flatten or embed.output_fmt == "NHWC"
@@ -79,7 +79,7 @@ def _cuts_patches(encoder: Any) -> bool:
 
 
 def _deepest_form(encoder: Any) -> tuple[int, int]:
-    """Channels and stride of the deepest map."""
+    """Return channels and stride of the deepest map."""
     if hasattr(encoder, "out_channels"):
         return int(encoder.out_channels[-1]), int(encoder.output_stride)
     deepest = encoder.feature_info[-1]

@@ -1,4 +1,4 @@
-"""What an encoder says of one image, apart from its batch: kept in memory, and in files."""
+"""An encoder's maps of single images, kept in memory and in files."""
 
 import json
 import zlib
@@ -22,14 +22,14 @@ class Kept(NamedTuple):
     tensors: dict[str, Tensor]
 
     def nbytes(self) -> int:
-        """Return how much memory they take."""
+        """Return the memory that they take, in bytes."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
 
 def take(maps: Any, images: Tensor, index: int, *, rounded: bool = True) -> Kept:
-    """Take one image's maps out of those of a batch, rounded to half precision or as they are.
+    """Take one image's maps from those of a batch, rounded to half precision or unchanged.
 
-    A map with values beyond those of half precision stays as it is.
+    A map with values beyond the range of half precision is not rounded.
     """
     tensors: dict[str, Tensor] = {}
     form = json.dumps(_form(maps, images, index, tensors))
@@ -37,7 +37,7 @@ def take(maps: Any, images: Tensor, index: int, *, rounded: bool = True) -> Kept
 
 
 def joined(kept: list[Kept], images: Tensor) -> Any:
-    """Make a batch again of the maps of its images, of the types that they were computed in."""
+    """Join the maps of images into a batch, in the types that they were computed in."""
 
     def nested(form: Any) -> Any:
         if isinstance(form, dict):
@@ -47,7 +47,7 @@ def joined(kept: list[Kept], images: Tensor) -> Any:
         if form is None or form == "image":
             return images if form else None
         name, dtype = form.split()
-        kind = getattr(torch, dtype)  # before they are stacked: autocast knows no half on a CPU
+        kind = getattr(torch, dtype)  # cast before stacking: no half in autocast on a CPU
         rows = torch.stack([each.tensors[name].to(images.device, kind) for each in kept])
         return rows.movedim(-1, 1) if are_maps(rows) else rows
 
@@ -55,14 +55,14 @@ def joined(kept: list[Kept], images: Tensor) -> Any:
 
 
 class InMemory:
-    """Maps by the names of their images, while there is room.
+    """Maps by the names of their images, as long as there is room.
 
     Parameters
     ----------
     n_bytes : int
-        How much memory they may take.
+        Memory that they may take, in bytes.
     most : int
-        How many images there may be.
+        Largest number of images.
     """
 
     def __init__(self, n_bytes: int, most: int) -> None:
@@ -70,7 +70,7 @@ class InMemory:
         self._kept: dict[str, Kept] = {}
 
     def get(self, name: str) -> Kept | None:
-        """Look an image up."""
+        """Return the maps of an image, or None."""
         return self._kept.get(name)
 
     def put(self, name: str, kept: Kept) -> None:
@@ -81,21 +81,21 @@ class InMemory:
 
 
 class InFolder:
-    """Maps by the names of their images, a file for each; other processes find them too.
+    """Maps by the names of their images, one file for each; other processes find them, too.
 
     Parameters
     ----------
     folder : KeptFolder
-        For one encoder with its weights.
+        Folder for one encoder with its weights.
     most : int
-        How many new files there may be.
+        Largest number of new files.
     """
 
     def __init__(self, folder: KeptFolder, most: int) -> None:
         self._folder, self._left = folder, most
 
     def get(self, name: str) -> Kept | None:
-        """Look an image up; what is damaged or something else is not there."""
+        """Return the maps of an image; None if the file is missing, damaged or of another kind."""
         try:
             container = Container(self._folder.file(name))
             stored = container_tensors(container)
@@ -106,10 +106,10 @@ class InFolder:
             return None
 
     def put(self, name: str, kept: Kept) -> None:
-        """Write the maps of an image; warn once where that fails."""
+        """Write the maps of an image; warn once if that fails."""
         if self._left > 0 and is_first():
             self._left -= 1
-            # To wait for the disk would take as long as many an encoder: there is a checksum.
+            # No sync, which would take as long as many encoders: a checksum detects damage.
             self._folder.keep(name, lambda: _packed(name, kept), sync=False)
 
 
@@ -119,7 +119,7 @@ def _packed(name: str, kept: Kept) -> bytes:
 
 
 def _checksum(name: str, kept: Kept) -> str:
-    """Sum up the maps, how they are nested and of which image they are."""
+    """Return a checksum of the maps, their nesting and the image's name."""
     checksum = zlib.crc32(f"{name} {kept.form}".encode())
     for key in sorted(kept.tensors):
         values = kept.tensors[key].reshape(-1).view(torch.uint8)
@@ -133,7 +133,7 @@ def _form(value: Any, images: Tensor, index: int, tensors: dict[str, Tensor]) ->
     if isinstance(value, Tensor):
         name = str(len(tensors))
         row = value[index].detach()
-        # Channels last, as they lie in memory; a copy, which does not hold the whole batch.
+        # Channels last, as in memory; a copy, which does not keep the whole batch alive.
         row = row.movedim(0, -1) if are_maps(value) else row
         tensors[name] = row.clone(memory_format=torch.contiguous_format)
         return f"{name} {str(value.dtype).removeprefix('torch.')}"
@@ -146,7 +146,7 @@ def _form(value: Any, images: Tensor, index: int, tensors: dict[str, Tensor]) ->
 
 
 def _is_form(form: Any, tensors: dict[str, Tensor]) -> bool:
-    """Tell whether a form from a file is one that `_form` makes of these tensors."""
+    """Tell whether a form from a file is one that `_form` could make of these tensors."""
     match form:
         case None | "image":
             return True

@@ -1,4 +1,4 @@
-"""What a layer of a network says of images: layers by the names of modules, or by preset."""
+"""The maps of a layer of a network: layers by the names of modules, or by preset."""
 
 import difflib
 from collections.abc import Callable
@@ -10,46 +10,46 @@ from torch import Tensor, nn
 
 from segclf.axes import are_maps
 
-# Of a pair of networks the first answers.
+# In a pair of networks, the first is used.
 _PRESETS = {
     "deep": ("encoder", "cnn.encoder"),
     "shallow": ("decoder", "cnn.decoder"),
 }
-# Maps of these strides see a neighbourhood: finer ones little else than texture, coarser ones the
-# whole image.
+# Maps of these strides see a neighbourhood; finer ones see little more than texture, coarser ones
+# the whole image.
 LOCAL = "local"
 _STRIDES = (6, 20)
 _N_CLOSE = 3
 
 
 def layer_reader(network: nn.Module, layer: str) -> Callable[[Tensor], Tensor]:
-    """Return a function from images ``(n, c, h, w)`` to what a layer makes of them.
+    """Return a function from images ``(n, c, h, w)`` to the maps of a layer.
 
-    S4C (appendix A2.2, Table A1) counts depth from the answer back: its "deep" layers are
+    S4C (appendix A2.2, Table A1) counts depth back from the output: its "deep" layers are
     ``"decoder.blocks.2"`` of a U-Net and ``"encoder.layer2"`` of an FCN, its "shallow" ones, nearer
-    to the answer, ``"decoder.blocks.4"`` and ``"encoder.layer4"``. The presets here are for every
-    architecture alike, so that "shallow" is S4C's of a U-Net, and "deep" deeper than S4C's.
+    to the output, ``"decoder.blocks.4"`` and ``"encoder.layer4"``. The presets here are the same
+    for every architecture: "shallow" is S4C's for a U-Net, "deep" is deeper than S4C's.
 
     Parameters
     ----------
     network : nn.Module
-        Of images; put in evaluation by whoever calls.
+        Network of images; the caller sets it to evaluation mode.
     layer : str
         ``"deep"``: the encoder's last map, as in transfer learning; ``"shallow"``: the decoder's,
-        from which the head reads the mask; of a pair of networks, the first's. ``"local"``: the
-        encoder's maps of strides 8 and 16, side by side at the finer one. Or a module's name
-        as ``network.named_modules()`` has it. Of several maps the last is taken, and what the
-        module said last where it is called several times.
+        from which the head predicts the mask; both from the first of a pair of networks.
+        ``"local"``: the encoder's maps of strides 8 and 16, concatenated at the finer one. Or a
+        name in ``network.named_modules()``. The last of several maps is used, and the last output
+        if a module is called several times.
 
     Returns
     -------
     callable
-        Images to maps ``(n, d, h', w')``, those of the padded image.
+        From images to maps ``(n, d, h', w')`` of the padded images.
 
     Raises
     ------
     ValueError
-        When there is no such module; from the function, when the module gives no maps.
+        If there is no such module; from the function, if the module returns no maps.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def layer_reader(network: nn.Module, layer: str) -> Callable[[Tensor], Tensor]:
     name = next((each for each in _PRESETS.get(layer, ()) if each in modules), layer)
     if name not in modules:
         raise ValueError(_unknown(layer, modules))
-    # What lies behind the encoder need not be computed for a layer of it.
+    # For a layer of the encoder, only the encoder needs to be computed.
     run: Any = modules[""].features if name.startswith("encoder") else network
 
     def read(image: Tensor) -> Tensor:
@@ -96,9 +96,9 @@ def _local_reader(modules: dict[str, Any]) -> Callable[[Tensor], Tensor]:
 
 
 def _last_of_each_size(maps: list[Tensor]) -> list[Tensor]:
-    """Choose among maps of one size, such as those of a transformer's blocks, the last."""
+    """Choose the last of the maps of each size, such as those of a transformer's blocks."""
     chosen: list[Tensor] = []
-    for each in maps:  # no dict: sizes that a graph leaves free have no hash
+    for each in maps:  # no dict: free sizes of a graph have no hash
         sizes = [other.shape[2:] for other in chosen]
         if each.shape[2:] in sizes:
             chosen[sizes.index(each.shape[2:])] = each
@@ -108,13 +108,13 @@ def _last_of_each_size(maps: list[Tensor]) -> list[Tensor]:
 
 
 def _map(said: Any, layer: str) -> Tensor:
-    """Take the maps (n, d, h, w) of what a module said; of encoders, the deepest ones."""
+    """Take the maps (n, d, h, w) from a module's output; from encoders, the deepest ones."""
     while isinstance(said, list | tuple) and said:
-        # Some encoders give their maps, and with them tokens that are none.
+        # Some encoders return their maps together with tokens.
         said = said[0] if isinstance(said, tuple) else said[-1]
     if not isinstance(said, Tensor) or not are_maps(said):
         given = f"shape {tuple(said.shape)}" if isinstance(said, Tensor) else type(said).__name__
-        raise ValueError(f"Layer {layer!r} gives {given}; expected maps of shape (n, d, h, w).")
+        raise ValueError(f"Layer {layer!r} returns {given}; expected maps of shape (n, d, h, w).")
     return said
 
 
@@ -125,5 +125,5 @@ def _unknown(layer: str, modules: dict[str, Any]) -> str:
     top = [name for name in modules if name and name.count(".") < 2]
     return (
         f"No layer named {layer!r}.{guess} There are: {', '.join([*presets, *top])}, and the "
-        "modules inside of these, by the names of network_.named_modules()."
+        "modules inside these, by the names of network_.named_modules()."
     )

@@ -1,7 +1,7 @@
-"""segmentation-models-pytorch and timm, imported when a network of theirs is built.
+"""segmentation-models-pytorch and timm, imported when one of their networks is built.
 
-With torchvision, which both import, they take longer than torch itself; networks of ours alone, a
-U-Net on "tiny" among them, do without.
+With torchvision, which both import, they take longer to import than torch itself. segclf's own
+networks, such as a U-Net on "tiny", do without them.
 """
 
 import sys
@@ -41,14 +41,14 @@ def has_tokens(encoder: object) -> bool:
 
 
 def is_a(thing: object, module: str, name: str) -> bool:
-    """Tell whether a thing is an instance of a library's class, without importing the library.
+    """Tell whether an object is an instance of a library's class, without importing the library.
 
     Parameters
     ----------
     thing : object
-        Anything. Before its module is imported, nothing is an instance of a class.
+        Any object. Before a module is imported, nothing is an instance of its classes.
     module, name : str
-        Where the class is found, and as what.
+        Module and name of the class.
 
     Examples
     --------

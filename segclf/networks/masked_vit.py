@@ -1,4 +1,4 @@
-"""A vision transformer that sees a few patches of an image, and a decoder that guesses the others.
+"""A vision transformer that sees some patches of an image, and a decoder that predicts the others.
 
 He et al., "Masked autoencoders are scalable vision learners", CVPR 2022, section 3.
 """
@@ -17,19 +17,19 @@ Grid = tuple[int, int]
 
 
 class MaskedDecoder(nn.Module):
-    """Guess hidden patches from the tokens of visible ones: a light transformer of its own.
+    """Predict hidden patches from the tokens of visible ones, by a light transformer.
 
-    Its positions are fixed sines and cosines, of any grid. The order of tokens says nothing, so the
-    hidden ones follow the visible ones, and nothing has to be sorted back.
+    Its position embeddings are fixed sines and cosines, for any grid. The order of tokens does not
+    matter, so hidden ones simply follow visible ones and nothing has to be sorted back.
 
     Parameters
     ----------
     in_features : int
         Length of the encoder's tokens.
     out_features : int
-        Number of values of a patch.
+        Number of values in a patch.
     width, n_blocks, n_heads : int
-        Length of the decoder's tokens, a multiple of 4 and of `n_heads`; and its blocks.
+        Length of the decoder's tokens, a multiple of 4 and of `n_heads`; its blocks; its heads.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class MaskedDecoder(nn.Module):
         self.apply(_initialize)
 
     def forward(self, encoded: Tensor, visible: Tensor, masked: Tensor, grid: Grid) -> Tensor:
-        """Give the values ``(n, m, v)`` of the patches `masked` ``(n, m)``.
+        """Return the values ``(n, m, v)`` of the patches in `masked` ``(n, m)``.
 
-        `encoded` ``(n, p + k, d)`` are p tokens without a place, then those of the patches
-        `visible` ``(n, k)``; patches are counted row by row over the `grid`.
+        `encoded` ``(n, p + k, d)`` holds p tokens without a place, then those of the patches in
+        `visible` ``(n, k)``; patches are numbered row by row over the `grid`.
         """
         tokens = self.embed(encoded)
         positions = _sines_and_cosines(
@@ -67,21 +67,21 @@ class MaskedDecoder(nn.Module):
 
 
 def can_drop_patches(encoder: nn.Module) -> bool:
-    """Tell whether an encoder is a plain vision transformer: patches cut out before all layers."""
+    """Tell whether an encoder is a plain vision transformer, with patches cut before all layers."""
     return is_vision_transformer(encoder) and is_a(encoder.patch_embed, "timm.layers", "PatchEmbed")
 
 
 def encode_visible(encoder: "VisionTransformer", image: Tensor, visible: Tensor) -> Tensor:
-    """Let a vision transformer see some patches of an image; its blocks never meet the others.
+    """Encode some patches of an image by a vision transformer; its blocks never see the others.
 
     Parameters
     ----------
     encoder : VisionTransformer
-        Of timm.
+        A model of timm.
     image : Tensor of shape (n, c, h, w)
-        Prepared, in whole patches.
+        Prepared images, in whole patches.
     visible : Tensor of shape (n, k), int64
-        Which patches, counted row by row.
+        Indices of the visible patches, numbered row by row.
 
     Returns
     -------
@@ -94,13 +94,13 @@ def encode_visible(encoder: "VisionTransformer", image: Tensor, visible: Tensor)
         patches = torch.take_along_dim(tokens[:, n_prefix:], visible[..., None], dim=1)
         return torch.cat([tokens[:, :n_prefix], patches], dim=1)
 
-    # Where timm itself drops patches: after positions are added, before the first block.
+    # Patches are dropped where timm does so: after positions are added, before the first block.
     with encoder.patch_drop.register_forward_hook(drop):
         return encoder.forward_features(image)
 
 
 def fix_positions(encoder: "VisionTransformer") -> None:
-    """Set the position embedding to sines and cosines of both axes, and train it no more."""
+    """Set the position embedding to fixed sines and cosines of both axes."""
     if encoder.pos_embed is None:
         return
     width = encoder.pos_embed.shape[2]
@@ -112,10 +112,10 @@ def fix_positions(encoder: "VisionTransformer") -> None:
 
 
 def start_as_in_mae(encoder: "VisionTransformer") -> None:
-    """Initialize a vision transformer as MAE does, in place of timm's way.
+    """Initialize a vision transformer as in MAE instead of timm.
 
-    Linear layers and the cut into patches, as the linear layer that it is, are uniform after
-    Glorot, biases 0; the class token and registers are normal with a deviation of .02.
+    Linear layers and the patch embedding are uniform after Glorot, biases 0; the class token and
+    registers are normal with a standard deviation of .02.
     """
     encoder.apply(_initialize)
     patches: Any = encoder.patch_embed

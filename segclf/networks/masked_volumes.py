@@ -1,10 +1,10 @@
-"""An encoder of volumes sees a few blocks of one, and a decoder guesses the others.
+"""An encoder sees some blocks of a volume, and a decoder predicts the others.
 
-A convolutional encoder cannot leave patches out as a vision transformer does. After Tian et al.,
+A convolutional encoder cannot leave out patches as a vision transformer does. After Tian et al.,
 "Designing BERT for convolutional networks: sparse and hierarchical masked modeling", ICLR 2023, its
-maps are emptied wherever the volume is hidden, stage by stage, and its normalizations look at what
-is visible alone; so they are what they will be for whole volumes. Wald et al., "Revisiting MAE
-pre-training for 3D medical image segmentation", CVPR 2025, pretrain nnU-Net's networks so.
+maps are set to 0 where the volume is hidden, stage by stage, and its normalizations use only
+visible voxels, so that they act as they will on whole volumes. Wald et al., "Revisiting MAE
+pre-training for 3D medical image segmentation", CVPR 2025, pretrain nnU-Net's networks in this way.
 """
 
 from collections.abc import Iterator
@@ -21,17 +21,17 @@ from segclf.networks.unet3d import UNet3dDecoder
 
 
 class MaskedVolumes(nn.Module):
-    """Guess hidden blocks of volumes: a light U-Net's decoder, with a learned value where hidden.
+    """Predict hidden blocks of volumes by a light U-Net decoder, with learned values where hidden.
 
     Parameters
     ----------
     network : ClassificationNetwork
-        Whose encoder, of volumes, it is for; not kept here.
+        Network whose encoder of volumes is used; not stored here.
 
     Attributes
     ----------
     block : (int, int, int)
-        Size of what is hidden as a whole: what one voxel of the deepest map stands for.
+        Size of a hidden block: the part of a volume for one voxel of the deepest map.
     """
 
     def __init__(self, network: ClassificationNetwork) -> None:
@@ -44,16 +44,16 @@ class MaskedVolumes(nn.Module):
         self.head = nn.Conv3d(self.decoder.out_channels, n_channels, 1)
 
     def forward(self, encoder: Any, volume: Tensor, hidden: Tensor) -> Tensor:
-        """Paint volumes ``(n, c, d, h, w)``, in whole blocks, of which `hidden` ones are not seen.
+        """Reconstruct volumes ``(n, c, d, h, w)``, in whole blocks, with `hidden` ones.
 
         Parameters
         ----------
         encoder : nn.Module
-            That of the network.
+            The encoder of the network.
         volume : Tensor of shape (n, c, d, h, w)
-            Prepared.
+            Prepared volumes.
         hidden : Tensor of shape (n, d / block, h / block, w / block), bool
-            Which blocks.
+            Which blocks are hidden.
         """
         visible = ~hidden[:, None]
         seen = visible_maps(encoder, volume, visible)
@@ -65,16 +65,16 @@ class MaskedVolumes(nn.Module):
 
 
 def visible_maps(encoder: Any, volume: Tensor, visible: Tensor) -> list[Tensor]:
-    """Give an encoder's maps of volumes of which only some blocks are visible; 0 elsewhere.
+    """Return an encoder's maps of volumes with some visible blocks; 0 elsewhere.
 
     Parameters
     ----------
     encoder : nn.Module
-        Of volumes; see :mod:`segclf.networks.volume_encoders`.
+        Encoder of volumes; see :mod:`segclf.networks.volume_encoders`.
     volume : Tensor of shape (n, c, d, h, w)
-        In whole blocks.
+        Volumes in whole blocks.
     visible : Tensor of shape (n, 1, d', h', w'), bool
-        Of the size of the deepest map.
+        Visible blocks, at the size of the deepest map.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def visible_maps(encoder: Any, volume: Tensor, visible: Tensor) -> list[Tensor]:
 
 @contextmanager
 def _looking_at(encoder: nn.Module, visible: Tensor) -> Iterator[None]:
-    """Let normalizations look at visible voxels alone."""
+    """Make normalizations use only visible voxels."""
 
     def normalize(module: Any, given: tuple[Tensor], _: Tensor) -> Tensor:
         return _normalized(module, given[0], _at(visible, given[0]))

@@ -11,7 +11,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def momentum_copy(module: M) -> M:
-    """Copy a module as the start of its teacher; no parameter of the copy trains.
+    """Copy a module as its initial teacher; no parameter of the copy is trained.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def momentum_copy(module: M) -> M:
     Returns
     -------
     nn.Module
-        The teacher; its normalizations keep statistics of what the teacher sees.
+        The teacher; its normalizations keep statistics of the teacher's own inputs.
     """
     return copy.deepcopy(module).requires_grad_(False)
 
@@ -33,7 +33,7 @@ def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     Parameters
     ----------
     teacher, student : nn.Module
-        Of one architecture; the teacher is changed in place.
+        Modules of one architecture; the teacher is changed in place.
     momentum : float
         In [0, 1].
 
@@ -53,14 +53,14 @@ def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
 
 @torch.no_grad()
 def follow_buffers(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
-    """Do to floating buffers what `follow` does to parameters; whole numbers are taken over.
+    """Do to floating buffers what `follow` does to parameters; integer buffers are copied.
 
-    For a teacher in evaluation mode, which sees no statistics of its own.
+    This is for a teacher in evaluation mode, which updates no statistics itself.
 
     Parameters
     ----------
     teacher, student : nn.Module
-        Of one architecture; the teacher is changed in place.
+        Modules of one architecture; the teacher is changed in place.
     momentum : float
         In [0, 1].
     """

@@ -9,10 +9,10 @@ from segclf.networks.segmentation import SegmentationNetwork
 
 
 class MultitaskNetwork(nn.Module):
-    """A segmentation network whose encoder also gives every image a score per class.
+    """A segmentation network whose encoder also returns a score per class for each image.
 
     :func:`segclf.networks.build` makes it again from its recipe; :func:`segclf.networks.transfer`
-    takes its segmentation network.
+    uses its segmentation network.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class MultitaskNetwork(nn.Module):
     recipe : dict
         What :func:`segclf.networks.build` needs to make this network again; JSON-able.
     n_features : int
-        Length of what :meth:`embed` gives.
+        Length of the vectors that :meth:`embed` returns.
 
     Examples
     --------
@@ -49,15 +49,15 @@ class MultitaskNetwork(nn.Module):
         }
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give the scores ``(n, n_labels)`` of images ``(n, c, h, w)``; the decoder rests."""
+        """Return the scores ``(n, n_labels)`` for images ``(n, c, h, w)``, without the decoder."""
         scores: Tensor = self.label_head(self.embed(image))
         return scores
 
     def both(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Give pixel scores ``(n, k, h, w)`` and image scores ``(n, n_labels)``."""
+        """Return pixel scores ``(n, k, h, w)`` and image scores ``(n, n_labels)``."""
         pixels, vectors = in_shares(self.segmentation.forward_and_embed, image)
         return pixels, self.label_head(vectors)
 
     def embed(self, image: Tensor) -> Tensor:
-        """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
+        """Return the deepest map's mean, ``(n, d)``, for images ``(n, c, h, w)``."""
         return self.segmentation.embed(image)

@@ -1,4 +1,4 @@
-"""Encoders that take images of one size alone."""
+"""Encoders that take images of one size only."""
 
 import torch
 from torch import Tensor
@@ -7,23 +7,23 @@ from segclf.networks.libraries import import_timm
 
 
 def explain_size(encoder: str, image: Tensor, error: Exception, *, scaled: bool = False) -> None:
-    """Say which size an encoder takes, where that may be why it failed.
+    """Raise an error that names the encoder's only size, if that may be why it failed.
 
     Parameters
     ----------
     encoder : str
-        Its name.
+        Name of the encoder.
     image : Tensor of shape (n, c, h, w)
-        What it was given.
+        The images that it was given.
     error : Exception
-        What it raised.
+        The error that it raised.
     scaled : bool
-        Whether the encoder is given images at several scales.
+        Whether the encoder sees images at several scales.
 
     Raises
     ------
     ValueError
-        For images of another size than the only one that the encoder was made for.
+        If the encoder takes only one size, and images have another one.
     """
     size, given = _only_size(encoder), tuple(image.shape[-2:])
     if isinstance(error, torch.OutOfMemoryError) or size in (None, given):
@@ -31,7 +31,7 @@ def explain_size(encoder: str, image: Tensor, error: Exception, *, scaled: bool 
     height, width = size
     setting = height if height == width else size
     raise ValueError(
-        f"encoder={encoder!r} takes images of {height} x {width} pixels alone, and was given "
+        f"encoder={encoder!r} takes only images of {height} x {width} pixels, and was given "
         f"{given[0]} x {given[1]}; set image_size={setting}, and tile_size, if any, likewise"
         f"{', and leave encoder_scales None' if scaled else ''}."
     ) from error

@@ -1,4 +1,4 @@
-"""How much an encoder computes, so that the cheaper of two is known without a clock."""
+"""Operations of encoders, to tell which of two is cheaper without measuring time."""
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -10,10 +10,10 @@ _SIDE = 64
 
 
 def encoder_operations(encoder: str, in_channels: int = 3) -> float:
-    """Return the floating-point operations of an encoder for each pixel of an image.
+    """Return the number of floating-point operations of an encoder per pixel of an image.
 
-    Counted on one image of 64 x 64 pixels, without weights; a pixel of larger images costs a vision
-    transformer more.
+    They are counted on one image of 64 x 64 pixels, without weights. For vision transformers, the
+    number per pixel grows with the image.
 
     Parameters
     ----------

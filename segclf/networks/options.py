@@ -1,4 +1,4 @@
-"""The options of a network: fill in what was left open, refuse what has no place."""
+"""The options of a network: fill in defaults, and refuse options that do not apply."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -10,9 +10,9 @@ from segclf.networks.encoders import shown_name, timm_name
 from segclf.networks.strides import DEPTH, check_strides
 from segclf.networks.tiny import SMP_NAME, TINY_CHANNELS
 
-# Of every encoder of segmentation-models-pytorch.
+# Stages of every encoder of segmentation-models-pytorch.
 _STAGES = 5
-# A decoder as wide as usual would take most of the time that the tiny encoder saves.
+# A decoder of the usual width would cost most of the time that the tiny encoder saves.
 _TINY_STAGES = {"tiny": (32, 16, 16), "tiny_vit": (16, 16, 16, 32, 32)}
 _TINY_WIDTH = 32
 
@@ -27,7 +27,7 @@ def resolve_options(
     encoder_scales: Sequence[int] | None = None,
     encoder_strides: Sequence[Sequence[int]] | None = None,
 ) -> dict[str, Any]:
-    """Give the options that a network is made with.
+    """Return the options to make a network with.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ def resolve_options(
     Returns
     -------
     dict
-        The options, JSON-able; None where the architecture has no such option. Scales only where
-        there are others than 1, the largest first; strides only of volumes.
+        The options, JSON-able; None for options that the architecture does not have. Scales are
+        included only if there are others than 1, the largest first; strides only for volumes.
 
     Raises
     ------
     ValueError
-        For an unknown architecture, or an option that it does not have or not so.
+        For an unknown architecture, an option that it does not have, or a wrong value.
 
     Examples
     --------
@@ -79,12 +79,12 @@ def resolve_options(
 def resolve_strides(
     what: str, n_spatial: int, strides: Sequence[Sequence[int]] | None, depth: int | None
 ) -> list[list[int]] | None:
-    """Give what each stage of an encoder of volumes shrinks; None for one of images.
+    """Return the strides of each stage of an encoder of volumes; None for an encoder of images.
 
     Parameters
     ----------
     what : str
-        Who has them, in an error.
+        What has these strides, for errors.
     n_spatial : int
         2 for images, 3 for volumes.
     strides : sequence of (int, int, int) or None
@@ -95,8 +95,8 @@ def resolve_strides(
     Raises
     ------
     ValueError
-        For strides of an encoder of images, for what are no strides, and for another number of
-        them than `depth`.
+        For strides of an encoder of images, for invalid strides, and if their number is not
+        `depth`.
 
     Examples
     --------
@@ -106,8 +106,8 @@ def resolve_strides(
     if n_spatial == N_SPATIAL:
         if strides is not None:
             raise ValueError(
-                f"encoder_strides={strides!r:.80}; {what} reads images, and has no such option. "
-                "Expected None."
+                f"encoder_strides={strides!r:.80}; {what} reads images, and has no such option; "
+                "expected None."
             )
         return None
     if strides is None:
@@ -115,14 +115,14 @@ def resolve_strides(
     checked = check_strides(strides)
     if depth not in (None, len(checked)):
         raise ValueError(
-            f"encoder_depth={depth}, and encoder_strides={strides!r:.80} are of {len(checked)} "
-            "stages; expected one of both, or the same number."
+            f"encoder_depth={depth}, but encoder_strides={strides!r:.80} has {len(checked)} "
+            "stages; expected only one of both, or the same number."
         )
     return checked
 
 
 def resolve_depth(key: str, encoder_depth: int | None) -> int | None:
-    """Give the number of stages of a classifier's encoder; None for a whole timm model.
+    """Return the number of stages of a classifier's encoder; None for a whole timm model.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def resolve_depth(key: str, encoder_depth: int | None) -> int | None:
     Raises
     ------
     ValueError
-        When the encoder has no such depth.
+        If the encoder has no such depth.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def resolve_depth(key: str, encoder_depth: int | None) -> int | None:
         if encoder_depth is not None:
             raise ValueError(
                 f"encoder_depth={encoder_depth}; encoder={shown_name(key)!r} is a whole timm model "
-                "here, which has no such option. Expected None."
+                "here, which has no such option; expected None."
             )
         return None
     # Mix transformers start at a quarter of the size: their first stage is an empty map.
@@ -165,8 +165,8 @@ def _depth(name: str, architecture: Architecture, key: str, depth: int | None) -
     if architecture.depth is None:
         if depth is not None:
             raise ValueError(
-                f"encoder_depth={depth}; architecture={name!r} uses the encoder whole. "
-                "Expected None."
+                f"encoder_depth={depth}; architecture={name!r} uses the whole encoder; "
+                "expected None."
             )
         return None
     fewest, most = architecture.depths
@@ -201,8 +201,8 @@ def _channels(
         return list(_TINY_STAGES.get(shown_name(key), default))[:n_stages]
     if isinstance(channels, int) or len(channels) != n_stages:
         raise ValueError(
-            f"decoder_channels={channels}; architecture={name!r} takes one number per stage, that "
-            f"is {n_stages}."
+            f"decoder_channels={channels}; architecture={name!r} takes one number per stage, "
+            f"{n_stages} in all."
         )
     return [int(each) for each in channels]
 
@@ -215,7 +215,7 @@ def _scales(name: str, architecture: Architecture, scales: Sequence[int] | None)
     whole = [each for each in scales if isinstance(each, Integral) and each >= 1]
     if not scales or len({*whole}) < len(scales):
         raise ValueError(
-            f"encoder_scales={scales!r}; expected different whole numbers from 1 up, such as "
+            f"encoder_scales={scales!r}; expected different whole numbers of 1 or more, such as "
             "(1, 2): the image itself, and at twice its height and width."
         )
     return sorted(map(int, whole), reverse=True)

@@ -1,4 +1,4 @@
-"""A network that a user's function makes, where ours have a name."""
+"""A network made by a user's function, in place of one with a name."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -12,7 +12,7 @@ Make = Callable[[int, int], nn.Module]
 
 
 class OwnNetwork(ImageNetwork):
-    """The module that a function made, for images that are not normalized.
+    """A module made by a function, for images that are not normalized.
 
     Made by :func:`own_network`.
 
@@ -21,7 +21,7 @@ class OwnNetwork(ImageNetwork):
     module : nn.Module
         From normalized images to scores.
     recipe : dict
-        See :class:`ImageNetwork`; with ``dense``, whether scores are of pixels.
+        See :class:`ImageNetwork`; ``dense`` tells whether scores are of pixels.
     """
 
     def __init__(self, module: nn.Module, recipe: dict[str, Any]) -> None:
@@ -29,10 +29,10 @@ class OwnNetwork(ImageNetwork):
         self.encoder = module
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits of images ``(n, c, h, w)``: ``(n, k, h, w)`` of pixels, or ``(n, k)``.
+        """Return logits for images ``(n, c, h, w)``: ``(n, k, h, w)`` of pixels, or ``(n, k)``.
 
-        Those of pixels are brought to the images' size. A mapping, such as the networks of
-        torchvision give, holds them as "out".
+        Pixel scores are resized to the images' size. If the module returns a mapping, as
+        torchvision's networks do, its entry "out" is used.
         """
         scores: Any = self.encoder(self.prepare(image))
         scores = scores["out"] if isinstance(scores, Mapping) else scores
@@ -42,20 +42,20 @@ class OwnNetwork(ImageNetwork):
         return scores
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """Give the scores as the only map, so that `layer_reader` finds layers by name."""
+        """Return the scores as the only map, so that `layer_reader` finds layers by name."""
         return [self(image)]
 
     def embed(self, image: Tensor) -> Tensor:
-        """Refuse: nobody knows which layer that would be."""
+        """Raise an error, since the layer to embed with is unknown."""
         raise TypeError(
-            f"{_name(self.recipe['make'])} makes a network of which segclf knows no embedding; "
-            "give a layer by name, such as embed_batches(X, layer='encoder.layer4')."
+            f"{_name(self.recipe['make'])} makes a network whose embedding segclf does not know; "
+            "pass a layer by name, such as embed_batches(X, layer='encoder.layer4')."
         )
 
     def set_encoder_rate(
         self, rate: float, *, start: float = 0.0, layer_decay: float = 1.0
     ) -> Self:
-        """Refuse another rate: nobody knows which part is the encoder."""
+        """Raise an error for other rates, since the encoder is unknown."""
         given = {"encoder_rate": rate, "encoder_start": start, "layer_decay": layer_decay}
         usual = {"encoder_rate": 1, "encoder_start": 0, "layer_decay": 1}
         for name, value in given.items():
@@ -74,14 +74,14 @@ class OwnNetwork(ImageNetwork):
         given = getattr(scores, "shape", None)
         if given is None or len(given) != n_dimensions or tuple(given[:2]) != expected:
             raise ValueError(
-                f"The network that {_name(self.recipe['make'])} makes gives "
+                f"The network that {_name(self.recipe['make'])} makes returns "
                 f"{type(scores).__name__ if given is None else tuple(given)} for {n_images} "
                 f"images; expected {kind} with n_classes={expected[1]}."
             )
 
 
 def own_network(*, make: Make, in_channels: int, n_classes: int, dense: bool) -> OwnNetwork:
-    """Make a network by a user's function.
+    """Make a network with a user's function.
 
     Parameters
     ----------
@@ -95,34 +95,34 @@ def own_network(*, make: Make, in_channels: int, n_classes: int, dense: bool) ->
     Raises
     ------
     TypeError
-        For a module that is already made, and when `make` gives no module.
+        For a module that is already made, and if `make` does not return a module.
     """
     if isinstance(make, nn.Module):
         raise TypeError(
-            f"A {type(make).__name__} is a network that is already made; give the class, or a "
+            f"A {type(make).__name__} is a network that is already made; pass its class, or a "
             "function f(in_channels, n_classes) that makes it, so that each fit starts anew, "
             "from its random_state."
         )
     counts = {"in_channels": int(in_channels), "n_classes": int(n_classes)}
     module = make(*counts.values())
     if not isinstance(module, nn.Module):
-        raise TypeError(f"{_name(make)} gives a {type(module).__name__}; expected an nn.Module.")
+        raise TypeError(f"{_name(make)} returned a {type(module).__name__}; expected an nn.Module.")
     return OwnNetwork(module, {"kind": "own", "make": make, **counts, "dense": dense})
 
 
 def check_options(make: Make, **options: Any) -> None:
-    """Refuse options that only networks with names have.
+    """Raise for options that only networks with names have.
 
     Raises
     ------
     ValueError
-        That names the option.
+        If one is set; the message names it.
     """
     for name, value in options.items():
         if value is not None:
             raise ValueError(
-                f"{name}={value!r:.80} is an option of networks with a name; {_name(make)} makes "
-                "one of its own, with what it takes itself (functools.partial sets that)."
+                f"{name}={value!r:.80} is an option of networks with a name, but {_name(make)} "
+                "makes its own network; set its parameters with functools.partial."
             )
 
 

@@ -19,14 +19,14 @@ class PairNetwork(nn.Module):
     Parameters
     ----------
     cnn, transformer : ClassificationNetwork
-        Each normalizes and pads images for itself, so that both take images of any size.
+        Each normalizes and pads images itself, so that both take images of any size.
 
     Attributes
     ----------
     recipe : dict
         What :func:`segclf.networks.build` needs to make this pair again; JSON-able.
     n_features : int
-        Length of what :meth:`embed` gives: the sum of the two.
+        Length of the vectors that :meth:`embed` returns: the sum of the two.
 
     Examples
     --------
@@ -49,16 +49,16 @@ class PairNetwork(nn.Module):
         self.n_features = cnn.n_features + transformer.n_features
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give what :meth:`embed` gives."""
+        """Return the embedding."""
         return self.embed(image)
 
     def embed(self, image: Tensor) -> Tensor:
-        """Give both vectors of images ``(n, c, h, w)`` end to end, ``(n, d)``, the CNN's first."""
+        """Return both vectors of images ``(n, c, h, w)`` joined, ``(n, d)``, the CNN's first."""
         return torch.cat([self.cnn.embed(image), self.transformer.embed(image)], dim=1)
 
 
 class SegmentationPair(nn.Module):
-    """Two segmentation networks that answer with the mean of their probabilities.
+    """Two segmentation networks that predict the mean of their probabilities.
 
     :func:`segclf.networks.build` makes it again from its recipe;
     :func:`segclf.networks.transfer` takes the one of the two that has the target's encoder.
@@ -66,16 +66,16 @@ class SegmentationPair(nn.Module):
     Parameters
     ----------
     cnn, transformer : SegmentationNetwork
-        Of the same classes.
+        Networks with the same classes.
     multilabel : bool
-        Whether probabilities are a sigmoid's, or else a softmax's.
+        Whether probabilities come from a sigmoid; otherwise from a softmax.
 
     Attributes
     ----------
     recipe : dict
         What :func:`segclf.networks.build` needs to make this pair again; JSON-able.
     n_features : int
-        Length of what :meth:`embed` gives: the sum of the two.
+        Length of the vectors that :meth:`embed` returns: the sum of the two.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class SegmentationPair(nn.Module):
         self.n_features = cnn.n_features + transformer.n_features
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give the logits ``(n, k, h, w)`` of the mean probability, float32."""
+        """Return the logits ``(n, k, h, w)`` of the mean probability, float32."""
         one, other = self.cnn(image).float(), self.transformer(image).float()
         if not self.multilabel:
             return torch.logaddexp(log_softmax(one, dim=1), log_softmax(other, dim=1))
@@ -111,5 +111,5 @@ class SegmentationPair(nn.Module):
         return yes - torch.logaddexp(logsigmoid(-one), logsigmoid(-other))
 
     def embed(self, image: Tensor) -> Tensor:
-        """Give both vectors of images ``(n, c, h, w)`` end to end, ``(n, d)``, the CNN's first."""
+        """Return both vectors of images ``(n, c, h, w)`` joined, ``(n, d)``, the CNN's first."""
         return torch.cat([self.cnn.embed(image), self.transformer.embed(image)], dim=1)

@@ -1,4 +1,4 @@
-"""Encoder, decoder and head of a segmentation network, from the two libraries or our own."""
+"""Encoder, decoder and head of a segmentation network, from the two libraries or segclf itself."""
 
 import inspect
 import math
@@ -35,17 +35,17 @@ from segclf.networks.unet3d import UNet3dDecoder
 from segclf.networks.vit_unet import ViTUNetDecoder
 from segclf.networks.volume_encoders import make_volume_encoder
 
-# What the libraries raise for an encoder that an architecture cannot take.
+# Errors of the libraries for an encoder that an architecture cannot take.
 _REFUSALS = (ValueError, TypeError, KeyError, NotImplementedError, RuntimeError, AssertionError)
 
-# One of each kind, to try.
+# One architecture of each kind, to try.
 _USUAL = ("hypercolumn", "unet", "fpn", "dpt", "vit_unet")
 
 Made = tuple[Any, nn.Module, nn.Module]  # encoder, decoder, head
 
 
 class Parts(NamedTuple):
-    """The pieces of a segmentation network, and what they ask of an image's size."""
+    """The parts of a segmentation network, and their requirements on image sizes."""
 
     encoder: Any
     decoder: nn.Module
@@ -59,7 +59,7 @@ def make_parts(
 ) -> Parts:
     """Make encoder, decoder and head, randomly initialized.
 
-    Decoders on the tiny encoders look at single images, as those do; see
+    Decoders on the tiny encoders normalize single images, as those do; see
     :func:`segclf.networks.tiny.group_normalized`.
 
     Parameters
@@ -76,7 +76,7 @@ def make_parts(
     Raises
     ------
     ValueError
-        When the architecture cannot take the encoder, with the library's reason.
+        If the architecture cannot take the encoder, with the library's reason.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def make_parts(
 
 
 def _advice(name: str, key: str) -> str:
-    """Say which architectures take the encoder, by trying those of each kind without memory."""
+    """Name the architectures that take the encoder, by trying one of each kind without memory."""
     others = [each for each in _USUAL if each != name]
     takers = list(others)
     options = {"encoder_depth": None, "decoder_channels": None, "decoder_attention": None}
@@ -138,7 +138,7 @@ def _made(name: str, key: str, in_channels: int, n_classes: int, options: dict[s
     )
     if isinstance(model.encoder, smp.encoders.TimmViTEncoder):
         _check_tokens(model.encoder)
-        # A classifier that nothing reads, and that a classification network would not have.
+        # A classifier that is not used, and that a classification network does not have.
         model.encoder.model.reset_classifier(0)
     return model.encoder, model.decoder, model.segmentation_head
 
@@ -163,7 +163,7 @@ def _hypercolumn(key: str, in_channels: int, n_classes: int, options: dict[str, 
 
 def _plain_unet(key: str, in_channels: int, n_classes: int, options: dict[str, Any]) -> Made:
     if key != PLAIN:
-        raise ValueError(f"it has an encoder of its own; expected encoder={PLAIN!r}")
+        raise ValueError(f"it has its own encoder; expected encoder={PLAIN!r}")
     encoder = PlainEncoder(in_channels, options["decoder_channels"], options["encoder_depth"])
     decoder = PlainDecoder(encoder.out_channels)
     return encoder, decoder, nn.Conv2d(decoder.out_channels, n_classes, 1)
@@ -195,7 +195,7 @@ def _volumetric(
     if name == "dynunet":
         if key != "dynunet":
             raise ValueError(
-                f"architecture='dynunet' has an encoder of its own; expected encoder='dynunet' or "
+                f"architecture='dynunet' has its own encoder; expected encoder='dynunet' or "
                 f"'auto', got {key!r}. architecture='unet3d' takes any encoder of volumes."
             )
         return dynunet_parts(in_channels, n_classes, strides)
@@ -226,16 +226,16 @@ def _model_options(architecture: Architecture, key: str, options: dict[str, Any]
 
 
 def _check_tokens(encoder: Any) -> None:
-    """Refuse a transformer whose patches cannot be read apart from its class token."""
+    """Raise for a transformer whose patches cannot be separated from its class token."""
     readable = inspect.signature(encoder.model.forward_intermediates).parameters
     if encoder.has_prefix_tokens and "return_prefix_tokens" not in readable:
-        raise ValueError("timm does not tell its patches from its class token")
+        raise ValueError("timm does not separate its patches from its class token")
 
 
 def _stride(architecture: Architecture, stride: int) -> int:
     if architecture.model == "DPT" and architecture.stride % stride:
         raise ValueError(
-            f"its patches of {stride} pixels do not divide {architecture.stride} pixels, between "
-            "which and 4 the decoder doubles."
+            f"its patches of {stride} pixels do not divide {architecture.stride} pixels, and the "
+            "decoder has only strides from 4 to that, each twice the one before."
         )
     return math.lcm(architecture.stride, stride)

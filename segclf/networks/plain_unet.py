@@ -1,10 +1,10 @@
-"""The U-Net with an encoder of its own, as wide as one likes.
+"""The U-Net with its own encoder, of any width.
 
 O. Ronneberger, P. Fischer, T. Brox: "U-Net: Convolutional Networks for Biomedical Image
 Segmentation", MICCAI 2015, in the form of the semi-supervised reference of S4C (its [32]): batch
 normalization, padded convolutions, bi-linear up-sampling, 64 channels at the top. The channels
-double from level to level, so that the one at the top decides the capacity, as S4C's ablation asks
-(Appendix A4.3); twice as many make four times the parameters.
+double from level to level, so that their number at the top decides the capacity, as S4C's ablation
+needs (Appendix A4.3); twice the width has four times the parameters.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ PLAIN = "plain"
 
 
 class PlainEncoder(nn.Module):
-    """Two convolutions at the image's size, and after each halving two more of twice the channels.
+    """Two convolutions at the image's size, and two more, twice as wide, after each halving.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class PlainEncoder(nn.Module):
     width : int
         Channels at the images' size.
     depth : int
-        How many times height and width are halved.
+        Number of times that height and width are halved.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class PlainEncoder(nn.Module):
         )
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Give the image itself and one map per level, finest first."""
+        """Return the image itself and one map per level, finest first."""
         maps = [image]
         for number, level in enumerate(self.levels):
             maps.append(level(F.max_pool2d(maps[-1], 2) if number else image))
@@ -54,12 +54,12 @@ class PlainEncoder(nn.Module):
 
 
 class PlainDecoder(nn.Module):
-    """Enlarge a map, join the encoder's of that size, and convolve both twice; level by level.
+    """Level by level: enlarge the map, join the encoder's map of that size, convolve twice.
 
     Parameters
     ----------
     encoder_channels : sequence of int
-        Of the image, which is not read, and of the encoder's maps, finest first.
+        Channels of the image, which is not read, and of the encoder's maps, finest first.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class PlainDecoder(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Give the map ``(n, c, h, w)`` that the head reads, from the encoder's maps."""
+        """Return the map ``(n, c, h, w)`` that the head reads, from the encoder's maps."""
         _, *skips, decoded = maps
         for level in self.levels:
             skip = skips.pop()

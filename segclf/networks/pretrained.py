@@ -1,4 +1,4 @@
-"""Networks whose encoder starts from pretrained weights, and know from which."""
+"""Networks whose encoder starts from pretrained weights, and that record which."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,21 +16,21 @@ from segclf.networks.tiny import TinyEncoder
 from segclf.networks.weight_sources import Weights
 from segclf.networks.weights import fill, find_all, list_tensors, read_all, without_numbers
 
-# As timm, DINOv2 and DINOv3 call them.
+# Names of register tokens in timm, DINOv2 and DINOv3.
 _REGISTERS = ("reg_token", "register_tokens", "storage_tokens")
-# A file of weights has at most as many bytes as so many encoders, as checkpoints that hold the
-# optimizer's state have, and as many beside, for heads and decoders.
+# Largest size of a file of weights: this number of encoders, for checkpoints with an optimizer's
+# state, plus this number of bytes, for heads and decoders.
 _ENCODERS, _BESIDE = 16, 2**30
 _Network = TypeVar("_Network", bound=ImageNetwork)
 
 
 def pretrained(network: _Network, weights: Weights | None, key: str) -> _Network:
-    """Fill a network's encoder from a file, and let the network know from which.
+    """Fill a network's encoder from a file, and record the file in the network.
 
     Parameters
     ----------
     network : ImageNetwork
-        Changed in place; for no weights it stays as it is.
+        Changed in place; without weights it stays unchanged.
     weights : Weights or None
         From :func:`segclf.networks.weight_sources.find_weights`.
     key : str
@@ -54,13 +54,13 @@ def pretrained(network: _Network, weights: Weights | None, key: str) -> _Network
 
 
 def _check_size(path: Path, encoder: nn.Module) -> None:
-    """Compare before anything is read."""
+    """Compare sizes before anything is read."""
     needed, given = _nbytes(encoder.state_dict().values()), path.stat().st_size
     most = _ENCODERS * needed + _BESIDE
     if given > most:
         raise ValueError(
-            f"{path} has {given} bytes, and the encoder that it is for {needed}. Expected at most "
-            f"{most}; save the encoder's state dict alone."
+            f"{path} has {given} bytes, and the encoder needs {needed}. Expected at most {most}; "
+            "save only the encoder's state dict."
         )
 
 
@@ -75,14 +75,15 @@ def _fill(encoder: nn.Module, weights: Weights, key: str, *, allow_deeper: bool)
         given = _renamed(given, (model or key).removeprefix("timm-"))
     if _has_registers(given) and not _has_registers(encoder.state_dict()):
         raise ValueError(
-            f"{weights.path} has register tokens, and encoder={shown_name(key)!r} has none. "
-            "Expected weights without, or an encoder with them, as vit_small_patch14_reg4_dinov2."
+            f"{weights.path} has register tokens, but encoder={shown_name(key)!r} has none. "
+            "Expected weights without register tokens, or an encoder with them, such as "
+            "vit_small_patch14_reg4_dinov2."
         )
     own = encoder.state_dict()
     try:
         find_all(encoder, without_numbers(given), weights.path, allow_deeper=allow_deeper)
     except ValueError:
-        # Files as their authors wrote them have all tensors of the model, a head and little more.
+        # Original files of authors have all tensors of the model, a head and little more.
         if model is None or _nbytes(given.values()) > 2 * _nbytes(own.values()) + _BESIDE // 4:
             raise
         converted = _converted(read_all(given, weights.path), model)
@@ -93,26 +94,26 @@ def _fill(encoder: nn.Module, weights: Weights, key: str, *, allow_deeper: bool)
 
 
 def _has_registers(names: Iterable[str]) -> bool:
-    """Tell whether a vision transformer has tokens without which the rest fits, and is wrong."""
+    """Tell whether a vision transformer has registers: without them the rest fits, but is wrong."""
     return any(name.endswith(_REGISTERS) for name in names)
 
 
 def _renamed(given: Mapping[str, Stored], model: str) -> dict[str, Stored]:
-    """Give tensors the names that a model of timm has in their places."""
+    """Rename tensors, in order, to the names in a timm model."""
     with torch.device("meta"):
         names = import_timm().create_model(model, pretrained=False).state_dict()
     return dict(zip(names, given.values(), strict=True))
 
 
 def _converted(given: Mapping[str, Tensor], model: str) -> dict[str, Tensor] | None:
-    """Convert a file as its authors wrote it, as timm does; None where it is not of that model."""
+    """Convert an original file of authors as timm does; None if it is not of that model."""
     overlay = {"state_dict": dict(given)}
     try:
         made = import_timm().create_model(model, pretrained=True, pretrained_cfg_overlay=overlay)
-    except Exception:  # whatever timm says of it, what does not fit has been said better
+    except Exception:  # the first error explains better what does not fit
         return None
     tensors: dict[str, Tensor] = made.state_dict()
-    # timm would resample the patches of another model.
+    # timm would resample the patch embedding of another model.
     return tensors if _kernels(given) <= _kernels(tensors) else None
 
 

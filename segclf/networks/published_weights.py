@@ -1,6 +1,6 @@
-"""Who publishes pretrained weights of an encoder, and what they say of them.
+"""Published pretrained weights of encoders, with their licences and statistics.
 
-Mean and deviation are always the publisher's own; see docs/decisions.
+Mean and standard deviation are always the publisher's; see docs/decisions.
 """
 
 import json
@@ -13,14 +13,14 @@ from segclf.networks.encoders import shown_name, timm_name
 from segclf.networks.libraries import import_smp, import_timm
 from segclf.networks.remote_files import HubFile, UrlFile
 
-# Mean and deviation of the channels, for pixels from 0 to 1; None where unknown.
+# Mean and standard deviation of the channels, for pixels from 0 to 1; None if unknown.
 Statistics = tuple[tuple[float, ...], tuple[float, ...]] | None
-# Licences that ask nothing of models derived from the weights but a copy of themselves.
+# Licences that require nothing of models derived from the weights except a copy of the licence.
 PERMISSIVE = frozenset({"apache-2.0", "bsd-3-clause", "mit", "cc-by-4.0"})
 
 
 class Published(NamedTuple):
-    """One file that somebody publishes: by which library, for which model, under which licence."""
+    """One published file: its library, model and licence."""
 
     library: str
     model: str
@@ -30,7 +30,7 @@ class Published(NamedTuple):
 
 
 def published_weights(name: str, key: str) -> list[Published]:
-    """List the files that a name means for an encoder, those of its own library first.
+    """Return the files that a name stands for with an encoder, those of its own library first.
 
     Parameters
     ----------
@@ -55,12 +55,12 @@ def published_weights(name: str, key: str) -> list[Published]:
         return found
     raise ValueError(
         f"encoder_weights={name!r}: no such weights are published for encoder="
-        f"{shown_name(key)!r}. Give a file, or None to start from scratch."
+        f"{shown_name(key)!r}. Pass a file, or None to start from scratch."
     )
 
 
 def binding_licence(key: str) -> str | None:
-    """Give the licence of all published weights of an encoder, where none leaves a choice.
+    """Return the licences of an encoder's published weights, if none is permissive.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def binding_licence(key: str) -> str | None:
     Returns
     -------
     str or None
-        None where there are weights under a permissive licence, or none at all.
+        None if there are weights under a permissive licence, or no weights at all.
     """
     model = timm_name(key)
     found = set() if model is None else {one.license for one in _configs(model).values()}
@@ -78,11 +78,11 @@ def binding_licence(key: str) -> str | None:
 
 
 def of_file(stem: str, key: str) -> tuple[str | None, Statistics]:
-    """Give licence and statistics of a user's own file of weights, as far as there is no choice.
+    """Return licence and statistics of a user's file of weights, as far as they are unambiguous.
 
-    A file named for weights of timm (``vit_small_patch14_dinov2.lvd142m``) is taken for those. Any
-    other file for a model of which nobody publishes ImageNet-1k weights, as of DINOv2's and its
-    like, is taken for what is published of it, where that is all alike.
+    A file named like weights of timm (``vit_small_patch14_dinov2.lvd142m``) is taken to be these.
+    For a model without published ImageNet-1k weights, such as DINOv2's, any other file is taken to
+    be its published weights, if these all agree.
 
     Parameters
     ----------
@@ -105,18 +105,18 @@ def of_file(stem: str, key: str) -> tuple[str | None, Statistics]:
 
 
 def binds(licence: str | None) -> bool:
-    """Tell whether a licence asks anything of models derived from weights, as far as is known."""
+    """Tell whether a licence is known to require anything of models derived from the weights."""
     return licence not in PERMISSIVE | {None, "unknown"}
 
 
 def imagenet_statistics(model: str) -> Statistics:
-    """Give what timm says of the pixels that a model of its learned ImageNet from."""
+    """Return the pixel statistics with which a timm model was trained on ImageNet."""
     config = _imagenet_config(model)
     return tuple(config.mean), tuple(config.std)
 
 
 def _configs(model: str) -> dict[str, Any]:
-    """Give timm's configurations with weights of a model, the preferred one first."""
+    """Return timm's configurations with weights of a model, the preferred one first."""
     configs = import_timm().models.get_arch_pretrained_cfgs(model)
     return {tag: config for tag, config in configs.items() if config.has_weights}
 
@@ -129,12 +129,12 @@ def _config(name: str) -> Any:
         return next(iter(configs.values()))
     if full in configs:
         return configs[full]
-    there = f"There are: {', '.join(f'timm/{each}' for each in configs)}." if configs else ""
+    there = f"Available: {', '.join(f'timm/{each}' for each in configs)}." if configs else ""
     raise ValueError(f"encoder_weights={name!r}: timm publishes no such weights. {there}".rstrip())
 
 
 def _imagenet_config(model: str) -> Any:
-    """Return the first one of ImageNet-1k whose licence leaves derived models alone."""
+    """Return the first configuration of ImageNet-1k with a permissive licence."""
     configs = _configs(model)
     for tag, config in configs.items():
         if tag.endswith("in1k") and config.license in PERMISSIVE:
@@ -142,7 +142,7 @@ def _imagenet_config(model: str) -> Any:
     others = ", ".join(f"'timm/{each}' ({one.license})" for each, one in configs.items())
     raise ValueError(
         f"encoder_weights='imagenet': timm publishes no such weights for encoder={model!r} under a "
-        f"permissive licence. By their names there are: {others or 'none'}."
+        f"permissive licence. Available by name: {others or 'none'}."
     )
 
 
@@ -183,7 +183,7 @@ def _of_torchvision(key: str) -> list[Published]:
 
     if key not in torchvision.models.list_models(torchvision.models):
         return []
-    # The first ones are those that segmentation-models-pytorch publishes too.
+    # The first are those that segmentation-models-pytorch also publishes.
     weights = torchvision.models.get_model_weights(key).IMAGENET1K_V1
     pixels = weights.transforms()
     statistics = tuple(pixels.mean), tuple(pixels.std)

@@ -1,4 +1,4 @@
-"""A network again from its recipe and its tensors, which are judged first."""
+"""A network made again from its recipe and its tensors, which are checked first."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,23 +20,24 @@ def rebuild(recipe: dict[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     recipe : dict
         See :func:`segclf.networks.build`.
     tensors : mapping of str to Tensor
-        All that its state dict has. Those after ``.half()`` or ``.double()`` keep their type.
+        All tensors of its state dict. Those of ``.half()`` or ``.double()`` keep their type.
 
     Returns
     -------
     nn.Module
-        It takes no random number from torch's generator.
+        The network; torch's random generator is not used.
 
     Raises
     ------
     ValueError
-        When the tensors are not those of the recipe, or not finite; before memory is taken.
+        If the tensors are not those of the recipe, or not finite; raised before memory is
+        allocated.
     """
     _check_finite(tensors)
-    if recipe.get("kind") != "own":  # a user's function need not know of devices without memory
+    if recipe.get("kind") != "own":  # a user's function may not support the meta device
         with torch.device("meta"):
             _check_shapes(build(recipe), tensors)
-    network = build(recipe)  # it is born random, and then filled in
+    network = build(recipe)  # random at first, then filled
     for name, own in network.state_dict(keep_vars=True).items():
         if name in tensors and own.dtype != tensors[name].dtype:
             own.data = own.data.to(tensors[name].dtype)
@@ -51,12 +52,12 @@ def _check_finite(tensors: Mapping[str, Tensor]) -> None:
 
 
 def _check_shapes(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Compare before memory is taken: a few bytes of a recipe can ask for gigabytes."""
+    """Compare before memory is allocated: a few bytes of a recipe can require gigabytes."""
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted(expected.keys() | given.keys()):
         if expected.get(name) != given.get(name):
             raise ValueError(
-                f"The recipe makes a network whose {name} is {expected.get(name)}, and the arrays "
-                f"give {given.get(name)}."
+                f"The recipe makes a network whose {name} is {expected.get(name)}, but the arrays "
+                f"have {given.get(name)}."
             )

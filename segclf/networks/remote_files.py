@@ -1,7 +1,7 @@
-"""Files of the two model hubs: in their caches, or downloaded into them because a user asked.
+"""Files of the two model hubs: in their caches, or downloaded on a user's request.
 
-A machine without a network must say so in seconds, so that the host is asked for a connection
-before the libraries, which try again and again, are.
+A machine without a network should fail within seconds. So the connection is tested before the
+libraries are called, which retry many times.
 """
 
 import os
@@ -21,12 +21,12 @@ _SECONDS = 2.0
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a repository on the Hugging Face hub; the first of several names that is there."""
+    """A file of a repository on the Hugging Face hub; the first of several names that exists."""
 
     repository: str
     names: tuple[str, ...] = ("model.safetensors", "pytorch_model.bin")
     revision: str | None = None
-    # What is read beside it.
+    # Files that are read along with it.
     companions: tuple[str, ...] = ()
 
     def cached(self) -> Path | None:
@@ -40,7 +40,7 @@ class HubFile:
         return None
 
     def download(self) -> Path:
-        """Bring the file into the cache; OSError, with the reason, where that fails."""
+        """Download the file into the cache; raise OSError with the reason if that fails."""
         from huggingface_hub import constants
         from huggingface_hub.errors import EntryNotFoundError
 
@@ -49,7 +49,7 @@ class HubFile:
             for name in self.companions:
                 self._fetch(name)
             for name in self.names:
-                with suppress(EntryNotFoundError):  # the next name may be there
+                with suppress(EntryNotFoundError):  # the next name may exist
                     return self._fetch(name)
         except Exception as error:
             raise OSError(f"{self.repository}: {error}") from error
@@ -65,7 +65,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class UrlFile:
-    """A file that torch.hub keeps under the last part of its address."""
+    """A file that torch.hub stores under the last part of its URL."""
 
     url: str
 
@@ -74,7 +74,7 @@ class UrlFile:
         return self._path if self._path.is_file() else None
 
     def download(self) -> Path:
-        """Bring the file into the cache; OSError, with the reason, where that fails."""
+        """Download the file into the cache; raise OSError with the reason if that fails."""
         require_connection(self.url)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -89,12 +89,12 @@ class UrlFile:
 
 
 def require_connection(url: str) -> None:
-    """Check that the host of an address, or the proxy before it, takes a connection.
+    """Check that the host of a URL, or its proxy, accepts a connection.
 
     Raises
     ------
     OSError
-        Within seconds, and at once where ``HF_HUB_OFFLINE`` is set.
+        If it does not, within seconds; immediately if ``HF_HUB_OFFLINE`` is set.
     """
     if _offline():
         raise OSError("HF_HUB_OFFLINE is set")

@@ -1,4 +1,4 @@
-"""DEDL's autoencoder of pixel scores, which reads and writes them row by row.
+"""DEDL's autoencoder of pixel scores, which processes them row by row.
 
 P. Singh, L. Chen, M. Chen, J. Pan, R. Chukkapalli, S. Chaudhari, J. Cirrone: "Enhancing Medical
 Image Segmentation: Optimizing Cross-Entropy Weights and Post-Processing with Autoencoders", ICCV
@@ -20,11 +20,11 @@ class RowAutoencoder(nn.Module):
     Parameters
     ----------
     width : int
-        Columns of the scores. Those of others are interpolated to so many, and back.
+        Columns of the scores. Scores with another number are interpolated to it, and back.
     rectified : bool
-        Whether what it gives is never negative, as in the authors' code, where a ReLU follows the
-        last layer, too. Classes that exclude each other need no negative scores; others do, since
-        nothing else says no.
+        Whether the output is never negative, as in the authors' code, where a ReLU also follows the
+        last layer. Exclusive classes need no negative scores. Multi-label classes do, since only a
+        negative score means absence.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class RowAutoencoder(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(*each) for each in pairwise(widths))
 
     def forward(self, scores: Tensor) -> Tensor:
-        """Give scores ``(n, k, h, w)`` for scores ``(n, k, h, w)``."""
+        """Return scores ``(n, k, h, w)`` for scores of the same shape."""
         size = scores.shape[-2:]
         rows = scores if size[1] == self.width else _of_width(scores, self.width)
         for layer in self.layers[:-1]:

@@ -1,4 +1,4 @@
-"""Grad-CAM: where in an image a network sees a class.
+"""Grad-CAM: the places in an image that a network's score of a class depends on.
 
 Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
 localization", ICCV 2017, section 3: the maps of a layer, each weighted by the mean of the score's
@@ -30,13 +30,13 @@ def grad_cam(
     layer: str | None = None,
     score: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Map where images show each class: ReLU of ``sum_k mean(dscore / dA_k) A_k``.
+    """Compute a saliency map for each class: ReLU of ``sum_k mean(dscore / dA_k) A_k``.
 
-    For a layer that is averaged and then seen by a linear layer w, that is ``w A / (h w)``,
+    For a layer that is averaged and followed by a linear layer w, that is ``w A / (h w)``,
     rectified: the class activation map of Zhou et al. (CVPR 2016), divided by its number of pixels.
 
-    The network is run in evaluation mode and left as it was: its mode, what of it requires
-    gradients, and its gradients. Only what comes after the layer is differentiated.
+    The network runs in evaluation mode. Its mode, its gradients and their requirements are then as
+    before. Only the part after the layer is differentiated.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ def grad_cam(
     image : Tensor of shape (n, c, h, w)
         The images.
     layer : str or None
-        Name of a module (as in ``network.named_modules()``) that gives maps ``(n, d, h, w)``, or
-        the tokens ``(n, l, d)`` of a transformer in rows, after any class tokens. Its output counts
-        as it is once all others have run: a ReLU that works in place, as in torchvision's DenseNet
-        after ``features.norm5``, is part of it. None is the network's last layer with maps; only
-        for networks of :func:`segclf.networks.classification_network`.
+        Name of a module (as in ``network.named_modules()``) that returns maps ``(n, d, h, w)``, or
+        the tokens ``(n, l, d)`` of a transformer in rows, after any class tokens. Its output is
+        read after all modules have run, so it includes an in-place ReLU, such as the one after
+        ``features.norm5`` in torchvision's DenseNet. None is the network's last layer with maps;
+        only for networks of :func:`segclf.networks.classification_network`.
     score : callable, optional
         From the network's output to the scores ``(n, k)`` that are differentiated; None takes the
-        output. The maps of ``torch.sigmoid`` are those of the logits times ``p (1 - p)``.
+        output itself. With ``torch.sigmoid``, maps are those of the logits times ``p (1 - p)``.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def grad_cam(
     Raises
     ------
     ValueError
-        When there is no such layer, when it gives no maps, or the score does not depend on it.
+        If there is no such layer, it returns no maps, or the score does not depend on it.
 
     Examples
     --------
@@ -84,11 +84,11 @@ def grad_cam(
 
 
 def last_layer(network: nn.Module) -> str:
-    """Name the last layer of a network that still gives maps.
+    """Return the name of the last layer of a network that returns maps.
 
-    Of segmentation-models-pytorch's encoders it is the map that is averaged, after DenseNet's last
-    ReLU; of a plain vision transformer the tokens that its last block's attention sees, since its
-    class token alone is used after that; of any other timm model the last of its `feature_info`.
+    For segmentation-models-pytorch's encoders it is the map that is averaged, after DenseNet's last
+    ReLU; for a plain vision transformer the input tokens of the last block's attention, since only
+    the class token is used after that; for any other timm model the last of its `feature_info`.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def last_layer(network: nn.Module) -> str:
     Returns
     -------
     str
-        As :func:`grad_cam` takes it.
+        Name for :func:`grad_cam`.
 
     Raises
     ------
@@ -114,7 +114,8 @@ def last_layer(network: nn.Module) -> str:
     if not isinstance(network, ClassificationNetwork):
         names = ", ".join(name for name, _ in network.named_children())
         raise ValueError(
-            f"Which layer of {type(network).__name__} gives maps? Name it; its parts are: {names}."
+            f"{type(network).__name__} has no known layer of maps; pass layer=. Its parts are: "
+            f"{names}."
         )
     encoder: Any = network.encoder
     if hasattr(encoder, "out_channels"):
@@ -144,7 +145,7 @@ def _run(network: nn.Module, name: str, image: Tensor) -> tuple[Tensor, Tensor]:
         if not isinstance(output, Tensor) or not (are_maps(output) or are_tokens(output)):
             given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(
-                f"The layer {name!r} gives {given}; expected maps (n, d, h, w), or tokens "
+                f"The layer {name!r} returns {given}; expected maps (n, d, h, w), or tokens "
                 "(n, l, d)."
             )
         torch.set_grad_enabled(True)  # until no_grad below ends
@@ -159,7 +160,7 @@ def _run(network: nn.Module, name: str, image: Tensor) -> tuple[Tensor, Tensor]:
     finally:
         handle.remove()
     if not caught:
-        raise ValueError(f"The layer {name!r} is not run when the network is.")
+        raise ValueError(f"The layer {name!r} is not run by the network.")
     return caught[-1], output
 
 
@@ -168,7 +169,7 @@ def _find(network: nn.Module, name: str) -> nn.Module:
     if name not in modules:
         close = difflib.get_close_matches(name, modules, n=4) or list(modules)[-4:]
         raise ValueError(
-            f"No layer {name!r} in {type(network).__name__}; there are, among others: "
+            f"No layer {name!r} in {type(network).__name__}; similar or other names: "
             f"{', '.join(close)}."
         )
     return modules[name]
@@ -180,18 +181,18 @@ def _class_map(total: Tensor, features: Tensor, network: nn.Module, size: Size) 
     if total.requires_grad:
         gradient = torch.autograd.grad(total, features, retain_graph=True, allow_unused=True)[0]
     if gradient is None:
-        raise ValueError("The scores do not depend on what the layer gives.")
+        raise ValueError("The scores do not depend on the output of the layer.")
     weights = _as_maps(gradient, network, size).mean((2, 3), keepdim=True)
     return (weights * _as_maps(features, network, size)).sum(1).relu()
 
 
 def _as_maps(features: Tensor, network: nn.Module, size: Size) -> Tensor:
-    """Bring tokens, and maps with their channels last, to (n, d, h, w)."""
+    """Reshape tokens, and maps with channels last, to (n, d, h, w)."""
     if are_maps(features):
         timm_model = getattr(network, "encoder", network)
         channels_last = getattr(timm_model, "output_fmt", "") == "NHWC"
         return features.movedim(-1, 1) if channels_last else features
-    # Class tokens are too few to change the side of a patch.
+    # There are too few class tokens to change the computed side of a patch.
     patch = math.ceil(math.sqrt(size[0] * size[1] / features.shape[1]))
     height, width = size[0] // patch, size[1] // patch
     return features[:, -height * width :].movedim(-1, 1).unflatten(2, (height, width))
@@ -205,7 +206,7 @@ def _padded_size(network: nn.Module, image: Tensor) -> Size:
 
 
 def _cropped(maps: Tensor, size: Size, image: Tensor) -> Tensor:
-    """Take away what lies on padding: rows and columns beyond the image's height and width."""
+    """Remove rows and columns on padding, beyond the image's height and width."""
     height, width = image.shape[2:]
     if size == (height, width):
         return maps

@@ -1,4 +1,4 @@
-"""The networks inside a file that `segclf.save` wrote, whatever estimators hold them there."""
+"""The networks in a file that `segclf.save` wrote, whatever estimators they belong to."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from segclf.networks.stored_tensors import container_tensors
 
 
 def saved_networks(path: str | Path) -> list[nn.Module]:
-    """Make the networks of a file of ours again.
+    """Make the networks in a segclf file again.
 
     Parameters
     ----------
@@ -24,15 +24,15 @@ def saved_networks(path: str | Path) -> list[nn.Module]:
     Returns
     -------
     list of nn.Module
-        That of the outermost estimator first, those of its parts and parameters after it; empty
+        The network of the outermost estimator first, then those of its parts and parameters; empty
         for a file that `segclf.save` did not write.
 
     Raises
     ------
     FileNotFoundError
-        When there is no such file.
+        If there is no such file.
     ValueError
-        When the file is damaged.
+        If the file is damaged.
     """
     header = _header(path)
     try:
@@ -44,12 +44,12 @@ def saved_networks(path: str | Path) -> list[nn.Module]:
         message = f"{path} cannot be read: {type(error).__name__}: {error} It is damaged, or of "
         raise ValueError(f"{message}another version of segclf.") from error
     raise ValueError(
-        f"{path} holds a network that a function of yours makes: no other takes it over."
+        f"{path} holds a network made by a custom function, which cannot be transferred to another."
     )
 
 
 def saved_weights(path: str | PathLike[str]) -> dict[str, Any] | None:
-    """Give what a file of ours tells of the weights that its networks started from.
+    """Return a segclf file's record of the weights that its networks started from.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ def saved_weights(path: str | PathLike[str]) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        The attribute ``weights_`` of the outermost estimator that has one; None where none has.
+        The attribute ``weights_`` of the outermost estimator that has one; None if none has.
     """
     header = _header(path)
     return next((each["weights_"] for each in _dicts_of(header) if each.get("weights_")), None)
 
 
 def _header(path: str | PathLike[str]) -> Any:
-    """Read what `segclf.save` wrote; None of torch, or damaged: who reads it next will say so."""
+    """Read the header of `segclf.save`; None for a file of torch, or a damaged one."""
     try:
         return json.loads(Container(Path(path)).metadata.get("segclf", "null"))
     except (RecursionError, TypeError, ValueError, KeyError):
@@ -74,7 +74,7 @@ def _header(path: str | PathLike[str]) -> Any:
 
 
 def _networks_of(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield what stands for networks in a JSON value, the outermost first."""
+    """Yield the descriptions of networks in a JSON value, the outermost first."""
     yield from (each for each in _dicts_of(value) if each.keys() == {"recipe", "arrays"})
 
 

@@ -1,4 +1,4 @@
-"""The network that gives every pixel a score per class."""
+"""The network that returns a score per class for each pixel."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -15,7 +15,7 @@ from segclf.networks.encoders import pooled
 from segclf.networks.image_network import ImageNetwork
 from segclf.networks.parts import Parts
 
-# A class that no mask shows is rare, not impossible.
+# A class that occurs in no mask counts as rare, not impossible.
 _LEAST_SHARE = 1e-4
 
 
@@ -27,7 +27,7 @@ class SegmentationNetwork(ImageNetwork):
     Parameters
     ----------
     parts : Parts
-        Encoder (image to maps), decoder (maps to one map) and head (that to logits).
+        Encoder (image to maps), decoder (maps to one map) and head (map to logits).
     recipe : dict
         See :class:`ImageNetwork`.
     """
@@ -41,9 +41,9 @@ class SegmentationNetwork(ImageNetwork):
         self.scales: list[int] = recipe.get("encoder_scales") or [1]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give logits ``(n, k, h, w)`` of images ``(n, c, h, w)``, at the images' own size.
+        """Return logits ``(n, k, h, w)`` for images ``(n, c, h, w)``, at the images' own size.
 
-        Here and below, of volumes ``(n, k, d, h, w)`` of ``(n, c, d, h, w)``.
+        For volumes, here and below: ``(n, k, d, h, w)`` for ``(n, c, d, h, w)``.
 
         Under autocast the logits have autocast's type; losses convert.
         """
@@ -51,36 +51,36 @@ class SegmentationNetwork(ImageNetwork):
         return self.decode(self.maps(prepared), prepared, image)
 
     def forward_and_embed(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the logits and the vectors of :meth:`embed`, by one pass of the encoder."""
+        """Return the logits and the vectors of :meth:`embed`, with one pass of the encoder."""
         prepared = self.prepare(image)
         maps = self.maps(prepared)
         vectors = pooled(self.encoder, _as_list(maps))
         return self.decode(maps, prepared, image), vectors
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """Give the encoder's maps of images ``(n, c, h, w)``, finest first, padding included.
+        """Return the encoder's maps for images ``(n, c, h, w)``, finest first, padding included.
 
-        The first is the prepared image itself for most encoders; encoders that start at a quarter
-        of the size have an empty map of no channels where a half would be. Those of the image
-        enlarged come before its own, without that enlarged image.
+        The first is the prepared image itself for most encoders. Encoders that start at a quarter
+        of the size have an empty map without channels in place of half the size. Maps of enlarged
+        images come before those of the image itself, without the enlarged image.
         """
         return _as_list(self.maps(self.prepare(image)))
 
     def embed(self, image: Tensor) -> Tensor:
-        """Give the deepest map's mean, ``(n, d)``, of images ``(n, c, h, w)``."""
+        """Return the deepest map's mean, ``(n, d)``, for images ``(n, c, h, w)``."""
         return pooled(self.encoder, self.features(image))
 
     def set_prior(self, shares: Tensor, *, multilabel: bool) -> Self:
-        """Let scores start at the log-odds of the classes' shares, where the architecture does so.
+        """Start scores at the log-odds of the classes' shares, if the architecture supports it.
 
-        Training then spends no steps on how rare findings are.
+        Then training need not spend steps on learning how rare findings are.
 
         Parameters
         ----------
         shares : Tensor of shape (k,)
-            Of the pixels; of classes that exclude each other they sum to 1.
+            Shares of the pixels; those of exclusive classes sum to 1.
         multilabel : bool
-            Whether classes do not exclude each other.
+            Whether a pixel may have several classes.
         """
         if self.takes_prior:
             shares = shares.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE)
@@ -91,16 +91,16 @@ class SegmentationNetwork(ImageNetwork):
 
     @property
     def takes_prior(self) -> bool:
-        """Whether :meth:`set_prior` does anything."""
+        """Whether :meth:`set_prior` has an effect."""
         return find_architecture(self.recipe["architecture"]).prior
 
     @property
     def turns_maps(self) -> bool:
-        """Whether the decoder can be given turned maps: yes, and its logits are turned back."""
+        """True: the decoder reads turned maps, and its logits are turned back."""
         return True
 
     def maps(self, prepared: Tensor) -> Any:
-        """Give what :meth:`decode` reads: the encoder's maps of prepared images, at all scales.
+        """Return the input of :meth:`decode`: the encoder's maps of prepared images, at all scales.
 
         Returns
         -------
@@ -117,16 +117,16 @@ class SegmentationNetwork(ImageNetwork):
         return maps
 
     def decode(self, maps: Any, prepared: Tensor, image: Tensor) -> Tensor:
-        """Give logits ``(n, k, h, w)`` of maps; of both images only the size is looked at.
+        """Return logits ``(n, k, h, w)`` for maps; only the sizes of both images are used.
 
         Parameters
         ----------
         maps : list or tuple
-            As :meth:`maps` gives them.
+            As returned by :meth:`maps`.
         prepared : Tensor of shape (n, c, h', w')
-            The images that the maps are of, normalized and padded.
+            The images of the maps, normalized and padded.
         image : Tensor of shape (n, c, h, w)
-            The images as they were.
+            The original images.
         """
         size = prepared.shape[2:]
         turn = self._turn(len(prepared), square=size[-2] == size[-1]) if self.training else None
@@ -137,7 +137,7 @@ class SegmentationNetwork(ImageNetwork):
             linear = "trilinear" if are_volumetric(logits) else "bilinear"
             logits = F.interpolate(logits, size, mode=linear)
         logits = logits if turn is None else reorient(logits, undone(turn))
-        # Cropping nothing would still copy the whole gradient on the way back.
+        # Even an empty crop would copy the whole gradient in backward.
         if torch.compiler.is_exporting() or size != image.shape[2:]:
             for axis in axes_from(2, image):
                 logits = logits.narrow(axis, 0, image.shape[axis])
@@ -152,19 +152,19 @@ class SegmentationNetwork(ImageNetwork):
 
 
 def _enlarged(image: Tensor, scale: int) -> Tensor:
-    """Interpolate images (n, c, h, w); whole patches stay whole, as a scale is a whole number."""
+    """Interpolate images (n, c, h, w); patches stay whole, since scales are whole numbers."""
     return image if scale == 1 else F.interpolate(image, scale_factor=scale, mode="bilinear")
 
 
 def each_map(change: Callable[[Tensor], Tensor], maps: Any) -> Any:
-    """Change each map, and leave the class tokens beside them as they are.
+    """Change each map, and leave class tokens unchanged.
 
     Parameters
     ----------
     change : callable
-        From a map (n, c, h, w) to another.
+        Function from a map (n, c, h, w) to another.
     maps : list or tuple
-        As :meth:`SegmentationNetwork.maps` gives them.
+        As returned by :meth:`SegmentationNetwork.maps`.
     """
     if isinstance(maps, tuple):
         return (each_map(change, maps[0]), *maps[1:])
@@ -172,5 +172,5 @@ def each_map(change: Callable[[Tensor], Tensor], maps: Any) -> Any:
 
 
 def _as_list(maps: Any) -> list[Tensor]:
-    """Take the maps alone, without the class tokens that a vision transformer gives beside them."""
+    """Return only the maps, without the class tokens of a vision transformer."""
     return list(maps[0] if isinstance(maps, tuple) else maps)

@@ -1,7 +1,7 @@
-"""torchvision's SqueezeNet 1.1, made known to timm as ``squeezenet1_1``, which timm lacks.
+"""torchvision's SqueezeNet 1.1, registered in timm as ``squeezenet1_1``, which timm lacks.
 
 Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and < 0.5 MB model
-size", 2016; version 1.1 is the authors' own, with as few errors for 2.4 times less work.
+size", 2016; version 1.1 is the authors' own, with the same accuracy for 2.4 times less work.
 """
 
 from typing import Any
@@ -16,9 +16,9 @@ SQUEEZENET = "squeezenet1_1"
 class SqueezeNet(nn.Module):
     """SqueezeNet 1.1 without its classifier: image to vector.
 
-    Under a linear layer it is torchvision's network, whose 1 x 1 convolution and mean are the mean
-    and a linear layer, but for the dropout before them and the ReLU between. Files of torchvision's
-    weights fit.
+    With a linear layer it is torchvision's network, whose 1 x 1 convolution and mean equal a mean
+    and a linear layer, except for the dropout before them and the ReLU between them. Files of
+    torchvision's weights fit.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class SqueezeNet(nn.Module):
     """
 
     num_features = 512
-    # Its stride is 16, but without padding it takes no image below 32 pixels.
+    # Its stride is 16, but for lack of padding it takes no image below 32 pixels.
     feature_info = ({"num_chs": num_features, "reduction": 32, "module": "features"},)
 
     def __init__(self, in_channels: int = 3) -> None:
@@ -46,12 +46,12 @@ class SqueezeNet(nn.Module):
             self.features[0] = first
 
     def forward_features(self, image: Tensor) -> Tensor:
-        """Give the deepest map ``(n, 512, h', w')`` of images ``(n, c, h, w)``."""
+        """Return the deepest map ``(n, 512, h', w')`` of images ``(n, c, h, w)``."""
         maps: Tensor = self.features(image)
         return maps
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give the mean (n, 512) of the deepest map (n, 512, h, w)."""
+        """Return the mean (n, 512) of the deepest map (n, 512, h, w)."""
         return self.forward_features(image).mean((2, 3))
 
 
@@ -63,18 +63,18 @@ def squeezenet1_1(
     num_classes: int = 0,
     in_chans: int = 3,
 ) -> SqueezeNet:
-    """Make :class:`SqueezeNet` as timm makes its models; there are no weights and no classifier.
+    """Make a :class:`SqueezeNet` for timm's registry, without weights and classifier.
 
     Parameters
     ----------
     pretrained, pretrained_cfg, pretrained_cfg_overlay, cache_dir, num_classes
-        timm asks for them.
+        Required by timm, and ignored.
     in_chans : int
         Channels of the images.
     """
     return SqueezeNet(in_chans)
 
 
-# Who imports this file twice, by name and by path as test runners do, registers once.
+# If the file is imported twice, by name and by path as test runners do, it registers once.
 if not is_model(SQUEEZENET):
     register_model(squeezenet1_1)

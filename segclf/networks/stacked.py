@@ -1,4 +1,4 @@
-"""Several networks that answer side by side."""
+"""Several networks whose scores are stacked."""
 
 from collections.abc import Iterable
 
@@ -27,5 +27,5 @@ class StackedNetworks(nn.Module):
         self.networks = nn.ModuleList(networks)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Give the scores ``(n, m, k, h, w)`` of the m networks."""
+        """Return the scores ``(n, m, k, h, w)`` of the m networks."""
         return torch.stack([network(image) for network in self.networks], dim=1)

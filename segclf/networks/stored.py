@@ -17,15 +17,15 @@ class Stored(NamedTuple):
 
     @property
     def meta(self) -> Tensor:
-        """A tensor of that type and shape, without memory."""
+        """Return a tensor of that type and shape, without memory."""
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
 
     @property
     def nbytes(self) -> int:
-        """How much memory it takes once it is read."""
+        """Return the memory that it takes once read, in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def in_memory(tensor: Tensor) -> Stored:
-    """Treat a tensor that is at hand as one of a file."""
+    """Wrap a tensor in memory as one of a file."""
     return Stored(tensor.shape, tensor.dtype, lambda: tensor)

@@ -1,7 +1,7 @@
-"""Files of weights: names, types and shapes first, then the numbers of those that are wanted.
+"""Files of weights: names, types and shapes first, then the values of the tensors needed.
 
-The one place that opens such files. safetensors files hold tensors only; those of `torch.save` are
-read without running what a pickle may contain, see :mod:`segclf.files.plain_pickle`.
+Only this module opens such files. safetensors files hold only tensors; files of `torch.save` are
+read without executing any code in their pickle, see :mod:`segclf.files.plain_pickle`.
 """
 
 import os
@@ -15,9 +15,9 @@ from segclf.files import Container, open_regular
 from segclf.networks.stored import Stored
 from segclf.networks.torch_files import torch_tensors
 
-# Of a header, in bytes: networks have thousands of tensors, and each takes a hundred or two.
+# Largest header in bytes: networks have thousands of tensors of 100 to 200 bytes each.
 _LONGEST_HEADER = 8_000_000
-# What all tensors may take together, as a multiple of the file: some lie in one storage.
+# Largest size of all tensors, as a multiple of the file's: tensors may share storages.
 _SHARED = 8
 _DTYPES = {
     "BOOL": torch.bool,
@@ -32,15 +32,15 @@ _DTYPES = {
 
 
 def stored_tensors(path: Path) -> dict[str, Stored]:
-    """List the tensors of a file; those in nested dictionaries get dotted names.
+    """Return the tensors of a file by name; those in nested dictionaries get dotted names.
 
     Raises
     ------
     FileNotFoundError
         When there is no such file.
     ValueError
-        When it is damaged, or holds anything but tensors and plain values; it does not name the
-        file.
+        If it is damaged, or holds anything but tensors and plain values; the message does not name
+        the file.
     """
     with open_regular(path) as file:
         n_bytes = os.fstat(file.fileno()).st_size
@@ -50,12 +50,12 @@ def stored_tensors(path: Path) -> dict[str, Stored]:
             found = torch_tensors(path, file, n_bytes)
     needed = sum(each.nbytes for each in found.values())
     if needed > _SHARED * n_bytes:
-        raise ValueError(f"its tensors would take {needed} bytes, of {n_bytes} in the file")
+        raise ValueError(f"its tensors would take {needed} bytes; the file has {n_bytes}")
     return found
 
 
 def container_tensors(container: Container) -> dict[str, Stored]:
-    """List the tensors of a safetensors file."""
+    """Return the tensors of a safetensors file by name."""
 
     def reader(name: str, dtype: torch.dtype, shape: list[int]) -> Callable[[], Tensor]:
         return lambda: _numbers(container.read(name), dtype).reshape(shape)

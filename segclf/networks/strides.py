@@ -1,8 +1,9 @@
-"""By how much each stage of a network of volumes shrinks each axis.
+"""Strides of each stage of a network of volumes, axis by axis.
 
 The rule is nnU-Net's (Isensee et al., "nnU-Net: a self-configuring method for deep learning-based
-biomedical image segmentation", Nature Methods 2021, supplementary note 2): an axis whose voxels are
-long, as between the slices of a CT, is not halved until those of the others are as long.
+biomedical image segmentation", Nature Methods 2021, supplementary note 2): an axis with long
+voxels, such as that of the slices of a CT, is not halved until the voxels are as long on the other
+axes.
 """
 
 from collections.abc import Sequence
@@ -12,35 +13,35 @@ from typing import Any
 #: One factor, 1 or 2, for slices, rows and columns.
 Stride = tuple[int, int, int]
 
-#: Stages of a network that is told no number of them.
+#: Default number of stages.
 DEPTH = 4
-# Voxels that are so many times as long as others are long.
+# Voxels are long if they are this number of times as long as on the finest axis.
 _LONG = 2
-# An axis is halved as long as so many voxels of it are left.
+# An axis is halved only if at least this number of voxels remains.
 _FEWEST = 4
-# MONAI's DynUNet has no fewer.
+# The minimum of MONAI's DynUNet.
 _FEWEST_STAGES = 2
 
 
 def choose_strides(
     size: Sequence[int], spacing: Sequence[float] | None = None, *, depth: int | None = None
 ) -> list[list[int]]:
-    """Choose what each stage halves.
+    """Choose the axes that each stage halves.
 
     Parameters
     ----------
     size : (int, int, int)
         Number of slices, rows and columns that the network sees.
     spacing : (float, float, float), optional
-        Distance of their centers, in any unit. None takes volumes to be cubes, so that few slices
-        lie far apart.
+        Distance of their centers, in any unit. None assumes that volumes are cubes, so that few
+        slices are far apart.
     depth : int, optional
-        Number of stages, at most; 4 by default. Of small volumes there are fewer, two at least.
+        Number of stages, at most; 4 by default. Small volumes have fewer, but at least two.
 
     Returns
     -------
     list of [int, int, int]
-        Of each stage the factors of slices, rows and columns, 1 or 2.
+        The factors of slices, rows and columns for each stage, 1 or 2.
 
     Examples
     --------
@@ -63,14 +64,14 @@ def choose_strides(
 
 
 def choose_kernels(strides: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Choose the kernels of each level: 1 along an axis that is still to be halved later, else 3.
+    """Choose the kernels of each level: 1 along an axis that is halved only later, else 3.
 
-    Where an axis waits for the others its voxels are long, and neighbors along it far away.
+    Such an axis has long voxels, so that neighbors along it are far away.
 
     Parameters
     ----------
     strides : sequence of (int, int, int)
-        Of the stages; there is one level more.
+        Strides of the stages; there is one more level than stages.
 
     Returns
     -------
@@ -108,14 +109,14 @@ def check_strides(strides: Any) -> list[list[int]]:
     whole = all(isinstance(each, Integral) and each in (1, 2) for each in factors)
     if not whole or not 1 <= len(given) <= 6 or {len(stride) for stride in given} != {3}:
         raise ValueError(
-            f"encoder_strides={strides!r:.80}; expected for each stage, of 1 to 6, the factors of "
-            "slices, rows and columns, 1 or 2, such as ((1, 2, 2), (2, 2, 2))."
+            f"encoder_strides={strides!r:.80}; expected the factors of slices, rows and columns, "
+            "1 or 2, for each of 1 to 6 stages, such as ((1, 2, 2), (2, 2, 2))."
         )
     return [[int(each) for each in stride] for stride in given]
 
 
 def total_stride(strides: Sequence[Sequence[int]]) -> Stride:
-    """Return by how much all stages together shrink slices, rows and columns."""
+    """Return the factors by which all stages together shrink slices, rows and columns."""
     total = [1, 1, 1]
     for stride in strides:
         total = [whole * factor for whole, factor in zip(total, stride, strict=True)]
@@ -123,7 +124,7 @@ def total_stride(strides: Sequence[Sequence[int]]) -> Stride:
 
 
 def _halved(lengths: Sequence[int], distances: Sequence[float]) -> list[bool]:
-    """Tell which axes are halved next: of those that are long enough, the finest."""
+    """Tell which axes are halved next: the finest of those that are long enough."""
     long_enough = [length >= 2 * _FEWEST for length in lengths]
     finest = min((d for d, each in zip(distances, long_enough, strict=True) if each), default=0.0)
     return [

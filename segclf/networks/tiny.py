@@ -1,8 +1,8 @@
 """A small encoder for small inputs: it trains on a single image of 1 x 2 pixels.
 
-Three stages of 16, 32 and 64 channels, stride 8 at most. Every normalization looks at one image
-only, so a batch of one and a map of one pixel are as good as any other, and the result for an
-image never depends on its company.
+It has three stages of 16, 32 and 64 channels, with stride 8 at most. Every normalization uses only
+one image, so a batch of one and a map of one pixel work like any other, and the result for an image
+never depends on other images.
 """
 
 import math
@@ -17,16 +17,16 @@ TINY_VIT = "tiny_vit"
 class TinyEncoder(nn.Module):
     """Three 3 x 3 convolutions of stride 2, each with group normalization and ReLU.
 
-    It follows the contract of segmentation-models-pytorch's encoders, so every decoder there
-    takes it. There is no dropout.
+    It has the interface of segmentation-models-pytorch's encoders, so every decoder there takes it.
+    There is no dropout.
 
     Parameters
     ----------
     depth : int
         Number of stages, 1 to 3.
     output_stride : int
-        Accepted because every encoder is asked for it; the stride is ``2 ** depth`` at most 8,
-        which no decoder finds too coarse.
+        Ignored; required of every encoder. The stride is ``2 ** depth``, at most 8, which is fine
+        enough for every decoder.
 
     Examples
     --------
@@ -48,27 +48,27 @@ class TinyEncoder(nn.Module):
         )
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Give the image itself and one map per stage, finest first."""
+        """Return the image itself and one map per stage, finest first."""
         maps = [image]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
         return maps
 
     def set_in_channels(self, in_channels: int, pretrained: bool = False) -> None:
-        """Take images of `in_channels` channels; the first stage starts anew."""
+        """Change the number of image channels; the first stage starts anew."""
         if in_channels != self.out_channels[0]:
             self.out_channels[0] = in_channels
             self.stages[0] = _stage(in_channels, TINY_CHANNELS[0])
 
     def make_dilated(self, output_stride: int) -> None:
-        """Do nothing: the stride of 8 is as fine as any decoder asks for."""
+        """Do nothing: a stride of 8 is fine enough for every decoder."""
 
 
 def group_normalized(module: nn.Module) -> nn.Module:
-    """Replace every batch normalization below `module` by one that looks at single images.
+    """Replace every batch normalization in `module` by one over single images.
 
     Batch normalization cannot train on one image whose map is one pixel. A single channel is left
-    as it is, because normalizing one value over itself would erase it.
+    unchanged, because normalizing one value over itself would erase it.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def group_normalized(module: nn.Module) -> nn.Module:
     Returns
     -------
     nn.Module
-        The same module, or its replacement when it is a batch normalization itself.
+        The same module, or its replacement if it is a batch normalization itself.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def _stage(in_channels: int, out_channels: int) -> nn.Sequential:
 
 
 def group_norm(n_channels: int) -> nn.Module:
-    """Make a group normalization, of about 8 channels a group; none of a single channel."""
+    """Make a group normalization with about 8 channels per group; none for a single channel."""
     if n_channels == 1:
         return nn.Identity()
     return nn.GroupNorm(math.gcd(n_channels, max(1, n_channels // 8)), n_channels)

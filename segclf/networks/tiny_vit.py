@@ -1,4 +1,4 @@
-"""A small vision transformer for small inputs, made known to timm as ``tiny_vit``."""
+"""A small vision transformer for small inputs, registered in timm as ``tiny_vit``."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ _FORM = {
 def tiny_vit(pretrained: bool = False, **options: Any) -> VisionTransformer:
     """Make timm's vision transformer with two blocks of two heads and width 32, on 4 x 4 patches.
 
-    It takes images of any size that is a multiple of 4 pixels. There is no dropout.
+    It takes images of any height and width that are multiples of 4 pixels. There is no dropout.
 
     Parameters
     ----------
     pretrained : bool
-        timm asks for it; there are no weights.
+        Required by timm, and ignored; there are no weights.
     **options
-        As every model of timm takes them, ``timm.create_model`` hands them on.
+        Options of timm's models, passed on by ``timm.create_model``.
 
     Examples
     --------
@@ -44,6 +44,6 @@ def tiny_vit(pretrained: bool = False, **options: Any) -> VisionTransformer:
     )
 
 
-# Who imports this file twice, by name and by path as test runners do, registers once.
+# If the file is imported twice, by name and by path as test runners do, it registers once.
 if not is_model(TINY_VIT):
     register_model(tiny_vit)

@@ -1,4 +1,4 @@
-"""Files of `torch.save`, from today's zips to those before torch 1.6."""
+"""Files of `torch.save`: zips, and the format before torch 1.6."""
 
 import io
 import math
@@ -17,12 +17,12 @@ from torch import Tensor
 from segclf.files import StoredTensor, open_regular, read_program
 from segclf.networks.stored import Stored
 
-# In bytes: of a description, which is a pickle, and of a zip's list of records.
+# Largest sizes in bytes, of the description (a pickle) and of a zip's list of records.
 _LONGEST_PROGRAM = 16_000_000
 _LONGEST_LIST = 2_000_000
-# Names in nested dicts: how many, how deep, and how many characters in all.
+# Limits for names in nested dicts: number, depth, and characters in all.
 _MOST_NAMES, _DEEPEST, _MOST_CHARACTERS = 100_000, 8, 16_000_000
-# How often all of a file is read at most: tensors may share one storage.
+# Largest number of times that a whole file is read, since tensors may share a storage.
 _TIMES = 8
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _STORAGES = {
@@ -42,12 +42,12 @@ _STORAGES = {
 }
 
 
-# Where each storage begins, how many bytes it has, and their checksum if there is one.
+# Start, number of bytes and checksum (if any) of each storage.
 _Places = dict[str, tuple[int, int, int | None]]
 
 
 def torch_tensors(path: Path, file: BufferedReader, n_bytes: int) -> dict[str, Stored]:
-    """List the tensors of an open file; see :func:`segclf.networks.stored_tensors`."""
+    """Return the tensors of an open file by name; see :func:`segclf.networks.stored_tensors`."""
     is_zip = zipfile.is_zipfile(file)
     file.seek(0)
     program, places = _of_zip(file, n_bytes) if is_zip else _of_old(file, n_bytes)
@@ -56,7 +56,7 @@ def torch_tensors(path: Path, file: BufferedReader, n_bytes: int) -> dict[str, S
 
 
 def _of_zip(file: BufferedReader, n_bytes: int) -> tuple[Any, _Places]:
-    """Read the description in a file as torch writes it since 1.6, and find its storages."""
+    """Read the description in a file of torch 1.6 or later, and find its storages."""
     listing = _ShortReads(file)
     with zipfile.ZipFile(listing) as archive:
         listing.longest = n_bytes
@@ -64,11 +64,11 @@ def _of_zip(file: BufferedReader, n_bytes: int) -> tuple[Any, _Places]:
         _check_records(archive.infolist(), n_bytes)
         programs = [name for name in infos if name.endswith("/data.pkl")]
         if len(programs) != 1 or any(name.endswith("/constants.pkl") for name in infos):
-            raise ValueError("it is a zip, but none of tensors that torch.save wrote")
+            raise ValueError("it is a zip file, but not one of tensors by torch.save")
         root = programs[0].removesuffix("data.pkl")
         order = f"{root}byteorder"
         if order in infos and archive.read(order) != sys.byteorder.encode():
-            raise ValueError("its numbers are in another order of bytes than this machine's")
+            raise ValueError("its byte order differs from this machine's")
         if infos[programs[0]].file_size > _LONGEST_PROGRAM:
             raise ValueError(f"its description has more than {_LONGEST_PROGRAM} bytes")
         program = read_program(io.BytesIO(archive.read(programs[0])))
@@ -78,7 +78,7 @@ def _of_zip(file: BufferedReader, n_bytes: int) -> tuple[Any, _Places]:
 
 
 class _ShortReads(io.RawIOBase):
-    """A file that gives no long list of records: `zipfile` reads all of it at once."""
+    """A file that refuses a long list of records, which `zipfile` would read at once."""
 
     def __init__(self, file: BufferedReader) -> None:
         self._file = file
@@ -95,19 +95,19 @@ class _ShortReads(io.RawIOBase):
 
 
 def _check_records(infos: list[zipfile.ZipInfo], n_bytes: int) -> None:
-    """Refuse what unpacks to more than there is; torch packs nothing."""
+    """Raise if unpacked data would exceed the file; torch does not compress."""
     for info in infos:
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-            raise ValueError(f"its record {info.filename!r:.80} is packed; torch.save packs none")
+            raise ValueError(f"its record {info.filename!r:.80} is compressed, unlike torch.save's")
     if len({info.filename for info in infos}) < len(infos):
-        raise ValueError("a record stands twice in it")
+        raise ValueError("it has two records of one name")
     total = sum(info.file_size for info in infos)
     if total > n_bytes:
-        raise ValueError(f"its records should have {total} bytes, of {n_bytes} in all")
+        raise ValueError(f"its records should have {total} bytes, but the file has {n_bytes}")
 
 
 def _start(file: BufferedReader, info: zipfile.ZipInfo) -> int:
-    """Find where a record's bytes begin, behind a header of 30 bytes, a name and more."""
+    """Find the start of a record's bytes, after a header of 30 bytes, a name and an extra field."""
     file.seek(info.header_offset + 26)
     lengths = file.read(4)
     return (
@@ -116,12 +116,12 @@ def _start(file: BufferedReader, info: zipfile.ZipInfo) -> int:
 
 
 def _of_old(file: BufferedReader, n_bytes: int) -> tuple[Any, _Places]:
-    """Read a file from before torch 1.6: five pickles, then the storages one behind the other."""
+    """Read a file from before torch 1.6: five pickles, then the storages one after the other."""
     if (read_program(file), read_program(file)) != (_MAGIC, _PROTOCOL):
-        raise ValueError("it is none that torch.save wrote")
+        raise ValueError("it was not written by torch.save")
     system = read_program(file)
     if not (isinstance(system, dict) and system.get("little_endian", True)):
-        raise ValueError("its numbers are in another order of bytes than this machine's")
+        raise ValueError("its byte order differs from this machine's")
     program, keys = read_program(file), read_program(file)
     sizes = {each.storage: _itemsize(each) for each in _flat(program).values()}
     return program, dict(_in_sequence(file, keys, sizes, n_bytes))
@@ -133,13 +133,13 @@ def _in_sequence(
     for key in keys:
         length = int.from_bytes(file.read(8), "little") * sizes[key]
         if file.tell() + length > n_bytes:
-            raise ValueError(f"a storage should have {length} bytes, of {n_bytes} in all")
+            raise ValueError(f"a storage should have {length} bytes, but the file has {n_bytes}")
         yield key, (file.tell(), length, None)
         file.seek(length, os.SEEK_CUR)
 
 
 class _Storages:
-    """Reads storages, the same one again only once in a row, and not more than a few times all."""
+    """Reads storages: a repeated one in a row only once, and the whole file only a few times."""
 
     def __init__(self, path: Path, places: _Places, n_bytes: int) -> None:
         self.places = places
@@ -151,7 +151,7 @@ class _Storages:
             start, length, checksum = self.places[key]
             self._left -= length
             if self._left < 0:
-                raise ValueError("its tensors lie scattered over its storages")
+                raise ValueError("its tensors are scattered over its storages")
             self._latest = key, _bytes_at(self._path, start, length, checksum)
         return self._latest[1]
 
@@ -161,14 +161,14 @@ def _bytes_at(path: Path, start: int, length: int, checksum: int | None) -> byte
     with open_regular(path) as file:
         file.seek(start)
         if file.readinto(content) != length:
-            raise ValueError("it was cut while it was read")
+            raise ValueError("it was truncated while it was read")
     if checksum is not None and zlib.crc32(content) != checksum:
-        raise ValueError("it is damaged: a checksum in it is another")
+        raise ValueError("it is damaged: a checksum does not match")
     return content
 
 
 def _flat(program: Any) -> dict[str, StoredTensor]:
-    """Collect tensors from nested dicts, which may hold one another many times over."""
+    """Collect tensors from nested dicts, which may contain one another many times."""
     found: dict[str, StoredTensor] = {}
     waiting, n_names, n_characters = [("", program, 0)], 0, 0
     while waiting:
@@ -179,17 +179,17 @@ def _flat(program: Any) -> dict[str, StoredTensor]:
             name = f"{prefix}.{key}" if prefix else str(key)
             n_names, n_characters = n_names + 1, n_characters + len(name)
             if n_names > _MOST_NAMES or n_characters > _MOST_CHARACTERS or depth > _DEEPEST:
-                raise ValueError("it nests more names than a network has")
+                raise ValueError("it nests more names than a network can have")
             waiting.append((name, each, depth + 1))
     return found
 
 
 def _stored(tensor: StoredTensor, storages: _Storages) -> Stored:
-    """Check that a tensor lies within its storage, and say how it is read."""
+    """Check that a tensor lies within its storage, and return how to read it."""
     dtype, itemsize = _dtype(tensor), _itemsize(tensor)
     _, n_bytes, _ = storages.places.get(tensor.storage, (0, -1, None))
     if n_bytes != tensor.length * itemsize:
-        raise ValueError(f"its storage {tensor.storage!r:.80} has not the bytes that it says")
+        raise ValueError(f"its storage {tensor.storage!r:.80} does not have the declared size")
     steps = zip(tensor.shape, tensor.stride, strict=True)
     last = tensor.offset + sum((side - 1) * step for side, step in steps)
     if math.prod(tensor.shape) and (last + 1) * dtype.itemsize > n_bytes:
@@ -206,9 +206,9 @@ def _stored(tensor: StoredTensor, storages: _Storages) -> Stored:
 
 
 def _itemsize(tensor: StoredTensor) -> int:
-    """Give the size of one element of the storage in bytes."""
+    """Return the size of one element of the storage in bytes."""
     if tensor.kind not in _STORAGES:
-        raise ValueError(f"it holds a {tensor.kind}, which nothing here computes with")
+        raise ValueError(f"it holds a {tensor.kind}, which is not supported")
     return _STORAGES[tensor.kind].itemsize
 
 
@@ -217,5 +217,5 @@ def _dtype(tensor: StoredTensor) -> torch.dtype:
         return _STORAGES[tensor.kind]
     dtype = getattr(torch, tensor.dtype, None)
     if not isinstance(dtype, torch.dtype):
-        raise ValueError(f"it holds a tensor of {tensor.dtype}, which is no type of number")
+        raise ValueError(f"it holds a tensor of {tensor.dtype}, which is not a numeric type")
     return dtype

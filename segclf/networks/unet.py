@@ -5,8 +5,8 @@ Segmentation", MICCAI 2015; here on any encoder, with nearest up-sampling. Atten
 G. Roy, N. Navab, C. Wachinger: "Concurrent Spatial and Channel 'Squeeze & Excitation' in Fully
 Convolutional Networks", MICCAI 2018.
 
-Names of parameters, and what is sampled from the generator when, are the library's too, so that
-files and seeds mean the same; it is only imported for an encoder of its own.
+Names of parameters and the order of random numbers are also the library's, so that files and seeds
+give the same network. The library is imported only for its own encoders.
 """
 
 from collections import OrderedDict
@@ -20,18 +20,18 @@ _REDUCTION = 16
 
 
 class UNetDecoder(nn.Module):
-    """A block for each stage of the encoder, from the deepest map back to the image's size.
+    """One block for each stage of the encoder, from the deepest map back to the image's size.
 
     Parameters
     ----------
     encoder_channels : sequence of int
-        Of the encoder's maps, finest first; the first is the image, which no block sees.
+        Channels of the encoder's maps, finest first; the first is the image, which no block reads.
     channels : sequence of int
-        Of what the blocks give, deepest first; one for each stage.
+        Output channels of the blocks, deepest first; one for each stage.
     attention : str or None
         ``"scse"`` weighs channels and pixels before and after each block.
     center : bool
-        Whether two convolutions of the deepest map come first.
+        Whether two convolutions of the deepest map come before the blocks.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class UNetDecoder(nn.Module):
         self.blocks = nn.ModuleList(_Block(*each, attention) for each in widths)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Give the map ``(n, c, h, w)`` that the head reads, from the encoder's maps."""
+        """Return the map ``(n, c, h, w)`` that the head reads, from the encoder's maps."""
         image, *skips, deepest = maps
         decoded: Tensor = self.center(deepest)
         for block, skip in zip(self.blocks, [*reversed(skips), None], strict=True):
@@ -74,7 +74,7 @@ def unet_head(in_channels: int, n_classes: int) -> nn.Sequential:
 
 
 def initialize(decoder: nn.Module, head: nn.Module) -> None:
-    """Sample the weights of both: He's for the decoder, Glorot's for the head, no biases."""
+    """Initialize the weights of both: He's for the decoder, Glorot's for the head, biases 0."""
     for module in decoder.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
@@ -98,7 +98,7 @@ class _Block(nn.Module):
         self.attention2 = _attention(attention, out_channels)
 
     def forward(self, decoded: Tensor, size: Sequence[int], skip: Tensor | None) -> Tensor:
-        # One name for every map, so that each is freed, and its memory used again, at once.
+        # One name for all maps, so that each is freed at once and its memory is reused.
         decoded = F.interpolate(decoded, size, mode="nearest")
         if skip is not None:
             decoded = self.attention1(torch.cat([decoded, skip], dim=1))

@@ -1,8 +1,8 @@
 """The U-Net of volumes, on an encoder of volumes.
 
 Ö. Çiçek et al.: "3D U-Net: Learning Dense Volumetric Segmentation from Sparse Annotation", MICCAI
-2016; here with residual blocks, and maps that are added instead of joined, as in A. Myronenko: "3D
-MRI brain tumor segmentation using autoencoder regularization", BrainLes 2018.
+2016; here with residual blocks, and with maps that are added instead of joined, as in A. Myronenko:
+"3D MRI brain tumor segmentation using autoencoder regularization", BrainLes 2018.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ class UNet3dDecoder(nn.Module):
     Parameters
     ----------
     encoder_channels : sequence of int
-        Of the volume, which is not read, and of the encoder's maps, finest first.
+        Channels of the volume, which is not read, and of the encoder's maps, finest first.
     strides : sequence of (int, int, int)
-        Of the encoder's stages.
+        Strides of the encoder's stages.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class UNet3dDecoder(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Give the map (n, c, d, h, w) that the head reads, from the encoder's maps."""
+        """Return the map (n, c, d, h, w) that the head reads, from the encoder's maps."""
         _, *skips, decoded = maps
         for narrow, block in zip(self.narrow, self.blocks, strict=True):
             skip = skips.pop()

@@ -1,11 +1,11 @@
-"""A U-Net around a plain vision transformer, as MedSASS has it.
+"""MedSASS's U-Net around a plain vision transformer.
 
 P. Singh, J. Cirrone: "Exploring Intrinsic Properties of Medical Images for Self-Supervised Binary
 Semantic Segmentation", Appendix A.1. The paper's network is ``architecture="vit_unet"`` with
 ``encoder="vit_small_patch8_224"``.
 
-The transformer reads the image, and so does a path of four down blocks; at its bottom the patch
-tokens join, and four up blocks lead back. What the paper's text leaves open is chosen so:
+The transformer and a path of four down blocks both read the image. At the bottom, the patch tokens
+join the path, and four up blocks lead back. What the paper leaves open is chosen as follows:
 
 - The widths are 64, 128, 256, 512, 512, as usual for U-Nets with bi-linear up-sampling. With two
   classes the paper's network has 35.5 million parameters, 21.7 million of them the transformer's.
@@ -27,16 +27,16 @@ from segclf.networks.plain_unet import double_convolution
 
 
 class ViTEncoder(nn.Module):
-    """A vision transformer of timm as an encoder: the image, and the patch tokens of last blocks.
+    """A vision transformer of timm as an encoder: the image, and patch tokens of the last blocks.
 
     Parameters
     ----------
     model : nn.Module
-        Without its classifier.
+        A model without its classifier.
     in_channels : int
         Channels of the images.
     n_blocks : int
-        How many blocks give a map, at most; the last one's is the last.
+        Number of blocks that give a map, at most; they are the last ones.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class ViTEncoder(nn.Module):
         self.output_stride = int(model.feature_info[-1]["reduction"])
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Give images ``(n, c, h, w)`` and their normalized tokens ``(n, d, h / p, w / p)``."""
+        """Return images ``(n, c, h, w)`` and their normalized tokens ``(n, d, h / p, w / p)``."""
         tokens = self.model.forward_intermediates(
             image, indices=self.n_blocks, norm=True, intermediates_only=True
         )
@@ -89,7 +89,7 @@ class ViTUNetDecoder(nn.Module):
             for widths in pairwise(channels)
         )
         self.join = _ViTConvolution(token_channels, channels[-1])
-        # Every level hands up what the next one has, so that a skip is as wide as what it meets.
+        # Every level outputs the next one's number of channels, so that skips have the same width.
         targets = [channels[0], *channels[:-2]]
         below = [*targets[1:], channels[-1]]
         self.ups = nn.ModuleList(
@@ -100,7 +100,7 @@ class ViTUNetDecoder(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """Give the map ``(n, c, h, w)`` that the head reads, from the encoder's two."""
+        """Return the map ``(n, c, h, w)`` that the head reads, from the encoder's two."""
         image, tokens = maps
         skips = [self.stem(image)]
         for down in self.downs:

@@ -1,9 +1,9 @@
-"""Encoders of volumes by name: our own, and MONAI's.
+"""Encoders of volumes by name: segclf's own, and MONAI's.
 
-Each gives the volume itself and one map per level, finest first, of which the first is of the
-volume's own size; `out_channels` has their channels, `strides` what each stage between two levels
-shrinks, and `output_stride` all of them together, each of slices, rows and columns; `smallest` is
-the least size of a volume.
+Each returns the volume itself and one map per level, finest first; the first map has the volume's
+size. `out_channels` holds their channels, `strides` the strides of each stage between two levels,
+and `output_stride` the total, each for slices, rows and columns. `smallest` is the smallest size of
+a volume.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,16 +22,16 @@ Strides = Sequence[Sequence[int]]
 
 
 class ResidualEncoder(nn.Module):
-    """A residual block at the volume's size, and one of twice the channels after each stride.
+    """A residual block at the volume's size, and one with twice the channels after each stride.
 
-    Every normalization looks at one volume only, so that a batch may hold one or two.
+    Every normalization uses only one volume, so a batch may hold one or two.
 
     Parameters
     ----------
     in_channels : int
         Channels of the volumes.
     strides : sequence of (int, int, int)
-        Of the stages, from `segclf.networks.strides.choose_strides`.
+        Strides of the stages, from `segclf.networks.strides.choose_strides`.
     width : int
         Channels at the volumes' size.
 
@@ -54,14 +54,14 @@ class ResidualEncoder(nn.Module):
         self.levels = nn.ModuleList(ResidualBlock(*each, k, stride) for each, k, stride in shapes)
 
     def forward(self, volume: Tensor) -> list[Tensor]:
-        """Give the volume itself and one map per level, finest first."""
+        """Return the volume itself and one map per level, finest first."""
         maps = [volume]
         for level in self.levels:
             maps.append(level(maps[-1]))
         return maps
 
     def blocks(self) -> list[nn.Module]:
-        """Return what makes each map of the one before."""
+        """Return the modules that make each map from the one before."""
         return list(self.levels)
 
 
@@ -73,7 +73,7 @@ class ResidualBlock(nn.Module):
     in_channels, out_channels : int
         Channels before and after.
     kernel, stride : sequence of int
-        Of slices, rows and columns; the first convolution has the stride.
+        Along slices, rows and columns; the first convolution has the stride.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ResidualBlock(nn.Module):
         self.activation = nn.ReLU(inplace=True)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Give maps (n, out_channels, d', h', w') of maps (n, in_channels, d, h, w)."""
+        """Return maps (n, out_channels, d', h', w') for maps (n, in_channels, d, h, w)."""
         changed: Tensor = self.activation(self.convolutions(maps) + self.shortcut(maps))
         return changed
 
@@ -109,7 +109,7 @@ def _tiny(in_channels: int, strides: Strides) -> nn.Module:
     return ResidualEncoder(in_channels, strides, width=_TINY_WIDTH)
 
 
-#: By name, what makes one of channels and strides.
+#: Functions, by name, that make an encoder from channels and strides.
 VOLUME_ENCODERS: dict[str, Callable[[int, Strides], Any]] = {
     "residual3d": ResidualEncoder,
     "tiny3d": _tiny,
@@ -132,7 +132,7 @@ def make_volume_encoder(key: str, *, in_channels: int, strides: Strides) -> Any:
     in_channels : int
         Channels of the volumes.
     strides : sequence of (int, int, int)
-        Of the stages.
+        Strides of the stages.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Images that are asked about twice, for their mask and for features, are encoded once."""
+"""Images that are needed twice, for their mask and for features, are encoded once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: How much memory the maps that wait for the second question take at most, 256 MB.
+#: Memory that maps waiting for their second use may take, 256 MB.
 WAITING_BYTES = 2**28
 
 
 class _Waiting:
-    """Maps of batches, each given away when it is asked for again."""
+    """Maps of batches, each released when it is used again."""
 
     def __init__(self) -> None:
         self._left = WAITING_BYTES
@@ -38,10 +38,11 @@ _WAITING: ContextVar[_Waiting | None] = ContextVar("encoded_once", default=None)
 
 @contextmanager
 def encoded_once() -> Iterator[None]:
-    """Let networks find, in this thread, what they encoded of a batch when they meet it again.
+    """Make networks in this thread reuse the maps of a batch when they see it a second time.
 
-    Only in inference; the second time gives the maps away. Around what asks for the same images
-    twice, in the same batches: not around a ``yield``, after which others compute.
+    This holds only in inference, and the second use releases the maps. Use it around code that
+    reads the same images twice in the same batches, but not around a ``yield``, after which other
+    code runs.
     """
     token = _WAITING.set(_Waiting())
     try:
@@ -51,7 +52,7 @@ def encoded_once() -> Iterator[None]:
 
 
 def encoded(encoder: Callable[[Tensor], Any], prepared: Tensor) -> Any:
-    """Give what an encoder makes of images, or made of them just before."""
+    """Return an encoder's maps of images, reused if they were computed just before."""
     waiting = _WAITING.get()
     if waiting is None or not torch.is_inference_mode_enabled():
         return encoder(prepared)

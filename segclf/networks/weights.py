@@ -1,5 +1,5 @@
-"""Pretrained weights from a local file: which of its tensors an encoder takes, judged by name, type
-and shape before any of them is read.
+"""Pretrained weights from a local file: an encoder's tensors, matched by name, type and shape
+before any of them is read.
 """
 
 import re
@@ -12,17 +12,17 @@ from torch import Tensor, nn
 from segclf.networks.stored import Stored
 from segclf.networks.stored_tensors import stored_tensors
 
-# Counters that files from before PyTorch 0.4 lack and that nothing here reads.
+# Counters that files from before PyTorch 0.4 lack, and that are not used here.
 _OPTIONAL = "num_batches_tracked"
-# torchvision's DenseNet files say "denselayer1.norm.1", its modules "denselayer1.norm1".
+# torchvision's DenseNet files have "denselayer1.norm.1" for its modules' "denselayer1.norm1".
 _OLD_DENSENET = re.compile(r"(denselayer\d+_(?:norm|relu|conv))_([12]_)")
 _N_SHOWN = 3
-# An encoder's names, each with the name found elsewhere and the tensor there.
+# An encoder's names, each with the matching name in the file and its tensor.
 Found = dict[str, tuple[str, Tensor]]
 
 
 def weights_file(encoder_weights: str | Path | None) -> Path | None:
-    """Check that `encoder_weights` is a file, before anything is built.
+    """Return the file `encoder_weights`, checked before anything is built.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def weights_file(encoder_weights: str | Path | None) -> Path | None:
     Raises
     ------
     FileNotFoundError
-        When there is no such file; a name is answered with those that there are.
+        If there is no such file; the message lists what is expected.
     """
     if encoder_weights is None:
         return None
@@ -40,7 +40,7 @@ def weights_file(encoder_weights: str | Path | None) -> Path | None:
     if path.is_file():
         return path
     if path.exists():
-        raise FileNotFoundError(f"encoder_weights={str(encoder_weights)!r} is no regular file.")
+        raise FileNotFoundError(f"encoder_weights={str(encoder_weights)!r} is not a regular file.")
     if path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(f"encoder_weights={str(encoder_weights)!r}: there is no such file.")
     raise FileNotFoundError(
@@ -56,7 +56,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     Parameters
     ----------
     path : str or Path
-        ``.safetensors``, or what `torch.save` wrote, of tensors and plain values alone.
+        ``.safetensors``, or a file of `torch.save` with only tensors and plain values.
 
     Returns
     -------
@@ -74,13 +74,13 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def list_tensors(path: str | Path) -> dict[str, Stored]:
-    """List the tensors of a file, as :func:`read_tensors` reads them."""
+    """Return the tensors of a file, unread, as :func:`read_tensors` does."""
     path = Path(path)
     try:
         return stored_tensors(path)
     except OSError:
-        raise  # it names the file
-    except Exception as error:  # a damaged file may end in any
+        raise  # the message already names the file
+    except Exception as error:  # a damaged file may raise any error
         raise ValueError(
             f"{path} cannot be read as weights: {error}. Expected safetensors, or a state dict "
             "saved by torch.save that holds nothing but tensors and plain values."
@@ -93,7 +93,7 @@ def read_all(stored: Mapping[str, Stored], path: str | Path) -> dict[str, Tensor
     Raises
     ------
     ValueError
-        When the file is damaged, or a number is not finite; with the tensor's name.
+        If the file is damaged, or a value is not finite; the message names the tensor.
     """
     try:
         tensors = {name: each.read() for name, each in stored.items()}
@@ -111,26 +111,26 @@ def _is_finite(tensor: Tensor) -> bool:
 
 
 def load_weights(encoder: nn.Module, path: str | Path, *, allow_deeper: bool = False) -> None:
-    """Fill an encoder from a file; every one of its tensors, or an error.
+    """Fill all tensors of an encoder from a file, or raise.
 
-    Names may carry any prefix (``module.``, ``encoder.``, ``backbone.``): the one under which most
-    names agree is taken. Tensors outside the encoder (a classifier, a decoder) are ignored. The
-    first convolution is adapted by :func:`adapt_first_convolution`.
+    Names may have any prefix (``module.``, ``encoder.``, ``backbone.``): the one with most matching
+    names is used. Tensors outside the encoder (a classifier, a decoder) are ignored. The first
+    convolution is adapted by :func:`adapt_first_convolution`.
 
     Parameters
     ----------
     encoder : nn.Module
         Changed in place.
     path : str or Path
-        See :func:`read_tensors`; no more of it is read than the encoder takes.
+        See :func:`read_tensors`; only the tensors that the encoder needs are read.
     allow_deeper : bool
-        Whether `encoder` is the shallow part of the network in the file, so that further tensors of
-        its own stages are no sign of a wrong file.
+        Whether `encoder` is the shallow part of the network in the file, so that further tensors in
+        its stages do not mean a wrong file.
 
     Raises
     ------
     ValueError
-        When a tensor is missing, has another shape, is not finite, or the file belongs to a deeper
+        If a tensor is missing, has another shape or is not finite, or the file belongs to a deeper
         network; with counts and names.
     """
     fill(encoder, list_tensors(path), path, allow_deeper=allow_deeper)
@@ -150,7 +150,7 @@ def fill(
 
 
 def without_numbers(given: Mapping[str, Stored]) -> dict[str, Tensor]:
-    """Give tensors of the same types and shapes that take no memory."""
+    """Return tensors of the same types and shapes, without memory."""
     return {name: each.meta for name, each in given.items()}
 
 
@@ -163,29 +163,29 @@ def find_all(
     problems = _problems(own, found, [] if allow_deeper else unused)
     if problems:
         raise ValueError(
-            f"{path} does not fit this encoder: of its {len(own)} tensors the file has "
-            f"{len(found)}; {'; '.join(problems)}. The file holds {_some(given)}."
+            f"{path} does not fit this encoder: the file has {len(found)} of its {len(own)} "
+            f"tensors; {'; '.join(problems)}. The file holds {_some(given)}."
         )
     return found
 
 
 def find(encoder: nn.Module, given: Mapping[str, Tensor]) -> tuple[Found, list[str]]:
-    """Find an encoder's tensors among others, whatever prefix those have.
+    """Find an encoder's tensors among others, with any prefix.
 
     Parameters
     ----------
     encoder : nn.Module
-        Whose names and shapes are looked for.
+        Encoder whose names and shapes are looked for.
     given : mapping of str to Tensor
-        Where to look.
+        Tensors to search.
 
     Returns
     -------
     found : dict
-        For names of the encoder, the name found and its tensor; a first convolution of another
-        number of channels is adapted.
+        For each name of the encoder, the name found and its tensor; a first convolution with
+        another number of channels is adapted.
     unused : list of str
-        Names left over in the same stages.
+        Names in the same stages that were not used.
     """
     own = encoder.state_dict()
     names, unused = _match(own, given)
@@ -198,23 +198,23 @@ def find(encoder: nn.Module, given: Mapping[str, Tensor]) -> tuple[Found, list[s
 
 
 def adapt_first_convolution(weight: Tensor, shape: torch.Size) -> Tensor:
-    """Make a first convolution's weight fit images of another number of channels.
+    """Adapt a first convolution's weight to images with another number of channels.
 
-    One channel: the sum over the old ones, so that a gray image is answered as the color image with
-    three such channels was. More: the old ones over and over, scaled by old / new, which keeps the
-    size of the response.
+    For one channel, weights are summed over the old channels, so that a gray image gives the same
+    response as a color image with three equal channels. For other numbers, the old channels are
+    repeated and scaled by old / new, which keeps the size of the response.
 
     Parameters
     ----------
     weight : Tensor of shape (o, c, kh, kw)
-        From the file.
+        Weight from the file.
     shape : torch.Size
-        What the network has.
+        Shape in the network.
 
     Returns
     -------
     Tensor
-        `weight` itself where nothing but the number of channels could be adapted.
+        The adapted weight; `weight` itself if more than the number of channels differs.
 
     Examples
     --------
@@ -236,12 +236,12 @@ def adapt_first_convolution(weight: Tensor, shape: torch.Size) -> Tensor:
 def _match(
     own: Mapping[str, Tensor], given: Mapping[str, Tensor]
 ) -> tuple[dict[str, str], list[str]]:
-    """Give the file's names by the encoder's, and those left over in the same stages."""
+    """Return the file's names by the encoder's, and unused ones in the same stages."""
     names = {_canonical(name): name for name in given}
     prefix = _prefix([_canonical(name) for name in own], names)
     chosen = {name: names.pop(prefix + _canonical(name), None) for name in own}
     found = {name: theirs for name, theirs in chosen.items() if theirs is not None}
-    # timm's classifier sits beside a norm in a stage of its own, "head".
+    # timm's classifier is in its own stage "head", next to a norm.
     stages = tuple({f"{prefix}{name.split('.')[0]}_" for name in found} - {f"{prefix}head_"})
     return found, [theirs for name, theirs in names.items() if name.startswith(stages)]
 
@@ -275,5 +275,5 @@ def _first_convolution(encoder: nn.Module) -> str:
 
 
 def _canonical(name: str) -> str:
-    # timm joins nested names by "_" where it hands out features, by "." elsewhere.
+    # timm joins nested names by "_" in feature extractors, by "." elsewhere.
     return _OLD_DENSENET.sub(r"\1\2", name.replace(".", "_"))

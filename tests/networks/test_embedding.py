@@ -57,7 +57,7 @@ def test_patches_of_14_pixels_take_any_size(pooling):
 @pytest.mark.parametrize("pooling", ["mean_max", "model"])
 def test_one_size_alone_is_said(pooling):
     network = embedding_network(encoder="coatnet_pico_rw_224", pooling=pooling)
-    with pytest.raises(ValueError, match=r"224 x 224 pixels alone.*set image_size=224"):
+    with pytest.raises(ValueError, match=r"224 x 224 pixels, and.*set image_size=224"):
         network(IMAGES)
 
 

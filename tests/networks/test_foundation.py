@@ -229,7 +229,7 @@ def test_files_as_their_authors_wrote_them(tmp_path):
 def test_a_model_without_registers_refuses_those_of_one_with_them(tmp_path):
     own = timm.create_model(NAMES[0]).state_dict()
     torch.save({**own, "register_tokens": torch.zeros(1, 4, 32)}, tmp_path / "theirs.pth")
-    with pytest.raises(ValueError, match=r"has register tokens, and encoder=.*reg4_dinov2"):
+    with pytest.raises(ValueError, match=r"has register tokens, but encoder=.*reg4_dinov2"):
         hypercolumn(NAMES[0], encoder_weights=tmp_path / "theirs.pth")
 
 

@@ -10,7 +10,7 @@ from segclf.networks import segmentation_network, spatial_axes
     [
         ("unet3d", "resnet18", "'unet3d' reads volumes, and encoder='resnet18' images"),
         ("unet", "tiny3d", "'unet' reads images, and encoder='tiny3d' volumes"),
-        ("dynunet", "tiny3d", "'dynunet' has an encoder of its own; expected encoder='dynunet'"),
+        ("dynunet", "tiny3d", "'dynunet' has its own encoder; expected encoder='dynunet'"),
     ],
 )
 def test_what_does_not_go_together_is_refused(architecture, encoder, said):
@@ -44,7 +44,7 @@ def test_either_name_tells_what_is_read(names, axes):
 
 @pytest.mark.parametrize("options", [{"architecture": "dynunet"}, {"architecture": "unet3d"}])
 def test_dynunet_has_two_stages_at_least(options):
-    with pytest.raises(ValueError, match=r"takes 2 to 6 stages|has 2 stages at least"):
+    with pytest.raises(ValueError, match=r"takes 2 to 6 stages|needs at least 2 stages"):
         segmentation_network(encoder="dynunet", encoder_depth=1, **options)
 
 

@@ -76,7 +76,7 @@ def test_maps_at_two_scales(encoder):
 def test_two_scales_where_there_is_one_size_alone():
     with torch.device("meta"):
         made = network("hiera_tiny_224", encoder_scales=(1, 2))
-        with pytest.raises(ValueError, match=r"224 x 224 pixels alone.* leave encoder_scales None"):
+        with pytest.raises(ValueError, match=r"224 x 224 pixels, and.* leave encoder_scales None"):
             made(torch.zeros(1, 3, 224, 224))
 
 

@@ -64,11 +64,11 @@ def test_small_contrast_around_zero_is_kept():
 @pytest.mark.parametrize(
     ("mean", "std", "text"),
     [
-        ([0.0], [1.0, 1.0], "mean has 1 values; this network takes 2"),
-        ([0.0, 0.0], [1.0], "std has 1 values; this network takes 2"),
+        ([0.0], [1.0, 1.0], "mean has 1 values; expected 2"),
+        ([0.0, 0.0], [1.0], "std has 1 values; expected 2"),
         ([0.0, float("nan")], [1.0, 1.0], "mean=.*finite"),
         ([0.0, 0.0], [1.0, float("inf")], "std=.*finite"),
-        ([0.0, 0.0], [1.0, -1.0], "not negative"),
+        ([0.0, 0.0], [1.0, -1.0], "cannot be negative"),
     ],
 )
 def test_impossible_statistics_are_refused(mean, std, text):
@@ -77,7 +77,7 @@ def test_impossible_statistics_are_refused(mean, std, text):
 
 
 def test_one_channel_is_not_silently_spread_over_three():
-    with pytest.raises(ValueError, match="Images of 1 channels; this network takes 3"):
+    with pytest.raises(ValueError, match="Images have 1 channels; expected 3"):
         bare(in_channels=3).prepare(torch.rand(1, 1, 4, 4))
 
 

@@ -82,10 +82,14 @@ def test_errors_say_what_there_is(image):
         r"There are: deep, shallow, encoder, encoder\.stages, decoder, decoder\.center",
     ):
         layer_reader(network, "decoder.blocks.9")
-    with pytest.raises(ValueError, match=r"Layer 'encoder\.stages' gives NoneType; expected maps"):
+    with pytest.raises(
+        ValueError, match=r"Layer 'encoder\.stages' returns NoneType; expected maps"
+    ):
         read(network, "encoder.stages", image)
     vit = segmentation_network(architecture="vit_unet", encoder="tiny_vit")
-    with pytest.raises(ValueError, match=r"norm' gives shape \(2, \d+, 32\); expected maps of sh"):
+    with pytest.raises(
+        ValueError, match=r"norm' returns shape \(2, \d+, 32\); expected maps of sh"
+    ):
         read(vit, "encoder.model.norm", image)
 
 

@@ -9,7 +9,7 @@ from segclf.networks import classification_network, segmentation_network
 from segclf.networks.only_size import explain_size
 
 SHAPES = make_shapes(2, image_size=32, n_objects=3, random_state=0)
-SAYS = "takes images of 224 x 224 pixels alone, and was given 32 x 32; set image_size=224"
+SAYS = "takes only images of 224 x 224 pixels, and was given 32 x 32; set image_size=224"
 
 
 def test_a_fit_names_the_size_that_the_encoder_takes():
@@ -34,7 +34,7 @@ def test_at_that_size_it_works(make, encoder):
     with torch.device("meta"):
         network = make(encoder=encoder).eval()
         assert len(network(torch.zeros(1, 3, 224, 224))) == 1
-        with pytest.raises(ValueError, match=f"encoder='{encoder}' takes images of 224 x 224"):
+        with pytest.raises(ValueError, match=f"encoder='{encoder}' takes only images of 224 x 224"):
             network(torch.zeros(1, 3, 96, 96))
 
 

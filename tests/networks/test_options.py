@@ -49,18 +49,18 @@ def test_what_is_given_is_kept():
         ("fpn", "resnet18", {"decoder_channels": 8}, "no such option. These have: deeplabv3, "),
         ("manet", "resnet18", {"decoder_attention": "scse"}, "have: unet, unetplusplus"),
         ("unet", "resnet18", {"decoder_attention": "se"}, "expected None or 'scse'"),
-        ("unet", "resnet18", {"decoder_channels": [8, 4]}, "one number per stage.*is 5"),
+        ("unet", "resnet18", {"decoder_channels": [8, 4]}, "one number per stage.*5 in all"),
         ("unet", "resnet18", {"decoder_channels": 8}, "one number per stage"),
         ("upernet", "resnet18", {"decoder_channels": [8, 4]}, "takes one number, .* 256"),
         ("unet", "resnet18", {"encoder_depth": 6}, "takes 1 to 5 stages"),
         ("fpn", "resnet18", {"encoder_depth": 2}, "takes 3 to 5 stages"),
         ("unet", "segclf-tiny", {"encoder_depth": 5}, "1 to 3 stages of the tiny encoder"),
-        ("vit_unet", "tu-test_vit", {"encoder_depth": 4}, "uses the encoder whole. Expected None"),
+        ("vit_unet", "tu-test_vit", {"encoder_depth": 4}, "uses the whole encoder; expected None"),
         (
             "vit_unet",
             "tu-test_vit",
             {"decoder_channels": [8, 4]},
-            "one number per stage, that is 5",
+            "one number per stage, 5 in all",
         ),
         ("vit_unet", "tu-test_vit", {"decoder_attention": "scse"}, "have: unet, unetplusplus"),
         ("u-net", "resnet18", {}, "No architecture named 'u-net'. Did you mean unet"),
@@ -105,7 +105,9 @@ def test_scales_are_put_in_order_and_left_out_where_there_is_nothing_to_say():
 
 @pytest.mark.parametrize("scales", [(), (1, 1), (1.5,), (0, 1)])
 def test_scales_are_different_whole_numbers(scales):
-    with pytest.raises(ValueError, match=r"expected different whole numbers from 1 up.*\(1, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"expected different whole numbers of 1 or more.*\(1, 2\)"
+    ):
         resolve("hypercolumn", encoder_scales=scales)
 
 

@@ -106,7 +106,7 @@ def test_pickles_and_files_hold_the_name_of_the_function(change, tmp_path):
     assert loaded.architecture is pixels
     with pytest.raises(ValueError, match=r"test_own:pixels'.*trusted=\[pixels\]"):
         load(tmp_path / "saved", trusted=trusted[1:])
-    with pytest.raises(ValueError, match="a function of yours makes"):
+    with pytest.raises(ValueError, match="made by a custom function"):
         SupervisedSegmenter(encoder="tiny", pretrainer=tmp_path / "saved", **TINY).fit(
             SHAPES.images, SHAPES.masks
         )
@@ -137,10 +137,18 @@ def test_a_lambda_is_refused_when_saving(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"architecture": pixels(3, 2)}, TypeError, "already made; give the class, or a function"),
-        ({"architecture": lambda c, k: None}, TypeError, "gives a NoneType; expected an nn.Module"),
-        ({"architecture": Labels}, ValueError, r"Labels makes gives \(8, 2\) .*n_classes, h, w\)"),
-        ({"architecture": lambda c, k: pixels(c, 5)}, ValueError, r"gives \(8, 5, 8, 8\)"),
+        ({"architecture": pixels(3, 2)}, TypeError, "already made; pass its class, or a function"),
+        (
+            {"architecture": lambda c, k: None},
+            TypeError,
+            "returned a NoneType; expected an nn.Module",
+        ),
+        (
+            {"architecture": Labels},
+            ValueError,
+            r"Labels makes returns \(8, 2\) .*n_classes, h, w\)",
+        ),
+        ({"architecture": lambda c, k: pixels(c, 5)}, ValueError, r"returns \(8, 5, 8, 8\)"),
         ({"encoder_depth": 3}, ValueError, r"encoder_depth=3 is an option of networks with a name"),
         ({"pretrainer": "weights.pt"}, ValueError, r"pretrainer='weights.pt' is an option"),
         ({"encoder_rate": 0.1}, ValueError, r"encoder_rate=0.1: .*Set requires_grad"),
@@ -154,5 +162,5 @@ def test_what_goes_wrong_says_so(changes, error, message):
 
 def test_nobody_knows_its_embedding():
     network = own_network(make=Labels, in_channels=3, n_classes=2, dense=False)
-    with pytest.raises(TypeError, match="give a layer by name"):
+    with pytest.raises(TypeError, match="pass a layer by name"):
         network.embed(torch.zeros(1, 3, 8, 8))

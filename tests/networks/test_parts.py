@@ -61,9 +61,9 @@ def test_logits_come_at_full_size_at_other_depths(architecture, depth):
         ("dpt", "vit_small_patch14_dinov2", "patches of 14 pixels do not divide 32"),
         ("unet", "test_vit", "Unsupported model downsampling pattern"),
         ("fcn", "test_vit", "Unsupported model downsampling pattern"),
-        ("vit_unet", "tiny", "it is no plain vision transformer .* vit_small_patch8_224, "),
-        ("vit_unet", "resnet18", "it is no plain vision transformer"),
-        ("vit_unet", "test_convnext", "it is no plain vision transformer"),
+        ("vit_unet", "tiny", "it is not a plain vision transformer .* vit_small_patch8_224, "),
+        ("vit_unet", "resnet18", "it is not a plain vision transformer"),
+        ("vit_unet", "test_convnext", "it is not a plain vision transformer"),
     ],
 )
 def test_pairs_that_do_not_go_together_say_why(architecture, encoder, reason):
@@ -89,5 +89,5 @@ def test_what_would_go_together_is_named(architecture, encoder, advice):
 
 
 def test_a_class_token_that_timm_does_not_part_from_the_patches_is_refused():
-    with pytest.raises(ValueError, match="does not tell its patches from its class token"):
+    with pytest.raises(ValueError, match="does not separate its patches from its class token"):
         segmentation_network(architecture="dpt", encoder="cait_xxs24_224")

@@ -93,8 +93,8 @@ def test_odd_and_small_sizes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encoder": "tiny"}, "it has an encoder of its own; expected encoder='plain'"),
-        ({"architecture": "unet"}, "encoder='plain' is that of architecture='plain_unet'"),
+        ({"encoder": "tiny"}, "it has its own encoder; expected encoder='plain'"),
+        ({"architecture": "unet"}, "encoder='plain' works only with architecture='plain_unet'"),
         ({"encoder_weights": "imagenet"}, "no such weights are published for encoder='plain'"),
         ({"decoder_channels": (4, 2)}, "takes one number, for example 64"),
     ],

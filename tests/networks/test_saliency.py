@@ -165,9 +165,9 @@ def test_what_lies_on_padding_is_cut_off():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (None, "Which layer of Toy gives maps.*maps, head"),
+        (None, "Toy has no known layer of maps.*maps, head"),
         ("map", "No layer 'map' in Toy.*maps"),
-        ("head", r"The layer 'head' gives \(1, 2\); expected maps"),
+        ("head", r"The layer 'head' returns \(1, 2\); expected maps"),
     ],
 )
 def test_errors_name_the_layer(layer, message):

@@ -177,8 +177,8 @@ SAME = text("a") + b"h\x01s"
         (state(tensor(stride=b"(J\xff\xff\xff\xfft")), "of shape"),
         (state(tensor(shape=b"(K\x02K\x02t")), "of shape"),
         (state(tensor(shape=b"(\x8a\x08" + bytes(7) + b"\x40t", stride=b"(K\x00t")), "would take"),
-        (state(tensor(key="1")), "has not the bytes"),
-        (state(tensor(length=2**31 - 1)), "has not the bytes"),
+        (state(tensor(key="1")), "does not have the declared"),
+        (state(tensor(length=2**31 - 1)), "does not have the declared"),
         (state(tensor(kind="QInt8Storage")), "QInt8Storage"),
     ],
 )  # fmt: skip
@@ -189,10 +189,10 @@ def test_pickles_that_do_more_than_describe(content, message, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data": bytes(10**7), "packed": True}, "is packed"),
-        ({"order": b"big"}, "order of bytes"),
-        ({"more": [("constants.pkl", b"")]}, "none of tensors"),
-        ({"more": [("more/data.pkl", b"")]}, "none of tensors"),
+        ({"data": bytes(10**7), "packed": True}, "is compressed"),
+        ({"order": b"big"}, "byte order"),
+        ({"more": [("constants.pkl", b"")]}, "not one of tensors"),
+        ({"more": [("more/data.pkl", b"")]}, "not one of tensors"),
     ],
 )
 def test_zips_that_torch_does_not_write(changes, message, tmp_path):
@@ -252,7 +252,7 @@ def test_pipes_and_devices(tmp_path):
     for path in (tmp_path / "pipe.pth", "/dev/zero", tmp_path):
         with pytest.raises(ValueError, match=f"{path} cannot be read as weights.*no regular file"):
             read_tensors(path)
-        with pytest.raises(FileNotFoundError, match=f"{path}' is no regular file"):
+        with pytest.raises(FileNotFoundError, match=f"{path}' is not a regular file"):
             classification_network(encoder="tiny", encoder_weights=path)
 
 

@@ -48,5 +48,7 @@ def test_kernels_are_flat_where_an_axis_waits():
 
 @pytest.mark.parametrize("wrong", [(), 2, ((2, 2),), ((2, 2, 3),), ((2, 2, 2),) * 7, "unet"])
 def test_what_are_no_strides_is_refused(wrong):
-    with pytest.raises(ValueError, match="expected for each stage, of 1 to 6, the factors of"):
+    with pytest.raises(
+        ValueError, match="expected the factors of slices, rows and columns, 1 or 2"
+    ):
         check_strides(wrong)

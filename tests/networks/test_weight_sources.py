@@ -169,7 +169,7 @@ def test_a_folder_with_two_files_or_none(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"holds 2 files for test_efficientnet: .*Expected one"):
         find_weights("imagenet", encoder_key("test_efficientnet"))
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError, match="is no folder"):
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
         find_weights("imagenet", encoder_key("test_efficientnet"))
 
 
@@ -213,7 +213,7 @@ def test_offline_is_respected(connections, monkeypatch):
 
 @pytest.mark.parametrize("encoder", ["vit_small_patch14_dinov2", "vit_small_patch16_dinov3"])
 def test_imagenet_never_means_other_weights(encoder):
-    with pytest.raises(ValueError, match=rf"By their names there are: 'timm/{encoder}\."):
+    with pytest.raises(ValueError, match=rf"Available by name: 'timm/{encoder}\."):
         find_weights("imagenet", encoder_key(encoder))
 
 
@@ -241,7 +241,7 @@ def test_a_licence_that_binds_comes_with_a_notice(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("timm/test_efficientnet.nobody", r"There are: timm/test_efficientnet\.r160_in1k"),
+        ("timm/test_efficientnet.nobody", r"Available: timm/test_efficientnet\.r160_in1k"),
         ("timm/nothing", "timm publishes no such weights"),
     ],
 )

@@ -107,7 +107,7 @@ def test_a_shallow_tiny_encoder_takes_its_part_of_a_deeper_one(save, state, make
 def test_missing_tensors_are_counted_and_named(save, state):
     kept = {name: each for name, each in state.items() if not name.startswith("stages.2")}
     with pytest.raises(
-        ValueError, match=r"of its 12 tensors the file has 8; 4 missing: stages\.2\.0\.weight"
+        ValueError, match=r"the file has 8 of its 12 tensors; 4 missing: stages\.2\.0\.weight"
     ):
         segmentation_network(encoder="tiny", encoder_weights=save(kept))
 
@@ -123,7 +123,9 @@ def test_other_shapes_are_counted_and_named(save, state):
 
 def test_weights_of_something_else(save):
     file = save({"some.layer": torch.zeros(2)})
-    with pytest.raises(ValueError, match=r"the file has 0; 12 missing.*holds some\.layer\."):
+    with pytest.raises(
+        ValueError, match=r"the file has 0 of its 12 tensors; 12 missing.*holds some\.layer\."
+    ):
         segmentation_network(encoder="tiny", encoder_weights=file)
 
 

@@ -34,7 +34,8 @@ class Outcome(NamedTuple):
     labeled_iter : array of int, shape (n,)
         0 for an expert's mask or an empty mask by label, else the round in which a mask was first
         predicted, -1 for no mask.
-    estimator : segmenter or None That of the last round, fitted.
+    estimator : segmenter or None
+        That of the last round, fitted.
     baseline : segmenter or None
         Fitted without pseudo masks, if it was the first labeler's teacher.
     labeler : pseudo-labeler or None

@@ -48,7 +48,8 @@ def read(
 
     Parameters
     ----------
-    kept : KeptSegmenter Predicts the maps.
+    kept : KeptSegmenter
+        Predicts the maps.
     memory : Memory or None
         Where predictions are kept and looked up.
     X : array, list, paths or tensor

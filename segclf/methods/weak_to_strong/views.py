@@ -66,7 +66,8 @@ class StrongViews:
 
     Parameters
     ----------
-    cutmix, feature_dropout, feature_noise, photometric As in `WeakToStrongSegmenter`.
+    cutmix, feature_dropout, feature_noise, photometric
+        As in `WeakToStrongSegmenter`.
     """
 
     cutmix: float
