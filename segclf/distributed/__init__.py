@@ -1,8 +1,8 @@
-"""Several processes, one training: all know the whole batch, and share the work of networks.
+"""Training in several processes: all know the whole batch, and share the work of networks.
 
 Every process runs the same script on the same data, makes the same batches and takes the same
-decisions. Only what networks compute is split, image by image, and put together again, so that
-losses over a batch, queues, centers and clusters see all of it, as in one process.
+decisions. Only the computation of networks is split, image by image, and reassembled, so that
+losses over a batch, queues, centers and clusters see the whole batch, as in one process.
 """
 
 from segclf.distributed.agreement import (

@@ -1,4 +1,4 @@
-"""What all processes must do alike, and how it is made sure."""
+"""Ensure that all processes agree on values and weights."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from segclf.distributed.group import explained, n_processes
 
 
 def agreed(value: Any) -> Any:
-    """Return the first process's value, which is plain."""
+    """Return the value of the first process; it must be plain data."""
     if n_processes() == 1:
         return value
     values = [value]
@@ -20,7 +20,7 @@ def agreed(value: Any) -> Any:
 
 
 def agreed_by_all(flag: bool) -> bool:
-    """Tell whether it is so in every process."""
+    """Tell whether a flag is True in every process."""
     if n_processes() == 1:
         return flag
     count = torch.tensor(int(flag))
@@ -35,26 +35,26 @@ def require_agreement(value: Any, message: str) -> None:
     Raises
     ------
     ValueError
-        With the message, in all of them.
+        With the message, in all processes.
     """
     if n_processes() > 1 and not agreed_by_all(bool(agreed(value) == value)):
         raise ValueError(message)
 
 
 def require_equal_weights(module: nn.Module) -> None:
-    """Refuse a network that learned something else in another process.
+    """Refuse a network whose weights differ between processes.
 
     Raises
     ------
     RuntimeError
-        In all of them; of what is rounded otherwise there, too.
+        In all processes, even if the weights differ only by rounding.
     """
     if n_processes() == 1:
         return
     sums = [float(each.detach().double().sum()) for each in module.state_dict().values()]
     if not agreed_by_all(bool(agreed(sums) == sums)):
         raise RuntimeError(
-            "The processes learned different weights, so that their gradients do not belong "
-            "together. Expected processors of one kind, the same versions of segclf and torch, and "
+            "The processes learned different weights, so their gradients cannot be averaged. "
+            "Expected processors of one kind, the same versions of segclf and torch, and "
             "callbacks that do the same in each process."
         )

@@ -1,4 +1,4 @@
-"""Batch normalization that looks at the images of all processes.
+"""Batch normalization over the images of all processes.
 
 Torch's own, ``SyncBatchNorm``, refuses to compute on a CPU.
 """
@@ -18,9 +18,9 @@ from segclf.distributed.shares import own_share
 
 @contextmanager
 def synchronized(module: nn.Module) -> Iterator[None]:
-    """Let batch normalizations see all of what is computed in shares, while within.
+    """Let batch normalization use the whole batch that is computed in shares.
 
-    Their classes change, and change back; weights and names stay as they are.
+    Inside this context their classes are replaced; weights and names do not change.
     """
     alone = n_processes() == 1
     norms = [] if alone else [each for each in module.modules() if isinstance(each, _BatchNorm)]
@@ -37,19 +37,19 @@ def synchronized(module: nn.Module) -> Iterator[None]:
 def _over_processes(kind: type[_BatchNorm]) -> type[_BatchNorm]:
     if kind.forward is not _BatchNorm.forward and not _is_timms(kind):
         raise ValueError(
-            f"{kind.__name__} has a `forward` of its own, which looks at the images of one process "
-            "alone; expected torch's batch normalization, or timm's."
+            f"{kind.__name__} defines its own `forward`, which sees the images of one process "
+            "only; expected torch's batch normalization, or timm's."
         )
     return type(kind.__name__, (_OverProcesses, kind), {})
 
 
 def _is_timms(kind: type[nn.Module]) -> bool:
-    """Tell whether it is timm's kind, which ends in an activation."""
+    """Tell whether a class is timm's batch normalization, which ends in an activation."""
     return any(each.__name__ == "BatchNormAct2d" for each in kind.__mro__)
 
 
 class _OverProcesses(_BatchNorm):
-    """Normalizes by the statistics of the whole batch, of which a share is computed here."""
+    """Normalizes with the statistics of the whole batch, of which this process has a share."""
 
     def forward(self, values: Tensor) -> Tensor:
         share = own_share()
@@ -74,7 +74,7 @@ class _OverProcesses(_BatchNorm):
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
-        """Let the running statistics follow, as torch's own do."""
+        """Update the running statistics as torch does."""
         if not (self.training and self.track_running_stats):
             return
         counter: Any = self.num_batches_tracked
@@ -100,7 +100,7 @@ def batch_moments(values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Total(torch.autograd.Function):
-    """The sum over processes; each of them has a part in what becomes of it."""
+    """The sum over processes, with gradients from all of them."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:

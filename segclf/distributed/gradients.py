@@ -1,4 +1,4 @@
-"""Gradients of all processes together."""
+"""Averaging gradients over all processes."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ from segclf.distributed.group import explained, n_processes
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Set each gradient to its mean over all processes, which is that of the whole batch.
 
-    What `in_shares` splits has gradients as many times too large as there are processes, in one of
-    them, and none of the other processes' images; all else has the same gradients everywhere.
+    Gradients of computations split by `in_shares` come from a process's own images and are too
+    large by the number of processes; all other gradients are equal everywhere.
     """
     if n_processes() == 1:
         return

@@ -1,4 +1,4 @@
-"""The processes that train together: those that ``torchrun`` started, or whose group there is."""
+"""The processes that train together, started by ``torchrun`` or in an existing group."""
 
 import multiprocessing
 import os
@@ -19,16 +19,16 @@ _joined = False
 
 @in_forked_child
 def _after_fork() -> None:
-    """Stay out of the group: the child has no rank of its own."""
+    """Leave the group: a forked child has no rank of its own."""
     global _forked
     _forked = True
 
 
 def n_processes() -> int:
-    """Return how many processes train together; 1 for a process on its own.
+    """Return the number of processes that train together; 1 for a single process.
 
-    The group is joined when this is first asked for. Workers of a process, and its threads but the
-    main one, are on their own: what they do comes in no order that others could follow.
+    The first call joins the group. Worker processes, and threads other than the main one, are not
+    part of it, since others could not follow the order of their calls.
     """
     return dist.get_world_size() if _is_member() else 1
 
@@ -45,12 +45,12 @@ def is_first() -> bool:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Say what it means that processes cannot talk to each other any more.
+    """Explain errors in the communication between processes.
 
     Raises
     ------
     RuntimeError
-        When one of them has ended, or does something else.
+        If one of the processes has ended, or computes something else.
     """
     try:
         yield
@@ -58,7 +58,7 @@ def explained() -> Iterator[None]:
         raise RuntimeError(
             f"Process {dist.get_rank()} of {dist.get_world_size()} got no answer from the others: "
             "one of them has ended, or computes something else; its own error says why. With "
-            "checkpoint=folder the same call of fit goes on, with any number of processes."
+            "checkpoint=folder the same call of fit resumes, with any number of processes."
         ) from error
 
 
@@ -79,7 +79,7 @@ def _launched() -> bool:
 
 
 def _join() -> None:
-    """Begin with equal random numbers, since ``random_state=None`` goes by numpy's."""
+    """Start with equal random numbers, since ``random_state=None`` uses those of numpy."""
     global _joined
     if _joined:
         return

@@ -1,4 +1,4 @@
-"""A batch's images, split over processes, and what was computed of them put together again."""
+"""Split the images of a batch over processes, and reassemble the results."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from segclf.isolation import rows_of_batch
 
 
 class Share(NamedTuple):
-    """Which images of a batch are this process's."""
+    """The images of a batch that this process computes."""
 
     n_images: int
     start: int
@@ -23,12 +23,12 @@ class Share(NamedTuple):
 
     @property
     def rows(self) -> slice:
-        """Their places in the batch."""
+        """The positions of the images in the batch."""
         return slice(self.start, self.stop)
 
     @property
     def length(self) -> int:
-        """How many they are."""
+        """The number of images."""
         return self.stop - self.start
 
 
@@ -36,37 +36,37 @@ _SHARE: ContextVar[Share | None] = ContextVar("share", default=None)
 
 
 def own_share() -> Share | None:
-    """Return which images of the batch are computed here; None where it is all of them."""
+    """Return which images of the batch are computed here; None if all of them are."""
     return _SHARE.get()
 
 
 def whole_batch(n_images: int) -> Share:
-    """Return the whole batch of which so many images are computed here, and which they are."""
+    """Return the size of the whole batch, and the share of it computed here."""
     return _SHARE.get() or Share(n_images, 0, n_images)
 
 
 def in_shares(function: Callable[..., Any], *batch: Tensor) -> Any:
-    """Compute ``function(*batch)``, each process of some images, and give all of it to each.
+    """Compute ``function(*batch)`` for a share of the images in each process; return all results.
 
-    Where there are fewer images than processes, and within what is computed in shares already, it
-    is a plain call.
+    If there are fewer images than processes, or inside another call of `in_shares`, it is a plain
+    call.
 
     Parameters
     ----------
     function : callable
-        From tensors (n, ...) to a tensor (n, ...), or to nested lists and tuples of such, in
-        which an image plays no part for another but through batch normalization.
+        From tensors (n, ...) to a tensor (n, ...), or nested lists and tuples of such. An image
+        must not affect another one except through batch normalization.
     *batch : Tensor of shape (n, ...)
         The same in every process.
 
     Returns
     -------
     Any
-        What the function returns. Its gradients are a process's own, and as many times too large
-        as there are processes: `average_gradients` sees to both.
+        The result of the function. Its gradients are those of the process's own images, too large
+        by the number of processes; `average_gradients` corrects both.
     """
     if n_processes() == 1 or own_share() is not None or not _is_split(len(batch[0])):
-        return function(*batch)  # whose graphs are free in the number of images
+        return function(*batch)  # its graphs allow any number of images
     n_images = len(batch[0])
     share = share_of(n_images)
     with _within(share):
@@ -75,12 +75,12 @@ def in_shares(function: Callable[..., Any], *batch: Tensor) -> Any:
 
 
 def share_of(n_images: int) -> Share:
-    """Return which of so many images are this process's: all, where they are too few to split."""
+    """Return this process's share of n images: all, if there are too few to split."""
     return _share(n_images, rank()) if _is_split(n_images) else Share(n_images, 0, n_images)
 
 
 def gathered(own: Any, n_images: int) -> Any:
-    """Return the results of all images, of those of the own share; tensors or nested lists."""
+    """Return the results of all images from those of each share; tensors or nested lists."""
     if own is None or not _is_split(n_images):
         return own
     if isinstance(own, Tensor):
@@ -110,13 +110,13 @@ def _is_split(n_images: int) -> bool:
 
 
 def _share(n_images: int, of: int) -> Share:
-    """Split a batch as evenly as may be, in its order."""
+    """Split a batch as evenly as possible, in its order."""
     bounds = [n_images * each // n_processes() for each in (of, of + 1)]
     return Share(n_images, *bounds)
 
 
 class _Gathered(torch.autograd.Function):
-    """All images' rows; each process asks for the gradients of its own alone."""
+    """The rows of all images; each process uses only the gradients of its own."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, n_images: int) -> Tensor:
@@ -129,7 +129,7 @@ class _Gathered(torch.autograd.Function):
 
 
 class _Own(torch.autograd.Function):
-    """The own rows, whose gradients all processes get; the way back of `_Gathered`."""
+    """The process's own rows, with gradients for all processes; the inverse of `_Gathered`."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, share: Share) -> Tensor:
@@ -142,7 +142,7 @@ class _Own(torch.autograd.Function):
 
 
 def _gather(own: Tensor, n_images: int) -> Tensor:
-    """Return all rows, in the order of memory that the own ones have."""
+    """Return all rows, in the memory order of the process's own."""
     lengths = [_share(n_images, each).length for each in range(n_processes())]
     last = are_maps(own) and own.stride(1) == 1  # channels
     own = own.movedim(1, -1) if last else own

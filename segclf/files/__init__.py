@@ -1,4 +1,4 @@
-"""Files judged before they are read: what they say of themselves must fit their own bytes."""
+"""Files that are validated before they are read: headers must match the bytes."""
 
 from segclf.files.container import Container, read_container
 from segclf.files.plain_pickle import StoredTensor, read_program

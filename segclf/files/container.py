@@ -1,4 +1,4 @@
-"""A safetensors file, judged before it is read: what it says of itself must fit its own bytes."""
+"""A safetensors file that is validated before it is read: its header must match its bytes."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segclf.files.regular import open_regular
 
-# Of the header, in bytes: as safetensors itself has it.
+# Maximum length of the header in bytes, the same as in safetensors.
 _LONGEST_HEADER = 100_000_000
 _NUMPY = {
     "BOOL": "?",
@@ -28,28 +28,28 @@ _SIZES |= {"BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
 class Container:
     """The header of a safetensors file, and its arrays one by one.
 
-    The file is read, not mapped: a mapped file that shrinks ends the process.
+    The file is read, not mapped: if a mapped file shrinks, the process ends.
 
     Parameters
     ----------
     path : Path
         A regular file.
     longest : int
-        How many bytes the header may have.
+        Maximum number of bytes of the header.
 
     Attributes
     ----------
     metadata : dict
-        As text.
+        The metadata, as text.
     entries : dict of dict
-        ``dtype``, ``shape`` and ``data_offsets`` of each array, which fit the file's bytes.
+        ``dtype``, ``shape`` and ``data_offsets`` of each array, which match the file's bytes.
 
     Raises
     ------
     OSError
-        When there is no such file.
+        If there is no such file.
     ValueError
-        When it is no regular file, or what its header says does not fit its bytes.
+        If it is not a regular file, or its header does not match its bytes.
     """
 
     def __init__(self, path: Path, *, longest: int = _LONGEST_HEADER) -> None:
@@ -64,21 +64,21 @@ class Container:
         Raises
         ------
         ValueError
-            When the file has changed since.
+            If the file has changed since.
         """
         start, stop = self.entries[name]["data_offsets"]
         content = bytearray(stop - start)
         with open_regular(self._path) as file:
             file.seek(self._first + start)
             if file.readinto(content) != len(content):
-                raise ValueError("it was cut while it was read")
+                raise ValueError("it was truncated while it was read")
         return content
 
 
 def read_container(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read the metadata and the arrays of a safetensors file.
 
-    Nothing is allocated beyond the bytes that are there.
+    Memory is allocated only for bytes that exist.
 
     Parameters
     ----------
@@ -90,14 +90,14 @@ def read_container(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
     dict
         The metadata, as text.
     dict of array
-        By name. They share the memory of the file's bytes, and cannot be written.
+        The arrays by name. They share the memory of the file's bytes, and are read-only.
 
     Raises
     ------
     OSError
-        When there is no such file.
+        If there is no such file.
     ValueError
-        When it is no regular file, or what its header says does not fit its bytes.
+        If it is not a regular file, or its header does not match its bytes.
     """
     with open_regular(path) as file:
         n_bytes = os.fstat(file.fileno()).st_size
@@ -114,13 +114,13 @@ def _header(
         raise ValueError("it is too short")
     length = int.from_bytes(file.read(8), "little")
     if length > min(longest, n_bytes - 8):
-        raise ValueError(f"its header should have {length} bytes, of {n_bytes} in all")
+        raise ValueError(f"its header should have {length} bytes, but the file has {n_bytes}")
     header = json.loads(file.read(length), object_pairs_hook=_without_repetition)
     if not isinstance(header, dict):
-        raise ValueError("its header is no JSON object")
+        raise ValueError("its header is not a JSON object")
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict):
-        raise ValueError("its metadata are no JSON object")
+        raise ValueError("its metadata are not a JSON object")
     _check_cover(header.values(), n_bytes - 8 - length)
     for entry in header.values():
         _check_entry(entry)
@@ -130,36 +130,36 @@ def _header(
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands twice in its header")
+        raise ValueError("a name occurs twice in its header")
     return found
 
 
 def _check_cover(entries: Iterable[Any], n_bytes: int) -> None:
-    """Check that the arrays lie one behind the other, from the first byte to the last."""
+    """Check that the arrays are contiguous, from the first byte to the last."""
     end = 0
     for start, stop in sorted(tuple(entry["data_offsets"]) for entry in entries):
         if start != end or stop < start:
-            raise ValueError("its arrays overlap, or leave bytes out")
+            raise ValueError("its arrays overlap, or leave gaps")
         end = stop
     if end != n_bytes:
-        raise ValueError(f"its arrays should have {end} bytes, and there are {n_bytes}")
+        raise ValueError(f"its arrays should have {end} bytes, but there are {n_bytes}")
 
 
 def _check_entry(entry: dict[str, Any]) -> None:
     kind, shape = entry["dtype"], entry["shape"]
     if kind not in _SIZES:
-        raise ValueError(f"it holds an array of {kind}, which nothing here computes with")
+        raise ValueError(f"it holds an array of {kind}, which is not supported")
     if any(type(side) is not int or side < 0 for side in shape):
         raise ValueError(f"it holds an array of shape {shape}")
     start, stop = entry["data_offsets"]
     if math.prod(shape) * _SIZES[kind] != stop - start:
-        raise ValueError(f"an array of {kind} and shape {shape} does not fit its bytes")
+        raise ValueError(f"an array of {kind} and shape {shape} does not match its bytes")
 
 
 def _array(entry: dict[str, Any], content: bytes) -> NDArray[Any]:
     kind, shape = entry["dtype"], entry["shape"]
     if kind not in _NUMPY:
-        raise ValueError(f"it holds an array of {kind}, which numpy does not know")
+        raise ValueError(f"it holds an array of {kind}, which numpy does not support")
     start, _ = entry["data_offsets"]
     array = np.frombuffer(content, _NUMPY[kind], math.prod(shape), offset=start)
     return array.reshape(shape)

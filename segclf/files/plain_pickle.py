@@ -1,17 +1,17 @@
-"""What `torch.save` writes beside the numbers, interpreted without running anything.
+"""Interpret the pickle that `torch.save` writes beside the numbers, without running it.
 
-Such a file is a pickle: a program that may import and call whatever it likes. Here it is read by an
-interpreter that knows no imports and no calls. Names stay names; of the functions that torch's own
-files call, those that make tensors give a description, and those that make plain values nothing.
+A pickle is a program that may import and call anything. Here it is read by an interpreter without
+imports and calls. Names remain names. Of the functions that torch's own files call, those that make
+tensors return a description, and those that make other plain values return nothing.
 """
 
 import pickletools
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
-# Of one program: what torch writes for 10,000 tensors.
+# Maximum for one program: the operations that torch writes for 10,000 tensors.
 MOST_OPERATIONS = 500_000
-# In bytes, of one value within.
+# Maximum length of one value, in bytes.
 LONGEST = 1_000_000
 _LONGEST_NAME = 1000
 _N_ARGUMENTS = 4
@@ -25,10 +25,10 @@ class Name(NamedTuple):
 
 
 class StoredTensor(NamedTuple):
-    """Where the numbers of one tensor lie: in which storage, and how they are laid out there.
+    """The location of the numbers of one tensor: the storage, and the layout in it.
 
-    The storage has so many elements of a kind, as ``"FloatStorage"``; offset and stride are in
-    elements of the tensor, whose type is the storage's where `dtype` is None.
+    The storage has a number of elements of a kind such as ``"FloatStorage"``. Offset and stride are
+    in elements of the tensor, whose type is that of the storage if `dtype` is None.
     """
 
     storage: str
@@ -53,13 +53,13 @@ def read_program(file: BinaryIO) -> Any:
     Parameters
     ----------
     file : file
-        Stands behind the program afterwards.
+        Its position is then after the program.
 
     Returns
     -------
     object
         Numbers, strings, lists, tuples and dicts, with a `StoredTensor` for each tensor and None
-        for what else is plain.
+        for other plain values.
 
     Raises
     ------
@@ -74,11 +74,11 @@ def read_program(file: BinaryIO) -> Any:
         if operation.name == "STOP":
             return machine.pop()
         machine.run(operation.name, argument)
-    raise ValueError("it ends too soon")
+    raise ValueError("it ends too early")
 
 
 class _Careful:
-    """A file that gives no long value."""
+    """A file that refuses to return long values."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -112,11 +112,11 @@ class _Machine:
         elif operation in _STEPS:
             _STEPS[operation](self, argument)
         elif operation != "PROTO":
-            raise ValueError(f"it does what no file of weights needs ({operation})")
+            raise ValueError(f"it uses an operation that no file of weights needs ({operation})")
 
     def pop(self) -> Any:
         if not self._stack or (self._marks and len(self._stack) <= self._marks[-1]):
-            raise ValueError("it takes a value that is not there")
+            raise ValueError("it takes a value that does not exist")
         return self._stack.pop()
 
     def mark(self, _: Any) -> None:
@@ -141,13 +141,13 @@ class _Machine:
     def append(self, values: list[Any]) -> None:
         target = self._stack[-1]
         if type(target) is not list:
-            raise ValueError("it appends to what is no list")
+            raise ValueError("it appends to a value that is not a list")
         target.extend(values)
 
     def set_items(self, values: list[Any]) -> None:
         target = self._stack[-1]
         if type(target) is not dict or len(values) % 2:
-            raise ValueError("it sets items of what is no dict")
+            raise ValueError("it sets items of a value that is not a dict")
         for key, value in zip(values[::2], values[1::2], strict=True):
             target[_key(key)] = value
 
@@ -162,10 +162,10 @@ class _Machine:
         self._stack.append(_called(function, arguments))
 
     def build(self, _: Any) -> None:
-        """Leave out what an ordered dict has beside its items."""
+        """Ignore the attributes of an ordered dict."""
         self.pop()
         if type(self._stack[-1]) is not dict:
-            raise ValueError("it changes what is no dict")
+            raise ValueError("it changes a value that is not a dict")
 
     def storage(self, _: Any) -> None:
         self._stack.append(_storage(self.pop()))
@@ -178,7 +178,7 @@ class _Machine:
 
 
 def _key(key: Any) -> Any:
-    """Refuse keys that are made of others: a hash of nested ones can end the process."""
+    """Refuse keys that contain others: hashing nested ones can end the process."""
     if type(key) not in (str, int, float, bool, type(None)):
         raise ValueError(f"it has a key of type {type(key).__name__}")
     return key
@@ -191,7 +191,7 @@ def _called(function: Any, arguments: Any) -> Any:
 
 
 def _is_type(name: Name) -> bool:
-    """Tell whether a name is of a type of storage, of tensor or of number."""
+    """Tell whether a name is a type of storage, tensor or number."""
     if name in (("torch", "Tensor"), ("torch.nn.parameter", "Parameter")):
         return True
     if name.module == "torch.storage":
@@ -212,7 +212,7 @@ def _storage(described: Any) -> _Storage:
 
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any) -> StoredTensor:
     if not isinstance(storage, _Storage) or type(shape) is not tuple or type(stride) is not tuple:
-        raise ValueError("it has a tensor that is not described as one")
+        raise ValueError("it has a tensor with an invalid description")
     numbers = (offset, *shape, *stride)
     if len(shape) != len(stride) or any(type(n) is not int or n < 0 for n in numbers):
         raise ValueError(f"it has a tensor of shape {shape!r:.80} and stride {stride!r:.80}")
@@ -233,7 +233,7 @@ def _first(value: Any, *_: Any) -> Any:
 
 
 def _items(*arguments: Any) -> dict[Any, Any]:
-    """Make an ordered dict; Python 2 gives the items along, of which there are few."""
+    """Make an ordered dict; Python 2 passes its items along, which must be few."""
     items = dict(arguments[0]) if arguments else {}
     if len(items) > _LONGEST_NAME:
         raise ValueError("it makes a dict of a long list")
@@ -245,7 +245,7 @@ def _subclass(function: Any, _: Any, arguments: Any, *__: Any) -> Any:
 
 
 def _nothing(*_: Any) -> None:
-    """Stand for a plain value that nobody reads."""
+    """Return None in place of a plain value that is not used."""
 
 
 _CALLS: dict[Name, Callable[..., Any]] = {

@@ -1,4 +1,4 @@
-"""Opens regular files only: a pipe or a device may never end."""
+"""Open regular files only: reading a pipe or a device may never end."""
 
 import os
 import stat
@@ -7,32 +7,32 @@ from pathlib import Path
 
 
 def open_regular(path: str | Path) -> BufferedReader:
-    """Open a file for reading, if it is one.
+    """Open a file for reading, if it is a regular file.
 
     Raises
     ------
     OSError
-        When there is no such file, or it cannot be opened.
+        If there is no such file, or it cannot be opened.
     ValueError
-        When it is a folder, a pipe or a device. Nothing waits for the other end of a pipe.
+        If it is a folder, a pipe or a device. It does not wait for the other end of a pipe.
     """
     if os.path.isdir(path):  # Windows would not open it
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ValueError("it is no regular file")
+        raise ValueError("it is not a regular file")
     return open(descriptor, "rb")
 
 
 def require_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
-    """Check that no link leads out of a folder: what lies elsewhere is not ours to change.
+    """Check that no link leads out of a folder: files elsewhere must not be changed.
 
     Raises
     ------
     OSError
-        Where one does.
+        If a link does.
     """
     root, place = os.path.realpath(folder), os.path.realpath(path)
     if not place.startswith(os.path.join(root, "")):

@@ -1,4 +1,4 @@
-"""What is global in torch reaches no fit and no prediction, and nothing of theirs gets out."""
+"""Isolate fits and predictions from the global state of torch, in both directions."""
 
 from segclf.isolation._threads import threads
 from segclf.isolation.generators import (

@@ -1,4 +1,4 @@
-"""The number of CPU threads, for one thread of Python alone."""
+"""The number of CPU threads, set for a single Python thread."""
 
 import threading
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ _forked = False
 
 @in_forked_child
 def _after_fork() -> None:
-    """Compute on one thread from now on: OpenMP's others did not come along, and it waits for them.
+    """Compute with one thread from now on: OpenMP would wait for others that were not forked.
 
-    The lock may have been held by a thread that did not come along either.
+    The lock may also have been held by a thread that was not forked.
     """
     global _setting, _forked
     _setting, _forked = threading.Lock(), True
@@ -25,9 +25,9 @@ def _after_fork() -> None:
 
 @contextmanager
 def threads(n_threads: int) -> Iterator[None]:
-    """Compute with that many threads in this thread of Python, and restore the number on leaving.
+    """Compute with that number of threads in this Python thread, and restore the old one after.
 
-    In a process that was forked it is one, whatever is asked for.
+    In a forked process it is always one.
 
     Examples
     --------
@@ -46,10 +46,10 @@ def threads(n_threads: int) -> Iterator[None]:
 
 
 def _set(n_threads: int) -> int:
-    """Set the number in this thread, and return what it was.
+    """Set the number in this thread, and return the old one.
 
-    OpenMP counts for each thread. Torch also notes the last number that anybody set, for threads
-    that have not computed yet; a new thread sees that note, and puts it back.
+    OpenMP has a number for each thread. Torch also stores the last number that was set, for threads
+    that have not computed yet; a new thread reads that number, and restores it.
     """
     n_threads = 1 if _forked else n_threads
     with _setting:

@@ -7,10 +7,10 @@ _Value = TypeVar("_Value")
 
 
 class cached_property(functools.cached_property[_Value]):
-    """``functools.cached_property`` as Python 3.12 has it.
+    """``functools.cached_property`` as in Python 3.12.
 
-    Python 3.11 locks the property of all instances while one of them computes it: threads wait
-    for one another, and a process that is forked meanwhile waits forever.
+    While Python 3.11 computes the property of one instance, it locks that of all instances: threads
+    wait for one another, and a process that is forked meanwhile waits forever.
 
     Examples
     --------
@@ -24,7 +24,7 @@ class cached_property(functools.cached_property[_Value]):
     """
 
     def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
-        """Return what was computed first, also where several threads ask at once."""
+        """Return the value computed first, even if several threads compute it at once."""
         if instance is None:
             return self
         return vars(instance).setdefault(self.attrname, self.func(instance))

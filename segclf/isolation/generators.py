@@ -1,10 +1,10 @@
-"""Random numbers of torch from a generator of one's own, whoever asks for them.
+"""Replace the default generator of torch in one thread, for all operations that use it.
 
-Torch has one default generator for each device, and all threads share it. Its dispatcher, though,
-lets each thread switch keys on and off. At a key that no backend uses, every operation that takes
-a generator gets a kernel here that gives it the thread's own; all others fall through, in C++ and
-at no cost. So initializations, dropout and what else a network samples are the same bits as after
-`torch.manual_seed`, in any thread, while the default generator stays as it is.
+Torch has one default generator for each device, which all threads share. But its dispatcher lets
+each thread switch keys on and off. At a key that no backend uses, every operation with a generator
+argument gets a kernel here that passes it the thread's own generator; all others fall through, in
+C++ and at no cost. So initializations, dropout and everything else that a network samples have the
+same bits as after `torch.manual_seed`, in any thread, and the default generator does not change.
 """
 
 import threading
@@ -23,29 +23,29 @@ _KEY: Any = torch._C._parse_dispatch_key(_KEY_NAME)
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 _mine = threading.local()
 _registering = threading.Lock()
-# The generators of accelerators have no such door: fused kernels read the default one.
+# The generators of accelerators cannot be replaced in this way: fused kernels read the default one.
 _accelerator = threading.RLock()
 
 
 @in_forked_child
 def _after_fork() -> None:
-    """Renew the locks: a thread that did not come along may have held them."""
+    """Renew the locks: a thread that was not forked may have held them."""
     global _registering, _accelerator
     _registering, _accelerator = threading.Lock(), threading.RLock()
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device = torch.device("cpu")) -> Iterator[None]:
-    """Sample as after ``torch.manual_seed(seed)``, in this thread alone.
+    """Sample as after ``torch.manual_seed(seed)``, but only in this thread.
 
-    On an accelerator one thread at a time is within; the others wait.
+    On an accelerator, only one thread at a time can be inside; the others wait.
 
     Parameters
     ----------
     seed : int
         The seed.
     device : torch.device
-        Where to compute. Random numbers of the CPU are always covered.
+        The device of the computation. Random numbers of the CPU are always covered.
 
     Examples
     --------
@@ -68,10 +68,10 @@ def seeded(seed: int, device: torch.device = torch.device("cpu")) -> Iterator[No
 
 @contextmanager
 def rows_of_batch(n_images: int, rows: slice) -> Iterator[None]:
-    """Sample, in this thread, as if all images of a batch were here, and these rows were taken.
+    """Sample, in this thread, as for all images of a batch, and take these rows.
 
-    For what is sampled in place for each image, as by dropout on a CPU. Kernels that sample on
-    their own, as an accelerator's dropout, go by the rows that are here.
+    This covers values sampled in place for each image, as by dropout on a CPU. Kernels that sample
+    themselves, such as an accelerator's dropout, see only the rows that are here.
     """
     outer = getattr(_mine, "batch", None)
     _mine.batch = n_images, rows
@@ -82,7 +82,7 @@ def rows_of_batch(n_images: int, rows: slice) -> Iterator[None]:
 
 
 def get_random_state(device: torch.device) -> dict[str, Tensor]:
-    """Return where the generators of the CPU and of the device stand, as this thread has them."""
+    """Return the states of the generators of the CPU and the device in this thread."""
     state = {"cpu": _generator().get_state()}
     if device.type != "cpu":
         state[device.type] = torch.get_device_module(device).get_rng_state()
@@ -90,7 +90,7 @@ def get_random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    """Let this thread's generators go on from where others stood."""
+    """Set the states of this thread's generators."""
     _generator().set_state(state["cpu"].cpu())
     if device.type != "cpu" and device.type in state:
         torch.get_device_module(device).set_rng_state(state[device.type].cpu())
@@ -112,11 +112,11 @@ def _register() -> tuple[torch.library.Library, ...]:
             operation = getattr(getattr(torch.ops.aten, name), schema.overload_name or "default")
             full = f"{name}.{schema.overload_name}".rstrip(".")
             random.impl(full, _with_generator(operation, names.index("generator")))
-    return everything, random  # their kernels are gone when they are
+    return everything, random  # their kernels exist as long as they do
 
 
 def _with_generator(operation: Any, place: int) -> Callable[..., Any]:
-    """Return the operation with the thread's own generator in place of the default one."""
+    """Return the operation with the thread's own generator instead of the default one."""
 
     def call(*args: Any, **options: Any) -> Any:
         given = options.get("generator", args[place] if len(args) > place else None)
@@ -140,7 +140,7 @@ def _of_whole_batch(
     *args: Any,
     **options: Any,
 ) -> Tensor:
-    """Sample for all images what is wanted of some rows; what has other rows is no batch."""
+    """Sample for all images and take some rows; values with another number of rows are no batch."""
     if not values.ndim or len(values) != rows.stop - rows.start:
         result: Tensor = operation(values, *args, **options)
         return result
@@ -156,7 +156,7 @@ def _address(generator: Any) -> int:
 
 @contextmanager
 def _seeded_accelerator(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the default generator of a device, choose repeatable kernels, and restore both."""
+    """Seed a device's default generator, choose deterministic kernels, and restore both after."""
     module = torch.get_device_module(device)
     with (
         _accelerator,

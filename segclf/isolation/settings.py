@@ -1,4 +1,4 @@
-"""Modes and defaults of torch, as they are in a fresh process."""
+"""The modes and defaults of torch in a fresh process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,11 +11,11 @@ from segclf.isolation.shared import Shared
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Compute as a fresh process does.
+    """Compute as in a fresh process.
 
-    Gradients are recorded, nothing is cast automatically, new tensors are float32 and on the CPU,
-    whatever was set outside. What torch obeys is left alone: deterministic algorithms, anomaly
-    detection, the precision of matrix products.
+    Gradients are recorded, nothing is cast automatically, and new tensors are float32 and on the
+    CPU, whatever was set outside. Settings that restrict computations are kept: deterministic
+    algorithms, anomaly detection, the precision of matrix products.
 
     Examples
     --------
@@ -39,13 +39,13 @@ def _remember_default_dtype() -> Callable[[], None]:
     return partial(torch.set_default_dtype, torch.get_default_dtype())
 
 
-# The one setting that torch has for the process alone.
+# The only setting that torch has per process, not per thread.
 _default_dtype = Shared(_remember_default_dtype)
 
 
 @contextmanager
 def _float32() -> Iterator[None]:
-    """Let new tensors be float32, until nobody is within any more."""
+    """Let new tensors be float32, as long as any thread is inside."""
     with _default_dtype():
         torch.set_default_dtype(torch.float32)
         yield

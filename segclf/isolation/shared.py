@@ -1,4 +1,4 @@
-"""What is changed for a whole process while any of its threads is within; what a fork leaves."""
+"""Changes of a whole process while any of its threads is in a context; and forks."""
 
 import os
 import threading
@@ -10,24 +10,24 @@ _Function = TypeVar("_Function", bound=Callable[[], None])
 
 
 def in_forked_child(function: _Function) -> _Function:
-    """Call a function in each process that is forked from this one, before anything else.
+    """Call a function in each process forked from this one, before anything else.
 
-    Threads do not come along, so that a lock that one of them holds would never be released.
+    Other threads are not forked, so a lock that one of them holds would never be released.
     """
-    if hasattr(os, "register_at_fork"):  # Windows knows no fork
+    if hasattr(os, "register_at_fork"):  # Windows has no fork
         os.register_at_fork(after_in_child=function)
     return function
 
 
 class Shared:
-    """A context of all threads: the first one in changes something, the last one out undoes it.
+    """A context for all threads: the first to enter makes a change, the last to leave undoes it.
 
-    In a forked process it is over, unless the thread that came along was within.
+    A forked process is outside of it, unless the thread that was forked was inside.
 
     Parameters
     ----------
     change : callable
-        Changes it, and returns what undoes that.
+        Makes the change, and returns a function that undoes it.
 
     Examples
     --------
@@ -50,7 +50,7 @@ class Shared:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Be within."""
+        """Enter the context."""
         with self._lock:
             if not self._n_within:
                 self._undo = self._change()

@@ -1,9 +1,9 @@
 """Save and load estimators: JSON and arrays in one safetensors file, never pickle.
 
-An estimator becomes its class's name, its constructor parameters and what it learned; whatever is
-an array goes beside, the rest is JSON in the file's header. Loading is fitting without the
-training: the constructor is called, networks are built from their recipes, arrays are filled in.
-A file can name classes but brings no code, and it may only name classes that are trusted.
+An estimator is stored as the name of its class, its constructor parameters and what it learned:
+arrays are stored as such, the rest is JSON in the file's header. Loading works like fitting without
+the training: the constructor is called, networks are built from their recipes, and arrays are
+filled in. A file can name classes but contains no code, and it may only name trusted classes.
 """
 
 from segclf.persistence.file import load, pack_value, read_value, save, write_value

@@ -19,7 +19,7 @@ SPLITTERS = (
     *("RepeatedStratifiedKFold", "ShuffleSplit", "StratifiedGroupKFold", "StratifiedKFold"),
     "StratifiedShuffleSplit",
 )
-# What scikit-learn's and our estimators hold beside estimators, as objects of attributes alone.
+# Classes in scikit-learn's and our estimators that are not estimators, stored by attributes.
 PLAIN = {
     "segclf:MaskScorer",
     "segclf:MultilabelStratifiedGroupKFold",
@@ -33,13 +33,13 @@ PLAIN = {
     "sklearn.model_selection._split:_CVIterableWrapper",
     *(f"sklearn.model_selection:{name}" for name in SPLITTERS),
 }
-# Modules that are run, or that tests import.
+# Modules that are scripts, or that tests import.
 _NOT_OF_A_LIBRARY = {"conftest", "setup", "test", "tests", "testing"}
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def class_name(cls: type) -> str:
-    """Return "package:Class" with the shortest package that offers it, so that files may move."""
+    """Return "package:Class" with the shortest package that exports it, so modules may move."""
     parts = cls.__module__.split(".")
     for length in range(1, len(parts)):
         package = ".".join(parts[:length])
@@ -49,7 +49,7 @@ def class_name(cls: type) -> str:
 
 
 def can_be_imported(value: Any) -> bool:
-    """Tell whether a module has a function or class by its name, other than Python's own."""
+    """Tell whether a function or class can be imported by its name; not Python's own."""
     if not isinstance(value, type | FunctionType) or value.__module__ == "builtins":
         return False
     return getattr(sys.modules.get(value.__module__), value.__qualname__, None) is value
@@ -61,7 +61,7 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
     Raises
     ------
     ValueError
-        When the class is not trusted, or does not exist.
+        If the class is not trusted, or does not exist.
     """
     if name in given:
         return given[name]
@@ -77,14 +77,14 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
     module, _, attribute = name.partition(":")
     if not (name in PLAIN or _may_be_imported(module, plugins)):
         raise ValueError(
-            f"{path} names {name!r}, a module that no estimator is public in; it is not imported."
+            f"{path} names {name!r}, in a module without public estimators; it is not imported."
         )
     if attribute.startswith("Halving"):
         importlib.import_module("sklearn.experimental.enable_halving_search_cv")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (AttributeError, ImportError) as error:
-        raise ValueError(f"{path} names the class {name!r}, which is not there: {error}") from error
+        raise ValueError(f"{path} names {name!r}, which does not exist: {error}") from error
     kinds = issubclass(found, BaseEstimator) if isinstance(found, type) else False
     if kinds or name in plugins or name in PLAIN:
         return found
@@ -95,14 +95,14 @@ def trusted_class(name: str, given: Mapping[str, type], path: Path) -> type[Any]
 
 
 def _may_be_saved(plugin: PluginInfo) -> bool:
-    return plugin.state != "broken" and plugin.kind != "reader"  # which no estimator holds
+    return plugin.state != "broken" and plugin.kind != "reader"  # no estimator holds a reader
 
 
 def _may_be_imported(module: str, plugins: set[str]) -> bool:
-    """Tell whether importing a module runs no more than using a library or a plugin does.
+    """Tell whether importing a module runs no more code than using a library or plugin does.
 
-    A plugin's class is named by the shortest package that offers it, which its module lies in.
-    Other modules than those of plugins and their packages must be there already.
+    A plugin's class is named by the shortest package that exports it, which contains its module.
+    Other modules must be imported already.
     """
     package, *inner = module.split(".")
     if package in OURS:

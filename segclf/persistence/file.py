@@ -1,4 +1,4 @@
-"""The file: one header of JSON, the arrays, and a version; written whole or not at all."""
+"""The file: a JSON header, the arrays, and a version; written whole or not at all."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from segclf.persistence.writer import Writer
 
 KEY = "segclf"
 FORMAT = 3
-# 2: what more of scikit-learn's estimators are made of. 3: the checksum is of the header, too.
+# 2: more of scikit-learn's estimators. 3: the checksum includes the header.
 READS = (1, 2, 3)
 HEADER = {"format", "segclf", "scikit-learn", "estimator", "checksum"}
 
@@ -30,35 +30,35 @@ HEADER = {"format", "segclf", "scikit-learn", "estimator", "checksum"}
 def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     """Write an estimator, fitted or not, to one file.
 
-    The file appears whole or not at all, and the same estimator gives the same bytes. One that is
-    replaced hands on its mode bits; of a symbolic link, the target is replaced. Callbacks are left
-    out: they belong to a session.
+    The file is written whole or not at all, and the same estimator gives the same bytes. A replaced
+    file keeps its mode bits; if the path is a symbolic link, its target is replaced. Callbacks are
+    not saved: they belong to a session.
 
     Parameters
     ----------
     estimator : estimator
-        Any of segclf's, or of scikit-learn's, as far as it is made of numbers, strings, paths,
-        arrays, lists, tuples, dicts and further estimators, of trees, splitters, scikit-learn's
-        own metrics and scipy's distributions: pipelines, searches, forests, gradient boosting,
-        calibrated and voting classifiers and their kin.
+        An estimator of segclf or scikit-learn that consists of numbers, strings, paths, arrays,
+        lists, tuples, dicts and further estimators, of trees, splitters, scikit-learn's own metrics
+        and scipy's distributions: pipelines, searches, forests, gradient boosting, calibrated and
+        voting classifiers, and similar ones.
     path : path
-        The file; one that exists is replaced. Its name usually ends in ``.safetensors``.
+        The file; an existing one is replaced. Its name usually ends in ``.safetensors``.
 
     Raises
     ------
     OSError
-        When the file cannot be written: the folder is missing or may not be written, the disk is
-        full, the file is read-only or no regular file. What was there before is as it was.
+        If the file cannot be written: the folder is missing or not writable, the disk is full, or
+        the file is read-only or not a regular file. The old file stays unchanged.
     TypeError
-        For a value that is none of these, naming the parameter. A file holds no code: of a function
-        or class in a module (a ``loss`` or ``schedule`` of your own) it holds the name, and `load`
-        wants the function in its ``trusted``; lambdas are refused. Of a search that holds one,
-        save the ``best_estimator_``. For what else scikit-learn has, such as nearest neighbors,
-        there is ``skops.io``.
+        For any other value; the message names the parameter. A file holds no code: for a function
+        or class in a module (a custom ``loss`` or ``schedule``) it holds the name, and `load` needs
+        the function in ``trusted``; lambdas are refused. For a search that holds one, save the
+        ``best_estimator_``. For other estimators of scikit-learn, such as nearest neighbors, use
+        ``skops.io``.
 
     See Also
     --------
-    load : The way back.
+    load : Reads such files.
 
     Examples
     --------
@@ -73,16 +73,16 @@ def save(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         write_value(estimator, path, type(estimator).__name__)
     except TypeError as error:
         if hasattr(estimator, "best_estimator_"):
-            hint = "What a search found can be saved alone: save(search.best_estimator_, path)."
+            hint = "To save only the result of a search: save(search.best_estimator_, path)."
             raise TypeError(f"{error} {hint}") from error
         raise
 
 
 def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
-    """Read an estimator that `save` wrote; it predicts what the saved one did, bit for bit.
+    """Read an estimator that `save` wrote; it predicts the same as the saved one, bit for bit.
 
-    A file cannot bring code along. It names the classes of its estimators, and nothing is built
-    before each of them is known to be an estimator of segclf, of an installed segclf plugin, of
+    A file cannot contain code. It names the classes of its estimators, and nothing is built before
+    each of them is known to be an estimator of segclf, of an installed segclf plugin or of
     scikit-learn, or one of `trusted`.
 
     Parameters
@@ -90,23 +90,23 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     path : path
         The file.
     trusted : iterable of classes and functions
-        What the file may name further, such as a summarizer, a loss or a network of your own. It
-        is not imported for the file.
+        Further classes and functions that the file may name, such as a custom summarizer, loss or
+        network. They are not imported for the file.
 
     Returns
     -------
     estimator
-        With the parameters and the learned attributes of the saved one. One saved with
-        ``device="cuda"`` loads anywhere, and predicts elsewhere after
+        It has the parameters and the learned attributes of the saved one. An estimator saved with
+        ``device="cuda"`` loads anywhere; to predict on another device, call
         ``set_params(device="auto")``.
 
     Raises
     ------
     FileNotFoundError
-        When there is no such file.
+        If there is no such file.
     ValueError
-        When the file is damaged or something else, was written in a later format than this
-        version of segclf knows, or names a class that is not trusted.
+        If the file is damaged or of another kind, was written in a later format than this version
+        of segclf knows, or names a class that is not trusted.
 
     See Also
     --------
@@ -125,12 +125,13 @@ def write_value(value: Any, path: str | os.PathLike[str], place: str) -> None:
 
 
 def pack_value(value: Any, place: str) -> bytes:
-    """Return the file of an estimator, or of whatever its attributes may hold.
+    """Return the file of an estimator, or of any value that its attributes may hold.
 
     Raises
     ------
     TypeError
-        For what a file cannot hold, naming where it stands; `place` is the value's own name.
+        For a value that a file cannot hold; the message names its place. `place` is the value's own
+        name.
     """
     writer = Writer()
     written = writer.write(value, place)
@@ -147,28 +148,28 @@ def pack_value(value: Any, place: str) -> bytes:
 def read_value(path: Path, trusted: Iterable[Any] = (), *, plain: bool = False) -> Any:
     """Read what `pack_value` returned, in a file; raises as `load` does.
 
-    Plain values name no class: with `plain` a file that does is refused.
+    Plain values name no class: with `plain`, a file that names one is refused.
     """
     header, arrays = _read(path)
     given = {class_name(each): each for each in trusted}
     names = sorted(set(_names(header, path)))
     if plain and names:
-        raise ValueError(f"{path} names {names[0]!r}; expected numbers, texts and arrays alone.")
+        raise ValueError(f"{path} names {names[0]!r}; expected only numbers, text and arrays.")
     classes = {name: trusted_class(name, given, path) for name in names}
     try:
         return Reader(arrays, classes).read(header["estimator"])
     except ImportError as error:
         raise ImportError(f"{path} needs a package that is missing: {error}") from error
-    except Exception as error:  # a damaged file may end in any
+    except Exception as error:  # a damaged file may raise any error
         raise ValueError(
             f"{path} cannot be loaded: {type(error).__name__}: {error} It is damaged, or its "
-            f"versions do not fit (segclf {header['segclf']}, scikit-learn "
+            f"versions do not match (segclf {header['segclf']}, scikit-learn "
             f"{header['scikit-learn']}; here {segclf.__version__}, {sklearn.__version__})."
         ) from error
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read header and arrays, or say why this is no estimator of ours."""
+    """Read header and arrays, or say why this is not a saved estimator."""
     try:
         metadata, arrays = read_container(path)
         header = json.loads(metadata.get(KEY, "null"))
@@ -187,7 +188,7 @@ def _names(header: dict[str, Any], path: Path) -> Iterable[str]:
     try:
         return list(named_classes(header["estimator"]))
     except RecursionError as error:
-        raise ValueError(f"{path} is damaged: its header is nested too deep.") from error
+        raise ValueError(f"{path} is damaged: its header is nested too deeply.") from error
 
 
 def _check_header(header: Any, path: Path) -> None:
@@ -203,11 +204,11 @@ def _check_header(header: Any, path: Path) -> None:
 
 
 def _checksum(arrays: Mapping[str, NDArray[Any]], header: dict[str, Any]) -> int:
-    """Sum up the arrays and, since format 3, the rest of the header."""
+    """Return the checksum of the arrays and, since format 3, of the rest of the header."""
     rest = {name: value for name, value in header.items() if name != "checksum"}
     text = json.dumps(rest, sort_keys=True).encode() if header["format"] > 2 else b""
     checksum = zlib.crc32(text)
     for name in sorted(arrays):
-        content = np.ascontiguousarray(arrays[name]).data  # no copy, where it is so already
+        content = np.ascontiguousarray(arrays[name]).data  # no copy if it is contiguous already
         checksum = zlib.crc32(content, zlib.crc32(name.encode(), checksum))
     return checksum

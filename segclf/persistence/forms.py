@@ -1,4 +1,4 @@
-"""What estimators hold that JSON does not know, arrays aside: how each kind becomes values."""
+"""Values of estimators that JSON does not support, except arrays, and how they are written."""
 
 from collections.abc import Callable
 from pathlib import Path, PurePath
@@ -17,7 +17,7 @@ import segclf.metrics
 from segclf.persistence.trees import tree_as_values, tree_of_values
 
 METRICS = {"segclf": segclf.metrics, "sklearn": sklearn.metrics}
-# The kinds of numbers that safetensors holds and numpy reads back.
+# The number types that safetensors holds and numpy reads back.
 NUMBERS = {"bool", "float16", "float32", "float64", "complex64"} | {
     f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
 }
@@ -40,9 +40,9 @@ class Form(NamedTuple):
     fits : callable
         Whether a value is of this kind.
     apart : callable
-        From the value to values that can be written themselves.
+        Converts the value to values that can be written.
     together : callable
-        And back.
+        Converts them back.
     """
 
     fits: Callable[[Any], bool]
@@ -51,7 +51,7 @@ class Form(NamedTuple):
 
 
 def form_of(value: Any) -> str | None:
-    """Return the tag of the form that a value has, if it has one."""
+    """Return the tag of the form of a value, if it has one."""
     return next((tag for tag, form in FORMS.items() if form.fits(value)), None)
 
 
@@ -106,7 +106,7 @@ def _distribution_apart(frozen: Any) -> dict[str, Any]:
 def _distribution(written: dict[str, Any]) -> Any:
     made = getattr(scipy.stats, written["name"])
     if not isinstance(made, scipy.stats.rv_continuous | scipy.stats.rv_discrete):
-        raise ValueError(f"scipy.stats.{written['name']} is no distribution.")
+        raise ValueError(f"scipy.stats.{written['name']} is not a distribution.")
     return made(*written["args"], **written["kwds"])
 
 
@@ -146,7 +146,7 @@ def _is_scalar(value: Any) -> bool:
 
 FORMS: dict[str, Form] = {
     "$tuple": Form(lambda value: type(value) is tuple, list, tuple),
-    "$float": Form(lambda value: type(value) is float, str, float),  # JSON knows finite ones
+    "$float": Form(lambda value: type(value) is float, str, float),  # JSON has finite ones only
     "$scalar": Form(_is_scalar, np.asarray, lambda array: array[()]),
     "$bytes": Form(lambda value: type(value) is bytes, bytes.hex, bytes.fromhex),
     "$path": Form(lambda value: isinstance(value, PurePath), str, Path),

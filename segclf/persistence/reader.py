@@ -1,4 +1,4 @@
-"""From JSON values and arrays to estimators; the inverse of the writer."""
+"""Build estimators from JSON values and arrays; the inverse of the writer."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -12,16 +12,16 @@ from segclf.persistence.forms import FORMS
 from segclf.persistence.trees import check_trees
 from segclf.persistence.writer import REQUESTS
 
-# The tags beside which a class is named.
+# The tags that come with a class name.
 CLASSES = ("$estimator", "$object", "$class", "$trusted")
-# Parameters that name a folder, which a fit would read and write.
+# Parameters that name a folder that a fit would read and write.
 FOLDERS = {"checkpoint", "memory"}
-# Of a text in an array, in bytes: shorter ones may be padded.
+# Maximum length of a text in an array, in bytes: shorter ones may be padded.
 _SHORT = 1024
 
 
 def named_classes(value: Any) -> Iterator[str]:
-    """Yield the name of every class in a JSON value, before anything is built of it."""
+    """Yield the name of every class in a JSON value, before anything is built from it."""
     if isinstance(value, list):
         for item in value:
             yield from named_classes(item)
@@ -31,12 +31,12 @@ def named_classes(value: Any) -> Iterator[str]:
 
 
 class Reader:
-    """Builds what `Writer` wrote.
+    """Builds the values that `Writer` wrote.
 
     Parameters
     ----------
     arrays : mapping of array
-        The arrays, named for their places.
+        The arrays, named by their places.
     classes : mapping of type
         The classes that may be built, by name.
     """
@@ -49,7 +49,7 @@ class Reader:
     def estimator(self, written: dict[str, Any]) -> Any:
         """Call the constructor, then fill in what was learned."""
         parameters = self.read(written["parameters"])
-        for name in FOLDERS & parameters.keys():  # of whoever saved it
+        for name in FOLDERS & parameters.keys():  # folders of the machine that saved it
             parameters[name] = None
         made = self._classes[written["$estimator"]](**parameters)
         learned = self._attributes(written, made)
@@ -80,7 +80,7 @@ class Reader:
         Raises
         ------
         ValueError
-            For a form that no writer of this version writes.
+            For a form that this version does not write.
         """
         if isinstance(value, list):
             return [self.read(item) for item in value]
@@ -123,12 +123,12 @@ class Reader:
 
 
 def _check_attributes(learned: dict[str, Any], kind: type[Any]) -> None:
-    """Refuse what no fit leaves behind: a name that stands for code of the class, or Python's own.
+    """Refuse attributes that no fit sets: names of code of the class, or of Python's own.
 
     Raises
     ------
     ValueError
-        That names it.
+        The message names it.
     """
     for name in learned:
         own = inspect.getattr_static(kind, name, None)

@@ -1,4 +1,4 @@
-"""The trees of scikit-learn as arrays, and the checks that walking through them stays inside."""
+"""The trees of scikit-learn as arrays, with checks that traversing them stays in bounds."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from sklearn.tree._tree import Tree
 
 
 def tree_as_values(tree: Tree) -> dict[str, Any]:
-    """Return the arrays of a tree and what its constructor takes."""
+    """Return the arrays of a tree and the arguments of its constructor."""
     _, (n_features, n_classes, n_outputs), state = tree.__reduce__()
     sizes = {"n_features": n_features, "n_classes": n_classes, "n_outputs": n_outputs}
     return {**sizes, "max_depth": state["max_depth"], "nodes": state["nodes"],
@@ -18,12 +18,12 @@ def tree_as_values(tree: Tree) -> dict[str, Any]:
 
 
 def tree_of_values(written: dict[str, Any]) -> Tree:
-    """Make the tree again.
+    """Rebuild a tree.
 
     Raises
     ------
     ValueError
-        For arrays that are no tree's.
+        If the arrays do not form a tree.
     """
     nodes = written["nodes"]
     inner = nodes["left_child"] != -1
@@ -43,12 +43,12 @@ def tree_of_values(written: dict[str, Any]) -> Tree:
 
 
 def check_trees(estimator: Any) -> None:
-    """Refuse an estimator whose trees look at features that it does not have.
+    """Refuse an estimator whose trees use features that it does not have.
 
     Raises
     ------
     ValueError
-        When that is so. scikit-learn's compiled code would read beyond the images.
+        If a tree does. scikit-learn's compiled code would read beyond the input.
     """
     if isinstance(estimator, BaseForest | BaseGradientBoosting):
         trees = list(np.ravel(getattr(estimator, "estimators_", [])))
@@ -57,8 +57,8 @@ def check_trees(estimator: Any) -> None:
     for each in trees:
         if each.tree_.n_features != estimator.n_features_in_:
             raise ValueError(
-                f"A tree of {each.tree_.n_features} features in a {type(estimator).__name__} of "
-                f"{estimator.n_features_in_}."
+                f"A tree with {each.tree_.n_features} features in a {type(estimator).__name__} "
+                f"with {estimator.n_features_in_}."
             )
     for predictors in getattr(estimator, "_predictors", []):
         for predictor in predictors:
@@ -76,11 +76,11 @@ def _check_predictor(predictor: Any, n_features: int) -> None:
 
 
 def _check_children(left: NDArray[Any], right: NDArray[Any], inner: NDArray[np.bool_]) -> None:
-    """Children come after their parents, so that each way ends at a leaf."""
+    """Check that children come after their parents, so that each path ends at a leaf."""
     parents = np.flatnonzero(inner)
     for children in (left[inner].astype(np.int64), right[inner].astype(np.int64)):
         if not len(left) or (children <= parents).any() or (children >= len(left)).any():
-            raise ValueError("The nodes of a tree do not form one.")
+            raise ValueError("The nodes do not form a tree.")
 
 
 def _check_below(indices: NDArray[Any], end: int) -> None:

@@ -1,4 +1,4 @@
-"""From estimators to JSON values, with their arrays set aside."""
+"""Convert estimators to JSON values, with their arrays stored separately."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 from segclf.persistence.class_names import PLAIN, can_be_imported, class_name
 from segclf.persistence.forms import FORMS, NUMBERS, form_of
 
-# What scikit-learn's callbacks leave on an estimator.
+# Attributes that scikit-learn's callbacks set on an estimator.
 SESSION = (
     "_callback_fit_ctx",
     "_parent_callback_ctx",
@@ -22,26 +22,26 @@ SAVED = "numbers, strings, bytes, paths, arrays, lists, tuples, dicts and estima
 
 
 class Writer:
-    """Turns values into JSON; what JSON does not know becomes a dict with one key in "$".
+    """Turns values into JSON; types that JSON lacks become a dict with one key in "$".
 
     Attributes
     ----------
     arrays : dict of array
-        The arrays met so far, named for their places.
+        The arrays found so far, named by their places.
     """
 
     def __init__(self) -> None:
         self.arrays: dict[str, NDArray[Any]] = {}
-        # Kept by their ids, so that no other gets one of these.
+        # Kept alive, so that no other object gets the same id.
         self._numbers: dict[int, tuple[int, Any]] = {}
 
     def write(self, value: Any, place: str) -> Any:
-        """Return the JSON value of something at that place, such as "Classifier.segmenter".
+        """Return the JSON form of a value at a place such as "Classifier.segmenter".
 
         Raises
         ------
         TypeError
-            For a value that has none.
+            For a value without a JSON form.
         """
         kind = type(value)
         if value is None or kind in (bool, int, str) or (kind is float and math.isfinite(value)):
@@ -60,7 +60,7 @@ class Writer:
         return self._by_name(value, place)
 
     def _by_name(self, value: Any, place: str) -> dict[str, Any]:
-        """Write what a file holds by the name of a class or function."""
+        """Write a class or function by its name."""
         if class_name(type(value)) in PLAIN:
             attributes = self._attributes(dict(vars(value)), place)
             return {"$object": class_name(type(value)), **attributes}
@@ -84,10 +84,10 @@ class Writer:
             raise TypeError(f"{place} is an array of {array.dtype}, which a file cannot hold.")
         columns_first = array.flags.f_contiguous and not array.flags.c_contiguous
         native = array.dtype.newbyteorder("=")
-        while place in self.arrays:  # {"a.b": x} and {"a": {"b": x}} have one place
+        while place in self.arrays:  # {"a.b": x} and {"a": {"b": x}} have the same place
             place += "'"
         self.arrays[place] = np.array(array, dtype=native, order="C", copy=None)
-        # Sums over another order of the same numbers can differ in the last bit.
+        # Sums of the same numbers in another order can differ in the last bit.
         return {"$array": place, "columns_first": True} if columns_first else {"$array": place}
 
     def _estimator(self, estimator: Any, place: str) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Writer:
 
 
 def _requests(requests: MetadataRequest) -> dict[str, dict[str, Any]]:
-    """List which metadata each method asks for; ``set_fit_request`` and its kin decide that."""
+    """List the metadata that each method requests, as set by ``set_fit_request`` and the like."""
     methods = {name: part.requests for name, part in vars(requests).items() if name != "owner"}
     return {name: dict(asked) for name, asked in methods.items() if asked}
 
@@ -124,7 +124,7 @@ def _refusal(value: Any, place: str) -> str:
         name = getattr(value, "__qualname__", kind.__qualname__)
         return (
             f"{place} is code ({name}), which a file cannot hold: use one of the names that this "
-            "parameter accepts, or set it to one before saving and set your own after loading."
+            "parameter accepts, or set it to one before saving and to your own after loading."
         )
     hint = " skops.io.dump saves more of scikit-learn's." if "sklearn" in kind.__module__ else ""
     return f"{place} is a {kind.__module__}.{kind.__qualname__}; a file holds {SAVED}.{hint}"

@@ -58,7 +58,7 @@ def test_a_file_that_names_a_class_or_code_is_refused(files, value):
         write_value({"state": value}, path, "a stranger's")
     except TypeError:
         pytest.skip("no file holds it")
-    with pytest.raises(ValueError, match=r"names .* expected numbers, texts and arrays"):
+    with pytest.raises(ValueError, match=r"names .* expected only numbers, text and arrays"):
         files.read(PLACE)
 
 

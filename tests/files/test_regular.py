@@ -18,7 +18,7 @@ def test_a_regular_file_is_opened(tmp_path):
 def test_others_are_not(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/zero", tmp_path):
-        with pytest.raises(ValueError, match="no regular file"):
+        with pytest.raises(ValueError, match="not a regular file"):
             open_regular(path)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         open_regular(tmp_path / "nowhere")

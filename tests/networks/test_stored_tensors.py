@@ -165,9 +165,9 @@ SAME = text("a") + b"h\x01s"
         (program(b"\x96" + struct.pack("<Q", 2**40)), "bytes"),
         (program(b"X" + struct.pack("<I", 2**31)), "value of 2147483648 bytes"),
         (program(b"cos\nsystem\nq\x00)\x81"), "names os.system"),
-        (program(b"]", b"(", b"K\x01", b"u"), "no dict"),
-        (program(b"b"), "value that is not there"),
-        (program(b"]K\x01b"), "changes what is no dict"),
+        (program(b"]", b"(", b"K\x01", b"u"), "not a dict"),
+        (program(b"b"), "value that does not exist"),
+        (program(b"]K\x01b"), "changes a value that is not a dict"),
         (program(b"}", b"K\x01\x85\x85", b"K\x01s"), "a key of type tuple"),
         (program(b"0" * 9), "no file of weights needs"),
         (b"\x80\x02}", "pickle exhausted before seeing STOP"),
@@ -250,7 +250,9 @@ def test_safetensors_that_say_what_is_not_so(header, message, tmp_path):
 def test_pipes_and_devices(tmp_path):
     os.mkfifo(tmp_path / "pipe.pth")
     for path in (tmp_path / "pipe.pth", "/dev/zero", tmp_path):
-        with pytest.raises(ValueError, match=f"{path} cannot be read as weights.*no regular file"):
+        with pytest.raises(
+            ValueError, match=f"{path} cannot be read as weights.*not a regular file"
+        ):
             read_tensors(path)
         with pytest.raises(FileNotFoundError, match=f"{path}' is not a regular file"):
             classification_network(encoder="tiny", encoder_weights=path)

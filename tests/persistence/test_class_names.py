@@ -81,7 +81,7 @@ def test_what_a_file_may_name(tmp_path):
     ],
 )
 def test_others_are_refused(name, tmp_path):
-    with pytest.raises(ValueError, match=r"forged names the class .* trusted=|not there"):
+    with pytest.raises(ValueError, match=r"forged names the class .* trusted=|does not exist"):
         load(forged(tmp_path / "forged", name))
 
 
@@ -123,7 +123,7 @@ def test_a_class_hidden_in_another_form_is_not_built(tmp_path):
 
 
 def test_a_class_that_is_gone(tmp_path):
-    with pytest.raises(ValueError, match=r"'segclf:Unet', which is not there"):
+    with pytest.raises(ValueError, match=r"'segclf:Unet', which does not exist"):
         load(forged(tmp_path / "forged", "segclf:Unet"))
 
 

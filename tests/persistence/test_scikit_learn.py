@@ -243,12 +243,12 @@ def column(values, index, row, value):
 @pytest.mark.parametrize(
     ("estimator", "index", "value", "message"),
     [
-        (DecisionTreeClassifier(), 0, 0, "do not form one"),
-        (DecisionTreeClassifier(), 1, 10**6, "do not form one"),
+        (DecisionTreeClassifier(), 0, 0, "do not form a tree"),
+        (DecisionTreeClassifier(), 1, 10**6, "do not form a tree"),
         (DecisionTreeClassifier(), 2, 4, "points to 4 of 4"),
         (DecisionTreeClassifier(), 2, -5, "points to"),
-        (HistGradientBoostingClassifier(max_iter=1), 5, 0, "do not form one"),
-        (HistGradientBoostingClassifier(max_iter=1), 6, 10**6, "do not form one"),
+        (HistGradientBoostingClassifier(max_iter=1), 5, 0, "do not form a tree"),
+        (HistGradientBoostingClassifier(max_iter=1), 6, 10**6, "do not form a tree"),
         (HistGradientBoostingClassifier(max_iter=1), 2, 4, "points to 4 of 4"),
     ],
 )
@@ -270,7 +270,7 @@ def test_trees_of_more_features_than_the_forest_are_refused(estimator, tmp_path)
         header["estimator"]["learned"]["n_features_in_"] = 2
 
     change(tmp_path / "saved", header=fewer)
-    with pytest.raises(ValueError, match=r"A tree of 4 features in a .* of 2"):
+    with pytest.raises(ValueError, match=r"A tree with 4 features in a .* with 2"):
         load(tmp_path / "saved")
 
 
@@ -280,7 +280,7 @@ def test_trees_of_more_features_than_the_forest_are_refused(estimator, tmp_path)
         ({"$metric": "sklearn:check_scoring_of_mine"}, "no metric"),
         ({"$metric": "os:system"}, "KeyError"),
         ({"$loss": {"name": "_BaseLoss"}}, "no loss"),
-        ({"$distribution": {"name": "gaussian_kde", "args": [], "kwds": {}}}, "no distribution"),
+        ({"$distribution": {"name": "gaussian_kde", "args": [], "kwds": {}}}, "not a distribution"),
         ({"$object": "os:popen", "learned": {}}, "names the class or function 'os:popen'"),
         ({"$object": "sklearn.utils:Bunch", "learned": {}}, "is not an estimator"),
         ({"$class": "subprocess:Popen"}, "names the class or function 'subprocess:Popen'"),
