@@ -28,7 +28,7 @@ from segclf.objectives import Batch, JointEmbedding, Objective, Progress
 
 
 class CASSPretrainer(Pretrainer):
-    """Pretrain a convolutional network and a vision transformer against each other.
+    """Pretrain a convolutional network and a vision transformer to agree with each other.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ class CASSPretrainer(Pretrainer):
         `n_outputs` classes on the embedding, the compared output starts from it. Both networks then
         compare scores of the same classes, as in the public code. Other outputs start at random.
     keep : {"cnn", "transformer", "both"}
-        Which network becomes `network_`, which `transform` embeds with and the next estimator
-        starts from. With "both", the next estimator takes the network with its own encoder. A
-        network that is not kept is discarded after `fit`.
+        The network that becomes `network_`, for `transform` and as the start of the next estimator.
+        With "both", the next estimator takes the network with its own encoder. A network that is
+        not kept is discarded after `fit`.
     n_outputs : int
         Length of the two outputs that are compared, each a linear layer on an embedding; 1000 in
         the public code, which compares ImageNet class scores.
@@ -169,7 +169,7 @@ class CASS(JointEmbedding):
     pair : PairNetwork
         The two networks, from images to embeddings.
     keep : {"cnn", "transformer", "both"}
-        Which network becomes `network`.
+        The network that becomes `network`.
     n_outputs : int
         Length of the outputs.
     projector : int or None

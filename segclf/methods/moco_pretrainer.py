@@ -254,7 +254,7 @@ def info_nce(
     query, key : Tensor of shape (n, d)
         Pairs, row by row; of length 1, float32.
     negatives : Tensor of shape (k, d)
-        Of length 1.
+        Vectors of length 1.
     temperature : float
         Temperature by which similarities are divided.
     left_out : Tensor of shape (n, k), bool, optional

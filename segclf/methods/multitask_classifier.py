@@ -53,13 +53,13 @@ class MultitaskClassifier(Automatic, VolumeParameters, NetworkClassifier):
     ----------
     architecture : str
         "unet", "deeplabv3plus", "fcn", "fpn", "hypercolumn" or another name of `segclf.networks`.
-        "auto" is "hypercolumn" for a frozen encoder, "unet" for others and where
+        "auto" is "hypercolumn" for a frozen encoder, and "unet" for others and if
         `decoder_attention` or several `decoder_channels` are given.
     encoder_depth : int or None
         Number of encoder stages; None is the architecture's default.
     decoder_channels : tuple of int, int or None
-        Channels of the decoder's stages, or one number, as the architecture takes; None is the
-        architecture's own default.
+        Channels of the decoder's stages, or one number, depending on the architecture; None is the
+        architecture's default.
     decoder_attention : {"scse"} or None
         Attention in the decoder.
     encoder_scales : tuple of int or None

@@ -202,7 +202,7 @@ class PiCIE(Objective):
     Parameters
     ----------
     network : ClusterNetwork
-        What to train.
+        Network to train.
     geometry : Augmentation
         Moves the first view, and the network's features of the second.
     balanced : bool

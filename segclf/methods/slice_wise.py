@@ -59,10 +59,10 @@ class SliceWise(CallbackSupportMixin, MaskTargets, CheckpointParameters):
     Parameters
     ----------
     segmenter : segmenter or None
-        Is trained on the slices (h, w) and their masks. It may have a frozen encoder, a pretrainer
-        or pseudo-labels. None means ``SupervisedSegmenter()``. Any estimator with ``fit(X, masks)``
-        and ``predict_proba(X)`` will do. Validation splits and folds inside it keep the slices of a
-        volume together.
+        Segmenter to train on the slices (h, w) and their masks; it may have a frozen encoder, a
+        pretrainer or pseudo-labels. None means ``SupervisedSegmenter()``. Any estimator with
+        ``fit(X, masks)`` and ``predict_proba(X)`` will do. Validation splits and folds inside it
+        keep the slices of a volume together.
     neighbors : int
         Number of slices on either side that are added to each slice as channels, in their order: 1
         makes three channels of a gray slice. At both ends the outermost slice is repeated.

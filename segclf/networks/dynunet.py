@@ -18,7 +18,7 @@ class DynUNetEncoder(nn.Module):
     Parameters
     ----------
     network : monai.networks.nets.DynUNet
-        Whose blocks are taken.
+        Network whose blocks are used.
     """
 
     def __init__(self, network: Any) -> None:
@@ -50,7 +50,7 @@ class DynUNetDecoder(nn.Module):
     Parameters
     ----------
     network : monai.networks.nets.DynUNet
-        Whose blocks are taken.
+        Network whose blocks are used.
     """
 
     def __init__(self, network: Any) -> None:

@@ -59,7 +59,7 @@ def own_encoder(architecture: Any) -> str | None:
 
 
 def architecture_of_volumes(encoder: str) -> str:
-    """Return the architecture for an encoder of volumes: its own one, else "unet3d"."""
+    """Return the architecture for an encoder of volumes: its own, else "unet3d"."""
     own = (name for name in _of_volumes() if ARCHITECTURES[name].encoder == encoder)
     return next(own, "unet3d")
 

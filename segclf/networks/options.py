@@ -84,7 +84,7 @@ def resolve_strides(
     Parameters
     ----------
     what : str
-        What has these strides, for errors.
+        Name of what has these strides, for errors.
     n_spatial : int
         2 for images, 3 for volumes.
     strides : sequence of (int, int, int) or None

@@ -15,7 +15,7 @@ _NARROWER = (256, 128, 64, 32, 16)
 
 
 class RowAutoencoder(nn.Module):
-    """Layers from the w columns of a row to 32 w, 256, 128, 64, 32 and 16, and the same way back.
+    """Layers from the w columns of a row to 32 w, 256, 128, 64, 32 and 16, and back.
 
     Parameters
     ----------

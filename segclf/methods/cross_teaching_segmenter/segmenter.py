@@ -48,9 +48,9 @@ class CrossTeachingSegmenter(LabelTermSegmenter):
         downloads. It is None with a `pretrainer`, if no such weights are published, and, with a
         warning, if they are not on this machine.
     predict_with : {"cnn", "transformer", "mean"}
-        Which network is `network_`, which predicts and is handed on: the CNN, as in Luo et al., who
-        use the transformer only in training; the transformer, as in S4MI (section 3.2.1); or both,
-        by the mean of their probabilities. It may also be set after `fit`.
+        Network that predicts and becomes `network_`: the CNN, as in Luo et al., who use the
+        transformer only in training; the transformer, as in S4MI (section 3.2.1); or both, by the
+        mean of their probabilities. It may also be set after `fit`.
     n_labeled : int or None
         Number of images with a mask in each batch; the others have none. None is half of
         `batch_size`, the 8 + 8 of S4MI; its 15 + 1 is ``n_labeled=15`` (section 3.2.1).

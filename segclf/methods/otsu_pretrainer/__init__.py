@@ -1,4 +1,4 @@
-"""MedSASS: a segmenter learns to predict the masks that a threshold gives."""
+"""MedSASS: a segmenter learns to predict masks made by thresholding."""
 
 from segclf.methods.otsu_pretrainer.pretrainer import OtsuPretrainer
 

@@ -1,4 +1,4 @@
-"""MedSASS: a segmenter learns to predict the masks that a threshold gives.
+"""MedSASS: a segmenter learns to predict masks made by thresholding.
 
 Otsu's threshold differs from image to image, so a network has to look at the whole image to predict
 it. No masks need to be annotated, and the decoder is trained together with the encoder. Singh and
@@ -50,7 +50,7 @@ def _segments(estimator: Any) -> bool:
 
 
 class OtsuPretrainer(VolumeParameters, Pretrainer):
-    """Pretrain an encoder, or a whole segmenter, on masks that a threshold gives.
+    """Pretrain an encoder, or a whole segmenter, on masks made by thresholding.
 
     Parameters
     ----------
@@ -93,15 +93,15 @@ class OtsuPretrainer(VolumeParameters, Pretrainer):
     A volume has one threshold for all its slices. A thresholder that uses neighborhoods, or a
     function, gets one slice at a time.
 
-    From the paper are 50 epochs, batches of 16, images of 224 x 224 and a patience of 5 epochs on
-    held-out images (``validation_fraction=0.1``; section 3). It does not state the optimizer, which
-    is here the one of the same authors for the same U-Net in S4MI (section 3.3: Adam, a learning
-    rate of 3.6e-4, a weight decay of 1e-5), nor the parameters of the loss, which are those of
-    `segclf.losses.focal_tversky`.
+    The paper trains for 50 epochs on batches of 16 images of 224 x 224, with a patience of 5 epochs
+    on held-out images (``validation_fraction=0.1``; section 3). It does not state the optimizer;
+    the one here is that of the same authors for the same U-Net in S4MI (section 3.3: Adam, a
+    learning rate of 3.6e-4, a weight decay of 1e-5). The parameters of the loss, not stated either,
+    are those of `segclf.losses.focal_tversky`.
 
     The paper's numbers lack a baseline: its IoU of .2395 to .2445 on ISIC-2017 (Table 1) is what
-    masks that are all foreground reach, since all background has an accuracy of .7608 (Appendix
-    B.1), which leaves .2392 of foreground.
+    all-foreground masks reach, since all-background masks have an accuracy of .7608 (Appendix B.1),
+    which leaves .2392 of foreground.
 
     See Also
     --------
@@ -164,7 +164,8 @@ class OtsuPretrainer(VolumeParameters, Pretrainer):
         Returns
         -------
         array (n, 2, h, w), float32, or a list of them
-            Of background and object, summing to 1; a list if the images have several sizes.
+            Probabilities of background and object, summing to 1; a list if the images have several
+            sizes.
         """
         return collect_maps(*self._maps(X))
 

@@ -172,7 +172,7 @@ class Selection:
         masks : list of m arrays (h, w) or (k, h, w)
             Ids, or (multi-label) 0 and 1; -1 stays.
         probabilities : array (m, n_classes, h, w), or list of m arrays (n_classes, h, w)
-            Of each class; exclusive classes have the background first.
+            Probabilities of each class; exclusive classes have the background first.
 
         Returns
         -------

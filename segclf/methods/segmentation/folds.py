@@ -61,7 +61,7 @@ def with_folds(
     fit : callable
         Fits the segmenter of a fold.
     supervision : Supervision
-        Of all images.
+        Supervision of all images.
     folds : list of (train, test)
         Without any, the summarizer learns from the segmenter that predicts.
     chosen : array of int

@@ -85,13 +85,13 @@ def fit_summarizer(
     summarizer : classifier
         If it learns from maps, areas are those of the same images, else of all images.
     reading : Reading
-        Of the chosen images.
+        Reading of the chosen images.
     target : array of shape (n,) or (n, k)
         Labels of all images.
     chosen : array of int, shape (m,)
         Rows of the images that it is fitted on.
     supervision : Supervision
-        Of all images.
+        Supervision of all images.
     findings : slice
         Which mask ids or channels decide the label.
     """
