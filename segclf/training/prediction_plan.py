@@ -9,6 +9,9 @@ import torch
 from segclf.data.resize import Size
 
 PIXELS_A_BATCH = 2**20
+# A short batch is filled up, so that one image costs as much as a batch, and on a CPU a larger one
+# is no faster (decision 56).
+PIXELS_A_BATCH_ON_CPU = 2**16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,4 +61,5 @@ class PredictionPlan:
     def length(self, size: Size) -> int:
         """Return the number of images, or tiles, in a batch of images of that size."""
         n_pixels = math.prod(map(min, size, self.tile(size)))
-        return max(1, min(self.batch_size, PIXELS_A_BATCH // n_pixels))
+        limit = PIXELS_A_BATCH_ON_CPU if self.device.type == "cpu" else PIXELS_A_BATCH
+        return max(1, min(self.batch_size, limit // n_pixels))

@@ -96,10 +96,14 @@ def test_tiles_cover_every_pixel_and_overlap_by_a_quarter():
         assert (np.diff(starts) <= 6).all()
 
 
-def test_large_images_come_in_smaller_batches():
+@pytest.mark.parametrize(("size", "length"), [((64, 64), 16), ((256, 128), 2), ((512, 512), 1)])
+def test_large_images_come_in_smaller_batches(size, length):
+    """A short batch is filled up, and one image should not cost as much as many."""
     network = Counted()
-    collect(network, np.zeros((4, 1024, 512, 1), dtype=np.uint8))
-    assert network.shapes == [(2, 1, 1024, 512)] * 2
+    collect(network, np.zeros((1, *size, 1), dtype=np.uint8), batch_size=16)
+    assert network.shapes == [(length, 1, *size)]
+    on_a_gpu = PredictionPlan(batch_size=16, device=torch.device("cuda"))
+    assert on_a_gpu.length((256, 128)) == 16
 
 
 def test_threads_hold_while_computing_only(images):
@@ -131,7 +135,7 @@ def test_scores_that_are_not_finite_name_the_image(images, score, activation, ti
     plan = PredictionPlan(batch_size=4, tile_size=tile_size)
     outputs = predict_batches(Broken(score), as_images(images), plan, activation)
     assert next(outputs)[0].tolist() == [0, 1, 2, 3]
-    with pytest.raises(FloatingPointError, match=r"for image 5, of which .* lower learning_rate"):
+    with pytest.raises(FloatingPointError, match=r"for image 5\. .* lower learning_rate"):
         next(outputs)
     images[4, 0, 0] = 3.0
     with pytest.raises(FloatingPointError, match="for image 4 and 1 more of its batch"):

@@ -101,5 +101,5 @@ def test_a_window_that_is_not_finite_names_the_volume():
 
     broken = VOLUME[0].copy()
     broken[-1, -1, -1] = 1000
-    with pytest.raises(FloatingPointError, match="infinity for image 1"):
+    with pytest.raises(FloatingPointError, match="infinite for image 1"):
         predicted(Broken(), [VOLUME[0], broken], (8, 8, 8))
