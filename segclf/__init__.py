@@ -1,8 +1,8 @@
 """Classify images through their segmentation.
 
-The public names are the lines of `__init__.pyi` beside this file, one line a name. Type checkers
-and editors read that file as it is; at run time a name is imported on its first use (PEP 562), so
-that ``import segclf`` loads neither torch nor scikit-learn.
+The public names are the lines of `__init__.pyi` beside this file, one name per line. Type checkers
+and editors read that file directly. At run time a name is imported on its first use (PEP 562), so
+``import segclf`` loads neither torch nor scikit-learn.
 """
 
 import ast
@@ -13,7 +13,7 @@ __version__ = "0.2.0"
 
 
 def _read_stub() -> dict[str, str]:
-    """Map each public name to the module that defines it; a room's home is the package itself."""
+    """Map each public name to the module that defines it; a subpackage maps to segclf itself."""
     stub = ast.parse(pathlib.Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
     imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
     return {alias.name: node.module or "" for node in imports for alias in node.names}

@@ -14,12 +14,12 @@ def main(arguments: list[str] | None = None) -> int:
     Parameters
     ----------
     arguments : list of str, optional
-        As on the command line, which is the default.
+        Arguments as on the command line; by default those of the process.
 
     Returns
     -------
     int
-        The process's exit status: 2 where the command was given what it cannot work with.
+        The exit status of the process: 2 if the command cannot use its arguments.
     """
     given = _parser().parse_args(arguments)
     try:

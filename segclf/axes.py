@@ -1,9 +1,9 @@
-"""Which axes arrays and tensors of ours have; nobody else counts them.
+"""The axes of our arrays and tensors; no other code counts them.
 
 Images have two spatial axes, rows and columns; volumes have three, slices, rows and columns. A mask
-of three axes is multi-label of an image, or ids of a volume: who asks says which by `n_spatial`,
-and means images where nothing is said. Where a `Masks` is at hand, ask its `multilabel` and
-`n_spatial` instead. Maps always have their axis of channels, and so tell the two apart themselves.
+with three axes is a multi-label mask of an image, or ids of a volume: the caller says which by
+`n_spatial`, whose default is images. If there is a `Masks`, use its `multilabel` and `n_spatial`
+instead. Maps always have a channel axis, so their axes determine the kind.
 """
 
 from typing import Any
@@ -67,9 +67,9 @@ def are_volumetric(maps: Any) -> bool:
 
 
 def as_planes(maps: Any) -> Any:
-    """Return maps (n, k, d, h, w) as (n, k, d * h, w), for what counts pixels wherever they lie.
+    """Return maps (n, k, d, h, w) as (n, k, d * h, w), for code that counts pixels anywhere.
 
-    Maps of images stay as they are; a list of (k, d, h, w) becomes one of (k, d * h, w).
+    Maps of images are unchanged; a list of (k, d, h, w) becomes one of (k, d * h, w).
 
     Examples
     --------
@@ -99,12 +99,12 @@ def is_indicator(labels: Any) -> bool:
 
 
 def are_labels(labels: Any) -> bool:
-    """Tell labels (n,), one an image, from an indicator (n, k) and from masks."""
+    """Tell labels (n,), one for each image, from an indicator (n, k) and from masks."""
     return np.ndim(labels) == 1
 
 
 def axes_from(first: int, array: Any) -> tuple[int, ...]:
-    """Return the axes of an array from one on, such as the spatial ones of maps from 2 on."""
+    """Return the axes of an array from a given one, such as the spatial axes of maps from 2."""
     return tuple(range(first, np.ndim(array)))
 
 

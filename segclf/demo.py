@@ -35,7 +35,7 @@ LOG_WIDTH = 110
 
 
 class Result(NamedTuple):
-    """One row of the demo's table, and the model that it is about."""
+    """One row of the demo's table, and its model."""
 
     name: str
     model: Any
@@ -56,7 +56,7 @@ def run(
     Parameters
     ----------
     output : path
-        Where to write the picture: PNG, or what else the name's ending says.
+        Where to write the picture: PNG, or another type given by the suffix.
     seed : int
         Decides the images and the training.
     encoder : str
@@ -72,7 +72,7 @@ def run(
     Raises
     ------
     SystemExit
-        When matplotlib or rich are missing.
+        If matplotlib or rich is missing.
     """
     _check_extras()
     _widen_logs()
@@ -99,7 +99,7 @@ def _check_extras() -> None:
 
 
 def _widen_logs() -> None:
-    """Leave room for whole progress bars where there is no terminal, and so no width, to ask."""
+    """Make room for whole progress bars if there is no terminal, which would have a width."""
     import rich
 
     if not rich.get_console().is_terminal:
@@ -116,7 +116,7 @@ def _split(shapes: Bunch) -> tuple[Bunch, Bunch]:
 
 
 def _models(seed: int, **settings: Any) -> dict[str, Any]:
-    """Return both models as they come, but for settings that somebody gave."""
+    """Return both models with their defaults, except for settings that were given."""
     given = {name: value for name, value in settings.items() if value != "auto"}
     segmenter = SupervisedSegmenter(**given) if given else None
     return {
@@ -147,7 +147,7 @@ def _table(results: list[Result]) -> str:
 
 
 def _choices(results: list[Result]) -> str:
-    """Tell what nobody gave and the data decided."""
+    """Describe the settings that the data decided."""
     lines = []
     for name, model, *_ in results:
         chosen = getattr(model, "segmenter_", model).chosen_

@@ -1,7 +1,8 @@
-"""What a plugin may offer: four hooks, and a protocol for what each of them promises.
+"""The interface of plugins: four hooks, and a protocol for each type that they offer.
 
 A distribution names a module in its entry points of the group ``segclf``; functions of that module
-marked with :data:`hookimpl` answer the hooks. ``docs/write_a_plugin.md`` shows one from end to end.
+that are marked with :data:`hookimpl` implement the hooks. ``docs/write_a_plugin.md`` shows a
+complete example.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_
 
 import pluggy
 
-if TYPE_CHECKING:  # keeps `python -m segclf plugins` and every plugin's door free of numpy
+if TYPE_CHECKING:  # `python -m segclf plugins` and entry points of plugins need no numpy
     import os
 
     import numpy as np
@@ -42,7 +43,7 @@ def segclf_thresholders() -> dict[str, str]:  # type: ignore[empty-body]
     Returns
     -------
     dict of str to str
-        ``{name: "package.module:Class"}``; each class keeps the promise of :class:`Thresholder`
+        ``{name: "package.module:Class"}``; each class implements :class:`Thresholder`
         and is imported on its first use.
     """
 
@@ -54,7 +55,7 @@ def segclf_pseudo_labelers() -> dict[str, str]:  # type: ignore[empty-body]
     Returns
     -------
     dict of str to str
-        ``{name: "package.module:Class"}``; each class keeps the promise of :class:`PseudoLabeler`
+        ``{name: "package.module:Class"}``; each class implements :class:`PseudoLabeler`
         and is imported on its first use.
     """
 
@@ -66,9 +67,9 @@ def segclf_readers() -> dict[str, tuple[str, list[str]]]:  # type: ignore[empty-
     Returns
     -------
     dict of str to (str, list of str)
-        ``{name: ("package.module:Class", [".suffix", ...])}``; each class keeps the promise of
-        :class:`Reader` and is imported for the first file whose name ends in one of its suffixes,
-        of which the longest counts: ``.nii.gz`` before ``.gz``.
+        ``{name: ("package.module:Class", [".suffix", ...])}``; each class implements
+        :class:`Reader` and is imported for the first file whose name ends in one of its suffixes;
+        the longest suffix counts: ``.nii.gz`` before ``.gz``.
     """
 
 
@@ -79,7 +80,7 @@ def segclf_summarizers() -> dict[str, str]:  # type: ignore[empty-body]
     Returns
     -------
     dict of str to str
-        ``{name: "package.module:Class"}``; each class keeps the promise of :class:`Summarizer`
+        ``{name: "package.module:Class"}``; each class implements :class:`Summarizer`
         and is imported on its first use.
     """
 
@@ -99,7 +100,7 @@ class Thresholder(Protocol):
         Returns
         -------
         ndarray of bool of shape (h, w)
-            True where the object is. A constant image gives a mask too.
+            True where the object is. A constant image also gives a mask.
         """
 
 
@@ -107,8 +108,8 @@ class Thresholder(Protocol):
 class PseudoLabeler(Protocol):
     """A scikit-learn estimator that predicts masks for images that have none.
 
-    One with an attribute ``reads_volumes`` that is False is refused for volumes, (d, h, w) in place
-    of (h, w).
+    A pseudo-labeler whose attribute ``reads_volumes`` is False is refused for volumes, (d, h, w)
+    instead of (h, w).
     """
 
     def fit(self, X: Any, y: Any = None, *, labels: ArrayLike | None = None) -> PseudoLabeler:
@@ -117,11 +118,11 @@ class PseudoLabeler(Protocol):
         Parameters
         ----------
         X : images
-            Everything that a segmenter takes.
+            Images of any kind that a segmenter takes.
         y : list or ndarray, optional
             Masks: id 0 is background, -1 an unlabeled pixel, None an image without a mask.
         labels : array-like of shape (n,), optional
-            Image labels, -1 where unlabeled.
+            Image labels, -1 if unlabeled.
         """
 
     def predict(self, X: Any, *, labels: ArrayLike | None = None) -> Any:
@@ -132,12 +133,12 @@ class PseudoLabeler(Protocol):
         X : images
             The n images to predict masks for.
         labels : array-like of shape (n,), optional
-            Labels of these images, -1 where unlabeled. An image labeled 0 has no object.
+            Labels of these images, -1 if unlabeled. An image labeled 0 has no object.
 
         Returns
         -------
         ndarray of shape (n, h, w) or list of ndarray of shape (h, w)
-            Mask ids at each image's own size, -1 where the labeler does not commit itself.
+            Mask ids at each image's own size, -1 where the labeler is undecided.
         """
 
 
@@ -145,46 +146,47 @@ class PseudoLabeler(Protocol):
 class Summarizer(Protocol):
     """A scikit-learn classifier from predicted masks (or embeddings) to image labels.
 
-    ``P`` is an array (n, k, h, w) of the probabilities of the k foreground classes, or a list of
-    n arrays (k, h, w) of different sizes. After `fit`, ``classes_`` holds the sorted labels. The
-    scikit-learn tag ``input_tags.two_d_array`` is False, else ``P`` comes as rows (n, k * h * w).
-    One with an attribute ``layer`` (str) is given the maps of that layer of the segmenter instead,
-    see `segclf.networks.layer_reader`. One whose `fit` has a parameter ``areas`` is told how large
-    findings are: (m, k), which fraction of its labeled pixels each of the k classes covers in the
-    masks of the training images, NaN where there is no mask; a row for each map of ``P`` where the
-    tag ``requires_fit`` is True, and else for each training image. One whose `fit` and
-    `predict_proba` have a parameter ``inside`` is told what the encoder says inside of the
-    predicted findings: (n, d), its maps of strides 8 and 16 averaged with the probability of any
-    finding as weight; not where `SegmentationClassifier` has no such maps. One with an attribute
-    ``reads_volumes`` that is False is refused for maps of volumes, (k, d, h, w).
+    ``P`` is an array (n, k, h, w) of the probabilities of the k foreground classes, or a list of n
+    arrays (k, h, w) of different sizes. After `fit`, ``classes_`` holds the sorted labels. The
+    scikit-learn tag ``input_tags.two_d_array`` is False; otherwise ``P`` is passed as rows (n, k *
+    h * w). A summarizer with an attribute ``layer`` (str) receives the maps of that layer of the
+    segmenter instead, see `segclf.networks.layer_reader`. If `fit` has a parameter ``areas``, it
+    receives the sizes of findings, (m, k): the fraction of its labeled pixels that each of the k
+    classes covers in the masks of the training images, NaN without a mask. It has a row for each
+    map of ``P`` if the tag ``requires_fit`` is True, and otherwise for each training image. If
+    `fit` and `predict_proba` have a parameter ``inside``, they receive the encoder's features
+    inside the predicted findings, (n, d): its maps of strides 8 and 16, averaged with the
+    probability of any finding as weight; not if `SegmentationClassifier` has no such maps. A
+    summarizer whose attribute ``reads_volumes`` is False is refused for maps of volumes, (k, d, h,
+    w).
     """
 
     def fit(self, P: Any, y: ArrayLike) -> Summarizer:
-        """Learn from masks and labels, `y` being (n,) labels or an (n, k) indicator."""
+        """Learn from masks and labels; `y` is (n,) labels or an (n, k) indicator."""
 
     def predict(self, P: Any) -> NDArray[Any]:
-        """Give each image's label (n,), or the indicator (n, k)."""
+        """Return the label of each image, (n,), or the indicator (n, k)."""
 
     def predict_proba(self, P: Any) -> NDArray[Any]:
-        """Give the probabilities (n, n_classes), whose largest agrees with `predict`."""
+        """Return the probabilities (n, n_classes); the largest agrees with `predict`."""
 
 
 class ImageHeader(NamedTuple):
-    """What a file says of its image before anything is decoded.
+    """The header of an image file, read before anything is decoded.
 
     Attributes
     ----------
     height, width, n_channels : int
-        As the array of the image has them.
+        Shape of the image's array.
     dtype : numpy.dtype
-        Of that array.
+        Type of that array.
     depth : int or None
-        How many slices a volume has; None for an image.
+        Number of slices of a volume; None for an image.
     spacing : tuple of float, or None
-        Millimetres from one pixel to the next along (h, w), or (d, h, w); None where unknown.
+        Millimetres from one pixel to the next along (h, w), or (d, h, w); None if unknown.
     affine : array of shape (4, 4), or None
-        From (d, h, w, 1), with d = 0 for an image, to millimetres to the patient's right, front and
-        head; None where unknown. A mask with another affine is refused.
+        Maps (d, h, w, 1), with d = 0 for an image, to millimetres to the patient's right, front and
+        head; None if unknown. A mask with another affine is refused.
     """
 
     height: int
@@ -197,12 +199,12 @@ class ImageHeader(NamedTuple):
 
 
 class ImageData(NamedTuple):
-    """The pixels of a file, and what their axes are.
+    """The pixels of a file, and their axes.
 
     Attributes
     ----------
     array : array
-        Real numbers, all of the file's bits; bright is high. Of a mask the ids as stored.
+        Real numbers, with all bits of the file; bright is high. For a mask, the ids as stored.
     axes : {"hwc", "dhwc"}, or of masks {"hw", "dhw", "khw", "kdhw"}
         The axes of the array in their order: depth, height, width, channels, classes that may
         overlap.
@@ -216,9 +218,9 @@ class ImageData(NamedTuple):
     affine: NDArray[np.float64] | None = None
 
 
-#: What a reader reads: a file, or where its `folders` is True a folder or the files of one volume.
+#: Input of a reader: a file, or if its `folders` is True, a folder or the files of one volume.
 ReadPath: TypeAlias = "str | os.PathLike[str] | list[str]"
-#: Of a file that is written.
+#: Path of a file to write.
 WritePath: TypeAlias = "str | os.PathLike[str]"
 
 
@@ -226,15 +228,16 @@ WritePath: TypeAlias = "str | os.PathLike[str]"
 class Reader(Protocol):
     """Reads files of one kind, as images (h, w, c) or volumes (d, h, w, c), or as masks.
 
-    A reader is made without arguments and keeps nothing of what it read. Whatever it raises, its
-    caller names the file; a damaged or truncated file is an error, and a size is checked before
-    anything of that size is allocated. One with an attribute ``folders`` that is True is also given
-    folders, and lists of files. One with a method ``read_slice(path, z, *, mask)`` is asked for a
-    slice by it: (h, w, c), or (h, w) of ids where `mask` is True; else `read` and `read_mask` are.
+    A reader is created without arguments and keeps nothing that it has read. Its caller adds the
+    file name to its errors. It raises an error for a damaged or truncated file, and checks a size
+    before it allocates memory of that size. A reader whose attribute ``folders`` is True also
+    receives folders, and lists of files. If it has a method ``read_slice(path, z, *, mask)``,
+    slices are read with it: (h, w, c), or (h, w) of ids if `mask` is True; otherwise with `read`
+    and `read_mask`.
     """
 
     def sniff(self, start: bytes) -> bool:
-        """Tell a file of this kind by its first bytes, where its name does not tell.
+        """Tell a file of this kind by its first bytes, if its name is not enough.
 
         Parameters
         ----------
@@ -243,10 +246,10 @@ class Reader(Protocol):
         """
 
     def read_header(self, path: ReadPath) -> ImageHeader:
-        """Read what the file says of its image; no pixel is decoded."""
+        """Read the header of the image; no pixel is decoded."""
 
     def read(self, path: ReadPath) -> ImageData:
-        """Read the image: axes "hwc" or "dhwc", as the header says."""
+        """Read the image: axes "hwc" or "dhwc", as in the header."""
 
     def read_mask(self, path: ReadPath) -> ImageData:
         """Read the file as a mask: ids as stored, axes "hw", "dhw", "khw" or "kdhw"."""
@@ -254,22 +257,22 @@ class Reader(Protocol):
 
 @runtime_checkable
 class Writer(Protocol):
-    """What a reader may do, too, if it can: write files of its kind, whole or not at all."""
+    """Optional methods of a reader: write files of its kind, whole or not at all."""
 
     def write(self, path: WritePath, image: ImageData) -> None:
-        """Write an image (h, w, c) or a volume (d, h, w, c), to be read as the same.
+        """Write an image (h, w, c) or a volume (d, h, w, c); reading it returns the same.
 
         Raises
         ------
         ValueError
-            For what such a file does not hold.
+            For values that such a file cannot hold.
         """
 
     def write_mask(self, path: WritePath, mask: ImageData, like: WritePath | None) -> None:
-        """Write a mask, which lies where the image of the file `like` does.
+        """Write a mask at the position of the image in the file `like`.
 
         Raises
         ------
         ValueError
-            For what such a file does not hold, or if it has another size than `like`.
+            For values that such a file cannot hold, or if its size differs from that of `like`.
         """

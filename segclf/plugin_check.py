@@ -1,7 +1,7 @@
-"""Try installed plugins, each in a process of its own: ``python -m segclf plugins --check``.
+"""Try installed plugins, each in a separate process: ``python -m segclf plugins --check``.
 
-A plugin runs in the process that uses it. One that ends this process or never returns takes all
-with it, which nothing here can prevent; it can be found out before it is used.
+A plugin runs in the process that uses it. A plugin that ends this process or never returns takes
+everything with it, which cannot be prevented, but it can be detected in advance.
 """
 
 import json
@@ -25,18 +25,18 @@ _ANSWER = "segclf.plugin_check: "
 
 
 class Tried(NamedTuple):
-    """What became of one plugin.
+    """The result of trying one plugin.
 
     Parameters
     ----------
     plugin : PluginInfo
-        Which one.
+        The plugin.
     result : {"ok", "error", "timeout", "died"}
-        "died" is a process that ended before it could answer.
+        "died" means that the process ended before it could answer.
     message : str
-        What went wrong; warnings where nothing did.
+        The error, or warnings if there was no error.
     seconds : float
-        How long it took, with the start of a process.
+        Duration, including the start of the process.
     """
 
     plugin: PluginInfo
@@ -46,19 +46,19 @@ class Tried(NamedTuple):
 
 
 def check_plugins(distribution: str | None = None, *, seconds: float = 60) -> Iterator[Tried]:
-    """Ask each entry point, import each class and make an instance, in a process for each.
+    """Query each entry point, import each class and create an instance, in a process for each.
 
     Parameters
     ----------
     distribution : str or None
-        Those of this one alone.
+        Only plugins of this distribution.
     seconds : float
-        How long each may take.
+        Time limit for each plugin.
 
     Yields
     ------
     Tried
-        One for each plugin, and for each entry point that does not say what it offers.
+        One for each plugin, and for each entry point that fails to list its plugins.
     """
     for point in entry_points(group=registry.GROUP):
         whole = registry.described(point)
@@ -76,7 +76,7 @@ def check_plugins(distribution: str | None = None, *, seconds: float = 60) -> It
 
 
 def _run(task: dict[str, Any], plugin: PluginInfo, seconds: float) -> tuple[Tried, list[Any]]:
-    """Give a task to a new process; return what became of it, and what it found."""
+    """Run a task in a new process; return its result, and what it found."""
     start = time.monotonic()
     command = [sys.executable, "-c", _CHILD, json.dumps(task)]
     options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}

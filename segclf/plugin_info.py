@@ -1,4 +1,4 @@
-"""What is said of one plugin, and what a hook's answer must be to say it."""
+"""The description of one plugin, made from the result of a hook."""
 
 import re
 from dataclasses import dataclass, replace
@@ -16,19 +16,19 @@ class PluginInfo:
     Parameters
     ----------
     kind : {"pseudo_labeler", "reader", "summarizer", "thresholder"} or None
-        None for an entry point that broke before it could say what it offers.
+        None for an entry point that failed before it could list its plugins.
     name : str
-        The plugin's name; the entry point's name where there is no other.
+        The plugin's name; the entry point's name if there is no other.
     distribution, version : str
-        Where it comes from.
+        The distribution that provides it.
     target : str
         ``"package.module:Class"``, or the entry point's module.
     state : {"ok", "broken", "conflict"}
-        A plugin in conflict answers to its id only.
+        A plugin in conflict can only be used by its id.
     error : str, default=""
-        What is wrong: a message or a traceback.
+        The error: a message or a traceback.
     suffixes : tuple of str, default=()
-        Of a reader: how the names of its files end, in lower case.
+        For a reader: the suffixes of its files, in lower case.
     """
 
     kind: str | None
@@ -42,24 +42,24 @@ class PluginInfo:
 
     @property
     def id(self) -> str:
-        """``"distribution:name"``, valid wherever the name is."""
+        """``"distribution:name"``, which can be used wherever the name can."""
         return f"{self.distribution}:{self.name}"
 
 
 def offered(whole: PluginInfo, name: object, offer: object) -> PluginInfo:
-    """Say what one item of a hook's answer offers, and what is wrong with it, if anything.
+    """Describe one item of a hook's result, and its error, if any.
 
     Parameters
     ----------
     whole : PluginInfo
-        Of the entry point, with the kind of the hook.
+        Description of the entry point, with the kind of the hook.
     name, offer : object
         The item.
 
     Returns
     -------
     PluginInfo
-        "broken" where it is not as `segclf.hookspecs` says.
+        With the state "broken" if it does not conform to `segclf.hookspecs`.
     """
     target, suffixes = _with_suffixes(offer) if whole.kind == "reader" else (offer, ())
     error = ""
@@ -75,7 +75,7 @@ def offered(whole: PluginInfo, name: object, offer: object) -> PluginInfo:
 
 
 def _with_suffixes(offer: object) -> tuple[object, tuple[str, ...] | None]:
-    """Split what a reader offers; None where there is no list of suffixes."""
+    """Split what a reader offers; None if there is no list of suffixes."""
     target, suffixes = offer if isinstance(offer, tuple) and len(offer) == 2 else (offer, None)
     if not isinstance(suffixes, list | tuple):
         return target, None

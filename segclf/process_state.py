@@ -1,4 +1,4 @@
-"""What is global in a process, as it was before others' code ran: changes are undone, and told."""
+"""Protect global state from third-party code: changes are undone, with a warning."""
 
 import os
 import random
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 __all__ = ["GlobalStateWarning", "unchanged"]
 
-# Of the environment: what decides how is computed, and on what. Libraries set others of their own.
+# Environment variables that affect computations and devices. Libraries set others of their own.
 _VARIABLES = ("CUBLAS", "CUDA", "MKL", "OMP", "OPENBLAS", "PYTHON", "PYTORCH", "SEGCLF", "TORCH")
-# What torch has in a fresh process, where it is imported only now.
+# The settings of torch in a fresh process, if it has only now been imported.
 _FRESH = {
     "torch's default dtype": "float32",
     "torch's gradient mode": True,
@@ -24,11 +24,11 @@ _FRESH = {
 
 
 class GlobalStateWarning(UserWarning):
-    """Somebody's code changed what all code of the process shares."""
+    """Third-party code changed global state of the process."""
 
 
 class _Setting(NamedTuple):
-    """One thing that is global: how it is read, as something to compare, and how it is set."""
+    """One global setting: how to read it as a comparable value, and how to set it."""
 
     name: str
     read: Callable[[], Any]
@@ -37,20 +37,20 @@ class _Setting(NamedTuple):
 
 @contextmanager
 def unchanged(who: str) -> Iterator[None]:
-    """Undo what a block of others' code changes globally, and warn about it.
+    """Undo global changes by a block of third-party code, and warn about them.
 
-    Random states are compared only where no other thread may use them meanwhile. What a library
-    changes that is imported within is left, as far as it does not concern what others compute.
+    Random states are compared only if no other thread may use them meanwhile. Changes by a library
+    that is imported inside the block are kept, unless they affect the computations of others.
 
     Parameters
     ----------
     who : str
-        For the warning: whose code it is, and what it does, such as "X, while it is imported".
+        For the warning: the owner of the code, and what it does, such as "X, while it is imported".
 
     Warns
     -----
     GlobalStateWarning
-        That names what was changed.
+        Names what was changed.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def _restore(before: dict[str, tuple[_Setting, Any]], who: str) -> None:
 
 
 def _settings() -> list[_Setting]:
-    """List what there is to compare, given what has been imported."""
+    """List the settings to compare, given the imported libraries."""
     alone = threading.active_count() == 1
     settings = [*_of_python(), *(_random_of_python() if alone else ())]
     for name, of_library, random_of_library in (
@@ -95,7 +95,7 @@ def _settings() -> list[_Setting]:
 
 
 def _is_imported(name: str) -> bool:
-    """Tell whether a library is there, and not only half of it."""
+    """Tell whether a library is completely imported."""
     spec = getattr(sys.modules.get(name), "__spec__", None)
     return spec is not None and not getattr(spec, "_initializing", False)
 
@@ -116,9 +116,9 @@ def _random_of_python() -> Iterator[_Setting]:
 
 
 class _Filters:
-    """The filters of warnings; new ones for a message, a module or a library's own make no other.
+    """The warning filters; new ones for a message, module or own category do not count as changes.
 
-    They must not stand behind others than before: the first that fits decides.
+    The order of the old ones must not change: the first filter that matches decides.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
-"""Finds plugins by name; the only caller of pluggy.
+"""Find plugins by name; the only caller of pluggy.
 
-Entry points of the group ``segclf`` are asked on the first question, each behind its own wall: one
-that fails to import, breaks a hook's contract or takes another's name is listed with its error and
-changes nothing for the others. The classes themselves are imported on their first use.
+Entry points of the group ``segclf`` are queried on first use, isolated from each other: one that
+fails to import, violates a hook's interface or takes another's name is listed with its error and
+does not affect the others. The classes themselves are imported on their first use.
 """
 
 import difflib
@@ -35,12 +35,12 @@ class PluginError(ValueError):
 
 
 def list_plugins(kind: str | None = None) -> list[PluginInfo]:
-    """List the installed plugins, those that do not work included.
+    """List the installed plugins, including those that do not work.
 
     Parameters
     ----------
     kind : {"pseudo_labeler", "reader", "summarizer", "thresholder"}, optional
-        Only these, and the entry points that broke before they could say their kind.
+        Only plugins of this kind, and entry points that failed before their kind was known.
 
     Returns
     -------
@@ -50,8 +50,8 @@ def list_plugins(kind: str | None = None) -> list[PluginInfo]:
     Raises
     ------
     PluginError
-        For an unknown kind; for the first plugin that is not in order, when the environment
-        variable ``SEGCLF_STRICT_PLUGINS`` is 1.
+        For an unknown kind. If the environment variable ``SEGCLF_STRICT_PLUGINS`` is 1, also for
+        the first plugin that does not work.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def list_plugins(kind: str | None = None) -> list[PluginInfo]:
     ['segclf:threshold']
     """
     if kind is not None and kind not in KINDS:
-        raise PluginError(f"No plugin kind {kind!r}; there are: {', '.join(KINDS)}.")
+        raise PluginError(f"No plugin kind {kind!r}; available: {', '.join(KINDS)}.")
     for plugin in _discover() if os.environ.get(STRICT, "0") not in ("", "0") else ():
         if plugin.state != "ok":
             raise PluginError(f"Plugin {plugin.id} is {plugin.state} ({STRICT}):\n{plugin.error}")
@@ -73,19 +73,19 @@ def load_plugin(kind: str, name: str) -> type[Any]:
     Parameters
     ----------
     kind : {"pseudo_labeler", "reader", "summarizer", "thresholder"}
-        What it is for.
+        Kind of the plugin.
     name : str
         ``"name"``, or ``"distribution:name"``.
 
     Returns
     -------
     type
-        The class, called without arguments for an instance with its defaults.
+        The class; call it without arguments for an instance with its defaults.
 
     Raises
     ------
     PluginError
-        If there is no such plugin, or several, or if its class cannot be imported.
+        If there is no such plugin, there are several, or its class cannot be imported.
 
     Examples
     --------
@@ -97,14 +97,14 @@ def load_plugin(kind: str, name: str) -> type[Any]:
 
 
 def make_plugin(kind: str, name_or_object: Any) -> Any:
-    """Give an object for whatever a parameter holds.
+    """Return the object that a parameter names or holds.
 
     Parameters
     ----------
     kind : {"pseudo_labeler", "reader", "summarizer", "thresholder"}
-        What it is for.
+        Kind of the plugin.
     name_or_object : str or object
-        A name gives a new instance with its defaults; an object comes back as it is.
+        A name gives a new instance with its defaults; an object is returned unchanged.
 
     Returns
     -------
@@ -114,8 +114,8 @@ def make_plugin(kind: str, name_or_object: Any) -> Any:
     Raises
     ------
     PluginError
-        As :func:`load_plugin`, for a class where its instance is meant, and for one that cannot be
-        made without arguments.
+        As in :func:`load_plugin`; for a class instead of an instance; and for a class that cannot
+        be created without arguments.
 
     Examples
     --------
@@ -148,9 +148,9 @@ def make_instance(plugin: PluginInfo) -> Any:
 
 
 def _guarded(plugin: PluginInfo, what: str, run: Callable[[], Any]) -> Any:
-    """Run what others wrote: it ends in its result or an error of ours, and changes nothing global.
+    """Run third-party code: return its result or raise our error, and protect global state.
 
-    A KeyboardInterrupt is the user's; those that derive from it are not.
+    A KeyboardInterrupt comes from the user; its subclasses do not.
     """
     where = _where(plugin)
     try:
@@ -164,7 +164,7 @@ def _guarded(plugin: PluginInfo, what: str, run: Callable[[], Any]) -> Any:
 
 
 def _contained(distribution: str, who: str) -> AbstractContextManager[None]:
-    """Watch over others' code; ours has tests of its own."""
+    """Protect global state from third-party code; our own code has tests."""
     return nullcontext() if _canonical(distribution) == GROUP else unchanged(who)
 
 
@@ -173,7 +173,7 @@ def _where(plugin: PluginInfo) -> str:
 
 
 def _find(kind: str, name: str) -> PluginInfo:
-    """Look a name or an id up; exactly one plugin answers."""
+    """Look up a name or an id; exactly one plugin must match."""
     plugins = [plugin for plugin in list_plugins(kind) if plugin.kind == kind]
     found = [plugin for plugin in plugins if name == plugin.name and plugin.state != "broken"]
     found = [plugin for plugin in found if plugin.state == "ok"] or found
@@ -190,7 +190,7 @@ def _find(kind: str, name: str) -> PluginInfo:
 
 
 def _unknown(kind: str, name: str, plugins: list[PluginInfo]) -> str:
-    """Say what there is, what was probably meant, and what is broken."""
+    """Say which plugins are installed, which was probably meant, and which are broken."""
     names = sorted({p.name if p.state == "ok" else p.id for p in plugins if p.state != "broken"})
     message = f"No {kind} named {name!r}; installed: {', '.join(names) or 'none'}."
     for close in difflib.get_close_matches(name, names, n=1):
@@ -203,14 +203,14 @@ def _unknown(kind: str, name: str, plugins: list[PluginInfo]) -> str:
 
 @functools.cache
 def _discover() -> tuple[PluginInfo, ...]:
-    """Ask every entry point once, then settle who owns which name."""
+    """Query every entry point once, then resolve name conflicts."""
     plugins = [plugin for point in entry_points(group=GROUP) for plugin in ask(point)]
     plugins.sort(key=lambda plugin: (plugin.kind or "~", plugin.name, plugin.distribution))
     return tuple(_settle(plugin, plugins) for plugin in plugins)
 
 
 def ask(point: EntryPoint) -> list[PluginInfo]:
-    """List what one entry point offers; whatever goes wrong stays here."""
+    """List what one entry point offers; its errors are caught here."""
     whole = described(point)
     with _contained(whole.distribution, f"The plugin {whole.id}, while it is imported,"):
         hooks, error = _attempt(_hooks, point)
@@ -228,7 +228,7 @@ def described(point: EntryPoint) -> PluginInfo:
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
-    """Name the distribution, or the module where its metadata is damaged."""
+    """Return the distribution, or the module if the metadata are damaged."""
     dist: Any = point.dist
     name, _ = _attempt(lambda: dist.name)
     version, _ = _attempt(lambda: dist.version)
@@ -236,7 +236,7 @@ def _origin(point: EntryPoint) -> tuple[str, str]:
 
 
 def _hooks(point: EntryPoint) -> pluggy.HookRelay:
-    """Import an entry point and check its hooks, in a manager of its own."""
+    """Import an entry point and check its hooks, in a separate plugin manager."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     module = point.load()
@@ -256,7 +256,7 @@ def _offers(whole: PluginInfo, hooks: pluggy.HookRelay) -> list[PluginInfo]:
 
 def _call(whole: PluginInfo, hooks: pluggy.HookRelay) -> list[PluginInfo]:
     hook = getattr(hooks, f"segclf_{whole.kind}s")
-    # pluggy drops None, which a forgotten `return` gives, from its list of results
+    # pluggy drops None, the result of a forgotten `return`, from its list of results
     offer = next(iter(hook()), None) if hook.get_hookimpls() else {}
     if not isinstance(offer, dict):
         raise TypeError(f"{hook.name} must return a dict, got {offer!r:.80}")
@@ -264,7 +264,7 @@ def _call(whole: PluginInfo, hooks: pluggy.HookRelay) -> list[PluginInfo]:
 
 
 def _attempt(function: Callable[..., Any], *args: Any) -> tuple[Any, str]:
-    """Call what others wrote; whatever it raises becomes text."""
+    """Call third-party code; any error becomes text."""
     try:
         return function(*args), ""
     except BaseException as error:
@@ -274,7 +274,7 @@ def _attempt(function: Callable[..., Any], *args: Any) -> tuple[Any, str]:
 
 
 def _settle(plugin: PluginInfo, plugins: list[PluginInfo]) -> PluginInfo:
-    """Mark a plugin whose name another one claims too; ours keep their names."""
+    """Mark a plugin whose name another one also claims; our own keep their names."""
     same = [p for p in plugins if (p.kind, p.name) == (plugin.kind, plugin.name)]
     same = [p for p in same if p.state != "broken"]
     ours = [p for p in same if _canonical(p.distribution) == GROUP]
@@ -287,6 +287,6 @@ def _settle(plugin: PluginInfo, plugins: list[PluginInfo]) -> PluginInfo:
 
 
 def _canonical(plugin_id: str) -> str:
-    """Spell a distribution as PyPI does, and leave the plugin's name as it is."""
+    """Normalize the name of a distribution as PyPI does; the plugin's name is unchanged."""
     distribution, colon, name = plugin_id.partition(":")
     return re.sub(r"[-_.]+", "-", distribution).lower() + colon + name

@@ -1,4 +1,4 @@
-"""What was computed before and need not be again: digests that name it, folders that hold it."""
+"""Reuse of earlier results: digests that name them, and folders that hold them."""
 
 from segclf.cache.checkpoint_files import CheckpointFiles, with_tensors, without_tensors
 from segclf.cache.digests import digest, learned

@@ -1,4 +1,4 @@
-"""The states of one training as files, found by a digest of all that decides its result."""
+"""The states of one training as files, found by a digest of all that determines its result."""
 
 import re
 import time
@@ -17,46 +17,46 @@ from segclf.training import Place
 
 _NAME = re.compile(r"(\d+)-(\d+)(-done)?\.safetensors")
 _TENSOR = "tensor"
-# What was last written before this process began, nobody is writing any more; of what this process
-# writes it knows that.
+# Files last written before this process started are no longer being written; those that this
+# process writes, it knows itself.
 _BEGUN = time.time()
 _ours: set[Path] = set()
 _active: set[Path] = set()
 
 
 class CheckpointFiles:
-    """A folder of files, each a state of one training; safetensors and JSON, which run no code.
+    """A folder of files, each a state of one training; safetensors and JSON, which hold no code.
 
     Parameters
     ----------
     folder : Path
-        For all trainings of one kind.
+        The folder for all trainings of one kind.
     key : str
-        A digest of what decides the result of this one. Its files are ``<steps>-<epoch>`` in a
-        folder of that name, with ``-done`` where training was over.
+        A digest of what determines the result of this training. Its files are ``<steps>-<epoch>``
+        in a folder of that name, with ``-done`` if training was complete.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
         self._kind, self.folder = folder, folder / key
 
     def __enter__(self) -> Self:
-        """Begin to train: others do not take it for left."""
+        """Mark the training as active, so that others do not take it for abandoned."""
         _active.add(self.folder)
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End to train, or leave it."""
+        """Mark the training as no longer active."""
         _active.discard(self.folder)
 
     def __str__(self) -> str:
         return str(self.folder)
 
     def places(self) -> list[Place]:
-        """List which states there are."""
+        """List the states that exist."""
         return _places(self.folder)
 
     def unfinished(self) -> list[Path]:
-        """List the folders of other trainings of this kind that were left before they were done."""
+        """List the folders of abandoned trainings of this kind, except this one."""
         folders = (each for each in _listed(self._kind) if each != self.folder)
         return sorted(each for each in folders if _was_left(each))
 
@@ -66,19 +66,19 @@ class CheckpointFiles:
         Raises
         ------
         OSError, ValueError
-            When the file is not there, or not whole.
+            If the file does not exist, or is incomplete.
         """
         return with_tensors(read_value(self._path(place), plain=True))
 
     def write(self, place: Place, values: dict[str, Any]) -> None:
-        """Write a state, whole or not at all; OSError where that cannot be."""
+        """Write a state, whole or not at all; raises OSError if that fails."""
         require_inside(self._path(place), self._kind.parent)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_value(without_tensors(values), self._path(place), "the state")
         _ours.add(self.folder)
 
     def remove(self, places: Iterable[Place]) -> None:
-        """Remove states, and what a process left that ended while it wrote."""
+        """Remove states, and the remains of a process that ended while it wrote."""
         require_inside(self.folder, self._kind.parent)
         for place in places:
             self._path(place).unlink(missing_ok=True)
@@ -99,7 +99,7 @@ def _places(folder: Path) -> list[Place]:
 def _listed(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
-    except OSError:  # not there, or not to be read
+    except OSError:  # it does not exist, or is not readable
         return []
 
 
@@ -111,7 +111,7 @@ def _was_left(folder: Path) -> bool:
 
 
 def without_tensors(value: Any) -> Any:
-    """Return plain values for tensors and containers of them, as a file holds them."""
+    """Return plain values for tensors and containers of them, to store in a file."""
     if isinstance(value, Tensor):
         return _as_array(value)
     if isinstance(value, dict):
@@ -120,7 +120,7 @@ def without_tensors(value: Any) -> Any:
 
 
 def with_tensors(value: Any) -> Any:
-    """Return the tensors again; the way back from `without_tensors`."""
+    """Return the tensors again; the inverse of `without_tensors`."""
     if isinstance(value, tuple) and value[:1] == (_TENSOR,):
         return _as_tensor(*value[1:])
     if isinstance(value, dict):
@@ -129,7 +129,7 @@ def with_tensors(value: Any) -> Any:
 
 
 def _as_array(tensor: Tensor) -> tuple[Any, ...]:
-    """Write numbers in the order in which they lie in memory: fused optimizers go by that."""
+    """Write numbers in memory order, on which fused optimizers depend."""
     strides = tensor.stride()
     axes = sorted(range(len(strides)), key=lambda axis: -strides[axis])
     values = tensor.detach().cpu().permute(axes).contiguous()
@@ -139,9 +139,9 @@ def _as_array(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _as_tensor(array: NDArray[Any], axes: list[int], dtype: str) -> Tensor:
-    values = torch.from_numpy(array).clone()  # torch's own memory is aligned as its kernels want it
+    values = torch.from_numpy(array).clone()  # torch's own memory is aligned for its kernels
     kind = getattr(torch, dtype)
     if not isinstance(kind, torch.dtype):
-        raise ValueError(f"torch.{dtype} is no type of numbers.")
+        raise ValueError(f"torch.{dtype} is not a number type.")
     values = values if values.dtype is kind else values.view(kind)
     return values.permute(np.argsort(axes).tolist())

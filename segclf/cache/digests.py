@@ -1,4 +1,4 @@
-"""Is this the same as before? One digest of parameters, data and code, whatever holds them."""
+"""Digests of parameters, data and code, which tell whether anything has changed."""
 
 import copyreg
 import hashlib
@@ -16,30 +16,30 @@ from segclf.data import Images, Masks, StoredImages
 from segclf.data.dataset_rows import DatasetRows
 from segclf.data.found_readers import files_behind
 
-# What scikit-learn's callbacks leave on an estimator.
+# Attributes that scikit-learn's callbacks set on an estimator.
 _SESSION = {
     "_callback_fit_ctx",
     "_parent_callback_ctx",
     "_skl_callbacks",
     "_skl_callbacks_to_teardown",
 }
-# What changes no result: parameters, and an account that tells the time that it took.
+# Names that do not affect results: parameters, and the history, which includes times.
 _NOT_COUNTED = {"checkpoint", "checkpoint_every", "memory", "verbose", "history_"}
 
 
 def digest(*values: Any) -> str:
-    """Return a digest of values and of the code installed.
+    """Return a digest of values and of the installed code.
 
-    Equal digests mean equal results: every bit counts, of estimators their parameters, what they
-    learned and the code of their classes, of files their bytes; a string that names a file stands
-    for it. Callbacks, histories and the parameters ``checkpoint``, ``checkpoint_every``, ``memory``
-    and ``verbose`` do not count.
+    Equal digests mean equal results: every bit counts. For estimators these are their parameters,
+    what they learned and the code of their classes; for files their bytes. A string that names a
+    file stands for that file. Callbacks, histories and the parameters ``checkpoint``,
+    ``checkpoint_every``, ``memory`` and ``verbose`` do not count.
 
     Parameters
     ----------
     *values : object
         Numbers, strings, paths, arrays, tensors, containers, estimators, functions in modules, and
-        what else can be pickled.
+        anything else that can be pickled.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def digest(*values: Any) -> str:
     Raises
     ------
     TypeError
-        For a value that cannot be known again, such as a lambda.
+        For a value that cannot be identified in a later run, such as a lambda.
 
     Examples
     --------
@@ -64,14 +64,14 @@ def digest(*values: Any) -> str:
         found.add([installed_code(), *values])
     except (RecursionError, TypeError) as error:
         raise TypeError(
-            f"memory cannot tell whether something is as it was before: {error}. Expected what can "
-            "be pickled, functions and classes in modules; or set memory=None."
+            f"memory cannot tell whether a value has changed: {error}. Expected values that can "
+            "be pickled, and functions and classes in modules; or set memory=None."
         ) from error
     return found.hexdigest()
 
 
 def learned(estimator: Any) -> dict[str, Any]:
-    """Return what a fitted estimator learned, as plain data that its ``__setstate__`` takes."""
+    """Return what a fitted estimator learned, as plain data for its ``__setstate__``."""
     left_out = {*estimator.get_params(deep=False), "_sklearn_version"}
     return {name: value for name, value in _state(estimator).items() if name not in left_out}
 
@@ -82,7 +82,7 @@ def _state(estimator: Any) -> dict[str, Any]:
 
 
 class _Digest:
-    """Hashes values one after another, each with its kind, so that none runs into the next."""
+    """Hashes values one after another, each with its kind, so that they cannot be confused."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha1(usedforsecurity=False)
@@ -125,7 +125,7 @@ class _Digest:
             self._add_pickled(value)
 
     def _add_pickled(self, value: Any) -> None:
-        """Add what pickle would write: the name of a thing in a module, or a class and a state."""
+        """Add what pickle would write: the name of an object in a module, or class and state."""
         special = copyreg.dispatch_table.get(type(value))
         reduced = value.__reduce_ex__(4) if special is None else special(value)
         if isinstance(reduced, str):

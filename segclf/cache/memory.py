@@ -1,4 +1,4 @@
-"""The parameter ``memory``: a folder in which results are kept from one fit to the next."""
+"""The parameter ``memory``: a folder that stores results from one fit to the next."""
 
 import os
 from collections.abc import Callable, Collection
@@ -12,19 +12,20 @@ from segclf.data import KeptFolder
 from segclf.networks import ImageNetwork, remember, remember_outputs, share
 from segclf.persistence import pack_value, read_value
 
-# What decides how an encoder computes, besides its weights.
+# The attributes besides the weights that determine the output of an encoder.
 _OF_ENCODER = ("kind", "architecture", "encoder", "encoder_depth", "in_channels")
 
 
 class Memory:
-    """A folder of results, named by digests of all that they come from.
+    """A folder of results, named by digests of everything that they depend on.
 
-    Files are safetensors and JSON and run no code; but who can write there decides what is found.
+    Files are safetensors and JSON and hold no code; but whoever can write to the folder decides
+    which results are found.
 
     Parameters
     ----------
     folder : Path
-        Made when it is first needed.
+        The folder, created when it is first needed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,50 +33,50 @@ class Memory:
         self._results = self.folder.below("results")
 
     def recall(self, key: str, make: Callable[[], Any], trusted: Collection[Any] = ()) -> Any:
-        """Return what is kept by that name, or make it and keep it.
+        """Return the result stored under a key, or compute and store it.
 
         Parameters
         ----------
         key : str
-            A digest of all that decides the result.
+            A digest of all that determines the result.
         make : callable
-            Computes it.
+            Computes the result.
         trusted : collection of classes and functions
-            What the result may name beside segclf's own and scikit-learn's.
+            What the result may name besides segclf's and scikit-learn's own classes.
         """
         try:
             return self._read(key, trusted)
-        except (OSError, ValueError):  # not there, or no longer whole
+        except (OSError, ValueError):  # it does not exist, or is damaged
             made = make()
         self.keep(key, made)
         return made
 
     def find(self, key: str) -> Any:
-        """Return plain values kept by that name, or None."""
+        """Return the plain values stored under a key, or None."""
         try:
             return self._read(key, plain=True)
         except (OSError, ValueError):
             return None
 
     def keep(self, key: str, value: Any) -> None:
-        """Keep a value by that name, if that can be."""
+        """Store a value under a key, if possible."""
         self._results.keep(key, lambda: pack_value({"key": key, "value": value}, "the result"))
 
     def _read(self, key: str, *options: Any, **more: Any) -> Any:
-        """Read a value with the name that it was kept by, so that no other's is taken for it."""
+        """Read a value and check the key that it was stored with, so that keys are not confused."""
         kept = read_value(self._results.file(key), *options, **more)
         if type(kept) is not dict or kept.get("key") != key:
-            raise ValueError("It was kept by another name.")
+            raise ValueError("It was stored under another key.")
         return kept["value"]
 
 
 def as_memory(memory: Any) -> Memory | None:
-    """Return the folder that a parameter names, or that a `joblib.Memory` has; None for none.
+    """Return the folder of a parameter or of a `joblib.Memory`; None if there is none.
 
     Raises
     ------
     ValueError
-        For a memory of another kind, which has no folder.
+        For a memory without a folder.
     """
     if memory is None:
         return None
@@ -90,16 +91,16 @@ def _location(memory: Any) -> Any:
 
 
 def remember_features(network: nn.Module, memory: Memory | None, *, most: int) -> None:
-    """Let the frozen encoders of a network keep their maps: in memory, and in a folder if any.
+    """Let the frozen encoders of a network keep their maps, in memory and in a folder, if any.
 
     Parameters
     ----------
     network : nn.Module
         An `ImageNetwork`, or a module of several.
     memory : Memory or None
-        Where it keeps things in files.
+        The folder for files.
     most : int
-        How many images may be added, at each of the scales that an encoder sees them in.
+        Maximum number of images, at each of the scales that an encoder sees.
     """
     for module in network.modules():
         if isinstance(module, ImageNetwork) and not module.encoder_learns:
@@ -109,19 +110,19 @@ def remember_features(network: nn.Module, memory: Memory | None, *, most: int) -
 
 
 def remember_scores(teacher: nn.Module, student: nn.Module, *, most: int) -> None:
-    """Let a network that teaches another keep its scores of each image, in memory.
+    """Let a teacher network keep its scores of each image, in memory.
 
-    A frozen encoder that both have is asked once for both: where the student's keeps its maps, the
-    teacher's finds them.
+    A frozen encoder that both networks share computes each map once: where the student's keeps its
+    maps, the teacher's finds them.
 
     Parameters
     ----------
     teacher : nn.Module
-        From images to scores; it does not learn.
+        A network from images to scores; it does not learn.
     student : nn.Module
-        May keep features, see :func:`remember_features`.
+        The network that it teaches; it may keep features, see :func:`remember_features`.
     most : int
-        How many images may be added.
+        Maximum number of images.
     """
     share(teacher, student)
     remember_outputs(teacher, most=most)

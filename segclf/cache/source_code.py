@@ -1,6 +1,6 @@
-"""Which code is this? Digests of source files, so that what older code made is not taken for new.
+"""Digests of source files, so that results of older code are not used for new code.
 
-They are of the files as they are when first asked for: after a change, start Python anew.
+They are computed when first needed: after a change of the code, restart Python.
 """
 
 import functools
@@ -14,7 +14,7 @@ from typing import Any
 
 from segclf.registry import list_plugins
 
-# What computes for us, by the names of distributions: their versions stand for their code.
+# Distributions that affect results: their versions stand for their code.
 _LIBRARIES = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
@@ -33,7 +33,7 @@ _CODE = {".py", ".so", ".pyd"}
 
 @functools.cache
 def installed_code() -> str:
-    """Return a digest of segclf, of all plugins, and of the versions of the libraries above."""
+    """Return a digest of segclf, of all plugins, and of the versions of these libraries."""
     plugins = sorted(f"{each.id} {each.version} {each.target}" for each in list_plugins())
     modules = {plugin.rpartition(" ")[2].partition(":")[0] for plugin in plugins}
     installed = (module for module in sorted(modules) if _files(_package(module)))
@@ -42,13 +42,13 @@ def installed_code() -> str:
 
 
 def code_of(thing: Any) -> str:
-    """Return the name of a class or function, with a digest of the code that it consists of.
+    """Return the name of a class or function, with a digest of its code.
 
     Raises
     ------
     TypeError
-        When nobody could tell that its code changed: a lambda, what is defined within a function,
-        and what is defined in a session without a file.
+        If a change of its code could not be detected: for a lambda, an object defined within a
+        function, and one defined in a session without a file.
     """
     name = f"{thing.__module__}:{thing.__qualname__}"
     if "<" in name:
@@ -59,12 +59,12 @@ def code_of(thing: Any) -> str:
 
 @functools.cache
 def code_of_module(module: str) -> str:
-    """Return a digest of the package in which a module is; of Python and libraries, the version.
+    """Return a digest of the package of a module; for Python and libraries, the version.
 
     Raises
     ------
     TypeError
-        When there is no file.
+        If there is no file.
     """
     package = _package(module)
     if package in sys.stdlib_module_names and package != "__main__":
@@ -89,11 +89,11 @@ def _version(distribution: str) -> str:
 
 
 def _files(module: str) -> list[Path]:
-    """List the files of a package and of all below it, or the one file of a module."""
+    """List the files of a package and its subpackages, or the one file of a module."""
     loaded: Any = sys.modules.get(module)
     try:
         spec: Any = getattr(loaded, "__spec__", None) or find_spec(module)
-    except (ImportError, ValueError):  # such as of a script, which is __main__
+    except (ImportError, ValueError):  # for example a script, which is __main__
         spec = None
     folders = getattr(spec, "submodule_search_locations", None)
     if folders:

@@ -1,8 +1,8 @@
-"""What ``python -m segclf`` does: one module a command, with its options and its run."""
+"""The commands of ``python -m segclf``: one module each, with its options and its run."""
 
 from segclf.commands import audit, demo, info, plugins, predict, report
 
 __all__ = ["COMMANDS"]
 
-#: In the order of the help.
+#: The commands, in the order of the help.
 COMMANDS = (demo, predict, report, audit, plugins, info)

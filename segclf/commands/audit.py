@@ -1,4 +1,4 @@
-"""``python -m segclf audit``: which masks and labels of a table may be wrong."""
+"""``python -m segclf audit``: find masks and labels of a table that may be wrong."""
 
 import argparse
 from typing import Any
@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
 
 @show_progress()
 def run(given: argparse.Namespace) -> int:
-    """Write the table, and print what is most in doubt."""
+    """Write the table, and print the most doubtful rows."""
     from segclf import SegmentationClassifier, SupervisedSegmenter, audit_masks, load
     from segclf.data import atomic_write
     from segclf.streaming.tables import as_csv

@@ -1,4 +1,4 @@
-"""How a command is added to ``python -m segclf``."""
+"""Add a command to ``python -m segclf``."""
 
 import argparse
 from collections.abc import Callable
@@ -21,11 +21,11 @@ def add_command(
     commands : what ``ArgumentParser.add_subparsers`` returned
     name : str
     run : function
-        From the parsed options to the exit status.
+        Takes the parsed options, and returns the exit status.
     summary : str
         The line in the list of commands.
     description, examples : str, optional
-        What its own help says before and after the options, line by line.
+        Text in the command's own help, before and after the options, line by line.
     """
     parser: argparse.ArgumentParser = commands.add_parser(
         name,

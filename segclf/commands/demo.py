@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Train both, print their scores and write the picture."""
-    from segclf.demo import run as run_demo  # brings torch, which other commands start without
+    from segclf.demo import run as run_demo  # imports torch, which other commands do not need
 
     run_demo(given.output, seed=given.seed, max_epochs=given.epochs or "auto")
     return 0

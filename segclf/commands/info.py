@@ -1,4 +1,4 @@
-"""``python -m segclf info``: what to put into a bug report."""
+"""``python -m segclf info``: the facts to include in a bug report."""
 
 import argparse
 import importlib.metadata
@@ -48,7 +48,7 @@ def _info() -> dict[str, str]:
         "CPU capability": torch.backends.cpu.get_cpu_capability(),
         "cores": f"{usable_cores()} usable of {os.cpu_count()}",
         "threads": f"{choose_threads(None)} by our rule, {torch.get_num_threads()} by torch's",
-        "precision": "bf16 for networks that gain by it" if native else "fp32: no native bf16",
+        "precision": "bf16 for networks that benefit from it" if native else "fp32: no native bf16",
         "plugins": ", ".join(sorted({plugin.distribution for plugin in list_plugins()})),
     }
 
@@ -69,7 +69,7 @@ def _device() -> str:
 
 
 def usable_cores() -> int | None:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()

@@ -1,4 +1,4 @@
-"""A CSV file that names images, and what is known of each."""
+"""A CSV file of images with labels, masks and groups."""
 
 import csv
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ class LabeledTable:
     images : list of Path
         Files of the images.
     labels : list of int, str or None; or None
-        None where a cell is empty, and instead of the list without such a column. Whole numbers
-        where all that are there are such.
+        None for an empty cell, and instead of the list if there is no such column. Integers, if all
+        labels are whole numbers.
     masks : list of Path or None; or None
-        Files of the masks, likewise.
+        Files of the masks; None likewise.
     groups : list of str, or None
-        Such as the patient of each image.
+        The group of each image, such as its patient.
     """
 
     images: list[Path]
@@ -38,15 +38,15 @@ class LabeledTable:
 
 
 def read_labeled_table(path: str | Path, *, required: Sequence[str] = ("image",)) -> LabeledTable:
-    """Read a CSV file with the column ``image``, and if there are ``label``, ``mask``, ``group``.
+    """Read a CSV file with the columns ``image`` and, optionally, ``label``, ``mask``, ``group``.
 
     Other columns are ignored. Relative paths start at the folder of the table.
 
     Raises
     ------
     ValueError
-        Where a required column is missing, a cell of ``image`` or ``group`` is empty, or there is
-        no row.
+        If a required column is missing, a cell of ``image`` or ``group`` is empty, or there are no
+        rows.
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
@@ -56,11 +56,11 @@ def read_labeled_table(path: str | Path, *, required: Sequence[str] = ("image",)
         raise ValueError(
             f"{path}: there is no column {missing[0]!r}, only "
             f"{', '.join(names) or 'an empty file'}. "
-            f"Expected a CSV file with {', '.join(required)}, and if known {', '.join(others)}."
+            f"Expected a CSV file with {', '.join(required)} and, if known, {', '.join(others)}."
         )
     cells = {name: [(row[name] or "").strip() for row in rows] for name in COLUMNS if name in names}
     if not rows:
-        raise ValueError(f"{path}: there is a header and no row.")
+        raise ValueError(f"{path}: there is a header, but no row.")
     for name in {"image", "group"} & set(cells):
         if "" in cells[name]:
             raise ValueError(f"{path}, line {cells[name].index('') + 2}: '{name}' is empty.")

@@ -1,4 +1,4 @@
-"""``python -m segclf plugins``: what is installed, and whether it works."""
+"""``python -m segclf plugins``: list installed plugins, and check that they work."""
 
 import argparse
 import json
@@ -19,16 +19,16 @@ def add_parser(commands: Any) -> None:
     plugins.add_argument("--json", action="store_true", help="everything, for programs")
     plugins.add_argument("--verbose", action="store_true", help="whole tracebacks")
     plugins.add_argument(
-        "--check", action="store_true", help="try each in a process of its own; 1 if one fails"
+        "--check", action="store_true", help="try each in its own process; exit with 1 if one fails"
     )
-    plugins.add_argument("--distribution", help="with --check: those of this one alone")
+    plugins.add_argument("--distribution", help="with --check: only plugins of this one")
     plugins.add_argument(
-        "--seconds", type=float, default=60, help="with --check: what each may take (%(default)s)"
+        "--seconds", type=float, default=60, help="with --check: time limit of each (%(default)s)"
     )
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the plugins; 1 where one was tried and failed."""
+    """Print the plugins; return 1 if one was tried and failed."""
     if given.check:
         return _check(given.distribution, given.seconds)
     print(_plugins_json() if given.json else _plugins_table(given.verbose))
@@ -40,7 +40,7 @@ def _plugins_json() -> str:
 
 
 def _plugins_table(verbose: bool) -> str:
-    """One row a plugin, what is wrong with it below."""
+    """Return one row for each plugin, with its error below, if any."""
     plugins = list_plugins()
     rows = [COLUMNS, *(_row(plugin) for plugin in plugins)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -52,7 +52,7 @@ def _plugins_table(verbose: bool) -> str:
 
 
 def _check(distribution: str | None, seconds: float) -> int:
-    """Print a row for each plugin as it has been tried, and what is wrong with it below."""
+    """Print a row for each plugin as soon as it has been tried, with its error below, if any."""
     failed = 0
     print(_CHECKED.format(*COLUMNS[:-1], "result", "seconds"))
     for plugin, result, message, took in check_plugins(distribution, seconds=seconds):

@@ -1,4 +1,4 @@
-"""``python -m segclf predict``: any number of images to a table, and masks."""
+"""``python -m segclf predict``: predict any number of images into a table, and masks."""
 
 import argparse
 from typing import Any
@@ -41,14 +41,14 @@ def add_parser(commands: Any) -> None:
     predict.add_argument(
         "--workers", type=int, help="threads that read images; half of the cores, at most 8"
     )
-    predict.add_argument("--resume", action="store_true", help="go on where a run ended")
+    predict.add_argument("--resume", action="store_true", help="continue an interrupted run")
     predict.add_argument(
         "--shard", metavar="i/n", default="1/1", help="predict one of n parts: 1/n to n/n"
     )
 
 
 def run(given: argparse.Namespace) -> int:
-    """Predict; 1 where there were images and none could be predicted."""
+    """Predict; return 1 if there were images and none could be predicted."""
     from segclf.streaming import Shard, open_images, predict_files
 
     done = predict_files(

@@ -1,4 +1,4 @@
-"""``python -m segclf report``: a saved classifier and a table of images to one HTML file."""
+"""``python -m segclf report``: one HTML file from a saved classifier and a table of images."""
 
 import argparse
 from typing import Any
@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
         "table", metavar="TABLE", help="CSV: image, label and, if known, mask, group"
     )
     report.add_argument("--out", default="report.html", help="where to write it (%(default)s)")
-    report.add_argument("--title", help="what to write above")
+    report.add_argument("--title", help="title of the report")
     report.add_argument(
         "--images", type=int, default=500, help="in the gallery, worst first (%(default)s)"
     )

@@ -1,4 +1,4 @@
-"""Predictions of any number of images, as a stream from files to files."""
+"""Predict any number of images, as a stream from files to files."""
 
 from segclf.streaming.found_images import open_images
 from segclf.streaming.prediction import Summary, predict_files

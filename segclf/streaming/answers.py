@@ -1,4 +1,4 @@
-"""What a model says of images, as rows of a table, and its masks."""
+"""Predictions of a model, as rows of a table, and its masks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from segclf.base.spatial import n_spatial
 from segclf.data import Images, StoredImages
 from segclf.streaming.tables import Column, Row
 
-# Where the part of a model is that looks at images.
+# Attributes that may hold the part of a model that reads images.
 _INSIDE = ("_segmenter", "best_estimator_", "segmenter_", "estimator_", "segmenters_", "steps")
 
 
 class Answer(NamedTuple):
-    """Of n images.
+    """Predictions for n images.
 
     Attributes
     ----------
@@ -34,20 +34,20 @@ class Answer(NamedTuple):
 
 
 class Answers:
-    """How a fitted model becomes rows.
+    """Turns the predictions of a fitted model into rows.
 
     Parameters
     ----------
     model : estimator
-        A classifier, a segmenter, or a search over such.
+        A classifier, a segmenter, or a search over either.
     masks : {"png", "nifti"} or None
-        As what its masks are wanted, if they are.
+        File type of the masks, if they are written.
 
     Attributes
     ----------
     columns : list of Column
-        Of a classifier the label and the probability of each class; of a segmenter the part of each
-        image that each class covers.
+        For a classifier, the label and the probability of each class; for a segmenter, the fraction
+        of each image that each class covers.
     """
 
     def __init__(self, model: Any, *, masks: str | None) -> None:
@@ -60,22 +60,22 @@ class Answers:
                 "classifier or segmenter."
             )
         if masks and self._classifies and not hasattr(model, "predict_masks"):
-            raise ValueError(f"{type(model).__name__} predicts no masks; leave masks out.")
+            raise ValueError(f"{type(model).__name__} predicts no masks; leave out masks.")
         if masks == "png" and not self.several_at_once:
-            raise ValueError("PNG holds no masks of volumes; take masks='nifti'.")
+            raise ValueError("PNG cannot hold masks of volumes; use masks='nifti'.")
         self.columns = self._columns_of_labels() if self._classifies else self._columns_of_areas()
 
     def images(self, stored: StoredImages) -> Images:
-        """Return images as the model reads them, which are still looked at when they are taken."""
+        """Return images in the format that the model reads, checked when they are taken."""
         return check_images(_reader(self._model), stored, reset=False)
 
     def __call__(self, images: Images) -> Answer:
-        """Predict images that are in memory."""
+        """Predict images in memory."""
         return self._labels(images) if self._classifies else self._areas(images)
 
     @property
     def several_at_once(self) -> bool:
-        """Whether the model is of images; volumes come one by one."""
+        """Whether the model reads images; volumes are predicted one by one."""
         return n_spatial(_reader(self._model)) == N_SPATIAL
 
     @property
@@ -126,7 +126,7 @@ class Answers:
 
 
 def _reader(model: Any) -> Any:
-    """Return the part of a model that looks at images, and so knows their channels and scale."""
+    """Return the part of a model that reads images, and so knows their channels and scale."""
     while not hasattr(model, "image_scale_"):
         name = next((name for name in _INSIDE if hasattr(model, name)), None)
         if name is None:

@@ -1,4 +1,4 @@
-"""From what a command line names to a sequence of images."""
+"""Find the images that a command line names."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _LISTS = (".txt", ".lst", ".list")
 
 
 def open_images(names: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> StoredImages:
-    """Find images by the names of what holds them.
+    """Find images by the names of folders, patterns or files.
 
     Parameters
     ----------
     names : str or path-like, or sequence of them
-        A folder, with the folders in it; a pattern such as ``"scans/*.png"``; a text file
+        A folder, including its subfolders; a pattern such as ``"scans/*.png"``; a text file
         (``.txt``, ``.lst``) of paths or URLs; images, tar archives or Parquet files, or their URLs.
-        Several are of one kind.
+        Several names must be of one kind.
 
     Returns
     -------
     StoredImages
-        Of folders and patterns in the order of the names, of others in the order given.
+        For folders and patterns in the order of the file names, otherwise in the order given.
 
     Raises
     ------
     ValueError
-        Where there is no image, or where kinds are mixed.
+        If there is no image, or kinds are mixed.
     """
     given = [names] if isinstance(names, str | os.PathLike) else list(names)
     found = [name for each in given for name in _expanded(os.fspath(each))]
@@ -56,7 +56,7 @@ _EXPECTED = (
 
 
 def _expanded(name: str) -> list[str]:
-    """List what a name stands for: itself, unless it is a folder or a pattern."""
+    """List the files that a name stands for: itself, unless it is a folder or a pattern."""
     if os.path.isdir(name):
         return sorted(_files_below(name))
     if glob.has_magic(name) and not os.path.lexists(name):
@@ -65,7 +65,7 @@ def _expanded(name: str) -> list[str]:
 
 
 def _files_below(folder: str) -> list[str]:
-    """List images; of a folder without any, tar archives and Parquet files."""
+    """List images; if a folder has none, tar archives and Parquet files."""
     files = [os.path.join(root, name) for root, _, names in os.walk(folder) for name in names]
     files = [path for path in files if not os.path.basename(path).startswith(".")]
     images = [path for path in files if has_known_suffix(path)]

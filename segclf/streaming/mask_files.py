@@ -1,4 +1,4 @@
-"""Masks to files that are named by the numbers of their images."""
+"""Write masks to files that are named by the numbers of their images."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _IN_A_FOLDER = 1000
 
 
 class MaskFiles:
-    """Writes masks into ``masks/000012/000012345.png`` and its like, a thousand to a folder.
+    """Writes masks to files like ``masks/000012/000012345.png``, a thousand to a folder.
 
-    Names of images play no part: they need not be unique, nor be names of files. Of classes that
-    may overlap each has a file of its own, ``000012345-{0,1,2}.png``.
+    Names of images do not matter: they need not be unique or valid file names. If classes may
+    overlap, each has its own file, ``000012345-{0,1,2}.png``.
 
     Parameters
     ----------
     folder : Path
     kind : {"png", "nifti"}
     n_threads : int
-        How many write at once.
+        Number of threads that write.
     """
 
     def __init__(self, folder: Path, kind: str, n_threads: int) -> None:
@@ -37,12 +37,12 @@ class MaskFiles:
     def write(
         self, masks: Mapping[int, NDArray[Any]], images: Images, indices: list[int]
     ) -> dict[int, str]:
-        """Write masks, replacing what was left of an interrupted run.
+        """Write masks, replacing those of an interrupted run.
 
         Returns
         -------
         dict of int to str
-            The name of each, from the folder of the results on.
+            The path of each, relative to the folder of the results.
         """
         files = {index: self._files(index, mask, images.n_spatial) for index, mask in masks.items()}
         for folder in {os.path.dirname(name) for name, _ in files.values()}:
@@ -61,7 +61,7 @@ class MaskFiles:
     def _files(
         self, index: int, mask: NDArray[Any], n_spatial: int
     ) -> tuple[str, list[tuple[str, NDArray[Any]]]]:
-        """Return what names the mask of an image, and the files that it is."""
+        """Return the name of the mask of an image, and its files."""
         stem, ending = f"masks/{index // _IN_A_FOLDER:06}/{index:09}", self._ending
         if not is_multilabel(mask, n_spatial):
             return stem + ending, [(stem + ending, mask)]

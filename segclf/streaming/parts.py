@@ -1,4 +1,4 @@
-"""The rows of a part: what is said of the images that could be read, and why others could not."""
+"""The rows of a part: predictions for images that could be read, errors for the others."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from segclf.streaming.answers import Answers
 from segclf.streaming.mask_files import MaskFiles
 from segclf.streaming.tables import Column, Row
 
-# The row of an image and its mask, or what is wrong with it.
+# The row of an image and its mask, or its error.
 _Said = tuple[Row, Any] | str
 
 
 class Part(NamedTuple):
-    """Rows of the table, and of that of the errors."""
+    """Rows of the table of results, and of the table of errors."""
 
     rows: list[Row]
     errors: list[Row]
 
     def require_some(self) -> None:
-        """Refuse a part in which nothing could be predicted.
+        """Refuse a part in which no image could be predicted.
 
         Raises
         ------
         ValueError
-            With what is wrong with the first image.
+            With the error of the first image.
         """
         if not self.rows:
             raise ValueError(
-                f"None of the first {len(self.errors)} images can be predicted, so that the rest "
-                f"is left alone. The first error: {self.errors[0][-1]}"
+                f"None of the first {len(self.errors)} images can be predicted, so the others are "
+                f"not tried. The first error: {self.errors[0][-1]}"
             )
 
 
@@ -48,7 +48,7 @@ def add_to(
     stored: StoredImages,
     files: MaskFiles | None,
 ) -> tuple[int, int]:
-    """Predict what was read, write its masks, and add a row for each image; count rows, errors."""
+    """Predict the images read, write masks, and add a row for each image; count rows, errors."""
     said: dict[int, _Said] = dict(read.errors)
     indices = read.indices.tolist()
     if indices:
@@ -66,7 +66,7 @@ def add_to(
 
 
 def _predict(answers: Answers, images: Images) -> Sequence[_Said]:
-    """Predict images, one by one where the network says nothing of one of them."""
+    """Predict images, one by one if the network fails for one of them."""
     try:
         rows, masks = answers(images)
     except FloatingPointError as error:

@@ -1,4 +1,4 @@
-"""A model predicts files into a folder: read ahead, predicted in blocks, written in chunks."""
+"""Predict files into a folder: read ahead, predicted in blocks, written in chunks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from segclf.streaming.shards import BLOCK, CHUNK, Shard, portions
 
 
 class Summary(NamedTuple):
-    """What a run has done.
+    """The result of a run.
 
     Attributes
     ----------
     n_predicted, n_failed : int
-        Images of this run; those that were done before do not count.
+        Images of this run, without those that were done before.
     table, errors : Path
-        The files.
+        Paths of the two tables.
     """
 
     n_predicted: int
@@ -47,32 +47,32 @@ def predict_files(
     shard: Shard | None = None,
     progress: bool = False,
 ) -> Summary:
-    """Predict any number of images, and write a table, and masks where they are wanted.
+    """Predict any number of images, and write a table and, if requested, masks.
 
-    At any time some blocks of images are in memory. What stands in the table for an image does not
-    depend on shards, threads, or on where a run was interrupted.
+    Only a few blocks of images are in memory at a time. The table's row for an image does not
+    depend on shards, threads, or interruptions of the run.
 
     Parameters
     ----------
     model : path
         A file that `segclf.save` wrote: a classifier, a segmenter, or a search over these.
     images : StoredImages
-        Such as `open_images` finds.
+        The images, for example from `open_images`.
     folder : path
-        Is made if it is not there.
+        Folder of the results; created if it does not exist.
     table : str
-        The name of the table: it ends in ``.csv`` or ``.parquet``. Beside it lies a table of the
-        images that could not be read, with their errors.
+        The name of the table, which ends in ``.csv`` or ``.parquet``. A second table beside it
+        lists the images that could not be read, with their errors.
     masks : {"png", "nifti"}, optional
-        Also write masks, into the folder ``masks``, by the number of the image.
+        Also write masks, into the folder ``masks``, named by the number of the image.
     n_threads : int
-        How many threads read and decode, while the network computes.
+        Number of threads that read and decode while the network computes.
     resume : bool
-        Go on with what a run before has finished of the same.
+        Continue an earlier run of the same prediction.
     shard : Shard, optional
-        Predict one of several parts of the images alone. Shards may write into one folder.
+        Predict only one of several parts of the images. Shards may write into one folder.
     progress : bool
-        Say on standard error how far it is.
+        Show the progress on standard error.
 
     Returns
     -------
@@ -81,8 +81,8 @@ def predict_files(
     Raises
     ------
     ValueError
-        Where the folder holds results of something else, where the model does not answer what is
-        asked for, or where none of the first 1024 images can be predicted.
+        If the folder holds results of another prediction, the model cannot predict what is
+        requested, or none of the first 1024 images can be predicted.
     """
     if masks not in (None, *ENDINGS):
         raise ValueError(f"masks={masks!r}; expected one of {', '.join(ENDINGS)}, or None.")
@@ -134,7 +134,7 @@ def _what(
     masks: str | None,
     answers: Answers,
 ) -> dict[str, Any]:
-    """Return what must be equal in a run that goes on."""
+    """Return what must be the same in a run that continues another."""
     with open(model, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {

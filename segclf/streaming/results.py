@@ -1,4 +1,4 @@
-"""The folder of a run: parts that were finished, then the tables that they make."""
+"""The folder of a run: finished parts, then the tables made from them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _ERRORS = (Column("index", int), Column("path", str), Column("error", str))
 
 
 class Results:
-    """What a run has written of its shard, and what it has not.
+    """Tracks which parts of its shard a run has written.
 
-    A part appears whole or not at all, and that of the errors first, so that a part that is there
-    is done. When all are there, they become one table, and are removed.
+    A part is written whole or not at all, its errors first, so that an existing part is complete.
+    When all parts exist, they are joined into one table, and removed.
 
     Parameters
     ----------
     folder : Path
-        Is made if it is not there.
+        Created if it does not exist.
     stem, suffix : str
-        Of the table: ``".csv"`` or ``".parquet"``.
+        Parts of the table's name; the suffix is ``".csv"`` or ``".parquet"``.
     columns : sequence of Column
-        Of the table.
+        Columns of the table.
     """
 
     def __init__(self, folder: Path, stem: str, suffix: str, columns: Sequence[Column]) -> None:
@@ -37,27 +37,27 @@ class Results:
         self._of_errors = table_for(self.errors, _ERRORS)
 
     def begin(self, what: dict[str, Any], *, resume: bool) -> None:
-        """Note what is predicted, or see that it is what was predicted before.
+        """Record what is predicted, or check that it is the same as before.
 
         Raises
         ------
         ValueError
-            Where there are results and nobody wants to go on, or they are of something else.
+            If there are results and `resume` is False, or they are of another prediction.
         """
         self._note.parent.mkdir(parents=True, exist_ok=True)
         if self._note.exists():
             self._compare(json.loads(self._note.read_text()), what, resume)
         elif self.table.exists() or self.errors.exists():
             raise ValueError(
-                f"{str(self.table)!r} is there, and no {self._note.name} that says of what. Take "
-                "another folder or another name of the table."
+                f"{str(self.table)!r} exists, but no {self._note.name} that describes it. Use "
+                "another folder, or another name for the table."
             )
         else:
             atomic_write(self._note, json.dumps(what, indent=1).encode())
 
     @property
     def complete(self) -> bool:
-        """Whether the tables are there."""
+        """Whether the tables exist."""
         return self.table.exists() and self.errors.exists()
 
     def has(self, rows: range) -> bool:
@@ -71,7 +71,7 @@ class Results:
         self._table.write(self._part(rows), table)
 
     def finish(self, portions: Iterable[range]) -> None:
-        """Put all parts together, the errors first, and remove them."""
+        """Join all parts, the errors first, and remove them."""
         if not self.complete:
             parts = list(portions)
             self._of_errors.join(self.errors, (self._part(rows, "-errors") for rows in parts))
@@ -84,15 +84,15 @@ class Results:
     def _compare(self, before: dict[str, Any], now: dict[str, Any], resume: bool) -> None:
         if not resume:
             raise ValueError(
-                f"{str(self._note.parent)!r} holds results already. Add --resume to go on with "
-                "them, or take another folder."
+                f"{str(self._note.parent)!r} holds results already. Add --resume to continue, "
+                "or use another folder."
             )
         other = [name for name in now if before.get(name) != now[name]]
         if other:
             raise ValueError(
                 f"{str(self._note.parent)!r} holds results of other {', '.join(other)}: "
-                f"{_shown(before, other)}; now {_shown(now, other)}. Take another folder, or what "
-                "was given before."
+                f"{_shown(before, other)}; now {_shown(now, other)}. Use another folder, or the "
+                "same arguments as before."
             )
 
 

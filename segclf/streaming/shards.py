@@ -1,4 +1,4 @@
-"""Which images of all a machine predicts, and in which portions."""
+"""The share of all images that a machine predicts, and its portions."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Images that are predicted at once; whole ones are of a shard.
+# Number of images that are predicted at once; a shard consists of whole blocks.
 BLOCK = 64
-# Images whose results are written at once.
+# Number of images whose results are written at once.
 CHUNK = 16 * BLOCK
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One of several parts of equal size, of images that follow each other.
+    """One of several parts of equal size, each of consecutive images.
 
     Parameters
     ----------
     number : int
-        From 1 on.
+        Number of the shard, from 1.
     of : int
-        How many there are.
+        Number of shards.
     """
 
     number: int = 1
@@ -42,7 +42,7 @@ class Shard:
         return cls(int(found[1]), int(found[2]))
 
     def rows(self, n_images: int) -> range:
-        """Return the numbers of its images: whole blocks, of which a shard may have none."""
+        """Return the numbers of its images: whole blocks, possibly none."""
         n_blocks = -(-n_images // BLOCK)
         start, stop = (n_blocks * number // self.of for number in (self.number - 1, self.number))
         return range(start * BLOCK, min(stop * BLOCK, n_images))

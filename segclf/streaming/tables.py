@@ -1,4 +1,4 @@
-"""Tables of which whole parts are written one by one, and put together in the end."""
+"""Tables that are written part by part, and joined at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Column(NamedTuple):
 
 
 class Table(ABC):
-    """How rows become a file.
+    """Writes rows to a file.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Table(ABC):
 
 
 class CsvTable(Table):
-    """Comma-separated values, UTF-8; floats as short as they can be without a change of bits."""
+    """Comma-separated values, UTF-8; floats with as few digits as keep all bits."""
 
     def write(self, path: Path, rows: Sequence[Row]) -> None:
         """Write the rows without a header; see `Table.write`."""
@@ -68,7 +68,7 @@ def as_csv(rows: Iterable[Row]) -> bytes:
 
 
 class ParquetTable(Table):
-    """Parquet, of which each part is a row group."""
+    """Parquet files, with one row group for each part."""
 
     def write(self, path: Path, rows: Sequence[Row]) -> None:
         """Write a file of one row group; see `Table.write`."""
@@ -109,14 +109,14 @@ class ParquetTable(Table):
 
 
 def _valid(value: Any) -> Any:
-    """Return texts as UTF-8 can hold them; names of files need not be."""
+    """Return text that is valid in UTF-8, which file names need not be."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return value
 
 
 class _Sink(io.RawIOBase):
-    """A file that hands on what is written to it."""
+    """A file whose written bytes can be taken out."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -139,12 +139,12 @@ class _Sink(io.RawIOBase):
 
 
 def table_for(path: Path, columns: Sequence[Column]) -> Table:
-    """Return how a file of that name is written.
+    """Return the table type for a file name.
 
     Raises
     ------
     ImportError
-        For Parquet, where pyarrow is missing.
+        For Parquet, if pyarrow is missing.
     ValueError
         For another suffix.
     """
@@ -159,6 +159,6 @@ def table_for(path: Path, columns: Sequence[Column]) -> Table:
     except ImportError as error:
         raise ImportError(
             f"{path.name!r} needs pyarrow, which is not installed: pip install 'segclf[parquet]', "
-            "or take a table that ends in .csv"
+            "or use a table name that ends in .csv"
         ) from error
     return ParquetTable(columns)

@@ -146,7 +146,7 @@ def test_going_on_with_something_else_is_refused(run, folder):
 def test_a_table_that_nothing_explains_is_left_alone(run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "results.csv").write_text("mine")
-    with pytest.raises(ValueError, match=r"results\.csv' is there, and no results\.json"):
+    with pytest.raises(ValueError, match=r"results\.csv' exists, but no results\.json"):
         run(resume=True)
 
 
@@ -172,7 +172,7 @@ def test_volumes_come_one_by_one(run, folder, tmp_path):
     for number, volume in enumerate(volumes.images):
         save_image(tmp_path / f"{number}.nii.gz", ImageData(volume[..., None], "dhwc"))
     images = open_images(str(tmp_path / "*.nii.gz"))
-    with pytest.raises(ValueError, match="PNG holds no masks of volumes"):
+    with pytest.raises(ValueError, match="PNG cannot hold masks of volumes"):
         run(model="volumes", images=images, masks="png")
     done = run(model="volumes", images=images, masks="nifti")
     expected = model.predict(volumes.images)
