@@ -103,7 +103,7 @@ def _asked(holder: Any, size: Size | None) -> Asked:
     if flips == "quarter_turns" and (holder.image_size_ or size) is None:
         raise ValueError(
             "test_time_flips='quarter_turns' depends on whether images are square, which a graph "
-            "for images of any size cannot. Pass image_size=(h, w) to the export, or set "
+            "for images of any size cannot know. Pass image_size=(h, w) to the export, or set "
             "test_time_flips='both'."
         )
     return Asked(holder)
@@ -115,7 +115,7 @@ def _refuse_tiles(segmenter: Segmenter, seen: Size | None) -> None:
         given = "any size" if seen is None else f"{seen[0]} x {seen[1]} pixels"
         raise ValueError(
             f"tile_size={tile_size} cuts large images into tiles, which a graph for images of "
-            f"{given} cannot. Set tile_size=None, or pass the size of the tiles to the export, "
+            f"{given} cannot do. Set tile_size=None, or pass the size of the tiles to the export, "
             f"image_size={tile_size}, and cut images into tiles before."
         )
 

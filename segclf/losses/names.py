@@ -55,7 +55,7 @@ def get_loss(loss: str | Loss) -> Loss:
     >>> get_loss("dise")
     Traceback (most recent call last):
     ...
-    ValueError: No loss named 'dise'; there are: cross_entropy, dice, dice_cross_entropy, focal, \
+    ValueError: No loss named 'dise'; available: cross_entropy, dice, dice_cross_entropy, focal, \
 focal_tversky, tversky.
     """
     if callable(loss):
@@ -135,4 +135,4 @@ def is_mean_over_images(loss: Loss, target: Tensor) -> bool:
 
 
 def _names() -> str:
-    return f"there are: {', '.join(sorted(_LOSSES))}."
+    return f"available: {', '.join(sorted(_LOSSES))}."

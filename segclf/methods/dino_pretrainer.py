@@ -171,7 +171,10 @@ class DINOPretrainer(EncoderPretrainer):
 
     def _make_objective(self, samples: Samples) -> Objective:
         if not (self.student_sees_global or self.n_local_crops):
-            raise ValueError("n_local_crops=0; without large views, the student needs small ones.")
+            raise ValueError(
+                "n_local_crops=0 with student_sees_global=False leaves the student without views; "
+                "expected at least 1, or student_sees_global=True."
+            )
         network = self._make_encoder(samples)
         head = DINOHead(
             network.n_features,

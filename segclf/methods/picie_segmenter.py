@@ -288,5 +288,5 @@ def _check_still(view: Any) -> None:
     if isinstance(view, Augmentation) and moves:
         raise ValueError(
             f"augmentation={view!r} moves pixels ({', '.join(moves)}), each view in its own way; "
-            "expected changes of color alone. Both views move together by crop and horizontal_flip."
+            "expected changes of color only. Both views move together by crop and horizontal_flip."
         )

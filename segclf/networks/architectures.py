@@ -107,5 +107,5 @@ def find_architecture(name: str) -> Architecture:
     close = difflib.get_close_matches(str(name), ARCHITECTURES, n=3)
     guess = f" Did you mean {', '.join(close)}?" if close else ""
     raise ValueError(
-        f"No architecture named {name!r}.{guess} There are: {', '.join(ARCHITECTURES)}."
+        f"No architecture named {name!r}.{guess} Available: {', '.join(ARCHITECTURES)}."
     )

@@ -124,6 +124,6 @@ def _unknown(layer: str, modules: dict[str, Any]) -> str:
     guess = f" Did you mean {', '.join(close)}?" if close else ""
     top = [name for name in modules if name and name.count(".") < 2]
     return (
-        f"No layer named {layer!r}.{guess} There are: {', '.join([*presets, *top])}, and the "
+        f"No layer named {layer!r}.{guess} Available: {', '.join([*presets, *top])}, and the "
         "modules inside these, by the names of network_.named_modules()."
     )

@@ -235,7 +235,7 @@ def _check_tokens(encoder: Any) -> None:
 def _stride(architecture: Architecture, stride: int) -> int:
     if architecture.model == "DPT" and architecture.stride % stride:
         raise ValueError(
-            f"its patches of {stride} pixels do not divide {architecture.stride} pixels, and the "
-            "decoder has only strides from 4 to that, each twice the one before."
+            f"its patches of {stride} pixels do not divide {architecture.stride} pixels, the "
+            "decoder's largest stride"
         )
     return math.lcm(architecture.stride, stride)

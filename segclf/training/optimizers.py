@@ -50,7 +50,7 @@ def make_optimizer(
         When no optimizer has that name.
     """
     if not callable(optimizer) and optimizer not in OPTIMIZERS:
-        raise ValueError(f"No optimizer named {optimizer!r}; there are: {', '.join(OPTIMIZERS)}.")
+        raise ValueError(f"No optimizer named {optimizer!r}; available: {', '.join(OPTIMIZERS)}.")
     factory = optimizer if callable(optimizer) else OPTIMIZERS[optimizer]
     made = factory(groups, lr=learning_rate, weight_decay=weight_decay)
     for group in made.param_groups:

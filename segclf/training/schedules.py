@@ -116,5 +116,5 @@ def get_schedule(schedule: str | Schedule) -> Schedule:
     if callable(schedule):
         return schedule
     if schedule not in SCHEDULES:
-        raise ValueError(f"No schedule named {schedule!r}; there are: {', '.join(SCHEDULES)}.")
+        raise ValueError(f"No schedule named {schedule!r}; available: {', '.join(SCHEDULES)}.")
     return SCHEDULES[schedule]

@@ -43,12 +43,12 @@ def test_options_of_a_label_loss_go_before():
 
 
 def test_unknown_names_list_those_there_are():
-    with pytest.raises(ValueError, match=r"'dise'; there are: cross_entropy, dice, .*, tversky\."):
+    with pytest.raises(ValueError, match=r"'dise'; available: cross_entropy, dice, .*, tversky\."):
         get_loss("dise")
 
 
 def test_neither_name_nor_callable():
-    with pytest.raises(TypeError, match=r"name or a callable, got 3; there are: cross_entropy"):
+    with pytest.raises(TypeError, match=r"name or a callable, got 3; available: cross_entropy"):
         get_loss(3)
 
 

@@ -174,7 +174,7 @@ def test_an_augmentation_moves_the_mask_along():
     ],
 )
 def test_what_is_no_mask_is_named_with_its_sample(threshold, given):
-    expected = rf"lambda.*gave {given}; expected a mask, bool of shape \(24, 24\)\."
+    expected = rf"lambda.*returned {given}; expected a mask, bool of shape \(24, 24\)\."
     with pytest.raises(ValueError, match=expected):
         pretrainer(thresholder=threshold).fit(IMAGES)
 
@@ -184,7 +184,7 @@ def test_a_missing_mask_is_an_error():
         def transform(self, X):
             return super().transform(X)[1:]
 
-    with pytest.raises(ValueError, match=r"Forgetful\(\) gave 15 masks for 16 images"):
+    with pytest.raises(ValueError, match=r"Forgetful\(\) returned 15 masks for 16 images"):
         pretrainer(thresholder=Forgetful()).fit(IMAGES)
 
 

@@ -38,5 +38,5 @@ def test_names_are_sorted():
 
 
 def test_unknown_name_suggests_and_lists():
-    with pytest.raises(ValueError, match=r"'unnet'\. Did you mean unet.*There are: deeplabv3, .*"):
+    with pytest.raises(ValueError, match=r"'unnet'\. Did you mean unet.*Available: deeplabv3, .*"):
         find_architecture("unnet")

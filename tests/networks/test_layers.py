@@ -79,7 +79,7 @@ def test_errors_say_what_there_is(image):
     with pytest.raises(
         ValueError,
         match=r"No layer named 'decoder\.blocks\.9'\. Did you mean decoder\.blocks\.\d.*"
-        r"There are: deep, shallow, encoder, encoder\.stages, decoder, decoder\.center",
+        r"Available: deep, shallow, encoder, encoder\.stages, decoder, decoder\.center",
     ):
         layer_reader(network, "decoder.blocks.9")
     with pytest.raises(

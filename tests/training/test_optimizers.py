@@ -40,5 +40,5 @@ def test_a_callable_makes_its_own():
 
 
 def test_an_unknown_name_lists_what_there_is():
-    with pytest.raises(ValueError, match="No optimizer named 'lion'; there are: adam, adamw, sgd"):
+    with pytest.raises(ValueError, match="No optimizer named 'lion'; available: adam, adamw, sgd"):
         make_optimizer("lion", groups(), learning_rate=1.0, weight_decay=0.0)

@@ -54,5 +54,5 @@ def test_a_callable_is_its_own_schedule():
 
 
 def test_an_unknown_name_lists_what_there_is():
-    with pytest.raises(ValueError, match=r"No schedule named 'cosin'; there are: .*cosine"):
+    with pytest.raises(ValueError, match=r"No schedule named 'cosin'; available: .*cosine"):
         get_schedule("cosin")

@@ -66,7 +66,7 @@ def _ask(thresholder: Any, grays: Sequence[NDArray[Any]]) -> Sequence[Any]:
         return [thresholder(gray) for gray in grays]
     masks: Sequence[Any] = thresholder.transform(grays)
     if len(masks) != len(grays):
-        raise ValueError(f"{thresholder!r} gave {len(masks)} masks for {len(grays)} images.")
+        raise ValueError(f"{thresholder!r} returned {len(masks)} masks for {len(grays)} images.")
     return masks
 
 
@@ -74,7 +74,7 @@ def _checked(mask: Any, size: Size, thresholder: Any, index: int) -> NDArray[np.
     given = np.asarray(mask)
     if given.dtype != np.bool_ or given.shape != size:
         raise ValueError(
-            f"{thresholder!r} gave {given.dtype} of shape {given.shape} for sample {index}; "
+            f"{thresholder!r} returned {given.dtype} of shape {given.shape} for sample {index}; "
             f"expected a mask, bool of shape {size}."
         )
     return given
