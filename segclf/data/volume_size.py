@@ -24,6 +24,6 @@ def check_volume_size(shape: tuple[int, ...]) -> None:
     lengths = [int(length) for length in shape]
     if min(lengths) < 1 or math.prod(lengths) > _MAX_VALUES:
         raise ValueError(
-            f"its header says {' x '.join(map(str, lengths))} values; expected at least 1 and at "
+            f"its header states {' x '.join(map(str, lengths))} values; expected at least 1 and at "
             f"most {_MAX_VALUES:,}"
         )

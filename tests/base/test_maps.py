@@ -100,7 +100,7 @@ def test_maps_that_do_not_fit_are_refused_before_all_are_predicted(segmenter, mo
     for found, own in zip(segmenter.predict_proba(SIZES), expected, strict=True):
         np.testing.assert_array_equal(found, own)
     monkeypatch.setattr(maps, "available_memory", lambda: n_bytes - 1)
-    with pytest.raises(MemoryError, match=f"5 images takes {n_bytes:,} bytes.*_batches"):
+    with pytest.raises(MemoryError, match=f"5 images take {n_bytes:,} bytes.*_batches"):
         segmenter.predict_proba(SIZES)
     segmenter.predict(SIZES)  # a mask takes an eighth
     monkeypatch.setattr(maps, "available_memory", lambda: None)  # where nobody knows
@@ -116,5 +116,5 @@ def test_maps_of_volumes_are_measured_by_their_voxels(monkeypatch):
     monkeypatch.setattr(maps, "available_memory", lambda: n_bytes)
     assert segmenter.predict_proba(volumes).nbytes == n_bytes
     monkeypatch.setattr(maps, "available_memory", lambda: n_bytes - 1)
-    with pytest.raises(MemoryError, match=f"4 volumes takes {n_bytes:,} bytes"):
+    with pytest.raises(MemoryError, match=f"4 volumes take {n_bytes:,} bytes"):
         segmenter.predict_proba(volumes)

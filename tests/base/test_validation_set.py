@@ -205,7 +205,7 @@ def test_refused_labels(kind, y_val, message):
 @pytest.mark.parametrize(
     ("masks_val", "message"),
     [
-        (MASKS_VAL * 3, "In the validation set.*of 4 ids.*of 2"),
+        (MASKS_VAL * 3, "In the validation set.*have 4 ids.*have 2"),
         (MASKS_VAL[:, :8], "In the validation set.*Mask 0 has 8 x 16 pixels"),
         (MASKS_VAL - 2, "In the validation set"),
     ],

@@ -71,7 +71,7 @@ def test_what_does_not_fit_together(tmp_path):
     volume = ImageData(np.zeros((2, 3, 4, 1), np.uint8), "dhwc")
     save_image(tmp_path / "b_0.nii", volume)
     save_image(tmp_path / "b_1.nii", volume._replace(spacing=(1.0, 1.5, 1.0)))
-    with pytest.raises(ValueError, match=r"lie .* mm apart: '.*b_1\.nii'"):
+    with pytest.raises(ValueError, match=r"are .* mm apart: '.*b_1\.nii'"):
         load_image(str(tmp_path / "b_{0,1}.nii"))
 
 

@@ -185,5 +185,5 @@ def test_sizes_that_are_none_are_refused(size):
 
 
 def test_crops_need_masks():
-    with pytest.raises(ValueError, match=r"none of the 8 images has a mask\. Give masks"):
+    with pytest.raises(ValueError, match=r"none of the 8 images has a mask\. Pass masks"):
         SupervisedSegmenter(**TINY, crop_size=16).fit(NOISE, labels=np.arange(8) % 2)

@@ -69,10 +69,10 @@ def test_they_are_items_of_a_list_as_any_other():
 def test_a_value_without_meaning_is_named(tmp_path):
     Image.fromarray(PAINTED).save(tmp_path / "a.png")
     some = {(0, 0, 0): 0, (250, 50, 83): 1}
-    message = r"Mask 1 \('.*a\.png'\): row 0, column 3 holds \(51, 221, 255\).*names \(0, 0, 0\), "
+    message = r"Mask 1 \('.*a\.png'\): row 0, column 3 holds \(51, 221, 255\).*has \(0, 0, 0\), "
     with pytest.raises(ValueError, match=message):
         as_masks(map_masks([None, tmp_path / "a.png"], some), 2)
-    with pytest.raises(ValueError, match=r"Mask 0: row 0, column 2 holds 128, .* names 0, 255"):
+    with pytest.raises(ValueError, match=r"Mask 0: row 0, column 2 holds 128, .* has 0, 255"):
         as_masks(map_masks([CODED], {0: 0, 255: 1}), 1)
 
 

@@ -75,7 +75,7 @@ def test_a_mask_lies_where_its_image_does(tmp_path):
     read = load_mask(tmp_path / "b.nii.gz")
     np.testing.assert_array_equal(read.array, mask)
     np.testing.assert_allclose(read.affine, like.affine)
-    with pytest.raises(ValueError, match="expected the same"):
+    with pytest.raises(ValueError, match=r"shape \(3, 5, 7\), but its image has \(4, 5, 7\)"):
         save_mask(tmp_path / "c.nii", mask[1:], like=tmp_path / "a.nii", n_spatial=3)
 
 

@@ -86,7 +86,7 @@ def test_masks_of_dicom_folders_lie_in_the_patient_where_the_series_does(tmp_pat
 def test_one_image_is_read_at_a_time_and_what_is_done_is_there(tmp_path):
     masks = np.random.default_rng(0).integers(0, 3, (4, 16, 16))
     known = Known([*masks[:2], np.full((16, 16), -1), masks[3]])
-    with pytest.raises(ValueError, match="do not hold int16"):
+    with pytest.raises(ValueError, match="cannot hold int16"):
         write_masks(known, SHAPES.images, tmp_path)
     assert known.seen == [1, 1, 1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0000.png", "0001.png"]

@@ -342,7 +342,7 @@ def test_two_of_a_kind_are_refused(given, message):
 
 
 def test_a_single_image_is_refused():
-    with pytest.raises(ValueError, match="expected 2 at least"):
+    with pytest.raises(ValueError, match="expected at least 2"):
         pretrainer().fit(SHAPES.images[:1])
 
 

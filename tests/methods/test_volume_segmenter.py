@@ -235,7 +235,7 @@ def test_one_network_names_volumes_and_segments_them(tmp_path):
 )
 def test_what_reads_images_says_so(estimator):
     name = type(estimator).__name__
-    with pytest.raises(ValueError, match=f"{name} reads images, and .*3d' volumes"):
+    with pytest.raises(ValueError, match=f"{name} reads images, but .*3d' is for volumes"):
         estimator.fit(VOLUMES.images, VOLUMES.target)
 
 

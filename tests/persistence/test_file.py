@@ -275,7 +275,7 @@ def recipe(**changes):
         (attribute("__dict__", {}), "'__dict__'"),
         (attribute("texts_", texts("<U99999999", "a")), "Texts"),
         (attribute("texts_", texts("<f8", "1")), "Texts"),
-        (recipe(encoder_weights="/etc/passwd"), "names encoder_weights"),
+        (recipe(encoder_weights="/etc/passwd"), "names the file encoder_weights"),
         (recipe(n_classes=10**9), "The recipe makes a network whose"),
         (recipe(encoder="resnet18"), "The recipe makes a network whose"),
     ],
