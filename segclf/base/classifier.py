@@ -187,6 +187,13 @@ def check_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) -
     ------
     ValueError
         As in `encode_labels`, and for fewer than two classes.
+
+    Examples
+    --------
+    >>> from segclf.base import check_labels
+    >>> labels = check_labels(["ill", "healthy", None, "ill"], 4)
+    >>> labels.classes, labels.encoded
+    (array(['healthy', 'ill'], dtype='<U7'), array([ 1,  0, -1,  1]))
     """
     labels = encode_labels(y, n_samples, signs=signs)
     require_two_classes(labels)

@@ -25,6 +25,16 @@ def check_images(
     These parameters are `channels` and `image_shape`, the shape of rows (n, f) as images, by
     default (1, f). With ``reset`` the estimator learns ``n_channels_`` and ``image_scale_`` (for
     rows None, and ``n_features_in_``); otherwise `X` must agree with them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf import ImageClassifier
+    >>> from segclf.base import check_images
+    >>> classifier = ImageClassifier()
+    >>> images = check_images(classifier, np.zeros((4, 16, 16, 3), np.uint8), reset=True)
+    >>> len(images), classifier.n_channels_
+    (4, 3)
     """
     reader = estimator if reader is None else reader
     images = as_images(
@@ -52,6 +62,15 @@ def check_rows(estimator: BaseEstimator, X: ImagesLike, *, reset: bool) -> Any:
     ------
     ValueError
         If `X` holds neither, or is one array of rows although `fit` saw images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf import SegmentationClassifier
+    >>> from segclf.base import check_rows
+    >>> images = np.zeros((4, 16, 16))
+    >>> check_rows(SegmentationClassifier(), images, reset=True) is images
+    True
     """
     if holds_images(X):
         if reset:
@@ -74,6 +93,15 @@ def holds_images(X: ImagesLike) -> bool:
     """Tell images from rows: paths, PIL images, arrays of two axes or more each, or many of them.
 
     What `segclf.data.as_images` refuses is neither.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.base import holds_images
+    >>> holds_images(np.zeros((4, 16, 16))), holds_images(["a.png", "b.png"])
+    (True, True)
+    >>> holds_images(np.zeros((4, 256)))
+    False
     """
     if isinstance(X, Images):
         return True

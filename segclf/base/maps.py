@@ -79,7 +79,17 @@ def check_memory(images: Images, values: NDArray[Any], n_spatial: int) -> None:
 
 
 def stack_maps(maps: list[NDArray[Any]]) -> Maps:
-    """Return maps as one array if all have one size, else unchanged."""
+    """Return maps as one array if all have one size, else unchanged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.base import stack_maps
+    >>> stack_maps([np.zeros((2, 8, 8)), np.zeros((2, 8, 8))]).shape
+    (2, 2, 8, 8)
+    >>> len(stack_maps([np.zeros((2, 8, 8)), np.zeros((2, 9, 8))]))
+    2
+    """
     return np.stack(maps) if len({each.shape for each in maps}) == 1 else maps
 
 

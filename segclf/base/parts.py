@@ -18,6 +18,24 @@ def as_a_part(context: CallbackContext, part: Any, owner: Any = None) -> Iterato
     part, such as those of a classifier's segmenter. If the part does not support callbacks, the
     owner reports its begin and end. An owner consists of such parts only. The name of a part with
     ``verbose`` is printed.
+
+    Examples
+    --------
+    >>> from sklearn.callback import CallbackSupportMixin, with_callbacks
+    >>> from segclf import SupervisedSegmenter
+    >>> from segclf.base import Estimator, as_a_part
+    >>> from segclf.datasets import make_shapes
+    >>> class Outer(CallbackSupportMixin, Estimator):
+    ...     @with_callbacks
+    ...     def fit(self, X, y):
+    ...         inner = SupervisedSegmenter(encoder="tiny", max_epochs=1)
+    ...         context = self._init_callback_context(max_subtasks=1)
+    ...         with as_a_part(context.subcontext(task_name="inner"), inner, self):
+    ...             self.inner_ = inner.fit(X, y)
+    ...         return self
+    >>> shapes = make_shapes(4, image_size=16, n_objects=2, target_radius=4, random_state=0)
+    >>> Outer().fit(shapes.images, shapes.masks).inner_.n_iter_
+    1
     """
     if getattr(part, "verbose", 0) and is_first():
         print(_announcement(context, numbered=owner is not None))

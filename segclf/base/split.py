@@ -1,5 +1,6 @@
-"""Hold images out for validation: stratified by label, whole groups together."""
+"""Hold images out, for validation or in folds: stratified by label, whole groups together."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,16 @@ from sklearn.model_selection import (
     GroupShuffleSplit,
     ShuffleSplit,
     StratifiedGroupKFold,
+    StratifiedKFold,
     StratifiedShuffleSplit,
 )
 from sklearn.utils.validation import check_consistent_length
 
 from segclf.axes import are_labels
-from segclf.data import Samples
+from segclf.data import Samples, SemiSupervisedSplit
 from segclf.data.labels import in_order_of_appearance
+
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def split_validation(
@@ -76,6 +80,29 @@ def held_out(
     else:
         splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
     return next(splitter.split(labeled, strata, groups))[1]
+
+
+def split_folds(
+    cv: Any, strata: NDArray[np.int64], groups: NDArray[Any] | None, *, seed: int | None
+) -> list[Fold]:
+    """Split images into folds, of which each image is tested once whose stratum is not -1.
+
+    Raises
+    ------
+    ValueError
+        If an image is in no test fold, or in several.
+    """
+    if isinstance(cv, Integral) and seed is not None:
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        cv = kind(cv, shuffle=True, random_state=seed)
+    folds = list(SemiSupervisedSplit(cv).split(strata, strata, groups))
+    times = np.bincount(np.concatenate([test for _, test in folds]), minlength=len(strata))
+    for sample in np.flatnonzero(times != (strata >= 0))[:1]:
+        raise ValueError(
+            f"cv={cv!r:.80} must test every image once, as KFold does; it tests sample "
+            f"{sample} {times[sample]} times."
+        )
+    return folds
 
 
 def _require_two_parts(

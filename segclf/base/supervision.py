@@ -1,12 +1,10 @@
 """Supervision of images: masks, labels, weights and groups in one object, checked once."""
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples, check_consistent_length
 
@@ -14,6 +12,7 @@ from segclf.axes import N_SPATIAL, across
 from segclf.base.agreement import mask_kind, of_kind
 from segclf.base.fit_arguments import accepted
 from segclf.base.front_door import check_weights
+from segclf.base.split import Fold, split_folds
 from segclf.data import (
     Images,
     ImagesLike,
@@ -21,7 +20,6 @@ from segclf.data import (
     Masks,
     MasksLike,
     Samples,
-    SemiSupervisedSplit,
     Whole,
     as_mask_ids,
     as_masks,
@@ -30,7 +28,6 @@ from segclf.data import (
 from segclf.data.labels import are_negative
 from segclf.isolation.cached import cached_property
 
-Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 Mask = NDArray[Any]
 
 
@@ -172,17 +169,7 @@ class Supervision:
             If an image is in no test fold, or in several.
         """
         strata = self.strata if tested is None else np.where(tested, self.strata, -1)
-        if isinstance(cv, Integral) and seed is not None:
-            kind = StratifiedKFold if self.groups is None else StratifiedGroupKFold
-            cv = kind(cv, shuffle=True, random_state=seed)
-        folds = list(SemiSupervisedSplit(cv).split(strata, strata, self.groups))
-        times = np.bincount(np.concatenate([test for _, test in folds]), minlength=len(strata))
-        for sample in np.flatnonzero(times != (strata >= 0))[:1]:
-            raise ValueError(
-                f"cv={cv!r:.80} must test every image once, as KFold does; it tests sample "
-                f"{sample} {times[sample]} times."
-            )
-        return folds
+        return split_folds(cv, strata, self.groups, seed=seed)
 
     def with_mask(self) -> NDArray[np.bool_]:
         """Tell for each image whether it has a mask; a label of 0 counts as an empty mask."""
@@ -279,6 +266,15 @@ def supervise(
     ------
     ValueError
         If something is not as described, has another length, or does not match the rest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.base import supervise
+    >>> masks = [np.eye(16, dtype=int), None, None]
+    >>> supervision = supervise(np.zeros((3, 16, 16)), masks=masks, labels=[1, 0, -1])
+    >>> supervision.masks.labeled, supervision.n_ids
+    (array([ True, False, False]), 2)
     """
     n_samples = _num_samples(X) if images is None else len(images)
     n_spatial = N_SPATIAL if images is None else images.n_spatial

@@ -34,6 +34,18 @@ class CheckpointFiles:
     key : str
         A digest of what determines the result of this training. Its files are ``<steps>-<epoch>``
         in a folder of that name, with ``-done`` if training was complete.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from segclf.cache import CheckpointFiles
+    >>> from segclf.training import Place
+    >>> files = CheckpointFiles(Path("checkpoints"), key="digest")
+    >>> files.write(Place(n_steps=10, epoch=1, done=False), {"loss": 0.5})
+    >>> files.places()
+    [Place(n_steps=10, epoch=1, done=False)]
+    >>> files.read(files.places()[0])
+    {'loss': 0.5}
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -111,7 +123,15 @@ def _was_left(folder: Path) -> bool:
 
 
 def without_tensors(value: Any) -> Any:
-    """Return plain values for tensors and containers of them, to store in a file."""
+    """Return plain values for tensors and containers of them, to store in a file.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.cache import without_tensors
+    >>> without_tensors([1, "two"])
+    [1, 'two']
+    """
     if isinstance(value, Tensor):
         return _as_array(value)
     if isinstance(value, dict):
@@ -120,7 +140,15 @@ def without_tensors(value: Any) -> Any:
 
 
 def with_tensors(value: Any) -> Any:
-    """Return the tensors again; the inverse of `without_tensors`."""
+    """Return the tensors again; the inverse of `without_tensors`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.cache import with_tensors, without_tensors
+    >>> with_tensors(without_tensors({"weight": torch.ones(2)}))
+    {'weight': tensor([1., 1.])}
+    """
     if isinstance(value, tuple) and value[:1] == (_TENSOR,):
         return _as_tensor(*value[1:])
     if isinstance(value, dict):

@@ -71,7 +71,18 @@ def digest(*values: Any) -> str:
 
 
 def learned(estimator: Any) -> dict[str, Any]:
-    """Return what a fitted estimator learned, as plain data for its ``__setstate__``."""
+    """Return what a fitted estimator learned, as plain data for its ``__setstate__``.
+
+    Examples
+    --------
+    >>> from segclf import SupervisedSegmenter
+    >>> from segclf.cache import learned
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(4, image_size=16, n_objects=2, target_radius=4, random_state=0)
+    >>> segmenter = SupervisedSegmenter(encoder="tiny", max_epochs=1)
+    >>> learned(segmenter.fit(shapes.images, shapes.masks))["n_classes_"]
+    2
+    """
     left_out = {*estimator.get_params(deep=False), "_sklearn_version"}
     return {name: value for name, value in _state(estimator).items() if name not in left_out}
 

@@ -26,6 +26,20 @@ class Memory:
     ----------
     folder : Path
         The folder, created when it is first needed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from segclf.cache import Memory, digest
+    >>> memory = Memory(Path("kept"))
+    >>> def compute():
+    ...     print("computed")
+    ...     return {"score": 0.5}
+    >>> memory.recall(digest("some parameters"), compute)
+    computed
+    {'score': 0.5}
+    >>> memory.recall(digest("some parameters"), compute)
+    {'score': 0.5}
     """
 
     def __init__(self, folder: Path) -> None:
@@ -77,6 +91,14 @@ def as_memory(memory: Any) -> Memory | None:
     ------
     ValueError
         For a memory without a folder.
+
+    Examples
+    --------
+    >>> from segclf.cache import as_memory
+    >>> as_memory(None) is None
+    True
+    >>> as_memory("kept").find("a-digest") is None
+    True
     """
     if memory is None:
         return None
@@ -101,6 +123,16 @@ def remember_features(network: nn.Module, memory: Memory | None, *, most: int) -
         The folder for files.
     most : int
         Maximum number of images, at each of the scales that an encoder sees.
+
+    Examples
+    --------
+    >>> from segclf.cache import remember_features
+    >>> from segclf.networks import remembers, segmentation_network
+    >>> network = segmentation_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> _ = network.set_encoder_rate(0.0)
+    >>> remember_features(network, None, most=100)
+    >>> remembers(network)
+    True
     """
     for module in network.modules():
         if isinstance(module, ImageNetwork) and not module.encoder_learns:
@@ -123,6 +155,16 @@ def remember_scores(teacher: nn.Module, student: nn.Module, *, most: int) -> Non
         The network that it teaches; it may keep features, see :func:`remember_features`.
     most : int
         Maximum number of images.
+
+    Examples
+    --------
+    >>> from segclf.cache import remember_scores
+    >>> from segclf.networks import remembers, segmentation_network
+    >>> teacher = segmentation_network(encoder="tiny", n_classes=2, in_channels=3).eval()
+    >>> student = segmentation_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> remember_scores(teacher, student, most=100)
+    >>> remembers(teacher)
+    True
     """
     share(teacher, student)
     remember_outputs(teacher, most=most)

@@ -133,6 +133,16 @@ def files_in_folder(folder: str) -> list[str]:
     -------
     list of str
         Without hidden files and ``DICOMDIR``, which only lists the others.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from segclf.data import files_in_folder
+    >>> Path("series").mkdir()
+    >>> for name in ("2.dcm", "1.dcm", ".hidden"):
+    ...     Path("series", name).touch()
+    >>> [Path(path).name for path in files_in_folder("series")]
+    ['1.dcm', '2.dcm']
     """
     names = [name for name in sorted(os.listdir(folder)) if name[0] != "." and name != "DICOMDIR"]
     paths = [os.path.join(folder, name) for name in names]

@@ -31,6 +31,11 @@ class KeptFolder:
     ----------
     path : path
         The folder, created when it is first needed.
+
+    Examples
+    --------
+    >>> from segclf.data import KeptFolder
+    >>> folder = KeptFolder("kept")
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -59,6 +59,15 @@ class Loader:
         All of them.
     everything : dict of Tensor or None
         All of them as one batch, if that fits in memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import Loader, Samples, as_images
+    >>> samples = Samples(images=as_images(np.zeros((5, 16, 16, 3), np.uint8)), size=(16, 16))
+    >>> loader = Loader(samples, batch_size=2, seed=0)
+    >>> len(loader), [batch["image"].shape[0] for batch in loader.epoch(0)]
+    (3, [2, 2, 1])
     """
 
     def __init__(

@@ -82,6 +82,13 @@ class MappedMask(LazyMask):
         Values (h, w), for volumes (d, h, w), or colours (h, w, c).
     values : tuple of (value, id)
         A value is a number or a colour (r, g, b).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import MappedMask
+    >>> MappedMask(np.array([[0, 255]]), ((0, 0), (255, 1))).read()
+    array([[0, 1]], dtype=int16)
     """
 
     source: Any

@@ -37,6 +37,21 @@ class ParquetImages(StoredImages):
         If pyarrow is missing.
     ValueError
         If there is no such column, or several are possible.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> import pyarrow
+    >>> import pyarrow.parquet
+    >>> from PIL import Image
+    >>> from segclf.data import ParquetImages
+    >>> png = io.BytesIO()
+    >>> Image.fromarray(np.zeros((4, 4), np.uint8)).save(png, format="PNG")
+    >>> table = pyarrow.table({"image": [png.getvalue()] * 3})
+    >>> pyarrow.parquet.write_table(table, "images.parquet")
+    >>> len(ParquetImages("images.parquet"))
+    3
     """
 
     def __init__(

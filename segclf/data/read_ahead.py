@@ -67,6 +67,14 @@ def read_ahead(
     Yields
     ------
     ReadImages
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import as_images, read_ahead
+    >>> images = as_images(np.zeros((5, 8, 8), np.uint8))
+    >>> [read.indices.tolist() for read in read_ahead(images, [range(0, 3), range(3, 5)])]
+    [[0, 1, 2], [3, 4]]
     """
     errors: dict[int, str] = {}
     found: list[tuple[int, NDArray[Any]]] = []

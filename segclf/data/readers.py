@@ -87,6 +87,15 @@ def load_header(path: Path | Sequence[Path], *, reader: Any = None) -> ImageHead
     ------
     OSError, ValueError
         As :func:`load_image` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import load_header, save_mask
+    >>> save_mask("mask.png", np.zeros((4, 6), int))
+    >>> header = load_header("mask.png")
+    >>> header.height, header.width
+    (4, 6)
     """
     return _guarded(look, path, reader)
 
@@ -109,6 +118,16 @@ def load_mask(path: Path | Sequence[Path], *, reader: Any = None) -> ImageData:
     ------
     OSError, ValueError
         As in :func:`load_image`, and if it is not a mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import load_mask, save_mask
+    >>> save_mask("mask.png", np.eye(3, dtype=int))
+    >>> load_mask("mask.png").array
+    array([[1, 0, 0],
+           [0, 1, 0],
+           [0, 0, 1]], dtype=uint8)
     """
     return _guarded(load_ids, path, reader)
 
@@ -130,6 +149,14 @@ def slice_paths(path: Path) -> list[str]:
     ------
     OSError, ValueError
         As in :func:`load_image`, and if it is not a volume.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import save_mask, slice_paths
+    >>> save_mask("volume.nii.gz", np.zeros((2, 4, 4), int), n_spatial=3)
+    >>> slice_paths("volume.nii.gz")
+    ['volume.nii.gz[z=0]', 'volume.nii.gz[z=1]']
     """
     depth = load_header(path).depth
     if depth is None:

@@ -22,6 +22,13 @@ def resize_image(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     An axis that shrinks takes area means, one that grows is interpolated linearly. So nothing moves
     relative to a mask of `resize_mask`, and no thin line is skipped. Volumes (d, h, w, c) are
     resized to (depth, height, width) likewise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import resize_image
+    >>> resize_image(np.ones((8, 8, 3), np.float32), (4, 16)).shape
+    (4, 16, 3)
     """
     if len(size) == N_SPATIAL_OF_VOLUMES:
         return regridded(image, size)
@@ -37,6 +44,16 @@ def resize_mask(mask: NDArray[Any], size: Size) -> NDArray[np.int64]:
     """Resize a mask (h, w) or (k, h, w) to `size` (height, width), taking the nearest pixel.
 
     Masks of volumes, (d, h, w) or (k, d, h, w), likewise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import resize_mask
+    >>> resize_mask(np.eye(2, dtype=int), (4, 4))
+    array([[1, 1, 0, 0],
+           [1, 1, 0, 0],
+           [0, 0, 1, 1],
+           [0, 0, 1, 1]])
     """
     own = mask.shape[-len(size) :]
     if own == size:
@@ -70,6 +87,13 @@ def resize_volume(volume: NDArray[Any], size: tuple[int, ...]) -> NDArray[np.flo
     """Resize channels of a volume (k, d, h, w) to `size` (depth, height, width).
 
     Axes that shrink take means of the voxels that fall into one, those that grow are interpolated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import resize_volume
+    >>> resize_volume(np.ones((1, 4, 8, 8), np.float32), (2, 8, 8)).shape
+    (1, 2, 8, 8)
     """
     values = torch.from_numpy(np.ascontiguousarray(volume, dtype=np.float32))[None]
     depth, height, width = (min(pair) for pair in zip(values.shape[2:], size, strict=True))

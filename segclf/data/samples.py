@@ -51,6 +51,16 @@ class Samples:
         Chooses the samples of each batch of an epoch; None takes each once.
     held_out : Samples or None
         Other samples, for validation; every subset has the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import Samples, as_images
+    >>> images = as_images(np.zeros((3, 16, 16), np.uint8))
+    >>> samples = Samples(images=images, size=(16, 16), targets=np.array([0, 1, 0]))
+    >>> batch = samples.batch(np.array([1, 2]))
+    >>> batch["image"].shape, batch["target"]
+    (torch.Size([2, 1, 16, 16]), tensor([1, 0]))
     """
 
     images: Images

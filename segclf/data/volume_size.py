@@ -20,6 +20,14 @@ def check_volume_size(shape: tuple[int, ...]) -> None:
     ------
     ValueError
         For a length below 1, or more than 2**30 values.
+
+    Examples
+    --------
+    >>> from segclf.data import check_volume_size
+    >>> check_volume_size((64, 512, 512))
+    >>> check_volume_size((10**6, 10**6, 10**6))
+    Traceback (most recent call last):
+    ValueError: ...
     """
     lengths = [int(length) for length in shape]
     if min(lengths) < 1 or math.prod(lengths) > _MAX_VALUES:

@@ -23,6 +23,12 @@ def watched_files() -> Iterator[None]:
 
     Otherwise each fit that is part of another one looks at files anew; here they are the same for
     all.
+
+    Examples
+    --------
+    >>> from segclf.data import watched_files
+    >>> with watched_files():
+    ...     pass  # fits, in which a file that changes is an error
     """
     token = _WATCHED.set({}) if _WATCHED.get() is None else None
     try:

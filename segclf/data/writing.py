@@ -32,6 +32,15 @@ def save_image(path: Path, image: ImageData) -> None:
         If the file cannot be written.
     ValueError
         If no plugin writes such files, or if they cannot hold such values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import load_image, save_image
+    >>> from segclf.hookspecs import ImageData
+    >>> save_image("image.png", ImageData(np.zeros((4, 6, 3), np.uint8), "hwc"))
+    >>> load_image("image.png").array.shape
+    (4, 6, 3)
     """
     _writer(path).write(path, image)
 
@@ -59,6 +68,14 @@ def save_mask(
         If the file cannot be written.
     ValueError
         If no plugin writes such files, or if they cannot hold such a mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.data import load_mask, save_mask
+    >>> save_mask("mask.png", np.eye(3, dtype=int))
+    >>> int(load_mask("mask.png").array.sum())
+    3
     """
     array = np.asarray(mask)
     size = "hw" if n_spatial == N_SPATIAL else "dhw"

@@ -67,6 +67,12 @@ def solid(shape: str, radius: float) -> Array:
     Returns
     -------
     ndarray of bool, shape (2 * m + 1, 2 * m + 1, 2 * m + 1) where m = floor(radius + 0.5)
+
+    Examples
+    --------
+    >>> from segclf.datasets import solid
+    >>> solid("circle", 1.0).sum(axis=(1, 2))
+    array([5, 9, 5])
     """
     outline = radius + 0.5
     reach = floor(outline)

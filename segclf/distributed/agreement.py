@@ -10,7 +10,14 @@ from segclf.distributed.group import explained, n_processes
 
 
 def agreed(value: Any) -> Any:
-    """Return the value of the first process; it must be plain data."""
+    """Return the value of the first process; it must be plain data.
+
+    Examples
+    --------
+    >>> from segclf.distributed import agreed
+    >>> agreed({"seed": 3})
+    {'seed': 3}
+    """
     if n_processes() == 1:
         return value
     values = [value]
@@ -20,7 +27,14 @@ def agreed(value: Any) -> Any:
 
 
 def agreed_by_all(flag: bool) -> bool:
-    """Tell whether a flag is True in every process."""
+    """Tell whether a flag is True in every process.
+
+    Examples
+    --------
+    >>> from segclf.distributed import agreed_by_all
+    >>> agreed_by_all(True)
+    True
+    """
     if n_processes() == 1:
         return flag
     count = torch.tensor(int(flag))
@@ -36,6 +50,11 @@ def require_agreement(value: Any, message: str) -> None:
     ------
     ValueError
         With the message, in all processes.
+
+    Examples
+    --------
+    >>> from segclf.distributed import require_agreement
+    >>> require_agreement(3, "Each process has another seed.")
     """
     if n_processes() > 1 and not agreed_by_all(bool(agreed(value) == value)):
         raise ValueError(message)
@@ -48,6 +67,12 @@ def require_equal_weights(module: nn.Module) -> None:
     ------
     RuntimeError
         In all processes, even if the weights differ only by rounding.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.distributed import require_equal_weights
+    >>> require_equal_weights(torch.nn.Linear(2, 1))
     """
     if n_processes() == 1:
         return

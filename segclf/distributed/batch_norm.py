@@ -21,6 +21,15 @@ def synchronized(module: nn.Module) -> Iterator[None]:
     """Let batch normalization use the whole batch that is computed in shares.
 
     Inside this context their classes are replaced; weights and names do not change.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.distributed import in_shares, synchronized
+    >>> network = torch.nn.BatchNorm1d(2)
+    >>> with synchronized(network):
+    ...     in_shares(network, torch.zeros(4, 2)).shape
+    torch.Size([4, 2])
     """
     alone = n_processes() == 1
     norms = [] if alone else [each for each in module.modules() if isinstance(each, _BatchNorm)]
@@ -89,6 +98,14 @@ def batch_moments(values: Tensor) -> tuple[Tensor, Tensor]:
     """Return variance and mean (c,) of values (n, c, ...), over the images of all processes.
 
     The variance is that of these values, divided by their number.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.distributed import batch_moments
+    >>> variance, mean = batch_moments(torch.tensor([[1.0], [3.0]]))
+    >>> variance, mean
+    (tensor([1.]), tensor([2.]))
     """
     axes, share = [0, *range(2, values.ndim)], own_share()
     if share is None:

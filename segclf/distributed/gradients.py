@@ -15,6 +15,16 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
     Gradients of computations split by `in_shares` come from a process's own images and are too
     large by the number of processes; all other gradients are equal everywhere.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.distributed import average_gradients
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> layer(torch.ones(1, 2)).sum().backward()
+    >>> average_gradients(layer.parameters())
+    >>> layer.weight.grad
+    tensor([[1., 1.]])
     """
     if n_processes() == 1:
         return

@@ -29,17 +29,37 @@ def n_processes() -> int:
 
     The first call joins the group. Worker processes, and threads other than the main one, are not
     part of it, since others could not follow the order of their calls.
+
+    Examples
+    --------
+    >>> from segclf.distributed import n_processes
+    >>> n_processes()
+    1
     """
     return dist.get_world_size() if _is_member() else 1
 
 
 def rank() -> int:
-    """Return the number of this process, from 0."""
+    """Return the number of this process, from 0.
+
+    Examples
+    --------
+    >>> from segclf.distributed import rank
+    >>> rank()
+    0
+    """
     return dist.get_rank() if _is_member() else 0
 
 
 def is_first() -> bool:
-    """Tell whether this process is the one that writes and prints."""
+    """Tell whether this process is the one that writes and prints.
+
+    Examples
+    --------
+    >>> from segclf.distributed import is_first
+    >>> is_first()
+    True
+    """
     return rank() == 0
 
 

@@ -36,12 +36,25 @@ _SHARE: ContextVar[Share | None] = ContextVar("share", default=None)
 
 
 def own_share() -> Share | None:
-    """Return which images of the batch are computed here; None if all of them are."""
+    """Return which images of the batch are computed here; None if all of them are.
+
+    Examples
+    --------
+    >>> from segclf.distributed import own_share
+    >>> own_share()
+    """
     return _SHARE.get()
 
 
 def whole_batch(n_images: int) -> Share:
-    """Return the size of the whole batch, and the share of it computed here."""
+    """Return the size of the whole batch, and the share of it computed here.
+
+    Examples
+    --------
+    >>> from segclf.distributed import whole_batch
+    >>> whole_batch(8)
+    Share(n_images=8, start=0, stop=8)
+    """
     return _SHARE.get() or Share(n_images, 0, n_images)
 
 
@@ -64,6 +77,14 @@ def in_shares(function: Callable[..., Any], *batch: Tensor) -> Any:
     Any
         The result of the function. Its gradients are those of the process's own images, too large
         by the number of processes; `average_gradients` corrects both.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.distributed import in_shares
+    >>> in_shares(torch.nn.ReLU(), torch.tensor([[-1.0], [2.0]]))
+    tensor([[0.],
+            [2.]])
     """
     if n_processes() == 1 or own_share() is not None or not _is_split(len(batch[0])):
         return function(*batch)  # its graphs allow any number of images
@@ -75,12 +96,27 @@ def in_shares(function: Callable[..., Any], *batch: Tensor) -> Any:
 
 
 def share_of(n_images: int) -> Share:
-    """Return this process's share of n images: all, if there are too few to split."""
+    """Return this process's share of n images: all, if there are too few to split.
+
+    Examples
+    --------
+    >>> from segclf.distributed import share_of
+    >>> share_of(8)
+    Share(n_images=8, start=0, stop=8)
+    """
     return _share(n_images, rank()) if _is_split(n_images) else Share(n_images, 0, n_images)
 
 
 def gathered(own: Any, n_images: int) -> Any:
-    """Return the results of all images from those of each share; tensors or nested lists."""
+    """Return the results of all images from those of each share; tensors or nested lists.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.distributed import gathered
+    >>> gathered(torch.arange(3), 3)
+    tensor([0, 1, 2])
+    """
     if own is None or not _is_split(n_images):
         return own
     if isinstance(own, Tensor):

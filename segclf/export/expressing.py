@@ -63,6 +63,13 @@ def refuse(estimator: Any, reason: str = "it is not supported") -> Any:
     ------
     TypeError
         With its name, the reason, and what can be exported.
+
+    Examples
+    --------
+    >>> from segclf.export import refuse
+    >>> refuse(object(), "nobody knows what it computes")
+    Traceback (most recent call last):
+    TypeError: ...
     """
     raise TypeError(
         f"{type(estimator).__name__} cannot be exported: {reason}. Supported summarizers are "

@@ -45,6 +45,18 @@ def export_torch(
     See Also
     --------
     export_onnx : For other runtimes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf import ImageClassifier, export_torch
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> classifier = ImageClassifier(encoder="tiny", max_epochs=1, random_state=0)
+    >>> export_torch(classifier.fit(shapes.images, shapes.target), "classifier.pt2", image_size=32)
+    >>> module = torch.export.load("classifier.pt2").module(check_guards=False)
+    >>> module(torch.from_numpy(shapes.images))["probabilities"].shape
+    torch.Size([8, 2])
     """
     graph = graph_of(estimator, image_size, dtype)
     program = graph.trace()

@@ -50,6 +50,16 @@ class Container:
         If there is no such file.
     ValueError
         If it is not a regular file, or its header does not match its bytes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from safetensors.numpy import save
+    >>> from segclf.files import Container
+    >>> _ = Path("numbers.safetensors").write_bytes(save({"a": np.arange(3)}))
+    >>> Container(Path("numbers.safetensors")).entries["a"]["shape"]
+    [3]
     """
 
     def __init__(self, path: Path, *, longest: int = _LONGEST_HEADER) -> None:
@@ -98,6 +108,16 @@ def read_container(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]
         If there is no such file.
     ValueError
         If it is not a regular file, or its header does not match its bytes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from safetensors.numpy import save
+    >>> from segclf.files import read_container
+    >>> _ = Path("numbers.safetensors").write_bytes(save({"a": np.arange(3)}, {"made": "today"}))
+    >>> read_container(Path("numbers.safetensors"))
+    ({'made': 'today'}, {'a': array([0, 1, 2])})
     """
     with open_regular(path) as file:
         n_bytes = os.fstat(file.fileno()).st_size

@@ -9,11 +9,10 @@ import pickletools
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
+from segclf.files.short_values import LONGEST_NAME, ShortValues
+
 # Maximum for one program: the operations that torch writes for 10,000 tensors.
 MOST_OPERATIONS = 500_000
-# Maximum length of one value, in bytes.
-LONGEST = 1_000_000
-_LONGEST_NAME = 1000
 _N_ARGUMENTS = 4
 
 
@@ -65,9 +64,20 @@ def read_program(file: BinaryIO) -> Any:
     ------
     ValueError
         For a program that does anything else.
+
+    Examples
+    --------
+    >>> import io
+    >>> import pickle
+    >>> from segclf.files import read_program
+    >>> read_program(io.BytesIO(pickle.dumps({"epoch": 3}, protocol=2)))
+    {'epoch': 3}
+    >>> read_program(io.BytesIO(pickle.dumps(print, protocol=2)))
+    Traceback (most recent call last):
+    ValueError: ...
     """
     machine = _Machine()
-    careful: Any = _Careful(file)
+    careful: Any = ShortValues(file)
     for count, (operation, argument, _) in enumerate(pickletools.genops(careful)):
         if count > MOST_OPERATIONS:
             raise ValueError(f"it takes more than {MOST_OPERATIONS} operations to read")
@@ -75,21 +85,6 @@ def read_program(file: BinaryIO) -> Any:
             return machine.pop()
         machine.run(operation.name, argument)
     raise ValueError("it ends too early")
-
-
-class _Careful:
-    """A file that refuses to return long values."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def read(self, n_bytes: int) -> bytes:
-        if n_bytes > LONGEST:
-            raise ValueError(f"it holds a value of {n_bytes} bytes")
-        return self._file.read(n_bytes)
-
-    def readline(self) -> bytes:
-        return self._file.readline(_LONGEST_NAME)
 
 
 class _Machine:
@@ -235,7 +230,7 @@ def _first(value: Any, *_: Any) -> Any:
 def _items(*arguments: Any) -> dict[Any, Any]:
     """Make an ordered dict; Python 2 passes its items along, which must be few."""
     items = dict(arguments[0]) if arguments else {}
-    if len(items) > _LONGEST_NAME:
+    if len(items) > LONGEST_NAME:
         raise ValueError("it makes a dict of a long list")
     return {_key(key): value for key, value in items.items()}
 

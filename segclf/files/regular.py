@@ -15,6 +15,15 @@ def open_regular(path: str | Path) -> BufferedReader:
         If there is no such file, or it cannot be opened.
     ValueError
         If it is a folder, a pipe or a device. It does not wait for the other end of a pipe.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from segclf.files import open_regular
+    >>> _ = Path("a.txt").write_text("abc")
+    >>> with open_regular("a.txt") as file:
+    ...     file.read()
+    b'abc'
     """
     if os.path.isdir(path):  # Windows would not open it
         raise ValueError("it is not a regular file")
@@ -33,6 +42,11 @@ def require_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str])
     ------
     OSError
         If a link does.
+
+    Examples
+    --------
+    >>> from segclf.files import require_inside
+    >>> require_inside("folder/file", "folder")
     """
     root, place = os.path.realpath(folder), os.path.realpath(path)
     if not place.startswith(os.path.join(root, "")):

@@ -72,6 +72,17 @@ def rows_of_batch(n_images: int, rows: slice) -> Iterator[None]:
 
     This covers values sampled in place for each image, as by dropout on a CPU. Kernels that sample
     themselves, such as an accelerator's dropout, see only the rows that are here.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.isolation import isolated, rows_of_batch, seeded
+    >>> cpu = torch.device("cpu")
+    >>> with isolated(), seeded(0, cpu):
+    ...     whole = torch.nn.functional.dropout(torch.ones(4, 8))
+    >>> with isolated(), seeded(0, cpu), rows_of_batch(4, slice(2, 4)):
+    ...     bool((torch.nn.functional.dropout(torch.ones(2, 8)) == whole[2:]).all())
+    True
     """
     outer = getattr(_mine, "batch", None)
     _mine.batch = n_images, rows
@@ -82,7 +93,20 @@ def rows_of_batch(n_images: int, rows: slice) -> Iterator[None]:
 
 
 def get_random_state(device: torch.device) -> dict[str, Tensor]:
-    """Return the states of the generators of the CPU and the device in this thread."""
+    """Return the states of the generators of the CPU and the device in this thread.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.isolation import get_random_state, isolated, seeded, set_random_state
+    >>> cpu = torch.device("cpu")
+    >>> with isolated(), seeded(0, cpu):
+    ...     state = get_random_state(cpu)
+    ...     first = torch.rand(1)
+    ...     set_random_state(state, cpu)
+    ...     bool(first == torch.rand(1))
+    True
+    """
     state = {"cpu": _generator().get_state()}
     if device.type != "cpu":
         state[device.type] = torch.get_device_module(device).get_rng_state()
@@ -90,7 +114,20 @@ def get_random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    """Set the states of this thread's generators."""
+    """Set the states of this thread's generators.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.isolation import get_random_state, isolated, seeded, set_random_state
+    >>> cpu = torch.device("cpu")
+    >>> with isolated(), seeded(0, cpu):
+    ...     state = get_random_state(cpu)
+    ...     first = torch.rand(1)
+    ...     set_random_state(state, cpu)
+    ...     bool(first == torch.rand(1))
+    True
+    """
     _generator().set_state(state["cpu"].cpu())
     if device.type != "cpu" and device.type in state:
         torch.get_device_module(device).set_rng_state(state[device.type].cpu())

@@ -118,6 +118,14 @@ def conformal_sets(
     ------
     ValueError
         If shapes or probabilities do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import conformal_sets
+    >>> conformal_sets(np.array([[0.9, 0.1], [0.6, 0.4]]), 0.7)
+    array([[ True, False],
+           [ True,  True]])
     """
     scores, limit = _scores(y_proba, method), np.asarray(threshold, dtype=np.float64)
     if limit.shape not in ((), scores.shape[1:]):

@@ -130,6 +130,16 @@ def log_density_ratio(
     ------
     ValueError
         If a sample has fewer than two groups.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import log_density_ratio
+    >>> features = np.random.default_rng(0).normal(size=(200, 1))
+    >>> features[:100] += 2
+    >>> ratio = log_density_ratio(features, np.arange(200) < 100, random_state=0)
+    >>> bool(ratio[:100].mean() > 0 > ratio[100:].mean())
+    True
     """
     is_first = np.asarray(is_first, dtype=bool)
     n = len(is_first)

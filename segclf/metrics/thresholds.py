@@ -90,6 +90,19 @@ def count_scores(
     -------
     array of shape (2, k, t + 1)
         Counts of the pixels of the class, and of the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import best_of_counts, count_scores
+    >>> truth, scores = np.array([[0, 1, 1, 0]]), np.array([[[0.1, 0.8, 0.7, 0.3]]])
+    >>> grid = np.array([0.25, 0.5, 0.75])
+    >>> counts = count_scores(truth, scores, grid)
+    >>> counts[:, 0]
+    array([[0, 0, 1, 1],
+           [1, 1, 0, 0]])
+    >>> best_of_counts(counts, grid)
+    array([0.5])
     """
     _check(truth, scores, index)
     if not is_multilabel(truth):
@@ -122,6 +135,16 @@ def best_of_counts(counts: NDArray[np.int64], grid: NDArray[np.float64]) -> NDAr
     -------
     array of shape (k,)
         As from :func:`best_thresholds`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from segclf.metrics import best_of_counts, count_scores
+    >>> truth, scores = np.array([[0, 1, 1, 0]]), np.array([[[0.1, 0.8, 0.7, 0.3]]])
+    >>> grid = np.array([0.25, 0.5, 0.75])
+    >>> counts = count_scores(truth, scores, grid)
+    >>> best_of_counts(counts, grid)
+    array([0.5])
     """
     total = counts[0].sum(axis=1)
     # The pixels above the i-th threshold are those that exceed more than i thresholds.

@@ -29,6 +29,13 @@ def load_class_head(head: nn.Linear, encoder: str, encoder_weights: str | Path |
     -------
     bool
         Whether it was filled.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import load_class_head
+    >>> load_class_head(torch.nn.Linear(64, 2), "tiny", None)
+    False
     """
     weights = find_weights(encoder_weights, encoder_key(encoder))
     found = [] if weights is None else _class_heads(list_tensors(weights.path), head)

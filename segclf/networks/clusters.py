@@ -130,6 +130,16 @@ def learn_clusters(
         Each learns from its own features, such as those of one view.
     batches : iterable of (features, weight)
         One tensor (n, d, h, w) for each of `clusters`, and the weights (n,) of images or None.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import cluster_network, learn_clusters
+    >>> network = cluster_network(encoder="tiny", n_classes=2, n_clusters=2, in_channels=3)
+    >>> features = torch.randn(2, network.clusters.centroids.shape[1], 4, 4)
+    >>> learn_clusters([network.clusters], [([features], None)])
+    >>> int(network.clusters.counts.sum())
+    32
     """
     stream = ([_points(each, weight) for each in features] for features, weight in batches)
     first = list(islice(stream, N_FIRST_BATCHES))

@@ -44,6 +44,15 @@ def remember(
     See Also
     --------
     forget : Undoes this.
+
+    Examples
+    --------
+    >>> from segclf.networks import remember, remembers, segmentation_network
+    >>> network = segmentation_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> _ = network.encoder.requires_grad_(False)
+    >>> remember(network, most=100)
+    >>> remembers(network)
+    True
     """
     for encoder in _encoders(network):
         if not any(parameter.requires_grad for parameter in encoder.parameters()):
@@ -62,6 +71,14 @@ def remember_outputs(network: nn.Module, *, most: int, n_bytes: int | None = Non
         From images to scores, in evaluation mode.
     most, n_bytes
         See :func:`remember`.
+
+    Examples
+    --------
+    >>> from segclf.networks import remember_outputs, remembers, segmentation_network
+    >>> network = segmentation_network(encoder="tiny", n_classes=2, in_channels=3).eval()
+    >>> remember_outputs(network, most=100)
+    >>> remembers(network)
+    True
     """
     room = KEPT_BYTES if n_bytes is None else n_bytes
     network.__dict__["forward"] = _Lookup(network, [InMemory(room, most)], rounded=False)
@@ -79,6 +96,17 @@ def share(network: nn.Module, other: nn.Module) -> None:
         Network whose encoders are frozen.
     other : nn.Module
         Network whose encoders :func:`remember` maps.
+
+    Examples
+    --------
+    >>> from segclf.networks import momentum_copy, remember, remembers, segmentation_network, share
+    >>> network = segmentation_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> _ = network.encoder.requires_grad_(False)
+    >>> remember(network, most=100)
+    >>> teacher = momentum_copy(network)
+    >>> share(teacher, network)
+    >>> remembers(teacher)
+    True
     """
     kept = {
         each: each.__dict__["forward"] for each in _encoders(other) if "forward" in each.__dict__
@@ -96,6 +124,16 @@ def forget(network: nn.Module) -> None:
     ----------
     network : nn.Module
         Any.
+
+    Examples
+    --------
+    >>> from segclf.networks import forget, remember, remembers, segmentation_network
+    >>> network = segmentation_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> _ = network.encoder.requires_grad_(False)
+    >>> remember(network, most=100)
+    >>> forget(network)
+    >>> remembers(network)
+    False
     """
     for encoder in _encoders(network):
         encoder.__dict__.pop("forward", None)
@@ -108,6 +146,12 @@ def remembers(network: nn.Module) -> bool:
     ----------
     network : nn.Module
         Any.
+
+    Examples
+    --------
+    >>> from segclf.networks import remembers, segmentation_network
+    >>> remembers(segmentation_network(encoder="tiny", n_classes=2, in_channels=3))
+    False
     """
     return any(isinstance(each.__dict__.get("forward"), _Lookup) for each in network.modules())
 

@@ -36,6 +36,14 @@ def check_together(architecture: Any, encoder: Any) -> None:
     ------
     ValueError
         If they do not fit; the message says what fits together.
+
+    Examples
+    --------
+    >>> from segclf.networks import check_together
+    >>> check_together("unet3d", "tiny3d")
+    >>> check_together("unet3d", "resnet18")
+    Traceback (most recent call last):
+    ValueError: ...
     """
     if encoder in ("auto", None) or architecture not in ARCHITECTURES:
         return
@@ -53,13 +61,27 @@ def check_together(architecture: Any, encoder: Any) -> None:
 
 
 def own_encoder(architecture: Any) -> str | None:
-    """Return the encoder that an architecture is made for, if any."""
+    """Return the encoder that an architecture is made for, if any.
+
+    Examples
+    --------
+    >>> from segclf.networks import own_encoder
+    >>> own_encoder("dynunet")
+    'dynunet'
+    """
     known = isinstance(architecture, str) and architecture in ARCHITECTURES
     return ARCHITECTURES[architecture].encoder if known else None
 
 
 def architecture_of_volumes(encoder: str) -> str:
-    """Return the architecture for an encoder of volumes: its own, else "unet3d"."""
+    """Return the architecture for an encoder of volumes: its own, else "unet3d".
+
+    Examples
+    --------
+    >>> from segclf.networks import architecture_of_volumes
+    >>> architecture_of_volumes("tiny3d"), architecture_of_volumes("dynunet")
+    ('unet3d', 'dynunet')
+    """
     own = (name for name in _of_volumes() if ARCHITECTURES[name].encoder == encoder)
     return next(own, "unet3d")
 

@@ -30,6 +30,14 @@ class Inpainter(nn.Module):
         Height and width in pixels of the smallest part that can be hidden: a patch, or 1.
     stride : int
         Height and width in pixels of one place of the deepest map.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import Inpainter, classification_network
+    >>> network = classification_network(encoder="tiny", n_classes=0, in_channels=3)
+    >>> Inpainter(network).unit
+    1
     """
 
     def __init__(self, network: ClassificationNetwork) -> None:

@@ -30,7 +30,16 @@ def import_timm() -> Any:
 
 
 def is_vision_transformer(encoder: object) -> bool:
-    """Tell whether an encoder is timm's plain vision transformer."""
+    """Tell whether an encoder is timm's plain vision transformer.
+
+    Examples
+    --------
+    >>> import timm
+    >>> encoder = timm.create_model("test_vit", img_size=32, num_classes=0)
+    >>> from segclf.networks import is_vision_transformer
+    >>> is_vision_transformer(encoder)
+    True
+    """
     return is_a(encoder, "timm.models", "VisionTransformer")
 
 

@@ -30,6 +30,13 @@ class MaskedDecoder(nn.Module):
         Number of values in a patch.
     width, n_blocks, n_heads : int
         Length of the decoder's tokens, a multiple of 4 and of `n_heads`; its blocks; its heads.
+
+    Examples
+    --------
+    >>> from segclf.networks import MaskedDecoder
+    >>> decoder = MaskedDecoder(16, 48, width=8, n_blocks=1, n_heads=2)
+    >>> sum(parameter.numel() for parameter in decoder.parameters()) > 0
+    True
     """
 
     def __init__(
@@ -67,7 +74,14 @@ class MaskedDecoder(nn.Module):
 
 
 def can_drop_patches(encoder: nn.Module) -> bool:
-    """Tell whether an encoder is a plain vision transformer, with patches cut before all layers."""
+    """Tell whether an encoder is a plain vision transformer, with patches cut before all layers.
+
+    Examples
+    --------
+    >>> from segclf.networks import can_drop_patches, classification_network
+    >>> can_drop_patches(classification_network(encoder="tiny", n_classes=2, in_channels=3).encoder)
+    False
+    """
     return is_vision_transformer(encoder) and is_a(encoder.patch_embed, "timm.layers", "PatchEmbed")
 
 
@@ -87,6 +101,15 @@ def encode_visible(encoder: "VisionTransformer", image: Tensor, visible: Tensor)
     -------
     Tensor of shape (n, p + k, d)
         The p tokens without a place (class, registers), then those of the patches.
+
+    Examples
+    --------
+    >>> import timm
+    >>> import torch
+    >>> encoder = timm.create_model("test_vit", img_size=32, num_classes=0)
+    >>> from segclf.networks import encode_visible
+    >>> encode_visible(encoder, torch.zeros(1, 3, 32, 32), torch.tensor([[0, 3]])).shape
+    torch.Size([1, 3, 64])
     """
     n_prefix = encoder.num_prefix_tokens
 
@@ -100,7 +123,18 @@ def encode_visible(encoder: "VisionTransformer", image: Tensor, visible: Tensor)
 
 
 def fix_positions(encoder: "VisionTransformer") -> None:
-    """Set the position embedding to fixed sines and cosines of both axes."""
+    """Set the position embedding to fixed sines and cosines of both axes.
+
+    Examples
+    --------
+    >>> import timm
+    >>> import torch
+    >>> encoder = timm.create_model("test_vit", img_size=32, num_classes=0)
+    >>> from segclf.networks import fix_positions
+    >>> fix_positions(encoder)
+    >>> encoder.pos_embed.requires_grad
+    False
+    """
     if encoder.pos_embed is None:
         return
     width = encoder.pos_embed.shape[2]
@@ -116,6 +150,16 @@ def start_as_in_mae(encoder: "VisionTransformer") -> None:
 
     Linear layers and the patch embedding are uniform after Glorot, biases 0; the class token and
     registers are normal with a standard deviation of .02.
+
+    Examples
+    --------
+    >>> import timm
+    >>> import torch
+    >>> encoder = timm.create_model("test_vit", img_size=32, num_classes=0)
+    >>> from segclf.networks import start_as_in_mae
+    >>> start_as_in_mae(encoder)
+    >>> bool((encoder.blocks[0].mlp.fc1.bias == 0).all())
+    True
     """
     encoder.apply(_initialize)
     patches: Any = encoder.patch_embed

@@ -32,6 +32,13 @@ class MaskedVolumes(nn.Module):
     ----------
     block : (int, int, int)
         Size of a hidden block: the part of a volume for one voxel of the deepest map.
+
+    Examples
+    --------
+    >>> from segclf.networks import MaskedVolumes, classification_network
+    >>> network = classification_network(encoder="tiny3d", n_classes=0, in_channels=1)
+    >>> MaskedVolumes(network).block
+    (16, 16, 16)
     """
 
     def __init__(self, network: ClassificationNetwork) -> None:

@@ -22,6 +22,14 @@ def momentum_copy(module: M) -> M:
     -------
     nn.Module
         The teacher; its normalizations keep statistics of the teacher's own inputs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import momentum_copy
+    >>> teacher = momentum_copy(torch.nn.Linear(2, 1))
+    >>> teacher.weight.requires_grad
+    False
     """
     return copy.deepcopy(module).requires_grad_(False)
 
@@ -63,6 +71,17 @@ def follow_buffers(teacher: nn.Module, student: nn.Module, momentum: float) -> N
         Modules of one architecture; the teacher is changed in place.
     momentum : float
         In [0, 1].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import follow_buffers, momentum_copy
+    >>> student = torch.nn.BatchNorm1d(1)
+    >>> teacher = momentum_copy(student)
+    >>> _ = student.running_mean.fill_(1.0)
+    >>> follow_buffers(teacher, student, momentum=0.75)
+    >>> teacher.running_mean
+    tensor([0.2500])
     """
     for of_teacher, of_student in zip(teacher.buffers(), student.buffers(), strict=True):
         if of_teacher.is_floating_point():

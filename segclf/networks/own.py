@@ -96,6 +96,16 @@ def own_network(*, make: Make, in_channels: int, n_classes: int, dense: bool) ->
     ------
     TypeError
         For a module that is already made, and if `make` does not return a module.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import own_network
+    >>> def make(in_channels, n_classes):
+    ...     return torch.nn.Conv2d(in_channels, n_classes, 3, padding=1)
+    >>> network = own_network(make=make, in_channels=3, n_classes=2, dense=True)
+    >>> network(torch.zeros(1, 3, 16, 16)).shape
+    torch.Size([1, 2, 16, 16])
     """
     if isinstance(make, nn.Module):
         raise TypeError(
@@ -117,6 +127,15 @@ def check_options(make: Make, **options: Any) -> None:
     ------
     ValueError
         If one is set; the message names it.
+
+    Examples
+    --------
+    >>> from segclf.networks import check_options
+    >>> def make(in_channels, n_classes): ...
+    >>> check_options(make, decoder_dropout=None)
+    >>> check_options(make, decoder_dropout=0.1)
+    Traceback (most recent call last):
+    ValueError: decoder_dropout=0.1 is an option of networks with a name, ...
     """
     for name, value in options.items():
         if value is not None:

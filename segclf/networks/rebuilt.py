@@ -32,6 +32,13 @@ def rebuild(recipe: dict[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     ValueError
         If the tensors are not those of the recipe, or not finite; raised before memory is
         allocated.
+
+    Examples
+    --------
+    >>> from segclf.networks import rebuild, segmentation_network
+    >>> network = segmentation_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> type(rebuild(network.recipe, network.state_dict())) is type(network)
+    True
     """
     _check_finite(tensors)
     if recipe.get("kind") != "own":  # a user's function may not support the meta device

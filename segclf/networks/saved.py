@@ -60,6 +60,13 @@ def saved_weights(path: str | PathLike[str]) -> dict[str, Any] | None:
     -------
     dict or None
         The attribute ``weights_`` of the outermost estimator that has one; None if none has.
+
+    Examples
+    --------
+    >>> import segclf
+    >>> from segclf.networks import saved_weights
+    >>> segclf.save(segclf.ImageClassifier(encoder="tiny"), "unfitted.safetensors")
+    >>> saved_weights("unfitted.safetensors")
     """
     header = _header(path)
     return next((each["weights_"] for each in _dicts_of(header) if each.get("weights_")), None)

@@ -165,6 +165,13 @@ def each_map(change: Callable[[Tensor], Tensor], maps: Any) -> Any:
         Function from a map (n, c, h, w) to another.
     maps : list or tuple
         As returned by :meth:`SegmentationNetwork.maps`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import each_map
+    >>> each_map(torch.nn.ReLU(), [torch.tensor([[[[-1.0]]]]), torch.tensor([[[[2.0]]]])])
+    [tensor([[[[0.]]]]), tensor([[[[2.]]]])]
     """
     if isinstance(maps, tuple):
         return (each_map(change, maps[0]), *maps[1:])

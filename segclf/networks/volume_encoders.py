@@ -118,7 +118,14 @@ VOLUME_ENCODERS: dict[str, Callable[[int, Strides], Any]] = {
 
 
 def is_volume_encoder(name: Any) -> bool:
-    """Tell whether a name is that of an encoder of volumes."""
+    """Tell whether a name is that of an encoder of volumes.
+
+    Examples
+    --------
+    >>> from segclf.networks import is_volume_encoder
+    >>> is_volume_encoder("tiny3d"), is_volume_encoder("resnet18")
+    (True, False)
+    """
     return isinstance(name, str) and name in VOLUME_ENCODERS
 
 
@@ -138,5 +145,14 @@ def make_volume_encoder(key: str, *, in_channels: int, strides: Strides) -> Any:
     -------
     nn.Module
         From volumes (n, c, d, h, w) to a list of maps, finest first; see this module.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import make_volume_encoder
+    >>> strides = [(1, 1, 1), (1, 2, 2)]
+    >>> encoder = make_volume_encoder("tiny3d", in_channels=1, strides=strides)
+    >>> [tuple(maps.shape) for maps in encoder(torch.zeros(1, 1, 4, 8, 8))]
+    [(1, 1, 4, 8, 8), (1, 8, 4, 8, 8), (1, 16, 4, 8, 8), (1, 32, 4, 4, 4)]
     """
     return VOLUME_ENCODERS[key](in_channels, strides)

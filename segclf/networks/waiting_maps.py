@@ -43,6 +43,16 @@ def encoded_once() -> Iterator[None]:
     This holds only in inference, and the second use releases the maps. Use it around code that
     reads the same images twice in the same batches, but not around a ``yield``, after which other
     code runs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import encoded_once, segmentation_network
+    >>> network = segmentation_network(encoder="tiny", n_classes=2, in_channels=3).eval()
+    >>> with torch.inference_mode(), encoded_once():  # the encoder computes once for both
+    ...     scores, again = network(torch.zeros(1, 3, 16, 16)), network(torch.zeros(1, 3, 16, 16))
+    >>> bool((scores == again).all())
+    True
     """
     token = _WAITING.set(_Waiting())
     try:

@@ -163,6 +163,13 @@ def weights_at_hand(name: str, encoder: str) -> bool:
         As in :func:`find_weights`.
     encoder : str
         The encoder's name.
+
+    Examples
+    --------
+    >>> from segclf.networks import weights_at_hand
+    >>> at_hand = weights_at_hand("imagenet", "resnet18")  # nothing is downloaded
+    >>> isinstance(at_hand, bool)
+    True
     """
     key = encoder_key(encoder)
     published = published_weights(name, key)

@@ -69,6 +69,16 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         When there is no such file.
     ValueError
         When the file is damaged, or holds anything but tensors and plain values.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from safetensors.torch import save
+    >>> from segclf.networks import read_tensors
+    >>> _ = Path("weights.safetensors").write_bytes(save({"layer.bias": torch.zeros(2)}))
+    >>> read_tensors("weights.safetensors")
+    {'layer.bias': tensor([0., 0.])}
     """
     return read_all(list_tensors(path), path)
 
@@ -132,6 +142,15 @@ def load_weights(encoder: nn.Module, path: str | Path, *, allow_deeper: bool = F
     ValueError
         If a tensor is missing, has another shape or is not finite, or the file belongs to a deeper
         network; with counts and names.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from safetensors.torch import save
+    >>> from segclf.networks import load_weights, segmentation_network
+    >>> network = segmentation_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> _ = Path("weights.safetensors").write_bytes(save(network.encoder.state_dict()))
+    >>> load_weights(network.encoder, "weights.safetensors")
     """
     fill(encoder, list_tensors(path), path, allow_deeper=allow_deeper)
 

@@ -19,6 +19,17 @@ class Classification(Objective):
         Name of the loss, or a function with the same signature; see `segclf.losses.get_label_loss`.
     class_weight : Tensor of shape (k,), optional
         Weight of each class.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import classification_network
+    >>> from segclf.objectives import Classification, Progress
+    >>> network = classification_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> objective = Classification(network, loss="cross_entropy", class_weight=None)
+    >>> batch = {"image": torch.zeros(4, 3, 16, 16), "target": torch.tensor([0, 1, 0, 1])}
+    >>> list(objective(batch, Progress(0, 0, 0.0)))
+    ['classification']
     """
 
     class_weight: Tensor | None

@@ -35,6 +35,17 @@ class Distillation(Objective):
         Whether the loss is multiplied by the temperature's square (Hinton, Vinyals and Dean,
         "Distilling the knowledge in a neural network", 2015, section 2), so that its gradients do
         not vanish as the temperature rises.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import momentum_copy, segmentation_network
+    >>> from segclf.objectives import Distillation, Progress
+    >>> student = segmentation_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> teacher = momentum_copy(student)
+    >>> objective = Distillation(student, teacher, temperature=10.0, multilabel=False)
+    >>> list(objective({"image": torch.zeros(2, 3, 16, 16)}, Progress(0, 0, 0.0)))
+    ['distillation']
     """
 
     def __init__(

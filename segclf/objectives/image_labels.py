@@ -57,6 +57,16 @@ def pooled_scores(logits: Tensor, *, exclusive: bool) -> Tensor:
     Log-sum-exp with sharpness 5 lies between mean and maximum, so that every pixel has a gradient
     and a small region still counts (Pinheiro and Collobert, CVPR 2015, section 3.2). Exclusive
     classes pool their margin over the background, whose own score is 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.objectives import pooled_scores
+    >>> logits = torch.zeros(1, 2, 4, 4)
+    >>> logits[0, 1, 0, 0] = 8.0
+    >>> scores = pooled_scores(logits, exclusive=True)
+    >>> scores.shape, bool(0 < scores[0, 1] < 8)
+    (torch.Size([1, 2]), True)
     """
     pixels = logits.float().flatten(2)
     if exclusive:

@@ -26,6 +26,19 @@ class JointEmbedding(Objective):
     sqrt(d) if embeddings spread in all directions and 0 if all are equal (Chen and He, "Exploring
     simple Siamese representation learning", CVPR 2021, section 4.1). An epoch below a tenth of 1 /
     sqrt(d) gives a :class:`CollapseWarning`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.objectives import JointEmbedding
+    >>> class Spread(JointEmbedding):
+    ...     def forward(self, batch, progress):
+    ...         self.watch(batch["embedding"])
+    ...         return {"spread": batch["embedding"].std()}
+    >>> objective = Spread()
+    >>> _ = objective({"embedding": torch.eye(4)}, None)
+    >>> objective.measures()
+    {'embedding_std': tensor(0.4330)}
     """
 
     embedding_std: Tensor

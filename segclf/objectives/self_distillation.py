@@ -84,6 +84,11 @@ def warn_of_ln_k(row: Mapping[str, float], *, n_prototypes: int) -> None:
     """Warn if an epoch's ``teacher_entropy`` is that of equally likely prototypes, ln k.
 
     The loss cannot fall below the teacher's entropy.
+
+    Examples
+    --------
+    >>> from segclf.objectives import warn_of_ln_k
+    >>> warn_of_ln_k({"teacher_entropy": 2.0}, n_prototypes=1024)
     """
     largest = math.log(n_prototypes)
     if row["teacher_entropy"] <= EQUALLY_LIKELY * largest:

@@ -111,6 +111,18 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
     See Also
     --------
     save : Writes such files.
+
+    Examples
+    --------
+    >>> import segclf
+    >>> from segclf.datasets import make_shapes
+    >>> shapes = make_shapes(8, image_size=32, n_objects=3, random_state=0)
+    >>> classifier = segclf.ImageClassifier(encoder="tiny", max_epochs=1, random_state=0)
+    >>> classifier = classifier.fit(shapes.images, shapes.target)
+    >>> segclf.save(classifier, "classifier.safetensors")
+    >>> loaded = segclf.load("classifier.safetensors")
+    >>> bool((loaded.predict(shapes.images) == classifier.predict(shapes.images)).all())
+    True
     """
     path = Path(path)
     made = read_value(path, trusted)
@@ -120,7 +132,16 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
 
 
 def write_value(value: Any, path: str | os.PathLike[str], place: str) -> None:
-    """Write what `pack_value` returns to a file; raises as `save` does."""
+    """Write what `pack_value` returns to a file; raises as `save` does.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from segclf.persistence import read_value, write_value
+    >>> write_value({"a": [1, 2.5]}, "value.safetensors", "value")
+    >>> read_value(Path("value.safetensors"), plain=True)
+    {'a': [1, 2.5]}
+    """
     atomic_write(path, pack_value(value, place))
 
 
@@ -132,6 +153,14 @@ def pack_value(value: Any, place: str) -> bytes:
     TypeError
         For a value that a file cannot hold; the message names its place. `place` is the value's own
         name.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from segclf.persistence import pack_value, read_value
+    >>> _ = Path("value.safetensors").write_bytes(pack_value({"a": [1, 2.5]}, "value"))
+    >>> read_value(Path("value.safetensors"))
+    {'a': [1, 2.5]}
     """
     writer = Writer()
     written = writer.write(value, place)
@@ -149,6 +178,14 @@ def read_value(path: Path, trusted: Iterable[Any] = (), *, plain: bool = False) 
     """Read what `pack_value` returned, in a file; raises as `load` does.
 
     Plain values name no class: with `plain`, a file that names one is refused.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from segclf.persistence import read_value, write_value
+    >>> write_value({"a": [1, 2.5]}, "value.safetensors", "value")
+    >>> read_value(Path("value.safetensors"), plain=True)
+    {'a': [1, 2.5]}
     """
     header, arrays = _read(path)
     given = {class_name(each): each for each in trusted}

@@ -32,6 +32,16 @@ def open_images(names: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     ------
     ValueError
         If there is no image, or kinds are mixed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from segclf.streaming import open_images
+    >>> Path("scans").mkdir()
+    >>> for name in ("1.png", "2.png"):
+    ...     Path("scans", name).touch()
+    >>> len(open_images("scans"))
+    2
     """
     given = [names] if isinstance(names, str | os.PathLike) else list(names)
     found = [name for each in given for name in _expanded(os.fspath(each))]

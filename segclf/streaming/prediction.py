@@ -83,6 +83,22 @@ def predict_files(
     ValueError
         If the folder holds results of another prediction, the model cannot predict what is
         requested, or none of the first 1024 images can be predicted.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import segclf
+    >>> from PIL import Image
+    >>> from segclf.datasets import make_shapes
+    >>> from segclf.streaming import open_images, predict_files
+    >>> shapes = make_shapes(4, image_size=16, n_objects=2, target_radius=4, random_state=0)
+    >>> classifier = segclf.ImageClassifier(encoder="tiny", max_epochs=1, random_state=0)
+    >>> segclf.save(classifier.fit(shapes.images, [0, 1, 0, 1]), "model.safetensors")
+    >>> Path("scans").mkdir()
+    >>> for number, image in enumerate(shapes.images):
+    ...     Image.fromarray(image).save(f"scans/{number}.png")
+    >>> predict_files("model.safetensors", open_images("scans"), "predicted").n_predicted
+    4
     """
     if masks not in (None, *ENDINGS):
         raise ValueError(f"masks={masks!r}; expected one of {', '.join(ENDINGS)}, or None.")

@@ -75,6 +75,27 @@ class Checkpoint:
         is always written.
     goes_on : bool
         Whether training may continue after its end; the last state then holds the optimizer's, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from pathlib import Path
+    >>> from segclf.cache import CheckpointFiles
+    >>> from segclf.data import Loader, Samples, as_images
+    >>> from segclf.networks import classification_network
+    >>> from segclf.objectives import Classification
+    >>> from segclf.training import Checkpoint, TrainingPlan, train
+    >>> network = classification_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> objective = Classification(network, loss="cross_entropy", class_weight=None)
+    >>> images = as_images(np.zeros((4, 16, 16, 3), np.uint8))
+    >>> samples = Samples(images=images, size=(16, 16), targets=np.array([0, 1, 0, 1]))
+    >>> plan = TrainingPlan(max_epochs=2, learning_rate=1e-3, device=torch.device("cpu"))
+    >>> checkpoint = Checkpoint(CheckpointFiles(Path("checkpoints"), key="digest"), every=1)
+    >>> loader = Loader(samples, batch_size=2, seed=0)
+    >>> history = train(objective, loader, plan, checkpoint=checkpoint)
+    >>> CheckpointFiles(Path("checkpoints"), key="digest").places()[-1].done
+    True
     """
 
     def __init__(
@@ -193,7 +214,21 @@ def _frozen(state: TrainingState) -> set[str]:
 
 
 def without_frozen(state: TrainingState) -> dict[str, Any]:
-    """Return the state as values, without the weights that never change."""
+    """Return the state as values, without the weights that never change.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import classification_network
+    >>> from segclf.objectives import Classification
+    >>> from segclf.training import TrainingPlan, TrainingState, without_frozen
+    >>> network = classification_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> objective = Classification(network, loss="cross_entropy", class_weight=None)
+    >>> plan = TrainingPlan(max_epochs=2, learning_rate=1e-3, device=torch.device("cpu"))
+    >>> state = TrainingState(objective, plan)
+    >>> "objective" in without_frozen(state)
+    True
+    """
     values, frozen = state.state_dict(), _frozen(state)
     for path in _WEIGHTS:
         _replace(values, path, lambda old: {k: v for k, v in old.items() if k not in frozen})

@@ -20,6 +20,12 @@ def choose_device(device: str) -> torch.device:
     """Return the torch device of that name; "auto" is CUDA, else MPS, else the CPU.
 
     With several processes, each uses the GPU of its local rank.
+
+    Examples
+    --------
+    >>> from segclf.training import choose_device
+    >>> choose_device("cpu")
+    device(type='cpu')
     """
     if device != "auto":
         return torch.device(device)
@@ -36,6 +42,12 @@ def choose_threads(n_threads: int | None) -> int:
     ``SEGCLF_NUM_THREADS``; 1 inside a worker process, since its siblings compute too; otherwise
     ``OMP_NUM_THREADS``, else the CPUs that this process may use. The load of the machine
     plays no part, so that one seed gives the same bits twice.
+
+    Examples
+    --------
+    >>> from segclf.training import choose_threads
+    >>> choose_threads(2)
+    2
     """
     if n_threads is not None:
         return n_threads

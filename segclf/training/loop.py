@@ -72,6 +72,23 @@ def train(
     KeyboardInterrupt
         If training is interrupted and has a checkpoint, or has not finished a step. Otherwise it
         ends there, as by `max_seconds`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from segclf.data import Loader, Samples, as_images
+    >>> from segclf.networks import classification_network
+    >>> from segclf.objectives import Classification
+    >>> from segclf.training import TrainingPlan, train
+    >>> network = classification_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> objective = Classification(network, loss="cross_entropy", class_weight=None)
+    >>> images = as_images(np.zeros((4, 16, 16, 3), np.uint8))
+    >>> samples = Samples(images=images, size=(16, 16), targets=np.array([0, 1, 0, 1]))
+    >>> plan = TrainingPlan(max_epochs=2, learning_rate=1e-3, device=torch.device("cpu"))
+    >>> history = train(objective, Loader(samples, batch_size=2, seed=0), plan)
+    >>> [row["epoch"] for row in history]
+    [0, 1]
     """
     state, run = state or TrainingState(objective, plan), run or objective
     length = Length(plan.n_steps(len(batches)), plan.steps_per_epoch(len(batches)))

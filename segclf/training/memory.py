@@ -37,6 +37,13 @@ def available_memory() -> int | None:
 
     On Linux that is what the kernel reports as available, or what is left of a container's limit,
     whichever is less.
+
+    Examples
+    --------
+    >>> from segclf.training import available_memory
+    >>> n_bytes = available_memory()
+    >>> n_bytes is None or n_bytes > 0
+    True
     """
     if not _MEMINFO.exists():
         return None

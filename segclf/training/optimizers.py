@@ -48,6 +48,14 @@ def make_optimizer(
     ------
     ValueError
         When no optimizer has that name.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.training import make_optimizer
+    >>> groups = [{"params": list(torch.nn.Linear(2, 1).parameters())}]
+    >>> make_optimizer("adamw", groups, learning_rate=1e-3, weight_decay=0.01).defaults["lr"]
+    0.001
     """
     if not callable(optimizer) and optimizer not in OPTIMIZERS:
         raise ValueError(f"No optimizer named {optimizer!r}; available: {', '.join(OPTIMIZERS)}.")

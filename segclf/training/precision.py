@@ -25,6 +25,17 @@ def choose_precision(
     ------
     ValueError
         If `precision` is not "auto", "bf16", "fp16" or "fp32".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import classification_network
+    >>> from segclf.objectives import Classification
+    >>> from segclf.training import choose_precision
+    >>> network = classification_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> objective = Classification(network, loss="cross_entropy", class_weight=None)
+    >>> choose_precision("auto", objective, {"image": torch.zeros(1, 3, 8, 8)}, torch.device("cpu"))
+    'fp32'
     """
     if precision in PRECISIONS:
         return precision
@@ -42,7 +53,15 @@ def choose_precision(
 
 
 def has_native_bf16(device: torch.device) -> bool:
-    """Tell whether the device computes in bf16 natively, rather than emulating it."""
+    """Tell whether the device computes in bf16 natively, rather than emulating it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.training import has_native_bf16
+    >>> has_native_bf16(torch.device("cpu")) in (True, False)
+    True
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.backends.mkldnn.is_available() and _cpu_has_bf16()

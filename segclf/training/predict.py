@@ -77,6 +77,19 @@ def predict_batches(
         If the output for an image is not finite; the message names the image.
     MemoryError
         If neither one image nor a tile of it fits into memory; the message says what to change.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from segclf.data import as_images
+    >>> from segclf.networks import segmentation_network
+    >>> from segclf.training import PredictionPlan, predict_batches
+    >>> network = segmentation_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> images = as_images(np.zeros((3, 16, 20, 3), np.uint8))
+    >>> plan = PredictionPlan(batch_size=2, image_size=None, device=torch.device("cpu"))
+    >>> [tuple(maps.shape) for _, maps in predict_batches(network, images, plan)]
+    [(2, 2, 16, 20), (1, 2, 16, 20)]
     """
     with isolated():
         network = moved(network, plan.device).eval()

@@ -62,6 +62,19 @@ class TrainingState:
     termination : str or None
         Why training ended, None if it has not: "max_epochs", "max_steps", "max_seconds",
         "n_iter_no_change", "callback" or "interrupted".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from segclf.networks import classification_network
+    >>> from segclf.objectives import Classification
+    >>> from segclf.training import TrainingPlan, TrainingState
+    >>> network = classification_network(encoder="tiny", n_classes=2, in_channels=3)
+    >>> objective = Classification(network, loss="cross_entropy", class_weight=None)
+    >>> plan = TrainingPlan(max_epochs=2, learning_rate=1e-3, device=torch.device("cpu"))
+    >>> state = TrainingState(objective, plan)
+    >>> state.epoch, state.n_steps
+    (0, 0)
     """
 
     def __init__(self, objective: Objective, plan: TrainingPlan) -> None:

@@ -9,7 +9,7 @@ from sklearn.utils import _safe_indexing, get_tags
 
 from segclf.base import SegmenterEnsemble, Supervision
 from segclf.base.calibrated_summarizer import N_FOLDS
-from segclf.base.supervision import Fold
+from segclf.base.split import Fold
 from segclf.cache import digest
 from segclf.data import Masks
 from segclf.methods.segmentation.kept_segmenter import KeptSegmenter

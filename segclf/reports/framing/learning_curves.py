@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing
 
 from segclf.axes import is_indicator
-from segclf.base.supervision import Fold
+from segclf.base.split import Fold
 from segclf.isolation.cached import cached_property
 from segclf.metrics import ConfidenceInterval, confidence_interval
 from segclf.metrics.mean_auroc import mean_auroc

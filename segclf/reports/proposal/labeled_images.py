@@ -11,7 +11,8 @@ from segclf.base import supervise
 from segclf.base.classifier import Labels, check_labels
 from segclf.base.conflicts import learn_negative_class
 from segclf.base.facts import Facts
-from segclf.base.supervision import Fold, Supervision
+from segclf.base.split import Fold
+from segclf.base.supervision import Supervision
 from segclf.data import as_images, as_masks
 from segclf.isolation.cached import cached_property
 

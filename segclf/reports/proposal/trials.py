@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from segclf.base.nothing_found import NothingFoundWarning
-from segclf.base.supervision import Fold
+from segclf.base.split import Fold
 from segclf.metrics import mean_iou
 from segclf.metrics.mean_auroc import mean_auroc
 from segclf.progress import counted
