@@ -81,7 +81,7 @@ class NetworkEstimator(CallbackSupportMixin, TrainingParameters, NetworkHolder, 
         Number of training steps, which are updates of the weights.
     termination_condition_ : str
         What ended training: "max_epochs", "max_steps", "max_seconds", "n_iter_no_change",
-        "callback" or "interrupted" (Ctrl-C, where there is no `checkpoint`).
+        "callback" or "interrupted" (Ctrl-C, without a `checkpoint`).
     """
 
     # True for a method that also learns from images without mask and label.

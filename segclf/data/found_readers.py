@@ -193,7 +193,7 @@ def _by_longest(name: str) -> tuple[str, ...]:
 
 @functools.cache
 def _suffixes() -> dict[str, tuple[str, ...]]:
-    """Map each suffix to its plugins; our own keep theirs, as they keep their names."""
+    """Map each suffix to its plugins; no other plugin can take a suffix of our own readers."""
     claims: dict[str, list[PluginInfo]] = {}
     for plugin in _plugins():
         for suffix in plugin.suffixes:

@@ -28,7 +28,7 @@ class OpenVolume:
     Attributes
     ----------
     own_size, size : (int, int, int)
-        Of the volume, and of the grid.
+        Size of the volume, and of the grid.
     nbytes : int
         Memory that belongs to it alone, in bytes.
     """

@@ -24,7 +24,7 @@ class RasterReader:
         return is_raster(start)
 
     def read_header(self, path: ReadPath) -> ImageHeader:
-        """Read the header alone."""
+        """Read only the header."""
         header = read_raster_header(path)  # type: ignore[arg-type]
         return ImageHeader(header.height, header.width, header.n_channels, header.dtype)
 

@@ -139,9 +139,9 @@ class KindsSampler(Sampler):
     Parameters
     ----------
     kinds : array of int, shape (n,)
-        Of each sample.
+        Kind of each sample.
     weights : array of shape (n,)
-        Of each sample, the same within a kind.
+        Weight of each sample, the same within a kind.
 
     Examples
     --------

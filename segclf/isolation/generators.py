@@ -177,7 +177,7 @@ def _of_whole_batch(
     *args: Any,
     **options: Any,
 ) -> Tensor:
-    """Sample for all images and take some rows; values with another number of rows are no batch."""
+    """Sample for all images and take these rows; a tensor of another length is not a batch."""
     if not values.ndim or len(values) != rows.stop - rows.start:
         result: Tensor = operation(values, *args, **options)
         return result

@@ -1,4 +1,4 @@
-"""Changes of a whole process while any of its threads is in a context; and forks."""
+"""Process-wide changes that last while any thread is in a context; and hooks for forks."""
 
 import os
 import threading
