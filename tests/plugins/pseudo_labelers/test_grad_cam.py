@@ -279,7 +279,9 @@ def test_labels_that_teach_nothing_are_refused(labels, message):
 
 def test_labels_and_masks_that_the_classifier_does_not_know_are_refused():
     images, masks, labels = bright_discs(4, 0)
-    with pytest.raises(ValueError, match=r"gives \(16, 3\); masks and labels show 1 class"):
+    with pytest.raises(
+        ValueError, match=r"logits of shape \(16, 3\), but masks and labels show 1 class"
+    ):
         looking(threshold="search").fit(images, masks)
     frozen = FrozenEstimator(tiny().fit(images, labels))
     with pytest.raises(ValueError, match=r"knows 1 class.* labels show 2"):
@@ -298,7 +300,7 @@ def test_labels_and_masks_that_the_classifier_does_not_know_are_refused():
         ({"threshold": "ght"}, InvalidParameterError, "'threshold' parameter"),
         ({"classifier": "resnet18"}, InvalidParameterError, "'classifier' parameter"),
         ({"layer": "layer9"}, ValueError, "No layer 'layer9' in ClassificationNetwork"),
-        ({"classifier": nn.Flatten()}, ValueError, "Which layer of Flatten gives maps"),
+        ({"classifier": nn.Flatten()}, ValueError, "Flatten has no known layer of maps"),
         ({"classifier": FrozenEstimator(ImageClassifier())}, NotFittedError, "not fitted"),
         ({"classifier": THROUGH_MASKS}, TypeError, "has no network that classifies"),
     ],
