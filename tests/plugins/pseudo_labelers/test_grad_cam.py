@@ -284,7 +284,7 @@ def test_labels_and_masks_that_the_classifier_does_not_know_are_refused():
     ):
         looking(threshold="search").fit(images, masks)
     frozen = FrozenEstimator(tiny().fit(images, labels))
-    with pytest.raises(ValueError, match=r"knows 1 class.* labels show 2"):
+    with pytest.raises(ValueError, match=r"has 1 class.* labels show 2"):
         GradCAMLabeler(classifier=frozen).fit(images, masks, labels=[0, 1, 2, 0])
     labeler = GradCAMLabeler(classifier=frozen).fit(images, masks)
     with pytest.raises(
