@@ -183,6 +183,11 @@ def check_labels(y: LabelsLike | None, n_samples: int, *, signs: bool = False) -
     y, n_samples, signs
         See `encode_labels`.
 
+    Returns
+    -------
+    Labels
+        Classes, and labels as positions among them.
+
     Raises
     ------
     ValueError

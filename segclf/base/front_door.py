@@ -58,6 +58,15 @@ def check_rows(estimator: BaseEstimator, X: ImagesLike, *, reset: bool) -> Any:
 
     For a Dataset of images, return rows that scikit-learn can index, loaded only when needed.
 
+    Parameters
+    ----------
+    estimator : estimator
+        Learns ``n_features_in_`` from rows, or compares with it.
+    X : array, list, paths or tensor
+        Images or rows.
+    reset : bool
+        Whether the estimator is fitted now.
+
     Raises
     ------
     ValueError
@@ -93,6 +102,11 @@ def holds_images(X: ImagesLike) -> bool:
     """Tell images from rows: paths, PIL images, arrays of two axes or more each, or many of them.
 
     What `segclf.data.as_images` refuses is neither.
+
+    Parameters
+    ----------
+    X : object
+        Anything that was passed as X.
 
     Examples
     --------

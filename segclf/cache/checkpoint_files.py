@@ -125,6 +125,11 @@ def _was_left(folder: Path) -> bool:
 def without_tensors(value: Any) -> Any:
     """Return plain values for tensors and containers of them, to store in a file.
 
+    Parameters
+    ----------
+    value : object
+        Tensors, plain values, and lists, tuples and dictionaries of them.
+
     Examples
     --------
     >>> import torch
@@ -141,6 +146,11 @@ def without_tensors(value: Any) -> Any:
 
 def with_tensors(value: Any) -> Any:
     """Return the tensors again; the inverse of `without_tensors`.
+
+    Parameters
+    ----------
+    value : object
+        What `without_tensors` returned.
 
     Examples
     --------

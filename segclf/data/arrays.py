@@ -188,6 +188,7 @@ def to_float(array: NDArray[Any]) -> NDArray[np.float32]:
     Parameters
     ----------
     array : array of any shape
+        Integers or floats.
 
     Returns
     -------

@@ -63,6 +63,11 @@ def _inside(place: Tensor, length: Tensor, n_cells: int) -> Tensor:
 def boxes_at(boxes: Tensor, shape: Sequence[int]) -> Tensor:
     """Scale boxes (n, rows, columns) to the last two axes of a shape; exact if it is a multiple.
 
+    Returns
+    -------
+    Tensor of shape (n, *shape)
+        The boxes at that size.
+
     Examples
     --------
     >>> boxes_at(torch.tensor([[[True, False]]]), (1, 4)).tolist()

@@ -128,6 +128,7 @@ def files_in_folder(folder: str) -> list[str]:
     Parameters
     ----------
     folder : str
+        Path of the folder.
 
     Returns
     -------

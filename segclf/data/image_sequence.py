@@ -23,6 +23,7 @@ class Images:
     Attributes
     ----------
     n_channels : int
+        Number of channels of each image.
     n_spatial : int
         2 for images; 3 for volumes, which have d before h everywhere below.
     size : tuple of int, or None

@@ -23,6 +23,7 @@ def check_mask_sizes(images: Images, masks: Masks) -> None:
     Parameters
     ----------
     images : Images
+        The opened images.
     masks : Masks
         One for each image.
 

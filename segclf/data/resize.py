@@ -23,6 +23,11 @@ def resize_image(image: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
     relative to a mask of `resize_mask`, and no thin line is skipped. Volumes (d, h, w, c) are
     resized to (depth, height, width) likewise.
 
+    Returns
+    -------
+    array of float32
+        The image at that size.
+
     Examples
     --------
     >>> import numpy as np
@@ -44,6 +49,11 @@ def resize_mask(mask: NDArray[Any], size: Size) -> NDArray[np.int64]:
     """Resize a mask (h, w) or (k, h, w) to `size` (height, width), taking the nearest pixel.
 
     Masks of volumes, (d, h, w) or (k, d, h, w), likewise.
+
+    Returns
+    -------
+    array of int64
+        The mask at that size.
 
     Examples
     --------
@@ -87,6 +97,11 @@ def resize_volume(volume: NDArray[Any], size: tuple[int, ...]) -> NDArray[np.flo
     """Resize channels of a volume (k, d, h, w) to `size` (depth, height, width).
 
     Axes that shrink take means of the voxels that fall into one, those that grow are interpolated.
+
+    Returns
+    -------
+    array of float32
+        The volume at that size.
 
     Examples
     --------

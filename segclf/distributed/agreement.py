@@ -46,6 +46,13 @@ def agreed_by_all(flag: bool) -> bool:
 def require_agreement(value: Any, message: str) -> None:
     """Refuse values that are not the same in every process.
 
+    Parameters
+    ----------
+    value : object
+        Plain; this process's own.
+    message : str
+        Of the error.
+
     Raises
     ------
     ValueError
@@ -62,6 +69,11 @@ def require_agreement(value: Any, message: str) -> None:
 
 def require_equal_weights(module: nn.Module) -> None:
     """Refuse a network whose weights differ between processes.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network of this process.
 
     Raises
     ------

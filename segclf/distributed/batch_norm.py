@@ -22,6 +22,11 @@ def synchronized(module: nn.Module) -> Iterator[None]:
 
     Inside this context their classes are replaced; weights and names do not change.
 
+    Parameters
+    ----------
+    module : nn.Module
+        A network that may have batch normalizations.
+
     Examples
     --------
     >>> import torch

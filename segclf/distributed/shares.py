@@ -15,7 +15,15 @@ from segclf.isolation import rows_of_batch
 
 
 class Share(NamedTuple):
-    """The images of a batch that this process computes."""
+    """The images of a batch that this process computes.
+
+    Attributes
+    ----------
+    n_images : int
+        Number of images in the batch.
+    start, stop : int
+        The images of this process, from the first to the one after the last.
+    """
 
     n_images: int
     start: int
@@ -109,6 +117,13 @@ def share_of(n_images: int) -> Share:
 
 def gathered(own: Any, n_images: int) -> Any:
     """Return the results of all images from those of each share; tensors or nested lists.
+
+    Parameters
+    ----------
+    own : Tensor, or nested lists of such
+        Results of the images of this process.
+    n_images : int
+        Number of images in the batch.
 
     Examples
     --------

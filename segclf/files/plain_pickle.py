@@ -26,8 +26,16 @@ class Name(NamedTuple):
 class StoredTensor(NamedTuple):
     """The location of the numbers of one tensor: the storage, and the layout in it.
 
-    The storage has a number of elements of a kind such as ``"FloatStorage"``. Offset and stride are
-    in elements of the tensor, whose type is that of the storage if `dtype` is None.
+    Attributes
+    ----------
+    storage, kind : str
+        Name of the storage, and its kind, such as ``"FloatStorage"``.
+    length, offset : int
+        Number of elements of the storage, and of those before the tensor.
+    shape, stride : tuple of int
+        Of the tensor, in elements.
+    dtype : str or None
+        Type of the tensor, if it is not that of the storage.
     """
 
     storage: str
@@ -67,8 +75,7 @@ def read_program(file: BinaryIO) -> Any:
 
     Examples
     --------
-    >>> import io
-    >>> import pickle
+    >>> import io, pickle
     >>> from segclf.files import read_program
     >>> read_program(io.BytesIO(pickle.dumps({"epoch": 3}, protocol=2)))
     {'epoch': 3}

@@ -9,6 +9,16 @@ from pathlib import Path
 def open_regular(path: str | Path) -> BufferedReader:
     """Open a file for reading, if it is a regular file.
 
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    file
+        Opened in binary mode.
+
     Raises
     ------
     OSError
@@ -37,6 +47,13 @@ def open_regular(path: str | Path) -> BufferedReader:
 
 def require_inside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
     """Check that no link leads out of a folder: files elsewhere must not be changed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        What will be written or removed.
+    folder : str or path-like
+        The folder that it belongs to.
 
     Raises
     ------

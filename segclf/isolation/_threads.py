@@ -29,6 +29,11 @@ def threads(n_threads: int) -> Iterator[None]:
 
     In a forked process it is always one.
 
+    Parameters
+    ----------
+    n_threads : int
+        Number of threads.
+
     Examples
     --------
     >>> before = torch.get_num_threads()

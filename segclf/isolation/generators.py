@@ -73,6 +73,13 @@ def rows_of_batch(n_images: int, rows: slice) -> Iterator[None]:
     This covers values sampled in place for each image, as by dropout on a CPU. Kernels that sample
     themselves, such as an accelerator's dropout, see only the rows that are here.
 
+    Parameters
+    ----------
+    n_images : int
+        Number of images in the whole batch.
+    rows : slice
+        The images that are here.
+
     Examples
     --------
     >>> import torch

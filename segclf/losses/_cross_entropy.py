@@ -24,10 +24,13 @@ def cross_entropy(
     Parameters
     ----------
     logits : Tensor of shape (n, k, h, w) or (n, k)
+        Scores before the softmax, or the sigmoid of multi-label targets.
     target : Tensor of shape (n, h, w) or (n,) with ids, or of the shape of `logits` with 0 and 1
         -1 is ignored. Multi-label targets may also be probabilities.
     sample_weight : Tensor of shape (n,), optional
+        Weight of each image in the mean.
     class_weight : Tensor of shape (k,), optional
+        Weight of each class in the mean.
 
     Returns
     -------

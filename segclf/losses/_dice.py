@@ -29,6 +29,7 @@ def dice(
     Parameters
     ----------
     logits : Tensor of shape (n, k, h, w) or (n, k)
+        Scores before the softmax, or the sigmoid of multi-label targets.
     target : Tensor of shape (n, h, w) or (n,) with ids, or of the shape of `logits` with 0 and 1
         -1 is ignored.
     sample_weight : Tensor of shape (n,), optional

@@ -27,15 +27,21 @@ def dice_cross_entropy(
     Parameters
     ----------
     logits : Tensor of shape (n, k, h, w) or (n, k)
+        Scores before the softmax, or the sigmoid of multi-label targets.
     target : Tensor of shape (n, h, w) or (n,) with ids, or of the shape of `logits` with 0 and 1
         -1 is ignored.
     sample_weight : Tensor of shape (n,), optional
+        Weight of each image in both terms.
     class_weight : Tensor of shape (k,), optional
         Weights of classes in both terms.
     dice_factor, cross_entropy_factor : float, default=1.0
+        Factors of the two terms.
     include_background : bool, default=False
+        As in :func:`dice`.
     batch : bool, default=True
+        As in :func:`dice`.
     squared : bool, default=False
+        As in :func:`dice`.
     smooth : float, default=1.0
         Options of :func:`dice`.
 

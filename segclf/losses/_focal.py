@@ -25,9 +25,11 @@ def focal(
     Parameters
     ----------
     logits : Tensor of shape (n, k, h, w) or (n, k)
+        Scores before the softmax, or the sigmoid of multi-label targets.
     target : Tensor of shape (n, h, w) or (n,) with ids, or of the shape of `logits` with 0 and 1
         -1 is ignored.
     sample_weight : Tensor of shape (n,), optional
+        As in :func:`cross_entropy`.
     class_weight : Tensor of shape (k,), optional
         With `sample_weight`, the weights of the mean, as in :func:`cross_entropy`.
     alpha : float or None, default=0.25

@@ -31,9 +31,11 @@ def focal_tversky(
     Parameters
     ----------
     logits : Tensor of shape (n, k, h, w) or (n, k)
+        Scores before the softmax, or the sigmoid of multi-label targets.
     target : Tensor of shape (n, h, w) or (n,) with ids, or of the shape of `logits` with 0 and 1
         -1 is ignored.
     sample_weight : Tensor of shape (n,), optional
+        As in :func:`dice`.
     class_weight : Tensor of shape (k,), optional
         As in :func:`dice`.
     alpha : float, default=0.3
@@ -43,7 +45,9 @@ def focal_tversky(
     gamma : float, default=0.75
         Exponent; 1 is :func:`tversky`.
     include_background : bool, default=False
+        As in :func:`dice`.
     batch : bool, default=True
+        As in :func:`dice`.
     smooth : float, default=1.0
         As in :func:`dice`.
 

@@ -26,9 +26,11 @@ def tversky(
     Parameters
     ----------
     logits : Tensor of shape (n, k, h, w) or (n, k)
+        Scores before the softmax, or the sigmoid of multi-label targets.
     target : Tensor of shape (n, h, w) or (n,) with ids, or of the shape of `logits` with 0 and 1
         -1 is ignored.
     sample_weight : Tensor of shape (n,), optional
+        As in :func:`dice`.
     class_weight : Tensor of shape (k,), optional
         As in :func:`dice`.
     alpha : float, default=0.3
@@ -36,7 +38,9 @@ def tversky(
     beta : float, default=0.7
         Weight of false negatives.
     include_background : bool, default=False
+        As in :func:`dice`.
     batch : bool, default=True
+        As in :func:`dice`.
     smooth : float, default=1.0
         As in :func:`dice`.
 

@@ -23,6 +23,7 @@ class ConfidenceInterval(NamedTuple):
     Attributes
     ----------
     estimate, low, high : float
+        The score, and the lower and upper end of its interval.
     """
 
     estimate: float
@@ -51,14 +52,18 @@ def confidence_interval(
     scorer : callable
         ``scorer(y_true, y_score) -> float``, such as :func:`sklearn.metrics.roc_auc_score`.
     y_true : array of shape (n,) or (n, ...)
+        True labels, or whatever else `scorer` takes first.
     y_score : array of shape (n,) or (n, ...)
         Whatever `scorer` takes.
     groups : array of shape (n,), optional
         Group of each sample, such as its patient. Whole groups are resampled, since images of one
         patient are not independent. By default every sample is its own group.
     n_resamples : int, default=1000
+        Number of resamples.
     level : float, default=0.95
+        Probability that the interval covers the score.
     random_state : int, RandomState or None, default=None
+        Seed of the resamples.
 
     Returns
     -------

@@ -58,6 +58,7 @@ def paired_test(
     metric : callable
         ``metric(y_true, y_score) -> float``.
     y_true : array-like of shape (n,) or (n, ...)
+        True labels, or whatever else `metric` takes first.
     first, second : array-like of shape (n,) or (n, ...)
         Predictions of each model. Both must be on one scale, since they are swapped: if only their
         order matters (AUROC) and the scales differ, give ranks (:func:`scipy.stats.rankdata`).
@@ -68,7 +69,9 @@ def paired_test(
         Number of swaps and of resamples. If there are no more possible swaps than that, all are
         tried and the p-value is exact; otherwise it is at least 1 / (n_resamples + 1).
     level : float, default=0.95
+        Probability that the interval covers the difference.
     random_state : int, RandomState or None, default=None
+        Seed of the swaps and resamples.
 
     Returns
     -------

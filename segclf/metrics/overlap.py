@@ -95,12 +95,19 @@ def dice_score(
     Parameters
     ----------
     y_true : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
+        True masks, as in :func:`mean_iou`.
     y_pred : array or list like `y_true`
+        Predicted masks.
     n_classes : int, optional
+        As in :func:`mean_iou`.
     per_image : bool, default=False
+        As in :func:`mean_iou`.
     empty : "ignore" or float, default="ignore"
+        As in :func:`mean_iou`.
     include_background : bool, default=False
+        As in :func:`mean_iou`.
     sample_weight : array of shape (n,), optional
+        As in :func:`mean_iou`.
     n_spatial : int, default=2
         All as in :func:`mean_iou`.
 

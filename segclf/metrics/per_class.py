@@ -29,7 +29,9 @@ def iou_per_class(
     Parameters
     ----------
     y_true : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
+        True masks, as in :func:`mean_iou`.
     y_pred : array or list like `y_true`
+        Predicted masks.
     n_classes : int, optional
         All as in :func:`mean_iou`.
     per_image : bool, default=False
@@ -82,11 +84,17 @@ def dice_per_class(
     Parameters
     ----------
     y_true : array of shape (n, h, w) or (n, k, h, w), or list of n arrays (h, w) or (k, h, w)
+        True masks, as in :func:`iou_per_class`.
     y_pred : array or list like `y_true`
+        Predicted masks.
     n_classes : int, optional
+        As in :func:`iou_per_class`.
     per_image : bool, default=False
+        As in :func:`iou_per_class`.
     empty : "ignore" or float, default="ignore"
+        As in :func:`iou_per_class`.
     include_background : bool, default=False
+        As in :func:`iou_per_class`.
     n_spatial : int, default=2
         All as in :func:`iou_per_class`.
 

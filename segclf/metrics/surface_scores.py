@@ -43,7 +43,9 @@ def hausdorff_distance(
         Size of a pixel along each spatial axis, for example in millimeters; by default 1, for
         distances in pixels.
     n_classes : int, optional
+        As in :func:`surface_distances`.
     include_background : bool, default=False
+        As in :func:`surface_distances`.
     n_spatial : int, default=2
         All as in :func:`surface_distances`; 3 for masks of volumes.
 
@@ -94,11 +96,17 @@ def average_surface_distance(
     Parameters
     ----------
     y_true, y_pred : array or list
+        Masks, as in :func:`hausdorff_distance`.
     empty : "ignore" or float, default=0
+        As in :func:`hausdorff_distance`.
     missing : float, default=inf
+        As in :func:`hausdorff_distance`.
     spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
+        As in :func:`hausdorff_distance`.
     n_classes : int, optional
+        As in :func:`hausdorff_distance`.
     include_background : bool, default=False
+        As in :func:`hausdorff_distance`.
     n_spatial : int, default=2
         All as in :func:`hausdorff_distance`.
 
@@ -157,8 +165,11 @@ def surface_dice(
     empty : "ignore" or float, default=1
         Score of a class that neither mask of an image shows; "ignore" leaves it out.
     spacing : array-like of shape (n_spatial,) or (n, n_spatial), optional
+        As in :func:`hausdorff_distance`.
     n_classes : int, optional
+        As in :func:`hausdorff_distance`.
     include_background : bool, default=False
+        As in :func:`hausdorff_distance`.
     n_spatial : int, default=2
         All as in :func:`hausdorff_distance`.
 

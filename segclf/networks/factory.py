@@ -205,6 +205,11 @@ def cluster_network(
     multilabel : bool
         Whether a cluster may belong to several classes or to none.
 
+    Returns
+    -------
+    ClusterNetwork
+        From images (n, c, h, w) to the scores of classes at each pixel.
+
     Examples
     --------
     >>> import torch

@@ -239,6 +239,20 @@ def padded(image: Tensor, *, stride: Sides, smallest: Sides) -> Tensor:
 
     For volumes (n, c, d, h, w) the last slice, too.
 
+    Parameters
+    ----------
+    image : Tensor of shape (n, c, h, w)
+        A batch of images, or of volumes (n, c, d, h, w).
+    stride : int or tuple of int
+        Every side becomes a multiple of it.
+    smallest : int or tuple of int
+        Minimum of every side.
+
+    Returns
+    -------
+    Tensor
+        The padded batch.
+
     Examples
     --------
     >>> tuple(padded(torch.zeros(1, 3, 4, 18), stride=4, smallest=8).shape)

@@ -95,6 +95,13 @@ def rising_momentum(start: float, fraction: float) -> float:
 
     Grill et al., "Bootstrap your own latent", NeurIPS 2020, section 3.3; DINO does the same.
 
+    Parameters
+    ----------
+    start : float
+        Momentum at the start of training.
+    fraction : float
+        Fraction of training that is done, from 0 to 1.
+
     Examples
     --------
     >>> [round(rising_momentum(0.996, t), 6) for t in (0.0, 0.5, 1.0)]

@@ -166,6 +166,11 @@ def each_map(change: Callable[[Tensor], Tensor], maps: Any) -> Any:
     maps : list or tuple
         As returned by :meth:`SegmentationNetwork.maps`.
 
+    Returns
+    -------
+    list or tuple
+        Of the kind that was given.
+
     Examples
     --------
     >>> import torch

@@ -58,6 +58,11 @@ def pooled_scores(logits: Tensor, *, exclusive: bool) -> Tensor:
     and a small region still counts (Pinheiro and Collobert, CVPR 2015, section 3.2). Exclusive
     classes pool their margin over the background, whose own score is 0.
 
+    Returns
+    -------
+    Tensor of shape (n, k)
+        Scores of images, before a softmax or sigmoid.
+
     Examples
     --------
     >>> import torch

@@ -71,6 +71,11 @@ def self_distillation_loss(
 def score_entropy(scores: Tensor, *, center: Tensor, temperature: float) -> Tensor:
     """Average the entropy, in nats, of the teacher's centered and sharpened scores (n, k).
 
+    Returns
+    -------
+    Tensor
+        A scalar, in nats.
+
     Examples
     --------
     >>> round(score_entropy(torch.ones(2, 64), center=torch.zeros(64), temperature=0.04).item(), 4)
@@ -84,6 +89,13 @@ def warn_of_ln_k(row: Mapping[str, float], *, n_prototypes: int) -> None:
     """Warn if an epoch's ``teacher_entropy`` is that of equally likely prototypes, ln k.
 
     The loss cannot fall below the teacher's entropy.
+
+    Parameters
+    ----------
+    row : mapping of str to float
+        The row of the epoch in the history.
+    n_prototypes : int
+        Number k of prototypes.
 
     Examples
     --------

@@ -39,6 +39,11 @@ def spare_vectors(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def apart(groups: list[dict[str, Any]], parameters: Iterable[nn.Parameter]) -> list[dict[str, Any]]:
     """Split parameter groups so that none mixes these parameters with others.
 
+    Returns
+    -------
+    list of dict
+        The groups, of which one or more hold these parameters alone.
+
     Examples
     --------
     >>> layer = nn.Linear(3, 2)

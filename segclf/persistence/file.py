@@ -134,6 +134,15 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[Any] = ()) -> Any:
 def write_value(value: Any, path: str | os.PathLike[str], place: str) -> None:
     """Write what `pack_value` returns to a file; raises as `save` does.
 
+    Parameters
+    ----------
+    value : object
+        An estimator, or what its attributes may hold.
+    path : str or path-like
+        The file to write.
+    place : str
+        Name of the value in errors.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -178,6 +187,20 @@ def read_value(path: Path, trusted: Iterable[Any] = (), *, plain: bool = False) 
     """Read what `pack_value` returned, in a file; raises as `load` does.
 
     Plain values name no class: with `plain`, a file that names one is refused.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    trusted : iterable of classes and functions
+        As in :func:`segclf.load`.
+    plain : bool
+        Whether to refuse files that name classes.
+
+    Returns
+    -------
+    object
+        An estimator, or a plain value.
 
     Examples
     --------

@@ -36,6 +36,15 @@ class Place(NamedTuple):
     """Which state a file holds: the number of steps planned, and of epochs done.
 
     All files belong to one training; `done` marks its last state.
+
+    Attributes
+    ----------
+    n_steps : int
+        Number of steps that are planned.
+    epoch : int
+        Number of finished epochs.
+    done : bool
+        Whether it is the last state of a training.
     """
 
     n_steps: int

@@ -17,6 +17,18 @@ def described(thing, section="Parameters"):
     return [name.strip(" *") for entry in entries for name in entry.split(",")]
 
 
+def texts(thing, section="Parameters"):
+    """What a section of the object's own docstring says of each of its entries."""
+    said, names = {}, []
+    for line in sections(thing).get(section, "").splitlines():
+        if line[:1].strip():
+            names = [name.strip(" *") for name in line.partition(" :")[0].split(",")]
+            said |= dict.fromkeys(names, "")
+        else:
+            said |= {name: f"{said[name]} {line.strip()}".strip() for name in names}
+    return said
+
+
 def fitted_attributes(estimator):
     """Public names that end in an underscore, and that the estimator has."""
     names = {name for kind in type(estimator).__mro__ for name in vars(kind)} | set(vars(estimator))

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 
 class Reason(NamedTuple):
-    """A parameter or a fact about the data, its value, and the reason for it."""
+    """A parameter or a fact about the data, its value, and the reason for it.
+
+    Attributes
+    ----------
+    parameter : str
+        Name of the parameter.
+    value : object
+        Its value in the proposal.
+    because : str
+        Why it has this value.
+    """
 
     parameter: str
     value: Any
