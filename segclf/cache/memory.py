@@ -46,6 +46,9 @@ class Memory:
         self.folder = KeptFolder(folder)
         self._results = self.folder.below("results")
 
+    def __repr__(self) -> str:
+        return f"Memory({str(self.folder.path)!r})"
+
     def recall(self, key: str, make: Callable[[], Any], trusted: Collection[Any] = ()) -> Any:
         """Return the result stored under a key, or compute and store it.
 

@@ -66,6 +66,9 @@ class Images:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __repr__(self) -> str:
+        return f"Images({len(self)}, n_channels={self.n_channels}, size={self.size})"
+
     @property
     def shape(self) -> tuple[int]:
         """(n,); scikit-learn needs it to split by `subset`, which opens no image."""

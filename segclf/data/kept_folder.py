@@ -36,12 +36,18 @@ class KeptFolder:
     --------
     >>> from segclf.data import KeptFolder
     >>> folder = KeptFolder("kept")
+    >>> folder.keep("a.txt", lambda: b"abc")
+    >>> (folder.path / "a.txt").read_bytes()
+    b'abc'
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._whole: KeptFolder = self
         self._writes = True
+
+    def __repr__(self) -> str:
+        return f"KeptFolder({str(self.path)!r})"
 
     def below(self, name: str | os.PathLike[str]) -> Self:
         """Return a subfolder; if any of them is not writable, none is used any more."""

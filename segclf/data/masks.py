@@ -55,6 +55,10 @@ class Masks:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __repr__(self) -> str:
+        kind = f"n_classes={self.n_classes}, multilabel={self.multilabel}"
+        return f"Masks({len(self)}, labeled={int(self.labeled.sum())}, {kind})"
+
     def __getitem__(self, index: int) -> NDArray[np.int64] | None:
         if not self.labeled[index]:
             return None

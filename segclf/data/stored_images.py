@@ -57,6 +57,9 @@ class StoredImages(ABC):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)})"
+
     @property
     def shape(self) -> tuple[int]:
         """(n,)."""

@@ -45,6 +45,9 @@ class MaskAudit:
         """Return both tables as lists of plain rows, for JSON."""
         return {"masks": _rows(self.masks), "labels": _rows(self.labels)}
 
+    def __repr__(self) -> str:
+        return f"MaskAudit({len(self.masks)} masks, {len(self.labels)} labels)"
+
     def __str__(self) -> str:
         """Return the most suspicious masks and labels as lines of text."""
         masks = [f"{_start(row)}   {row['suspicion']}{_place(row)}" for row in self.masks[:10]]
