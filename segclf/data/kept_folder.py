@@ -36,8 +36,8 @@ class KeptFolder:
     --------
     >>> from segclf.data import KeptFolder
     >>> folder = KeptFolder("kept")
-    >>> folder.keep("a.txt", lambda: b"abc")
-    >>> (folder.path / "a.txt").read_bytes()
+    >>> folder.keep("0a1b", lambda: b"abc")
+    >>> folder.file("0a1b").read_bytes()
     b'abc'
     """
 
