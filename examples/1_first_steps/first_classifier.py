@@ -4,7 +4,8 @@ A first classifier
 
 Which tiles of a photograph of gravel are scratched? Sixty tiles have a label, and the scratched
 ones also have a mask. :class:`~segclf.SegmentationClassifier` learns where the scratches are and
-labels an image by what it finds there; :class:`~segclf.ImageClassifier` learns from labels alone.
+predicts the label from the predicted mask; :class:`~segclf.ImageClassifier` learns from labels
+alone.
 
 The photograph is scikit-image's `gravel` (CC0); the scratches are painted.
 """
@@ -48,7 +49,7 @@ train, test = np.arange(60), np.arange(60, 160)
 # Fit both, and compare
 # ---------------------
 #
-# Neither needs an argument: both train a light head on a pretrained encoder that stays frozen.
+# Neither needs arguments: both train a light head on a frozen pretrained encoder.
 
 through_masks = SegmentationClassifier(random_state=0).fit(X[train], y[train], masks=masks[train])
 straight = ImageClassifier(random_state=0).fit(X[train], y[train])
@@ -61,8 +62,8 @@ for classifier in (through_masks, straight):
 # Look at the masks
 # -----------------
 #
-# A label comes from a mask, so each answer can be checked. Predicted masks are filled, true ones
-# outlined. A green frame means that the label is right.
+# A label comes from a mask, so each prediction can be checked. Predicted masks are filled, true
+# masks are outlined. A green frame means that the label is right.
 
 from segclf.displays import MaskDisplay
 

@@ -2,10 +2,10 @@
 A folder of files
 =================
 
-Images on a disk stay there: paths are all that :class:`~segclf.SegmentationClassifier` is given,
-and files are decoded in batches when they are needed. Here the folder holds pieces of the Hubble
-eXtreme Deep Field (NASA, public domain; scikit-image's `hubble_deep_field`). A piece is positive
-if it shows a large galaxy, and its mask is what a threshold makes of that galaxy.
+Images need not be loaded: pass paths to :class:`~segclf.SegmentationClassifier`, which decodes
+files in batches when they are needed. Here the folder has pieces of the Hubble eXtreme Deep Field
+(NASA, public domain; scikit-image's `hubble_deep_field`). A piece is positive if it shows a large
+galaxy, and a threshold gives the mask of that galaxy.
 """
 
 import csv
@@ -27,7 +27,7 @@ from segclf.displays import MaskDisplay
 # Write a folder
 # --------------
 #
-# You have yours: images, a table of labels, and masks as gray PNG files, 0 for the background.
+# You have your own: images, a table of labels, and masks as gray PNG files, 0 for background.
 
 folder = Path(tempfile.mkdtemp())
 (folder / "images").mkdir()
@@ -56,8 +56,8 @@ with (folder / "labels.csv").open("w", newline="") as file:
 # From the folder to a fitted classifier
 # --------------------------------------
 #
-# Pieces overlap, so training takes the left of the sky and the test takes the right. Only 40 of
-# the training images have a mask; ``None`` stands for the others.
+# Pieces overlap, so the left of the sky is for training and the right for testing. Only 40 of
+# the training images have a mask; the entry of the others is ``None``.
 
 with (folder / "labels.csv").open() as file:
     table = list(csv.DictReader(file))
@@ -86,7 +86,7 @@ MaskDisplay.from_estimator(classifier, X_test[:12], y[test[:12]], masks=true, cl
 plt.show()
 
 # %%
-# One file holds the model, without pickle, and one HTML file shows what it does to each image.
+# One file stores the model, without pickle, and one HTML file shows its predictions for each image.
 
 segclf.save(classifier, folder / "galaxies.safetensors")
 again = segclf.load(folder / "galaxies.safetensors")

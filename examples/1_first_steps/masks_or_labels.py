@@ -2,9 +2,10 @@
 Masks or labels?
 ================
 
-A mask costs more than a label. Is it worth it? :func:`~segclf.framing_report` asks a pilot set
-that has both: it trains a segmenter and a classifier on growing parts of the set, compares them at
-equal cost, and says which to buy for the other images, or that the pilot is too small to tell.
+A mask costs more than a label. Is it worth it? :func:`~segclf.framing_report` answers this from a
+pilot set with both: it trains a segmenter and a classifier on growing parts of the set, compares
+them at equal cost, and recommends masks or labels for the other images, or says that the pilot set
+is too small.
 """
 
 import matplotlib.pyplot as plt
@@ -14,8 +15,8 @@ from segclf.datasets import make_shapes
 from segclf.displays import FramingDisplay
 
 # %%
-# The pilot: 72 images of colored shapes. An image is positive if a navy circle is among them. Say
-# that a mask takes three minutes to draw and a label one.
+# The pilot set: 72 images of colored shapes. An image is positive if it shows a navy circle. Assume
+# that a mask takes three minutes to draw, and a label one minute.
 
 pilot = make_shapes(72, image_size=48, n_objects=8, target_radius=5, random_state=0)
 small = {
@@ -41,7 +42,7 @@ report = framing_report(
 print(report)
 
 # %%
-# The same as curves: the AUROC of each framing over the number of labeled images.
+# The same as curves: the AUROC of each framing over the cost of its labels.
 
 FramingDisplay.from_report(report)
 plt.show()

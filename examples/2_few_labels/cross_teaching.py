@@ -3,9 +3,9 @@ Two networks that teach each other
 ==================================
 
 :class:`~segclf.CrossTeachingSegmenter` (Luo et al., MIDL 2022; used by S4MI) trains a
-convolutional network and a transformer. Both learn from the masks, and on images without one each
-learns from what the other predicts. They err differently, so where they disagree at least one of
-them learns something.
+convolutional network and a transformer. Both learn from the masks, and on images without a mask
+each learns from the other's predictions. They make different errors, so where they disagree at
+least one of them learns something.
 """
 
 import matplotlib.pyplot as plt
@@ -34,7 +34,7 @@ mutual = CrossTeachingSegmenter(
 ).fit(X, masks)
 
 # %%
-# Either of them may answer; ``predict_with`` may be set after `fit`.
+# Either of them can predict; ``predict_with`` can be set after `fit`.
 
 said = {
     name: mutual.set_params(predict_with=name).predict(X_test) for name in ("cnn", "transformer")
@@ -45,8 +45,8 @@ differ = said["cnn"] != said["transformer"]
 print(f"they disagree on {differ.mean():.1%} of the pixels")
 
 # %%
-# Where they disagree: orange is the convolutional network's alone, blue the transformer's alone,
-# and purple both.
+# Where they disagree: orange is predicted only by the convolutional network, blue only by the
+# transformer, and purple by both.
 
 shown = np.flatnonzero(y_test == 1)[:10]
 figure, axes = plt.subplots(2, 5, figsize=(10, 4.2), layout="constrained")

@@ -2,14 +2,14 @@
 Few masks, many labels
 ======================
 
-Twelve images have a mask, a hundred have a label. A segmenter learns from the masks and from what
-labels say for free: an image without a finding has an empty mask.
-:class:`~segclf.PseudoLabelSemiSupervised` goes on from there. A teacher predicts masks for the
-other images, their labels correct them, and a fresh segmenter learns from all.
+Twelve images have a mask, a hundred have a label. A segmenter learns from the masks, and from the
+empty masks that negative labels give at no cost. With
+:class:`~segclf.PseudoLabelSemiSupervised`, a teacher also predicts masks for the other images,
+their labels correct these masks, and a new segmenter learns from all.
 
 The images are pieces of a colonic gland, stained brown where a protein is expressed
-(scikit-image's `immunohistochemistry`, no known copyright restrictions). A piece is positive where
-much is brown.
+(scikit-image's `immunohistochemistry`, no known copyright restrictions). A piece is positive if
+much of it is brown.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +22,7 @@ from segclf import ImageClassifier, PseudoLabelSemiSupervised, SegmentationClass
 from segclf.displays import ComparisonDisplay
 
 # %%
-# The brown stain, where it is dense, is the true mask.
+# The true mask is where the brown stain is dense.
 
 tissue = data.immunohistochemistry()
 brown = ndimage.gaussian_filter(color.rgb2hed(tissue)[..., 2], 1.5) > 0.11
@@ -38,7 +38,7 @@ X, masks, rows = np.stack(tiles), np.stack(masks), np.array(rows)
 y = masks.any((1, 2)).astype(int)
 
 # %%
-# Pieces overlap, so the upper part of the picture trains and the lower part tests.
+# Pieces overlap, so the upper part of the picture is for training and the lower part for testing.
 
 random = np.random.default_rng(0)
 train = random.permutation(np.flatnonzero(rows < 250))[:100]
@@ -62,7 +62,7 @@ for name, model in models.items():
     print(f"{name:<22} AUROC {roc_auc_score(y[test], model.predict_proba(X[test])[:, 1]):.3f}")
 
 # %%
-# The same pieces as each of them sees them. A classifier of labels has no mask to show.
+# Predictions of each model for the same pieces. The image classifier predicts no masks.
 
 shown = np.concatenate([test[y[test] == 1][:4], test[y[test] == 0][:2]])
 ComparisonDisplay.from_estimators(

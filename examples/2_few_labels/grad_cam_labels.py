@@ -2,10 +2,10 @@
 Grad-CAM's masks, corrected by labels
 =====================================
 
-A classifier that saw labels alone has an idea of where it looks. CheXseg (Gadgil et al., MIDL
-2021) makes masks of that: :class:`~segclf.PseudoLabelSemiSupervised` with the labeler "grad_cam"
-cuts Grad-CAM's maps at the threshold that fits the few given masks, empties the masks of images
-whose label says that nothing is there, and trains a segmenter on them beside the experts' masks.
+Even a classifier trained on labels alone depends on certain pixels. CheXseg (Gadgil et al., MIDL
+2021) makes masks from these: :class:`~segclf.PseudoLabelSemiSupervised` with the labeler
+"grad_cam" thresholds Grad-CAM maps at the value that fits the few given masks, empties the masks of
+images with a negative label, and trains a segmenter on them together with the experts' masks.
 """
 
 import matplotlib.pyplot as plt
@@ -40,7 +40,7 @@ steps = {"max_epochs": 12, "learning_rate": 1e-2, "schedule": "one_cycle", "rand
 segmenter = SupervisedSegmenter(encoder="tiny", **steps)
 
 # %%
-# What the labeler says of images that have no mask, with and without their labels.
+# Predictions of the labeler for images without a mask, with and without their labels.
 
 looking = ImageClassifier(encoder="tiny", **steps)
 labeler = load_plugin("pseudo_labeler", "grad_cam")(classifier=looking)
@@ -49,8 +49,8 @@ rough = labeler.predict(X[8:], labels=np.full(112, -1))
 corrected = labeler.predict(X[8:], labels=y[8:])
 
 # %%
-# A segmenter that learns from the given masks and from these. Grad-CAM finds the place, and not the
-# outline: on shapes as easy as these, eight exact masks are worth more. On images of your own,
+# A segmenter that learns from the given masks and from these. Grad-CAM finds the place, but not the
+# outline: on shapes as easy as these, eight exact masks are worth more. On your own images,
 # ``baseline=True`` compares both on held-out masks, and ``guard=True`` keeps the better one.
 
 both = PseudoLabelSemiSupervised(segmenter, labeler=labeler, baseline=False, random_state=0)

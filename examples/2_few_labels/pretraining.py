@@ -2,9 +2,9 @@
 Pretraining on images alone
 ===========================
 
-A threshold gives a mask to every image for free, and a rough one. :class:`~segclf.OtsuPretrainer`
-(MedSASS) trains a whole segmenter on such masks. A segmenter that starts there needs few real
-masks.
+A threshold gives every image a rough mask at no cost. :class:`~segclf.OtsuPretrainer`
+(MedSASS) trains a whole segmenter on such masks. A segmenter that starts from its weights needs few
+real masks.
 
 The images are pieces of coins from Pompeii (scikit-image's `coins`, no known copyright
 restrictions). The threshold finds their bright parts; the task is the whole coin.
@@ -20,7 +20,7 @@ from segclf import OtsuPretrainer, SupervisedSegmenter
 from segclf.metrics import mean_iou
 
 # %%
-# True masks: an edge filter and a watershed know the coins better than a threshold does.
+# True masks: an edge filter and a watershed segment the coins better than a threshold.
 
 photo = data.coins()
 markers = np.where(photo < 30, 1, np.where(photo > 150, 2, 0))

@@ -2,9 +2,9 @@
 Choose a summarizer
 ===================
 
-A segmenter says where, a summarizer makes a label of it: by the area of the mask, by the encoder's
-features inside of it, by any scikit-learn classifier. ``memory=`` keeps the segmenter, so that six
-summarizers cost one training.
+A segmenter predicts masks, and a summarizer turns them into a label: by the area of the mask, by
+the encoder's features inside it, or by any scikit-learn classifier. ``memory=`` keeps the
+segmenter, so six summarizers cost one training.
 """
 
 import tempfile
@@ -28,7 +28,7 @@ segmenter = SupervisedSegmenter(
 )
 
 # %%
-# Names, plugins with other settings, or any classifier of scikit-learn.
+# A summarizer is a name, a plugin with other settings, or any scikit-learn classifier.
 
 forest = load_plugin("summarizer", "mask_features")(classifier=RandomForestClassifier())
 summarizers = {
@@ -47,7 +47,7 @@ for name, summarizer in summarizers.items():
     intervals[name] = confidence_interval(roc_auc_score, y[test], score, random_state=0)
 
 # %%
-# Where intervals overlap this much, take the simplest.
+# If intervals overlap this much, choose the simplest.
 
 figure, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
 for row, each in enumerate(reversed(intervals.values())):
@@ -60,7 +60,7 @@ ax.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %%
-# What the paper's rule looks at: the area of each predicted mask.
+# The paper's rule uses the area of each predicted mask.
 
 SummarizerDisplay.from_estimator(fitted["threshold (the paper's rule)"], X[test], y[test])
 plt.show()

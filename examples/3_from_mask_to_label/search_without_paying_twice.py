@@ -3,8 +3,8 @@ Search without paying twice
 ===========================
 
 A search over the rule from mask to label need not train a segmenter for each candidate. With
-``memory=`` a fitted segmenter is found again, and so are its maps: 30 candidates in two folds
-train three segmenters in place of 61.
+``memory=`` fitted segmenters and their maps are cached: 30 candidates in two folds
+train three segmenters instead of 61.
 """
 
 import tempfile
@@ -38,7 +38,7 @@ search = GridSearchCV(
 )
 
 # %%
-# Masks are given to ``fit`` beside the labels, and are cut into folds in step with the images.
+# Masks are passed to ``fit`` beside the labels, and are split into folds along with the images.
 
 start = time.perf_counter()
 search.fit(X, y, masks=masks)

@@ -2,9 +2,9 @@
 Which masks are wrong?
 ======================
 
-Masks are drawn by people. :func:`~segclf.audit_masks` predicts each image by a model that did not
-see it and ranks masks and labels by how surely that model says otherwise. Here six masks of eighty
-are damaged on purpose, and three labels are flipped.
+People make errors when they draw masks. :func:`~segclf.audit_masks` predicts each image by a model
+that did not see it, and ranks masks and labels by how confidently that model contradicts them. Here
+six masks of eighty are damaged on purpose, and three labels are flipped.
 """
 
 import matplotlib.pyplot as plt
@@ -35,8 +35,7 @@ audit = audit_masks(classifier, X, y, masks, cv=2, random_state=0)
 print(audit)
 
 # %%
-# The eight most suspicious masks. Dashed is what was annotated. A cross marks those that were
-# damaged.
+# The eight most suspicious masks. The annotation is dashed. A cross marks damaged masks.
 
 figure, axes = plt.subplots(2, 4, figsize=(10, 5.4), layout="constrained")
 for ax, row in zip(axes.flat, audit.masks[:8], strict=True):

@@ -2,9 +2,9 @@
 Probabilities to believe, and 95 % sensitivity
 ==============================================
 
-A score orders images; a probability should mean what it says. ``calibrate="sigmoid"`` learns that
-from masks of images that the segmenter did not see. Screening then asks for a sensitivity: which
-threshold reaches 95 %, and what does it cost in specificity?
+A score orders images, but a probability should equal a frequency. ``calibrate="sigmoid"`` learns
+this from masks of images that the segmenter did not see. Screening then needs a certain
+sensitivity: which threshold reaches 95 %, and at which specificity?
 """
 
 import matplotlib.pyplot as plt
@@ -26,7 +26,7 @@ y, masks = shapes.target, shapes.masks
 train, held_out, test = slice(0, 80), slice(80, 260), slice(260, 560)
 
 # %%
-# The same classifier with and without calibration. Two folds keep this page quick.
+# The same classifier with and without calibration. Two folds keep this example fast.
 
 segmenter = SupervisedSegmenter(
     encoder="tiny", max_epochs=14, learning_rate=1e-2, schedule="one_cycle"
@@ -35,12 +35,12 @@ raw = SegmentationClassifier(segmenter, summarizer="threshold", random_state=0)
 believed = SegmentationClassifier(
     segmenter, summarizer="threshold", calibrate="sigmoid", cv=2, random_state=0
 )
-models = {"as it is": raw, "calibrated": believed}
+models = {"uncalibrated": raw, "calibrated": believed}
 for model in models.values():
     model.fit(X[train], y[train], masks=masks[train])
 
 # %%
-# The threshold comes from images kept aside; how well it does is measured on others.
+# The threshold is chosen on held-out images and evaluated on others.
 
 held_out_score = believed.predict_proba(X[held_out])[:, 1]
 point = operating_point(y[held_out], held_out_score, at_sensitivity=0.95)
@@ -50,7 +50,7 @@ screening = FixedThresholdClassifier(
 called = screening.predict(X[test])
 sensitivity = recall_score(y[test], called)
 specificity = recall_score(y[test], called, pos_label=0)
-print(f"asked for .95; on new images {sensitivity:.2f}, specificity {specificity:.2f}")
+print(f"goal .95; on new images {sensitivity:.2f}, specificity {specificity:.2f}")
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
@@ -60,7 +60,7 @@ for (name, model), color in zip(models.items(), ["#fe6100", "#648fff"], strict=T
     true, said = calibration_curve(y[test], score, n_bins=6, strategy="quantile")
     left.plot(said, true, "o-", color=color, label=f"{name}, error {error:.2f}")
 left.plot([0, 1], [0, 1], ":", color="0.5")
-left.set(xlabel="probability that is said", ylabel="share that is positive")
+left.set(xlabel="predicted probability", ylabel="share of positives")
 left.legend(frameon=False)
 
 false, true, _ = roc_curve(y[test], believed.predict_proba(X[test])[:, 1])

@@ -2,9 +2,9 @@
 A mark that goes along with the label
 =====================================
 
-A scale bar lies in the corner of nine in ten training images that show a finding, and of one in
-ten others. A classifier of labels learns the bar. How much a model relies on it is told by the
-robust AUROC: positives without the mark against negatives with it.
+A scale bar is in the corner of nine in ten training images with a finding, and of one in
+ten others. A classifier trained on labels learns the bar. The robust AUROC, of positives without
+the mark against negatives with it, shows how much a model relies on the bar.
 
 The images are pieces of a photograph of the retina (scikit-image's `retina`, CC0); the bright
 spots that make an image positive, and the bars, are painted.
@@ -71,7 +71,7 @@ ax.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %%
-# Images in which the bar misleads, as the model that saw masks reads them.
+# Images in which the bar misleads, with predictions of the model trained on masks.
 
 misled = np.flatnonzero(bar != y_test)[:8]
 MaskDisplay.from_estimator(

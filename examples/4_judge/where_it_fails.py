@@ -2,8 +2,8 @@
 Where it fails
 ==============
 
-One number hides where a model is wrong. Masks tell: which findings are missed, by size and by
-place in the image, and whether a right answer was right for the right reason.
+One score hides where a model is wrong. Masks show which findings are missed, by size and by
+place in the image, and whether a right prediction has the right reason.
 """
 
 import matplotlib.pyplot as plt
@@ -16,7 +16,7 @@ from segclf.displays import ErrorMapDisplay, MaskDisplay
 from segclf.metrics import group_by_area, strict_recall, subgroup_scores
 
 # %%
-# In training all circles are large. In the test they are of all sizes.
+# In training all circles are large. In the test they have all sizes.
 
 scene = {"image_size": 64, "n_objects": 16, "spurious_color": "blue"}
 known = make_shapes(90, **scene, target_radius=(4, 7), random_state=0)
@@ -30,7 +30,7 @@ classifier = SegmentationClassifier(segmenter=segmenter, summarizer="threshold",
 classifier.fit(known.images, known.target, masks=known.masks)
 
 # %%
-# Recall, and strict recall: a finding counts as found only if the mask is where it is.
+# Recall, and strict recall, which counts a finding only if the predicted mask is in its place.
 
 labels, predicted = classifier.predict(X), classifier.predict_masks(X)
 print(f"recall        {recall_score(y, labels):.2f}")
@@ -45,7 +45,7 @@ for row in rows:
     print(f"{row.name:<24} recall {row.estimate:.2f} ({row.low:.2f} to {row.high:.2f}), n {row.n}")
 
 # %%
-# By place: pixels that were missed or marked wrongly, added up over all images.
+# By place: false-negative and false-positive pixels, summed over all images.
 
 ErrorMapDisplay.from_estimator(classifier, X, y, masks)
 plt.show()

@@ -3,7 +3,7 @@ Export a model, and run it by onnxruntime
 =========================================
 
 :func:`~segclf.export_onnx` writes a fitted estimator as one ONNX graph, from images to labels and
-masks. Whoever runs it needs neither segclf nor torch.
+masks. Running it needs neither segclf nor torch.
 """
 
 import json
@@ -31,8 +31,8 @@ export_onnx(classifier, path)
 print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 
 # %%
-# Everything below needs onnxruntime and numpy alone. The metadata name the classes, and height
-# and width are free: the second half of the images is larger than any that was trained on.
+# Everything below needs only onnxruntime and NumPy. The metadata contain the classes. Height
+# and width are dynamic: the images at the end are larger than any training image.
 
 session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 metadata = session.get_modelmeta().custom_metadata_map

@@ -2,9 +2,9 @@
 Bring your own network, loss and augmentation
 =============================================
 
-Where a parameter takes a name, it takes a function as well. Below, a small network of dilated
+Parameters that take a name also take a function. Here, a small network of dilated
 convolutions, torch's own cross-entropy with label smoothing, and an augmentation of three lines
-are trained by the same loop as everything else.
+are used in the same training loop as everything else.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +20,8 @@ X, y, masks = shapes.images, shapes.target, shapes.masks
 train, test = slice(0, 80), slice(80, 120)
 
 # %%
-# A network is made anew in each fit, so a function that makes it is what is handed over. It gets
-# the numbers of channels and classes and returns a module from images to logits.
+# Each fit creates a new network, so pass a function that creates it. The function gets
+# the numbers of channels and classes and returns a module that maps images to logits.
 
 
 def dilated(in_channels, n_classes, width=24):

@@ -3,8 +3,8 @@ Write a plugin in one file
 ==========================
 
 A thresholder is any object that turns a gray image into a mask. This one compares each pixel with
-its surroundings, so that the shadow on the left of a photograph does not matter. It is used
-wherever a name is, and a distribution that names it in a hook makes it known by name.
+its surroundings, so the shadow on the left of a photograph does not matter. The object can be used
+instead of a name, and a distribution with a hook makes it available by name.
 
 The photograph is scikit-image's `coins` (no known copyright restrictions).
 """
@@ -48,8 +48,8 @@ class LocalContrastThresholder(Estimator):
 
 
 # %%
-# In a distribution of yours, two more pieces make it a plugin: a hook, and a line of
-# pyproject.toml that says where the hook is.
+# In your own distribution, two more parts make it a plugin: a hook, and an entry in
+# pyproject.toml that names the module of the hook.
 #
 # .. code-block:: python
 #
@@ -62,13 +62,13 @@ class LocalContrastThresholder(Estimator):
 #     [project.entry-points.segclf]
 #     my_package = "my_package"
 #
-# Without them, the object itself goes wherever a name goes.
+# Without them, pass the object itself instead of a name.
 
 OtsuPretrainer(thresholder=LocalContrastThresholder(scale=30.0))
 
 # %%
-# Beside those that are there
-# ---------------------------
+# Compared with those of segclf
+# -----------------------------
 
 photo = data.coins()
 masks = {

@@ -2,8 +2,8 @@
 Go on after an interruption
 ===========================
 
-With ``checkpoint=`` a fit writes where it stands. Run the same script again after a crash, a
-Ctrl-C or the end of a time limit, and it goes on from there. It ends with the same bits as a fit
+With ``checkpoint=`` a fit saves its progress. Run the same script again after a crash, a
+Ctrl-C or the end of a time limit, and it resumes from there. It ends with the same bits as a fit
 that was never interrupted.
 """
 
@@ -28,21 +28,21 @@ segmenter = SupervisedSegmenter(
 )
 
 # %%
-# A time limit of three seconds stands for the interruption.
+# A time limit of three seconds simulates the interruption.
 
 segmenter.set_params(max_seconds=3.0).fit(X, masks)
 before = list(segmenter.history_["loss"])
 print(f"stopped in epoch {segmenter.n_iter_} of 24 ({segmenter.termination_condition_})")
 
 # %%
-# The same call, without the limit, finds the checkpoint and trains what is missing.
+# The same call, without the limit, finds the checkpoint and trains the missing epochs.
 
 segmenter.set_params(max_seconds=None).fit(X, masks)
 after = list(segmenter.history_["loss"])
 print(f"ended after epoch {segmenter.n_iter_}")
 
 # %%
-# A third fit, which nothing interrupts and which has no checkpoints, predicts the same.
+# A third fit, without interruption and checkpoints, predicts the same.
 
 never = SupervisedSegmenter(**segmenter.get_params()).set_params(checkpoint=None).fit(X, masks)
 assert (never.predict_proba(X) == segmenter.predict_proba(X)).all()

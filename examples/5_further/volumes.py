@@ -2,10 +2,10 @@
 Volumes
 =======
 
-A CT or MRI scan is a volume. :class:`~segclf.SliceWise` lets a segmenter of images read it slice
-by slice, each between its two neighbors, and puts the masks together; a
-:class:`~segclf.SegmentationClassifier` then labels the whole volume. Here a volume holds balls of
-several shades, and is positive if a bright one is among them.
+A CT or MRI scan is a volume. :class:`~segclf.SliceWise` applies a segmenter of images to each
+slice with its two neighbors, and combines the masks. A
+:class:`~segclf.SegmentationClassifier` then labels the whole volume. Here a volume contains balls
+of several shades, and is positive if one of them is bright.
 """
 
 import matplotlib.pyplot as plt
@@ -37,7 +37,7 @@ y, masks = volumes.target, volumes.masks
 train, test = np.arange(24), np.arange(24, 36)
 
 # %%
-# ``max_slices`` learns from some slices of each volume, half of them with a finding.
+# ``max_slices`` limits training to some slices of each volume, half of them with a finding.
 
 segmenter = SupervisedSegmenter(
     encoder="tiny", max_epochs=15, learning_rate=1e-2, schedule="one_cycle"
