@@ -43,7 +43,7 @@ def dice_cross_entropy(
     squared : bool, default=False
         As in :func:`dice`.
     smooth : float, default=1.0
-        Options of :func:`dice`.
+        As in :func:`dice`.
 
     Returns
     -------

@@ -61,7 +61,7 @@ def confidence_interval(
     n_resamples : int, default=1000
         Number of resamples.
     level : float, default=0.95
-        Probability that the interval covers the score.
+        Confidence level of the interval.
     random_state : int, RandomState or None, default=None
         Seed of the resamples.
 

@@ -69,7 +69,7 @@ def paired_test(
         Number of swaps and of resamples. If there are no more possible swaps than that, all are
         tried and the p-value is exact; otherwise it is at least 1 / (n_resamples + 1).
     level : float, default=0.95
-        Probability that the interval covers the difference.
+        Confidence level of the interval.
     random_state : int, RandomState or None, default=None
         Seed of the swaps and resamples.
 

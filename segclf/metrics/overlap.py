@@ -109,7 +109,7 @@ def dice_score(
     sample_weight : array of shape (n,), optional
         As in :func:`mean_iou`.
     n_spatial : int, default=2
-        All as in :func:`mean_iou`.
+        As in :func:`mean_iou`.
 
     Returns
     -------

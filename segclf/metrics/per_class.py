@@ -33,7 +33,7 @@ def iou_per_class(
     y_pred : array or list like `y_true`
         Predicted masks.
     n_classes : int, optional
-        All as in :func:`mean_iou`.
+        As in :func:`mean_iou`.
     per_image : bool, default=False
         False sums pixels over the data set. True scores every image by itself and averages the
         images for each class.
@@ -96,7 +96,7 @@ def dice_per_class(
     include_background : bool, default=False
         As in :func:`iou_per_class`.
     n_spatial : int, default=2
-        All as in :func:`iou_per_class`.
+        As in :func:`iou_per_class`.
 
     Returns
     -------

@@ -47,7 +47,7 @@ def hausdorff_distance(
     include_background : bool, default=False
         As in :func:`surface_distances`.
     n_spatial : int, default=2
-        All as in :func:`surface_distances`; 3 for masks of volumes.
+        As in :func:`surface_distances`; 3 for masks of volumes.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def average_surface_distance(
     include_background : bool, default=False
         As in :func:`hausdorff_distance`.
     n_spatial : int, default=2
-        All as in :func:`hausdorff_distance`.
+        As in :func:`hausdorff_distance`.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def surface_dice(
     include_background : bool, default=False
         As in :func:`hausdorff_distance`.
     n_spatial : int, default=2
-        All as in :func:`hausdorff_distance`.
+        As in :func:`hausdorff_distance`.
 
     Returns
     -------
