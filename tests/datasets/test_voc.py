@@ -62,7 +62,7 @@ def test_label_maps(tmp_path):
     with pytest.raises(ValueError, match=r"class_names=\['background'\], but .*labelmap\.txt"):
         load_voc(tmp_path, class_names=["background"])
     (tmp_path / "labelmap.txt").write_text("\n".join(lines[:3]))
-    with pytest.raises(ValueError, match=r"Mask 0 \('.*x\.png'\): row .* names \(0, 0, 0\)"):
+    with pytest.raises(ValueError, match=r"Mask 0 \('.*x\.png'\): row .* it has \(0, 0, 0\)"):
         as_masks(load_voc(tmp_path).masks, 2)
 
 
