@@ -1,1 +1,1 @@
-"""Measurements, each by one command from the root of a clone: ``python -m benchmarks.NAME``."""
+"""Benchmarks; run each from the root of a clone by ``python -m benchmarks.NAME``."""

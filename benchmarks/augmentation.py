@@ -1,6 +1,6 @@
 """Time a batched augmentation against torchvision's transforms, applied image by image.
 
-Of the same float images, both make
+From the same float images, both make
 
 - ``masks``: images with their masks, flipped, moved (rotation, scale, translation, shear) and
   recolored (brightness, contrast, saturation): bilinear and nearest. torchvision's hue, which is

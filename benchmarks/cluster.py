@@ -1,12 +1,12 @@
-"""Does a search over a Dask cluster find what a search in one process finds, and how much sooner?
+"""Does a search over a Dask cluster give the scores of one process, and how much faster is it?
 
     python -m benchmarks.cluster                 # 2 workers of one thread each; a few minutes
     python -m benchmarks.cluster --short         # the same with tiny settings: not timed, a test
 
 The grid of a `SegmentationClassifier` is searched by scikit-learn's GridSearchCV, over files and
 with `memory=` in one folder for all: in this process, over two workers, and over two workers of
-which one is killed (SIGKILL) in the middle. Each search starts with an empty folder. It fails where
-a score is not the same bit by bit, where nobody was killed, or where two workers are less than 1.5
+which one is killed (SIGKILL) in the middle. Each search starts with an empty folder. It fails if
+scores are not equal bit by bit, if no worker was killed, or if two workers are less than 1.5
 times as fast. Needs `segclf[cluster]`.
 """
 
@@ -14,7 +14,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("SEGCLF_NUM_THREADS", "1")
-# Dask's nannies hand on what is set, and would let workers give memory back all the time.
+# Dask's nannies pass these on; their own value makes workers return memory continually.
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**30))
 os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**25))
 
@@ -129,7 +129,7 @@ def searched(
 
 @contextmanager
 def two_workers() -> Iterator[None]:
-    """Let searches run on two workers of one thread each, for which it is not the first fit."""
+    """Run searches on two workers of one thread each, which have fitted once before."""
     from dask.distributed import Client, LocalCluster
 
     workers = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
@@ -141,7 +141,7 @@ def two_workers() -> Iterator[None]:
 
 
 def fit_once() -> None:
-    """Import what a first fit imports."""
+    """Fit once, so that libraries are imported."""
     shapes = make_shapes(2, image_size=16, n_objects=2, target_radius=4, random_state=0)
     SupervisedSegmenter(encoder="tiny", max_epochs=1).fit(shapes.images, shapes.masks)
 

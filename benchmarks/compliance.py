@@ -1,10 +1,10 @@
-"""Count which of scikit-learn's own checks our estimators pass, and skorch's beside them.
+"""Count the scikit-learn checks that our estimators pass, compared with skorch's.
 
 Run ``python -m benchmarks.compliance [--folder results]``: a table on the screen, and the files
 scikit_learn_compliance.md and .json. It fails when a check of ours fails or is skipped.
 
-Ours run with default tags and default batch size. skorch gets all the help that its documentation
-names: a module that casts to float, and a callback that tells it the number of classes.
+Ours run with default tags and default batch size. skorch gets the help that its documentation
+recommends: a module that casts to float, and a callback that sets the number of classes.
 """
 
 import os

@@ -1,16 +1,17 @@
-"""Does what was there before stay whole when the disk is full, or the process ends?
+"""Do existing files stay intact if the disk is full or the process ends?
 
     python -m benchmarks.disk                # 10 trials of each kind of file
     python -m benchmarks.disk --kills 20     # more ends at random moments
     python -m benchmarks.disk --kinds save   # of some kinds alone
 
-A trial writes over what is there: a saved estimator, a report, the results and the kept maps under
-`memory=`, a checkpoint. In eight of ten each call that writes a file fails in turn (no space), the
-file system is read-only, or there is no permission; in two the process is killed at a random
-moment. Afterwards what was there must be there still: in the first eight bit for bit, in the last
-two the old file or a whole new one, and what is computed with it the same bits as without. An
-estimator or a report that cannot be written is an OSError that names the file; a folder of kept
-things that cannot be written is one warning, and the fit goes on. It fails where a trial does.
+A trial overwrites an existing file: a saved estimator, a report, results and kept maps under
+`memory=`, a checkpoint. In eight of ten trials one of the calls that write a file fails (no space),
+the file system is read-only, or there is no permission; in two the process is killed at a random
+moment. Afterwards the previous file must still exist: in the first eight trials bit for bit, in the
+last two unchanged or completely replaced, and results with it must have the same bits as without.
+If an estimator or a report cannot be written, this must be an OSError that names the file; if a
+cache folder cannot be written, there must be one warning, and the fit must continue. The benchmark
+fails if a trial does.
 """
 
 import os
@@ -45,7 +46,7 @@ LONGEST_WAIT = 0.5
 
 
 class Kind(NamedTuple):
-    """A kind of file: what writes it, what tells whether it is whole, whether it may be lost."""
+    """A kind of file: functions that write and check it, and whether it may be lost."""
 
     write: Callable[[Path, int], Any]
     check: Callable[[Path], None]
@@ -96,7 +97,7 @@ def _checkpoint(folder: Path, version: int) -> Any:
 
 
 def _same_bits(write: Callable[[Path, int], Any], folder: Path) -> None:
-    """Check that what is computed with what lies there is what is computed from the start."""
+    """Check that results with the existing files equal results without them."""
     for version in (0, 1):
         with tempfile.TemporaryDirectory() as empty:
             np.testing.assert_array_equal(write(folder, version), write(Path(empty), version))
@@ -113,7 +114,7 @@ if "checkpoint" in _segmenter().get_params():
 
 
 def in_trouble(kind: Kind, code: int, call: str) -> None:
-    """Write over what is there on a disk that fails at one call."""
+    """Overwrite the existing files on a disk that fails at one call."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kind.write(folder, 0)
@@ -182,7 +183,7 @@ def trials(kinds: list[str], kills: int, seed: int) -> Iterator[tuple[str, Calla
 
 
 def run(kinds: list[str], kills: int, seed: int) -> int:
-    """Print how many trials leave the previous file whole, and return how many do not."""
+    """Print how many trials leave the previous file intact, and return how many do not."""
     n_whole, failed = 0, []
     for what, trial in trials(kinds, kills, seed):
         try:

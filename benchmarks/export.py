@@ -1,10 +1,10 @@
-"""Do graphs answer what estimators answer, how fast, and what do eight bits cost?
+"""Do exported graphs equal their estimators, how fast are they, and what do 8-bit weights cost?
 
 Run ``python -m benchmarks.export [--rounds 15] [--only unet]``. Random weights on synthetic
 shapes: largest difference over sizes, numbers and types of images; seconds for one image of
-256 x 256 by onnxruntime and by segclf, in turns, on one thread; memory that each adds in a process
-of its own (Linux alone). Then AUROC on 200 further shapes of a classifier, of its graph, and of the
-graph with weights of eight bits (onnxruntime's dynamic quantization). It fails where a difference
+256 x 256 by onnxruntime and by segclf, alternating, on one thread; memory that each adds in a
+separate process (Linux only). Then AUROC on 200 further shapes of a classifier, of its graph, and
+of the graph with 8-bit weights (onnxruntime's dynamic quantization). It fails if a difference
 is above 1e-5.
 """
 
@@ -89,7 +89,7 @@ def differences(estimator, serve, dtype):
 
 
 def memory_of(path, by_graph):
-    """Return by how many MB the first answer raises the peak of a fresh process."""
+    """Return by how many MB the first prediction raises the peak memory of a new process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(added_memory, (str(path), by_graph))
 
@@ -132,7 +132,7 @@ def row(name, estimator, folder, n_rounds):
 
 
 def eight_bits(folder):
-    """Compare a trained classifier, its graph, and that with weights of eight bits."""
+    """Compare a trained classifier, its graph, and the graph with 8-bit weights."""
     from onnxruntime.quantization import quantize_dynamic
 
     train, test = (make_shapes(n, image_size=64, random_state=n) for n in (100, 200))

@@ -1,16 +1,16 @@
-"""Does memory grow from fit to fit, and does anything reach for the network or for other folders?
+"""Does memory grow from fit to fit, and does anything use the network or other folders?
 
     python -m benchmarks.growth                            # 100 fits of each kind, then every flow
     python -m benchmarks.growth --kinds DINOPretrainer     # of some kinds alone
     python -m benchmarks.growth --fits 0                   # the flows alone
 
-Growth is that of the resident memory of the process, from after 20 fits that warm up to after 100
-more, each with a prediction; at most 5 MB. Each kind has a process of its own. The flows are fit,
-predict, save, load, report, a search with memory and the demo; an audit hook of Python's counts
-connections, processes that are started, and files that are opened for writing, made, moved or
-removed elsewhere than in the folder that was given. It does not see what compiled code opens.
-Temporary files of libraries belong in TMPDIR, which lies in that folder: torch makes an empty
-folder there, scikit-learn's progress bar a socket. It fails where anything does.
+Growth is the increase of the resident memory of the process over 100 fits after 20 warm-up
+fits, each with a prediction; at most 5 MB. Each kind has a separate process. The flows are fit,
+predict, save, load, report, a search with memory and the demo. A Python audit hook counts
+connections, started processes, and files that are opened for writing, created, moved or
+removed outside the given folder. It does not see files that compiled code opens.
+Temporary files of libraries belong in TMPDIR, which is in that folder: torch makes an empty
+folder there, scikit-learn's progress bar a socket. The benchmark fails if any part fails.
 """
 
 import os
@@ -46,7 +46,7 @@ N_WARM, MOST_BYTES = 20, 5 * 10**6
 SHAPES = make_shapes(8, image_size=16, n_objects=2, target_radius=4, random_state=0)
 X, Y = SHAPES.images, SHAPES.target
 MASKS = [None if index % 4 == 3 else mask for index, mask in enumerate(SHAPES.masks)]
-# What trains; the networks of a PretrainedEncoder are others'.
+# Estimators that train; a PretrainedEncoder does not.
 KINDS = [each for each in segclf.__all__ if hasattr(getattr(segclf, each), "fit")]
 KINDS.remove("PretrainedEncoder")
 _CONNECTIONS = {"socket.bind", "socket.connect", "socket.sendto"}
@@ -69,12 +69,12 @@ def fit(name: str, seed: int) -> Any:
 
 
 def ask(estimator: Any) -> Any:
-    """Let it predict the images, or the one volume that they are."""
+    """Predict the images, or the one volume that they form."""
     return answer(estimator, X[None] if isinstance(estimator, segclf.SliceWise) else X)
 
 
 def growth(name: str, n_fits: int) -> int:
-    """Return by how many bytes the process grows."""
+    """Return the growth of the process in bytes."""
     sizes = []
     for n in (N_WARM, n_fits):
         for seed in range(n):
@@ -85,7 +85,7 @@ def growth(name: str, n_fits: int) -> int:
 
 
 def resident() -> int:
-    """Return the resident memory, without what is free and the allocator has not yet given back."""
+    """Return the resident memory, without free memory that the allocator has not yet returned."""
     with suppress(OSError, AttributeError):  # where the C library is another
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -93,7 +93,7 @@ def resident() -> int:
 
 
 class Watch:
-    """Lists what an audit hook sees that reaches outside of a folder; it stays until the end."""
+    """Lists accesses outside a folder by an audit hook, which stays until the process ends."""
 
     def __init__(self, folder: Path) -> None:
         self.seen: list[str] = []
@@ -157,7 +157,7 @@ FLOWS: list[Callable[[Path], None]] = [fit_and_predict, save_and_load, report, s
 
 
 def watch_flows(folder: Path) -> bool:
-    """Run every flow, print what reaches outside, and tell whether anything does."""
+    """Run every flow, print accesses outside the folder, and return whether there are any."""
     from matplotlib import font_manager  # noqa: F401 (it looks for fonts once on a machine)
 
     watch = Watch(folder)
@@ -192,7 +192,7 @@ def main() -> None:
 
 
 def _fails(arguments: list[str], folder: str) -> bool:
-    """Run this in a process of its own."""
+    """Run this in a separate process."""
     environment = os.environ | {"TMPDIR": folder, "MPLBACKEND": "Agg"}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     command = [sys.executable, "-m", "benchmarks.growth", *arguments]

@@ -1,10 +1,10 @@
-"""The house in numbers: rooms, doors, holders, frames, functions, names. Of any revision.
+"""Count rooms, doors, holders, frames, functions and names of the code base, for any revision.
 
     python -m benchmarks.house                                # of this tree
     git worktree add ../before 8a56a5d
     python -m benchmarks.house --root ../before --root .      # two side by side, as Markdown
 
-Sources are parsed; only the frames, and what `help` describes, take running what is in the tree.
+Sources are parsed; code in the tree runs only to count frames and descriptions in `help`.
 `--list` names every door, holder, inner import and hidden module.
 """
 
@@ -20,7 +20,7 @@ from statistics import quantiles
 
 PLUGINS = ("plugins/segclf_plugins", "plugins/segclf-example/src")
 CHECKS = {"as_masks", "check_labels", "check_mask_sizes"}
-# Where what users hand over is opened, and where data for tests is made.
+# Packages that open the users' data, and that make data for tests.
 NO_DOORS = ("segclf/data/", "segclf/testing/")
 OF_IMAGES = {"X", "images", "_images"}
 OF_MASKS = {"masks", "labels", "y", "_masks", "_labels"}

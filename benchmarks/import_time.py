@@ -1,9 +1,9 @@
-"""Time imports in fresh processes that take turns, medians: by the clock, and of the processor.
+"""Time imports in new processes, interleaved: medians of wall-clock and of processor time.
 
 Run ``python -m benchmarks.import_time [--rounds 11]``. It fails when ``import segclf`` takes more
 than 1.15 times as long as ``import sklearn``, or an estimator more than half a second longer than
-torch and scikit-learn together, in processor time: an import has one thread, so that this is the
-clock's time on an idle machine, and other work on it changes less.
+torch and scikit-learn together, in processor time: an import has one thread, so this equals
+wall-clock time on an idle machine, but depends less on other load.
 """
 
 import argparse

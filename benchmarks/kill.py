@@ -4,11 +4,11 @@
     python -m benchmarks.kill --fits 20 --seed 1    # other ones
     python -m benchmarks.kill --cost                # what checkpoints cost, in per cent of a fit
 
-Each fit is of a random method, alone or inside of others, with random options of the loop. It runs
-once to its end, in a process of its own; then again with `checkpoint=` and is killed (SIGKILL) at
-random moments of the time that it took, three times by default, and run once more to its end. What
-was learned and what is predicted are compared by sha256. The epochs that were trained are counted:
-a kill may cost one. It fails where one of these is not as it should be.
+Each fit is of a random method, alone or composed, with random options of the loop. It runs once to
+its end, in a separate process. Then it runs again with `checkpoint=`, is killed (SIGKILL) at random
+moments of its duration, three times by default, and runs once more to its end. Fitted attributes
+and predictions are compared by sha256. The trained epochs are counted: a kill may cost one. The
+benchmark fails if any of these is wrong.
 """
 
 import os
@@ -85,7 +85,7 @@ REFUSED = {"PiCIESegmenter": {"augmentation"}}  # its views may not move apart
 
 
 class Trial(NamedTuple):
-    """A fit: of which method or composition, with which options and seed."""
+    """A fit: its method or composition, options and seed."""
 
     name: str
     options: dict[str, Any]
@@ -118,7 +118,7 @@ def trials(n_fits: int, seed: int, names: list[str]) -> list[Trial]:
 
 
 def attempt(trial: Trial, folder: Path, kill_after: float | None, **checkpoint: Any) -> float:
-    """Fit in a process of its own; return the seconds until it ended, or was killed."""
+    """Fit in a separate process; return the seconds until it ended or was killed."""
     process = multiprocessing.get_context("fork").Process(
         target=_child, args=(trial, folder, checkpoint)
     )
@@ -148,7 +148,7 @@ def _child(trial: Trial, folder: Path, checkpoint: dict[str, Any]) -> None:
 
 
 def _bits(estimator: Any) -> str:
-    """Digest what was learned, seconds aside; of what it consists of, too."""
+    """Compute a digest of fitted attributes without seconds, including inner estimators."""
     state = learned(estimator)
     history = state.pop("history_", {})
     return digest(state, {name: history[name] for name in history if name != "seconds"})
@@ -160,7 +160,7 @@ def _sha256(values: Any) -> str:
 
 
 def judge(trial: Trial, n_kills: int, random: np.random.Generator, folder: Path) -> list[str]:
-    """Return what is wrong after a fit that was killed so often; nothing where all is as before."""
+    """Return the errors after a fit that was killed several times; empty if there are none."""
     whole, killed = folder / "whole", folder / "killed"
     for each in (whole, killed):
         each.mkdir()
@@ -218,7 +218,7 @@ class Clock:
 
 
 def cost(make: Callable[[], Any], folder: Path) -> tuple[Any, Any]:
-    """Return what a fit takes, and what of that checkpoints take: (seconds, processor seconds)."""
+    """Return the cost of a fit and of its checkpoints: (seconds, processor seconds)."""
     shapes = make_shapes(48, image_size=64, n_objects=3, random_state=0)
     estimator = make().set_params(checkpoint=folder, random_state=0)
     labels = shapes.target if is_classifier(estimator) else shapes.masks

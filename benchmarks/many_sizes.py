@@ -3,9 +3,9 @@
     python -m benchmarks.many_sizes                                     # under a minute on one core
     python -m benchmarks.many_sizes --encoder resnet18 --image-size 224 --side 320
 
-Both sides have the same number of pixels and take turns in one process; what counts is the median
-over the rounds of the ratio within a round, with quartiles. No two of the many sizes are the same;
-where the network sees images as they are (image_size=None), there are three sizes. It fails when a
+Both sides have the same number of pixels and alternate in one process. The result is the median
+over the rounds of the ratio within a round, with quartiles. All of the many sizes are different;
+if the network sees unresized images (image_size=None), there are three sizes. It fails if a
 ratio is above 1.3.
 """
 
@@ -66,7 +66,7 @@ def measured(work: Work, options: argparse.Namespace) -> tuple[str, str, Spread,
 
 
 def all_work(options: argparse.Namespace, folder: Path) -> Iterator[Work]:
-    """Yield what is done, to what it is given, and how it is done to one size and to many."""
+    """Yield the name of the work, its input, and functions for one size and for many sizes."""
     one, many = images(options, n_sizes=1), images(options, n_sizes=options.n_images)
     files = write(one, folder / "one"), write(many, folder / "many")
     for what, ask in questions(options).items():
@@ -79,7 +79,7 @@ def all_work(options: argparse.Namespace, folder: Path) -> Iterator[Work]:
 
 
 def questions(options: argparse.Namespace) -> dict[str, Callable[[Any], object]]:
-    """Give what is asked, by its name, of estimators that learned a little."""
+    """Return prediction functions by name, of briefly trained estimators."""
     shapes = make_shapes(8, image_size=options.side, n_objects=3, random_state=0)
     X, y, masks = shapes.images, shapes.target, shapes.masks
     shared = {"encoder": options.encoder, "image_size": options.image_size, "max_epochs": 1}

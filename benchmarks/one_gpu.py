@@ -1,4 +1,4 @@
-"""What does one GPU give? Three answers in ten minutes.
+"""The performance on one GPU: three measurements in ten minutes.
 
     python -m benchmarks.one_gpu                    # all three, on a machine with a GPU
     python -m benchmarks.one_gpu script             # fit against the script that tutorials teach
@@ -6,7 +6,7 @@
 
 - script: images a second of `SupervisedSegmenter.fit` over those of a DataLoader with 2 workers,
   NCHW, fp32 and Adam. Goal: 10 times.
-- device: the same over a loop by hand whose data are on the device already, with the same network,
+- device: the same over a manual loop whose data are already on the device, with the same network,
   loss, precision, memory format and optimizer. Goal: .90.
 - packed: seconds of a search of four candidates one after the other, over those of four processes
   at once. Goal: 1.5 times.

@@ -1,8 +1,8 @@
-"""What does bf16 win, and does the rule of ``precision="auto"`` say so?
+"""What does bf16 gain, and does the rule of ``precision="auto"`` agree?
 
 Run ``python -m benchmarks.precision [NAME ...]``: a training step in fp32 over one in bf16, in time
-of the processor (on CUDA by the clock), network by network, and what the rule says; some four
-minutes for all of them.
+of the processor (on CUDA, wall-clock time) for each network, and the choice of the rule; about four
+minutes for all networks.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Do threads and processes compute the same bits as the main thread, and does none wait for ever?
+"""Do threads and processes compute the same bits as the main thread, without hanging?
 
 Run ``python -m benchmarks.processes [--places fork loky ...] [--threads 1 2] [--limit 120]``: a row
-for each place and number of threads, in a process of its own with a time limit. The main thread
-has fitted with that number before, so that OpenMP's pool of threads exists where a fork leaves it
-behind. What is compared is what the main thread computes with as many threads as the place computes
-with. It fails when bits differ or a process does not end.
+for each place and number of threads, in a separate process with a time limit. The main thread
+has fitted with that number before, so OpenMP's pool of threads exists before a fork, which loses
+it. Results are compared with those of the main thread with the same number of threads. It fails if
+bits differ or a process does not end.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def in_loky(tasks):
 
 @contextmanager
 def fits_in_threads(n_threads):
-    """Let two threads fit all the time, so that a fork finds their locks and pools in use."""
+    """Let two threads fit continually, so that their locks and pools are in use during a fork."""
     over = threading.Event()
 
     def fit_on():
@@ -128,7 +128,7 @@ def print_bits(place, n_threads):
 
 
 def run(place, n_threads, limit):
-    """Return, of each work, what it gave, as often as it was done."""
+    """Return the results of each kind of work, once for each run."""
     command = [sys.executable, "-m", "benchmarks.processes", "--row", place, str(n_threads)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
@@ -140,7 +140,7 @@ def run(place, n_threads, limit):
 
 
 def end(process):
-    """Kill it with all that it started."""
+    """Kill the process and all processes that it started."""
     os.killpg(process.pid, signal.SIGKILL)
 
 

@@ -2,8 +2,8 @@
 
 The map of one class walks over the boundaries of a 512 x 512 image, on IRNet's grid of every fourth
 pixel, 256 steps of radius 5, in one process on one thread. Time is the processor's, the median of
-the rounds. Memory is how far the walk makes the process grow beyond what it has with everything
-imported; the whole stands beside. IRNet's own matrix of all pixels by all takes 1 GB.
+the rounds. Memory is the growth of the process by the walk after all imports; the total is also
+given. IRNet's own dense matrix takes 1 GB.
 
 Run ``python -m benchmarks.random_walk [--sizes 512] [--strides 4] [--rounds 5]``. It fails when an
 image takes more than 2 s or 1 GB more.

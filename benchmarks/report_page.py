@@ -1,4 +1,4 @@
-"""The report of a real data set: train a small model for minutes, and write what it does.
+"""Write the report of a real data set, with a small model trained for minutes.
 
     python -m benchmarks.report_page --data FOLDER/busi --weights mobilenet_v2.pth
     python -m benchmarks.report_page volumes          # 500 in a page of at most 20 MB
@@ -6,9 +6,9 @@
 The folder is one of those that `benchmarks.few_labels` reads. Trained on the training split,
 reported on the others; `--weights` may be left out, the encoder then starts from scratch.
 
-The volumes are phantoms in NIfTI files, with noise, and a nodule in every second one. The answers
-are true masks that are moved a little, so that the report alone is measured, in its own process. It
-fails where the page is larger than 20 MB.
+The volumes are phantoms in NIfTI files, with noise, and a nodule in every second one. Predictions
+are slightly shifted true masks, so only the report is measured, in a separate process. It
+fails if the page is larger than 20 MB.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def read(folder: Path, train: bool) -> dict[str, Any]:
 
 
 def of_volumes(options: argparse.Namespace) -> bool:
-    """Report phantoms, and tell how large the page is and what it took."""
+    """Write a report of phantoms, and print its size and cost."""
     with tempfile.TemporaryDirectory() as folder:
         make = partial(write_phantom, folder=Path(folder), shape=tuple(options.shape))
         for number in range(options.volumes):
@@ -114,7 +114,7 @@ def write_phantom(number: int, folder: Path, shape: tuple[int, int, int]) -> Non
 
 
 class Rolling:
-    """Answers with true masks that are a little off, and probabilities that are so, too."""
+    """Predicts slightly shifted true masks, and probabilities that are slightly wrong, too."""
 
     classes_ = np.array([0, 1])
     _n_spatial = 3

@@ -1,16 +1,16 @@
-"""What does a search cost with memory, and what without?
+"""The cost of a search with and without memory.
 
     python -m benchmarks.search_cost                 # both parts
     python -m benchmarks.search_cost summarizers     # 24 summarizers, 3 folds: 20 times cheaper
     python -m benchmarks.search_cost decoders        # decoders on a frozen encoder: 1.05 times
     python -m benchmarks.search_cost --smoke         # does it run? Claims are not checked
 
-Both searches are scikit-learn's GridSearchCV without its refit (which costs the same on either
-side), over the same candidates, folds and seeds, on one thread; memory is empty before. The
-summarizers are those of one name, so that all the rest is the same; the decoders are slim, as they
-are where an encoder is frozen: what memory spares is the encoder. A fit encodes each image once by
-itself, so that memory spares no more than the same images in other fits. Scores must agree to 1e-6.
-It fails where a claim does.
+Both searches are scikit-learn's GridSearchCV without its refit (which costs the same on both
+sides), over the same candidates, folds and seeds, on one thread; memory is empty before. All
+summarizers have one name, so everything else is equal. The decoders are light, as is usual with a
+frozen encoder; memory saves encoding. A single fit encodes each image only once, so memory saves
+only the encoding of the same images in other fits. Scores must agree to 1e-6.
+It fails if a claim does.
 """
 
 import os
@@ -48,7 +48,7 @@ DECODERS = {
 
 
 class Side(NamedTuple):
-    """One search: what it cost, what it did, and what it found."""
+    """One search: its cost, its counts, and its scores."""
 
     seconds: Seconds
     fits: int

@@ -1,17 +1,17 @@
-"""How much faster do several processes train, and do they learn the same? What would two hosts do?
+"""How much faster do several processes train, with the same result? An estimate for two hosts.
 
     python -m benchmarks.several_processes                # 1, 2 and 4 processes by gloo; minutes
     python -m benchmarks.several_processes --numbers 1 2  # these
     python -m benchmarks.several_processes --paper        # two hosts of 8 GPUs, computed
 
-Each number is a run of torchrun, one thread a process; the median of its later epochs counts, and
-the median of the rounds, in which the numbers take turns. The weights of all runs are compared. It
-fails where they differ by more than 1e-5, or, where the machine has as many idle cores, two
+Each number is a run of torchrun, with one thread per process. The result is the median of its later
+epochs, and the median of the rounds, in which the numbers alternate. The weights of all runs are
+compared. It fails if they differ by more than 1e-5, or, if the machine has as many idle cores, two
 processes are less than 1.7 times as fast.
 
-On paper: what travels in a step, over the links between two hosts, and what a step takes beside it.
-Gradients go around a ring of all GPUs, 2 (N - 1) / N times their bytes; what networks say of images
-is gathered, (N - 1) / N of it. Neither waits for less than the whole backward pass.
+On paper: bytes sent in a step over the links between two hosts, and the computation of a step.
+Gradients go around a ring of all GPUs, 2 (N - 1) / N times their bytes; network outputs are
+gathered, (N - 1) / N of them. Neither overlaps with the backward pass.
 """
 
 import argparse

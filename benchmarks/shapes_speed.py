@@ -1,6 +1,6 @@
-"""How many synthetic images make_shapes draws per second on one core, at its default settings.
+"""Measure how many synthetic images make_shapes draws per second on one core, by default.
 
-Wall time is what a user waits; processor time is steadier where other programs run.
+Wall time is what a user waits; processor time varies less with other load.
 The slowest repeat is usually the first, whose memory the system has yet to hand out.
 
 Run: python -m benchmarks.shapes_speed [--n-samples 1000] [--repeats 5]

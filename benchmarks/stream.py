@@ -1,14 +1,14 @@
-"""How fast are files predicted as a stream, in how much memory, and what if it is killed?
+"""Speed and memory of predicting files as a stream, also after a kill.
 
     python -m benchmarks.stream                                # 100,000 small files
     python -m benchmarks.stream --images 10000 --workers 2     # fewer
 
-Files (PNG and JPEG in turns, `--size` pixels a side) are made in a temporary folder, and predicted
-by ``python -m segclf predict`` in a process of its own, whose resident memory is looked at while it
-runs. A second run is killed (SIGKILL) half way, and goes on; its table must have the same bytes.
-The same network in the usual script, a DataLoader of torch with as many workers, is timed for
-comparison, and so are reading alone and the network alone. It fails where memory grows by more than
-a tenth from a tenth of the images on, or beyond 2 GB, or where the tables differ.
+Files (alternating PNG and JPEG, `--size` pixels a side) are made in a temporary folder, and
+predicted by ``python -m segclf predict`` in a separate process, whose resident memory is monitored.
+A second run is killed (SIGKILL) halfway, and resumed; its table must have the same bytes.
+The same network in the usual script, a torch DataLoader with the same number of workers, is timed
+for comparison, and so are reading alone and the network alone. It fails if memory grows by more
+than a tenth after a tenth of the images, or beyond 2 GB, or if the tables differ.
 """
 
 import argparse
@@ -41,7 +41,7 @@ ALONE = 4096  # images for what is timed by itself
 
 
 class Seen(NamedTuple):
-    """A look at a run: when, the share of the images that was done, resident bytes."""
+    """A sample of a run: time, share of finished images, resident bytes."""
 
     seconds: float
     share: float
@@ -49,13 +49,13 @@ class Seen(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Seconds from start to end, and what was seen on the way, once images were done."""
+    """Seconds from start to end, and samples after the first images."""
 
     seconds: float
     seen: list[Seen]
 
     def at(self, share: float) -> int:
-        """Return the memory when that share was done."""
+        """Return the memory when a share of the images was finished."""
         return min(self.seen, key=lambda seen: abs(seen.share - share)).memory
 
     def rate(self, n_images: int) -> float:
@@ -88,7 +88,7 @@ def make_model(path: Path, size: int, encoder: str) -> None:
 
 
 def stream(given: argparse.Namespace, folder: Path, out: str, kill_at: float | None = None) -> Run:
-    """Predict all files in a process of its own, or some, if it is killed."""
+    """Predict all files in a separate process, or some if it is killed."""
     started, seen, total = time.perf_counter(), [], given.images
     process = launched(folder, out, "--workers", str(given.workers), "--resume")
     parts = folder / out / "results.parts"
@@ -131,7 +131,7 @@ def resident(pid: int) -> int:
 
 
 class Files(Dataset):  # type: ignore[type-arg]
-    """What the usual script has: a list of paths, opened by Pillow."""
+    """The data set of the usual script: a list of paths, opened by Pillow."""
 
     def __init__(self, paths: list[str]) -> None:
         self._paths = paths

@@ -1,4 +1,4 @@
-"""Time our thresholders against the loops that they replace, and count equal thresholds.
+"""Time our thresholders against equivalent loops, and count equal thresholds.
 
 Otsu: masks of 512 x 512 8 bit images (noise, gradients, textures, shapes, few gray levels), all
 kept, against a loop over ``cv2.threshold``, whose thresholds must be ours for every image, and

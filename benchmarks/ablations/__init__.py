@@ -1,1 +1,1 @@
-"""What each default is worth."""
+"""The effect of each default."""

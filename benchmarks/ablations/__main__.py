@@ -1,4 +1,4 @@
-"""What is each default worth? One at a time is changed, the others stay what they became.
+"""Measure the effect of each default: one is changed at a time, the others keep their values.
 
 `SegmentationClassifier()` on about 10 % of the labels of `train`, drawn by whole groups as in
 ``benchmarks.few_labels``; scores are of `val`. Every change learns from the same images with the
@@ -8,7 +8,7 @@ the score, and flips at prediction, read the maps of the default's own fit.
     python -m benchmarks.ablations --data FOLDER --setting full --memory FOLDER
 
 Seconds are processor time of `fit`; with ``--memory`` the encoder's maps are computed by the first
-fit alone, and none are told. A run that ended early resumes.
+fit alone, so seconds are not reported. A run that ended early resumes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What is changed, one default at a time; the others stay what they became for the same data."""
+"""The changes, one default each; the others keep the values chosen for the same data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ class Change:
     Parameters
     ----------
     network : callable
-        From the parameters chosen to those of the segmenter that differ.
+        Maps the chosen parameters to the parameters of the segmenter that differ.
     classifier : dict
-        Parameters of the classifier around it.
+        Parameters of the classifier that contains it.
     segmenter : type
         The segmenter's class.
     few_masks : bool
-        Whether most positives have a label alone.
+        Whether most positive images have only a label.
     """
 
     network: Callable[[Parameters], Parameters] = lambda chosen: {}

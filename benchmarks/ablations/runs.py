@@ -66,7 +66,7 @@ def run(
     chosen: dict[str, Any] | None,
     options: argparse.Namespace,
 ) -> None:
-    """Fit one of them and write what it scores; beside the default what else reads its maps."""
+    """Fit one of them and write its scores; for the default, also those of other summarizers."""
     name, seed, change = task
     if change in (FLIPS, *SCORES):
         return  # written with the default
@@ -85,14 +85,14 @@ def run(
         write((name, seed, what), {"AUROC": auroc, "IoU": None}, seconds)
     model.segmenter_.set_params(test_time_flips="both")
     write((name, seed, FLIPS), scores(model, data, test), seconds)
-    # The last: where it is there, all that read its maps are.
+    # The last one: if it exists, all rows of its maps do.
     write(task, found | {"chosen": settled(model, data)}, seconds)
 
 
 def make(
     change: Change, seed: int, chosen: dict[str, Any] | None, options: argparse.Namespace
 ) -> SegmentationClassifier:
-    """Return the classifier; what the default chose is explicit wherever anything is changed."""
+    """Return the classifier; if anything is changed, with the default's choices set explicitly."""
     parameters = options.parameters | options.kept
     if chosen is not None:
         parameters = parameters | chosen | change.network(chosen)
@@ -101,14 +101,14 @@ def make(
 
 
 def is_default(change: Change, chosen: dict[str, Any]) -> bool:
-    """Tell whether the default is what it would be changed to."""
+    """Return whether the change equals the default."""
     return CHANGES[DEFAULT] == replace(change, network=CHANGES[DEFAULT].network) and all(
         chosen[name] == value for name, value in change.network(chosen).items()
     )
 
 
 def settled(model: Any, data: dict[str, Any]) -> dict[str, Any]:
-    """Return the segmenter's parameters as they became, its image size as height and width."""
+    """Return the segmenter's chosen parameters, with its image size as height and width."""
     segmenter = model.segmenter_
     simple = (bool, int, float, str, tuple, list, type(None))
     given = {k: v for k, v in segmenter.get_params().items() if isinstance(v, simple)}

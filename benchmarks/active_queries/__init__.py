@@ -1,1 +1,1 @@
-"""Images that a model asks for against images chosen at random."""
+"""Images chosen by a model, compared with images chosen at random."""

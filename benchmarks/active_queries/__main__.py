@@ -1,4 +1,4 @@
-"""How many masks are saved where the model says which image to annotate next?
+"""How many masks are saved if the model chooses the images to annotate next?
 
 From 20 annotated images on (10 of each label), 20 more in each of four rounds: those that `query`
 chooses of up to 400, against the first of these in random order. The model is that of
@@ -100,7 +100,7 @@ def with_interval(differences: np.ndarray) -> str:
 
 
 def as_many(curve: np.ndarray, counts: np.ndarray, score: Any) -> str:
-    """Return how many images it takes to reach a score on a curve, between its points."""
+    """Return the number of images at which a curve reaches a score, interpolated."""
     best = np.maximum.accumulate(curve)
     if score > best[-1]:
         return f"> {counts[-1]}"

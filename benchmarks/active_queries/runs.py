@@ -1,4 +1,4 @@
-"""One set with one seed: what is annotated grows, round by round; scores are of `test`."""
+"""One set with one seed: more images are annotated in each round; scores are on `test`."""
 
 import time
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def measure(
 
 
 def left_over(data: dict[str, Any], chosen: np.ndarray, seed: int) -> np.ndarray:
-    """Return images of `train` that nobody annotated, in random order."""
+    """Return the unannotated images of `train`, in random order."""
     rows = np.setdiff1d(np.flatnonzero(data["split"] == "train"), chosen)
     return np.random.default_rng(seed).permutation(rows)[: SETTINGS["pool"]]
 

@@ -1,6 +1,6 @@
 """Some hundred labels of real images: do the defaults classify better through a segmentation?
 
-The question is presence: any finding against none. Each method is its class with no argument but
+The task is presence: any finding against none. Each method is its class without arguments except
 ``random_state``: `SegmentationClassifier` (whose summarizer is "joint"; beside it "threshold",
 which hears the masks alone), `ImageClassifier`, `MultitaskClassifier`, and a logistic regression
 on the embedding of a frozen encoder. They learn from the same images of `train`, at the size in
@@ -11,8 +11,8 @@ which they are stored, and are tested on `test`:
   patients, roads or tiles in random order until there are so many (``--units images``: one by one),
   at least a tenth of each label (``--balanced``: as many of each).
 - All labels of `train`.
-- ``--encoder NAME --weights NAME_OR_FILE`` puts all on one encoder; ``--scratch`` puts all on one
-  encoder without weights, trained for equal steps: what the framing gains by itself.
+- ``--encoder NAME --weights NAME_OR_FILE`` sets one encoder for all; ``--scratch`` sets one
+  encoder without weights, trained for equal steps, to isolate the gain of the framing.
 - ``--splits 10 --seeds 0`` adds splits of all images by whole groups, two thirds to learn from.
 
 AUROC with 95 % intervals by whole groups of the test; differences are paired: the same images, and

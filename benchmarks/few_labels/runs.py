@@ -1,6 +1,6 @@
-"""The runs of ``benchmarks.few_labels``: draw training images, fit, score, write down.
+"""The runs of ``benchmarks.few_labels``: sample training images, fit, score, record.
 
-A module of its own, so that worker processes keep the data that they read.
+This is a separate module so that worker processes keep the data that they read.
 """
 
 import argparse

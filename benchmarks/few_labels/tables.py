@@ -25,7 +25,7 @@ CONTRASTS: dict[str, tuple[tuple[str, ...], Any]] = {
 
 
 def make_report(rows: list[Row]) -> str:
-    """Return the tables of the sets' own split, and of the others where there are any."""
+    """Return the tables of the sets' own split, and of other splits if any."""
     stored = arrange(row for row in rows if row["task"][2] == 0)
     parts = [scores_table(stored), contrast_table(stored), resolved_table(stored)] if stored else []
     n_splits = max(row["task"][2] for row in rows)
@@ -57,7 +57,7 @@ COUNTS = ("n_train", "n_positive", "n_masks")
 
 
 def cells(seeds: list[Row]) -> list[str]:
-    """Return what the columns say of one method: AUROC by group, the others over the seeds."""
+    """Return the cells of one method: AUROC with intervals by group, others over the seeds."""
     labels = np.array(seeds[0]["labels"])
     scores = [np.array(row["scores"]) for row in seeds]
     auroc = contrast_of_aurocs([seeds], lambda means: float(means[0]))
@@ -76,7 +76,7 @@ def iou(row: Row) -> float:
 
 
 def contrast_table(rows: Rows) -> str:
-    """Return how much better one is than others on the same images, and on the mean of four."""
+    """Return differences between methods on the same images, and on the mean of four sets."""
     head = ["set", "images", *CONTRASTS, "seeds in which the default is above"]
     lines = ["### Differences of AUROC\n", line(head), rule(len(head))]
     found = {
@@ -102,7 +102,7 @@ def contrasts(methods: dict[str, list[Row]]) -> list[Any]:
 
 
 def contrast(methods: dict[str, list[Row]], name: str) -> Any:
-    """Return an interval, paired over the seeds that all have; None where one method is missing."""
+    """Return an interval, paired over common seeds; None if a method is missing."""
     compared, difference = CONTRASTS[name]
     if not all(method in methods for method in compared):
         return None

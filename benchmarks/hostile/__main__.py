@@ -1,24 +1,24 @@
-"""Does anything get in? Damaged images, hostile files and broken plugins, each under watch.
+"""Can files do harm? Damaged images, hostile files and broken plugins, each monitored.
 
     python -m benchmarks.hostile                     # everything: minutes on one core
     python -m benchmarks.hostile --short             # a few of each: half a minute, and a test
     python -m benchmarks.hostile --parts models      # of some parts alone
-    python -m benchmarks.hostile --seed 1 --show 20  # others, and what went wrong
+    python -m benchmarks.hostile --seed 1 --show 20  # other cases, and their failures
 
-Cases are a pure function of part, seed and number. Each is tried in a worker process, which goes on
-to the next as long as it lives. Counted are, and each must be 0:
+Cases are a pure function of part, seed and number. Each runs in a worker process, which continues
+with the next case as long as it lives. The following are counted, and each must be 0:
 
 - crashes: the process ended; hangs: no answer in 5 seconds;
-- code run: a marker that each payload would leave, pickles that name something, modules imported
+- code run: a marker that each payload would leave, pickles with names, modules imported
   from the case's folder, other processes started;
-- writes outside of the case's folder, and connections;
-- more memory than three times what the honest file takes, and 64 MB; of JPEG, TIFF and WebP, also
-  the pixels that the header says, since only decoders know that they are not all there;
-- refusals that do not name the file (or the plugin);
-- wrong: a damaged image that is accepted, with other pixels, and that the format can tell; a
-  poisoned folder that changed a prediction without a word; a plugin that changed what is global.
+- writes outside the case's folder, and connections;
+- more memory than three times that of the valid file, and 64 MB; for JPEG, TIFF and WebP, plus
+  the pixels in the header, since only decoders detect that some are missing;
+- errors that do not name the file (or the plugin);
+- wrong: a damaged image that is accepted with other pixels although the format can detect it; a
+  poisoned folder that silently changed a prediction; a plugin that changed global state.
 
-"Documented" counts what is accepted and wrong as SECURITY.md says: a changed byte in a format
+"Documented" counts wrong results that SECURITY.md documents: a changed byte in a format
 without checksums.
 """
 

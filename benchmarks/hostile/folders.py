@@ -1,4 +1,4 @@
-"""Poisoned folders: what a fit with `memory=` or `checkpoint=` finds there."""
+"""Poisoned folders of `memory=` and `checkpoint=`."""
 
 import inspect
 import json
@@ -27,7 +27,7 @@ if "checkpoint" in inspect.signature(SupervisedSegmenter).parameters:
 
 
 class Honest(NamedTuple):
-    """A filled folder of each kind, and what is predicted with it."""
+    """A valid folder of each kind, and predictions with it."""
 
     folders: dict[str, Path]
     weights: Path

@@ -15,11 +15,11 @@ from benchmarks.hostile.worker import Case
 from segclf.data.readers import read_image, read_image_header, read_mask
 
 HEIGHT, WIDTH = 40, 48
-# Formats of which it is known before decoding that all pixels are there. Decoders of the others
-# take the memory that the header says, which may be a quarter of a GiB of pixels of three bytes.
+# Formats whose completeness is known before decoding. Decoders of the others allocate
+# the memory in the header, which may be a quarter of a GiB of pixels of three bytes.
 _COUNTED = ("png", "bmp", "ppm")
 _DECODED = 768 * 2**20
-# Formats whose bytes of pixels have no checksum, so that a change of them makes another picture.
+# Formats without a checksum of pixels, so a changed byte gives another picture.
 _UNCHECKED = ("jpeg", "tiff", "bmp", "webp", "ppm")
 _CHANGES = ("bit", "bits", "zeros", "noise", "insert", "delete", "swap", "sizes", "head and noise")
 
@@ -92,7 +92,7 @@ def run(honest: dict[str, bytes], folder: Path, case: Case) -> str:
 
 
 def _is_documented(name: str, kind: str, length: int, whole: int) -> bool:
-    """Tell whether a wrong picture is one of those that SECURITY.md names."""
+    """Return whether a wrong picture is of a kind that SECURITY.md documents."""
     if name.startswith(_UNCHECKED) and kind in _CHANGES:
         return True
     return kind in ("cut", "closed") and (
@@ -126,7 +126,7 @@ def _cut(data: bytes, rng: np.random.Generator, _: str) -> bytes:
 
 
 def _closed(data: bytes, rng: np.random.Generator, name: str) -> bytes:
-    """Cut within the pixels, and put the end of a file of that format behind."""
+    """Truncate within the pixels, and append the end marker of the format."""
     start = {"png": data.find(b"IDAT"), "jpe": data.find(b"\xff\xda") + 14}.get(name[:3], 20)
     kept = data[: int(rng.integers(start, len(data) - 2))]
     if name.startswith("jpeg"):
@@ -183,7 +183,7 @@ def _swap(data: bytes, rng: np.random.Generator, _: str) -> bytes:
 
 
 def _sizes(data: bytes, rng: np.random.Generator, name: str) -> bytes:
-    """Say another height, from one row more to very many, with the checksums that belong to it."""
+    """Change the height, by one row up to very many, with valid checksums."""
     larger = int(rng.choice([HEIGHT + 1, 2 * HEIGHT, 3000, 30_000, 60_000]))
     if name.startswith("png"):
         head = data[12:20] + struct.pack(">I", larger) + data[24:29]

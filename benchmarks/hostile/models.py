@@ -1,4 +1,4 @@
-"""Hostile model files: what `load` is given by somebody who knows how it works."""
+"""Hostile model files, made with knowledge of how `load` works."""
 
 import contextlib
 import io

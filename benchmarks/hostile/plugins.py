@@ -1,4 +1,4 @@
-"""Broken plugins: each is installed as pip would, and used."""
+"""Broken plugins, each installed as by pip, and used."""
 
 import importlib
 import os
@@ -17,9 +17,9 @@ from segclf.registry import list_plugins, make_plugin
 
 HOOK = "from segclf.hookspecs import hookimpl\n@hookimpl\ndef segclf_thresholders():\n    "
 CLASS = "\nclass Made:\n    def __init__(self):\n        "
-#: Plugins are code, and may do all that code may.
+#: Plugins are code and may do everything that code may do.
 ALLOWED = ("code", "outside")
-# What raises or changes something; each is tried in the four places where a plugin's code runs.
+# Code that raises or changes something, tested in the four places where a plugin's code runs.
 ACTIONS = {
     "exit": "raise SystemExit(3)",
     "error": "raise OSError('no disk')",
@@ -124,7 +124,7 @@ QUIET = ("honest", "a name of ours", "many")
 
 
 def _state() -> dict[str, Any]:
-    """List again what is global, by other means than the registry's own."""
+    """Return the global state, independently of the registry's own code."""
     return {
         "random": random.getstate(),
         "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002

@@ -1,4 +1,4 @@
-"""A worker process that tries one case after the other, and a new one where it ended or hung."""
+"""A worker process that runs cases one after another, replaced if it ended or hung."""
 
 import json
 import queue
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 PARTS = ("images", "volumes", "models", "weights", "folders", "plugins")
-# Of the processor, as the worker says itself; by the clock the machine may have others to serve.
+# Processor time, as reported by the worker; wall-clock time depends on other load.
 SECONDS = 5.0
 _BY_THE_CLOCK = 60.0
 # A new process imports torch, trains what is honest, and so on.
@@ -19,18 +19,18 @@ _ANSWER = "answer: "
 
 
 class Verdict(NamedTuple):
-    """What became of one case.
+    """The outcome of one case.
 
     Parameters
     ----------
     part, family, number : str, str, int
         Which case.
     outcome : {"accepted", "refused", "documented", "none"}
-        "none" where the process did not live to say.
+        "none" if the process ended before its answer.
     faults : tuple of str
-        What must not be.
+        Names of violations.
     message : str
-        The error, or what was seen.
+        The error, or the observation.
     """
 
     part: str
@@ -42,7 +42,7 @@ class Verdict(NamedTuple):
 
 
 class Pool:
-    """One process after the other, and the cases that they try.
+    """Worker processes, one after another, and the cases that they run.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Pool:
         self.end()
 
     def tried(self, part: str, number: int) -> Iterator[Verdict]:
-        """Try so many cases of a part."""
+        """Run a number of cases of a part."""
         for case in range(number):
             self.worker = self.worker or Worker(self.command, self.log)
             family, found = self.worker.ask(f"{part} {case}")

@@ -1,4 +1,4 @@
-"""Hostile files of weights: what `encoder_weights=` and `pretrainer=` are given."""
+"""Hostile files of weights for `encoder_weights=` and `pretrainer=`."""
 
 import io
 import os
@@ -105,7 +105,7 @@ def _much_beside(tensors: Tensors, name: str, rng: np.random.Generator) -> None:
 
 
 def _expanded(honest: Tensors, suffix: str, rng: np.random.Generator) -> bytes:
-    """A number that says that it is a billion of them."""
+    """A single number, expanded to a billion by its strides."""
     tensors = {**honest, "head.weight": torch.zeros(1).expand(10**9)}
     return _file(tensors, ".pth", zipped=bool(rng.integers(2)))
 

@@ -1,4 +1,4 @@
-"""The process in which cases are tried: it watches what happens, and tells one line for each."""
+"""The process that runs cases, monitors them, and reports one line for each."""
 
 import contextlib
 import gc
@@ -42,7 +42,7 @@ _CHANGES = (
 
 
 class Case(NamedTuple):
-    """One try: its family, the name that a refusal must say, and what more memory it may take."""
+    """One case: its family, the name that an error must contain, and additional allowed memory."""
 
     family: str
     name: str
@@ -54,17 +54,17 @@ class Part(Protocol):
     """The cases of one part: a module of this package."""
 
     def prepare(self, folder: Path) -> Any:
-        """Make what is honest, once; it is given to the others."""
+        """Create the valid files once; they are passed to the other methods."""
 
     def make(self, honest: Any, folder: Path, number: int, rng: np.random.Generator) -> Case:
         """Write the files of one case into a folder."""
 
     def run(self, honest: Any, folder: Path, case: Case) -> str:
-        """Use them; "accepted", "documented" or "wrong", or raise."""
+        """Use the files; return "accepted", "documented" or "wrong", or raise."""
 
 
 class Watch:
-    """What Python's own events tell while a case runs."""
+    """Monitors Python's audit events while a case runs."""
 
     def __init__(self) -> None:
         self.folder, self.seen = "", list[str]()
@@ -104,7 +104,7 @@ class Watch:
 
 
 class Memory:
-    """How much a block takes at its peak, beyond what the process has before."""
+    """Measures the peak memory of a block, in addition to that before it."""
 
     def __enter__(self) -> "Memory":
         gc.collect()
@@ -123,7 +123,7 @@ def _status(name: str) -> int:
 
 
 class Prepared(NamedTuple):
-    """A part, what is honest of it, and how much memory a case may take."""
+    """A part, its valid files, and the memory that a case may take."""
 
     part: Any
     honest: Any
@@ -152,7 +152,7 @@ def main() -> None:
 
 
 def prepared(name: str, folder: Path) -> Prepared:
-    """Make what is honest, and measure it; what is there then stays, and is not collected."""
+    """Create and measure the valid files; existing objects are excluded from collection."""
     part: Any = importlib.import_module(f"benchmarks.hostile.{name}")
     folder.mkdir(exist_ok=True)
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

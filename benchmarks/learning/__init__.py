@@ -1,1 +1,1 @@
-"""Does each pretrainer learn at all? One decisive experiment, with a plain loop beside it."""
+"""Does each pretrainer learn? One experiment for all, compared with a plain loop."""

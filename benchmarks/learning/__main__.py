@@ -1,13 +1,13 @@
-"""Does each pretrainer learn? Decided on gray textures that an untrained network tells apart badly.
+"""Does each pretrainer learn? Tested on gray textures that are hard for an untrained network.
 
-Each of the eight methods trains a small network for some hundred steps on 1,024 images of 32 x 32
-that have neither colors nor a brightness of their kind; a linear classifier on the frozen
-embeddings of 600 other images then tells eight kinds apart (MAE and SimMIM: on one patch of them,
-since painting asks nothing of the whole image; OtsuPretrainer: the overlap of what it predicts with
-Otsu's masks). Beside it the same network untrained, its normalizations having seen
-the images, and the same method as a plain loop around lightly's modules: same network, views,
-batches, optimizer and steps. A method that learns is far above "untrained"; one that is below the
-plain loop has a fault.
+Each of the eight methods trains a small network for some hundred steps on 1,024 images of 32 x 32,
+whose kinds differ neither in color nor in brightness. A linear classifier on the frozen
+embeddings of 600 other images then distinguishes eight kinds (MAE and SimMIM: on one patch,
+since reconstruction does not train a whole image's embedding; OtsuPretrainer: the overlap of its
+predictions with Otsu's masks). Compared are the same network untrained, with normalizations that
+have seen the images, and the same method as a plain loop around lightly's modules: same network,
+views, batches, optimizer and steps. A method that learns is far above "untrained"; one that is
+below the plain loop has an error.
 
     python -m benchmarks.learning --jobs 8
 

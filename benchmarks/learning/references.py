@@ -1,9 +1,9 @@
 """The same methods as plain loops around lightly's modules, as its examples write them.
 
-Network, views, batches, optimizer and steps are those of the pretrainer beside it; heads, losses,
-masks and momentum are lightly's. DINO's gradients are shortened and its teacher is judged, as in
-its public code; its head starts with a deviation of .02 whatever its size, as there. What a
-pretrainer leaves out against its paper, or does wrong, is then a difference of two numbers.
+Network, views, batches, optimizer and steps are those of the corresponding pretrainer; heads,
+losses, masks and momentum are lightly's. DINO's gradients are clipped and its teacher is evaluated,
+as in its public code; its head starts with a deviation of .02 for any size, as there. Omissions or
+errors of a pretrainer then show as a difference of two numbers.
 """
 
 import copy
@@ -34,14 +34,14 @@ similarity = NegativeCosineSimilarity()
 
 
 class Reference(nn.Module):
-    """A method: its modules, and its loss of the views of a batch.
+    """A method: its modules, and its loss for the views of a batch.
 
     Parameters
     ----------
     network : ClassificationNetwork
-        From images to embeddings.
+        Maps images to embeddings.
     parameters : dict
-        Of the pretrainer beside it.
+        Parameters of the corresponding pretrainer.
     """
 
     def __init__(self, network: ClassificationNetwork, parameters: P) -> None:
@@ -52,10 +52,10 @@ class Reference(nn.Module):
         raise NotImplementedError
 
     def step(self, done: float) -> None:
-        """Let a teacher follow, before the loss as in lightly's examples."""
+        """Update a teacher, before the loss as in lightly's examples."""
 
     def before_update(self, done: float) -> None:
-        """Change gradients where the method does."""
+        """Change gradients, if the method does."""
 
     @property
     def kept(self) -> ClassificationNetwork:
@@ -77,7 +77,7 @@ class SimSiam(Reference):
 
 
 class Teacher(Reference):
-    """A reference whose network and head have copies that follow."""
+    """A reference with momentum copies of network and head."""
 
     def __init__(
         self, network: ClassificationNetwork, parameters: P, head: Callable[[], nn.Module]
@@ -157,7 +157,7 @@ class DINO(Teacher):
         return distillation
 
     def before_update(self, done: float) -> None:
-        """Hold prototypes at first and shorten gradients, as the pretrainer does by default."""
+        """Freeze prototypes at first and clip gradients, as the pretrainer does by default."""
         if done < self.p.get("frozen_prototypes", 0.01):
             # Not None: fused SGD wants all gradients. What still decays is a length that is unused.
             self.head.last_layer.zero_grad(set_to_none=False)

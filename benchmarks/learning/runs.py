@@ -1,4 +1,4 @@
-"""The runs of ``benchmarks.learning``: train one side, judge what it learned, write it down."""
+"""The runs of ``benchmarks.learning``: train one side, evaluate it, record the result."""
 
 import argparse
 import time
@@ -58,7 +58,7 @@ def measure(
 
 
 def untrained(method: str) -> dict[str, Any]:
-    """Return what lets normalizations see the images once, and leaves all weights as they are."""
+    """Return settings with which normalizations see the images once and weights do not change."""
     still = {"learning_rate": 1e-12, "weight_decay": 0.0, "max_epochs": 1}
     return still | ({"final_weight_decay": 0.0, "momentum": 1.0} if method == "DINO" else {})
 
@@ -70,7 +70,7 @@ def ends(losses: list[float]) -> dict[str, float]:
 
 
 def flat_loss(method: str, setting: dict[str, Any], seed: int) -> float:
-    """Return the loss of a method that paints, were each image painted with its own mean."""
+    """Return the loss of a reconstruction of each image by its own mean."""
     images = make_textures(setting["n_images"], seed)[0].astype(float)
     off = (images - images.mean(axis=(1, 2), keepdims=True)) / images.std()
     return float((off**2).mean() if method == "MAE" else np.abs(off).mean())
@@ -105,10 +105,10 @@ def embed(network: nn.Module, embedding: Callable[[Tensor], Tensor] | None = Non
 
 
 def probe_patch(embedder: Any, setting: dict[str, Any], seed: int) -> float:
-    """Return the accuracy of a linear classifier on what one patch, in the middle, knows.
+    """Return the accuracy of a linear classifier on the token of one patch in the middle.
 
-    A patch of 4 x 4 pixels does not tell what it is part of: its token does as far as it looks
-    around, which is what painting asks of it.
+    A patch of 4 x 4 pixels does not show its texture, so its token must use the surroundings, as
+    reconstruction requires.
     """
     network = getattr(embedder, "network_", embedder)
     vit = network.encoder
@@ -177,7 +177,7 @@ def learn(
 
 
 def batches(pixels: Tensor, setting: dict[str, Any]) -> Iterator[Tensor]:
-    """Yield batches of whole shuffled epochs, so many as there are steps."""
+    """Yield batches of whole shuffled epochs, one for each step."""
     left = setting["steps"]
     while left > 0:
         for rows in torch.randperm(len(pixels)).split(setting["batch"])[:left]:

@@ -1,4 +1,4 @@
-"""What each method gets: the same for ours, for the plain loop and for the untrained network."""
+"""Settings of each method, the same for ours, the plain loop and the untrained network."""
 
 from dataclasses import replace
 from typing import Any
@@ -107,7 +107,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def make_pretrainer(method: str, setting: dict[str, Any], seed: int, **others: Any) -> Pretrainer:
-    """Return a pretrainer of so many steps, unfitted; `others` are further parameters."""
+    """Return an unfitted pretrainer with a number of steps; `others` are further parameters."""
     steps_per_epoch = setting["n_images"] // setting["batch"]
     parameters: dict[str, Any] = {
         "batch_size": setting["batch"],

@@ -1,4 +1,4 @@
-"""Gray textures that neither a pixel nor a histogram tells apart: what views of an image share."""
+"""Gray textures that single pixels and histograms do not distinguish; views share their kind."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ NOISE = 1.0  # as strong as the waves
 def make_textures(n_images: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return gray images (n, 32, 32) of 8 bit, and which of eight kinds each is, evenly.
 
-    A kind is three waves, of a direction, a length and a height each, always the same. Where they
-    begin, brightness and contrast are at random for each image, and noise lies over all.
+    A kind is three waves with fixed directions, lengths and amplitudes. Phases, brightness and
+    contrast are random for each image, and noise is added.
     """
     random = np.random.default_rng(seed)
     labels = random.permutation(np.arange(n_images) % N_KINDS)

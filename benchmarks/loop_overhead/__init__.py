@@ -1,1 +1,1 @@
-"""What the loop costs."""
+"""The cost of the training loop."""

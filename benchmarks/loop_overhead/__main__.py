@@ -1,12 +1,12 @@
-"""What does our loop cost beside a loop by hand, skorch, and the usual tutorial script?
+"""How does our loop compare with a manual loop, skorch, and the usual tutorial script?
 
     python -m benchmarks.loop_overhead            # all three parts
     python -m benchmarks.loop_overhead batch      # per-batch overhead, with a linear network
-    python -m benchmarks.loop_overhead fit        # a whole fit of a U-Net against a loop by hand
+    python -m benchmarks.loop_overhead fit        # a whole fit of a U-Net against a manual loop
     python -m benchmarks.loop_overhead tutorial   # images per second against a tutorial script
 
-All sides take turns, and what counts is the median over the rounds of the ratio within a round,
-with quartiles: by the clock, and in processor time, which says more on a busy machine.
+All sides alternate. The result is the median over the rounds of the ratio within a round,
+with quartiles: in wall-clock time, and in processor time, which is more reliable on a busy machine.
 """
 
 import argparse

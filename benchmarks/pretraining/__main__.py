@@ -11,9 +11,9 @@ after CASS, after DINO and from scratch, for a transformer and for a convolution
 
     python -m benchmarks.pretraining --data FOLDER --jobs 2
 
-Every method draws as many images in pretraining, in batches of one size and by one optimizer; every
-fine-tuning takes as many steps. What a pretraining learned is saved and handed on to all
-fine-tunings of its seed. The small setting ends in an hour on 2 cores; ``--setting large --jobs 1``
+Every method sees the same number of images in pretraining, with one batch size and optimizer; every
+fine-tuning takes the same number of steps. Each pretrained network is saved and used in all
+fine-tunings of its seed. The small setting takes an hour on 2 cores; ``--setting large --jobs 1``
 needs a GPU. ``--segmenter cnn`` leaves MAE out, which needs a transformer. A run that ended early
 resumes; ``--smoke`` goes through everything with next to no training.
 """
@@ -72,7 +72,7 @@ def make_tasks(options: argparse.Namespace) -> list[Task]:
 
 
 def sorted_rows(tasks: list[Task], options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return what was asked for in its order, then the pretrainings for it."""
+    """Return the requested rows in their order, then those of the pretrainings."""
     rows = rows_by_task(options)
     pretrainings = [
         task

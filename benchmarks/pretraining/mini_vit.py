@@ -1,7 +1,7 @@
-"""A vision transformer that an hour on 2 cores suffices for, known to timm by its name.
+"""A vision transformer that can be trained in an hour on 2 cores, registered in timm.
 
-Its patches are 8 x 8 and its images 64 x 64, so that there are 64 tokens: as many as MAE and local
-crops need, and a tenth of the work of timm's smallest on as many.
+Its patches are 8 x 8 and its images 64 x 64, so there are 64 tokens: as many as MAE and local
+crops need, with a tenth of the work of timm's smallest on the same number.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The runs of ``benchmarks.pretraining.probes``: pretrain, judge in three ways, write down."""
+"""The runs of ``benchmarks.pretraining.probes``: pretrain, evaluate in three ways, record."""
 
 import argparse
 import time
@@ -83,7 +83,7 @@ def run_chain(chain: list[Task], options: argparse.Namespace) -> None:
 
 
 def pretrained(task: Task, data: dict[str, Any], options: argparse.Namespace) -> Any:
-    """Return what a method learned from the images; from its file, or else into it."""
+    """Return the pretrained network of a method, from its file if it exists."""
     path = (
         options.pretrained / records(options).run / ("-".join(map(str, task[:5])) + ".safetensors")
     )
@@ -222,7 +222,7 @@ def probe_pixels(
 
 @torch.no_grad()
 def pixel_maps(network: SegmentationNetwork, images: NDArray[Any]) -> Any:
-    """Yield a map (d, h, w) of each image: all that the encoder says, at the image's size."""
+    """Yield a map (d, h, w) of each image: all encoder maps, resized to the image."""
     for image in images:
         pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
         _, *maps = network.features(pixels)

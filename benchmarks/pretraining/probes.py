@@ -1,15 +1,15 @@
-"""Does pretraining on unlabeled images help, where it can show? From scratch and from ImageNet.
+"""Does pretraining on unlabeled images improve the encoder, from scratch and from ImageNet?
 
 Each method trains an encoder for thousands of steps on all training images of a set, without masks
-and labels, from random weights or on from those of ImageNet. What it learned is judged in ways that
-cannot do without the encoder:
+and labels, from random weights or from those of ImageNet. It is evaluated in ways that depend on
+the encoder:
 
-- pixel probe: a linear classifier of the encoder's maps, brought to one grid, pixel by pixel, with
+- pixel probe: a linear classifier of the encoder's maps, resized to one grid, for each pixel, with
   a share of the masks; the encoder is frozen.
 - linear probe: a linear classifier of the embedding, with a share of the labels; frozen as well.
 - fine-tuned: a segmenter whose head reads the encoder alone (an FPN on a convolutional encoder,
   hypercolumns on a transformer), all of it trained on a share of the masks. "At random" is its
-  score with the encoder's weights drawn anew after training: what is left is not the encoder's.
+  score after the encoder's weights are replaced by random ones, which shows the head's own part.
 
     python -m benchmarks.pretraining.probes --data FOLDER --setting long --jobs 8
 

@@ -1,6 +1,6 @@
-"""The runs of ``benchmarks.pretraining``: pretrain, fine-tune, score, and write down.
+"""The runs of ``benchmarks.pretraining``: pretrain, fine-tune, score, and record.
 
-A module of its own, so that worker processes keep the data that they read.
+This is a separate module so that worker processes keep the data that they read.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def score_alone(segmenter: Any, data: dict[str, Any]) -> dict[str, float]:
 def score_baselines(
     data: dict[str, Any], seed: int, options: argparse.Namespace
 ) -> dict[str, float]:
-    """Score masks that take no training; they depend on the seed by Otsu's polarity alone."""
+    """Score masks that need no training; only Otsu's polarity depends on the seed."""
     test = np.flatnonzero(data["split"] == "test")
     masks = np.stack([data["masks"][i] for i in test])
     thresholder = otsu(data, seed, options)
@@ -152,7 +152,7 @@ def pretrained(
     seed: int,
     options: argparse.Namespace,
 ) -> Any:
-    """Return what a method learned from the images; from its file, or else into it."""
+    """Return the pretrained network of a method, from its file if it exists."""
     method, _, part = start.partition(", ")
     if method not in PRETRAINERS:
         return None
@@ -207,9 +207,9 @@ def encoder_alone(pretrainer: OtsuPretrainer) -> OtsuPretrainer:
 
 
 def untrained(encoder: str, data: dict[str, Any], seed: int, options: argparse.Namespace) -> Any:
-    """Return a fitted pretrainer whose network has its random weights still.
+    """Return a fitted pretrainer whose network still has its random weights.
 
-    A rate of 1e-12 leaves them; the statistics of normalizations are learned all the same.
+    A rate of 1e-12 does not change them, but the statistics of normalizations are computed.
     """
     setting = options.setting | {"images_seen": 10 * options.setting["pretraining_batch"]}
     images = data["images"][data["split"] == "train"][: setting["pretraining_batch"]]

@@ -1,4 +1,4 @@
-"""The settings of ``benchmarks.pretraining``: networks, budgets, and what each method gets."""
+"""The settings of ``benchmarks.pretraining``: networks, budgets, and parameters of each method."""
 
 import argparse
 from typing import Any
@@ -123,7 +123,7 @@ SETTINGS["smoke"] = {
 def make_pretrainer(
     method: str, encoder: str, setting: dict[str, Any], *, n_images: int, seed: int, **others: Any
 ) -> BaseEstimator:
-    """Return a pretrainer that draws as many images as any other, with that encoder.
+    """Return a pretrainer with the given encoder that sees as many images as all others.
 
     CASS always trains both of the setting's networks. `others` are further parameters.
     """
@@ -153,7 +153,7 @@ def decoder(encoder: str, setting: dict[str, Any]) -> dict[str, Any]:
 
 
 def fine_tuning(setting: dict[str, Any], *, n_images: int, seed: int) -> dict[str, Any]:
-    """Return the parameters of a fine-tuning of so many steps, whatever the number of images."""
+    """Return the parameters of a fine-tuning with a number of steps, for any number of images."""
     return {
         **FINE_TUNING,
         "batch_size": setting["batch"],
@@ -164,7 +164,7 @@ def fine_tuning(setting: dict[str, Any], *, n_images: int, seed: int) -> dict[st
 
 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Return all that a result depends on, but for its own task."""
+    """Return everything that a result depends on, except its task."""
     return {
         "segmenter": options.segmenter,
         "setting": options.setting,

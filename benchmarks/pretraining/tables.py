@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 def make_report(rows: list[Row], settings: dict[str, Any], machine: str) -> str:
-    """Return all tables, and what they were made with."""
+    """Return all tables, with their settings."""
     seconds = sum(row["seconds"] for row in rows)
     took = f"{len(rows)} runs, which took {seconds:,.0f} s one after the other."
     parts = [f"{machine}. {took}\n", notes(settings)]
@@ -92,7 +92,7 @@ def label_table(rows: list[Row]) -> str:
 
 
 def notes(settings: dict[str, Any]) -> str:
-    """Say what was trained how."""
+    """Describe the trainings."""
     setting = settings["setting"]
     network = setting[settings["segmenter"]]
     left_out = "" if settings["segmenter"] == "vit" else " MAE is left out: it needs a transformer."

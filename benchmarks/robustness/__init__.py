@@ -1,1 +1,1 @@
-"""What misleads."""
+"""Spurious correlations."""

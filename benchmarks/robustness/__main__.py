@@ -1,17 +1,17 @@
-"""Does what comes along with a finding mislead? On shapes, and by a mark in real images.
+"""Do spurious correlations mislead models? On shapes, and with a mark in real images.
 
-Shapes: all panels of the S4C paper's Figure 5, by ``benchmarks.synthetic``, which says how.
+Shapes: all panels of the S4C paper's Figure 5, described in ``benchmarks.synthetic``.
 
-Mark: most pneumothoraces of CANDID come with a chest tube; where the tube misleads (a pneumothorax
-without, or a tube alone) the paper's classifier has an AUROC of .58, segmentation .84 (S4C, section
-5). Here a scale bar is painted into a corner of 90 % of the training images that show a finding and
-of 10 % of the others; masks stay as they are. Beside it stands 50 % of both, where it says nothing.
-All framings are their classes with no argument and learn from the same images: segmentation with
-the default's summarizer, "joint", and with "threshold", which hears the masks alone, from masks of
-all findings or of 10 % of them (the others, marked or not, have a label alone); classification from
-labels. Every test image is scored with the bar and
-without, so that no other difference counts: AUROC where the bar comes as in training, where there
-is none, and where it misleads (robust AUROC); what is called, and in which place (strict recall).
+Mark: most pneumothoraces of CANDID come with a chest tube. If the tube misleads (a pneumothorax
+without, or only a tube), the paper's classifier has an AUROC of .58, segmentation .84 (S4C, section
+5). Here a scale bar is painted into a corner of 90 % of the training images with a finding and
+of 10 % of the others; masks are not changed. For comparison, it is painted into 50 % of both.
+All framings are their classes without arguments and learn from the same images: segmentation with
+the default summarizer, "joint", and with "threshold", which uses only the masks, from masks of
+all findings or of 10 % of them (the others, marked or not, have only a label); classification from
+labels. Every test image is scored with and without the bar, so that there is no other difference:
+AUROC with the bar as in training, without it, and if it misleads (robust AUROC); predicted
+findings, and their places (strict recall).
 
     python -m benchmarks.robustness --data FOLDER --jobs 2
 

@@ -1,6 +1,6 @@
 """The runs of ``benchmarks.robustness`` on real images: plant a mark, train, and score.
 
-A module of its own, so that worker processes keep the data that they read.
+This is a separate module so that worker processes keep the data that they read.
 """
 
 import argparse
@@ -57,7 +57,7 @@ HOTTEST = 0.95  # of the highest value of a Grad-CAM: its peak
 
 
 def run(task: Task, options: argparse.Namespace) -> None:
-    """Train on images of which some are marked; score test images with the mark and without."""
+    """Train on images with some marks; score test images with and without the mark."""
     name, share, seed, framing = task
     setting = options.setting
     data = load_rgb(options.data / name, setting["size"], setting["test_cap"])
@@ -75,9 +75,9 @@ def run(task: Task, options: argparse.Namespace) -> None:
 
 
 def marked(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Draw so many of the findings, and as many of the others as that leaves; (n,) bool.
+    """Choose a share of the positive images, and the complementary share of the others; (n,) bool.
 
-    With one seed, what a smaller share of the findings has, a larger one has, too.
+    With the same seed, the positives of a smaller share are among those of a larger one.
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     chosen = np.zeros(len(labels), dtype=bool)
@@ -149,7 +149,7 @@ def test(
 
 
 def regions(model: Any, images: np.ndarray, options: argparse.Namespace) -> Any:
-    """Return where a model sees a finding: its masks, or the peak of its Grad-CAM."""
+    """Return the regions that a model predicts: its masks, or the peak of its Grad-CAM."""
     if isinstance(model, SegmentationClassifier):
         return model.predict_masks(images)
     labeler = GradCAMLabeler(

@@ -26,7 +26,7 @@ Score = Callable[[np.ndarray, np.ndarray], float]  # of labels (n,) and values (
 
 
 def make_report(rows: list[Row], settings: dict[str, Any], n_jobs: int) -> str:
-    """Return all tables, and what they were made with."""
+    """Return all tables, with their settings."""
     seeds: dict[tuple[Cell, str], list[Row]] = {}
     for row in rows:
         name, share, _, framing = row["task"]
@@ -40,7 +40,7 @@ def make_report(rows: list[Row], settings: dict[str, Any], n_jobs: int) -> str:
 
 
 def notes(settings: dict[str, Any]) -> str:
-    """Say what was trained how, and what the numbers are."""
+    """Describe the trainings and the scores."""
     setting = settings["setting"]
     return "\n".join(
         [
@@ -87,7 +87,7 @@ def attribute_table(seeds: dict[tuple[Cell, str], list[Row]]) -> str:
 
 
 def call_table(seeds: dict[tuple[Cell, str], list[Row]]) -> str:
-    """Return what is called, and where, without and with the mark."""
+    """Return predicted findings and their places, without and with the mark."""
     columns = {
         "false alarms": ("called", 0, 0),
         "false alarms, marked": ("called", 0, 1),
@@ -112,7 +112,7 @@ def call_table(seeds: dict[tuple[Cell, str], list[Row]]) -> str:
 
 
 def difference_table(seeds: dict[tuple[Cell, str], list[Row]]) -> str:
-    """Return how framings compare on what misleads, of the same images and seeds."""
+    """Return differences of robust AUROC between framings, for the same images and seeds."""
     lines = ["### Robust AUROC compared\n", line(["", "marked", *COMPARED])]
     lines.append(rule(2 + len(COMPARED)))
     for cell in ordered(cell for cell, _ in seeds):
@@ -176,12 +176,12 @@ def both(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def robust(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Return `robust_auroc`, which sees of each image one of its two versions, here at once."""
+    """Return `robust_auroc` of both versions of each image together."""
     return float(roc_auc_score(labels, np.where(labels == 1, scores[:, 0], scores[:, 1])))
 
 
 def auroc_as_in_training(labels: np.ndarray, scores: np.ndarray, *, share: float) -> float:
-    """Weight each version of an image by how many of its label were such in training."""
+    """Weight each version of an image by its frequency in training, given the label."""
     truth, values, marks = both(labels, scores)
     weights = np.where(truth == marks, share, 1 - share)
     return float(roc_auc_score(truth, values, sample_weight=weights))

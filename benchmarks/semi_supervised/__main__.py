@@ -1,11 +1,11 @@
 """Do image labels and images without a mask help a segmenter that has few masks?
 
-All methods are on the default frozen encoder, with no argument but a seed and steps: the network
-that is tested takes as many steps of as many images with a mask, whatever it rests on. Of each set
-at most 400 training images are there, whose labels are all known, and 5, 10, 25 or 50 % of their
-masks, at least two of each label.
+All methods use the default frozen encoder, without arguments except seed and steps: every tested
+network takes the same number of steps with the same number of images with a mask. Each set has at
+most 400 training images, with all labels and 5, 10, 25 or 50 % of their masks, at least two of each
+label.
 
-- Masks alone; and the empty masks of all images labeled 0, free by their labels.
+- Masks alone; and the empty masks of all images labeled 0, which cost nothing.
 - Pseudo labels: self-training; boosted by labels; Grad-CAM's, IRNet's and a thresholder's masks.
 - Consistency; weak to strong; two heads that teach each other with half of the masks; PiCIE.
 - Distillation from an equal teacher, an ensemble, one of twice the masks, a fine-tuned one.
@@ -13,14 +13,14 @@ masks, at least two of each label.
 - Ceilings: all masks; ImageClassifier with all labels, and with those.
 - On two sets p runs over the values of CheXseg (MIDL, Table 1), and so do temperatures.
 
-IoU is of all pixels of the test images that have a mask, cut at the threshold that is best on
-`val` (CheXseg) and at one half; with ``--test-on val`` the former is chosen where it is tested.
+IoU is of all pixels of the test images with a mask, at the threshold that is best on
+`val` (CheXseg) and at one half; with ``--test-on val`` the former is chosen on the test images.
 AUROC is of the mean of the highest pixels, or of the joint summarizer.
 
     python -m benchmarks.semi_supervised --data FOLDER --jobs 16
 
-What matters most comes first, ``--stop-after 300`` starts nothing after so many seconds, and a run
-that ended early resumes; tables are of what is there. ``--smoke`` goes through everything.
+The most important runs come first, ``--stop-after 300`` starts no run after 300 seconds, and a run
+that ended early resumes; tables show the existing results. ``--smoke`` runs everything briefly.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def make_tasks(options: argparse.Namespace) -> list[Task]:
-    """Order tasks so that whatever is done first makes a table of all sets."""
+    """Order tasks so that the first ones give a table of all sets."""
     tasks = [
         (name, seed, fraction, method, value)
         for block in blocks(options)

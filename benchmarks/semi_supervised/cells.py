@@ -1,4 +1,4 @@
-"""One data set with so many masks: which images and masks a seed gives, and parts to share."""
+"""One data set with a share of its masks: the images and masks of a seed, and shared models."""
 
 import functools
 from dataclasses import dataclass, replace
@@ -14,20 +14,20 @@ from segclf.base import SegmenterEnsemble
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """Training images, all of whose labels are known, and few of whose masks.
+    """Training images with all labels and few masks.
 
     Parameters
     ----------
     images, labels : array (n, h, w, c), array (n,)
         Labels are of presence, 1 for any finding.
     masks : list of n arrays (h, w) or None
-        All that there are.
+        All masks.
     fraction : float or None
-        Share of them that is given; None is all.
+        Share of the masks that is given; None means all.
     setting : dict
         One of `SETTINGS`, with the number of steps.
     seed : int
-        Of everything.
+        Seed of everything.
     """
 
     images: np.ndarray
@@ -39,7 +39,7 @@ class Cell:
 
     @functools.cached_property
     def there(self) -> np.ndarray:
-        """Tell which images have a mask; (n,) bool."""
+        """Return which images have a mask; (n,) bool."""
         return np.array([mask is not None for mask in self.masks])
 
     @functools.cached_property
@@ -94,18 +94,18 @@ class Cell:
 
     @functools.cached_property
     def teacher(self) -> SupervisedSegmenter:
-        """What masks alone teach."""
+        """A segmenter trained on masks alone."""
         return self.alone()
 
     @functools.cached_property
     def ensemble(self) -> SegmenterEnsemble:
-        """Some of its kind, of other seeds, that answer with the mean of their probabilities."""
+        """An ensemble of such segmenters with other seeds, by the mean of their probabilities."""
         seeds = (self.seed + more for more in ENSEMBLE_SEEDS)
         return SegmenterEnsemble.of([self.alone(random_state=seed) for seed in seeds])
 
     @functools.cached_property
     def classifier(self) -> ImageClassifier:
-        """What all labels teach."""
+        """A classifier trained on all labels."""
         return self.image_classifier().fit(self.images, self.labels)
 
 

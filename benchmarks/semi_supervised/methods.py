@@ -34,7 +34,7 @@ from segclf.metrics import mean_iou
 
 
 class Method(NamedTuple):
-    """How to learn, and how many trainings that takes, about."""
+    """A method, and its approximate number of trainings."""
 
     fit: Callable[[Cell, Any], Any]
     n_fits: int = 1
@@ -62,7 +62,7 @@ def self_training(cell: Cell, _: None) -> Any:
 
 
 def by_labels(cell: Cell, labeler: Any, probability: float | None = None) -> Any:
-    """Let a labeler hear the labels of all."""
+    """Pass all labels to a labeler."""
     learner = pseudo(cell, labeler, probability)
     return learner.fit(cell.images, cell.few, labels=cell.labels)
 
@@ -80,7 +80,7 @@ def grad_cam(cell: Cell, probability: float | None) -> Any:
 
 
 class FittingIRNet(IRNetLabeler):
-    """IRNet, cut where the given masks say."""
+    """IRNet with a threshold chosen on the given masks."""
 
     def fit(self, X: Any, y: Any = None, *, labels: Any = None) -> Any:
         super().fit(X, y, labels=labels)
@@ -139,7 +139,7 @@ def weak_to_strong(cell: Cell, labels: np.ndarray | None = None) -> Any:
 
 
 def cross_teaching(cell: Cell, _: None) -> Any:
-    """Let two heads of one encoder teach each other: no pretrained transformer is at hand."""
+    """Let two heads of one encoder teach each other, without a pretrained transformer."""
     parameters = cell.frozen(**TWO_STREAMS)
     encoder, weights = parameters.pop("encoder"), parameters.pop("encoder_weights")
     segmenter = CrossTeachingSegmenter(

@@ -1,6 +1,6 @@
-"""The runs of ``benchmarks.semi_supervised``: learn from few masks, score, and write down.
+"""The runs of ``benchmarks.semi_supervised``: learn from few masks, score, and record.
 
-A module of its own, so that worker processes keep the data that they read.
+This is a separate module so that worker processes keep the data that they read.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def run_chain(tasks: list[Task], options: argparse.Namespace) -> None:
 
 
 def run(task: Task, options: argparse.Namespace) -> None:
-    """Learn by one method, and score; what it shares with the run before is not learned again."""
+    """Train and score one method; models shared with the previous run are not trained again."""
     name, seed, fraction, method, value = task
     data, cell = opened(options.data / name, fraction, seed, json.dumps(options.setting))
     started = time.process_time()
@@ -53,7 +53,7 @@ def opened(
 
 
 def score(model: Any, cell: Cell, data: dict[str, Any], split: str) -> dict[str, Any]:
-    """Return what a model says of the test images, and of whom it learned from."""
+    """Return the scores of a model on the test images, and those of its pseudo masks."""
     found: dict[str, Any] = {
         "n_masks": int(cell.given.sum()),
         "n_positive": int(cell.labels[cell.given].sum()),
@@ -106,7 +106,7 @@ def highest(maps: np.ndarray) -> np.ndarray:
 
 
 def score_pseudo_masks(model: Any, cell: Cell) -> dict[str, float]:
-    """Compare the masks that a labeler predicted with those that were kept back."""
+    """Compare the masks predicted by a labeler with the held-back true masks."""
     if not hasattr(model, "transduction_"):
         return {}
     used = (model.labeled_iter_ > 0) & (cell.labels == 1)

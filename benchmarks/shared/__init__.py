@@ -1,1 +1,1 @@
-"""What several benchmarks use: machine, tables, records, turns, real data sets."""
+"""Code shared by benchmarks: machine, tables, records, interleaved timing, real data sets."""

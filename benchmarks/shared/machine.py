@@ -1,4 +1,4 @@
-"""On which machine, and when: the line above every table of a benchmark."""
+"""The line with machine and date above every table of a benchmark."""
 
 import datetime
 import os

@@ -1,4 +1,4 @@
-"""The estimators that benchmarks compare: with no argument but a seed, or all on one encoder."""
+"""The estimators that benchmarks compare: only with a seed, or all with one encoder."""
 
 import time
 from typing import Any
@@ -43,9 +43,9 @@ def make(method: str, seed: int, parameters: dict[str, Any]) -> Any:
 def of_encoder(
     encoder: str | None, weights: str | None, scratch_steps: int | None = None
 ) -> dict[str, Any]:
-    """Return the parameters that put all methods on one encoder; none, if none is named.
+    """Return the parameters that set one encoder for all methods; empty if none is named.
 
-    With a number of steps the whole network learns from scratch, for so many.
+    With a number of steps, the whole network is trained from scratch for that number.
     """
     name = encoder or "tf_efficientnet_lite0"
     if scratch_steps is not None:
@@ -82,5 +82,5 @@ def predictions(model: Any, data: dict[str, Any], rows: np.ndarray) -> dict[str,
 
 
 def resolved(model: Any) -> dict[str, Any]:
-    """Return what became of each parameter that a fitted model chose itself."""
+    """Return the values of the parameters that a fitted model chose itself."""
     return dict(getattr(getattr(model, "segmenter_", model), "chosen_", {}))

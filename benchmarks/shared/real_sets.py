@@ -1,4 +1,4 @@
-"""Real data sets as the benchmarks read them: images, masks, labels, splits and groups.
+"""Read real data sets: images, masks, labels, splits and groups.
 
 Each data set is a folder with ``labels.csv`` (image, mask, label, split) and ``meta.csv`` (group).
 Splits keep groups (patients, near-duplicates) together.
@@ -19,10 +19,10 @@ CONTEXT = ("coffee_leaf", "road_pothole")  # mask ids above 1 do not decide the 
 def load_rgb(folder: Path, size: int | None = None, test_cap: int | None = None) -> dict[str, Any]:
     """Return images in RGB, masks (or None), labels, splits and groups.
 
-    Images are an array (n, size, size, 3); without a size a list, each as it is stored. ``labels``
-    are of presence, any finding against none; ``classes`` are those of the file. Of the test split
-    the first `test_cap` images are kept. The last set stays in memory, for the next task on it in
-    this process.
+    Images are an array (n, size, size, 3); without a size a list of unresized images. ``labels``
+    are presence, any finding against none; ``classes`` are those of the file. The first `test_cap`
+    images of the test split are kept. The last set stays in memory, for the next task in this
+    process.
     """
     rows = list(csv.DictReader((folder / "labels.csv").open()))
     groups = {row["image"]: row["group"] for row in csv.DictReader((folder / "meta.csv").open())}
@@ -72,10 +72,10 @@ def sample_units(
     whole_groups: bool = True,
     balanced: bool = False,
 ) -> np.ndarray:
-    """Draw n images of the pool: of groups (patients, roads) in random order, or one by one.
+    """Sample n images of the pool: whole groups (patients, roads) in random order, or one by one.
 
-    The last group gives no more than is missing. They are as many of each label if `balanced`, as
-    far as there are so many; else as they come, but at least a tenth of each label.
+    The last group is truncated. If `balanced`, labels have equal numbers as far as possible;
+    otherwise the order is not changed, but there is at least a tenth of each label.
     """
     labels = data["labels"][pool]
     units = data["groups"][pool] if whole_groups else np.arange(len(pool))
@@ -92,9 +92,9 @@ def sample_units(
 
 
 def sample(data: dict[str, Any], fraction: float, seed: int, by: str = "labels") -> np.ndarray:
-    """Draw a fraction of the training split, the same of each label.
+    """Sample a fraction of the training split, the same of each label.
 
-    With one seed, what a smaller fraction draws is among what a larger one does.
+    With the same seed, the images of a smaller fraction are among those of a larger one.
     """
     train = np.flatnonzero(data["split"] == "train")
     order = np.random.default_rng(seed).permutation(train)
@@ -107,7 +107,7 @@ def without_masks(
 ) -> dict[str, Any]:
     """Return the data with masks for a share of the positives among the rows, at least two.
 
-    The others have labels alone; negatives keep their empty masks, which their labels imply.
+    The others have only labels; negatives keep their empty masks, which their labels imply.
     """
     positive = rows[data["labels"][rows] == 1]
     kept = max(2, round(share * len(positive)))

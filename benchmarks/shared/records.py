@@ -1,4 +1,4 @@
-"""What a benchmark has measured, a line of JSON for each run, so that one that ended resumes."""
+"""Results of a benchmark, one line of JSON for each run, so that it can resume."""
 
 import argparse
 import hashlib
@@ -18,7 +18,7 @@ class Records:
     path : Path
         The file; rows of other settings stay in it.
     settings : dict
-        All that a result depends on, but for its own task.
+        Everything that a result depends on, except its task.
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
@@ -27,7 +27,7 @@ class Records:
         self.run = hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return what was measured before."""
+        """Return the existing results."""
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         return [row for row in map(json.loads, lines) if row["run"] == self.run]
 
@@ -43,7 +43,7 @@ class Records:
 def measured(
     tasks: Sequence[Any], run: Callable[..., None], options: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """Run what was not measured before, `jobs` at a time, and return the rows of all tasks."""
+    """Run tasks without results, `jobs` at a time, and return the rows of all tasks."""
     joblib.Parallel(n_jobs=options.jobs)(
         joblib.delayed(run)(task, options) for task in missing(tasks, options)
     )
@@ -52,22 +52,22 @@ def measured(
 
 
 def missing(tasks: Sequence[Any], options: argparse.Namespace) -> list[Any]:
-    """Return the tasks that were not measured before."""
+    """Return the tasks without results."""
     done = rows_by_task(options)
     return [task for task in tasks if task not in done]
 
 
 def rows_by_task(options: argparse.Namespace) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Return what was measured, by its task."""
+    """Return the results by task."""
     return {tuple(row["task"]): row for row in records(options).rows()}
 
 
 def records(options: argparse.Namespace) -> Records:
-    """Return what a benchmark called `options.name` has measured with `options.settings`."""
+    """Return the results of the benchmark `options.name` with `options.settings`."""
     return Records(options.output / f"{options.name}.jsonl", options.settings)
 
 
 def settings_of(options: argparse.Namespace, **more: Any) -> dict[str, Any]:
-    """Return all that a result depends on, but for its own task."""
+    """Return everything that a result depends on, except its task."""
     weights = options.weights.name if options.weights else "from scratch"
     return {"setting": options.setting, "weights": weights, **more}

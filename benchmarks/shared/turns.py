@@ -1,4 +1,4 @@
-"""Time several sides in turns, so that a busy machine slows all of them alike."""
+"""Time several sides interleaved, so that a busy machine slows all of them equally."""
 
 import os
 import statistics
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Seconds(NamedTuple):
-    """What one run took: by the clock, and of processors (threads and ended children included)."""
+    """Wall-clock and processor time of one run (including threads and ended children)."""
 
     wall: float
     cpu: float
@@ -30,7 +30,7 @@ class Spread(NamedTuple):
 
 
 def take_turns(sides: dict[str, Callable[[], object]], n_rounds: int) -> Times:
-    """Run every side once a round, in an order that turns around from one round to the next."""
+    """Run every side once per round, in an order that is reversed in every round."""
     times: Times = {name: [] for name in sides}
     for number in range(n_rounds):
         for name in list(sides)[:: -1 if number % 2 else 1]:

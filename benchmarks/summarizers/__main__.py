@@ -1,11 +1,11 @@
 """From mask to label: every summarizer, two heads on one encoder, and the plain classifier.
 
-Is there a finding, or none? The S4C paper's Figure 6 on real data sets, with 10 % and 100 % of the
+Does an image show a finding? The S4C paper's Figure 6 on real data sets, with 10 % and 100 % of the
 labeled images: AUROC of each method on the test split, means over 3 seeds, 95 % intervals by
-drawing whole groups (patients, tiles). One segmenter is trained for each set, fraction and seed,
-and all summarizers read what it says of the same images. The segmenter, MultitaskClassifier and
-ImageClassifier have the same encoder and take as many steps, with one recipe; a summarizer that
-trains a network takes as many steps again, after the segmenter's.
+resampling whole groups (patients, tiles). One segmenter is trained for each set, fraction and seed,
+and all summarizers read its predictions for the same images. The segmenter, MultitaskClassifier and
+ImageClassifier have the same encoder and number of steps, with one recipe; a summarizer that
+trains a network takes the same number of steps again, after the segmenter's.
 
     python -m benchmarks.summarizers --data FOLDER --weights mobilenet_v2.pth --jobs 2
 

@@ -1,6 +1,6 @@
-"""The runs of ``benchmarks.summarizers``: train, score, and write down.
+"""The runs of ``benchmarks.summarizers``: train, score, and record.
 
-A module of its own, so that worker processes keep the data that they read.
+This is a separate module so that worker processes keep the data that they read.
 """
 
 import argparse
@@ -130,7 +130,7 @@ class Cell:
 
     @functools.cached_property
     def segmenter(self) -> SupervisedSegmenter:
-        """Return what all summarizers read."""
+        """Return the segmenter whose predictions all summarizers read."""
         segmenter = SupervisedSegmenter(**self.encoder, **self.decoder, **self.training())
         labels = self.data["labels"][self.train]
         return segmenter.fit(self.images, self.masks_of(self.train), labels=labels)
@@ -152,7 +152,7 @@ class Cell:
         return {"decoder_channels": self.options.setting["decoder"]}
 
     def training(self, augmentation: str | None = "light") -> dict[str, Any]:
-        """Return the parameters of a training of so many steps, whatever the number of images."""
+        """Return the parameters of a training with a number of steps, for any number of images."""
         setting = self.options.setting
         steps_per_epoch = -(-len(self.train) // setting["batch"])
         return {

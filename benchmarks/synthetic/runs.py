@@ -1,6 +1,6 @@
 """The runs of ``benchmarks.synthetic``: settings, training and scores of one point of Figure 5.
 
-A module of its own, so that worker processes find it by name.
+This is a separate module so that worker processes find it by name.
 """
 
 import math
@@ -105,7 +105,7 @@ PRESETS = {
 
 
 def measure(settings: Settings, output: Path, n_jobs: int) -> list[dict[str, Any]]:
-    """Train and test what was not measured before; return the rows of all points."""
+    """Train and test points without results; return the rows of all points."""
     records = Records(output / "synthetic.jsonl", settings.of_a_point())
     done = {tuple(row["task"]) for row in records.rows()}
     missing = {
@@ -123,7 +123,7 @@ def measure(settings: Settings, output: Path, n_jobs: int) -> list[dict[str, Any
 
 
 def compare(settings: Settings, point: Point, names: list[str], records: Records) -> None:
-    """Train models on the same images, and write down how each did."""
+    """Train models on the same images, and record their scores."""
     experiment, level, seed = point
     data = make_shapes_experiment(
         experiment,

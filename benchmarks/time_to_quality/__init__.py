@@ -1,1 +1,1 @@
-"""Seconds to a given quality, against what others do."""
+"""Seconds to a given quality, compared with other libraries."""

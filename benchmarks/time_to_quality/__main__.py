@@ -1,4 +1,4 @@
-"""Processor seconds to a given quality: the default against what others usually write.
+"""Processor seconds to a given quality: the default against usual scripts with other libraries.
 
 All learn from the same 100 images of `train` (drawn by whole groups, anew for each seed) on as many
 threads, and are tested on the same images of `test`.
@@ -11,9 +11,9 @@ threads, and are tested on the same images of `test`.
 - magnetic_tile, to the AUROC and the IoU that the default ends with: a network like SuperSimpleNet
   on that encoder, which is frozen (``benchmarks.time_to_quality.simple_net`` says what differs).
 
-Others are tested whenever a quarter more time has gone, and end where both goals are met or the
-budget is spent; testing costs them nothing, and a goal counts as met with the first test that meets
-it. The default is tested at its end alone. A label's score is the mean of the highest .2 % of the
+The others are tested whenever the time has grown by a quarter, and end when both goals are met or
+the budget is spent. Testing does not count, and a goal is met at the first test that meets
+it. The default is tested only at its end. A label's score is the mean of the highest .2 % of the
 pixels of a map, of SimpleNet its label head. fastai and MONAI are left out where they are not
 installed (``pip install fastai monai``).
 

@@ -1,4 +1,4 @@
-"""What the rivals share: the same encoder with the same weights, batches, predictions."""
+"""Code shared by the other libraries: the same encoder and weights, batches, predictions."""
 
 from collections.abc import Callable, Iterator, Sequence
 

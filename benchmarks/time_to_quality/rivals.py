@@ -1,4 +1,4 @@
-"""The usual scripts: segmentation-models-pytorch, MONAI, fastai, each as its tutorials have it."""
+"""The usual scripts with segmentation-models-pytorch, MONAI and fastai, as in their tutorials."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -46,7 +46,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def run(task: Task, options: argparse.Namespace) -> None:
-    """Train on the images that all sides of a seed learn from; write how good it was when."""
+    """Train on the images of a seed, which all sides share; record scores over time."""
     name, side, seed = task
     data = load_rgb(options.data / name)
     pool = np.flatnonzero(data["split"] == "train")
@@ -72,7 +72,7 @@ def run(task: Task, options: argparse.Namespace) -> None:
 
 
 def goals_of(name: str, seed: int, options: argparse.Namespace) -> dict[str, float]:
-    """Return what is to be reached: on magnetic_tile what the default does, once it is known."""
+    """Return the goals: on magnetic_tile the scores of the default, once they are known."""
     if name == "lgg_mri":
         return OF_LGG_MRI
     done = {tuple(row["task"]): row for row in records(options).rows()}

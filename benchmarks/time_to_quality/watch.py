@@ -1,4 +1,4 @@
-"""How good a network in training is after how many seconds; looking at it costs none."""
+"""Scores of a network over training time; the time for testing does not count."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -23,11 +23,11 @@ class Watch:
     data : dict
         As `load_rgb` reads it.
     test : int array
-        Which images it tests on.
+        The test images.
     goals : dict
-        The "AUROC" and "IoU" to reach; with both it says that it is enough.
+        The "AUROC" and "IoU" to reach; training stops if both are met.
     budget : float
-        Seconds after which it is enough in any case.
+        Seconds after which training stops in any case.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Watch:
         return time.process_time() - self._started - self._paused
 
     def __call__(self, predict: Predict) -> bool:
-        """Test where a quarter more time has gone than at the last test; tell whether to stop."""
+        """Test if the time has grown by a quarter since the last test; return whether to stop."""
         seconds = self.seconds()
         last = self.curve[-1]["seconds"] if self.curve else 2.0
         if not self.enough and seconds >= min(1.25 * last, last + 60, self.budget):
