@@ -1,20 +1,22 @@
-"""Volumes: networks of volumes against those of slices, and how much memory a large volume takes.
+"""Volumes: compare networks of volumes with networks of slices, and measure memory for a large one.
 
     python -m benchmarks.volumes                      # both parts, on synthetic volumes
     python -m benchmarks.volumes quality --folder F   # those of F/labels.csv, as below
     python -m benchmarks.volumes quality --methods unet3d classifier3d --seeds 5
-    python -m benchmarks.volumes memory               # 512 x 512 x 400 below 2 GB beyond itself
+    python -m benchmarks.volumes memory               # 512 x 512 x 400: less than 2 GB added
     python -m benchmarks.volumes --smoke              # does it run? Claims are not checked
 
-Each method learns and answers in a process of its own, on one thread; the peak is of that process.
-Masks are given for a half of the training volumes, labels for all. Numbers are means over seeds,
-each of other volumes and other weights, and after ± the standard deviation between them. Networks
-of slices take as many steps as those of volumes, of 8 slices in place of 2 crops of volumes, a half
-of which show a finding. Pretrainers look at whole volumes, twice as many. The synthetic volumes are
-`make_shapes(depth=...)`, whose spurious object goes with the target in training, and not in the
-test. A folder has ``labels.csv`` (image, mask, label, split), with paths beside it and splits
-"train" and "test"; an empty mask is none. Memory is measured with the encoder "tiny", beyond the
-volume and what is in memory before. It fails where the claim of memory does.
+Each method is trained and tested in its own process, with one thread; the peak memory is that of
+the process. Half of the training volumes have masks, all have labels. Numbers are means over seeds,
+each with its own volumes and initial weights, and after ± the standard deviation over seeds.
+Networks of slices take as many steps as those of volumes. A step takes 8 slices or 2 crops of
+volumes; half of the crops show a finding. Pretrainers use whole volumes, twice as many.
+
+The synthetic volumes are `make_shapes(depth=...)`. Their spurious object is correlated with the
+target in the training set, but not in the test set. A folder needs ``labels.csv`` (image, mask,
+label, split), with paths relative to the folder and the splits "train" and "test"; an empty mask
+means that there is none. Memory is measured with the encoder "tiny", and excludes the volume and
+what was in memory before. The exit status is 1 if the claim about memory fails.
 """
 
 import os
@@ -134,7 +136,7 @@ def judge(name: str, options: argparse.Namespace, seed: int) -> tuple[float, flo
 
 
 def data(options: argparse.Namespace, seed: int) -> tuple[Any, Any]:
-    """Return volumes, masks (None for a half of those of training) and labels of two parts."""
+    """Return volumes, masks (None for half of the training volumes) and labels, per split."""
     if options.folder is not None:
         return from_folder(options.folder)
     scene: dict[str, Any] = {"image_size": options.size, "depth": options.depth, "n_objects": 6}
@@ -166,8 +168,8 @@ def memory(options: argparse.Namespace) -> bool:
         beyond, seconds = in_a_process(measure, name, what, shape)
         passed = passed and beyond <= MOST_BYTES
         rows.append([f"{name}, {what}", f"{beyond / 2**30:.2f}", f"{seconds:.0f}"])
-    print(f"### A volume of {' x '.join(map(str, shape))}, int16: claim below 2 GB beyond itself\n")
-    print(markdown(["", "GB beyond", "s, processor"], rows) + "\n", flush=True)
+    print(f"### A volume of {' x '.join(map(str, shape))}, int16: claim, less than 2 GB added\n")
+    print(markdown(["", "GB added", "s, processor"], rows) + "\n", flush=True)
     return passed
 
 
@@ -182,7 +184,7 @@ SEGMENTERS: dict[str, Callable[[], Any]] = {
 
 
 def measure(name: str, what: str, shape: tuple[int, ...]) -> tuple[float, float]:
-    """Return how many bytes a prediction takes at most beyond what was in memory before."""
+    """Return the peak memory that a prediction adds, in bytes, and its processor time."""
     small = make_shapes(6, image_size=32, depth=4, n_objects=3, target_radius=4, random_state=1)
     classifier = SegmentationClassifier(SEGMENTERS[name](), random_state=0)
     classifier.fit(small.images.astype(np.int16), small.target, masks=small.masks)
@@ -194,7 +196,7 @@ def measure(name: str, what: str, shape: tuple[int, ...]) -> tuple[float, float]
 
 
 class Peak:
-    """The largest resident memory of this process while it is open, looked at 50 times a second."""
+    """Measure the peak resident memory of this process inside the block, 50 times per second."""
 
     bytes = 0
 
@@ -234,9 +236,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="real volumes in place of synthetic ones")
     parser.add_argument("--methods", nargs="+", choices=METHODS, help="all by default")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--encoder", default="tf_efficientnet_lite0", help="the frozen one")
-    parser.add_argument("--encoder3d", default="tiny3d", help="that of volumes")
-    parser.add_argument("--volumes", type=int, default=60, help="in training, and in the test")
+    parser.add_argument("--encoder", default="tf_efficientnet_lite0", help="of the frozen method")
+    parser.add_argument("--encoder3d", default="tiny3d", help="for volumes")
+    parser.add_argument("--volumes", type=int, default=60, help="per split")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--depth", type=int, default=16)
     parser.add_argument("--crop", type=int, nargs=3, default=[16, 32, 32], help="of unet3d")
@@ -244,7 +246,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="a minute, with tiny settings")
     options = parser.parse_args()
     if unknown := set(options.parts) - {"quality", "memory"}:
-        parser.error(f"there is no part {sorted(unknown)}; parts are quality and memory")
+        parser.error(f"unknown parts {sorted(unknown)}, expected quality or memory")
     if options.smoke:
         options.volumes, options.size, options.depth, options.steps = 8, 32, 4, 2
         options.encoder, options.seeds, options.crop = "tiny", 1, [4, 16, 16]

@@ -1,4 +1,4 @@
-"""Build the site: ``sphinx-build -W docs build/site``, from the tree, without a network."""
+"""Build the site from the repository, without a network: ``sphinx-build -W docs build/site``."""
 
 import os
 import sys
@@ -64,7 +64,7 @@ numpydoc_xref_aliases = {
     **{name.rpartition(".")[2]: name for name in api_pages.public_names() if name[-1].isalpha()},
 }
 
-# What other projects document, without asking them: see inventories/make_inventories.py.
+# Inventories of other projects, as local files: see inventories/make_inventories.py.
 INVENTORIES = {
     "numpy": "https://numpy.org/doc/stable/",
     "python": "https://docs.python.org/3/",

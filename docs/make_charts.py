@@ -1,4 +1,4 @@
-"""Draw the charts of docs/results.md from its own tables: ``python docs/make_charts.py``.
+"""Draw the charts of docs/results.md from the tables on that page: ``python docs/make_charts.py``.
 
 Needs the extra ``segclf[plot]``.
 """
@@ -104,7 +104,7 @@ CHARTS = {
 
 
 def table(page: str, section: str, header: str) -> Rows:
-    """Return the cells of a section's table whose header begins so."""
+    """Return the cells of the table in a section whose header begins with the given text."""
     text = page.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     lines = text.partition(f"| {header}")[2].splitlines()[2:]
     if not lines:
@@ -114,7 +114,7 @@ def table(page: str, section: str, header: str) -> Rows:
 
 
 def interval(cell: str) -> tuple[float, float, float]:
-    """Read '.961 (.932 to .982)'."""
+    """Parse a cell such as '.961 (.932 to .982)'."""
     mean, low, high = map(float, re.findall(r"\d*\.\d+", cell))
     return mean, low, high
 

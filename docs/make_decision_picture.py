@@ -1,4 +1,4 @@
-"""Draw docs/gallery/which_method.svg: from what is labeled to what to take."""
+"""Draw docs/gallery/which_method.svg: from the available labels to the method."""
 
 import html
 from pathlib import Path
@@ -18,7 +18,7 @@ NEXT = {"yes": "no", "no": "yes"}
 
 
 def render():
-    """The picture as SVG; its colors are read on light and on dark pages."""
+    """Return the picture as SVG, with colors that are readable on light and dark pages."""
     step = HEIGHT + GAP
     parts, y = [], 8
     for question, answer, taken in ROWS:

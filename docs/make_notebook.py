@@ -11,7 +11,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 
 
 def render(page):
-    """The page as a notebook: its Python in cells of code, all else as it is."""
+    """Return the page as a notebook: Python in code cells, the rest as Markdown."""
     text = page.read_text(encoding="utf-8").removeprefix("<!-- tested -->\n")
     prose, code = BLOCK.split(text)[::2], BLOCK.findall(text)
     cells = []

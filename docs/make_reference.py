@@ -1,4 +1,4 @@
-"""Write docs/reference.md, every public name, and docs/parameters.md, what estimators take."""
+"""Write docs/reference.md (every public name) and docs/parameters.md (all parameters)."""
 
 import importlib
 import inspect
@@ -16,15 +16,15 @@ INTRODUCTION = """\
 # Reference
 
 Every public name, with a link to the file whose docstring describes it; `help(segclf.<name>)` shows
-the same text. What estimators take is on a page of its own: [parameters](parameters.md).
+the same text. The parameters of estimators are on their own page: [parameters](parameters.md).
 """
 PARAMETERS = """\
 <!-- Written by docs/make_reference.py. Change the docstrings, then run it. -->
 # Parameters
 
-All parameters of all estimators, with their defaults. What several share is described once, where
-they have it from; `help(segclf.<name>)` describes all of them in one place. Plugins come last, with
-the name by which each is found.
+All parameters of all estimators, with their defaults. A parameter that several classes share is
+described once, at their base class; `help(segclf.<name>)` describes all parameters of one class.
+Plugins come last, with their registered names.
 """
 
 
@@ -34,7 +34,7 @@ def render():
 
 
 def public_modules():
-    """What public names are imported from: the package, and each of its rooms that exports some."""
+    """Return the modules with public names: the package and its subpackages that export some."""
     rooms = sorted(f"segclf.{path.parent.name}" for path in ROOT.glob("segclf/*/__init__.py"))
     modules = [importlib.import_module(name) for name in ["segclf", *rooms]]
     return [module for module in modules if getattr(module, "__all__", None)]
@@ -69,7 +69,7 @@ def _link(name, thing):
 
 
 def _comment(name):
-    """The first line of the comment above a type alias, which has no docstring of its own."""
+    """Return the first line of the comment above a type alias, which has no docstring."""
     text = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("segclf/*/*.py"))
     return re.search(rf"\n\n#: (.*)\n(?:#: .*\n)*{name}: TypeAlias", text)[1]
 
@@ -79,7 +79,7 @@ def _first_line(thing):
 
 
 def render_parameters():
-    """The page of parameters, as text: kinds of estimators first, then estimators, then plugins."""
+    """Return the text of the parameters page: base classes, then estimators, then plugins."""
     kinds = sorted(_estimators("segclf.base"), key=lambda kind: len(kind.__mro__))
     titles = {kind: kind.__name__ for kind in [*kinds, *_estimators("segclf")]}
     for plugin in registry.list_plugins():
@@ -97,7 +97,7 @@ def _estimators(room):
 
 
 def _estimator(kind, titles):
-    """A table of what nobody above describes in the same words, and a line for each other one."""
+    """Return a table of the parameters described only here, and a line for each base class."""
     entries = _entries(kind)
     homes = {name: _home(kind, name, titles) for name in entries}
     own = dict.fromkeys(entry for name, entry in entries.items() if homes[name] is kind)
@@ -118,7 +118,7 @@ def _entries(kind):
 
 
 def _home(kind, name, titles):
-    """The farthest class on the page that describes the parameter in the words of this one."""
+    """Return the most general class on the page with the same description of the parameter."""
     entry = _entries(kind)[name]
     bases = [base for base in kind.__mro__ if base in titles]
     return [base for base in bases if _entries(base).get(name) == entry][-1]

@@ -1,9 +1,10 @@
-"""Read the built site in headless Chromium, and fail on any error of its console.
+"""Open the built site in headless Chromium, and fail on any error in the console.
 
     python -m docs.try_in_browser build/site screenshots
 
-It opens ten pages, wide and narrow, light and dark, searches, and clicks through the gallery. Needs
-Chromium with its driver, and selenium; no network. Look at the screenshots.
+This opens ten pages, wide and narrow, light and dark, uses the search, and clicks through the
+gallery. It needs Chromium with its driver, and selenium, but no network. Then look at the
+screenshots.
 """
 
 import functools
@@ -48,7 +49,7 @@ def main(site: Path, pictures: Path) -> int:
 
 
 class served:
-    """The site on a port of this machine, for as long as the block lasts."""
+    """Serve the site on a local port inside the block."""
 
     def __init__(self, site: Path) -> None:
         handler = functools.partial(Quiet, directory=str(site))
@@ -63,7 +64,7 @@ class served:
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Says nothing of requests."""
+    """A request handler without a log."""
 
     def log_message(self, format: str, *args: object) -> None:
         pass

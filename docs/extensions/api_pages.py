@@ -1,4 +1,4 @@
-"""A page for each public name, written before Sphinx reads: ``api/segclf.ImageClassifier.rst``."""
+"""Write a page for each public name before Sphinx reads, as ``api/segclf.ImageClassifier.rst``."""
 
 import importlib
 import inspect
@@ -29,7 +29,7 @@ Examples that use it
 
 
 def write_pages(app: Sphinx) -> None:
-    """Write what changed, and remove the pages of names that are gone."""
+    """Write the pages that changed, and remove those of names that no longer exist."""
     folder = Path(app.srcdir) / "api"
     folder.mkdir(exist_ok=True)
     pages = {f"{full}.rst": _page(full) for full in public_names()}
@@ -43,7 +43,7 @@ def write_pages(app: Sphinx) -> None:
 
 
 def public_names() -> list[str]:
-    """Names with a docstring of their own, each where it is imported from at first."""
+    """Return the public classes and functions, each with the first module that exports it."""
     named = {}
     for module in make_reference.public_modules():
         for name in module.__all__:
@@ -67,7 +67,7 @@ def _page(full: str) -> str:
 
 
 def link_pages(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]):
-    """Turn "see docs/resume.md" of a docstring into a link."""
+    """Turn references such as "see docs/resume.md" in docstrings into links."""
     for i, line in enumerate(lines):
         lines[i] = re.sub(r"`*\bdocs/([\w/]+)\.md\b`*", r":doc:`/\1`", line)
 

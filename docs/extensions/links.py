@@ -1,6 +1,6 @@
-"""The links of the finished site: inside of it each leads somewhere, outside each is an address.
+"""Check the links of the finished site: links inside it have a target, the others are addresses.
 
-No page loads anything from elsewhere, so that the site reads without a network.
+No page may load anything from other sites, so that the site can be read without a network.
 """
 
 import posixpath
@@ -17,7 +17,7 @@ LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "sourc
 
 
 class Page(HTMLParser):
-    """What a page links to, what it loads, and what can be linked to in it."""
+    """Collect the links of a page, the files it loads, and its anchors."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Page(HTMLParser):
 
 
 def find_faults(site: Path) -> list[str]:
-    """Return a line for each link of a site that leads nowhere or loads from elsewhere."""
+    """Return a line for each link without a target and each file loaded from another site."""
     pages = {
         path.relative_to(site).as_posix(): Page(path.read_text(encoding="utf-8"))
         for path in sorted(site.rglob("*.html"))
@@ -69,7 +69,7 @@ def _fault(site: Path, pages: dict[str, Page], name: str, link: str) -> str | No
 
 
 def check_links(app: Sphinx, exception: Exception | None) -> None:
-    """Fail the build on the faults."""
+    """Fail the build if there are any faults."""
     built = exception is None and app.builder.format == "html"
     if built and (faults := find_faults(Path(app.outdir))):
         raise ExtensionError("\n".join(["Links of the site:", *faults]))

@@ -1,4 +1,4 @@
-"""Pages that list others are their parents: no list of pages is kept twice."""
+"""Make pages that list others their parents, so that no list of pages is kept twice."""
 
 import posixpath
 import re
@@ -14,7 +14,7 @@ TOCTREE = "\n\n```{{toctree}}\n:hidden:\n:maxdepth: 1\n\n{}\n```\n"
 
 
 def children(docname: str, text: str) -> dict[str, str]:
-    """Return the documents, from the top of the site, that bullets begin with; and titles."""
+    """Return the titles of the documents that list items link to, by path from the site's root."""
     folder = PurePosixPath(docname).parent
     return {_document(_normal(folder / target)): title for title, target in ENTRY.findall(text)}
 

@@ -1,4 +1,4 @@
-"""Links that lead out of docs/ stay inside of the site.
+"""Keep links that lead out of docs/ inside the site.
 
 Markdown at the top of the tree (CONTRIBUTING.md, ...) becomes a page of ``project/``. A file or
 folder of code becomes a page that shows it. Names in the reference lead to their own pages.
@@ -23,7 +23,7 @@ SHOWN = {".py": "python", ".pyi": "python", ".toml": "toml", ".sh": "bash", ".md
 
 
 def copy_pages(app: Sphinx) -> None:
-    """Copy the Markdown that lies beside docs/ to where the site shows it."""
+    """Copy the Markdown files next to docs/ to where the site shows them."""
     folder = Path(app.srcdir) / "project"
     folder.mkdir(exist_ok=True)
     for name, page in COPIED.items():
@@ -34,7 +34,7 @@ def copy_pages(app: Sphinx) -> None:
 
 
 def rewrite_links(app: Sphinx, docname: str, content: list[str]) -> None:
-    """Point links out of docs/ to where the site has what they lead to."""
+    """Redirect links that lead out of docs/ to the pages of their targets on the site."""
     if docname == "reference":
         content[0] = _to_names(content[0])
     if not str(app.env.doc2path(docname)).endswith(".rst"):
@@ -77,7 +77,7 @@ def _to_names(text: str) -> str:
 
 
 def show_files(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Make a page of each linked file and folder, and of what a linked folder holds."""
+    """Make a page for each linked file and folder, and for the contents of linked folders."""
     linked = {path for data in app.env.metadata.values() for path in data.get("source_pages", ())}
     for path in sorted(_with_contents(linked)):
         full = ROOT / path
@@ -114,7 +114,7 @@ def _name(path: Path) -> str:
 
 
 def write_notebook(app: Sphinx, exception: Exception | None) -> None:
-    """Put the tutorial beside its page as a notebook, to download."""
+    """Write the tutorial as a notebook next to its page, to download."""
     if exception is None and app.builder.format == "html":
         notebook = make_notebook.render(ROOT / "docs" / "tutorial.md")
         nbformat.write(notebook, Path(app.outdir) / "tutorial.ipynb")

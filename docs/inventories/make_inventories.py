@@ -1,8 +1,9 @@
-"""Write what our docstrings link to in other projects' documentation, so that no build asks for it.
+"""Write inventories of the names in other projects' documentation that our docstrings link to.
 
-Sphinx reads such inventories from files (the format of ``objects.inv``, version 2). A whole one
-has some 50 kB and changes with each release; docstrings here need the few dozen names below. To add
-one, add its line and run this script; `$` in an address stands for the name.
+Builds then need no network. Sphinx reads such inventories from files (the format of
+``objects.inv``, version 2). A complete one has about 50 kB and changes with each release; our
+docstrings need the few dozen names below. To add one, add its line and run this script; `$` in an
+address stands for the name.
 """
 
 import zlib
