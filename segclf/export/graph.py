@@ -15,6 +15,7 @@ from segclf.base.image_size import given_size
 from segclf.base.spatial import n_spatial
 from segclf.data.resize import Size
 from segclf.export.answering import answer_of, found
+from segclf.export.same_padding import constant_paddings
 from segclf.isolation.cached import cached_property
 
 # The types of images, and the value that is read as 1, as in `segclf.data.arrays.to_float`.
@@ -109,7 +110,7 @@ class ImageGraph(nn.Module):
         axes = {0: free} if self.images.size else {0: free, 1: free, 2: free}
         example = torch.from_numpy(self.images.noise(self.images.sizes[0]))
         try:
-            with torch.no_grad():
+            with torch.no_grad(), constant_paddings():
                 return torch.export.export(self, (example,), dynamic_shapes={"images": axes})
         except Exception as error:
             any_size = "" if self.images.size else " for images of any size"

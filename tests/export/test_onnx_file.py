@@ -68,6 +68,28 @@ def test_padding_is_that_of_each_size_and_number_of_images(segmenter, file):
         )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("architecture", "encoder"),
+    [
+        ("hypercolumn", "tf_efficientnet_lite0"),
+        ("unet", "resnet18"),
+        ("fpn", "resnet18"),
+        ("deeplabv3plus", "resnet18"),
+    ],
+)
+def test_thirty_sizes_of_one_and_two_images(architecture, encoder, tmp_path):
+    """A padding of the size that was traced would be wrong by .8 at others."""
+    settings = {"encoder_weights": None, "max_epochs": 1, "precision": "fp32", "random_state": 0}
+    segmenter = segclf.SupervisedSegmenter(architecture=architecture, encoder=encoder, **settings)
+    segmenter.fit(SHAPES.images, SHAPES.masks)
+    serve = served(segmenter, tmp_path / "a.onnx")
+    sizes = np.random.default_rng(0).integers(8, 160, (30, 2)).tolist()
+    for size in map(tuple, sizes):
+        for n_images in (1, 2):
+            assert_same_masks(serve, segmenter, noise(size, n_images))
+
+
 def test_the_file_says_what_it_takes_and_nothing_of_who_made_it(file):
     model = onnx.load(file)
     onnx.checker.check_model(model, full_check=True)
