@@ -37,8 +37,7 @@ from segclf.training.schedules import Schedule, between, cosine, warm_up
 N_GLOBAL = 2
 FIRST_PART = 0.1  # of training, after which some prototypes should be likelier than others
 COUNTS = ("n_prototypes", "head_size", "bottleneck_size")
-PARTS = ("temperature_warm_up", "frozen_prototypes")
-MOMENTA = ("momentum", "final_momentum", "center_momentum")
+PART = ("temperature_warm_up", "frozen_prototypes", "momentum", "final_momentum", "center_momentum")
 POSITIVE = ("student_temperature", "teacher_temperature", "first_temperature")
 SWITCHES = ("student_sees_global", "unit_prototypes", "bottleneck_activation")
 
@@ -97,13 +96,11 @@ class DINOPretrainer(EncoderPretrainer):
 
     For ResNets the public code recommends other settings: ``optimizer="sgd", learning_rate=0.0075,
     weight_decay=1e-4, final_weight_decay=1e-4, global_crop=(0.14, 1), local_crop=(0.05, 0.14),
-    teacher_temperature=0.04``, a learning rate of .03 per 256 images.
-
-    S4MI trains with vit-pytorch, whose defaults are ``n_local_crops=2, global_crop=(.5, 1),
-    local_scale=1, student_sees_global=False, n_prototypes=65336, head_size=256,
-    bottleneck_activation=True, unit_prototypes=False, student_temperature=.9,
-    teacher_temperature=.04, momentum=.9, final_momentum=.9, frozen_prototypes=0,
-    largest_gradient=None``; it compares each large view with one small view, here with both.
+    teacher_temperature=0.04``, a learning rate of .03 per 256 images. S4MI uses vit-pytorch, whose
+    defaults are ``n_local_crops=2, global_crop=(.5, 1), local_scale=1, student_sees_global=False,
+    n_prototypes=65336, head_size=256, bottleneck_activation=True, unit_prototypes=False,
+    student_temperature=.9, teacher_temperature=.04, momentum=.9, final_momentum=.9,
+    frozen_prototypes=0, largest_gradient=None``; each large view meets one small one, here both.
 
     See Also
     --------
@@ -157,16 +154,16 @@ class DINOPretrainer(EncoderPretrainer):
         "largest_gradient": [Interval(Real, 0, None, closed="neither"), None],
         "final_weight_decay": [Interval(Real, 0, None, closed="left")],
         **{name: [Interval(Integral, 1, None, closed="left")] for name in COUNTS},
-        **{name: [Interval(Real, 0, 1, closed="both")] for name in (*PARTS, *MOMENTA)},
+        **{name: [Interval(Real, 0, 1, closed="both")] for name in PART},
         **{name: [Interval(Real, 0, None, closed="neither")] for name in POSITIVE},
         **{name: ["boolean"] for name in SWITCHES},
     }
 
     def _make_views(self) -> tuple[Augmentation, ...]:
         view = replace(simclr_view(self.global_crop), saturation=0.2, blur_probability=1.0)
-        second = replace(view, blur_probability=0.1, solarize=0.2)
         local = replace(view, crop=self.local_crop, output_scale=self.local_scale)
         local = replace(local, blur_probability=0.5)
+        second = replace(view, blur_probability=0.1, solarize=0.2)
         return view, second, *[local] * self.n_local_crops
 
     def _make_objective(self, samples: Samples) -> Objective:
@@ -239,14 +236,10 @@ class DINO(JointEmbedding):
         self.register_buffer("center", torch.zeros(student_head.prototypes.out_features))
         for name in ("teacher_entropy", "fraction"):
             self.register_buffer(name, torch.zeros(()), persistent=False)
-        self.student_sees_global = student_sees_global
-        self.student_temperature = student_temperature
-        self.teacher_temperature = teacher_temperature
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.center_momentum = center_momentum
-        self.frozen_prototypes = frozen_prototypes
-        self.largest_gradient = largest_gradient
+        self.student_sees_global, self.momentum = student_sees_global, momentum
+        self.student_temperature, self.center_momentum = student_temperature, center_momentum
+        self.teacher_temperature, self.weight_decay = teacher_temperature, weight_decay
+        self.frozen_prototypes, self.largest_gradient = frozen_prototypes, largest_gradient
 
     def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the term "distillation" in nats, ln K where all prototypes are equally likely."""
@@ -255,8 +248,7 @@ class DINO(JointEmbedding):
         bottleneck = self.student_head.bottleneck(embeddings(self.student, seen))
         with torch.no_grad():
             teacher = self.head(embeddings(self.network, images[:N_GLOBAL]))
-        n_images = len(batch["index"])
-        temperature = self.teacher_temperature(progress.fraction)
+        n_images, temperature = len(batch["index"]), self.teacher_temperature(progress.fraction)
         self.watch(bottleneck[:n_images])
         self.fraction = torch.tensor(progress.fraction)
         self.teacher_entropy = score_entropy(teacher, center=self.center, temperature=temperature)
@@ -284,8 +276,7 @@ class DINO(JointEmbedding):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the student's groups, with a weight decay that follows its own schedule."""
-        # A group of its own, since torch's fused SGD needs all tensors of a group to begin
-        # together.
+        # torch's fused SGD needs all tensors of a group to begin together.
         groups = apart(super().parameter_groups(), self.student_head.prototypes.parameters())
         return spare_vectors([{**g, "weight_decay_schedule": self.weight_decay} for g in groups])
 
