@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from segclf.distributed import n_processes
 from segclf.objectives import Batch
@@ -67,12 +68,16 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     return torch.autocast(device.type, dtype=_DTYPES[precision])
 
 
-def loss_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
-    """Return what scales the loss in fp16, whose small gradients would be 0, and else does nothing.
+def loss_scaler(optimizer: Optimizer, device: torch.device, precision: str) -> torch.amp.GradScaler:
+    """Return what scales the loss in fp16, whose small gradients would be 0; else does nothing.
 
-    Steps with gradients that are not finite are left out, and lower the scale.
+    Steps with gradients that are not finite are skipped, and lower the scale.
     """
-    return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+    scales = precision == "fp16"
+    if scales:
+        # torch's fused SGD starts from uninitialized momenta if it skips its first step itself.
+        optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    return torch.amp.GradScaler(device.type, enabled=scales)
 
 
 def moved(module: Module, device: torch.device) -> Module:

@@ -86,7 +86,7 @@ class TrainingState:
             weight_decay=plan.weight_decay,
         )
         self.precision = plan.precision
-        self.scaler = loss_scaler(plan.device, plan.precision)
+        self.scaler = loss_scaler(self.optimizer, plan.device, plan.precision)
         self.history: list[Row] = []
         self.best = BestWeights(plan.n_iter_no_change, plan.monitor)
         self.average = AveragedWeights(objective)
@@ -157,7 +157,7 @@ class TrainingState:
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(_completed(state["optimizer"], self.optimizer))
         self.precision, self.largest_part = state["precision"], state["largest_part"]
-        self.scaler = loss_scaler(self.device, self.precision)
+        self.scaler = loss_scaler(self.optimizer, self.device, self.precision)
         if state.get("scaler"):  # empty where nothing is scaled
             self.scaler.load_state_dict(state["scaler"])
         self.history = [dict(row) for row in state["history"]]

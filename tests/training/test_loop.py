@@ -353,6 +353,7 @@ def test_small_gradients_are_no_zeros_in_fp16():
 def test_steps_that_overflow_in_fp16_are_left_out_and_lower_the_scale():
     weight, state = learned(100.0, "fp16")
     assert 0.5 < weight < learned(100.0, "fp32")[0]
+    assert [learned(100.0, "fp16")[0] for _ in range(8)] == [weight] * 8  # no momenta from nowhere
     assert 0 < state.scaler.get_scale() < 2**16
     again = TrainingState(Faint(100.0), plan(precision="fp16"))
     again.load_state_dict(copy.deepcopy(state.state_dict()))
