@@ -55,7 +55,9 @@ def test_every_kind_has_checks(kind):
 
 
 def test_unknown_kind():
-    with pytest.raises(ValueError, match="No kind of plugin named 'thresh'; there are: pseudo"):
+    with pytest.raises(
+        ValueError, match="No kind of plugin named 'thresh'; expected one of pseudo"
+    ):
         plugin_checks("thresh")
 
 

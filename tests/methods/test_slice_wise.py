@@ -379,7 +379,7 @@ def test_maps_that_do_not_fit_are_refused_after_the_first_slices(ask, monkeypatc
     monkeypatch.setattr(Recorder, "predict_proba", lambda s, X: asked.append(X) or predict(s, X))
     monkeypatch.setattr(maps, "CHECKED_BYTES", expected.nbytes)
     monkeypatch.setattr(maps, "available_memory", lambda: expected.nbytes - 1)
-    with pytest.raises(MemoryError, match=f"6 volumes takes {expected.nbytes:,} bytes.*_batches"):
+    with pytest.raises(MemoryError, match=f"6 volumes take {expected.nbytes:,} bytes.*_batches"):
         getattr(segmenter, ask)(VOLUMES.images)
     assert len(asked) == 1
     monkeypatch.setattr(maps, "available_memory", lambda: 8 * VOLUMES.images[0].size)

@@ -221,7 +221,7 @@ def test_the_error_is_that_of_hidden_blocks():
     "kind", [BYOLPretrainer, DINOPretrainer, MoCoPretrainer, SimMIMPretrainer], ids=str
 )
 def test_others_say_what_pretrains_volumes(kind):
-    said = f"{kind.__name__} reads images, and encoder='tiny3d' volumes.*MAEPretrainer, Otsu"
+    said = f"{kind.__name__} reads images, but encoder='tiny3d' is for volumes.*MAEPretrainer, Otsu"
     with pytest.raises(ValueError, match=said):
         kind(encoder="tiny3d").fit(VOLUMES.images)
     with pytest.raises(ValueError, match=said):

@@ -81,5 +81,5 @@ def test_it_starts_from_the_shares_of_the_classes():
 def test_strides_and_depth_agree():
     assert network(encoder_depth=2).recipe["encoder_strides"] == [[2, 2, 2]] * 2
     assert network().recipe["encoder_depth"] == 4
-    with pytest.raises(ValueError, match=r"encoder_depth=3, and encoder_strides=.* 2 stages"):
+    with pytest.raises(ValueError, match=r"encoder_depth=3, but encoder_strides=.* 2 stages"):
         network(encoder_depth=3, encoder_strides=[[2, 2, 2]] * 2)

@@ -102,7 +102,7 @@ def test_without_findings_labels_are_learned(colors, few_steps):
     assert type(proposal.estimator) is ImageClassifier
     assert proposal.estimator.random_state == 0
     assert np.isnan(proposal.trials[0].iou).all()
-    assert "labels alone" in because(proposal, "masks")
+    assert "only labels" in because(proposal, "masks")
     assert proposal.estimator.fit(images, labels).chosen_ == {}
 
 
@@ -150,7 +150,7 @@ def test_labels_of_a_class_without_masks_count(colors, few_steps):
     masks = [None if label == 2 else mask for mask, label in zip(masks, labels, strict=True)]
     proposal = propose(images, labels, masks, encoders=TINY, random_state=0)
     assert proposal.estimator.segmenter.label_weight == 1
-    assert "labels alone" in because(proposal, "label_weight")
+    assert "labels but no mask" in because(proposal, "label_weight")
 
 
 def test_rare_class_has_as_many_folds_as_images(colors, few_steps):
