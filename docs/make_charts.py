@@ -83,7 +83,7 @@ def few_masks(axes: Axes, page: str) -> None:
 
 
 def seconds(axes: Axes, page: str) -> None:
-    rows = table(page, "Seconds to a quality", "set | who")
+    rows = [row for row in table(page, "Seconds to a quality", "set | who") if row[0] == "lgg_mri"]
     for place, row in enumerate(rows):
         met = not row[4].startswith("not")
         spent = float(row[4].split()[0]) if met else float(row[8])
