@@ -65,7 +65,7 @@ def boxes_at(boxes: Tensor, shape: Sequence[int]) -> Tensor:
 
     Returns
     -------
-    Tensor of shape (n, *shape)
+    Tensor of shape (n, h, w), bool
         The boxes at that size.
 
     Examples

@@ -43,8 +43,7 @@ def as_augmentation(spec: str | Augment | None) -> Augment | None:
 
         - ``"flips"``: left and right, top and bottom, each for half of the images; exact.
         - ``"light"``: mirrored left and right, rotated up to 10 degrees, scaled by 10%, moved by
-        5%, with slight changes of brightness and contrast; for images with an upright orientation.
-          5%, with slight changes of brightness and contrast; for images with an upright.
+          5%, with slight changes of brightness and contrast; for images that stand upright.
         - ``"strong"``: both flips, turned up to 30 degrees, scaled by a quarter, moved, sheared,
           cropped to 60% of the area or more; brightness, contrast, color and noise.
 
