@@ -2,8 +2,8 @@
 
 Run ``python -m benchmarks.prediction_batches [--rounds 4]``. Each network predicts the same images
 in batches of several numbers of pixels, in turns, on one thread: processor time an image, divided
-by that with 2**20 pixels. Short batches are filled up, so that a single image costs what a batch
-costs: below, how many times as much as its own share with 2**20 pixels.
+by that with 2**20 pixels. Short batches are filled up, so that smaller ones spare time where there
+is a single image, if they cost no more where there are many.
 """
 
 import argparse
@@ -45,7 +45,9 @@ def main() -> None:
         is_segmenter = isinstance(estimator, SupervisedSegmenter)
         estimator.fit(shapes.images, shapes.masks if is_segmenter else shapes.target)
         for size, n_images in SIZES.items():
-            print(line([name, str(size), *compared(estimator, size, n_images, n_rounds)]))
+            print(
+                line([name, str(size), *compared(estimator, size, n_images, n_rounds)]), flush=True
+            )
 
 
 def compared(estimator, size: int, n_images: int, n_rounds: int) -> list[str]:
