@@ -2,9 +2,10 @@
 
 Segmentation: one and the same segmenter learns from 5, 10 and 25 % of the masks of the training
 split, from scratch and after each of the eight pretrainers, which saw all of its images without
-masks; 3 seeds, foreground IoU on the test split. Beside them OtsuPretrainer without any
-fine-tuning, and masks that are all foreground, all background, or Otsu's threshold. Which side of
-the threshold is the object (polarity) is chosen on the fewest masks that a fine-tuning gets.
+masks; 3 seeds, foreground IoU on the test split. Beside them all of these without any fine-tuning
+(only OtsuPretrainer's decoder has been trained then), and masks that are all foreground, all
+background, or Otsu's threshold. Which side of the threshold is the object (polarity), and where a
+random decoder's maps are cut, is chosen on the fewest masks that a fine-tuning gets.
 
 Classification: macro F1 with 10 % of the labels of two sets, by a linear probe and by fine-tuning,
 after CASS, after DINO and from scratch, for a transformer and for a convolutional network.
@@ -27,7 +28,7 @@ from typing import Any
 
 import joblib
 
-from benchmarks.pretraining.runs import LABEL_TASKS, Task, run_chain
+from benchmarks.pretraining.runs import END_TO_END, LABEL_TASKS, Task, run_chain
 from benchmarks.pretraining.settings import PRETRAINERS, SETTINGS, VIT_ONLY, settings_of
 from benchmarks.pretraining.tables import make_report
 from benchmarks.shared.machine import describe_machine
@@ -61,10 +62,9 @@ def make_tasks(options: argparse.Namespace) -> list[Task]:
     for name in options.sets:
         for seed in options.seeds:
             tasks.append((name, seed, "-", "baselines", ""))
-            for start in ("scratch", "Otsu, encoder", "Otsu, end to end", *methods[1:]):
+            for start in ("scratch", "Otsu, encoder", END_TO_END, *methods[1:]):
                 tasks += [(name, seed, start, "masks", f) for f in options.fractions]
-                if start == "Otsu, end to end":
-                    tasks.append((name, seed, start, "no masks", ""))
+                tasks.append((name, seed, start, "no masks", ""))
                 if name in options.label_sets and start in ("scratch", "CASS", "DINO"):
                     for network in sorted(options.parts.values(), key=lambda e: e != encoder):
                         tasks += [(name, seed, start, what, network) for what in LABEL_TASKS]

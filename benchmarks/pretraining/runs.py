@@ -30,12 +30,13 @@ from benchmarks.pretraining.settings import (
 from benchmarks.shared.real_sets import load_rgb, sample
 from benchmarks.shared.records import records
 from segclf import ImageClassifier, OtsuPretrainer, SupervisedSegmenter
-from segclf.metrics import mean_iou
+from segclf.metrics import best_thresholds, mean_iou
 from segclf.networks import PairNetwork, classification_network, transfer
 from segclf.objectives import CollapseWarning
 
 Task = tuple[str, int, str, str, Any]  # data set, seed, start, what, fraction or network
 LABEL_TASKS = ("linear probe", "fine-tuned")
+END_TO_END = "Otsu, end to end"  # the only start with a trained decoder
 
 
 def run_chain(chain: list[Task], options: argparse.Namespace) -> None:
@@ -53,11 +54,13 @@ def run_chain(chain: list[Task], options: argparse.Namespace) -> None:
 def measure(
     pretrainer: Any, data: dict[str, Any], task: Task, options: argparse.Namespace
 ) -> dict[str, Any]:
-    _, seed, _, what, fraction = task
+    _, seed, start, what, fraction = task
     if what == "baselines":
         return score_baselines(data, seed, options)
-    if what == "no masks":
+    if what == "no masks" and start == END_TO_END:
         return score_alone(pretrainer, data)
+    if what == "no masks":
+        return score_untrained(pretrainer, data, seed, options)
     if what == "masks":
         return segment(pretrainer, data, fraction, seed, options)
     return classify(pretrainer, data, task, options)
@@ -68,16 +71,45 @@ def segment(
 ) -> dict[str, float]:
     """Train the segmenter on some of the masks; score it on the test split."""
     train = sample(data, fraction, seed)
+    segmenter = make_segmenter(pretrainer, len(train), seed, options)
+    segmenter.fit(data["images"][train], [data["masks"][i] for i in train])
+    return {"n_train": len(train), **score_alone(segmenter, data)}
+
+
+def make_segmenter(
+    pretrainer: Any, n_images: int, seed: int, options: argparse.Namespace
+) -> SupervisedSegmenter:
     encoder = options.parts[options.segmenter]
-    segmenter = SupervisedSegmenter(
+    return SupervisedSegmenter(
         encoder=encoder,
         pretrainer=None if pretrainer is None else FrozenEstimator(pretrainer),
         **SEGMENTER,
         **decoder(encoder, options.setting),
-        **fine_tuning(options.setting, n_images=len(train), seed=seed),
+        **fine_tuning(options.setting, n_images=n_images, seed=seed),
     )
-    segmenter.fit(data["images"][train], [data["masks"][i] for i in train])
-    return {"n_train": len(train), **score_alone(segmenter, data)}
+
+
+def score_untrained(
+    pretrainer: Any, data: dict[str, Any], seed: int, options: argparse.Namespace
+) -> dict[str, float]:
+    """Score a random decoder, at the threshold and polarity that fit the fewest masks best."""
+    train = sample(data, min(options.fractions), seed)
+    images, masks = data["images"][train], [data["masks"][i] for i in train]
+    segmenter = make_segmenter(pretrainer, len(train), seed, options)
+    segmenter.set_params(learning_rate=1e-12, weight_decay=0.0).fit(images, masks)
+
+    test = np.flatnonzero(data["split"] == "test")
+    on_train, on_test = (
+        segmenter.predict_proba(each)[:, 1:2] for each in (images, data["images"][test])
+    )
+
+    def cut(maps: np.ndarray, sign: int) -> np.ndarray:
+        grid = np.unique(np.quantile(sign * on_train, np.linspace(0, 1, 101)))
+        threshold = best_thresholds(masks, sign * on_train, grid=grid)[0]
+        return (sign * maps[:, 0] > threshold).astype(np.uint8)
+
+    sign = max((1, -1), key=lambda sign: mean_iou(masks, cut(on_train, sign), n_classes=2))
+    return overlap(cut(on_test, sign), data, test)
 
 
 def score_alone(segmenter: Any, data: dict[str, Any]) -> dict[str, float]:
