@@ -11,7 +11,8 @@ label.
 - Distillation from an equal teacher, an ensemble, one of twice the masks, a fine-tuned one.
 - The joint summarizer, with and without pseudo labels, with labels of all and of the few alone.
 - Ceilings: all masks; ImageClassifier with all labels, and with those.
-- On two sets p runs over the values of CheXseg (MIDL, Table 1), and so do temperatures.
+- On two sets p runs over the values of CheXseg (MIDL, Table 1), and so do temperatures; and pseudo
+  masks of a known IoU, the true ones dilated, tell how good pseudo masks have to be.
 
 IoU is of all pixels of the test images with a mask, at the threshold that is best on
 `val` (CheXseg) and at one half; with ``--test-on val`` the former is chosen on the test images.
@@ -43,6 +44,7 @@ from benchmarks.semi_supervised.methods import (
     MASKS,
     METHODS,
     SELF_TRAINING,
+    SWEEP_IOU,
     SWEEP_P,
     SWEEP_T,
     THOSE_LABELS,
@@ -51,6 +53,7 @@ from benchmarks.semi_supervised.runs import Task, run_chain
 from benchmarks.semi_supervised.settings import (
     CHEXSEG_PROBABILITIES,
     CONSTANTS,
+    DILATED_IOUS,
     FRACTIONS,
     SETTINGS,
     TEMPERATURES,
@@ -61,7 +64,11 @@ from benchmarks.shared.records import missing, rows_by_task
 
 FIRST = (MASKS, EMPTY, BALANCED, SELF_TRAINING, BOOSTED, THOSE_LABELS)
 WITHOUT_FRACTION = (ALL_MASKS, ALL_LABELS, "PiCIE, no masks")
-SWEEPS = {SWEEP_P: CHEXSEG_PROBABILITIES, SWEEP_T: TEMPERATURES}
+SWEEPS = {
+    SWEEP_P: CHEXSEG_PROBABILITIES,
+    SWEEP_T: TEMPERATURES,
+    SWEEP_IOU: DILATED_IOUS,
+}
 Block = list[tuple[float | None, str, float | None]]  # fraction, method, its value
 
 

@@ -5,6 +5,7 @@ from typing import Any
 FRACTIONS = (0.05, 0.1, 0.25, 0.5)
 CHEXSEG_PROBABILITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # of Table 1 of the MIDL version
 TEMPERATURES = (1.0, 2.0, 4.0, 10.0)  # CheXseg's is 10
+DILATED_IOUS = (0.15, 0.3, 0.45, 0.6, 0.8)
 ENSEMBLE_SEEDS = (100, 200, 300, 400)  # added to the seed
 
 # What "auto" is on a frozen encoder, for methods that have no "auto".

@@ -19,6 +19,7 @@ from benchmarks.semi_supervised.methods import (
     JOINT_FEW,
     MASKS,
     SELF_TRAINING,
+    SWEEP_IOU,
     SWEEP_P,
     SWEEP_T,
     THOSE_LABELS,
@@ -37,7 +38,7 @@ SCORES = {
     "pseudo_iou": "IoU of a labeler's masks of training images with a finding",
     "kept": "How often the guard keeps pseudo masks",
 }
-SWEEPS = {SWEEP_P: "p", SWEEP_T: "temperature"}
+SWEEPS = {SWEEP_P: "p", SWEEP_T: "temperature", SWEEP_IOU: "IoU of pseudo masks"}
 
 # Score and method, less score and method; at the same fraction, where there is one.
 CONTRASTS: dict[str, tuple[str, str, str, str]] = {

@@ -86,3 +86,13 @@ def test_what_matters_most_comes_first(part):
     assert {task[2] for task in tasks[:n_first]} == {0.1, None}
     assert [task for chain in main.chains(tasks) for task in chain] == tasks
     assert all(len({task[:3] for task in chain}) == 1 for chain in main.chains(tasks))
+
+
+def test_dilated_masks_have_the_iou_that_is_asked_for(part):
+    masks = [np.zeros((40, 40), dtype=np.uint8) for _ in range(2)]
+    masks[0][10:16, 10:18] = 1
+    masks[1][20:30, 5:12] = 1
+    for iou in (0.2, 0.5, 0.9):
+        found = part("methods").dilated(masks, iou)
+        assert (found >= masks).all()
+        assert np.sum(masks) / np.sum(found) == pytest.approx(iou, abs=0.01)
