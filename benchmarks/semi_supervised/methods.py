@@ -134,9 +134,12 @@ def taught_by_consistency(cell: Cell, _: None) -> Any:
     return pseudo(cell, ConsistencyLabeler(teacher=consistent(cell))).fit(cell.images, cell.few)
 
 
+def consistent_views(cell: Cell) -> WeakToStrongSegmenter:
+    return WeakToStrongSegmenter(**cell.default | TWO_STREAMS)
+
+
 def weak_to_strong(cell: Cell, labels: np.ndarray | None = None) -> Any:
-    segmenter = WeakToStrongSegmenter(**cell.default | TWO_STREAMS)
-    return segmenter.fit(cell.images, cell.few, labels=labels)
+    return consistent_views(cell).fit(cell.images, cell.few, labels=labels)
 
 
 def cross_teaching(cell: Cell, _: None) -> Any:
@@ -216,6 +219,7 @@ GUARDED = "boosted, guarded"
 GRAD_CAM, IRNET, CROSS = "Grad-CAM", "IRNet", "cross teaching"
 JOINT_FEW, JOINT_ALL = "joint, those labels", "joint, all labels"
 TOGETHER_FEW, TOGETHER_ALL = "all together, those labels", "all together, all labels"
+TOGETHER_STRONG = "all together, weak-to-strong, all labels"
 SWEEP_P, SWEEP_T = "Grad-CAM, p", "distilled from an ensemble, temperature"
 SWEEP_IOU = "true masks, dilated, IoU"
 DISTILLED = (
@@ -260,6 +264,7 @@ METHODS: dict[str, Method] = {
         lambda cell, _: joint(cell, labels_of_given(cell), pseudo(cell, "self_training")), 5
     ),
     TOGETHER_ALL: Method(lambda cell, _: joint(cell, cell.labels, pseudo(cell, "boosted")), 5),
+    TOGETHER_STRONG: Method(lambda cell, _: joint(cell, cell.labels, consistent_views(cell)), 2),
     CROSS: Method(cross_teaching, 4),
     "PiCIE, no masks": Method(clusters, 4),
     SWEEP_P: Method(grad_cam, 1),

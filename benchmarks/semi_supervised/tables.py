@@ -25,6 +25,7 @@ from benchmarks.semi_supervised.methods import (
     THOSE_LABELS,
     TOGETHER_ALL,
     TOGETHER_FEW,
+    TOGETHER_STRONG,
 )
 from benchmarks.shared.markdown import NONE, line, mean_and_spread, ordered, rule
 
@@ -56,7 +57,7 @@ CONTRASTS: dict[str, tuple[str, str, str, str]] = {
     "AUROC: boosted less ImageClassifier, all labels": ("auroc", BOOSTED, "auroc", ALL_LABELS),
     **{
         f"AUROC: {m} less ImageClassifier, all labels": ("auroc_joint", m, "auroc", ALL_LABELS)
-        for m in (JOINT_FEW, TOGETHER_FEW, JOINT_ALL, TOGETHER_ALL)
+        for m in (JOINT_FEW, TOGETHER_FEW, JOINT_ALL, TOGETHER_ALL, TOGETHER_STRONG)
     },
 }
 
