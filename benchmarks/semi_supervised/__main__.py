@@ -10,7 +10,7 @@ label.
 - Consistency; weak to strong; two heads that teach each other with half of the masks; PiCIE.
 - Distillation from an equal teacher, an ensemble, one of twice the masks, a fine-tuned one.
 - The joint summarizer, with and without pseudo labels, with labels of all and of the few alone.
-- Ceilings: all masks; ImageClassifier with all labels, and with those.
+- Ceilings: all masks, and boxes in their place; ImageClassifier with all labels, and with those.
 - On two sets p runs over the values of CheXseg (MIDL, Table 1), and so do temperatures; and pseudo
   masks of a known IoU, the true ones dilated, tell how good pseudo masks have to be.
 
@@ -38,6 +38,7 @@ from benchmarks.semi_supervised.methods import (
     ALL_MASKS,
     BALANCED,
     BOOSTED,
+    BOXES,
     CROSS,
     EMPTY,
     GUARDED,
@@ -63,7 +64,7 @@ from benchmarks.shared.machine import describe_machine
 from benchmarks.shared.records import missing, rows_by_task
 
 FIRST = (MASKS, EMPTY, BALANCED, SELF_TRAINING, BOOSTED, THOSE_LABELS)
-WITHOUT_FRACTION = (ALL_MASKS, ALL_LABELS, "PiCIE, no masks")
+WITHOUT_FRACTION = (ALL_MASKS, ALL_LABELS, BOXES, "PiCIE, no masks")
 SWEEPS = {
     SWEEP_P: CHEXSEG_PROBABILITIES,
     SWEEP_T: TEMPERATURES,
@@ -117,7 +118,7 @@ def blocks(options: argparse.Namespace) -> list[Block]:
         of_each(small, (GUARDED,)),
         swept,
         of_each(large, (*others, GUARDED)),
-        [(None, WITHOUT_FRACTION[2], None)],
+        [(None, m, None) for m in WITHOUT_FRACTION[2:]],
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, find_objects, label
 from segclf_plugins.pseudo_labelers import (
     BoostedLabeler,
     ConsistencyLabeler,
@@ -203,6 +203,20 @@ def dilated(masks: list[Any], iou: float) -> np.ndarray:
     return grown
 
 
+def boxes(cell: Cell, _: None) -> Any:
+    """Learn from the bounding box of each finding, and from no mask."""
+    rows = np.flatnonzero(cell.there)
+    return cell.segmenter().fit(cell.images[rows], [boxed(cell.masks[row]) for row in rows])
+
+
+def boxed(mask: Any) -> np.ndarray:
+    """Fill the bounding box of each connected region."""
+    filled = np.zeros_like(mask)
+    for box in find_objects(label(mask)[0]):
+        filled[box] = 1
+    return filled
+
+
 def joint(cell: Cell, labels: np.ndarray, segmenter: Any) -> Any:
     classifier = SegmentationClassifier(segmenter=segmenter, random_state=cell.seed)
     return classifier.fit(cell.images, labels, masks=cell.few)
@@ -214,6 +228,7 @@ def labels_of_given(cell: Cell) -> np.ndarray:
 
 MASKS, EMPTY, BALANCED = "masks alone", "empty masks", "empty masks, half positive"
 SELF_TRAINING, BOOSTED, ALL_MASKS = "self-training", "boosted", "all masks"
+BOXES = "boxes of all findings"
 ALL_LABELS, THOSE_LABELS = "ImageClassifier, all labels", "ImageClassifier, those labels"
 GUARDED = "boosted, guarded"
 GRAD_CAM, IRNET, CROSS = "Grad-CAM", "IRNet", "cross teaching"
@@ -241,6 +256,7 @@ METHODS: dict[str, Method] = {
         )
     ),
     ALL_MASKS: Method(lambda cell, _: cell.alone()),
+    BOXES: Method(boxes),
     ALL_LABELS: Method(lambda cell, _: cell.classifier),
     GRAD_CAM: Method(grad_cam, 2),
     IRNET: Method(irnet, 3),

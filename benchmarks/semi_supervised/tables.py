@@ -11,6 +11,7 @@ from benchmarks.semi_supervised.methods import (
     ALL_MASKS,
     BALANCED,
     BOOSTED,
+    BOXES,
     CROSS,
     DISTILLED,
     EMPTY,
@@ -48,6 +49,8 @@ CONTRASTS: dict[str, tuple[str, str, str, str]] = {
     "boosted less empty masks, half positive": ("iou", BOOSTED, "iou", BALANCED),
     "boosted, guarded, less empty masks": ("iou", GUARDED, "iou", EMPTY),
     **{f"{m} less its teacher": ("iou", m, "teacher_iou", m) for m in DISTILLED},
+    f"{BOXES} less all masks": ("iou", BOXES, "iou", ALL_MASKS),
+    f"AUROC: {BOXES} less all masks": ("auroc", BOXES, "auroc", ALL_MASKS),
     f"{CROSS} less all masks": ("iou", CROSS, "iou", ALL_MASKS),
     "AUROC: boosted less self-training": ("auroc", BOOSTED, "auroc", SELF_TRAINING),
     "AUROC: masks alone less ImageClassifier, those labels": (

@@ -96,3 +96,14 @@ def test_dilated_masks_have_the_iou_that_is_asked_for(part):
         found = part("methods").dilated(masks, iou)
         assert (found >= masks).all()
         assert np.sum(masks) / np.sum(found) == pytest.approx(iou, abs=0.01)
+
+
+def test_each_finding_becomes_its_box(part):
+    mask = np.zeros((6, 6), dtype=np.uint8)
+    mask[[0, 1, 2], [0, 1, 1]] = 1
+    mask[4:, 3] = 1
+    expected = np.zeros_like(mask)
+    expected[0, 0] = 1
+    expected[1:3, 1] = 1
+    expected[4:, 3] = 1
+    np.testing.assert_array_equal(part("methods").boxed(mask), expected)
