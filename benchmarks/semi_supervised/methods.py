@@ -204,9 +204,9 @@ def dilated(masks: list[Any], iou: float) -> np.ndarray:
 
 
 def boxes(cell: Cell, _: None) -> Any:
-    """Learn from the bounding box of each finding, and from no mask."""
-    rows = np.flatnonzero(cell.there)
-    return cell.segmenter().fit(cell.images[rows], [boxed(cell.masks[row]) for row in rows])
+    """Learn from the bounding boxes of the findings in place of the given masks."""
+    boxed_masks = [boxed(mask) for mask in cell.masks_of(cell.given)]
+    return cell.segmenter().fit(cell.images[cell.given], boxed_masks)
 
 
 def boxed(mask: Any) -> np.ndarray:
@@ -257,6 +257,7 @@ METHODS: dict[str, Method] = {
     ),
     ALL_MASKS: Method(lambda cell, _: cell.alone()),
     BOXES: Method(boxes),
+    "boxes alone": Method(boxes),
     ALL_LABELS: Method(lambda cell, _: cell.classifier),
     GRAD_CAM: Method(grad_cam, 2),
     IRNET: Method(irnet, 3),
