@@ -13,7 +13,7 @@ ROWS = [  # question, its answer, where the answer leads
     ("A mask for each finding?", "yes", ["SegmentationClassifier()", "with all masks"]),
     ("15 findings with masks?", "no", ["SegmentationClassifier()", "None for missing masks"]),
 ]
-LAST = ["SegmentationClassifier() on", 'pseudo-labels, "boosted"']
+LAST = ["SegmentationClassifier(", "WeakToStrongSegmenter(...))"]
 NEXT = {"yes": "no", "no": "yes"}
 
 

@@ -5,7 +5,7 @@ network takes the same number of steps with the same number of images with a mas
 most 400 training images, with all labels and 5, 10, 25 or 50 % of their masks, at least two of each
 label.
 
-- Masks alone, and boxes in their place; the empty masks of all images labeled 0, which cost nothing.
+- Masks alone, and boxes in their place; the empty masks of all images labeled 0, which are free.
 - Pseudo labels: self-training; boosted by labels; Grad-CAM's, IRNet's and a thresholder's masks.
 - Consistency; weak to strong; two heads that teach each other with half of the masks; PiCIE.
 - Distillation from an equal teacher, an ensemble, one of twice the masks, a fine-tuned one.
