@@ -2,9 +2,10 @@
 
 The task is presence: any finding against none. Each method is its class without arguments except
 ``random_state``: `SegmentationClassifier` (whose summarizer is "joint"; beside it "threshold",
-which hears the masks alone), `ImageClassifier`, `MultitaskClassifier`, and a logistic regression
-on the embedding of a frozen encoder. They learn from the same images of `train`, at the size in
-which they are stored, and are tested on `test`:
+which hears the masks alone, and the default with a bounding box of each finding in place of its
+mask), `ImageClassifier`, `MultitaskClassifier`, and a logistic regression on the embedding of a
+frozen encoder. They learn from the same images of `train`, at the size in which they are stored,
+and are tested on `test`:
 
 - 10 % of the labels, but at least 100: busi 100, lgg_mri 179, road_pothole 112, magnetic_tile 100,
   coffee_leaf 100 (labels for all, masks for 29 %). They are drawn anew for each seed: whole

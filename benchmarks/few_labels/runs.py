@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from benchmarks.shared.models import fit, make, predictions, resolved
-from benchmarks.shared.real_sets import load_rgb, sample_units
+from benchmarks.shared.models import BOXES, fit, make, predictions, resolved
+from benchmarks.shared.real_sets import load_rgb, sample_units, with_boxes
 from benchmarks.shared.records import records
 
 Task = tuple[str, float, int, int, str]  # data set, share of labels, split, seed, method
@@ -49,7 +49,7 @@ def run(task: Task, options: argparse.Namespace) -> None:
     test = test[: options.test_cap]
     rows = draw(data, pool, share, seed, options)
     model = make(method, seed, options.parameters | options.kept)
-    seconds = fit(model, data, rows)
+    seconds = fit(model, with_boxes(data, rows) if method == BOXES else data, rows)
     row = {
         "labels": data["labels"][test].tolist(),
         "groups": data["groups"][test].tolist(),

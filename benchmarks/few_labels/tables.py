@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from benchmarks.shared.intervals import aurocs, contrast_of_aurocs, mean_of, shown
 from benchmarks.shared.markdown import NONE, line, mean_and_spread, ordered, rule
-from benchmarks.shared.models import ALONE, CLASSIFIER, DEFAULT, PROBE
+from benchmarks.shared.models import ALONE, BOXES, CLASSIFIER, DEFAULT, PROBE
 from segclf.metrics import expected_calibration_error
 
 Row = dict[str, Any]
@@ -20,6 +20,7 @@ CONTRASTS: dict[str, tuple[tuple[str, ...], Any]] = {
     "default less ImageClassifier": ((DEFAULT, CLASSIFIER), lambda m: m[0] - m[1]),
     "default less linear probe": ((DEFAULT, PROBE), lambda m: m[0] - m[1]),
     "masks alone less ImageClassifier": ((ALONE, CLASSIFIER), lambda m: m[0] - m[1]),
+    "boxes less masks": ((BOXES, DEFAULT), lambda m: m[0] - m[1]),
     "default less the better of both": ((DEFAULT, ALONE, CLASSIFIER), lambda m: m[0] - max(m[1:])),
 }
 

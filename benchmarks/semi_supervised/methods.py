@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, find_objects, label
+from scipy.ndimage import distance_transform_edt
 from segclf_plugins.pseudo_labelers import (
     BoostedLabeler,
     ConsistencyLabeler,
@@ -22,6 +22,7 @@ from benchmarks.semi_supervised.settings import (
     WALK,
     WALK_THRESHOLDS,
 )
+from benchmarks.shared.real_sets import boxed
 from segclf import (
     ConsistencySegmenter,
     CrossTeachingSegmenter,
@@ -207,14 +208,6 @@ def boxes(cell: Cell, _: None) -> Any:
     """Learn from the bounding boxes of the findings in place of the given masks."""
     boxed_masks = [boxed(mask) for mask in cell.masks_of(cell.given)]
     return cell.segmenter().fit(cell.images[cell.given], boxed_masks)
-
-
-def boxed(mask: Any) -> np.ndarray:
-    """Fill the bounding box of each connected region."""
-    filled = np.zeros_like(mask)
-    for box in find_objects(label(mask)[0]):
-        filled[box] = 1
-    return filled
 
 
 def joint(cell: Cell, labels: np.ndarray, segmenter: Any) -> Any:

@@ -19,8 +19,8 @@ from segclf import (
 
 DEFAULT, ALONE = "SegmentationClassifier()", 'SegmentationClassifier(summarizer="threshold")'
 CLASSIFIER, MULTITASK = "ImageClassifier()", "MultitaskClassifier()"
-PROBE = "linear probe"
-METHODS = (DEFAULT, ALONE, CLASSIFIER, MULTITASK, PROBE)
+PROBE, BOXES = "linear probe", "SegmentationClassifier(), boxes"
+METHODS = (DEFAULT, ALONE, BOXES, CLASSIFIER, MULTITASK, PROBE)
 C = 0.1  # of .0001 to 1, by `val` of busi, lgg_mri and magnetic_tile after 100 images
 
 

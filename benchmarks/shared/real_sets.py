@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from scipy.ndimage import find_objects, label
 
 CONTEXT = ("coffee_leaf", "road_pothole")  # mask ids above 1 do not decide the label there
 
@@ -61,6 +62,22 @@ def findings(data: dict[str, Any], rows: np.ndarray) -> list[np.ndarray | None]:
     """Return masks of 0 and 1, without context; None where there is none."""
     masks = [data["masks"][row] for row in rows]
     return [None if mask is None else (mask == 1).astype(np.uint8) for mask in masks]
+
+
+def with_boxes(data: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+    """Return the data with bounding boxes of the findings in place of the masks of these images."""
+    masks = list(data["masks"])
+    for row, mask in zip(rows, findings(data, rows), strict=True):
+        masks[row] = None if mask is None else boxed(mask)
+    return {**data, "masks": masks}
+
+
+def boxed(mask: np.ndarray) -> np.ndarray:
+    """Fill the bounding box of each connected region."""
+    filled = np.zeros_like(mask)
+    for box in find_objects(label(mask)[0]):
+        filled[box] = 1
+    return filled
 
 
 def sample_units(
