@@ -5,7 +5,7 @@
 Training images with a finding, labeled but without a mask, as ``benchmarks.semi_supervised`` draws
 them: how often the highest pixel of Grad-CAM's map of `ImageClassifier()` with all labels lies on
 the finding, and how often that of `SupervisedSegmenter()` with 10 % of the masks. Chance is the
-findings' share of the pixels. Pseudo masks are no better than these places.
+findings' share of the pixels.
 """
 
 import argparse
